@@ -1,0 +1,106 @@
+// Package decide compares what every option of a workload would cost at the projected volume and says where the workload
+// should run, and why (cost model, sections 8 to 11).
+package decide
+
+import (
+	"math/big"
+	"time"
+
+	"tipline/model"
+	"tipline/model/cost"
+)
+
+// Sensitivity says how careful one must be with a workload's data.
+type Sensitivity string
+
+// The sensitivities.
+const (
+	Public    Sensitivity = "public"
+	Internal  Sensitivity = "internal"
+	Regulated Sensitivity = "regulated"
+)
+
+// OpsCapacity says who could operate GPU serving.
+type OpsCapacity string
+
+// The operations capacities.
+const (
+	OpsNone      OpsCapacity = "none"
+	OpsLimited   OpsCapacity = "limited"
+	OpsDedicated OpsCapacity = "dedicated"
+)
+
+// Constraints is what a workload demands of whatever serves it (cost model, section 9).
+type Constraints struct {
+	Sensitivity Sensitivity   // required
+	OpsCapacity OpsCapacity   // required
+	Residency   []string      // regions one of which the option must be in; empty means anywhere
+	TTFTLimit   time.Duration // limit of the 95th percentile of time to first token; 0 means none
+	Model       string        // the model that must be served; empty means any accepted one
+	FineTuned   bool          // the weights are the company's own
+	Batch       bool          // deferrable work: no latency need, no spare replica
+}
+
+// Option is one way to serve a workload, with what it costs and what it can do.
+type Option struct {
+	Name    string
+	Hosting model.Hosting
+
+	API        *cost.Prices   // of an API
+	Capacity   *cost.Capacity // of a self-hosted or cloud-managed fleet; PeakFactor nil takes the workload's own
+	Throughput []Throughput   // measured shapes; when not empty they give Capacity.TokensPerHour by the workload's mix
+	Base       string         // of a hybrid: the option whose replicas carry the base load
+	Overflow   string         // of a hybrid: the API option that takes the rest
+
+	Regions              []string      // where it runs; empty means not declared, which fails a residency constraint
+	Models               []string      // the models it serves; empty means not declared and fits any
+	TTFTP95              time.Duration // 95th percentile of time to first token; 0 means unknown
+	ApprovedForRegulated bool          // an API with an agreement on record
+	CustomWeights        bool          // an API that can host the company's own weights
+	OpsIncluded          bool          // the offer includes operations
+	NoGPU                bool          // a managed kind without GPUs
+	ClosedWeights        bool          // the model's weights are not available
+
+	TokenRatioIn, TokenRatioOut *big.Rat // tokens of this option's model per token measured, nil means 1 (section 2.3)
+	MigrationCost               *big.Rat // USD to move there, once; nil means 0
+
+	Prices   []model.PriceSource // origin of every price and throughput above
+	Warnings []model.Warning     // what is doubtful about them
+}
+
+// Throughput is a measured rate of one replica at maximum load for requests of one shape.
+type Throughput struct {
+	Input, Output         int64    // tokens per request
+	OutputTokensPerSecond *big.Rat // of the whole replica
+}
+
+// Policy is when a saving is worth a move (cost model, sections 8, 11 and 18).
+type Policy struct {
+	Enter            *big.Rat      // saving as a share of the current cost from which to leave the current option
+	Leave            *big.Rat      // loss as a share at which to go back
+	Confirmations    int           // evaluations in a row that must agree
+	ConfirmEvery     time.Duration // least time between two evaluations that count
+	MinSavingUSD     *big.Rat      // USD per month
+	MinProbability   *big.Rat      // of being cheaper, 0 to 1
+	MaxPaybackMonths *big.Rat
+	LeadTime         time.Duration // how long a migration takes
+}
+
+// Input is everything one decision rests on.
+type Input struct {
+	Workload    string
+	Constraints Constraints
+	Current     string   // name of the option that serves the workload now
+	Options     []Option // candidates, the current one and every option a hybrid refers to
+	Candidates  []string // names of the options to choose from; the current one is always among them
+	Forecast    model.Forecast
+	TTFTP95     *time.Duration // measured on the current option; nil when unknown
+	Policy      Policy
+}
+
+// Verdict is what Decide found.
+type Verdict struct {
+	Options   []model.OptionCost // one for every candidate, in the order given
+	Crossover *model.Crossover   // of the option that the decision is about
+	Decision  model.Decision     // without its id, which the receipt gives
+}

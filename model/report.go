@@ -1,0 +1,186 @@
+package model
+
+import "time"
+
+// Report is everything one cycle found. It is never changed once published. Its JSON form is the one that
+// `tipline report -o json` prints and GET /api/v1/report serves; a value that is not known is null or absent.
+type Report struct {
+	AsOf       time.Time        `json:"as_of"`
+	ConfigHash string           `json:"config_hash"`
+	Sources    []SourceReport   `json:"sources"`
+	Workloads  []WorkloadReport `json:"workloads"`
+	Warnings   []Warning        `json:"warnings"`
+}
+
+// SourceReport says how one source answered in the cycle.
+type SourceReport struct {
+	Source  string `json:"source"`
+	Up      bool   `json:"up"`
+	Error   string `json:"error,omitempty"`
+	Queries int    `json:"queries"`
+}
+
+// WorkloadReport is everything one cycle found about one workload.
+type WorkloadReport struct {
+	Workload  string            `json:"workload"`
+	Source    string            `json:"source"`
+	Labels    map[string]string `json:"labels,omitempty"`
+	Current   string            `json:"current"`
+	Usage     UsageSummary      `json:"usage"`
+	Forecast  *ForecastSummary  `json:"forecast"` // null when nothing could be projected
+	Options   []OptionCost      `json:"options"`
+	Crossover *Crossover        `json:"crossover"` // of the option that the decision is about; null without one
+	Decision  Decision          `json:"decision"`
+	Drift     []Drift           `json:"drift"`
+	Warnings  []Warning         `json:"warnings"`
+}
+
+// UsageSummary is what was measured of one workload.
+type UsageSummary struct {
+	Last30dTokens       *Tokens           `json:"last_30d_tokens"`
+	Last30dClassTokens  map[string]Tokens `json:"last_30d_class_tokens,omitempty"` // by class name
+	MonthToDateTokens   *Tokens           `json:"month_to_date_tokens"`
+	CoverageRatio       Fraction          `json:"coverage_ratio"` // share of the last 30 days, or of the workload's life if shorter, that was measured
+	InputRatio          *Fraction         `json:"input_ratio"`
+	OutputRatio         *Fraction         `json:"output_ratio"`
+	CacheReadRatio      *Fraction         `json:"cache_read_ratio"`
+	PeakFactor          *float64          `json:"peak_factor"`
+	LastSample          *time.Time        `json:"last_sample"`
+	GPUCount            *float64          `json:"gpu_count,omitempty"`
+	GPUUtilizationRatio *Fraction         `json:"gpu_utilization_ratio,omitempty"`
+	EconomicUtilization *Fraction         `json:"economic_utilization_ratio,omitempty"` // tokens served over tokens that the current fleet could serve
+	IdleUSDPerMonth     *USD              `json:"idle_usd_per_month,omitempty"`
+	TTFTP95Seconds      *float64          `json:"ttft_p95_seconds,omitempty"`
+}
+
+// ForecastSummary is the part of a Forecast that is shown.
+type ForecastSummary struct {
+	Next30dTokens       Quantiles[Tokens]            `json:"next_30d_tokens"`
+	Next30dClassTokens  map[string]Quantiles[Tokens] `json:"next_30d_class_tokens"` // by class name
+	CalendarMonthTokens Quantiles[Tokens]            `json:"calendar_month_tokens"` // the current month, what is already measured included
+	CalendarMonths      []MonthProjection            `json:"calendar_months"`
+	MonthlyGrowthRatio  Fraction                     `json:"monthly_growth_ratio"`
+	Warnings            []Warning                    `json:"warnings"`
+}
+
+// MonthProjection is the projected total of one calendar month in UTC.
+type MonthProjection struct {
+	Month string `json:"month"` // 2006-01
+	Quantiles[Tokens]
+}
+
+// OptionCost is what one option would cost at the projected volume.
+type OptionCost struct {
+	Option                    string          `json:"option"`
+	Hosting                   Hosting         `json:"kind"`
+	USDPerMonth               *Quantiles[USD] `json:"usd_per_month"` // null when it has no cost: see Warnings and Infeasible
+	USDPerMTok                *USDPerMTok     `json:"usd_per_mtok"`  // at the median volume; null when the volume is zero
+	Blocked                   []string        `json:"blocked"`       // constraint codes (cost model, section 9); empty when allowed
+	Infeasible                string          `json:"infeasible,omitempty"`
+	Replicas                  *int64          `json:"replicas,omitempty"` // at the median volume, spares included
+	OwnShareRatio             *Fraction       `json:"own_share_ratio,omitempty"`
+	BreakevenUtilizationRatio *Fraction       `json:"breakeven_utilization_ratio,omitempty"`
+	UnitCostFloorUSDPerMTok   *USDPerMTok     `json:"unit_cost_floor_usd_per_mtok,omitempty"`
+	ProbabilityCheaper        *Fraction       `json:"probability_cheaper,omitempty"` // than the current option
+	SavingUSDPerMonth         *Quantiles[USD] `json:"saving_usd_per_month,omitempty"`
+	Crossover                 *Crossover      `json:"crossover,omitempty"` // against the API that it would replace or that would replace it
+	Parts                     []CostPart      `json:"parts"`               // what the median cost is made of; sums to it
+	Prices                    []PriceSource   `json:"prices"`              // every price and throughput used, with its origin
+	Warnings                  []Warning       `json:"warnings"`
+}
+
+// CostPart is one term of a cost.
+type CostPart struct {
+	Name        string `json:"name"`    // for example "input tokens", "GPU hours", "operations"
+	Formula     string `json:"formula"` // with its numbers, for example "3 × 2 GPU × 3.99 USD/h × 730 h"
+	USDPerMonth USD    `json:"usd_per_month"`
+}
+
+// PriceSource says where one number of the cost model comes from.
+type PriceSource struct {
+	Item   string `json:"item"`  // for example "openai/gpt-5-mini"
+	Field  string `json:"field"` // for example "input"
+	Value  string `json:"value"` // exact decimal
+	Unit   string `json:"unit"`  // for example "USD/Mtok"
+	Source string `json:"source"`
+	Date   string `json:"date,omitempty"` // 2006-01-02; absent when it comes from the configuration file
+}
+
+// Reasons of a Crossover (cost model, section 7.3).
+const (
+	CrossoverFound        = "CROSSOVER"
+	NeverUnitFloor        = "NEVER_UNIT_FLOOR"
+	NeverCapacityLimit    = "NEVER_CAPACITY_LIMIT"
+	NeverVariableAboveAPI = "NEVER_VARIABLE_ABOVE_API"
+	StateBelow            = "BELOW"
+	StateInside           = "INSIDE"
+	StateBetween          = "BETWEEN"
+	StateAbove            = "ABOVE"
+	StateNever            = "NEVER"
+)
+
+// Crossover says at which monthly volumes an option is cheaper than an API, and where the projected volume stands.
+type Crossover struct {
+	Option                  string     `json:"option"`
+	Against                 string     `json:"against"` // the API option it is compared with
+	Reason                  string     `json:"reason"`
+	Intervals               []Interval `json:"intervals"`
+	FirstTokensPerMonth     *Tokens    `json:"first_tokens_per_month"`     // null: never
+	PermanentTokensPerMonth *Tokens    `json:"permanent_tokens_per_month"` // null: never for good
+	State                   string     `json:"state"`
+	NextBoundary            *Tokens    `json:"next_boundary_tokens_per_month"`
+	RatioToBoundary         *float64   `json:"ratio_to_boundary"`
+	MonthsToBoundary        *float64   `json:"months_to_boundary"`
+	CrossesOn               string     `json:"crosses_on,omitempty"` // 2006-01-02, at the median
+	ActBy                   string     `json:"act_by,omitempty"`     // 2006-01-02: crossing date of the upper quantile less the lead time
+}
+
+// Interval is a range of monthly volumes, open on the left and closed on the right.
+type Interval struct {
+	FromExclusive Tokens  `json:"from_exclusive"`
+	ToInclusive   *Tokens `json:"to_inclusive"` // null: every larger volume
+}
+
+// Reasons of a Decision (cost model, section 11); ReasonUnknown stands where the procedure could not run.
+const (
+	ReasonNoFeasibleOption  = "NO_FEASIBLE_OPTION"
+	ReasonCurrentInfeasible = "CURRENT_INFEASIBLE"
+	ReasonAlreadyBest       = "ALREADY_BEST"
+	ReasonBelowMargin       = "BELOW_MARGIN"
+	ReasonUncertain         = "UNCERTAIN"
+	ReasonPaybackTooLong    = "PAYBACK_TOO_LONG"
+	ReasonSwitch            = "SWITCH"
+	ReasonUnknown           = "UNKNOWN"
+)
+
+// What a Decision recommends.
+const (
+	Stay    = "stay"
+	Move    = "move"
+	Unknown = "unknown" // an input is missing: the last announced verdict stands and no alert moves
+)
+
+// Decision is the verdict of one evaluation on one workload.
+type Decision struct {
+	ID                 string          `json:"id"`             // names the receipt
+	Recommendation     string          `json:"recommendation"` // Stay, Move or Unknown
+	Option             string          `json:"option"`         // the option to be on; empty when unknown or none is feasible
+	Hosting            Hosting         `json:"hosting,omitempty"`
+	Reason             string          `json:"reason"`
+	Because            string          `json:"because"` // one sentence with the numbers that decided
+	Best               string          `json:"best,omitempty"`
+	SavingUSDPerMonth  *Quantiles[USD] `json:"saving_usd_per_month"` // of Best against the current option; null when unknown
+	SavingRatio        *Fraction       `json:"saving_ratio"`
+	ProbabilityCheaper *Fraction       `json:"probability_cheaper"`
+	PaybackMonths      *float64        `json:"payback_months"` // null: it does not pay back, or there is nothing to pay
+	RuleOfThumb        string          `json:"rule_of_thumb"`
+	DiffersBecause     string          `json:"differs_because,omitempty"`
+	WouldChange        []string        `json:"would_change"` // sentences: which input at which value flips the answer
+}
+
+// Drift is an input that moved since the last announced decision.
+type Drift struct {
+	Kind  string  `json:"kind"`
+	Score float64 `json:"score"`
+	Text  string  `json:"text"`
+}

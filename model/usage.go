@@ -1,0 +1,66 @@
+package model
+
+import "time"
+
+// CoverageFloor is the share of an hour's samples below which the hour counts as not measured:
+// its increase is then mostly extrapolation or a gap, never a quiet hour.
+const CoverageFloor Fraction = 0.5
+
+// Hour is what one workload used in one hour.
+type Hour struct {
+	Tokens   Volume   `json:"tokens"`
+	Requests float64  `json:"requests"`
+	Coverage Fraction `json:"coverage"` // share of the hour that was seen, 0 to 1; 0 means nobody measured
+}
+
+// Measured reports whether enough of the hour was seen to trust its numbers.
+func (h Hour) Measured() bool { return h.Coverage >= CoverageFloor }
+
+// Usage is what one workload used, hour by hour.
+type Usage struct {
+	Workload string            // name, unique in a configuration
+	Source   string            // name of the source that counted it
+	Labels   map[string]string // the group_by labels and values that make the workload
+	Start    time.Time         // start of Hours[0], a whole hour in UTC
+	Hours    []Hour            // consecutive hours; an hour nobody measured has Coverage 0
+	GPU      *GPU              // nil when the source has no GPU metrics for the workload
+	TTFTP95  *time.Duration    // 95th percentile of time to first token over the last day; nil when unknown
+	Warnings []Warning
+}
+
+// End returns the first instant after the last hour.
+func (u Usage) End() time.Time { return u.Start.Add(time.Duration(len(u.Hours)) * time.Hour) }
+
+// Until returns u without the hours that end after t, so that nothing after t can be read.
+func (u Usage) Until(t time.Time) Usage {
+	n := int(t.Sub(u.Start) / time.Hour)
+	u.Hours = u.Hours[:max(0, min(n, len(u.Hours)))]
+	return u
+}
+
+// Between adds up the measured hours that start in [from, to) and returns the share of that span that was measured.
+func (u Usage) Between(from, to time.Time) (Volume, Fraction) {
+	var sum Volume
+	var measured int
+	for i, h := range u.Hours {
+		at := u.Start.Add(time.Duration(i) * time.Hour)
+		if at.Before(from) || !at.Before(to) || !h.Measured() {
+			continue
+		}
+		sum = sum.Add(h.Tokens)
+		measured++
+	}
+	span := to.Sub(from).Hours()
+	if span <= 0 {
+		return sum, 0
+	}
+	return sum, Fraction(float64(measured) / span)
+}
+
+// GPU is what the GPU exporter says of the GPUs that a workload runs on, averaged over the last day.
+type GPU struct {
+	Count       float64   // GPUs attached, on average
+	Utilization *Fraction // share of time in which the GPU was busy; nil when unknown. Busy is not used well: see cost model 4.5
+	Scope       string    // what the numbers cover, for example "namespace chat"
+	SharedBy    int       // number of workloads in that scope; above 1 the GPUs are not this workload's alone
+}
