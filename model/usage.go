@@ -57,6 +57,48 @@ func (u Usage) Between(from, to time.Time) (Volume, Fraction) {
 	return sum, Fraction(float64(measured) / span)
 }
 
+// Merge returns the usage of u and v together: two series that the configuration counts as one workload.
+// An hour before the later one began is the earlier one's alone; any other is seen as far as the worse of the two was.
+func (u Usage) Merge(v Usage) Usage {
+	if v.Start.Before(u.Start) {
+		u.Start, v.Start = v.Start, u.Start
+		u.Hours, v.Hours = v.Hours, u.Hours
+	}
+	offset := int(v.Start.Sub(u.Start) / time.Hour)
+	hours := make([]Hour, max(len(u.Hours), offset+len(v.Hours)))
+	copy(hours, u.Hours)
+	for i, h := range v.Hours {
+		at := &hours[offset+i]
+		at.Tokens = at.Tokens.Add(h.Tokens)
+		at.Requests += h.Requests
+		at.Coverage = min(at.Coverage, h.Coverage)
+	}
+	for i := offset + len(v.Hours); i < len(hours); i++ {
+		hours[i].Coverage = 0 // the later one ended, or was not read that far
+	}
+	u.Hours = hours
+	u.Labels = commonLabels(u.Labels, v.Labels)
+	if u.GPU == nil {
+		u.GPU = v.GPU
+	}
+	if u.TTFTP95 == nil || v.TTFTP95 != nil && *v.TTFTP95 > *u.TTFTP95 {
+		u.TTFTP95 = v.TTFTP95
+	}
+	u.Warnings = append(append([]Warning{}, u.Warnings...), v.Warnings...)
+	return u
+}
+
+// commonLabels returns the labels that a and b agree on.
+func commonLabels(a, b map[string]string) map[string]string {
+	common := map[string]string{}
+	for name, value := range a {
+		if b[name] == value {
+			common[name] = value
+		}
+	}
+	return common
+}
+
 // GPU is what the GPU exporter says of the GPUs that a workload runs on, averaged over the last day.
 type GPU struct {
 	Count       float64   // GPUs attached, on average

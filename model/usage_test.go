@@ -1,0 +1,102 @@
+package model
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func hours(n int, tokens Tokens, coverage Fraction) []Hour {
+	out := make([]Hour, n)
+	for i := range out {
+		out[i] = Hour{Tokens: Volume{Output: tokens}, Requests: 1, Coverage: coverage}
+	}
+	return out
+}
+
+func TestMerge(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	u := Usage{Start: start, Hours: hours(4, 10, 1), Labels: map[string]string{"team": "a", "model": "x"}}
+	v := Usage{Start: start.Add(2 * time.Hour), Hours: hours(2, 5, 0.75), Labels: map[string]string{"team": "a", "model": "y"}}
+	want := Usage{Start: start, Hours: hours(4, 10, 1), Labels: map[string]string{"team": "a"}, Warnings: []Warning{}}
+	for i := 2; i < 4; i++ {
+		want.Hours[i] = Hour{Tokens: Volume{Output: 15}, Requests: 2, Coverage: 0.75}
+	}
+	for name, got := range map[string]Usage{"earlier first": u.Merge(v), "later first": v.Merge(u)} {
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("%s: -want +got\n%s", name, diff)
+		}
+	}
+	if got := u.Hours[2].Tokens.Total(); got != 10 {
+		t.Errorf("Merge changed its receiver: hour 2 is now %v tokens", got)
+	}
+	t.Run("an hour that one of them missed is not measured", func(t *testing.T) {
+		t.Parallel()
+		short := Usage{Start: start, Hours: hours(3, 1, 1)}
+		if got := u.Merge(short).Hours[3]; got.Measured() {
+			t.Errorf("hour 3: got %+v, want it unmeasured", got)
+		}
+	})
+}
+
+func TestBetween(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	u := Usage{Start: start, Hours: append(hours(2, 10, 1), hours(2, 99, 0.2)...)}
+	for _, tc := range []struct {
+		name     string
+		from, to time.Time
+		total    Tokens
+		coverage Fraction
+	}{
+		{"unmeasured hours add nothing and lower the coverage", start, start.Add(4 * time.Hour), 20, 0.5},
+		{"the end is exclusive", start, start.Add(time.Hour), 10, 1},
+		{"an empty span was not measured", start, start, 0, 0},
+	} {
+		v, coverage := u.Between(tc.from, tc.to)
+		if v.Total() != tc.total || coverage != tc.coverage {
+			t.Errorf("%s: got %v tokens, coverage %v, want %v, %v", tc.name, v.Total(), coverage, tc.total, tc.coverage)
+		}
+	}
+	if got := len(u.Until(start.Add(90 * time.Minute)).Hours); got != 1 {
+		t.Errorf("Until 90 minutes after the start: got %d hours, want only the complete one", got)
+	}
+}
+
+func TestPeakFactor(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name  string
+		curve LoadCurve
+		want  float64
+	}{
+		{"flat load has no peak", LoadCurve{{730, 100}}, 1},
+		{"a peak of a tenth of the hours counts", LoadCurve{{100, 300}, {900, 100}}, 2.5},
+		{"one hour in a thousand may queue", LoadCurve{{1, 1e6}, {999, 100}}, 1},
+		{"an idle workload has an unknown peak", LoadCurve{{730, 0}}, 0},
+		{"no curve has an unknown peak", nil, 0},
+	} {
+		if got := tc.curve.PeakFactor(); got != tc.want {
+			t.Errorf("%s: got %v, want %v", tc.name, got, tc.want)
+		}
+	}
+}
+
+func TestDistribution(t *testing.T) {
+	t.Parallel()
+	var p Projection
+	for i := range p.Total {
+		p.Total[i] = Tokens(i * 10)
+	}
+	p.Mix[Input], p.Mix[Output] = 0.75, 0.25
+	for i, total := range p.Total {
+		if got := p.Class(Input)[i] + p.Class(Output)[i]; got != total {
+			t.Errorf("level %v: classes add up to %v, want %v", Levels[i], got, total)
+		}
+	}
+	if got := len(p.Total.Paths()); got != 19 {
+		t.Errorf("got %d paths, want 19 from 5 %% to 95 %%", got)
+	}
+}
