@@ -1,0 +1,82 @@
+package model
+
+import (
+	"math"
+	"testing"
+)
+
+func TestFormatTokens(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		in   float64
+		want string
+	}{
+		{0, "0"},
+		{999, "999"},
+		{math.Nextafter(999.5, 0), "999"},
+		{999.5, "1.00k"},
+		{1234, "1.23k"},
+		{999_499, "999k"},
+		{999_500, "1.00M"},
+		{12_345_678, "12.3M"},
+		{1_800_000_000, "1.80B"},
+		{math.Nextafter(999.5e9, 0), "999B"},
+		{999.5e9, "1.00T"},
+		{4.97e15, "4,970T"},
+		{-1234, "−1.23k"},
+		{math.NaN(), "unknown"},
+		{math.Inf(1), "unknown"},
+	} {
+		if got := FormatTokens(Tokens(tc.in)); got != tc.want {
+			t.Errorf("FormatTokens(%v): got %q, want %q", tc.in, got, tc.want)
+		}
+	}
+}
+
+func TestFormatUSD(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		in   float64
+		want string
+	}{
+		{0, "$0"},
+		{0.004, "$0"},
+		{0.5, "$0.50"},
+		{12, "$12"},
+		{math.Nextafter(99.995, 0), "$99.99"},
+		{99.995, "$100"},
+		{999.5, "$1,000"},
+		{14_200, "$14,200"},
+		{1_234_567.4, "$1,234,567"},
+		{-3900, "−$3,900"},
+		{math.NaN(), "unknown"},
+	} {
+		if got := FormatUSD(USD(tc.in)); got != tc.want {
+			t.Errorf("FormatUSD(%v): got %q, want %q", tc.in, got, tc.want)
+		}
+	}
+}
+
+func TestFormatUSDPerMTok(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		in   float64
+		want string
+	}{{0, "$0/Mtok"}, {0.24, "$0.240/Mtok"}, {0.0245, "$0.0245/Mtok"}, {15, "$15.0/Mtok"}, {0.9996, "$1.00/Mtok"}, {math.Inf(1), "unknown"}} {
+		if got := FormatUSDPerMTok(USDPerMTok(tc.in)); got != tc.want {
+			t.Errorf("FormatUSDPerMTok(%v): got %q, want %q", tc.in, got, tc.want)
+		}
+	}
+}
+
+func TestFormatPercent(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		in   float64
+		want string
+	}{{0, "0%"}, {0.0004, "0%"}, {0.05, "5%"}, {0.051, "5.1%"}, {0.0995, "10%"}, {math.Nextafter(0.0995, 0), "9.9%"}, {0.834, "83%"}, {1.5, "150%"}, {-0.13, "−13%"}, {math.NaN(), "unknown"}} {
+		if got := FormatPercent(Fraction(tc.in)); got != tc.want {
+			t.Errorf("FormatPercent(%v): got %q, want %q", tc.in, got, tc.want)
+		}
+	}
+}
