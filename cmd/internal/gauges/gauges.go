@@ -1,0 +1,169 @@
+// Package gauges shows the last report as Prometheus metrics; it computes nothing.
+package gauges
+
+import (
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tipline/model"
+)
+
+// maxWorkloads is how many workloads are exported; the first by name, so that the choice does not change between scrapes.
+const maxWorkloads = 2000
+
+func desc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("tipline_"+name, help, labels, nil)
+}
+
+var (
+	tokensLast30d = desc("workload_tokens_last_30d", "Tokens used in the last 30 days, by token class.", "workload", "class")
+	projected     = desc("workload_projected_tokens", "Projected tokens of the next 30 days or of the current calendar month.",
+		"workload", "horizon", "quantile")
+	costUSD = desc("workload_cost_usd_per_month", "Cost of an option at the projected volume, in US dollars per month.",
+		"workload", "option", "hosting", "quantile")
+	crossover = desc("workload_crossover_tokens_per_month", "Monthly tokens from which an option is cheaper than the API; absent when never.",
+		"workload", "option", "bound")
+	breakeven = desc("workload_breakeven_utilization_ratio", "Share of its capacity that a replica must carry to pay for itself.",
+		"workload", "option")
+	recommended = desc("workload_recommended", "1 for the option to be on, 0 for the others.", "workload", "option", "hosting")
+	probability = desc("workload_probability_cheaper_ratio", "Probability that an option is cheaper than the current one over the next year.",
+		"workload", "option")
+	saving = desc("workload_saving_usd_per_month", "Median saving of an option against the current one, in US dollars per month.",
+		"workload", "option")
+	secondsToCrossover = desc("workload_seconds_to_crossover", "Time until the projected volume reaches the next boundary, in seconds.",
+		"workload", "option")
+	gpuUtilization      = desc("workload_gpu_utilization_ratio", "Share of time in which the workload's GPUs were busy.", "workload")
+	economicUtilization = desc("workload_economic_utilization_ratio", "Tokens served over tokens that the current fleet could serve.", "workload")
+	idleUSD             = desc("workload_idle_usd_per_month", "Part of the fleet's cost that serves nothing, in US dollars per month.", "workload")
+	coverage            = desc("workload_coverage_ratio", "Share of the last 30 days that was measured.", "workload")
+	lastSample          = desc("workload_last_sample_timestamp_seconds", "End of the newest measured hour, in seconds since the epoch.", "workload")
+	driftScore          = desc("workload_drift_score", "How far an input has moved since the last announced decision.", "workload", "kind")
+	sourceUp            = desc("source_up", "1 when the source answered in the last cycle, 0 otherwise.", "source")
+	notExported         = desc("workloads_not_exported", "Workloads beyond the first 2,000 by name, which have no series of their own.")
+)
+
+var all = []*prometheus.Desc{
+	tokensLast30d, projected, costUSD, crossover, breakeven, recommended, probability, saving, secondsToCrossover, gpuUtilization,
+	economicUtilization, idleUSD, coverage, lastSample, driftScore, sourceUp, notExported,
+}
+
+// month is the length of the months in which a crossover is counted.
+const month = 730 * time.Hour
+
+// collector builds every series from the report at each scrape, so that a workload that is gone stops being exported.
+type collector struct{ report func() *model.Report }
+
+// New returns a collector of the report that report returns, which may be nil. An unknown value has no series.
+func New(report func() *model.Report) prometheus.Collector { return collector{report} }
+
+// Describe sends the description of every series.
+func (c collector) Describe(ch chan<- *prometheus.Desc) {
+	for _, d := range all {
+		ch <- d
+	}
+}
+
+// Collect sends a series for every known value of the report.
+func (c collector) Collect(ch chan<- prometheus.Metric) {
+	report := c.report()
+	if report == nil {
+		return
+	}
+	send := sender(ch)
+	for _, s := range report.Sources {
+		send(sourceUp, oneIf(s.Up), s.Source)
+	}
+	workloads := report.Workloads
+	send(notExported, float64(max(0, len(workloads)-maxWorkloads)))
+	for _, w := range workloads[:min(len(workloads), maxWorkloads)] {
+		send.usage(w)
+		send.forecast(w)
+		for _, o := range w.Options {
+			send.option(w, o)
+		}
+		for _, d := range w.Drift {
+			send(driftScore, d.Score, w.Workload, d.Kind)
+		}
+	}
+}
+
+// send emits one gauge.
+type send func(d *prometheus.Desc, value float64, labels ...string)
+
+func sender(ch chan<- prometheus.Metric) send {
+	return func(d *prometheus.Desc, value float64, labels ...string) {
+		for i := range labels {
+			labels[i] = strings.ToValidUTF8(labels[i], "\uFFFD")
+		}
+		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
+	}
+}
+
+func (send send) usage(w model.WorkloadReport) {
+	u := w.Usage
+	for class, tokens := range u.Last30dClassTokens {
+		send(tokensLast30d, float64(tokens), w.Workload, class)
+	}
+	send(coverage, float64(u.CoverageRatio), w.Workload)
+	if u.LastSample != nil {
+		send(lastSample, float64(u.LastSample.Unix()), w.Workload)
+	}
+	optional(send, gpuUtilization, u.GPUUtilizationRatio, w.Workload)
+	optional(send, economicUtilization, u.EconomicUtilization, w.Workload)
+	optional(send, idleUSD, u.IdleUSDPerMonth, w.Workload)
+}
+
+func (send send) forecast(w model.WorkloadReport) {
+	if w.Forecast == nil {
+		return
+	}
+	quantiles(send, projected, w.Forecast.Next30dTokens, w.Workload, "30d")
+	quantiles(send, projected, w.Forecast.CalendarMonthTokens, w.Workload, "calendar_month")
+}
+
+func (send send) option(w model.WorkloadReport, o model.OptionCost) {
+	if o.USDPerMonth != nil {
+		quantiles(send, costUSD, *o.USDPerMonth, w.Workload, o.Option, string(o.Hosting))
+	}
+	if w.Decision.Recommendation != model.Unknown {
+		send(recommended, oneIf(o.Option == w.Decision.Option), w.Workload, o.Option, string(o.Hosting))
+	}
+	optional(send, breakeven, o.BreakevenUtilizationRatio, w.Workload, o.Option)
+	optional(send, probability, o.ProbabilityCheaper, w.Workload, o.Option)
+	if o.SavingUSDPerMonth != nil {
+		send(saving, float64(o.SavingUSDPerMonth.P50), w.Workload, o.Option)
+	}
+	if x := o.Crossover; x != nil {
+		optional(send, crossover, x.FirstTokensPerMonth, w.Workload, o.Option, "first")
+		optional(send, crossover, x.PermanentTokensPerMonth, w.Workload, o.Option, "permanent")
+		if x.MonthsToBoundary != nil {
+			send(secondsToCrossover, *x.MonthsToBoundary*month.Seconds(), w.Workload, o.Option)
+		}
+	}
+}
+
+// optional emits *value unless it is unknown.
+func optional[T ~float64](send send, d *prometheus.Desc, value *T, labels ...string) {
+	if value != nil {
+		send(d, float64(*value), labels...)
+	}
+}
+
+// quantiles emits the three quantiles of q, each with its label last.
+func quantiles[T ~float64](send send, d *prometheus.Desc, q model.Quantiles[T], labels ...string) {
+	for _, at := range []struct {
+		name  string
+		value T
+	}{{"0.1", q.P10}, {"0.5", q.P50}, {"0.9", q.P90}} {
+		send(d, float64(at.value), append(append([]string{}, labels...), at.name)...)
+	}
+}
+
+func oneIf(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,275 @@
+// Package store keeps every durable byte of tipline in one bbolt file that a single process writes.
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"time"
+
+	"go.etcd.io/bbolt"
+	bbolterrors "go.etcd.io/bbolt/errors"
+)
+
+// The buckets of the file. What their bytes mean is known only to the rooms that write them.
+const (
+	History = "history" // usage per workload and day
+	State   = "state"   // alert states
+	Outbox  = "outbox"  // messages not yet acknowledged
+	Ledger  = "ledger"  // receipts of decisions
+	meta    = "meta"    // the schema version
+)
+
+// fileName is the name of the data file in its directory.
+const fileName = "tipline.db"
+
+// schemaVersion is the version of the layout that this program writes.
+const schemaVersion = 1
+
+// lockTimeout is how long Open waits for another process to let go of the file.
+const lockTimeout = time.Second
+
+// migrations[v] brings a file from version v to version v+1, inside one transaction.
+var migrations = map[uint64]func(*bbolt.Tx) error{}
+
+// ErrInUse says that another process holds the data file.
+var ErrInUse = errors.New("in use by another tipline")
+
+// A Store is the open data file. Its methods may be called at the same time.
+type Store struct {
+	db          *bbolt.DB
+	path        string
+	quarantined string
+}
+
+// Open opens or creates the data file in directory dir and locks it. A file that cannot be read as one of ours is put
+// aside as tipline.db.corrupt-N, see Quarantined, and an empty one takes its place. A file that a newer tipline wrote is
+// refused untouched; one of an older version is copied to tipline.db.v<N> and then migrated.
+func Open(dir string) (*Store, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("data directory %s: %w", dir, err)
+	}
+	s := &Store{path: filepath.Join(dir, fileName)}
+	err := s.open()
+	var damage *damagedError
+	if errors.As(err, &damage) {
+		if s.quarantined, err = putAside(s.path); err == nil {
+			err = s.open()
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("data file %s: %w", s.path, err)
+	}
+	return s, nil
+}
+
+// damagedError says that the file is not one that tipline can have written whole.
+type damagedError struct{ reason error }
+
+func (e *damagedError) Error() string { return "damaged: " + e.reason.Error() }
+func (e *damagedError) Unwrap() error { return e.reason }
+
+// open opens the file, checks all of it and brings it to the current version.
+func (s *Store) open() (err error) {
+	db, err := openLocked(s.path)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_ = db.Close()
+		}
+	}()
+	version, err := inspect(db)
+	if err != nil {
+		return err
+	}
+	switch {
+	case version > schemaVersion:
+		return fmt.Errorf("schema version %d is newer than %d, the newest that this tipline reads: use a newer tipline", version, schemaVersion)
+	case version != 0 && version < schemaVersion:
+		if err := copyFile(s.path, fmt.Sprintf("%s.v%d", s.path, version)); err != nil {
+			return fmt.Errorf("copy before migrating from schema version %d: %w", version, err)
+		}
+	}
+	if err := upgrade(db, version); err != nil {
+		return err
+	}
+	s.db = db
+	return nil
+}
+
+// openLocked opens the file and takes its lock.
+func openLocked(path string) (db *bbolt.DB, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &damagedError{fmt.Errorf("%v", p)}
+		}
+	}()
+	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType})
+	switch {
+	case errors.Is(err, bbolterrors.ErrTimeout):
+		return nil, ErrInUse
+	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrVersionMismatch), errors.Is(err, bbolterrors.ErrChecksum):
+		return nil, &damagedError{err}
+	case err != nil && !isSystem(err): // what is not the system's refusal is a file that bbolt cannot make sense of
+		return nil, &damagedError{err}
+	}
+	return db, err
+}
+
+// isSystem reports whether err is the operating system's: a missing permission, a full disk, a read-only mount.
+func isSystem(err error) bool {
+	var path *fs.PathError
+	var call *os.SyscallError
+	return errors.As(err, &path) || errors.As(err, &call) || errors.As(err, new(interface{ Timeout() bool }))
+}
+
+// inspect walks every page and returns the schema version, 0 for a new file.
+func inspect(db *bbolt.DB) (version uint64, err error) {
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a page number beyond the end of the file faults
+	defer func() {
+		if p := recover(); p != nil {
+			err = &damagedError{fmt.Errorf("%v", p)}
+		}
+	}()
+	err = db.View(func(tx *bbolt.Tx) error {
+		if b := tx.Bucket([]byte(meta)); b != nil {
+			if raw := b.Get([]byte("version")); len(raw) == 8 {
+				version = binary.BigEndian.Uint64(raw)
+			}
+		}
+		if version > schemaVersion {
+			return nil
+		}
+		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
+			var last []byte
+			return b.ForEach(func(k, _ []byte) error {
+				if last != nil && bytes.Compare(last, k) >= 0 {
+					return &damagedError{fmt.Errorf("bucket %s: keys out of order", name)}
+				}
+				last = append(last[:0], k...)
+				return nil
+			})
+		})
+	})
+	return version, err
+}
+
+// upgrade creates the buckets and migrates an older version step by step, in one transaction.
+func upgrade(db *bbolt.DB, version uint64) error {
+	return db.Update(func(tx *bbolt.Tx) error {
+		for _, name := range []string{History, State, Outbox, Ledger, meta} {
+			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
+				return fmt.Errorf("bucket %s: %w", name, err)
+			}
+		}
+		for v := version; v != 0 && v < schemaVersion; v++ {
+			if err := migrations[v](tx); err != nil {
+				return fmt.Errorf("migrate from schema version %d: %w", v, err)
+			}
+		}
+		return tx.Bucket([]byte(meta)).Put([]byte("version"), binary.BigEndian.AppendUint64(nil, schemaVersion))
+	})
+}
+
+// putAside renames the file to the first free name path.corrupt-N and returns that name.
+func putAside(path string) (string, error) {
+	for n := 1; ; n++ {
+		aside := fmt.Sprintf("%s.corrupt-%d", path, n)
+		if _, err := os.Lstat(aside); errors.Is(err, fs.ErrNotExist) {
+			return aside, os.Rename(path, aside)
+		}
+	}
+}
+
+// copyFile copies from to to, synced.
+func copyFile(from, to string) error {
+	in, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	out, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(out, in)
+	return errors.Join(err, out.Sync(), out.Close())
+}
+
+// Quarantined returns where a damaged data file was put when the store was opened, empty when it was sound.
+func (s *Store) Quarantined() string { return s.quarantined }
+
+// Close lets go of the file.
+func (s *Store) Close() error { return s.db.Close() }
+
+// Get returns the value of key in bucket, nil when there is none.
+func (s *Store) Get(bucket, key string) ([]byte, error) {
+	var value []byte
+	err := s.view(bucket, func(b *bbolt.Bucket) error {
+		value = bytes.Clone(b.Get([]byte(key)))
+		return nil
+	})
+	return value, err
+}
+
+// Scan calls fn for every key of bucket that begins with prefix, in ascending order, until fn returns an error.
+// The value belongs to fn.
+func (s *Store) Scan(bucket, prefix string, fn func(key string, value []byte) error) error {
+	return s.view(bucket, func(b *bbolt.Bucket) error {
+		c := b.Cursor()
+		for k, v := c.Seek([]byte(prefix)); k != nil && bytes.HasPrefix(k, []byte(prefix)); k, v = c.Next() {
+			if err := fn(string(k), bytes.Clone(v)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// Apply writes batch, bucket by bucket and key by key, in one transaction that is synced to disk before Apply returns:
+// all of it is durable, or none when an error is returned. A nil value deletes its key.
+func (s *Store) Apply(batch map[string]map[string][]byte) error {
+	err := s.db.Update(func(tx *bbolt.Tx) error {
+		for bucket, rows := range batch {
+			b := tx.Bucket([]byte(bucket))
+			if b == nil || bucket == meta {
+				return fmt.Errorf("no bucket %q", bucket)
+			}
+			for key, value := range rows {
+				var err error
+				if value == nil {
+					err = b.Delete([]byte(key))
+				} else {
+					err = b.Put([]byte(key), value)
+				}
+				if err != nil {
+					return fmt.Errorf("bucket %s, key %q: %w", bucket, key, err)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("data file %s: %w", s.path, err)
+	}
+	return nil
+}
+
+// view reads bucket in one transaction.
+func (s *Store) view(bucket string, fn func(*bbolt.Bucket) error) error {
+	return s.db.View(func(tx *bbolt.Tx) error {
+		b := tx.Bucket([]byte(bucket))
+		if b == nil {
+			return fmt.Errorf("data file %s: no bucket %q", s.path, bucket)
+		}
+		return fn(b)
+	})
+}
