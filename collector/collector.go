@@ -6,10 +6,19 @@
 package collector
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
+	"strings"
+	"sync"
 	"time"
+
+	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 
 	"tipline/model"
 )
@@ -62,19 +71,387 @@ type Result struct {
 	Warnings []model.Warning // about the source as a whole
 }
 
+// Defaults of Settings.
+const (
+	defaultBackfill         = 60 * 24 * time.Hour
+	defaultDelay            = 2 * time.Minute
+	defaultTimeout          = 30 * time.Second
+	defaultMaxResponseBytes = 32 << 20
+	defaultConcurrency      = 4
+)
+
+const (
+	// chunkHours is how many hours are asked for at once: few enough for the limits that servers put on the length and
+	// the points of a query, many enough for the newest ones to fit into one.
+	chunkHours = 24
+
+	// emptyChunks is how many chunks in a row may be empty before a search for older hours ends. It is more than a long
+	// weekend without scrapes.
+	emptyChunks = 7
+
+	// lookAgain is how long a server is believed to have nothing older: long-term storage may be added or come back.
+	lookAgain = 24 * time.Hour
+)
+
 // A Collector asks one Prometheus server what each workload used. Its methods may be called from several goroutines.
-type Collector struct{}
+type Collector struct {
+	settings Settings // with defaults filled in
+	queries  queries
+	rules    rules
+	client   *client
+	log      *slog.Logger
+
+	turn chan struct{} // holds a value while a collection is under way: one at a time
+
+	mu      sync.Mutex
+	archive *archive // guarded by mu
+	chunk   int      // hours per query that the server has not refused; guarded by mu
+}
 
 // New returns a Collector for s that keeps what it learns in h. It opens no connection and reads nothing yet.
-func New(s Settings, h History, log *slog.Logger) (*Collector, error) { return &Collector{}, nil }
+func New(s Settings, h History, log *slog.Logger) (*Collector, error) {
+	s.Backfill = cmp.Or(s.Backfill, defaultBackfill).Truncate(time.Hour)
+	s.Delay = cmp.Or(s.Delay, defaultDelay)
+	s.Timeout = cmp.Or(s.Timeout, defaultTimeout)
+	s.MaxResponseBytes = cmp.Or(s.MaxResponseBytes, defaultMaxResponseBytes)
+	s.Concurrency = cmp.Or(s.Concurrency, defaultConcurrency)
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	c := &Collector{settings: s, log: log.With("source", s.Name), chunk: chunkHours, turn: make(chan struct{}, 1)}
+	if err := c.prepareQueries(); err != nil {
+		return nil, err
+	}
+	s = c.settings
+	if err := checkLabels(s.GroupBy, s.Select); err != nil {
+		return nil, err
+	}
+	var err error
+	if c.client, err = newClient(s.URL, s.Client, s.Timeout, s.MaxResponseBytes); err != nil {
+		return nil, err
+	}
+	// What is counted. The first-token query may change without making the counted hours others.
+	c.archive, err = newArchive(h, s.Name, []any{slices.Sorted(slices.Values(s.GroupBy)), s.Select, s.Pack, s.Queries.counted()})
+	return c, err
+}
+
+func (s Settings) check() error {
+	var errs []error
+	if s.Name == "" {
+		errs = append(errs, errors.New("name: missing"))
+	}
+	if (s.Pack == "") == (s.Queries == nil) {
+		errs = append(errs, errors.New("want either pack or queries"))
+	}
+	for name, d := range map[string]time.Duration{"backfill": s.Backfill, "delay": s.Delay, "timeout": s.Timeout} {
+		if d < 0 {
+			errs = append(errs, fmt.Errorf("%s: got %s, want more than 0", name, d))
+		}
+	}
+	if s.MaxResponseBytes < 0 || s.Concurrency < 0 {
+		errs = append(errs, errors.New("max_response_bytes and concurrency: want more than 0"))
+	}
+	if q := s.Queries; q != nil {
+		if q.Input == "" || q.Output == "" {
+			errs = append(errs, errors.New("queries: want input and output"))
+		}
+		if len(s.GroupBy) == 0 {
+			errs = append(errs, errors.New("group_by: missing, and queries of your own have no default"))
+		}
+		if len(s.Select) > 0 {
+			errs = append(errs, errors.New("select: has no effect on queries of your own, write the matchers there"))
+		}
+	}
+	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+	return errors.Join(errs...)
+}
+
+// prepareQueries fills in what a pack knows and builds every expression once.
+func (c *Collector) prepareQueries() error {
+	s := &c.settings
+	if s.Queries != nil {
+		c.queries = ownQueries(s.Queries, s.GroupBy)
+		c.rules = rules{includesCache: s.Queries.InputIncludesCache, countsRequests: s.Queries.Requests != ""}
+	} else {
+		p, err := loadPack(s.Pack)
+		if err != nil {
+			return err
+		}
+		if p.GPU != nil {
+			return fmt.Errorf("pack %q: counts GPUs, want one that counts tokens", s.Pack)
+		}
+		if len(s.GroupBy) == 0 {
+			s.GroupBy = p.GroupBy
+		}
+		c.queries = packQueries(p, s.Select, s.GroupBy)
+		c.rules = p.rules()
+	}
+	if s.GPUs == nil {
+		return nil
+	}
+	p, err := loadPack(s.GPUs.Pack)
+	if err != nil {
+		return fmt.Errorf("gpus: %w", err)
+	}
+	if p.GPU == nil {
+		return fmt.Errorf("gpus: pack %q: counts tokens, want one that counts GPUs", s.GPUs.Pack)
+	}
+	gpus := *s.GPUs
+	if len(gpus.Join) == 0 {
+		gpus.Join = []string{"namespace"}
+	}
+	for _, name := range gpus.Join {
+		if !slices.Contains(s.GroupBy, name) {
+			return fmt.Errorf("gpus.join: label %q is not in group_by (%s)", name, strings.Join(s.GroupBy, ", "))
+		}
+	}
+	s.GPUs = &gpus
+	c.queries.gpu = gpuQuery(p.GPU, gpus.Join)
+	return nil
+}
 
 // Collect fetches the hours that are missing, keeps them, and returns the usage of every workload known at now.
+// Its error is about the newest hours, which were not read, or about the history, which was not written; the result
+// then holds what was known before. Anything less is a warning.
 func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) {
-	return Result{}, nil
+	select {
+	case c.turn <- struct{}{}:
+		defer func() { <-c.turn }()
+	case <-ctx.Done():
+		return Result{}, ctx.Err()
+	}
+	sent := c.client.guard.sent.Load()
+	var result Result
+	if err := c.load(now); err != nil {
+		return result, err
+	}
+	result.Warnings = c.loadWarnings()
+	notes, err := c.fetch(ctx, now)
+	result.Warnings = append(result.Warnings, notes...)
+	result.Usage = c.usage(now)
+	if err == nil {
+		result.Warnings = append(result.Warnings, c.addTTFT(ctx, now, result.Usage)...)
+		result.Warnings = append(result.Warnings, c.addGPUs(ctx, now, result.Usage)...)
+	}
+	result.Queries = int(c.client.guard.sent.Load() - sent)
+	slices.SortStableFunc(result.Warnings, func(a, b model.Warning) int {
+		return cmp.Or(strings.Compare(a.Code, b.Code), strings.Compare(a.Text, b.Text))
+	})
+	result.Warnings = slices.Compact(result.Warnings)
+	return result, err
 }
 
 // Stored returns the usage that the history has at now, without asking the server.
-func (c *Collector) Stored(now time.Time) ([]model.Usage, error) { return nil, nil }
+func (c *Collector) Stored(now time.Time) ([]model.Usage, error) {
+	if err := c.load(now); err != nil {
+		return nil, err
+	}
+	return c.usage(now), nil
+}
 
-// Packs returns the names of the metric packs, sorted.
-func Packs() []string { return []string{"dcgm", "litellm", "vllm"} }
+func (c *Collector) load(now time.Time) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.archive.load(now)
+}
+
+// loadWarnings reports, once, what could not be read from the history.
+func (c *Collector) loadWarnings() []model.Warning {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var warnings []model.Warning
+	for _, text := range c.archive.corrupt {
+		c.log.Warn("history row is corrupt", "row", text)
+		warnings = append(warnings, model.Warning{Code: HistoryCorrupt, Text: text})
+	}
+	c.archive.corrupt = nil
+	return warnings
+}
+
+// complete returns the end of the newest hour that is old enough to be asked for at now.
+func (c *Collector) complete(now time.Time) time.Time {
+	return now.UTC().Add(-c.settings.Delay).Truncate(time.Hour)
+}
+
+// plan returns the spans to ask for at now, newest first.
+func (c *Collector) plan(now time.Time) []span {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	end := c.complete(now)
+	r := c.archive.record
+	window := span{end.Add(-c.settings.Backfill), end}
+	if !r.Floor.IsZero() {
+		floor := r.Floor
+		if now.Sub(r.Looked) >= lookAgain {
+			floor = floor.Add(-chunkHours * time.Hour)
+		}
+		window.From = later(window.From, floor)
+	}
+	return r.Settled.missing(window).chunks(c.chunk)
+}
+
+// fetch asks for the hours that are missing at now and keeps the answers, newest first. The newest chunk goes alone:
+// a server that does not answer it is not asked for the others.
+func (c *Collector) fetch(ctx context.Context, now time.Time) ([]model.Warning, error) {
+	var (
+		warnings []model.Warning
+		empty    int // chunks without data in a row
+	)
+	end := c.complete(now)
+	for todo, size := c.plan(now), 1; len(todo) > 0; size = c.settings.Concurrency {
+		batch := todo[:min(size, len(todo))]
+		todo = todo[len(batch):]
+		answers, errs := c.askAll(ctx, batch)
+		for i, asked := range batch {
+			if errs[i] != nil {
+				if asked.To.Equal(end) {
+					return warnings, fmt.Errorf("source %s: hours up to %s: %w", c.settings.Name, end.Format(time.RFC3339), errs[i])
+				}
+				c.log.Warn("older hours not read", "from", asked.From, "to", asked.To, "error", errs[i])
+				warnings = append(warnings, model.Warning{Code: BackfillIncomplete, Text: fmt.Sprintf(
+					"hours from %s to %s: %v", asked.From.Format(time.RFC3339), asked.To.Format(time.RFC3339), errs[i])})
+				todo = nil
+				break
+			}
+			found := false
+			for _, a := range answers[i] {
+				warnings = append(warnings, a.notes...)
+				found = found || len(a.groups) > 0
+			}
+			if empty++; found {
+				empty = 0
+			}
+			c.keep(asked, answers[i], now, found)
+			if empty == emptyChunks {
+				c.setFloor(asked.From, now)
+				todo = nil
+				break
+			}
+		}
+		if err := c.save(); err != nil {
+			return warnings, err
+		}
+	}
+	return append(warnings, c.limits()...), nil
+}
+
+// keep takes over the answers about one chunk.
+func (c *Collector) keep(asked span, answers []answer, now time.Time, found bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, a := range answers {
+		c.archive.add(a, c.rules)
+	}
+	if len(c.archive.series) == 0 {
+		return // a wrong tenant or a wrong name looks like this: nothing is settled by it
+	}
+	c.archive.settle(asked, c.complete(now))
+	if floor := c.archive.record.Floor; !floor.IsZero() && asked.From.Before(floor) {
+		c.archive.setRecord(func(r *record) {
+			r.Looked = now.UTC()
+			if found {
+				r.Floor = time.Time{} // there is more by now
+			} else {
+				r.Floor = asked.From
+			}
+		})
+	}
+}
+
+// setFloor remembers that the server has nothing before from.
+func (c *Collector) setFloor(from, now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.archive.series) > 0 {
+		c.archive.setRecord(func(r *record) { r.Floor, r.Looked = from, now.UTC() })
+	}
+}
+
+func (c *Collector) save() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.archive.save()
+}
+
+// limits returns what is to be said about the source when its answers are in.
+func (c *Collector) limits() []model.Warning {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var warnings []model.Warning
+	if len(c.archive.series) == 0 {
+		warnings = append(warnings, model.Warning{Code: NoData, Text: "the server answers, but has none of the counters: wrong address, tenant, pack or select?"})
+	}
+	if c.archive.refused > 0 {
+		warnings = append(warnings, model.Warning{Code: TooManyWorkloads, Text: fmt.Sprintf(
+			"more than %d workloads: the others are left out, group by fewer labels", maxWorkloads)})
+		c.archive.refused = 0
+	}
+	return warnings
+}
+
+// askAll asks for the spans at the same time.
+func (c *Collector) askAll(ctx context.Context, batch []span) ([][]answer, []error) {
+	answers, errs := make([][]answer, len(batch)), make([]error, len(batch))
+	var wg sync.WaitGroup
+	for i, s := range batch {
+		wg.Go(func() { answers[i], errs[i] = c.askHours(ctx, s) })
+	}
+	wg.Wait()
+	return answers, errs
+}
+
+// askHours asks for the hours of s, in halves if the server finds it too much, and remembers what was not.
+func (c *Collector) askHours(ctx context.Context, s span) ([]answer, error) {
+	m, notes, err := c.client.ask(ctx, c.queries.hourly, v1.Range{Start: s.From.Add(time.Hour), End: s.To, Step: time.Hour})
+	var e *Error
+	if errors.As(err, &e) && (e.Reason == LimitReached || e.Reason == TooLarge) && s.hours() > 1 {
+		half := s.hours() / 2
+		c.mu.Lock()
+		c.chunk = min(c.chunk, half)
+		c.mu.Unlock()
+		middle := s.To.Add(-time.Duration(half) * time.Hour)
+		newer, err := c.askHours(ctx, span{middle, s.To})
+		if err != nil {
+			return nil, err
+		}
+		older, err := c.askHours(ctx, span{s.From, middle})
+		return append(newer, older...), err
+	}
+	if err != nil {
+		return nil, err
+	}
+	a, err := readAnswer(m, s, c.settings.GroupBy)
+	a.notes = notes
+	return []answer{a}, err
+}
+
+// usage returns what the archive has at now, sorted by name.
+func (c *Collector) usage(now time.Time) []model.Usage {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	end := c.complete(now)
+	taken := map[string]bool{}
+	var all []model.Usage
+	for _, key := range slices.Sorted(maps.Keys(c.archive.series)) {
+		s := c.archive.series[key]
+		name := workloadName(s.labels, c.settings.GroupBy)
+		if taken[name] { // "a/b" and "c" against "a" and "b/c"
+			name += " (" + key + ")"
+		}
+		if u, ok := s.usage(c.settings.Name, name, end); ok {
+			taken[name] = true
+			all = append(all, u)
+		}
+	}
+	slices.SortFunc(all, func(a, b model.Usage) int { return strings.Compare(a.Workload, b.Workload) })
+	return all
+}
+
+// workloadName joins the label values in the order of groupBy; a missing one is a dash.
+func workloadName(labels map[string]string, groupBy []string) string {
+	values := make([]string, len(groupBy))
+	for i, name := range groupBy {
+		values[i] = cmp.Or(labels[name], "-")
+	}
+	return strings.Join(values, "/")
+}

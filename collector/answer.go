@@ -1,0 +1,208 @@
+package collector
+
+import (
+	"fmt"
+	"math"
+	"net/url"
+	"time"
+
+	prommodel "github.com/prometheus/common/model"
+
+	"tipline/model"
+)
+
+const (
+	// maxTokensPerHour is more than all public model providers together serve; a larger number is a broken counter.
+	maxTokensPerHour = 1e14
+
+	// maxRequestsPerHour is the same for requests.
+	maxRequestsPerHour = 1e12
+
+	// maxResets is how often one series may fall within an hour before the hour is not believed. A restart is one; a
+	// process that takes minutes to load a model cannot restart often. Several workers that take turns in answering
+	// scrapes fall at every second one.
+	maxResets = 3
+
+	// cacheSlack is how far cache reads may exceed the input that contains them: the server extrapolates the two apart.
+	cacheSlack = 0.01
+)
+
+// An answer is what the server says about the workloads in a run of hours.
+type answer struct {
+	span   span
+	groups map[string]*group // by canonical labels
+	notes  []model.Warning
+}
+
+// A group is the answer about one workload.
+type group struct {
+	labels map[string]string
+	cells  map[signal][]cell // one cell an hour
+}
+
+// A cell is one value, and how many were given for it.
+type cell struct {
+	value float64
+	seen  int
+}
+
+// hour is one hour of one workload, with what is doubtful about it.
+type hour struct {
+	model.Hour
+	notes note
+}
+
+// readAnswer sorts the streams by workload, signal and hour. The point at t is about the hour that ends at t.
+func readAnswer(m prommodel.Matrix, s span, groupBy []string) (answer, error) {
+	a := answer{span: s, groups: map[string]*group{}}
+	for _, stream := range m {
+		labels, key := identify(stream.Metric, groupBy)
+		g := a.groups[key]
+		if g == nil {
+			g = &group{labels: labels, cells: map[signal][]cell{}}
+			a.groups[key] = g
+		}
+		name := signal(stream.Metric[signalLabel])
+		cells := g.cells[name]
+		if cells == nil {
+			cells = make([]cell, s.hours())
+			g.cells[name] = cells
+		}
+		for _, point := range stream.Values {
+			since := point.Timestamp.Time().Sub(s.From)
+			i := int(since/time.Hour) - 1
+			if since%time.Hour != 0 || i < 0 || i >= len(cells) {
+				return answer{}, &Error{Reason: BadAnswer, Text: fmt.Sprintf("a sample at %s, want whole hours after %s up to %s",
+					point.Timestamp.Time().UTC().Format(time.RFC3339), s.From.Format(time.RFC3339), s.To.Format(time.RFC3339))}
+			}
+			cells[i] = cell{float64(point.Value), cells[i].seen + 1}
+		}
+	}
+	return a, nil
+}
+
+// identify returns the labels that make a workload and one string for them. A label that is missing is empty.
+func identify(metric prommodel.Metric, groupBy []string) (labels map[string]string, key string) {
+	labels = make(map[string]string, len(groupBy))
+	for _, name := range groupBy {
+		labels[name] = string(metric[prommodel.LabelName(name)])
+	}
+	return labels, canonical(labels)
+}
+
+// canonical writes labels as one string, the same for the same labels and for no others.
+func canonical(labels map[string]string) string {
+	values := make(url.Values, len(labels))
+	for name, value := range labels {
+		values.Set(name, value)
+	}
+	return values.Encode()
+}
+
+// at returns the cell of a signal in the i-th hour.
+func (g *group) at(s signal, i int) cell {
+	if cells := g.cells[s]; cells != nil {
+		return cells[i]
+	}
+	return cell{}
+}
+
+// check returns the value of a cell, 0 if there is none, and what is wrong with it when it must lie in [0, most].
+func (c cell) check(most float64) (float64, note) {
+	switch {
+	case c.seen > 1:
+		return 0, noteDuplicate
+	case math.IsNaN(c.value) || math.IsInf(c.value, 0):
+		return 0, noteNotFinite
+	case c.value < 0:
+		return 0, noteNegative
+	case c.value > most:
+		return 0, noteOutOfRange
+	}
+	return c.value, 0
+}
+
+// rules is how the cells of one source become tokens per class.
+type rules struct {
+	includesCache    bool            // input counts cache reads and writes too
+	zeroIfAbsent     map[signal]bool // counters that are written only when not zero
+	countsRequests   bool            // the source has a query for requests
+	countsCacheWrite bool            // the source has a query for cache writes
+}
+
+// hour judges the i-th hour of g. What cannot be believed has coverage 0 and no tokens.
+func (r rules) hour(g *group, i int) hour {
+	seen, notes := g.at(coverage, i).check(1 + 1e-9)
+	if falls, n := g.at(resets, i).check(math.MaxFloat64); n != 0 || falls > maxResets {
+		notes |= n
+		if falls > maxResets {
+			notes |= noteSawtooth
+		}
+	}
+	in, n := g.at(input, i).check(maxTokensPerHour)
+	notes |= n
+	out, n := g.at(output, i).check(maxTokensPerHour)
+	notes |= n
+	if g.at(input, i).seen == 0 || g.at(output, i).seen == 0 {
+		if seen < float64(model.CoverageFloor) {
+			return hour{notes: notes & noteRefused} // not enough samples for an increase
+		}
+		notes |= noteMissing
+	}
+	var h hour
+	h.Tokens, n = r.split(g, i, in)
+	notes |= n
+	h.Tokens[model.Output] = model.Tokens(out)
+	if r.countsRequests {
+		c := g.at(requests, i)
+		count, n := c.check(maxRequestsPerHour)
+		if n != 0 || c.seen == 0 {
+			notes |= noteRequests
+		}
+		h.Requests = count
+	} else {
+		notes |= noteRequests
+	}
+	if notes&noteRefused != 0 {
+		return hour{notes: notes & noteRefused}
+	}
+	h.Coverage, h.notes = model.Fraction(min(1, seen)), notes
+	return h
+}
+
+// split divides the input of the i-th hour into what was read from a cache, written to one, and the rest.
+func (r rules) split(g *group, i int, in float64) (model.Volume, note) {
+	read, notes := r.cached(g, i, cacheRead)
+	if doubtful := g.at(cacheReadDoubtful, i); notes&noteCacheUnknown != 0 && doubtful.seen > 0 {
+		read, notes = doubtful.check(maxTokensPerHour)
+		notes |= noteCacheDoubtful
+	}
+	var written float64
+	if r.countsCacheWrite {
+		var n note
+		written, n = r.cached(g, i, cacheWrite)
+		notes |= n
+	}
+	fresh := in
+	if r.includesCache {
+		if fresh = in - read - written; fresh < -cacheSlack*in-1 {
+			// More came out of the cache than went in: the counters do not belong together.
+			fresh, read, written, notes = in, 0, 0, notes&^noteCacheDoubtful|noteCacheUnknown
+		}
+		if fresh < 0 {
+			fresh, read, written = 0, read*in/(read+written), written*in/(read+written)
+		}
+	}
+	return model.Volume{
+		model.Input: model.Tokens(fresh), model.CacheRead: model.Tokens(read), model.CacheWrite: model.Tokens(written),
+	}, notes
+}
+
+// cached returns what a cache counter says in the i-th hour.
+func (r rules) cached(g *group, i int, s signal) (float64, note) {
+	c := g.at(s, i)
+	if c.seen == 0 && !r.zeroIfAbsent[s] {
+		return 0, noteCacheUnknown
+	}
+	return c.check(maxTokensPerHour)
+}

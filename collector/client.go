@@ -1,0 +1,138 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/api"
+	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	prommodel "github.com/prometheus/common/model"
+
+	"tipline/model"
+)
+
+// querier is the one method of the Prometheus API that is needed.
+type querier interface {
+	QueryRange(ctx context.Context, query string, r v1.Range, opts ...v1.Option) (prommodel.Value, v1.Warnings, v1.Infos, error)
+}
+
+var _ querier = v1.API(nil) // the compiler tells us when the client library moves
+
+// A client asks one server, patiently but not forever.
+type client struct {
+	api     querier
+	guard   *guard
+	timeout time.Duration // of one query, its whole answer included
+}
+
+// pauseBeforeRetry is the wait before a query is sent a second time when the server does not name one.
+const pauseBeforeRetry = time.Second
+
+// newClient returns a client for the server at address.
+func newClient(address string, next http.RoundTripper, timeout time.Duration, maxBytes int64) (*client, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return nil, errors.New("url: want the address of a server, for example http://prometheus:9090") // it may hold a password
+	}
+	if next == nil {
+		next = api.DefaultRoundTripper
+	}
+	// Parameters of the address travel with every query. Thanos and VictoriaMetrics answer with what they could reach
+	// unless told not to; Prometheus and Mimir ignore parameters that they do not know.
+	parameters := u.Query()
+	parameters.Set("partial_response", "false")
+	parameters.Set("deny_partial_response", "1")
+	u.RawQuery = parameters.Encode()
+	g := &guard{next: next, maxBytes: maxBytes}
+	c, err := api.NewClient(api.Config{Address: u.String(), RoundTripper: g})
+	if err != nil {
+		return nil, errors.New("url: want the address of a server, for example http://prometheus:9090")
+	}
+	return &client{api: v1.NewAPI(c), guard: g, timeout: timeout}, nil
+}
+
+// ask evaluates expr at every step of r and returns the notes that the server has about it. A query that may do better
+// a moment later is sent once more, after the time that the server asks for if the cycle has it.
+func (c *client) ask(ctx context.Context, expr string, r v1.Range) (prommodel.Matrix, []model.Warning, error) {
+	matrix, notes, err := c.once(ctx, expr, r)
+	var e *Error
+	if !errors.As(err, &e) || !e.Retryable() {
+		return matrix, notes, err
+	}
+	if !wait(ctx, max(pauseBeforeRetry, e.RetryAfter), c.timeout) {
+		return nil, nil, err
+	}
+	return c.once(ctx, expr, r)
+}
+
+func (c *client) once(ctx context.Context, expr string, r v1.Range) (prommodel.Matrix, []model.Warning, error) {
+	// Ours, over the whole answer: Mimir and VictoriaMetrics ignore the timeout parameter.
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	value, warnings, infos, err := c.api.QueryRange(ctx, expr, r, v1.WithTimeout(c.timeout))
+	if err != nil {
+		return nil, nil, queryError(ctx, err)
+	}
+	notes, err := classify(warnings, infos)
+	if err != nil {
+		return nil, nil, err
+	}
+	matrix, ok := value.(prommodel.Matrix)
+	if value == nil {
+		return nil, nil, &Error{Reason: BadAnswer, Text: "success without a result"}
+	}
+	if !ok {
+		return nil, nil, &Error{Reason: WrongType, Text: fmt.Sprintf("got a %v, want a matrix", value.Type())}
+	}
+	for _, stream := range matrix {
+		if len(stream.Histograms) > 0 {
+			return nil, nil, &Error{Reason: WrongType, Text: "got a native histogram, want numbers: name its histogram_sum in a query of your own"}
+		}
+	}
+	return matrix, notes, nil
+}
+
+// queryError makes an Error of what the client library returned.
+func queryError(ctx context.Context, err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		return e
+	}
+	var answered *v1.Error
+	if errors.As(err, &answered) {
+		return &Error{Reason: BadAnswer, Text: oneLine(answered.Msg)} // 2xx: anything else the guard has stopped
+	}
+	return transportError(ctx, err)
+}
+
+// classify tells remarks about the expression from news that part of the data is missing. Thanos writes both into the
+// same list, so only the words that PromQL engines begin their remarks with are harmless.
+func classify(warnings v1.Warnings, infos v1.Infos) ([]model.Warning, error) {
+	var notes []model.Warning
+	for _, text := range slices.Concat([]string(warnings), []string(infos)) {
+		if !slices.Contains(infos, text) && !strings.HasPrefix(text, "PromQL info:") && !strings.HasPrefix(text, "PromQL warning:") {
+			return nil, &Error{Reason: Partial, Text: oneLine(text)}
+		}
+		notes = append(notes, model.Warning{Code: ServerNote, Text: oneLine(text)})
+	}
+	return notes, nil
+}
+
+// wait pauses and reports whether there is time for more: the pause must not be longer than most, and ctx must outlast it.
+func wait(ctx context.Context, pause, most time.Duration) bool {
+	if pause > most {
+		return false
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, pause, errPaused)
+	defer cancel()
+	<-ctx.Done()
+	return errors.Is(context.Cause(ctx), errPaused)
+}
+
+var errPaused = errors.New("pause is over")

@@ -1,0 +1,133 @@
+package collector
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+	"time"
+
+	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	prommodel "github.com/prometheus/common/model"
+
+	"tipline/model"
+)
+
+// askNow evaluates expr once, at the end of the newest complete hour. Each series of the result has one point.
+func (c *Collector) askNow(ctx context.Context, now time.Time, expr string) (prommodel.Matrix, []model.Warning, error) {
+	at := c.complete(now)
+	m, notes, err := c.client.ask(ctx, expr, v1.Range{Start: at, End: at, Step: time.Hour})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, stream := range m {
+		if len(stream.Values) != 1 {
+			return nil, nil, &Error{Reason: BadAnswer, Text: fmt.Sprintf("%d samples in a series, want 1", len(stream.Values))}
+		}
+	}
+	return m, notes, nil
+}
+
+// addTTFT fills in the 95th percentile of the time to first token and returns what is to be said about the source.
+func (c *Collector) addTTFT(ctx context.Context, now time.Time, all []model.Usage) []model.Warning {
+	if c.queries.ttft == "" || len(all) == 0 {
+		return nil
+	}
+	m, notes, err := c.askNow(ctx, now, c.queries.ttft)
+	if err != nil {
+		c.log.Warn("time to first token not read", "error", err)
+		return []model.Warning{{Code: TTFTFailed, Text: err.Error()}}
+	}
+	seconds := map[string]float64{}
+	for _, stream := range m {
+		_, key := identify(stream.Metric, c.settings.GroupBy)
+		seconds[key] = float64(stream.Values[0].Value)
+	}
+	for i := range all {
+		v, ok := seconds[canonical(all[i].Labels)]
+		if !ok || !(v >= 0 && v < time.Hour.Seconds()) { // NaN when idle, infinite above the last bucket
+			all[i].Warnings = append(all[i].Warnings, model.Warning{
+				Code: TTFTUnknown, Text: "no time to first token was recorded over the last day",
+			})
+			continue
+		}
+		p95 := time.Duration(v * float64(time.Second))
+		all[i].TTFTP95 = &p95
+	}
+	return notes
+}
+
+// addGPUs fills in the GPUs of each workload and returns what is to be said about the source.
+func (c *Collector) addGPUs(ctx context.Context, now time.Time, all []model.Usage) []model.Warning {
+	if c.queries.gpu == "" || len(all) == 0 {
+		return nil
+	}
+	m, notes, err := c.askNow(ctx, now, c.queries.gpu)
+	if err != nil {
+		c.log.Warn("GPUs not read", "error", err)
+		return []model.Warning{{Code: GPUFailed, Text: err.Error()}}
+	}
+	found := map[string]map[signal]cell{}
+	for _, stream := range m {
+		_, key := identify(stream.Metric, c.settings.GPUs.Join)
+		if found[key] == nil {
+			found[key] = map[signal]cell{}
+		}
+		name := signal(stream.Metric[signalLabel])
+		found[key][name] = cell{float64(stream.Values[0].Value), found[key][name].seen + 1}
+	}
+	sharing := c.sharing(now, all)
+	for i := range all {
+		key, scope := c.gpuScope(all[i].Labels)
+		gpu, warnings := judgeGPUs(found[key], scope)
+		all[i].Warnings = append(all[i].Warnings, warnings...)
+		if gpu != nil {
+			gpu.SharedBy = max(1, sharing[key])
+			all[i].GPU = gpu
+		}
+	}
+	return notes
+}
+
+// gpuScope returns the join labels of a workload as one string and in words.
+func (c *Collector) gpuScope(labels map[string]string) (key, words string) {
+	joined := make(map[string]string, len(c.settings.GPUs.Join))
+	parts := make([]string, 0, len(c.settings.GPUs.Join))
+	for _, name := range c.settings.GPUs.Join {
+		joined[name] = labels[name]
+		parts = append(parts, name+" "+labels[name])
+	}
+	return canonical(joined), strings.Join(parts, ", ")
+}
+
+// sharing counts the workloads that were measured over the last day in each GPU scope.
+func (c *Collector) sharing(now time.Time, all []model.Usage) map[string]int {
+	count := map[string]int{}
+	since := c.complete(now).Add(-24 * time.Hour)
+	for _, u := range all {
+		if _, measured := u.Between(since, u.End()); measured > 0 {
+			key, _ := c.gpuScope(u.Labels)
+			count[key]++
+		}
+	}
+	return count
+}
+
+// judgeGPUs turns the GPU signals of a scope into a model.GPU, nil when they say nothing.
+func judgeGPUs(cells map[signal]cell, scope string) (*model.GPU, []model.Warning) {
+	count, wrong := cells[gpuCount].check(1e6)
+	if wrong != 0 || !(count > 0) {
+		return nil, []model.Warning{{Code: GPUUnknown, Text: "no GPU was seen in " + scope + " over the last day"}}
+	}
+	gpu := &model.GPU{Count: count, Scope: scope}
+	busy := cells[gpuBusy]
+	share := model.Fraction(busy.value / count)
+	const rounding = 1e-6
+	if busy.seen != 1 || math.IsNaN(float64(share)) || share < 0 || share > 1+rounding {
+		return gpu, []model.Warning{{Code: GPUUtilizationRange, Text: fmt.Sprintf(
+			"GPUs in %s are busy %v of the time, want 0 to 1: not known", scope, float64(share))}}
+	}
+	share = min(1, share)
+	gpu.Utilization = &share
+	return gpu, nil
+}

@@ -1,0 +1,243 @@
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	prommodel "github.com/prometheus/common/model"
+)
+
+// A signal is one of the numbers that a source is asked for. All signals of a source travel in one answer, told apart
+// by signalLabel, so that a cycle costs one query and not seven.
+type signal string
+
+// The signals per workload and hour.
+const (
+	input             signal = "input"
+	output            signal = "output"
+	cacheRead         signal = "cache_read"
+	cacheReadDoubtful signal = "cache_read_doubtful" // from a counter known to count too much
+	cacheWrite        signal = "cache_write"
+	requests          signal = "requests"
+	coverage          signal = "coverage" // share of the hour in which the input counter was there
+	resets            signal = "resets"   // most falls of one series of the input counter
+)
+
+// hourly lists the signals per workload and hour in the order in which they are asked for.
+var hourly = [...]signal{input, output, cacheRead, cacheReadDoubtful, cacheWrite, requests, coverage, resets}
+
+// The signals per group of GPUs.
+const (
+	gpuBusy  signal = "gpu_busy"  // GPUs, each counted by the share of time in which it was busy
+	gpuCount signal = "gpu_count" // GPUs held
+)
+
+const (
+	signalLabel = "tipline_signal"
+	hourWindow  = "1h"
+	dayWindow   = "1d"
+
+	// probeStep is the resolution at which coverage is measured: the server's default lookback, so that a counter
+	// scraped at least every five minutes counts as seen all the time, and one that stopped is noticed within the hour.
+	probeStep = 5 * time.Minute
+	probes    = "1h:5m"
+
+	// presenceWindow takes the place of $__window to see whether the user's expression has anything to say at an
+	// instant. It holds two samples of a counter scraped every five minutes.
+	presenceWindow = "10m"
+)
+
+// queries are the three expressions of a source. An empty one is not asked.
+type queries struct {
+	hourly string // every signal per workload over the hour before the evaluation
+	ttft   string // 95th percentile of the time to first token per workload over the day before
+	gpu    string // both GPU signals over the day before
+}
+
+// packQueries returns the expressions that read p, restricted to the matchers and grouped by the labels.
+// Aggregation is always outside the range function: increase(sum()) takes every pod that leaves for a reset.
+func packQueries(p *pack, selected map[string]string, groupBy []string) queries {
+	by := labelList(groupBy)
+	matchers := matcherList(selected)
+	alternatives := func(names []string, suffix, form string) string {
+		parts := make([]string, len(names))
+		for i, name := range names {
+			parts[i] = fmt.Sprintf(form, selector(name+suffix, matchers))
+		}
+		return strings.Join(parts, " or ")
+	}
+	increases := func(names []string) string {
+		return "sum by (" + by + ") (" + alternatives(names, "", "increase(%s["+hourWindow+"])") + ")"
+	}
+	var parts []string
+	for _, s := range hourly {
+		switch c := p.counters()[s]; {
+		case c != nil:
+			parts = append(parts, marked(s, increases(c.Metrics)))
+		case s == cacheReadDoubtful && p.Tokens[cacheRead] != nil && len(p.Tokens[cacheRead].Doubtful) > 0:
+			parts = append(parts, marked(s, increases(p.Tokens[cacheRead].Doubtful)))
+		}
+	}
+	counted := p.Tokens[input].Metrics
+	parts = append(parts,
+		marked(coverage, covered("sum by ("+by+") ("+alternatives(counted, "", "%s")+")")),
+		marked(resets, "max by ("+by+") ("+alternatives(counted, "", "resets(%s["+hourWindow+"])")+")"))
+	q := queries{hourly: strings.Join(parts, "\nor ")}
+	if h := p.TTFTSeconds; h != nil {
+		q.ttft = "histogram_quantile(0.95, sum by (" + labelList(append([]string{"le"}, groupBy...)) + ") (" +
+			alternatives(h.Histograms, "_bucket", "rate(%s["+dayWindow+"])") + "))"
+	}
+	return q
+}
+
+// ownQueries returns the expressions of the user's own PromQL. Coverage is the share of five-minute steps at which the
+// input expression has a value for that workload over a short window; resets cannot be seen from outside.
+func ownQueries(own *Queries, groupBy []string) queries {
+	by := labelList(groupBy)
+	over := func(expr, window string) string {
+		// The line break ends a comment in the user's last line.
+		return "sum by (" + by + ") (" + strings.ReplaceAll(expr, "$__window", window) + "\n)"
+	}
+	parts := []string{}
+	for _, s := range hourly {
+		if expr := own.expr(s); expr != "" {
+			parts = append(parts, marked(s, over(expr, hourWindow)))
+		}
+	}
+	parts = append(parts, marked(coverage, covered(over(own.Input, presenceWindow))))
+	q := queries{hourly: strings.Join(parts, "\nor ")}
+	if own.TTFTP95 != "" {
+		q.ttft = "max by (" + by + ") (" + strings.ReplaceAll(own.TTFTP95, "$__window", dayWindow) + "\n)"
+	}
+	return q
+}
+
+// counted returns q without what can change while the counted hours stay the same; nil stays nil.
+func (q *Queries) counted() *Queries {
+	if q == nil {
+		return nil
+	}
+	counted := *q
+	counted.TTFTP95 = ""
+	return &counted
+}
+
+func (q *Queries) expr(s signal) string {
+	return map[signal]string{input: q.Input, output: q.Output, cacheRead: q.CacheRead, requests: q.Requests}[s]
+}
+
+// gpuQuery returns the expression for both GPU signals per value of the join labels. Both are means of what was there at
+// five-minute steps of the day, so that their ratio is the busy share of all GPU hours even when pods come and go.
+func gpuQuery(g *gpuPack, join []string) string {
+	by := labelList(join)
+	device := labelList(append(slices.Clone(join), g.Device...))
+	perDevice := make([]string, len(g.Busy))
+	for i, b := range g.Busy {
+		perDevice[i] = "max by (" + device + ") (" + attached(b.Metric, g.Attached, join) + ")"
+		if b.Full != 1 {
+			perDevice[i] += " / " + strconv.FormatFloat(b.Full, 'g', -1, 64)
+		}
+	}
+	devices := strings.Join(perDevice, " or ")
+	steps := "[" + dayWindow + ":5m]"
+	return marked(gpuBusy, "avg_over_time((sum by ("+by+") ("+devices+"))"+steps+")") + "\nor " +
+		marked(gpuCount, "avg_over_time((count by ("+by+") ("+devices+"))"+steps+")")
+}
+
+// attached selects the GPUs that a workload holds. Where the scrape did not honour labels, the workload's own ones are
+// called exported_ and take their names back.
+func attached(metric, label string, join []string) string {
+	exported := selector(metric, labelName("exported_"+label)+`!=""`)
+	for _, name := range join {
+		exported = fmt.Sprintf(`label_replace(%s, %q, "$1", %q, "(.+)")`, exported, name, "exported_"+name)
+	}
+	return exported + " or " + selector(metric, labelName(label)+`!="",`+labelName("exported_"+label)+`=""`)
+}
+
+// marked adds the signal's name to every series of expr.
+func marked(s signal, expr string) string {
+	return fmt.Sprintf(`label_replace(%s, %q, %q, "", "")`, expr, signalLabel, s)
+}
+
+// covered returns the share of the hour's five-minute steps at which expr has a value. Servers before Prometheus 3 count
+// both ends of a window, thirteen steps, hence the limit.
+func covered(expr string) string {
+	return fmt.Sprintf("clamp_max(count_over_time((%s)[%s]) / %d, 1)", expr, probes, time.Hour/probeStep)
+}
+
+// selector returns the series of a metric that the matchers leave.
+func selector(metric, matchers string) string {
+	if !legacyMetric(metric) {
+		if matchers != "" {
+			matchers = "," + matchers
+		}
+		return "{" + strconv.Quote(metric) + matchers + "}"
+	}
+	if matchers == "" {
+		return metric
+	}
+	return metric + "{" + matchers + "}"
+}
+
+// matcherList writes equality matchers, sorted by label.
+func matcherList(values map[string]string) string {
+	names := make([]string, 0, len(values))
+	for name := range values {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for i, name := range names {
+		names[i] = matcher(name, values[name])
+	}
+	return strings.Join(names, ",")
+}
+
+// matcher writes one equality matcher. PromQL reads a double-quoted string as Go does.
+func matcher(name, value string) string { return labelName(name) + "=" + strconv.Quote(value) }
+
+// labelList writes labels for a by clause.
+func labelList(names []string) string {
+	quoted := make([]string, len(names))
+	for i, name := range names {
+		quoted[i] = labelName(name)
+	}
+	return strings.Join(quoted, ", ")
+}
+
+// labelName writes a label's name, in quotes where only Prometheus 3 knows it.
+func labelName(name string) string {
+	if prommodel.LegacyValidation.IsValidLabelName(name) {
+		return name
+	}
+	return strconv.Quote(name)
+}
+
+func legacyMetric(name string) bool { return prommodel.LegacyValidation.IsValidMetricName(name) }
+
+// checkLabels reports labels and values that no query can name.
+func checkLabels(groupBy []string, selected map[string]string) error {
+	var errs []error
+	seen := map[string]bool{}
+	for _, name := range groupBy {
+		switch {
+		case name == "" || !utf8.ValidString(name):
+			errs = append(errs, fmt.Errorf("group_by: got %q, want the name of a label", name))
+		case name == signalLabel || name == "le" || name == prommodel.MetricNameLabel:
+			errs = append(errs, fmt.Errorf("group_by: %q does not name a workload", name))
+		case seen[name]:
+			errs = append(errs, fmt.Errorf("group_by: %q is listed twice", name))
+		}
+		seen[name] = true
+	}
+	for name, value := range selected {
+		if name == "" || !utf8.ValidString(name) || !utf8.ValidString(value) {
+			errs = append(errs, fmt.Errorf("select: got %q: %q, want the name and value of a label in UTF-8", name, value))
+		}
+	}
+	return errors.Join(errs...)
+}

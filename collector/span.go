@@ -1,0 +1,95 @@
+package collector
+
+import (
+	"slices"
+	"time"
+)
+
+// A span is a run of whole hours from From up to, not including, To.
+type span struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
+func (s span) hours() int { return int(s.To.Sub(s.From) / time.Hour) }
+
+// spans is a set of hours: sorted spans that neither overlap nor touch.
+type spans []span
+
+// with returns the set that also holds s.
+func (set spans) with(s span) spans {
+	if !s.From.Before(s.To) {
+		return set
+	}
+	var before, after spans
+	for _, other := range set {
+		switch {
+		case other.To.Before(s.From):
+			before = append(before, other)
+		case s.To.Before(other.From):
+			after = append(after, other)
+		default:
+			s.From, s.To = earlier(s.From, other.From), later(s.To, other.To)
+		}
+	}
+	return append(append(before, s), after...)
+}
+
+// without returns the set without the hours of s.
+func (set spans) without(s span) spans {
+	var rest spans
+	for _, other := range set {
+		if left := (span{other.From, earlier(other.To, s.From)}); left.From.Before(left.To) {
+			rest = append(rest, left)
+		}
+		if right := (span{later(other.From, s.To), other.To}); right.From.Before(right.To) {
+			rest = append(rest, right)
+		}
+	}
+	return rest
+}
+
+// missing returns the hours of window that the set lacks.
+func (set spans) missing(window span) spans {
+	if !window.From.Before(window.To) {
+		return nil
+	}
+	gaps := spans{window}
+	for _, have := range set {
+		gaps = gaps.without(have)
+	}
+	return gaps
+}
+
+// chunks covers the hours of the set by as few spans of at most size hours as will do, newest first.
+func (set spans) chunks(size int) []span {
+	var chunks []span
+	rest := slices.Clone(set)
+	for len(rest) > 0 {
+		to := rest[len(rest)-1].To
+		chunk := span{to.Add(-time.Duration(size) * time.Hour), to}
+		for _, s := range rest { // begin at the oldest hour within reach
+			if s.To.After(chunk.From) {
+				chunk.From = later(chunk.From, s.From)
+				break
+			}
+		}
+		chunks = append(chunks, chunk)
+		rest = rest.without(chunk)
+	}
+	return chunks
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,100 @@
+package collector
+
+import (
+	"fmt"
+	"time"
+
+	"tipline/model"
+)
+
+// Codes of the warnings about a workload.
+const (
+	Sawtooth            = "SAWTOOTH"              // the counter fell too often for restarts; the hours count as not measured
+	NotFinite           = "NOT_FINITE"            // NaN or infinite; the hours count as not measured
+	Negative            = "NEGATIVE"              // below zero; the hours count as not measured
+	OutOfRange          = "OUT_OF_RANGE"          // more than any workload can use; the hours count as not measured
+	Duplicate           = "DUPLICATE_SERIES"      // two values for one workload and hour; the hours count as not measured
+	MissingSignal       = "MISSING_SIGNAL"        // input without output or the reverse; the hours count as not measured
+	CacheSplitUnknown   = "CACHE_SPLIT_UNKNOWN"   // all input counts as fresh
+	CacheSplitDoubtful  = "CACHE_SPLIT_DOUBTFUL"  // cache reads come from a counter that can count too much
+	RequestsUnknown     = "REQUESTS_UNKNOWN"      // no request counter with the workload's labels
+	Vanished            = "VANISHED"              // it had data and has none now
+	TTFTUnknown         = "TTFT_UNKNOWN"          // no time to first token over the last day
+	GPUUnknown          = "GPU_UNKNOWN"           // no GPU is attached, or their number makes no sense
+	GPUUtilizationRange = "GPU_UTILIZATION_RANGE" // utilization below 0 or above 1: not known
+)
+
+// Codes of the warnings about a source.
+const (
+	ServerNote         = "SERVER_NOTE"         // a remark of the server about an expression
+	NoData             = "NO_DATA"             // the server answers, but has none of the series
+	BackfillIncomplete = "BACKFILL_INCOMPLETE" // older hours could not be read this time; they are asked for again
+	HistoryCorrupt     = "HISTORY_CORRUPT"     // a stored day could not be read; it is asked for again
+	TooManyWorkloads   = "TOO_MANY_WORKLOADS"  // label values beyond the limit are left out
+	TTFTFailed         = "TTFT_QUERY_FAILED"
+	GPUFailed          = "GPU_QUERY_FAILED"
+)
+
+// A note is a set of things that are doubtful about one hour of one workload. It is stored with the hour; the bits
+// must keep their meaning.
+type note uint16
+
+const (
+	noteSawtooth note = 1 << iota
+	noteNotFinite
+	noteNegative
+	noteOutOfRange
+	noteDuplicate
+	noteMissing
+	noteCacheUnknown
+	noteCacheDoubtful
+	noteRequests
+
+	// noteRefused are the notes after which nothing of the hour can be used.
+	noteRefused = noteSawtooth | noteNotFinite | noteNegative | noteOutOfRange | noteDuplicate | noteMissing
+	noteAll     = noteRequests<<1 - 1
+)
+
+// noteTexts says what each note means, in the order of the bits.
+var noteTexts = [...]struct{ code, text string }{
+	{Sawtooth, fmt.Sprintf("the counter fell more than %d times an hour: probably several workers behind one /metrics", maxResets)},
+	{NotFinite, "the server answered NaN or infinity"},
+	{Negative, "the server answered a number below zero"},
+	{OutOfRange, "the server answered a number that no workload can reach"},
+	{Duplicate, "the server answered two values for one hour"},
+	{MissingSignal, "only one of input and output was counted"},
+	{CacheSplitUnknown, "cache reads are not known, so all input counts as fresh"},
+	{CacheSplitDoubtful, "cache reads come from a counter that can count the same tokens several times"},
+	{RequestsUnknown, "requests are not counted under these labels"},
+}
+
+// noteWarnings sums up the notes of the hours of the last 30 days before end.
+func noteWarnings(s *series, end time.Time) []model.Warning {
+	var (
+		counts [len(noteTexts)]int
+		latest [len(noteTexts)]time.Time
+	)
+	for at := end.Add(-30 * 24 * time.Hour); at.Before(end); at = at.Add(time.Hour) {
+		notes := s.at(at).notes
+		for bit := range noteTexts {
+			if notes&(1<<bit) != 0 {
+				counts[bit]++
+				latest[bit] = at
+			}
+		}
+	}
+	var warnings []model.Warning
+	for bit, t := range noteTexts {
+		if counts[bit] == 0 {
+			continue
+		}
+		what := "concerned"
+		if noteRefused&(1<<bit) != 0 {
+			what = "not measured"
+		}
+		warnings = append(warnings, model.Warning{Code: t.code, Text: fmt.Sprintf(
+			"%s; %d hours of the last 30 days are %s, the latest from %s",
+			t.text, counts[bit], what, latest[bit].Format("2006-01-02 15:04"))})
+	}
+	return warnings
+}
