@@ -1,0 +1,184 @@
+package cost
+
+import (
+	"math/big"
+	"slices"
+)
+
+// Segment is a part of a total cost: Alpha + Beta·V dollars a month for V in (From, To].
+type Segment struct {
+	From, To    *big.Rat
+	Alpha, Beta *big.Rat
+}
+
+// Curve is a total cost as ascending segments; a volume between two of them cannot be served.
+type Curve []Segment
+
+// at returns the segment that holds the volumes just below and at to, and false when there is none.
+func (c Curve) at(to *big.Rat) (Segment, bool) {
+	i, _ := slices.BinarySearchFunc(c, to, func(s Segment, v *big.Rat) int { return s.To.Cmp(v) })
+	if i < len(c) && c[i].From.Cmp(to) < 0 {
+		return c[i], true
+	}
+	return Segment{}, false
+}
+
+// Curve returns the cost of the fleet on (0, limit].
+func (f *Fleet) Curve(limit *big.Rat) Curve {
+	var curve Curve
+	if !f.feasible {
+		return nil
+	}
+	if f.maxVolume != nil && f.maxVolume.Cmp(limit) < 0 {
+		limit = f.maxVolume
+	}
+	beta := quo(f.Variable, million)
+	from := zero
+	for n := big.NewInt(f.minimum); from.Cmp(limit) < 0; n = new(big.Int).Add(n, big.NewInt(1)) {
+		to := f.stepEnd(n)
+		if to.Cmp(limit) > 0 {
+			to = limit
+		}
+		if to.Cmp(from) > 0 {
+			alpha := add(f.Fixed, mul(new(big.Rat).SetInt(n), f.BlockCost))
+			curve = append(curve, Segment{From: from, To: to, Alpha: alpha, Beta: beta})
+			from = to
+		}
+	}
+	return curve
+}
+
+// Tiers are API prices that change with the month's volume. Tier i covers (Bounds[i-1], Bounds[i]].
+type Tiers struct {
+	AllUnits bool       // the whole month is re-priced when a bound is passed; otherwise a price holds inside its tier
+	Bounds   []*big.Rat // tokens a month, ascending
+	PerMTok  []*big.Rat // USD per million tokens; one more than Bounds
+}
+
+// Curve returns the cost of the tiers on (0, limit] with a commitment and a fixed fee in USD per month, nil for none.
+func (t Tiers) Curve(limit, commit, fixed *big.Rat) Curve {
+	var curve Curve
+	from, spent := zero, zero
+	for i, price := range t.PerMTok {
+		to := limit
+		if i < len(t.Bounds) && t.Bounds[i].Cmp(limit) < 0 {
+			to = t.Bounds[i]
+		}
+		if to.Cmp(from) <= 0 {
+			break
+		}
+		beta := quo(price, million)
+		alpha := zero
+		if !t.AllUnits {
+			alpha = sub(spent, mul(from, beta))
+			spent = add(spent, mul(sub(to, from), beta))
+		}
+		curve = append(curve, committed(Segment{From: from, To: to, Alpha: alpha, Beta: beta}, or(commit, zero), or(fixed, zero))...)
+		from = to
+	}
+	return curve
+}
+
+// committed cuts s where its cost passes the commitment, below which the commitment is due.
+func committed(s Segment, commit, fixed *big.Rat) Curve {
+	usage := Segment{From: s.From, To: s.To, Alpha: add(s.Alpha, fixed), Beta: s.Beta}
+	floor := Segment{From: s.From, To: s.To, Alpha: add(commit, fixed), Beta: zero}
+	startsBelow := add(s.Alpha, mul(s.Beta, s.From)).Cmp(commit) < 0
+	endsBelow := add(s.Alpha, mul(s.Beta, s.To)).Cmp(commit) <= 0
+	switch {
+	case !startsBelow:
+		return Curve{usage}
+	case endsBelow:
+		return Curve{floor}
+	}
+	cut := quo(sub(commit, s.Alpha), s.Beta)
+	floor.To, usage.From = cut, cut
+	return Curve{floor, usage}
+}
+
+// Curve returns the cost of l on (0, limit].
+func (l Linear) Curve(limit *big.Rat) Curve {
+	return Tiers{PerMTok: []*big.Rat{l.PerMTok}}.Curve(limit, l.MinimumCommit, l.FixedMonthly)
+}
+
+// Winner is the place in the order of preference of the cheapest curve on (From, To], -1 where no option can serve.
+type Winner struct {
+	From, To *big.Rat
+	Index    int
+}
+
+// Envelope returns which of the curves is cheapest at every volume in (0, limit] (cost model, section 7.4). On equal cost
+// the earlier curve wins.
+func Envelope(curves []Curve, limit *big.Rat) []Winner {
+	var cuts []*big.Rat
+	for _, c := range curves {
+		for _, s := range c {
+			cuts = append(cuts, s.From, s.To)
+		}
+	}
+	cuts = ascending(append(cuts, limit), limit)
+	var winners []Winner
+	from := zero
+	for _, to := range cuts {
+		pieces := ascending(append(crossings(curves, from, to), to), to)
+		for _, end := range pieces {
+			winners = extend(winners, Winner{From: from, To: end, Index: cheapest(curves, from, end)})
+			from = end
+		}
+	}
+	return winners
+}
+
+// ascending returns the positive values up to limit, sorted, each once.
+func ascending(values []*big.Rat, limit *big.Rat) []*big.Rat {
+	values = slices.DeleteFunc(values, func(v *big.Rat) bool { return v.Sign() <= 0 || v.Cmp(limit) > 0 })
+	slices.SortFunc(values, (*big.Rat).Cmp)
+	return slices.CompactFunc(values, func(a, b *big.Rat) bool { return a.Cmp(b) == 0 })
+}
+
+// crossings returns the volumes inside (from, to) at which two curves cost the same; every curve is straight there.
+func crossings(curves []Curve, from, to *big.Rat) []*big.Rat {
+	var cuts []*big.Rat
+	for i := range curves {
+		a, ok := curves[i].at(to)
+		if !ok {
+			continue
+		}
+		for _, other := range curves[i+1:] {
+			b, ok := other.at(to)
+			if !ok || a.Beta.Cmp(b.Beta) == 0 {
+				continue
+			}
+			v := quo(sub(b.Alpha, a.Alpha), sub(a.Beta, b.Beta))
+			if v.Cmp(from) > 0 && v.Cmp(to) < 0 {
+				cuts = append(cuts, v)
+			}
+		}
+	}
+	return cuts
+}
+
+// cheapest returns the curve that is cheapest in the middle of (from, to].
+func cheapest(curves []Curve, from, to *big.Rat) int {
+	middle := quo(add(from, to), integer(2))
+	winner := -1
+	var least *big.Rat
+	for i, c := range curves {
+		s, ok := c.at(to)
+		if !ok {
+			continue
+		}
+		if total := add(s.Alpha, mul(s.Beta, middle)); winner < 0 || total.Cmp(least) < 0 {
+			winner, least = i, total
+		}
+	}
+	return winner
+}
+
+func extend(winners []Winner, next Winner) []Winner {
+	if n := len(winners); n > 0 && winners[n-1].Index == next.Index {
+		winners[n-1].To = next.To
+		return winners
+	}
+	return append(winners, next)
+}
