@@ -111,10 +111,12 @@ func statusError(status int, text string, retryAfter time.Duration) *Error {
 		e.Reason = Unauthorized
 	case status == 408 || status == 429 || status >= 500:
 		e.Reason = Overloaded
+	case strings.Contains(text, "deadline exceeded"): // Thanos answers its own timeouts with 422
+		e.Reason = TimedOut
 	case status == 413 || (status == 400 || status == 422) && speaksOfLimit(text):
 		e.Reason = LimitReached
-	case status == 422 && strings.Contains(text, "Unavailable"):
-		e.Reason = Partial // Thanos and its kin when a store is down and partial answers are refused
+	case status == 422 && (strings.Contains(text, "Unavailable") || strings.Contains(text, "No StoreAPIs")):
+		e.Reason = Partial // Thanos when a store is down and partial answers are refused
 	case status/100 == 3:
 		e.Reason = NotPrometheus
 	default:

@@ -1,0 +1,553 @@
+package collector
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"tipline/collector/promtest"
+	"tipline/model"
+)
+
+// memory is a History that can be told to fail.
+type memory struct {
+	mu     sync.Mutex
+	rows   map[string][]byte
+	writes int
+	fail   error
+}
+
+func newMemory() *memory { return &memory{rows: map[string][]byte{}} }
+
+func (m *memory) Get(_, key string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.rows[key], nil
+}
+
+func (m *memory) Scan(_, prefix string, fn func(string, []byte) error) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, key := range slices.Sorted(maps.Keys(m.rows)) {
+		if strings.HasPrefix(key, prefix) {
+			if err := fn(key, m.rows[key]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (m *memory) Apply(batch map[string]map[string][]byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return m.fail
+	}
+	for key, value := range batch[bucket] {
+		m.writes++
+		if value == nil {
+			delete(m.rows, key)
+			continue
+		}
+		m.rows[key] = value
+	}
+	return nil
+}
+
+// noon is an instant at which every hour up to 12:00 is complete.
+var noon = time.Date(2026, 11, 20, 12, 5, 0, 0, time.UTC)
+
+// steady answers for one LiteLLM workload that uses the same every hour, and was there from since until until.
+func steady(since, until time.Time) func(promtest.Query) promtest.Answer {
+	return func(q promtest.Query) promtest.Answer {
+		return promtest.Answer{Series: promtest.Each(q, support, func(signal string, at time.Time) (float64, bool) {
+			v, ok := typical[signal]
+			return v, ok && at.After(since) && !at.After(until)
+		})}
+	}
+}
+
+var (
+	support = map[string]string{"team_alias": "support", "requested_model": "gpt-5-mini"}
+	typical = map[string]float64{"input": 1000, "output": 200, "cache_read": 300, "requests": 10, "coverage": 1, "resets": 0}
+	always  = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	never   = time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC)
+
+	// typicalHour is what an hour of typical is worth: input contains the cache reads.
+	typicalHour = model.Hour{Tokens: model.Volume{model.Input: 700, model.CacheRead: 300, model.Output: 200}, Requests: 10, Coverage: 1}
+)
+
+func newCollector(t testing.TB, s Settings, server *promtest.Server, h History) *Collector {
+	t.Helper()
+	s.Name, s.URL, s.Client = "gateway", "http://prometheus:9090", server.Transport()
+	if s.Pack == "" && s.Queries == nil {
+		s.Pack = "litellm"
+	}
+	c, err := New(s, h, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func collect(t *testing.T, c *Collector, now time.Time) Result {
+	t.Helper()
+	r, err := c.Collect(t.Context(), now)
+	if err != nil {
+		t.Fatalf("collect at %s: %v", now, err)
+	}
+	return r
+}
+
+func codes(warnings []model.Warning) string {
+	var all []string
+	for _, w := range warnings {
+		all = append(all, w.Code)
+	}
+	return strings.Join(all, " ")
+}
+
+func TestColdStartThenWarm(t *testing.T) {
+	t.Parallel()
+	retention := noon.Add(-15 * 24 * time.Hour)
+	server := promtest.New(steady(retention, never))
+	h := newMemory()
+	c := newCollector(t, Settings{}, server, h)
+
+	r := collect(t, c, noon)
+	if len(r.Usage) != 1 || r.Usage[0].Workload != "support/gpt-5-mini" || r.Usage[0].Source != "gateway" {
+		t.Fatalf("got %+v, want one workload support/gpt-5-mini of gateway", r.Usage)
+	}
+	u := r.Usage[0]
+	if want := noon.Truncate(time.Hour); !u.End().Equal(want) || len(u.Hours) != 15*24 {
+		t.Errorf("got %d hours up to %s, want 360 up to %s", len(u.Hours), u.End(), want)
+	}
+	for i, hour := range u.Hours {
+		if hour != typicalHour {
+			t.Fatalf("hour %d: got %+v, want %+v", i, hour, typicalHour)
+		}
+	}
+	if diff := cmp.Diff(support, u.Labels); diff != "" {
+		t.Errorf("labels (-want +got):\n%s", diff)
+	}
+	// 15 days, seven empty ones, and up to three that were under way with the seventh; then the time to first token.
+	if r.Queries > 15+1+emptyChunks+defaultConcurrency+1 {
+		t.Errorf("cold: got %d queries for 15 days of data", r.Queries)
+	}
+	server.Queries()
+
+	r = collect(t, c, noon.Add(time.Hour))
+	if q := server.Queries()[0]; len(q.Times()) != 1 || !q.Start.Equal(noon.Add(time.Hour).Truncate(time.Hour)) {
+		t.Errorf("warm: asked for %s to %s, want the one new hour", q.Start, q.End)
+	}
+	if r.Queries > 4 || len(r.Usage[0].Hours) != 15*24+1 {
+		t.Errorf("warm: got %d queries and %d hours, want at most 4 and 361", r.Queries, len(r.Usage[0].Hours))
+	}
+
+	again := newCollector(t, Settings{}, server, h)
+	stored, err := again.Stored(noon.Add(time.Hour))
+	if err != nil || len(stored) != 1 || !slices.Equal(stored[0].Hours, r.Usage[0].Hours) {
+		t.Errorf("after a restart the history has other hours than before (error %v)", err)
+	}
+	server.Queries()
+	if r = collect(t, again, noon.Add(2*time.Hour)); r.Queries > 4 {
+		t.Errorf("after a restart: got %d queries, want at most 4", r.Queries)
+	}
+}
+
+func TestQueriesAreWhatServersExpect(t *testing.T) {
+	t.Parallel()
+	server := promtest.New(steady(always, never))
+	c := newCollector(t, Settings{Backfill: 48 * time.Hour}, server, newMemory())
+	collect(t, c, noon)
+	queries := server.Queries()
+	for _, q := range queries {
+		if got := q.Form.Get("partial_response") + q.Form.Get("deny_partial_response"); got != "false1" || q.Method != "POST" {
+			t.Errorf("%s with %v, want a POST that refuses partial answers", q.Method, q.Form)
+		}
+		if q.Header.Get("Accept-Encoding") != "gzip" || q.Form.Get("timeout") == "" {
+			t.Errorf("got headers %v, form %v; want gzip and a timeout", q.Header, q.Form)
+		}
+		if n := len(q.Times()); n > 24 || q.Start.Minute() != 0 || q.Start.Second() != 0 {
+			t.Errorf("from %s: %d points, want whole hours and at most 24", q.Start, n)
+		}
+	}
+	if len(queries) != 3 {
+		t.Errorf("got %d queries for two days, want 2 and the time to first token", len(queries))
+	}
+}
+
+func TestAnHourIsAskedAgainUntilItIsComplete(t *testing.T) {
+	t.Parallel()
+	late := noon.Truncate(time.Hour).Add(-time.Hour) // one of two workloads reaches the server late
+	server := promtest.New(steady(always, never))
+	c := newCollector(t, Settings{Backfill: 48 * time.Hour}, server, newMemory())
+	collect(t, c, noon.Add(-2*time.Hour))
+
+	server.Answer(steady(always, late))
+	r := collect(t, c, noon)
+	u := r.Usage[0]
+	if last := u.Hours[len(u.Hours)-1]; last.Measured() || len(u.Hours) != 48+2 {
+		t.Errorf("got %d hours, the last %+v; want 50, the last not measured", len(u.Hours), last)
+	}
+	server.Answer(steady(always, never))
+	server.Queries()
+	r = collect(t, c, noon.Add(time.Minute))
+	u = r.Usage[0]
+	if last := u.Hours[len(u.Hours)-1]; last != typicalHour {
+		t.Errorf("got %+v, want the hour that came late", last)
+	}
+	if q := server.Queries()[0]; len(q.Times()) != 1 {
+		t.Errorf("asked for %d hours again, want 1", len(q.Times()))
+	}
+}
+
+// TestF20_Vanished holds that a workload without data is unknown and never zero, and that nothing known is lost by an
+// answer that is suddenly empty.
+func TestF20_Vanished(t *testing.T) {
+	t.Parallel()
+	server := promtest.New(steady(always, never))
+	c := newCollector(t, Settings{Backfill: 48 * time.Hour}, server, newMemory())
+	collect(t, c, noon)
+	server.Answer(func(promtest.Query) promtest.Answer { return promtest.Answer{} })
+	for i := range 30 {
+		collect(t, c, noon.Add(time.Duration(i)*time.Hour))
+	}
+	r := collect(t, c, noon.Add(30*time.Hour))
+	u := r.Usage[0]
+	if !strings.Contains(codes(u.Warnings), Vanished) {
+		t.Errorf("got warnings %v, want %s", u.Warnings, Vanished)
+	}
+	for i, hour := range u.Hours {
+		if want := i < 48; hour.Measured() != want {
+			t.Errorf("hour %d: measured %v, want %v", i, hour.Measured(), want)
+		}
+	}
+	if r.Queries > 4 {
+		t.Errorf("got %d queries, want at most 4", r.Queries)
+	}
+	server.Answer(steady(always, never))
+	u = collect(t, c, noon.Add(31*time.Hour)).Usage[0]
+	if unknown := len(u.Hours) - 48 - 24; unknown != 7 || !u.Hours[48+7].Measured() {
+		t.Errorf("got %d hours that stay unknown, want the 7 that are older than a day", unknown)
+	}
+	usage, err := c.Stored(noon.Add(200 * 24 * time.Hour))
+	if err != nil || len(usage) != 0 {
+		t.Errorf("half a year later: got %d workloads, want none (error %v)", len(usage), err)
+	}
+}
+
+func TestOlderHoursAreLookedForAgainADayLater(t *testing.T) {
+	t.Parallel()
+	server := promtest.New(steady(noon.Add(-10*24*time.Hour), never))
+	c := newCollector(t, Settings{}, server, newMemory())
+	collect(t, c, noon)
+	if r := collect(t, c, noon.Add(25*time.Hour)); r.Queries > 4 {
+		t.Errorf("nothing older: got %d queries, want at most 4", r.Queries)
+	}
+	server.Answer(steady(always, never)) // long-term storage was attached
+	collect(t, c, noon.Add(50*time.Hour))
+	if got := len(collect(t, c, noon.Add(51*time.Hour)).Usage[0].Hours); got < 58*24 {
+		t.Errorf("got %d hours, want those of 60 days", got)
+	}
+}
+
+func TestServerDown(t *testing.T) {
+	t.Parallel()
+	server := promtest.New(steady(always, never))
+	h := newMemory()
+	c := newCollector(t, Settings{Backfill: 48 * time.Hour}, server, h)
+	before := collect(t, c, noon)
+	server.Answer(func(promtest.Query) promtest.Answer { return promtest.Status(401, "no org id\n") })
+	server.Queries()
+	r, err := c.Collect(t.Context(), noon.Add(time.Hour))
+	var e *Error
+	if !errors.As(err, &e) || e.Reason != Unauthorized || !strings.Contains(err.Error(), "source gateway") || !strings.Contains(err.Error(), "no org id") {
+		t.Errorf("got error %v, want unauthorized with the source and the words of the server", err)
+	}
+	if n := len(server.Queries()); n != 1 {
+		t.Errorf("asked %d times, want once", n)
+	}
+	if len(r.Usage) != 1 || !slices.Equal(r.Usage[0].Hours[:48], before.Usage[0].Hours) || r.Usage[0].Hours[48].Measured() {
+		t.Error("the hours known before must stay, and the new one must not be measured")
+	}
+}
+
+// TestF17_SickServer holds that a server that fails is asked the newest hours twice and nothing else.
+func TestF17_SickServer(t *testing.T) {
+	t.Parallel()
+	server := promtest.New(func(promtest.Query) promtest.Answer {
+		return promtest.Answer{Status: 503, Body: []byte("frontend stopped"), Header: map[string][]string{"Retry-After": {"86400"}}}
+	})
+	c := newCollector(t, Settings{}, server, newMemory())
+	if _, err := c.Collect(t.Context(), noon); err == nil || len(server.Queries()) != 1 {
+		t.Errorf("got error %v, want one that comes at once: there is no time for a retry", err)
+	}
+}
+
+func TestOlderHoursFail(t *testing.T) {
+	t.Parallel()
+	border := noon.Add(-5 * 24 * time.Hour)
+	server := promtest.New(func(q promtest.Query) promtest.Answer {
+		if q.Start.Before(border) && q.Step > 0 {
+			return promtest.Status(400, "querying store failed")
+		}
+		return steady(always, never)(q)
+	})
+	c := newCollector(t, Settings{}, server, newMemory())
+	r := collect(t, c, noon)
+	if len(r.Usage) != 1 || !strings.Contains(codes(r.Warnings), BackfillIncomplete) {
+		t.Errorf("got %d workloads, warnings %v; want the newest hours and %s", len(r.Usage), r.Warnings, BackfillIncomplete)
+	}
+	server.Answer(steady(always, never))
+	if got := len(collect(t, c, noon).Usage[0].Hours); got != 60*24 {
+		t.Errorf("next cycle: got %d hours, want 1440", got)
+	}
+}
+
+// TestF32_QueryLimit holds that a query that is too large is halved until it is not, once.
+func TestF32_QueryLimit(t *testing.T) {
+	t.Parallel()
+	server := promtest.New(func(q promtest.Query) promtest.Answer {
+		if len(q.Times()) > 10 {
+			return promtest.JSON(422, `{"status":"error","errorType":"execution","error":"the query exceeded the maximum number of samples (limit: 1000)"}`)
+		}
+		return steady(always, never)(q)
+	})
+	c := newCollector(t, Settings{Backfill: 10 * 24 * time.Hour}, server, newMemory())
+	r := collect(t, c, noon)
+	if got := len(r.Usage[0].Hours); got != 240 {
+		t.Errorf("got %d hours, want 240", got)
+	}
+	server.Queries()
+	collect(t, c, noon.Add(15*time.Hour))
+	for _, q := range server.Queries() {
+		if len(q.Times()) > 10 {
+			t.Errorf("asked for %d hours again, the limit is known", len(q.Times()))
+		}
+	}
+}
+
+func TestF63_CorruptHistory(t *testing.T) {
+	t.Parallel()
+	server := promtest.New(steady(always, never))
+	h := newMemory()
+	want := collect(t, newCollector(t, Settings{Backfill: 5 * 24 * time.Hour}, server, h), noon).Usage[0].Hours
+	for _, key := range slices.Sorted(maps.Keys(h.rows)) {
+		for name, broken := range map[string][]byte{"empty": {}, "cut": h.rows[key][:len(h.rows[key])/2], "foreign": []byte("{}")} {
+			damaged := newMemory()
+			damaged.rows = maps.Clone(h.rows)
+			damaged.rows[key] = broken
+			c := newCollector(t, Settings{Backfill: 5 * 24 * time.Hour}, server, damaged)
+			r := collect(t, c, noon)
+			if !strings.Contains(codes(r.Warnings), HistoryCorrupt) {
+				t.Errorf("%s %s: got warnings %v, want %s", key, name, r.Warnings, HistoryCorrupt)
+			}
+			if len(r.Usage) != 1 || !slices.Equal(r.Usage[0].Hours, want) {
+				t.Errorf("%s %s: the hours were not fetched again", key, name)
+			}
+			if r := collect(t, newCollector(t, Settings{Backfill: 5 * 24 * time.Hour}, server, damaged), noon); len(r.Warnings) != 0 {
+				t.Errorf("%s %s: still broken after the repair: %v", key, name, r.Warnings)
+			}
+		}
+	}
+}
+
+func TestF62_HistoryCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	server := promtest.New(steady(always, never))
+	h := newMemory()
+	h.fail = errors.New("no space left on device")
+	c := newCollector(t, Settings{Backfill: 24 * time.Hour}, server, h)
+	r, err := c.Collect(t.Context(), noon)
+	if !errors.Is(err, h.fail) || len(r.Usage) != 1 {
+		t.Errorf("got %d workloads, error %v; want the workload from memory and the error", len(r.Usage), err)
+	}
+	h.fail = nil
+	collect(t, c, noon.Add(time.Hour))
+	stored, err := newCollector(t, Settings{Backfill: 24 * time.Hour}, server, h).Stored(noon.Add(time.Hour))
+	if err != nil || len(stored) != 1 || len(stored[0].Hours) != 25 {
+		t.Errorf("the hours that could not be written are not there after the next cycle: %v, error %v", stored, err)
+	}
+}
+
+func TestWritesOnlyDaysThatChanged(t *testing.T) {
+	t.Parallel()
+	h := newMemory()
+	c := newCollector(t, Settings{Backfill: 20 * 24 * time.Hour}, promtest.New(steady(always, never)), h)
+	collect(t, c, noon)
+	h.writes = 0
+	collect(t, c, noon.Add(time.Hour))
+	if h.writes != 2 {
+		t.Errorf("got %d rows written, want the day and the record", h.writes)
+	}
+	h.writes = 0
+	collect(t, c, noon.Add(time.Hour))
+	if h.writes != 0 {
+		t.Errorf("got %d rows written, want none", h.writes)
+	}
+}
+
+func TestOtherGroupingIsAnotherHistory(t *testing.T) {
+	t.Parallel()
+	server := promtest.New(steady(always, never))
+	h := newMemory()
+	collect(t, newCollector(t, Settings{Backfill: 24 * time.Hour}, server, h), noon)
+	c := newCollector(t, Settings{Backfill: 24 * time.Hour, GroupBy: []string{"team_alias"}}, server, h)
+	if stored, err := c.Stored(noon); err != nil || len(stored) != 0 {
+		t.Errorf("got %d workloads of another grouping, error %v", len(stored), err)
+	}
+	c = newCollector(t, Settings{Backfill: 24 * time.Hour, GroupBy: []string{"requested_model", "team_alias"}}, server, h)
+	if stored, err := c.Stored(noon); err != nil || len(stored) != 1 || stored[0].Workload != "gpt-5-mini/support" {
+		t.Errorf("the order of group_by makes a name and no other history: got %v, error %v", stored, err)
+	}
+}
+
+func TestWorkloadNamesAreUnique(t *testing.T) {
+	t.Parallel()
+	server := promtest.New(func(q promtest.Query) promtest.Answer {
+		var all []promtest.Series
+		for _, l := range []map[string]string{
+			{"team_alias": "a/b", "requested_model": "c"}, {"team_alias": "a", "requested_model": "b/c"}, {"requested_model": "c"},
+		} {
+			all = append(all, promtest.Each(q, l, func(signal string, _ time.Time) (float64, bool) {
+				v, ok := typical[signal]
+				return v, ok
+			})...)
+		}
+		return promtest.Answer{Series: all}
+	})
+	var names []string
+	for _, u := range collect(t, newCollector(t, Settings{Backfill: time.Hour}, server, newMemory()), noon).Usage {
+		names = append(names, u.Workload)
+	}
+	want := []string{"-/c", "a/b/c", "a/b/c (requested_model=c&team_alias=a%2Fb)"}
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
+	}
+}
+
+func TestNoDataAtAll(t *testing.T) {
+	t.Parallel()
+	server := promtest.New(func(promtest.Query) promtest.Answer { return promtest.Answer{} })
+	c := newCollector(t, Settings{}, server, newMemory())
+	if r := collect(t, c, noon); codes(r.Warnings) != NoData || len(r.Usage) != 0 {
+		t.Errorf("got %d workloads, warnings %v; want %s", len(r.Usage), r.Warnings, NoData)
+	}
+	server.Answer(steady(always, never)) // the tenant was wrong
+	if got := len(collect(t, c, noon).Usage[0].Hours); got != 60*24 {
+		t.Errorf("got %d hours, want 1440: empty answers must settle nothing", got)
+	}
+}
+
+func TestCollectEnds(t *testing.T) {
+	t.Parallel()
+	ctx, cancel := context.WithCancel(t.Context())
+	server := promtest.New(func(promtest.Query) promtest.Answer {
+		cancel()
+		return promtest.Answer{Hang: true}
+	})
+	_, err := newCollector(t, Settings{}, server, newMemory()).Collect(ctx, noon)
+	var e *Error
+	if !errors.As(err, &e) || e.Reason != Canceled || len(server.Queries()) != 1 {
+		t.Errorf("got %v, want one canceled query", err)
+	}
+}
+
+func TestNewRefuses(t *testing.T) {
+	t.Parallel()
+	const secret = "hunter2"
+	for name, tc := range map[string]struct {
+		change func(*Settings)
+		want   string
+	}{
+		"no name":                {func(s *Settings) { s.Name = "" }, "name: missing"},
+		"unknown pack":           {func(s *Settings) { s.Pack = "vlm" }, `pack "vlm": unknown, want one of dcgm, litellm, vllm`},
+		"GPU pack":               {func(s *Settings) { s.Pack = "dcgm" }, "counts GPUs"},
+		"both forms":             {func(s *Settings) { s.Queries = &Queries{} }, "want either pack or queries"},
+		"neither form":           {func(s *Settings) { s.Pack = "" }, "want either pack or queries"},
+		"own queries, no output": {func(s *Settings) { s.Pack, s.Queries = "", &Queries{Input: "x"} }, "want input and output"},
+		"no scheme":              {func(s *Settings) { s.URL = "prometheus:9090/" + secret }, "url: want the address"},
+		"broken address":         {func(s *Settings) { s.URL = "http://u:" + secret + "@[::1" }, "url: want the address"},
+		"label twice":            {func(s *Settings) { s.GroupBy = []string{"a", "a"} }, "listed twice"},
+		"reserved label":         {func(s *Settings) { s.GroupBy = []string{"le"} }, "does not name a workload"},
+		"not UTF-8":              {func(s *Settings) { s.Select = map[string]string{"a": "\xff"} }, "UTF-8"},
+		"join outside group_by":  {func(s *Settings) { s.GPUs = &GPUs{Pack: "dcgm"} }, `label "namespace" is not in group_by`},
+		"GPUs from a token pack": {func(s *Settings) { s.GPUs = &GPUs{Pack: "vllm"} }, "want one that counts GPUs"},
+		"negative delay":         {func(s *Settings) { s.Delay = -1 }, "delay: got -1ns"},
+	} {
+		s := Settings{Name: "gateway", URL: "http://prometheus:9090", Pack: "litellm"}
+		tc.change(&s)
+		_, err := New(s, newMemory(), slog.New(slog.DiscardHandler))
+		if err == nil || !strings.Contains(err.Error(), tc.want) || strings.Contains(err.Error(), secret) {
+			t.Errorf("%s: got %v, want %s", name, err, tc.want)
+		}
+	}
+}
+
+// BenchmarkCollect is one collection over 100 workloads with 60 days of history, the fake server's work included.
+func BenchmarkCollect(b *testing.B) {
+	labels := make([]map[string]string, 100)
+	for i := range labels {
+		labels[i] = map[string]string{"team_alias": fmt.Sprintf("team-%02d", i), "requested_model": "gpt-5-mini"}
+	}
+	server := promtest.New(func(q promtest.Query) promtest.Answer {
+		var all []promtest.Series
+		for _, l := range labels {
+			all = append(all, promtest.Each(q, l, func(signal string, at time.Time) (float64, bool) {
+				v, ok := typical[signal]
+				if v > 1 {
+					v += float64(at.Hour()) * 1.25
+				}
+				return v, ok
+			})...)
+		}
+		return promtest.Answer{Series: all, Gzip: true}
+	})
+	b.Run("cold", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			r, err := newCollector(b, Settings{}, server, newMemory()).Collect(b.Context(), noon)
+			if err != nil || len(r.Usage) != 100 || len(r.Usage[0].Hours) != 1440 {
+				b.Fatalf("got %d workloads, error %v", len(r.Usage), err)
+			}
+			b.ReportMetric(float64(r.Queries), "queries")
+		}
+	})
+	h := newMemory()
+	c := newCollector(b, Settings{}, server, h)
+	if _, err := c.Collect(b.Context(), noon); err != nil {
+		b.Fatal(err)
+	}
+	b.Run("warm", func(b *testing.B) {
+		b.ReportAllocs()
+		now := noon
+		for b.Loop() {
+			now = now.Add(time.Hour)
+			r, err := c.Collect(b.Context(), now)
+			if err != nil || r.Queries > 4 {
+				b.Fatalf("got %d queries, want at most 4; error %v", r.Queries, err)
+			}
+			b.ReportMetric(float64(r.Queries), "queries")
+		}
+	})
+	b.Run("load", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			stored, err := newCollector(b, Settings{}, server, h).Stored(noon)
+			if err != nil || len(stored) != 100 {
+				b.Fatalf("got %d workloads, error %v", len(stored), err)
+			}
+		}
+	})
+}
