@@ -106,6 +106,9 @@ func queryError(ctx context.Context, err error) *Error {
 	}
 	var answered *v1.Error
 	if errors.As(err, &answered) {
+		if strings.HasPrefix(answered.Msg, "unexpected value type") { // a string
+			return &Error{Reason: WrongType, Text: oneLine(answered.Msg)}
+		}
 		return &Error{Reason: BadAnswer, Text: oneLine(answered.Msg)} // 2xx: anything else the guard has stopped
 	}
 	return transportError(ctx, err)

@@ -1,0 +1,199 @@
+package collector
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	prommodel "github.com/prometheus/common/model"
+
+	"tipline/model"
+)
+
+// groupOf returns the answer about one hour, each signal with one value.
+func groupOf(values map[signal]float64) *group {
+	g := &group{cells: map[signal][]cell{}}
+	for s, v := range values {
+		g.cells[s] = []cell{{v, 1}}
+	}
+	return g
+}
+
+func TestHour(t *testing.T) {
+	t.Parallel()
+	litellm := mustPack(t, "litellm").rules()
+	vllm := mustPack(t, "vllm").rules()
+	full := map[signal]float64{input: 1000, output: 200, cacheRead: 300, requests: 10, coverage: 1, resets: 0}
+	whole := model.Hour{Tokens: model.Volume{model.Input: 700, model.CacheRead: 300, model.Output: 200}, Requests: 10, Coverage: 1}
+	tokens := func(in, read, written, out model.Tokens) model.Hour {
+		h := whole
+		h.Tokens = model.Volume{model.Input: in, model.CacheRead: read, model.CacheWrite: written, model.Output: out}
+		return h
+	}
+	const absent = -12345
+	for _, tc := range []struct {
+		name   string
+		rules  rules
+		change map[signal]float64
+		want   hour
+	}{
+		{"input contains what was read from the cache", litellm, nil, hour{Hour: whole}},
+		{"and what was written to it", litellm, map[signal]float64{cacheWrite: 100}, hour{Hour: tokens(600, 300, 100, 200)}},
+		{"idle is zero and measured", litellm, map[signal]float64{input: 0, output: 0, cacheRead: 0, requests: 0}, hour{Hour: model.Hour{Coverage: 1}}},
+		{"LiteLLM writes no cache counter while it is zero", litellm, map[signal]float64{cacheRead: absent}, hour{Hour: tokens(1000, 0, 0, 200)}},
+		{
+			"vLLM without a cache counter is an old release", vllm, map[signal]float64{cacheRead: absent},
+			hour{tokens(1000, 0, 0, 200), noteCacheUnknown},
+		},
+		{
+			"the doubtful counter is better than none", vllm, map[signal]float64{cacheRead: absent, cacheReadDoubtful: 400},
+			hour{tokens(600, 400, 0, 200), noteCacheDoubtful},
+		},
+		{"and worse than the good one", vllm, map[signal]float64{cacheReadDoubtful: 900}, hour{Hour: whole}},
+		{
+			"more from the cache than went in is no split", vllm, map[signal]float64{cacheRead: absent, cacheReadDoubtful: 9000},
+			hour{tokens(1000, 0, 0, 200), noteCacheUnknown},
+		},
+		{"a little more is extrapolation", vllm, map[signal]float64{cacheRead: 1005}, hour{Hour: tokens(0, 1000, 0, 200)}},
+		{"input without the cache stays as it is", rules{countsRequests: true}, nil, hour{Hour: tokens(1000, 300, 0, 200)}},
+		{"requests with other labels are not known", litellm, map[signal]float64{requests: absent}, hour{
+			model.Hour{Tokens: whole.Tokens, Coverage: 1}, noteRequests,
+		}},
+		{"broken requests spoil only requests", litellm, map[signal]float64{requests: math.NaN()}, hour{
+			model.Hour{Tokens: whole.Tokens, Coverage: 1}, noteRequests,
+		}},
+		{"F24 three restarts in an hour are restarts", litellm, map[signal]float64{resets: 3}, hour{Hour: whole}},
+		{"F23 four are a saw-tooth", litellm, map[signal]float64{resets: 4}, hour{notes: noteSawtooth}},
+		{"no samples", litellm, map[signal]float64{coverage: absent, input: absent, output: absent}, hour{}},
+		{"too few samples for an increase", litellm, map[signal]float64{coverage: 0.2, input: absent, output: absent}, hour{}},
+		{"F29 half an hour of samples", litellm, map[signal]float64{coverage: 0.4}, hour{Hour: model.Hour{
+			Tokens: whole.Tokens, Requests: 10, Coverage: 0.4,
+		}}},
+		{"output went missing", litellm, map[signal]float64{output: absent}, hour{notes: noteMissing}},
+		{"F34 NaN", litellm, map[signal]float64{input: math.NaN()}, hour{notes: noteNotFinite}},
+		{"F34 infinity", litellm, map[signal]float64{output: math.Inf(1)}, hour{notes: noteNotFinite}},
+		{"F34 cache reads of NaN", litellm, map[signal]float64{cacheRead: math.NaN()}, hour{notes: noteNotFinite}},
+		{"F34 coverage of NaN", litellm, map[signal]float64{coverage: math.NaN()}, hour{notes: noteNotFinite}},
+		{"F43 negative", litellm, map[signal]float64{input: -1}, hour{notes: noteNegative}},
+		{"F43 more than anybody uses", litellm, map[signal]float64{input: 1e18}, hour{notes: noteOutOfRange}},
+		{"F43 coverage above 1", litellm, map[signal]float64{coverage: 1.1}, hour{notes: noteOutOfRange}},
+	} {
+		values := map[signal]float64{}
+		for s, v := range full {
+			values[s] = v
+		}
+		for s, v := range tc.change {
+			values[s] = v
+			if v == absent {
+				delete(values, s)
+			}
+		}
+		if got := tc.rules.hour(groupOf(values), 0); got != tc.want {
+			t.Errorf("%s: got %+v, want %+v", tc.name, got, tc.want)
+		}
+	}
+}
+
+func TestReadAnswer(t *testing.T) {
+	t.Parallel()
+	s := span{noon.Truncate(time.Hour).Add(-2 * time.Hour), noon.Truncate(time.Hour)}
+	at := func(t time.Time) prommodel.Time { return prommodel.TimeFromUnixNano(t.UnixNano()) }
+	stream := func(team string, times ...time.Time) *prommodel.SampleStream {
+		ss := &prommodel.SampleStream{Metric: prommodel.Metric{signalLabel: "input", "team": prommodel.LabelValue(team), "pod": "x"}}
+		for _, when := range times {
+			ss.Values = append(ss.Values, prommodel.SamplePair{Timestamp: at(when), Value: 7})
+		}
+		return ss
+	}
+	a, err := readAnswer(prommodel.Matrix{stream("a", s.To), stream("b", s.From.Add(time.Hour), s.To), stream("b", s.To)}, s, []string{"team"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]int{}
+	for key, g := range a.groups {
+		for _, c := range g.cells[input] {
+			got[key] = append(got[key], c.seen)
+		}
+	}
+	want := map[string][]int{"team=a": {0, 1}, "team=b": {1, 2}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("values an hour (-want +got):\n%s", diff)
+	}
+	if h := (rules{}).hour(a.groups["team=b"], 1); h.notes&noteDuplicate == 0 {
+		t.Errorf("F36: two series for one workload: got %+v, want a refusal", h)
+	}
+	for name, when := range map[string]time.Time{"before": s.From, "after": s.To.Add(time.Hour), "between": s.To.Add(-time.Minute)} {
+		_, err := readAnswer(prommodel.Matrix{stream("a", when)}, s, []string{"team"})
+		checkReason(t, name, err, BadAnswer)
+	}
+}
+
+func TestDayRoundTrip(t *testing.T) {
+	t.Parallel()
+	var d day
+	for i := range d {
+		d[i] = hour{model.Hour{Tokens: model.Volume{model.Input: model.Tokens(i) * 1e6 / 7, model.Output: 3}, Requests: 1, Coverage: 1}, note(i) & noteAll}
+	}
+	b := encodeDay(&d)
+	got, err := decodeDay(b)
+	if err != nil || *got != d {
+		t.Errorf("got %+v, error %v; want what was encoded", got, err)
+	}
+	for n := range b {
+		if _, err := decodeDay(b[:n]); err == nil {
+			t.Errorf("cut after %d bytes: no error", n)
+		}
+		for bit := range 8 {
+			flipped := append([]byte{}, b...)
+			flipped[n] ^= 1 << bit
+			if _, err := decodeDay(flipped); err == nil {
+				t.Errorf("byte %d, bit %d flipped: no error", n, bit)
+			}
+		}
+	}
+}
+
+// FuzzDecodeDay holds that a stored day is read as it was written or not at all.
+func FuzzDecodeDay(f *testing.F) {
+	f.Add(encodeDay(&day{}))
+	f.Add(encodeDay(&day{3: {model.Hour{Tokens: model.Volume{1, 2, 3, 4, 5}, Requests: 6, Coverage: 1}, noteRequests}}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		d, err := decodeDay(b)
+		if err != nil {
+			return
+		}
+		if again := encodeDay(d); string(again) != string(b) {
+			t.Errorf("%x is read as %+v, which is written as %x", b, d, again)
+		}
+	})
+}
+
+func TestSpans(t *testing.T) {
+	t.Parallel()
+	zero := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	s := func(from, to int) span {
+		return span{zero.Add(time.Duration(from) * time.Hour), zero.Add(time.Duration(to) * time.Hour)}
+	}
+	for name, tc := range map[string]struct{ got, want spans }{
+		"touching spans become one":        {spans{}.with(s(0, 1)).with(s(2, 3)).with(s(1, 2)), spans{s(0, 3)}},
+		"overlapping spans become one":     {spans{s(0, 5)}.with(s(3, 9)), spans{s(0, 9)}},
+		"others stay, in order":            {spans{s(5, 6)}.with(s(1, 2)).with(s(9, 10)), spans{s(1, 2), s(5, 6), s(9, 10)}},
+		"an empty span is nothing":         {spans{s(5, 6)}.with(s(8, 8)), spans{s(5, 6)}},
+		"without the middle":               {spans{s(0, 10)}.without(s(3, 5)), spans{s(0, 3), s(5, 10)}},
+		"without all":                      {spans{s(3, 5)}.without(s(0, 10)), nil},
+		"nothing known, all is missing":    {spans(nil).missing(s(0, 10)), spans{s(0, 10)}},
+		"gaps and ends":                    {spans{s(2, 4), s(6, 8)}.missing(s(0, 10)), spans{s(0, 2), s(4, 6), s(8, 10)}},
+		"an empty window misses nothing":   {spans(nil).missing(s(5, 5)), nil},
+		"chunks are newest first":          {spans{s(0, 50)}.chunks(24), spans{s(26, 50), s(2, 26), s(0, 2)}},
+		"one chunk spans near gaps":        {spans{s(5, 6), s(10, 11), s(28, 29)}.chunks(24), spans{s(5, 29)}},
+		"far gaps are chunks of their own": {spans{s(0, 1), s(10, 11), s(28, 29)}.chunks(24), spans{s(10, 29), s(0, 1)}},
+		"a gap is cut where the chunk ends": {
+			spans{s(0, 6), s(28, 29)}.chunks(24), spans{s(5, 29), s(0, 5)},
+		},
+	} {
+		if diff := cmp.Diff(tc.want, tc.got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}

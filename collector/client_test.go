@@ -1,0 +1,351 @@
+package collector
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
+
+	"tipline/collector/promtest"
+)
+
+// anyRange is the range that the client tests ask for.
+var anyRange = v1.Range{Start: noon.Add(-24 * time.Hour), End: noon, Step: time.Hour}
+
+func newTestClient(t testing.TB, address string, next http.RoundTripper, maxBytes int64) *client {
+	t.Helper()
+	c, err := newClient(address, next, 2*time.Second, maxBytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// TestAnswers gives every recorded answer of six backends to the client, and those that no backend sends on purpose.
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("testdata/promapi.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var recorded map[string]struct {
+		Status      int    `json:"status"`
+		ContentType string `json:"content_type"`
+		Body        string `json:"body"`
+	}
+	if err := json.Unmarshal(data, &recorded); err != nil {
+		t.Fatal(err)
+	}
+	const good = Reason("")
+	want := map[string]Reason{
+		// These were recorded as instant queries, so their vectors are of the wrong type for us unless refused before.
+		"info-rate-on-gauge": WrongType, "vector-nan": WrongType, "scalar-nan": WrongType, "string": WrongType, "wrong-tenant": WrongType,
+		"many-to-many": Refused, "bad-syntax": Refused, "unknown-path": Refused, "no-tenant-header": Unauthorized,
+		"too-many-points": LimitReached, "window-40d": LimitReached,
+		"store-killed-0.4s": Partial, "store-killed-0.4s-partial_response=false": Partial, "store-frozen-timeout-4s": Overloaded,
+		"range-daily": good,
+	}
+	exceptions := map[string]Reason{
+		"prometheus-2.42.0/tiny-timeout": Overloaded, "prometheus-3.5.3/tiny-timeout": Overloaded, "prometheus-3.16.0/tiny-timeout": Overloaded,
+		"thanos-0.42.4/tiny-timeout": TimedOut, "mimir-3.0.5/tiny-timeout": WrongType, "victoriametrics-1.150.0/tiny-timeout": WrongType,
+		"prometheus-2.42.0/window-40d": WrongType, "prometheus-3.5.3/window-40d": WrongType, "prometheus-3.16.0/window-40d": WrongType,
+		"thanos-0.42.4/window-40d": WrongType, "victoriametrics-1.150.0/window-40d": WrongType,
+	}
+	for name, r := range recorded {
+		_, what, _ := strings.Cut(name, "/")
+		reason, ok := exceptions[name]
+		if !ok {
+			reason, ok = want[what]
+		}
+		if !ok {
+			t.Errorf("%s: the table does not say what to expect", name)
+			continue
+		}
+		answer := promtest.JSON(r.Status, r.Body)
+		answer.Header = http.Header{"Content-Type": {r.ContentType}}
+		c := newTestClient(t, "http://prometheus", promtest.New(func(promtest.Query) promtest.Answer { return answer }).Transport(), 1<<20)
+		m, _, err := c.once(t.Context(), "up", anyRange)
+		checkReason(t, name, err, reason)
+		if reason == good && len(m) != 5 {
+			t.Errorf("%s: got %d series, want 5", name, len(m))
+		}
+	}
+}
+
+func checkReason(t *testing.T, name string, err error, want Reason) {
+	t.Helper()
+	var e *Error
+	switch {
+	case want == "" && err == nil:
+	case !errors.As(err, &e) || e.Reason != want:
+		t.Errorf("%s: got %v, want reason %q", name, err, want)
+	case len(err.Error()) > 700 || strings.ContainsAny(err.Error(), "\n\r\x1b\u202e"):
+		t.Errorf("%s: got the error %q, want one short line", name, err)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	matrix := func(result string) string {
+		return `{"status":"success","data":{"resultType":"matrix","result":` + result + `}}`
+	}
+	const limit = 1 << 20
+	for name, tc := range map[string]struct {
+		answer promtest.Answer
+		want   Reason
+		text   string // part of the error
+	}{
+		"an empty matrix is an answer":            {promtest.Answer{}, "", ""},
+		"gzip is understood":                      {promtest.Answer{Gzip: true}, "", ""},
+		"F08 overloaded":                          {promtest.Status(429, "slow down"), Overloaded, "slow down"},
+		"F09 plain text with 503":                 {promtest.Status(503, "frontend\x1b[31m stopped\n"), Overloaded, `frontend\x1b[31m stopped`},
+		"F10 login page":                          {promtest.HTML(), NotPrometheus, "Sign in"},
+		"empty body":                              {promtest.JSON(200, ""), NotPrometheus, ""},
+		"F05 truncated JSON":                      {promtest.JSON(200, matrix(`[{"metric":{},"val`)), BadAnswer, ""},
+		"F05 connection lost":                     {promtest.Answer{CutAt: 20}, Unreachable, "EOF"},
+		"F06 huge body":                           {promtest.JSON(200, `{"status":"`+strings.Repeat("x", limit)), TooLarge, "1048576 bytes"},
+		"F07 gzip bomb":                           {promtest.Bomb(64 * limit), TooLarge, ""},
+		"gzip that is none":                       {promtest.Answer{Body: []byte("{}"), Header: http.Header{"Content-Encoding": {"gzip"}}}, BadAnswer, "broken gzip"},
+		"unknown encoding":                        {promtest.Answer{Header: http.Header{"Content-Encoding": {"br"}}}, BadAnswer, "br"},
+		"success without data":                    {promtest.JSON(200, `{"status":"success"}`), BadAnswer, ""},
+		"data is null":                            {promtest.JSON(200, `{"status":"success","data":null}`), BadAnswer, ""},
+		"an error with status 200":                {promtest.JSON(200, `{"status":"error","errorType":"x","error":"no"}`), BadAnswer, "no"},
+		"F21 VictoriaMetrics says partial":        {promtest.JSON(200, `{"status":"success","isPartial":true,"data":{"resultType":"matrix","result":[]}}`), Partial, ""},
+		"F18 a warning of a store":                {promtest.Answer{Warnings: []string{"No StoreAPIs matched"}}, Partial, "No StoreAPIs"},
+		"F22 info among the warnings":             {promtest.Answer{Warnings: []string{"PromQL info: metric might not be a counter"}}, "", ""},
+		"F22 info":                                {promtest.Answer{Infos: []string{"whatever"}}, "", ""},
+		"F35 native histogram":                    {promtest.JSON(200, matrix(`[{"metric":{},"histograms":[[1,{"count":"1","sum":"1","buckets":[]}]]}]`)), WrongType, "histogram_sum"},
+		"F11 redirect":                            {promtest.Answer{Status: 302, Header: http.Header{"Location": {"https://u:hunter2@login.example/?token=hunter2"}}}, NotPrometheus, "redirects to https://login.example/"},
+		"F106 long complaint with control signs":  {promtest.Status(400, strings.Repeat("\x00💥", 5000)), Refused, ""},
+		"a status that nobody sends":              {promtest.Status(599, ""), Overloaded, ""},
+		"time stamps that are no numbers":         {promtest.JSON(200, matrix(`[{"metric":{},"values":[["a","1"]]}]`)), BadAnswer, ""},
+		"limits in words the server has not used": {promtest.Status(422, "query would load too many samples into memory"), LimitReached, ""},
+	} {
+		c := newTestClient(t, "http://prometheus", promtest.New(func(promtest.Query) promtest.Answer { return tc.answer }).Transport(), limit)
+		_, _, err := c.once(t.Context(), "up", anyRange)
+		checkReason(t, name, err, tc.want)
+		if err != nil && !strings.Contains(err.Error(), tc.text) {
+			t.Errorf("%s: got %v, want the text %q", name, err, tc.text)
+		}
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: got %v, which holds a secret", name, err)
+		}
+	}
+}
+
+// TestF05_CutAtEveryByte holds that nothing of an answer that is cut short is used.
+func TestF05_CutAtEveryByte(t *testing.T) {
+	t.Parallel()
+	const body = `{"status":"success","data":{"resultType":"matrix","result":[{"metric":{"a":"b"},"values":[[1795431000,"1"]]}]}}`
+	for n := range len(body) {
+		c := newTestClient(t, "http://prometheus", promtest.New(func(promtest.Query) promtest.Answer {
+			return promtest.JSON(200, body[:n]) // as if the length had been right
+		}).Transport(), 1<<20)
+		if m, _, err := c.once(t.Context(), "up", anyRange); err == nil {
+			t.Errorf("cut after %d bytes: got %v and no error", n, m)
+		}
+	}
+}
+
+func TestOnTheWire(t *testing.T) {
+	t.Parallel()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := "http://user:hunter2@" + listener.Addr().String() + "/?token=hunter2"
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	untrusted := httptest.NewUnstartedServer(http.NotFoundHandler())
+	untrusted.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains about the handshake
+	untrusted.StartTLS()
+	t.Cleanup(untrusted.Close)
+	answer := func(a promtest.Answer) string {
+		return promtest.Start(t, func(promtest.Query) promtest.Answer { return a }).URL
+	}
+	for name, tc := range map[string]struct {
+		address string
+		want    Reason
+	}{
+		"F01 refused":         {closed, Unreachable},
+		"F02 no such host":    {"http://nowhere.invalid", Unreachable},
+		"F12 unknown CA":      {untrusted.URL, Untrusted},
+		"F03 hang":            {answer(promtest.Answer{Hang: true}), TimedOut},
+		"F04 slow drip":       {answer(promtest.Answer{Drip: true, Infos: []string{strings.Repeat("x", 5000)}}), TimedOut},
+		"F05 connection lost": {answer(promtest.Answer{CutAt: 20}), Unreachable},
+		"all is well":         {answer(promtest.Answer{Gzip: true}), ""},
+	} {
+		c := newTestClient(t, tc.address, http.DefaultTransport, 1<<20)
+		c.timeout = 300 * time.Millisecond
+		if tc.want == "" {
+			c.timeout = 30 * time.Second
+		}
+		_, _, err := c.once(t.Context(), "up", anyRange)
+		checkReason(t, name, err, tc.want)
+		if err != nil && strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("%s: got %v, which holds a secret", name, err)
+		}
+	}
+}
+
+// TestF11_RedirectsAreNotFollowed holds that credentials go to no other server.
+func TestF11_RedirectsAreNotFollowed(t *testing.T) {
+	t.Parallel()
+	other := promtest.Start(t, func(promtest.Query) promtest.Answer { return promtest.Answer{} })
+	server := promtest.Start(t, func(promtest.Query) promtest.Answer {
+		return promtest.Answer{Status: 307, Header: http.Header{"Location": {other.URL + "/api/v1/query_range"}}}
+	})
+	_, _, err := newTestClient(t, server.URL, http.DefaultTransport, 1<<20).ask(t.Context(), "up", anyRange)
+	checkReason(t, "307", err, NotPrometheus)
+	if n := len(other.Queries()); n != 0 {
+		t.Errorf("the other server got %d requests, want none", n)
+	}
+}
+
+// TestF16_PostRefused holds that GET is tried once and remembered.
+func TestF16_PostRefused(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{403, 405, 501} {
+		server := promtest.New(func(q promtest.Query) promtest.Answer {
+			if q.Method != http.MethodGet {
+				return promtest.Status(status, "no")
+			}
+			return promtest.Answer{}
+		})
+		c := newTestClient(t, "http://prometheus/prefix", server.Transport(), 1<<20)
+		var methods []string
+		for range 2 {
+			if _, _, err := c.ask(t.Context(), `up{a="+&"}`, anyRange); err != nil {
+				t.Errorf("status %d: %v", status, err)
+			}
+		}
+		for _, q := range server.Queries() {
+			methods = append(methods, q.Method)
+			if q.Expr != `up{a="+&"}` || q.Form.Get("partial_response") != "false" {
+				t.Errorf("status %d: got the form %v by %s", status, q.Form, q.Method)
+			}
+		}
+		if got := strings.Join(methods, " "); got != "POST GET GET" {
+			t.Errorf("status %d: got %s, want POST GET GET", status, got)
+		}
+	}
+}
+
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	date := noon.Format(http.TimeFormat)
+	for name, tc := range map[string]struct {
+		first promtest.Answer
+		pause time.Duration // until the second query; 0: there is none
+	}{
+		"after a second when nothing is said": {promtest.Status(500, ""), time.Second},
+		"F08 Retry-After in seconds": {
+			promtest.Answer{Status: 429, Header: http.Header{"Retry-After": {"20"}}}, 20 * time.Second,
+		},
+		"F08 Retry-After as a date": {
+			promtest.Answer{Status: 503, Header: http.Header{"Date": {date}, "Retry-After": {noon.Add(15 * time.Second).Format(http.TimeFormat)}}}, 15 * time.Second,
+		},
+		"Retry-After that the cycle does not have": {promtest.Answer{Status: 429, Header: http.Header{"Retry-After": {"3600"}}}, 0},
+		"Retry-After that makes no sense":          {promtest.Answer{Status: 429, Header: http.Header{"Retry-After": {"-1 soon"}}}, time.Second},
+		"a refusal is final":                       {promtest.Status(401, ""), 0},
+		"a login page is final":                    {promtest.HTML(), 0},
+		"broken JSON may be an accident":           {promtest.JSON(200, `{"status":`), time.Second},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			asked := 0
+			server := promtest.New(func(promtest.Query) promtest.Answer {
+				if asked++; asked == 1 {
+					return tc.first
+				}
+				return promtest.Answer{}
+			})
+			c := newTestClient(t, "http://prometheus", server.Transport(), 1<<20)
+			c.timeout = 30 * time.Second
+			start := time.Now()
+			_, _, err := c.ask(t.Context(), "up", anyRange)
+			if tc.pause == 0 && (err == nil || asked != 1) || tc.pause != 0 && (err != nil || asked != 2 || time.Since(start) != tc.pause) {
+				t.Errorf("%s: asked %d times within %s, error %v; want a pause of %s", name, asked, time.Since(start), err, tc.pause)
+			}
+		})
+	}
+}
+
+func TestOneLine(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ in, want string }{
+		{"plain", "plain"},
+		{" two\nlines\r\n", `two\nlines`},
+		{`say "hi" \ <b>`, `say "hi" \\ <b>`},
+		{"\x1b[31mred\u202e", `\x1b[31mred\u202e`},
+		{"\xff", `\xff`},
+	} {
+		if got := oneLine(tc.in); got != tc.want {
+			t.Errorf("%q: got %q, want %q", tc.in, got, tc.want)
+		}
+	}
+	for _, long := range []string{strings.Repeat("é", 1000), "x" + strings.Repeat("é", 1000), strings.Repeat("\n\x00", 1000)} {
+		if got := oneLine(long); len(got) > 512 || len(got) < 505 {
+			t.Errorf("%.10q…: got %d bytes, want about 512 and not more", long, len(got))
+		}
+	}
+}
+
+// FuzzDecodeQuery gives any body to the client and to the reader of answers: an error or numbers, never a crash, and
+// never an hour that is measured and not plausible.
+func FuzzDecodeQuery(f *testing.F) {
+	data, err := os.ReadFile("testdata/promapi.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	var recorded map[string]struct {
+		Body string `json:"body"`
+	}
+	if err := json.Unmarshal(data, &recorded); err != nil {
+		f.Fatal(err)
+	}
+	for _, r := range recorded {
+		f.Add([]byte(r.Body))
+	}
+	s := span{noon.Add(-24 * time.Hour).Truncate(time.Hour), noon.Truncate(time.Hour)}
+	for _, v := range []string{"1", "NaN", "+Inf", "-1", "1e18", "1e309", ""} {
+		f.Add(fmt.Appendf(nil, `{"status":"success","data":{"resultType":"matrix","result":[`+
+			`{"metric":{"a":"x","tipline_signal":"input"},"values":[[%[1]d,"%[2]s"]]},{"metric":{"a":"x","tipline_signal":"output"},"values":[[%[1]d,"1"]]},`+
+			`{"metric":{"a":"x","tipline_signal":"coverage"},"values":[[%[1]d,"1"]]}]}}`, s.To.Unix(), v))
+	}
+	f.Fuzz(func(t *testing.T, body []byte) {
+		server := promtest.New(func(promtest.Query) promtest.Answer { return promtest.Answer{Body: append([]byte{}, body...)} })
+		m, _, err := newTestClient(t, "http://prometheus", server.Transport(), 1<<20).once(t.Context(), "up", anyRange)
+		if err != nil {
+			return
+		}
+		a, err := readAnswer(m, s, []string{"a"})
+		if err != nil {
+			return
+		}
+		for _, g := range a.groups {
+			for i := range s.hours() {
+				h := (rules{includesCache: true}).hour(g, i)
+				var d day
+				d[0] = h
+				if back, err := decodeDay(encodeDay(&d)); err != nil || *back != d {
+					t.Errorf("hour %+v does not survive storage: %v", h, err)
+				}
+				if h.Measured() && (h.notes&noteRefused != 0 || !(h.Tokens.Total() >= 0 && h.Tokens.Total() <= 2*maxTokensPerHour)) {
+					t.Errorf("measured %+v from %s", h, body)
+				}
+			}
+		}
+	})
+}

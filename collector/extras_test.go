@@ -1,0 +1,114 @@
+package collector
+
+import (
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"tipline/collector/promtest"
+)
+
+// engine answers for vLLM workloads of the given namespaces; special answers what no signal of the hours does.
+func engine(namespaces []string, special func(q promtest.Query) []promtest.Series) func(promtest.Query) promtest.Answer {
+	return func(q promtest.Query) promtest.Answer {
+		if strings.Contains(q.Expr, "time_to_first_token") || strings.Contains(q.Expr, "DCGM") {
+			return promtest.Answer{Series: special(q)}
+		}
+		var all []promtest.Series
+		for i, namespace := range namespaces {
+			labels := map[string]string{"namespace": namespace, "model_name": string(rune('a' + i))}
+			all = append(all, promtest.Each(q, labels, func(signal string, _ time.Time) (float64, bool) {
+				v, ok := typical[signal]
+				return v, ok
+			})...)
+		}
+		return promtest.Answer{Series: all}
+	}
+}
+
+func TestGPUs(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name        string
+		count, busy float64
+		utilization float64 // -1: not known
+		gpus        float64 // 0: not known
+		want        string  // codes of the warnings
+	}{
+		{"two GPUs half busy", 2, 1, 0.5, 2, ""},
+		{"rounding is not out of range", 3, 3.0000000001, 1, 3, ""},
+		{"F43 busier than possible", 2, 2.5, -1, 2, GPUUtilizationRange},
+		{"F43 negative", 2, -1, -1, 2, GPUUtilizationRange},
+		{"F34 NaN", 2, math.NaN(), -1, 2, GPUUtilizationRange},
+		{"no GPUs", 0, 0, 0, 0, GPUUnknown},
+		{"F34 a count of NaN", math.NaN(), 1, 0, 0, GPUUnknown},
+		{"a negative count", -2, -1, 0, 0, GPUUnknown},
+	} {
+		server := promtest.New(engine([]string{"chat", "chat", "other"}, func(q promtest.Query) []promtest.Series {
+			return promtest.Each(q, map[string]string{"namespace": "chat"}, func(signal string, _ time.Time) (float64, bool) {
+				return map[string]float64{"gpu_count": tc.count, "gpu_busy": tc.busy}[signal], true
+			})
+		}))
+		c := newCollector(t, Settings{Pack: "vllm", GPUs: &GPUs{Pack: "dcgm"}, Backfill: 24 * time.Hour}, server, newMemory())
+		r := collect(t, c, noon)
+		u := r.Usage[0]
+		got := strings.TrimSpace(strings.ReplaceAll(codes(u.Warnings), TTFTUnknown, ""))
+		if got != tc.want || (u.GPU != nil) != (tc.gpus > 0) || !strings.Contains(codes(r.Usage[2].Warnings), GPUUnknown) {
+			t.Errorf("%s: got %+v, warnings %q; want %v GPUs, warnings %q", tc.name, u.GPU, got, tc.gpus, tc.want)
+			continue
+		}
+		if u.GPU == nil {
+			continue
+		}
+		if u.GPU.Count != tc.gpus || u.GPU.Scope != "namespace chat" || u.GPU.SharedBy != 2 {
+			t.Errorf("%s: got %+v, want %v GPUs of namespace chat shared by 2", tc.name, *u.GPU, tc.gpus)
+		}
+		if known := u.GPU.Utilization != nil; known != (tc.utilization >= 0) || known && float64(*u.GPU.Utilization) != tc.utilization {
+			t.Errorf("%s: got utilization %v, want %v", tc.name, u.GPU.Utilization, tc.utilization)
+		}
+	}
+}
+
+func TestTTFT(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name    string
+		seconds float64
+		want    time.Duration // 0: not known
+	}{
+		{"three quarters of a second", 0.75, 750 * time.Millisecond},
+		{"idle is NaN", math.NaN(), 0},
+		{"above the last bucket", math.Inf(1), 0},
+		{"negative", -1, 0},
+	} {
+		server := promtest.New(engine([]string{"chat"}, func(q promtest.Query) []promtest.Series {
+			return []promtest.Series{{
+				Labels: map[string]string{"namespace": "chat", "model_name": "a"}, Points: []promtest.Point{{At: q.End, Value: tc.seconds}},
+			}}
+		}))
+		u := collect(t, newCollector(t, Settings{Pack: "vllm", Backfill: 24 * time.Hour}, server, newMemory()), noon).Usage[0]
+		if known := u.TTFTP95 != nil; known != (tc.want > 0) || known && *u.TTFTP95 != tc.want {
+			t.Errorf("%s: got %v, want %v", tc.name, u.TTFTP95, tc.want)
+		}
+		if got := codes(u.Warnings); (got == TTFTUnknown) != (tc.want == 0) {
+			t.Errorf("%s: got warnings %q", tc.name, got)
+		}
+	}
+}
+
+// TestF15_OneQueryFails holds that a broken GPU or first-token query leaves the tokens alone.
+func TestF15_OneQueryFails(t *testing.T) {
+	t.Parallel()
+	server := promtest.New(func(q promtest.Query) promtest.Answer {
+		if strings.Contains(q.Expr, "DCGM") || strings.Contains(q.Expr, "time_to_first_token") {
+			return promtest.Status(400, "no")
+		}
+		return engine([]string{"chat"}, nil)(q)
+	})
+	c := newCollector(t, Settings{Pack: "vllm", GPUs: &GPUs{Pack: "dcgm"}, Backfill: 24 * time.Hour}, server, newMemory())
+	r := collect(t, c, noon)
+	if got := codes(r.Warnings); got != GPUFailed+" "+TTFTFailed || !r.Usage[0].Hours[0].Measured() || r.Usage[0].GPU != nil {
+		t.Errorf("got warnings %q and %+v, want the hours and a warning for each query", got, r.Usage[0])
+	}
+}
