@@ -120,3 +120,18 @@ func (f *Fleet) stepEnd(n *big.Int) *big.Rat {
 	replicas.Sub(replicas, big.NewInt(f.spareReplicas))
 	return mul(new(big.Rat).SetInt(replicas), f.PerReplica)
 }
+
+// Shape is the integer part of a fleet.
+type Shape struct {
+	ReplicasPerBlock, MinReplicas, SpareReplicas int64
+	MaxVolume                                    *big.Rat // tokens a month that the quota allows; nil without a quota, 0 when it allows none
+}
+
+// Shape returns the integer part of f.
+func (f *Fleet) Shape() Shape {
+	s := Shape{ReplicasPerBlock: f.replicasPerBlock, MinReplicas: f.minReplicas, SpareReplicas: f.spareReplicas, MaxVolume: f.maxVolume}
+	if !f.feasible {
+		s.MaxVolume = zero
+	}
+	return s
+}

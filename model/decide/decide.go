@@ -1,0 +1,347 @@
+package decide
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"sort"
+	"time"
+
+	"tipline/model"
+	"tipline/model/cost"
+)
+
+// monthsAhead is how many calendar months the probability of being cheaper looks at (cost model, section 8).
+const monthsAhead = 12
+
+// costed is a plan with its bills at the three volumes that are shown.
+type costed struct {
+	*plan
+	fast              fast
+	blocked           []string
+	low, median, high bill
+	crossover         *cost.Crossover
+	against           string // the API that crossover compares with
+	probability       *model.Fraction
+}
+
+// Decide costs every candidate at the projected volume and runs the recommendation procedure (cost model, sections 8 to 11).
+//
+// The projected 30 days are brought to a month of 730 hours, the month for which capacity is paid. The cost of the current
+// option is what would stop being paid on leaving it: for a rented fleet that is all of it, GPU hours and operations.
+// A decision that lacks an input is Unknown and says which.
+func Decide(in Input) Verdict {
+	d := newDemand(in.Forecast)
+	if d.median.Sign() <= 0 && d.high.Sign() <= 0 {
+		return undecided("no volume is projected, so there is nothing to compare")
+	}
+	all := candidates(in, d)
+	current := slices.IndexFunc(all, func(c *costed) bool { return c.option.Name == in.Current })
+	if current < 0 {
+		return undecided(fmt.Sprintf("the current option %q is not configured", in.Current))
+	}
+	now := all[current]
+	api := comparator(all, now)
+	months := monthlyPaths(in.Forecast)
+	priced := make([]Priced, len(all))
+	for i, c := range all {
+		if api != nil && c.fleet != nil && c.option.Hosting != model.Hybrid {
+			x := cost.FindCrossover(api.linear, c.fleet)
+			c.crossover, c.against = &x, api.option.Name
+		}
+		if c != now && c.median.usd != nil && now.median.usd != nil {
+			p := probability(now.fast, c.fast, months, float(orZero(c.option.MigrationCost)))
+			c.probability = &p
+		}
+		priced[i] = Priced{
+			Name: c.option.Name, Hosting: c.option.Hosting, Cost: c.median.usd, Migration: c.option.MigrationCost,
+			Blocked: len(c.blocked) > 0 || c.problem == "" && c.median.usd == nil,
+		}
+		if c.probability != nil {
+			priced[i].Probability = new(big.Rat).SetFrac64(int64(float64(*c.probability)*19+0.5), 19)
+		}
+	}
+	choice := Recommend(priced, in.Current, in.Policy)
+	v := Verdict{}
+	for _, c := range all {
+		v.Options = append(v.Options, c.summary(in, d, now))
+	}
+	e := explanation{in: in, demand: d, all: all, now: now, api: api, choice: choice, best: find(all, choice.Best)}
+	v.Decision = e.decision(v.Options)
+	if subject := e.subject(); subject != nil {
+		i := slices.Index(all, subject)
+		v.Crossover = v.Options[i].Crossover
+	}
+	return v
+}
+
+func undecided(why string) Verdict {
+	return Verdict{Options: []model.OptionCost{}, Decision: model.Decision{
+		Recommendation: model.Unknown, Reason: model.ReasonUnknown, Because: why, WouldChange: []string{},
+	}}
+}
+
+// candidates prices every candidate, the current option among them, each name once.
+func candidates(in Input, d demand) []*costed {
+	options := map[string]Option{}
+	for _, o := range in.Options {
+		options[o.Name] = o
+	}
+	var all []*costed
+	seen := map[string]bool{}
+	for _, name := range append(slices.Clone(in.Candidates), in.Current) {
+		o, known := options[name]
+		if !known || seen[name] {
+			continue
+		}
+		seen[name] = true
+		c := &costed{plan: newPlan(o, options, in.Constraints, d)}
+		if c.problem == "" {
+			c.fast = newFast(c.plan)
+		}
+		c.blocked = blocked(in, o, options)
+		c.low, c.median, c.high = c.at(d.low), c.at(d.median), c.at(d.high)
+		all = append(all, c)
+	}
+	return all
+}
+
+// blocked returns the reasons against o. A hybrid is blocked by whatever blocks its base or its overflow.
+func blocked(in Input, o Option, options map[string]Option) []string {
+	var ttft time.Duration
+	if o.Name == in.Current && in.TTFTP95 != nil {
+		ttft = *in.TTFTP95
+	}
+	if o.Hosting != model.Hybrid {
+		return Blocked(in.Constraints, o, ttft)
+	}
+	base, overflow := options[o.Base], options[o.Overflow]
+	o.ApprovedForRegulated = overflow.ApprovedForRegulated
+	o.OpsIncluded = base.OpsIncluded
+	if len(o.Regions) == 0 {
+		o.Regions = overflow.Regions
+	}
+	reasons := Blocked(in.Constraints, o, ttft)
+	for _, part := range []Option{base, overflow} {
+		for _, reason := range Blocked(in.Constraints, part, 0) {
+			if !slices.Contains(reasons, reason) {
+				reasons = append(reasons, reason)
+			}
+		}
+	}
+	return reasons
+}
+
+// comparator returns the API that fleets are compared with: the current option when it is one, otherwise the cheapest
+// that is allowed; nil when there is none.
+func comparator(all []*costed, now *costed) *costed {
+	if now.option.Hosting == model.API && now.problem == "" {
+		return now
+	}
+	var cheapest *costed
+	for _, c := range all {
+		if c.option.Hosting != model.API || len(c.blocked) > 0 || c.median.usd == nil {
+			continue
+		}
+		if cheapest == nil || c.median.usd.Cmp(cheapest.median.usd) < 0 {
+			cheapest = c
+		}
+	}
+	return cheapest
+}
+
+// monthlyPaths returns the tokens of the next twelve months on every quantile path, each brought to cost.DefaultHours. A
+// forecast without them stands still at the next 30 days.
+func monthlyPaths(f model.Forecast) [][]float64 {
+	var months [][]float64
+	for _, m := range f.Months[min(1, len(f.Months)):] {
+		if len(months) == monthsAhead {
+			break
+		}
+		months = append(months, perMonth(m))
+	}
+	for len(months) < monthsAhead {
+		months = append(months, perMonth(f.Next[model.Next30d]))
+	}
+	return months
+}
+
+// perMonth returns the paths of p at the length of cost.DefaultHours; a span without an end is 30 days.
+func perMonth(p model.Projection) []float64 {
+	length := p.To.Sub(p.From).Hours()
+	if length <= 0 {
+		length = hours30d
+	}
+	paths := make([]float64, 0, len(p.Total))
+	for _, tokens := range p.Total.Paths() {
+		paths = append(paths, float64(tokens)*float(cost.DefaultHours)/length)
+	}
+	return paths
+}
+
+// summary returns what a report says of c.
+func (c *costed) summary(in Input, d demand, now *costed) model.OptionCost {
+	o := model.OptionCost{
+		Option: c.option.Name, Hosting: c.option.Hosting, Blocked: c.blocked, Infeasible: c.median.infeasible,
+		ProbabilityCheaper: c.probability, Parts: []model.CostPart{}, Prices: slices.Clone(c.option.Prices), Warnings: slices.Clone(c.warnings),
+	}
+	if o.Prices == nil {
+		o.Prices = []model.PriceSource{}
+	}
+	if o.Warnings == nil {
+		o.Warnings = []model.Warning{}
+	}
+	for _, text := range c.median.fallbacks {
+		o.Warnings = append(o.Warnings, model.Warning{Code: "PRICE_FALLBACK", Text: text})
+	}
+	for _, part := range c.median.parts {
+		o.Parts = append(o.Parts, model.CostPart{Name: part.Name, Formula: part.Formula, USDPerMonth: usd(part.USD)})
+	}
+	if c.median.usd != nil {
+		o.USDPerMonth = &model.Quantiles[model.USD]{P10: usdOr(c.low.usd, c.median.usd), P50: usd(c.median.usd), P90: usdOr(c.high.usd, c.median.usd)}
+		if d.median.Sign() > 0 {
+			perMTok := model.USDPerMTok(float(c.median.usd) / float(d.median) * 1e6)
+			o.USDPerMTok = &perMTok
+		}
+		if c.high.usd == nil {
+			o.Warnings = append(o.Warnings, model.Warning{Code: "INFEASIBLE_AT_P90", Text: "at the upper end of the projection: " + c.high.infeasible})
+		}
+	}
+	if c != now && c.median.usd != nil && now.median.usd != nil {
+		o.SavingUSDPerMonth = savings(d, now, c)
+	}
+	c.describeFleet(&o, d)
+	if c.crossover != nil {
+		o.Crossover = c.describeCrossover(in, d)
+	}
+	return o
+}
+
+// describeFleet fills in what only an option with replicas of its own has.
+func (c *costed) describeFleet(o *model.OptionCost, d demand) {
+	switch {
+	case c.median.fleet != nil:
+		point := c.median.fleet
+		utilization, idle := fraction(point.Utilization), usd(point.CapacityCost)
+		idle -= model.USD(float64(idle) * float64(utilization))
+		o.Replicas, o.EconomicUtilizationRatio, o.IdleUSDPerMonth = &point.Replicas, &utilization, &idle
+	case c.median.hybrid != nil:
+		h := c.median.hybrid
+		o.Replicas = &h.Replicas
+		if d.median.Sign() > 0 {
+			own := fraction(new(big.Rat).Quo(h.Own, d.median))
+			o.OwnShareRatio = &own
+		}
+		if h.Breakeven != nil {
+			rho := fraction(h.Breakeven)
+			o.BreakevenUtilizationRatio = &rho
+		}
+	}
+	if x := c.crossover; x != nil {
+		floor := model.USDPerMTok(float(x.UnitFloor))
+		o.UnitCostFloorUSDPerMTok = &floor
+		if x.Breakeven != nil {
+			rho := fraction(x.Breakeven)
+			o.BreakevenUtilizationRatio = &rho
+		}
+	}
+}
+
+// savings returns what alt saves against now: the median exactly, the outer quantiles from the equally likely paths.
+func savings(d demand, now, alt *costed) *model.Quantiles[model.USD] {
+	var saved []float64
+	for _, volume := range d.paths {
+		if s := now.fast.at(volume) - alt.fast.at(volume); s == s { // not NaN
+			saved = append(saved, s)
+		}
+	}
+	median := usd(new(big.Rat).Sub(now.median.usd, alt.median.usd))
+	q := &model.Quantiles[model.USD]{P10: median, P50: median, P90: median}
+	if len(saved) > 0 {
+		sort.Float64s(saved)
+		last := len(saved) - 1
+		q.P10 = min(median, model.USD(saved[last*1/18]))
+		q.P90 = max(median, model.USD(saved[last*17/18]))
+	}
+	return q
+}
+
+// describeCrossover says where the projected volume stands against the favourable set of c.
+func (c *costed) describeCrossover(in Input, d demand) *model.Crossover {
+	x := c.crossover
+	out := &model.Crossover{
+		Option: c.option.Name, Against: c.against, Reason: x.Reason, Intervals: []model.Interval{},
+		FirstTokensPerMonth: tokens(x.First), PermanentTokensPerMonth: tokens(x.Permanent),
+	}
+	for _, i := range x.Intervals {
+		out.Intervals = append(out.Intervals, model.Interval{FromExclusive: *tokens(i.From), ToInclusive: tokens(i.To)})
+	}
+	where := cost.FindDistance(d.median, float64(in.Forecast.MonthlyGrowth), x.Intervals)
+	out.State, out.NextBoundary, out.MonthsToBoundary = where.State, tokens(where.Next), where.Months
+	if where.Ratio != nil {
+		ratio := float(where.Ratio)
+		out.RatioToBoundary = &ratio
+	}
+	if where.State == model.StateBelow || where.State == model.StateBetween {
+		boundary := where.Next
+		if boundary == nil {
+			return out
+		}
+		if at, ok := reaches(in.Forecast, 0.50, float(boundary)); ok {
+			out.CrossesOn = at.Format(time.DateOnly)
+		}
+		if at, ok := reaches(in.Forecast, 0.90, float(boundary)); ok {
+			out.ActBy = at.Add(-in.Policy.LeadTime).Format(time.DateOnly)
+		}
+	}
+	return out
+}
+
+// reaches returns when the monthly volume on the path at level p passes boundary: the point between the middles of two
+// spans at which the line through their volumes does. It is false when that does not happen within the forecast.
+func reaches(f model.Forecast, p, boundary float64) (time.Time, bool) {
+	spans := append([]model.Projection{f.Next[model.Next30d]}, f.Months[min(2, len(f.Months)):]...)
+	var before time.Time
+	var had float64
+	for i, span := range spans {
+		middle := span.From.Add(span.To.Sub(span.From) / 2)
+		has := float64(span.Total.At(p)) * float(cost.DefaultHours) / max(1, span.To.Sub(span.From).Hours())
+		if has > boundary {
+			if i == 0 || has <= had {
+				return f.Origin, true
+			}
+			share := (boundary - had) / (has - had)
+			return before.Add(time.Duration(share * float64(middle.Sub(before)))), true
+		}
+		before, had = middle, has
+	}
+	return time.Time{}, false
+}
+
+func find(all []*costed, name string) *costed {
+	for _, c := range all {
+		if c.option.Name == name {
+			return c
+		}
+	}
+	return nil
+}
+
+func usd(r *big.Rat) model.USD { return model.USD(float(r)) }
+
+func usdOr(r, fallback *big.Rat) model.USD {
+	if r == nil {
+		r = fallback
+	}
+	return usd(r)
+}
+
+func fraction(r *big.Rat) model.Fraction { return model.Fraction(float(r)) }
+
+func tokens(r *big.Rat) *model.Tokens {
+	if r == nil {
+		return nil
+	}
+	t := model.Tokens(float(r))
+	return &t
+}

@@ -1,0 +1,288 @@
+package decide
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"strings"
+
+	"tipline/model"
+)
+
+// The codes that say why the answer differs from the rule of thumb (cost model, section 10).
+const (
+	BillTooSmall        = "BILL_TOO_SMALL"
+	UnitFloor           = "UNIT_FLOOR"
+	DearModel           = "DEAR_MODEL"
+	HybridBeatsPure     = "HYBRID_BEATS_PURE"
+	ApprovedAPI         = "APPROVED_API"
+	ManagedSameBoundary = "MANAGED_SAME_BOUNDARY"
+	Latency             = "LATENCY"
+	ModelConstraint     = "MODEL"
+	NotWorthMoving      = "NOT_WORTH_MOVING"
+)
+
+// explanation turns a choice into a decision with its reasons in words.
+type explanation struct {
+	in     Input
+	demand demand
+	all    []*costed
+	now    *costed
+	api    *costed // nil without an API to compare with
+	best   *costed // nil when nothing is feasible
+	choice Choice
+}
+
+func (e explanation) decision(options []model.OptionCost) model.Decision {
+	d := model.Decision{
+		Option: e.choice.Recommended, Reason: e.choice.Reason, Best: e.choice.Best, Because: e.because(), WouldChange: e.wouldChange(),
+	}
+	switch {
+	case e.choice.Reason == model.ReasonUnknown, e.choice.Reason == model.ReasonNoFeasibleOption:
+		d.Recommendation = model.Unknown
+	case e.choice.Recommended == e.in.Current:
+		d.Recommendation = model.Stay
+	default:
+		d.Recommendation = model.Move
+	}
+	if chosen := find(e.all, e.choice.Recommended); chosen != nil {
+		d.Hosting = chosen.option.Hosting
+	}
+	if e.best != nil && e.best != e.now {
+		i := slices.Index(e.all, e.best)
+		d.SavingUSDPerMonth, d.ProbabilityCheaper = options[i].SavingUSDPerMonth, options[i].ProbabilityCheaper
+		if m := orZero(e.best.option.MigrationCost); m.Sign() > 0 && e.choice.Saving != nil && e.choice.Saving.Sign() > 0 {
+			months := float(new(big.Rat).Quo(m, e.choice.Saving))
+			d.PaybackMonths = &months
+		}
+	}
+	if f := e.choice.SavingFraction; f != nil {
+		ratio := fraction(f)
+		d.SavingRatio = &ratio
+	}
+	rule, err := RuleOfThumb(e.in.Constraints.Sensitivity, e.in.Constraints.OpsCapacity, e.demand.median)
+	if err == nil {
+		d.RuleOfThumb = ruleOfThumbText(rule)
+		d.DiffersBecause = e.differsBecause(rule, d)
+	}
+	return d
+}
+
+// subject returns the option whose crossover the decision is about: the best one if it is a fleet, otherwise the fleet of
+// the current hosting, otherwise the allowed fleet that comes nearest to the API's cost.
+func (e explanation) subject() *costed {
+	for _, c := range []*costed{e.best, e.now} {
+		if c != nil && c.crossover != nil {
+			return c
+		}
+	}
+	var nearest *costed
+	for _, c := range e.all {
+		if c.crossover == nil || len(c.blocked) > 0 || c.median.usd == nil {
+			continue
+		}
+		if nearest == nil || c.median.usd.Cmp(nearest.median.usd) < 0 {
+			nearest = c
+		}
+	}
+	return nearest
+}
+
+// because says in one sentence what decided.
+func (e explanation) because() string {
+	perMonth := func(r *big.Rat) string { return model.FormatUSD(usd(r)) + " a month" }
+	percent := func(r *big.Rat) string { return model.FormatPercent(fraction(r)) }
+	volume := tokensText(e.demand.median) + " tokens a month"
+	switch e.choice.Reason {
+	case model.ReasonNoFeasibleOption:
+		var reasons []string
+		for _, c := range e.all {
+			why := strings.Join(c.blocked, ", ")
+			if why == "" {
+				why = c.median.infeasible
+			}
+			reasons = append(reasons, fmt.Sprintf("%s (%s)", c.option.Name, why))
+		}
+		return "no option may serve this workload: " + strings.Join(reasons, "; ")
+	case model.ReasonUnknown:
+		for _, c := range e.all {
+			if c.problem != "" && (c == e.now || e.best == nil) {
+				return fmt.Sprintf("%s has no cost: %s", c.option.Name, c.problem)
+			}
+		}
+		return "the cost of the current option is not known"
+	case model.ReasonCurrentInfeasible:
+		why := strings.Join(e.now.blocked, ", ")
+		if why == "" {
+			why = e.now.median.infeasible
+		}
+		return fmt.Sprintf("%s may not serve this workload (%s); %s is the cheapest that may, at %s", e.in.Current, why, e.best.option.Name, perMonth(e.best.median.usd))
+	case model.ReasonAlreadyBest:
+		if runnerUp := e.runnerUp(); runnerUp != nil {
+			return fmt.Sprintf("at %s %s costs %s and no allowed option costs less; the next, %s, costs %s",
+				volume, e.in.Current, perMonth(e.now.median.usd), runnerUp.option.Name, perMonth(runnerUp.median.usd))
+		}
+		return fmt.Sprintf("at %s %s costs %s and no other option is allowed", volume, e.in.Current, perMonth(e.now.median.usd))
+	}
+	saving := fmt.Sprintf("at %s %s costs %s and %s costs %s", volume, e.best.option.Name, perMonth(e.best.median.usd), e.in.Current, perMonth(e.now.median.usd))
+	switch e.choice.Reason {
+	case model.ReasonBelowMargin:
+		return fmt.Sprintf("%s: a saving of %s (%s) is below the margin of %s and %s", saving, perMonth(e.choice.Saving),
+			percentOf(e.choice.SavingFraction), percent(orZero(e.in.Policy.Enter)), perMonth(orZero(e.in.Policy.MinSavingUSD)))
+	case model.ReasonUncertain:
+		return fmt.Sprintf("%s, but it is cheaper over the next year with a probability of only %s, below %s", saving,
+			model.FormatPercent(*e.best.probability), percent(orZero(e.in.Policy.MinProbability)))
+	case model.ReasonPaybackTooLong:
+		months := new(big.Rat).Quo(orZero(e.best.option.MigrationCost), e.choice.Saving)
+		return fmt.Sprintf("%s, but moving costs %s, which takes %s months to come back, above %s", saving,
+			model.FormatUSD(usd(orZero(e.best.option.MigrationCost))), months.FloatString(1), orZero(e.in.Policy.MaxPaybackMonths).FloatString(0))
+	}
+	return fmt.Sprintf("%s: a saving of %s (%s)", saving, perMonth(e.choice.Saving), percentOf(e.choice.SavingFraction))
+}
+
+func percentOf(r *big.Rat) string {
+	if r == nil {
+		return "unknown share"
+	}
+	return model.FormatPercent(fraction(r))
+}
+
+// runnerUp returns the cheapest allowed option besides the current one.
+func (e explanation) runnerUp() *costed {
+	var next *costed
+	for _, c := range e.all {
+		if c == e.now || len(c.blocked) > 0 || c.median.usd == nil {
+			continue
+		}
+		if next == nil || c.median.usd.Cmp(next.median.usd) < 0 {
+			next = c
+		}
+	}
+	return next
+}
+
+// wouldChange says which input at which value flips the answer.
+func (e explanation) wouldChange() []string {
+	sentences := []string{}
+	subject := e.subject()
+	if subject == nil || e.api == nil {
+		return sentences
+	}
+	x, name := subject.crossover, subject.option.Name
+	switch where := e.position(subject); {
+	case x.Reason == model.NeverUnitFloor || x.Reason == model.NeverVariableAboveAPI:
+		sentences = append(sentences, e.flips(subject)...)
+	case x.Reason == model.NeverCapacityLimit:
+		sentences = append(sentences, fmt.Sprintf("a larger quota of replicas for %s", name))
+	case where.below != nil:
+		sentences = append(sentences, fmt.Sprintf("more than %s tokens a month: from there %s is cheaper than %s", tokensText(where.below), name, e.api.option.Name))
+	case where.inside != nil:
+		sentences = append(sentences, fmt.Sprintf("less than %s tokens a month: below that %s is cheaper than %s", tokensText(where.inside), e.api.option.Name, name))
+	}
+	if e.now.median.usd != nil && subject.median.usd != nil && subject != e.now && e.now == e.api && e.demand.median.Sign() > 0 && x.Reason == model.CrossoverFound {
+		even := new(big.Rat).Quo(new(big.Rat).Mul(subject.median.usd, big.NewRat(1_000_000, 1)), e.demand.median)
+		sentences = append(sentences, fmt.Sprintf("an API price of %s, at which both cost the same at this volume (now %s)",
+			model.FormatUSDPerMTok(model.USDPerMTok(float(even))), model.FormatUSDPerMTok(model.USDPerMTok(float(e.now.linear.PerMTok)))))
+	}
+	return sentences
+}
+
+// standing is where the median volume is against the boundaries of a favourable set.
+type standing struct {
+	below  *big.Rat // the next volume from which the option is cheaper
+	inside *big.Rat // the volume from which it has been
+}
+
+func (e explanation) position(c *costed) standing {
+	for _, i := range c.crossover.Intervals {
+		if e.demand.median.Cmp(i.From) <= 0 {
+			return standing{below: i.From}
+		}
+		if i.To == nil || e.demand.median.Cmp(i.To) <= 0 {
+			return standing{inside: i.From}
+		}
+	}
+	return standing{}
+}
+
+// flips returns the values at which a full block of c would cost what the API charges: ρ = 1 (cost model, section 7.3).
+func (e explanation) flips(c *costed) []string {
+	f := c.fleet
+	price := c.crossover.UnitFloor
+	sentences := []string{fmt.Sprintf("an API price above %s (now %s): below it no volume helps, because a full %s replica costs that much",
+		model.FormatUSDPerMTok(model.USDPerMTok(float(price))), model.FormatUSDPerMTok(model.USDPerMTok(float(e.api.linear.PerMTok))), c.option.Name)}
+	net := new(big.Rat).Sub(e.api.linear.PerMTok, f.Variable)
+	if net.Sign() <= 0 {
+		return sentences
+	}
+	worth := new(big.Rat).Quo(new(big.Rat).Mul(f.PerBlock, net), big.NewRat(1_000_000, 1)) // USD a full block saves on the API
+	perHour := new(big.Rat).Quo(worth, f.Hours)
+	now := new(big.Rat).Quo(f.BlockCost, f.Hours)
+	times := new(big.Rat).Quo(f.BlockCost, worth)
+	return append(sentences,
+		fmt.Sprintf("GPUs below $%s an hour (now $%s)", perHour.FloatString(2), now.FloatString(2)),
+		fmt.Sprintf("%s times the throughput of a replica", times.FloatString(2)))
+}
+
+// differsBecause returns the code for why the decision d is not the rule's, empty when they agree or the verdict is unknown.
+func (e explanation) differsBecause(rule model.Hosting, d model.Decision) string {
+	if d.Recommendation == model.Unknown || d.Hosting == rule {
+		return ""
+	}
+	if d.Hosting == model.Hybrid {
+		return HybridBeatsPure
+	}
+	if code := e.ruledOut(rule); code != "" {
+		return code
+	}
+	regulated := e.in.Constraints.Sensitivity == Regulated
+	switch {
+	case regulated && d.Hosting == model.API:
+		return ApprovedAPI
+	case regulated && rule == model.SelfHosted && d.Hosting == model.CloudManaged:
+		return ManagedSameBoundary
+	case rule == model.API:
+		return DearModel
+	case d.Hosting == model.API:
+		return e.whyNotFleet(rule)
+	case e.now.option.Hosting == d.Hosting && d.Reason != model.ReasonAlreadyBest:
+		return NotWorthMoving
+	}
+	return ""
+}
+
+// ruledOut returns the code for a constraint that blocks every option of the rule's hosting.
+func (e explanation) ruledOut(rule model.Hosting) string {
+	var code string
+	for _, c := range e.all {
+		if c.option.Hosting != rule {
+			continue
+		}
+		switch {
+		case slices.Contains(c.blocked, TTFTSLA):
+			code = Latency
+		case slices.Contains(c.blocked, FineTunedWeights), slices.Contains(c.blocked, ClosedWeights), slices.Contains(c.blocked, ModelUnavailable):
+			code = ModelConstraint
+		default:
+			return ""
+		}
+	}
+	return code
+}
+
+// whyNotFleet says why the API wins although the rule asks for a fleet.
+func (e explanation) whyNotFleet(rule model.Hosting) string {
+	for _, c := range e.all {
+		if c.option.Hosting != rule || c.crossover == nil {
+			continue
+		}
+		if rho := c.crossover.Breakeven; rho == nil || rho.Cmp(big.NewRat(1, 1)) >= 0 {
+			return UnitFloor
+		}
+		smallest, ok := c.fleet.At(new(big.Rat))
+		if e.now.median.usd != nil && e.now.option.Hosting == model.API && ok && e.now.median.usd.Cmp(smallest.Cost) < 0 {
+			return BillTooSmall
+		}
+	}
+	return NotWorthMoving
+}
