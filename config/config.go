@@ -1,0 +1,136 @@
+// Package config reads the configuration file and resolves it, strictly and without opening a connection.
+//
+// Every problem of a file is reported at once, with its place. Numbers that cost money are read from their text into
+// exact fractions. Secrets are named by file or environment variable and never shown back.
+package config
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	promconfig "github.com/prometheus/common/config"
+
+	"tipline/model"
+	"tipline/model/decide"
+)
+
+// Config is a valid configuration, with every default filled in.
+type Config struct {
+	Hash      string // hex SHA-256 of everything below but Prices; comments, key order and secrets do not change it
+	Sources   []Source
+	Options   []decide.Option // with prices filled in from the price book
+	Workloads []Workload      // in the order of the file: the first that matches counts
+	Defaults  Workload        // for workloads that no stanza matches
+	Policy    decide.Policy
+	Schedule  Schedule
+	Notify    Notify
+	Store     Store
+	Prices    Book // the price book in force
+}
+
+// Source is a place where tokens are counted. Exactly one of Pack and Queries is set.
+type Source struct {
+	Name       string
+	Prometheus Prometheus
+	Pack       string            // name of a metric pack; empty with queries of one's own
+	Queries    *Queries          // the user's own PromQL
+	Select     map[string]string // only series with these label values count
+	GroupBy    []string          // labels that make a workload; empty means those of the pack
+	Hosting    model.Hosting     // how the workloads counted there are served now
+	GPUs       *GPUs             // where their GPUs are counted; nil means nowhere
+	Backfill   time.Duration     // how far back a cold start asks
+	Delay      time.Duration     // an hour is asked for this long after it ended
+}
+
+// Prometheus says how to ask a Prometheus-compatible server.
+type Prometheus struct {
+	URL              string
+	HTTP             promconfig.HTTPClientConfig // authentication, TLS, headers and proxy
+	Timeout          time.Duration               // of one query, its whole answer included
+	MaxResponseBytes int64                       // of one answer after decompression
+	Concurrency      int                         // queries in flight at once
+}
+
+// Queries is the user's own PromQL, one expression a signal. $__window stands for the length of the window.
+type Queries struct {
+	Input              string // prompt tokens in the window
+	Output             string // generated tokens in the window
+	CacheRead          string // prompt tokens read from a cache in the window; empty means that the split is not known
+	Requests           string // requests in the window; empty means not known
+	TTFTP95            string // 95th percentile of the time to first token over the window, in seconds; empty means not known
+	InputIncludesCache bool   // Input counts the tokens of CacheRead too
+}
+
+// GPUs says where the GPUs that workloads run on are counted.
+type GPUs struct {
+	Pack string
+	Join []string // labels shared by a workload and its GPUs
+}
+
+// Workload says what is known of the workloads that it matches.
+type Workload struct {
+	Match        map[string]string // label values a workload must have; nil matches every workload of Source
+	Name         string            // empty keeps the name the labels give
+	Source       string            // name of the only source it matches; empty means any
+	Current      string            // name of the option that serves it now; empty means not known, and no verdict
+	Candidates   []string          // names of the options to choose from; Current is always among them
+	Constraints  decide.Constraints
+	SlackChannel string // empty means the channel of Notify.Slack
+}
+
+// Schedule says when things are done, as cron specs of five fields or descriptors such as @daily.
+type Schedule struct {
+	Collect  string
+	Evaluate string
+	Location *time.Location // in which the specs are read
+}
+
+// Notify says where messages go.
+type Notify struct {
+	Slack *Slack // nil means that nothing is sent
+}
+
+// Slack says how to post to Slack. Exactly one of TokenFile and WebhookURLFile is set.
+type Slack struct {
+	TokenFile      string // path of a file that holds a bot token
+	WebhookURLFile string // path of a file that holds the URL of an incoming webhook
+	Channel        string // where a bot posts; empty with a webhook, which has a channel of its own
+	APIURL         string // empty means Slack's own
+}
+
+// Store says where the data file lives.
+type Store struct {
+	Path string // a folder
+}
+
+// For returns what is known of the workload of source with the given labels: the first stanza that matches it, with
+// Defaults for what the stanza leaves out, or Defaults alone.
+func (c *Config) For(labels map[string]string, source string) Workload {
+	for _, w := range c.Workloads {
+		if w.matches(labels, source) {
+			return w.clone()
+		}
+	}
+	return c.Defaults.clone()
+}
+
+func (w Workload) matches(labels map[string]string, source string) bool {
+	if w.Source != "" && w.Source != source {
+		return false
+	}
+	for name, want := range w.Match {
+		if got, ok := labels[name]; !ok || got != want {
+			return false
+		}
+	}
+	return true
+}
+
+// clone keeps a caller that changes its answer from changing the configuration.
+func (w Workload) clone() Workload {
+	w.Match = maps.Clone(w.Match)
+	w.Candidates = slices.Clone(w.Candidates)
+	w.Constraints.Residency = slices.Clone(w.Constraints.Residency)
+	return w
+}
