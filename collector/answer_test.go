@@ -43,16 +43,19 @@ func TestHour(t *testing.T) {
 		{"idle is zero and measured", litellm, map[signal]float64{input: 0, output: 0, cacheRead: 0, requests: 0}, hour{Hour: model.Hour{Coverage: 1}}},
 		{"LiteLLM writes no cache counter while it is zero", litellm, map[signal]float64{cacheRead: absent}, hour{Hour: tokens(1000, 0, 0, 200)}},
 		{
-			"vLLM without a cache counter is an old release", vllm, map[signal]float64{cacheRead: absent},
+			"vLLM without a cache counter is an old release", vllm,
+			map[signal]float64{cacheRead: absent},
 			hour{tokens(1000, 0, 0, 200), noteCacheUnknown},
 		},
 		{
-			"the doubtful counter is better than none", vllm, map[signal]float64{cacheRead: absent, cacheReadDoubtful: 400},
+			"the doubtful counter is better than none", vllm,
+			map[signal]float64{cacheRead: absent, cacheReadDoubtful: 400},
 			hour{tokens(600, 400, 0, 200), noteCacheDoubtful},
 		},
 		{"and worse than the good one", vllm, map[signal]float64{cacheReadDoubtful: 900}, hour{Hour: whole}},
 		{
-			"more from the cache than went in is no split", vllm, map[signal]float64{cacheRead: absent, cacheReadDoubtful: 9000},
+			"more from the cache than went in is no split", vllm,
+			map[signal]float64{cacheRead: absent, cacheReadDoubtful: 9000},
 			hour{tokens(1000, 0, 0, 200), noteCacheUnknown},
 		},
 		{"a little more is extrapolation", vllm, map[signal]float64{cacheRead: 1005}, hour{Hour: tokens(0, 1000, 0, 200)}},

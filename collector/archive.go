@@ -32,7 +32,7 @@ const (
 	settleAfter = 24 * time.Hour
 
 	// maxWorkloads bounds the memory that label values of a source can take.
-	maxWorkloads = 5000
+	maxWorkloads = 2000
 
 	dateForm = "2006-01-02"
 )
@@ -240,7 +240,7 @@ func (a *archive) add(ans answer, r rules) {
 func (a *archive) settle(s span, end time.Time) {
 	var alive []*series
 	for _, known := range a.series {
-		if last, ok := known.lastMeasured(end); ok && end.Sub(last) <= settleAfter {
+		if last, ok := known.lastSeen(end); ok && end.Sub(last) <= settleAfter {
 			alive = append(alive, known)
 		}
 	}
@@ -323,43 +323,38 @@ func (s *series) put(t time.Time, h hour) bool {
 	return true
 }
 
-// lastMeasured returns the start of the last hour before end that was measured, and false if there is none.
-func (s *series) lastMeasured(end time.Time) (time.Time, bool) {
+// seen reports whether the server said anything about the hour.
+func (h hour) seen() bool { return h.Coverage > 0 || h.notes != 0 }
+
+// lastSeen returns the start of the last hour before end that the server said anything about, and false if there is none.
+func (s *series) lastSeen(end time.Time) (time.Time, bool) {
 	for i := min(len(s.hours), int(end.Sub(s.start)/time.Hour)) - 1; i >= 0; i-- {
-		if s.hours[i].Measured() {
+		if s.hours[i].seen() {
 			return s.start.Add(time.Duration(i) * time.Hour), true
 		}
 	}
 	return time.Time{}, false
 }
 
-// usage returns the history of s up to end, and false when it has nothing to say: nobody measured it before end, or the
-// last time is too long ago.
+// usage returns the history of s up to end, and false when it was not seen before end, or too long ago.
 func (s *series) usage(source, name string, end time.Time) (model.Usage, bool) {
-	i := 0
-	for i < len(s.hours) && s.hours[i].Coverage == 0 && s.hours[i].notes == 0 {
-		i++
-	}
-	start := s.start.Add(time.Duration(i) * time.Hour)
-	last, ok := s.lastMeasured(end)
-	if !ok {
-		last = start // seen, but never in a way that can be believed
-	}
-	if i == len(s.hours) || !start.Before(end) || end.Sub(last) > goneAfter {
+	last, ok := s.lastSeen(end)
+	if !ok || end.Sub(last) > goneAfter {
 		return model.Usage{}, false
 	}
-	u := model.Usage{Workload: name, Source: source, Labels: maps.Clone(s.labels), Start: start}
-	u.Hours = make([]model.Hour, end.Sub(start)/time.Hour)
-	for k := range u.Hours {
-		if i+k < len(s.hours) {
-			u.Hours[k] = s.hours[i+k].Hour
-		}
+	first := 0
+	for !s.hours[first].seen() {
+		first++
+	}
+	u := model.Usage{Workload: name, Source: source, Labels: maps.Clone(s.labels), Start: s.start.Add(time.Duration(first) * time.Hour)}
+	u.Hours = make([]model.Hour, end.Sub(u.Start)/time.Hour)
+	for i := range min(len(u.Hours), len(s.hours)-first) {
+		u.Hours[i] = s.hours[first+i].Hour
 	}
 	u.Warnings = noteWarnings(s, end)
-	if ok && end.Sub(last) > vanishedAfter {
+	if silent := last.Add(time.Hour); end.Sub(silent) > vanishedAfter {
 		u.Warnings = append(u.Warnings, model.Warning{
-			Code: Vanished,
-			Text: fmt.Sprintf("no samples since %s: not the same as no traffic", last.Add(time.Hour).Format("2006-01-02 15:04")),
+			Code: Vanished, Text: fmt.Sprintf("no samples since %s: not the same as no traffic", silent.Format("2006-01-02 15:04")),
 		})
 	}
 	return u, true

@@ -40,8 +40,14 @@ type Settings struct {
 	Concurrency      int               // queries in flight at once; 0 means 4
 }
 
-// Queries is the user's own PromQL, one expression a signal. $__window stands for the length of the window, for example
-// sum by (team) (increase(my_tokens_total{kind="in"}[$__window])); the result carries the GroupBy labels.
+// Queries is the user's own PromQL, one expression a signal, whose result carries the GroupBy labels. $__window stands for
+// the length of the window that ends at the evaluation:
+//
+//	sum by (team) (increase(my_tokens_total{kind="in"}[$__window]))
+//
+// It is 1h for what is counted, and 1d for TTFTP95. Input is also evaluated every five minutes over 10m to see in how
+// much of an hour there was anything to count, so scrapes must be at most five minutes apart. Keep aggregation outside:
+// increase(sum()) takes every pod that leaves for a reset. Resets of the counters cannot be seen from outside.
 type Queries struct {
 	Input              string // prompt tokens in the window; required
 	Output             string // generated tokens in the window; required
@@ -148,6 +154,9 @@ func (s Settings) check() error {
 			errs = append(errs, fmt.Errorf("%s: got %s, want more than 0", name, d))
 		}
 	}
+	if s.Backfill == 0 {
+		errs = append(errs, errors.New("backfill: got less than an hour, want at least 1h"))
+	}
 	if s.MaxResponseBytes < 0 || s.Concurrency < 0 {
 		errs = append(errs, errors.New("max_response_bytes and concurrency: want more than 0"))
 	}
@@ -241,7 +250,8 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 	return result, err
 }
 
-// Stored returns the usage that the history has at now, without asking the server.
+// Stored returns the usage that the history has at now, without asking the server: up to 400 days of every workload that
+// was measured within the 90 days before now. GPUs and the time to first token are not kept.
 func (c *Collector) Stored(now time.Time) ([]model.Usage, error) {
 	if err := c.load(now); err != nil {
 		return nil, err
@@ -307,9 +317,10 @@ func (c *Collector) fetch(ctx context.Context, now time.Time) ([]model.Warning, 
 				if asked.To.Equal(end) {
 					return warnings, fmt.Errorf("source %s: hours up to %s: %w", c.settings.Name, end.Format(time.RFC3339), errs[i])
 				}
-				c.log.Warn("older hours not read", "from", asked.From, "to", asked.To, "error", errs[i])
+				c.log.WarnContext(ctx, "older hours not read", "from", asked.From, "to", asked.To, "error", errs[i])
 				warnings = append(warnings, model.Warning{Code: BackfillIncomplete, Text: fmt.Sprintf(
-					"hours from %s to %s: %v", asked.From.Format(time.RFC3339), asked.To.Format(time.RFC3339), errs[i])})
+					"hours from %s to %s: %v", asked.From.Format(time.RFC3339), asked.To.Format(time.RFC3339), errs[i],
+				)})
 				todo = nil
 				break
 			}
@@ -383,7 +394,8 @@ func (c *Collector) limits() []model.Warning {
 	}
 	if c.archive.refused > 0 {
 		warnings = append(warnings, model.Warning{Code: TooManyWorkloads, Text: fmt.Sprintf(
-			"more than %d workloads: the others are left out, group by fewer labels", maxWorkloads)})
+			"more than %d workloads: the others are left out, group by fewer labels", maxWorkloads,
+		)})
 		c.archive.refused = 0
 	}
 	return warnings

@@ -437,6 +437,124 @@ func TestWorkloadNamesAreUnique(t *testing.T) {
 	}
 }
 
+// TestHostileLabels holds that label values come back as they were, through the history too.
+func TestHostileLabels(t *testing.T) {
+	t.Parallel()
+	values := []string{
+		"<!channel> *bold* `x` &amp; <http://evil|click>", "<script>alert(1)</script>", `gpt"} or vector(1) #`, "a\nb\\tc",
+		"مرحبا\u202egpt", "emoji💥 \\", "../../etc/passwd", "a=b&c=d", "%00/", strings.Repeat("x", 100_000),
+	}
+	server := promtest.New(func(q promtest.Query) promtest.Answer {
+		var all []promtest.Series
+		for _, v := range values {
+			all = append(all, promtest.Each(q, map[string]string{"team_alias": v, "requested_model": "m"}, func(signal string, _ time.Time) (float64, bool) {
+				n, ok := typical[signal]
+				return n, ok
+			})...)
+		}
+		return promtest.Answer{Series: all}
+	})
+	h := newMemory()
+	collect(t, newCollector(t, Settings{Backfill: 2 * time.Hour}, server, h), noon)
+	stored, err := newCollector(t, Settings{Backfill: 2 * time.Hour}, server, h).Stored(noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, u := range stored {
+		got = append(got, u.Labels["team_alias"])
+	}
+	slices.Sort(got)
+	slices.Sort(values)
+	if diff := cmp.Diff(values, got); diff != "" {
+		t.Errorf("label values (-want +got):\n%s", diff)
+	}
+	for key := range h.rows {
+		if len(key) > 128 {
+			t.Errorf("key %.60q…: %d bytes, want a short one", key, len(key))
+		}
+	}
+}
+
+// TestF46_TooManyWorkloads holds that label values cannot take all memory.
+func TestF46_TooManyWorkloads(t *testing.T) {
+	t.Parallel()
+	server := promtest.New(func(q promtest.Query) promtest.Answer {
+		var all []promtest.Series
+		for i := range maxWorkloads + 7 {
+			l := map[string]string{"team_alias": fmt.Sprint(i), "requested_model": "m"}
+			all = append(all, promtest.Each(q, l, func(signal string, _ time.Time) (float64, bool) {
+				n, ok := typical[signal]
+				return n, ok
+			})...)
+		}
+		return promtest.Answer{Series: all}
+	})
+	r := collect(t, newCollector(t, Settings{Backfill: time.Hour}, server, newMemory()), noon)
+	if len(r.Usage) != maxWorkloads || !strings.Contains(codes(r.Warnings), TooManyWorkloads) {
+		t.Errorf("got %d workloads, warnings %q; want %d and %s", len(r.Usage), codes(r.Warnings), maxWorkloads, TooManyWorkloads)
+	}
+}
+
+// TestF23_Sawtooth holds that a counter that several processes take turns to answer for is refused, and why.
+func TestF23_Sawtooth(t *testing.T) {
+	t.Parallel()
+	from := noon.Add(-3 * time.Hour)
+	h := newMemory()
+	server := promtest.New(func(q promtest.Query) promtest.Answer {
+		return promtest.Answer{Series: promtest.Each(q, support, func(signal string, at time.Time) (float64, bool) {
+			v, ok := typical[signal]
+			if at.After(from) {
+				v = map[string]float64{"resets": 23, "input": 339e3, "output": 68e3, "coverage": 1}[signal]
+			}
+			return v, ok
+		})}
+	})
+	collect(t, newCollector(t, Settings{Backfill: 24 * time.Hour}, server, h), noon)
+	stored, err := newCollector(t, Settings{Backfill: 24 * time.Hour}, server, h).Stored(noon) // the reason is kept with the hour
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := stored[0]
+	for i, hour := range u.Hours {
+		if want := i < 21; hour.Measured() != want {
+			t.Errorf("hour %d: got %+v, want measured %v", i, hour, want)
+		}
+	}
+	want := []model.Warning{{Code: Sawtooth, Text: "the counter fell more than 3 times an hour: probably several workers behind one /metrics; " +
+		"3 hours of the last 30 days are not measured, the latest from 2026-11-20 11:00"}}
+	if diff := cmp.Diff(want, u.Warnings); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
+func TestOwnQueries(t *testing.T) {
+	t.Parallel()
+	server := promtest.New(func(q promtest.Query) promtest.Answer {
+		return promtest.Answer{Series: promtest.Each(q, map[string]string{"team": "a"}, func(signal string, _ time.Time) (float64, bool) {
+			v, ok := typical[signal]
+			return v, ok
+		})}
+	})
+	c := newCollector(t, Settings{
+		Queries: &Queries{
+			Input: `increase(in[$__window])`, Output: `increase(out[$__window])`, CacheRead: `increase(cached[$__window])`, InputIncludesCache: true,
+		},
+		GroupBy: []string{"team"}, Backfill: 24 * time.Hour,
+	}, server, newMemory())
+	u := collect(t, c, noon).Usage[0]
+	want := typicalHour
+	want.Requests = 0
+	if u.Workload != "a" || u.Hours[0] != want || codes(u.Warnings) != RequestsUnknown {
+		t.Errorf("got %s, %+v, warnings %v; want a, %+v and %s", u.Workload, u.Hours[0], u.Warnings, want, RequestsUnknown)
+	}
+	for _, q := range server.Queries() {
+		if strings.Contains(q.Expr, "$__window") {
+			t.Errorf("got %s, want no placeholder", q.Expr)
+		}
+	}
+}
+
 func TestNoDataAtAll(t *testing.T) {
 	t.Parallel()
 	server := promtest.New(func(promtest.Query) promtest.Answer { return promtest.Answer{} })
@@ -484,6 +602,7 @@ func TestNewRefuses(t *testing.T) {
 		"not UTF-8":              {func(s *Settings) { s.Select = map[string]string{"a": "\xff"} }, "UTF-8"},
 		"join outside group_by":  {func(s *Settings) { s.GPUs = &GPUs{Pack: "dcgm"} }, `label "namespace" is not in group_by`},
 		"GPUs from a token pack": {func(s *Settings) { s.GPUs = &GPUs{Pack: "vllm"} }, "want one that counts GPUs"},
+		"tiny backfill":          {func(s *Settings) { s.Backfill = time.Minute }, "want at least 1h"},
 		"negative delay":         {func(s *Settings) { s.Delay = -1 }, "delay: got -1ns"},
 	} {
 		s := Settings{Name: "gateway", URL: "http://prometheus:9090", Pack: "litellm"}

@@ -35,7 +35,7 @@ func (c *Collector) addTTFT(ctx context.Context, now time.Time, all []model.Usag
 	}
 	m, notes, err := c.askNow(ctx, now, c.queries.ttft)
 	if err != nil {
-		c.log.Warn("time to first token not read", "error", err)
+		c.log.WarnContext(ctx, "time to first token not read", "error", err)
 		return []model.Warning{{Code: TTFTFailed, Text: err.Error()}}
 	}
 	seconds := map[string]float64{}
@@ -64,7 +64,7 @@ func (c *Collector) addGPUs(ctx context.Context, now time.Time, all []model.Usag
 	}
 	m, notes, err := c.askNow(ctx, now, c.queries.gpu)
 	if err != nil {
-		c.log.Warn("GPUs not read", "error", err)
+		c.log.WarnContext(ctx, "gpus not read", "error", err)
 		return []model.Warning{{Code: GPUFailed, Text: err.Error()}}
 	}
 	found := map[string]map[signal]cell{}
@@ -125,7 +125,8 @@ func judgeGPUs(cells map[signal]cell, scope string) (*model.GPU, []model.Warning
 	const rounding = 1e-6
 	if busy.seen != 1 || math.IsNaN(float64(share)) || share < 0 || share > 1+rounding {
 		return gpu, []model.Warning{{Code: GPUUtilizationRange, Text: fmt.Sprintf(
-			"GPUs in %s are busy %v of the time, want 0 to 1: not known", scope, float64(share))}}
+			"GPUs in %s are busy %v of the time, want 0 to 1: not known", scope, float64(share),
+		)}}
 	}
 	share = min(1, share)
 	gpu.Utilization = &share

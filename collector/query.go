@@ -172,12 +172,6 @@ func covered(expr string) string {
 
 // selector returns the series of a metric that the matchers leave.
 func selector(metric, matchers string) string {
-	if !legacyMetric(metric) {
-		if matchers != "" {
-			matchers = "," + matchers
-		}
-		return "{" + strconv.Quote(metric) + matchers + "}"
-	}
 	if matchers == "" {
 		return metric
 	}
@@ -216,8 +210,6 @@ func labelName(name string) string {
 	}
 	return strconv.Quote(name)
 }
-
-func legacyMetric(name string) bool { return prommodel.LegacyValidation.IsValidMetricName(name) }
 
 // checkLabels reports labels and values that no query can name.
 func checkLabels(groupBy []string, selected map[string]string) error {

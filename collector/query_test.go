@@ -77,8 +77,15 @@ func mustPack(t *testing.T, name string) *pack {
 // FuzzMatcher holds that a matcher gives its label and value back and ends where it should, whatever they are.
 func FuzzMatcher(f *testing.F) {
 	for _, seed := range [][2]string{
-		{"team", "support"}, {"team", `gpt"} or vector(1) #`}, {"model", "a\nb\\tc"}, {"model", "مرحبا\u202egpt 💥 \\"},
-		{"gen_ai.model", "x"}, {"a\"b", `\`}, {"a", ""}, {"a", "\x00\x7f`'{}"}, {"a", "\ufeff\u2028"},
+		{"team", "support"},
+		{"team", `gpt"} or vector(1) #`},
+		{"model", "a\nb\\tc"},
+		{"model", "مرحبا\u202egpt 💥 \\"},
+		{"gen_ai.model", "x"},
+		{"a\"b", `\`},
+		{"a", ""},
+		{"a", "\x00\x7f`'{}"},
+		{"a", "\ufeff\u2028"},
 	} {
 		f.Add(seed[0], seed[1])
 	}

@@ -94,7 +94,8 @@ func noteWarnings(s *series, end time.Time) []model.Warning {
 		}
 		warnings = append(warnings, model.Warning{Code: t.code, Text: fmt.Sprintf(
 			"%s; %d hours of the last 30 days are %s, the latest from %s",
-			t.text, counts[bit], what, latest[bit].Format("2006-01-02 15:04"))})
+			t.text, counts[bit], what, latest[bit].Format("2006-01-02 15:04"),
+		)})
 	}
 	return warnings
 }
