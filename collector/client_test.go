@@ -23,9 +23,12 @@ import (
 // anyRange is the range that the client tests ask for.
 var anyRange = v1.Range{Start: noon.Add(-24 * time.Hour), End: noon, Step: time.Hour}
 
-func newTestClient(t testing.TB, address string, next http.RoundTripper, maxBytes int64) *client {
+// testLimit is the most bytes that the test clients read.
+const testLimit = 1 << 20
+
+func newTestClient(t testing.TB, address string, next http.RoundTripper) *client {
 	t.Helper()
-	c, err := newClient(address, next, 2*time.Second, maxBytes)
+	c, err := newClient(address, next, 2*time.Second, testLimit)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +77,7 @@ func TestAnswers(t *testing.T) {
 		}
 		answer := promtest.JSON(r.Status, r.Body)
 		answer.Header = http.Header{"Content-Type": {r.ContentType}}
-		c := newTestClient(t, "http://prometheus", promtest.New(func(promtest.Query) promtest.Answer { return answer }).Transport(), 1<<20)
+		c := newTestClient(t, "http://prometheus", promtest.New(func(promtest.Query) promtest.Answer { return answer }).Transport())
 		m, _, err := c.once(t.Context(), "up", anyRange)
 		checkReason(t, name, err, reason)
 		if reason == good && len(m) != 5 {
@@ -95,12 +98,26 @@ func checkReason(t *testing.T, name string, err error, want Reason) {
 	}
 }
 
+// header returns the answer with one more header.
+func header(a promtest.Answer, name, value string) promtest.Answer {
+	h := a.Header.Clone()
+	if h == nil {
+		h = http.Header{}
+	}
+	h.Set(name, value)
+	a.Header = h
+	return a
+}
+
 func TestFaults(t *testing.T) {
 	t.Parallel()
+	const (
+		nativeHistogram = `[{"metric":{},"histograms":[[1,{"count":"1","sum":"1","buckets":[]}]]}]`
+		elsewhere       = "https://u:hunter2@login.example/?token=hunter2"
+	)
 	matrix := func(result string) string {
 		return `{"status":"success","data":{"resultType":"matrix","result":` + result + `}}`
 	}
-	const limit = 1 << 20
 	for name, tc := range map[string]struct {
 		answer promtest.Answer
 		want   Reason
@@ -114,25 +131,25 @@ func TestFaults(t *testing.T) {
 		"empty body":                              {promtest.JSON(200, ""), NotPrometheus, ""},
 		"F05 truncated JSON":                      {promtest.JSON(200, matrix(`[{"metric":{},"val`)), BadAnswer, ""},
 		"F05 connection lost":                     {promtest.Answer{CutAt: 20}, Unreachable, "EOF"},
-		"F06 huge body":                           {promtest.JSON(200, `{"status":"`+strings.Repeat("x", limit)), TooLarge, "1048576 bytes"},
-		"F07 gzip bomb":                           {promtest.Bomb(64 * limit), TooLarge, ""},
-		"gzip that is none":                       {promtest.Answer{Body: []byte("{}"), Header: http.Header{"Content-Encoding": {"gzip"}}}, BadAnswer, "broken gzip"},
-		"unknown encoding":                        {promtest.Answer{Header: http.Header{"Content-Encoding": {"br"}}}, BadAnswer, "br"},
+		"F06 huge body":                           {promtest.JSON(200, `{"status":"`+strings.Repeat("x", testLimit)), TooLarge, "1048576 bytes"},
+		"F07 gzip bomb":                           {promtest.Bomb(64 * testLimit), TooLarge, ""},
+		"gzip that is none":                       {header(promtest.JSON(200, "{}"), "Content-Encoding", "gzip"), BadAnswer, "broken gzip"},
+		"unknown encoding":                        {header(promtest.Answer{}, "Content-Encoding", "br"), BadAnswer, "br"},
 		"success without data":                    {promtest.JSON(200, `{"status":"success"}`), BadAnswer, ""},
 		"data is null":                            {promtest.JSON(200, `{"status":"success","data":null}`), BadAnswer, ""},
 		"an error with status 200":                {promtest.JSON(200, `{"status":"error","errorType":"x","error":"no"}`), BadAnswer, "no"},
-		"F21 VictoriaMetrics says partial":        {promtest.JSON(200, `{"status":"success","isPartial":true,"data":{"resultType":"matrix","result":[]}}`), Partial, ""},
+		"F21 VictoriaMetrics says partial":        {promtest.JSON(200, `{"isPartial":true,`+matrix("[]")[1:]), Partial, ""},
 		"F18 a warning of a store":                {promtest.Answer{Warnings: []string{"No StoreAPIs matched"}}, Partial, "No StoreAPIs"},
 		"F22 info among the warnings":             {promtest.Answer{Warnings: []string{"PromQL info: metric might not be a counter"}}, "", ""},
 		"F22 info":                                {promtest.Answer{Infos: []string{"whatever"}}, "", ""},
-		"F35 native histogram":                    {promtest.JSON(200, matrix(`[{"metric":{},"histograms":[[1,{"count":"1","sum":"1","buckets":[]}]]}]`)), WrongType, "histogram_sum"},
-		"F11 redirect":                            {promtest.Answer{Status: 302, Header: http.Header{"Location": {"https://u:hunter2@login.example/?token=hunter2"}}}, NotPrometheus, "redirects to https://login.example/"},
+		"F35 native histogram":                    {promtest.JSON(200, matrix(nativeHistogram)), WrongType, "histogram_sum"},
+		"F11 redirect":                            {header(promtest.Status(302, ""), "Location", elsewhere), NotPrometheus, "redirects to https://login.example/"},
 		"F106 long complaint with control signs":  {promtest.Status(400, strings.Repeat("\x00💥", 5000)), Refused, ""},
 		"a status that nobody sends":              {promtest.Status(599, ""), Overloaded, ""},
 		"time stamps that are no numbers":         {promtest.JSON(200, matrix(`[{"metric":{},"values":[["a","1"]]}]`)), BadAnswer, ""},
 		"limits in words the server has not used": {promtest.Status(422, "query would load too many samples into memory"), LimitReached, ""},
 	} {
-		c := newTestClient(t, "http://prometheus", promtest.New(func(promtest.Query) promtest.Answer { return tc.answer }).Transport(), limit)
+		c := newTestClient(t, "http://prometheus", promtest.New(func(promtest.Query) promtest.Answer { return tc.answer }).Transport())
 		_, _, err := c.once(t.Context(), "up", anyRange)
 		checkReason(t, name, err, tc.want)
 		if err != nil && !strings.Contains(err.Error(), tc.text) {
@@ -151,7 +168,7 @@ func TestF05_CutAtEveryByte(t *testing.T) {
 	for n := range len(body) {
 		c := newTestClient(t, "http://prometheus", promtest.New(func(promtest.Query) promtest.Answer {
 			return promtest.JSON(200, body[:n]) // as if the length had been right
-		}).Transport(), 1<<20)
+		}).Transport())
 		if m, _, err := c.once(t.Context(), "up", anyRange); err == nil {
 			t.Errorf("cut after %d bytes: got %v and no error", n, m)
 		}
@@ -160,7 +177,7 @@ func TestF05_CutAtEveryByte(t *testing.T) {
 
 func TestOnTheWire(t *testing.T) {
 	t.Parallel()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +204,7 @@ func TestOnTheWire(t *testing.T) {
 		"F05 connection lost": {answer(promtest.Answer{CutAt: 20}), Unreachable},
 		"all is well":         {answer(promtest.Answer{Gzip: true}), ""},
 	} {
-		c := newTestClient(t, tc.address, http.DefaultTransport, 1<<20)
+		c := newTestClient(t, tc.address, http.DefaultTransport)
 		c.timeout = 300 * time.Millisecond
 		if tc.want == "" {
 			c.timeout = 30 * time.Second
@@ -207,7 +224,7 @@ func TestF11_RedirectsAreNotFollowed(t *testing.T) {
 	server := promtest.Start(t, func(promtest.Query) promtest.Answer {
 		return promtest.Answer{Status: 307, Header: http.Header{"Location": {other.URL + "/api/v1/query_range"}}}
 	})
-	_, _, err := newTestClient(t, server.URL, http.DefaultTransport, 1<<20).ask(t.Context(), "up", anyRange)
+	_, _, err := newTestClient(t, server.URL, http.DefaultTransport).ask(t.Context(), "up", anyRange)
 	checkReason(t, "307", err, NotPrometheus)
 	if n := len(other.Queries()); n != 0 {
 		t.Errorf("the other server got %d requests, want none", n)
@@ -224,7 +241,7 @@ func TestF16_PostRefused(t *testing.T) {
 			}
 			return promtest.Answer{}
 		})
-		c := newTestClient(t, "http://prometheus/prefix", server.Transport(), 1<<20)
+		c := newTestClient(t, "http://prometheus/prefix", server.Transport())
 		var methods []string
 		for range 2 {
 			if _, _, err := c.ask(t.Context(), `up{a="+&"}`, anyRange); err != nil {
@@ -255,7 +272,7 @@ func TestRetry(t *testing.T) {
 			promtest.Answer{Status: 429, Header: http.Header{"Retry-After": {"20"}}}, 20 * time.Second,
 		},
 		"F08 Retry-After as a date": {
-			promtest.Answer{Status: 503, Header: http.Header{"Date": {date}, "Retry-After": {noon.Add(15 * time.Second).Format(http.TimeFormat)}}}, 15 * time.Second,
+			header(header(promtest.Status(503, ""), "Date", date), "Retry-After", noon.Add(15*time.Second).Format(http.TimeFormat)), 15 * time.Second,
 		},
 		"Retry-After that the cycle does not have": {promtest.Answer{Status: 429, Header: http.Header{"Retry-After": {"3600"}}}, 0},
 		"Retry-After that makes no sense":          {promtest.Answer{Status: 429, Header: http.Header{"Retry-After": {"-1 soon"}}}, time.Second},
@@ -271,7 +288,7 @@ func TestRetry(t *testing.T) {
 				}
 				return promtest.Answer{}
 			})
-			c := newTestClient(t, "http://prometheus", server.Transport(), 1<<20)
+			c := newTestClient(t, "http://prometheus", server.Transport())
 			c.timeout = 30 * time.Second
 			start := time.Now()
 			_, _, err := c.ask(t.Context(), "up", anyRange)
@@ -326,7 +343,7 @@ func FuzzDecodeQuery(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		server := promtest.New(func(promtest.Query) promtest.Answer { return promtest.Answer{Body: append([]byte{}, body...)} })
-		m, _, err := newTestClient(t, "http://prometheus", server.Transport(), 1<<20).once(t.Context(), "up", anyRange)
+		m, _, err := newTestClient(t, "http://prometheus", server.Transport()).once(t.Context(), "up", anyRange)
 		if err != nil {
 			return
 		}

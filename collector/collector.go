@@ -390,7 +390,9 @@ func (c *Collector) limits() []model.Warning {
 	defer c.mu.Unlock()
 	var warnings []model.Warning
 	if len(c.archive.series) == 0 {
-		warnings = append(warnings, model.Warning{Code: NoData, Text: "the server answers, but has none of the counters: wrong address, tenant, pack or select?"})
+		warnings = append(warnings, model.Warning{
+			Code: NoData, Text: "the server answers, but has none of the counters: wrong address, tenant, pack or select?",
+		})
 	}
 	if c.archive.refused > 0 {
 		warnings = append(warnings, model.Warning{Code: TooManyWorkloads, Text: fmt.Sprintf(

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -172,7 +173,7 @@ func TestQueriesAreWhatServersExpect(t *testing.T) {
 	collect(t, c, noon)
 	queries := server.Queries()
 	for _, q := range queries {
-		if got := q.Form.Get("partial_response") + q.Form.Get("deny_partial_response"); got != "false1" || q.Method != "POST" {
+		if got := q.Form.Get("partial_response") + q.Form.Get("deny_partial_response"); got != "false1" || q.Method != http.MethodPost {
 			t.Errorf("%s with %v, want a POST that refuses partial answers", q.Method, q.Form)
 		}
 		if q.Header.Get("Accept-Encoding") != "gzip" || q.Form.Get("timeout") == "" {

@@ -57,7 +57,7 @@ func TestF25_AggregateOutside(t *testing.T) {
 		q := packQueries(mustPack(t, name), nil, []string{"namespace"})
 		for _, function := range []string{"increase(", "rate(", "resets("} {
 			for _, inside := range strings.Split(q.hourly+q.ttft, function)[1:] {
-				if inside = inside[:strings.Index(inside, ")")]; strings.ContainsAny(inside, "( ") {
+				if inside, _, _ := strings.Cut(inside, ")"); strings.ContainsAny(inside, "( ") {
 					t.Errorf("pack %s: %s%s): got more than a selector inside", name, function, inside)
 				}
 			}

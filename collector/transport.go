@@ -80,7 +80,7 @@ func (g *guard) send(req *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, transportError(req.Context(), err)
 	}
-	defer resp.Body.Close()
+	defer func() { _ = resp.Body.Close() }() // all of it has been read, or none of it matters
 	body, err := g.read(resp)
 	switch {
 	case err != nil && resp.StatusCode/100 == 2:
