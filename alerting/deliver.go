@@ -1,0 +1,137 @@
+package alerting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	pace           = time.Second      // between two messages of one notifier
+	sendTimeout    = 30 * time.Second // of one attempt
+	firstBackoff   = time.Second      // doubled at every attempt
+	longestBackoff = 5 * time.Minute
+	longestAsked   = time.Hour // the longest wait that the other side may ask for
+	recheck        = time.Hour // between two attempts of a message that waits for a person
+)
+
+// Deliver sends the next message of every notifier that has one due, the notifiers at once, and returns when the next one
+// will be due; the zero time means that nothing waits. Messages of one notifier keep their order. Every attempt is recorded
+// before it begins. The error names what could not be sent or recorded; nothing is dropped.
+func (d *Desk) Deliver(ctx context.Context, now time.Time) (time.Time, error) {
+	d.delivering.Lock()
+	defer d.delivering.Unlock()
+	d.mu.Lock()
+	notifiers := d.notifiers
+	d.mu.Unlock()
+	errs := make([]error, len(notifiers))
+	next := make([]time.Time, len(notifiers))
+	var tasks sync.WaitGroup
+	for i, n := range notifiers {
+		tasks.Go(func() { next[i], errs[i] = d.deliverTo(ctx, n, now) })
+	}
+	tasks.Wait()
+	var soonest time.Time
+	for _, t := range next {
+		if !t.IsZero() && (soonest.IsZero() || t.Before(soonest)) {
+			soonest = t
+		}
+	}
+	return soonest, errors.Join(errs...)
+}
+
+// deliverTo sends the first letter of n if it is due and returns when n is to be looked at again.
+func (d *Desk) deliverTo(ctx context.Context, n Notifier, now time.Time) (time.Time, error) {
+	l, due := d.first(n.Name(), now)
+	if !due {
+		return l.Due, nil // zero when nothing waits
+	}
+	l.Event.Repeat = l.Event.Repeat || l.Sending
+	l.Sending, l.Attempts = true, l.Attempts+1
+	if err := d.record(l); err != nil {
+		// An attempt that is not recorded could be repeated without a mark, so it is not made.
+		return now.Add(backoff(l.Attempts)), fmt.Errorf("notifier %s: %w", n.Name(), err)
+	}
+	attempt, cancel := context.WithTimeout(ctx, sendTimeout)
+	defer cancel()
+	failure := n.Send(attempt, l.Event)
+	if failure == nil {
+		if err := d.forget(l); err != nil {
+			return now.Add(backoff(l.Attempts)), fmt.Errorf("notifier %s: event %s was delivered and may be repeated: %w", n.Name(), l.Event.ID, err)
+		}
+		if _, more := d.first(n.Name(), now); more {
+			return now.Add(pace), nil
+		}
+		return time.Time{}, nil
+	}
+	l = l.after(failure, now)
+	if err := d.record(l); err != nil {
+		failure = errors.Join(failure, err)
+	}
+	return l.Due, fmt.Errorf("notifier %s: event %s: %w", n.Name(), l.Event.ID, failure)
+}
+
+// first returns the first letter for notifier and whether it is due; the zero letter when there is none.
+func (d *Desk) first(notifier string, now time.Time) (letter, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	letters := d.outbox.to(notifier)
+	if len(letters) == 0 {
+		return letter{}, false
+	}
+	return letters[0], !letters[0].Due.After(now)
+}
+
+// record writes l to disk, then to memory.
+func (d *Desk) record(l letter) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.store.Apply(batch{outboxBucket: {l.key(): encode(l)}}); err != nil {
+		return err
+	}
+	d.outbox.set(l)
+	return nil
+}
+
+// forget takes a delivered letter off the disk. When that fails the letter stays, and may be delivered once more.
+func (d *Desk) forget(l letter) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err := d.store.Apply(batch{outboxBucket: {l.key(): nil}}); err != nil {
+		return err
+	}
+	delete(d.outbox.letters, l.key())
+	return nil
+}
+
+// after returns l as it waits after a failed attempt.
+func (l letter) after(failure error, now time.Time) letter {
+	remedy, wait := Retry, backoff(l.Attempts)
+	var refused *SendError
+	if errors.As(failure, &refused) {
+		remedy = refused.Remedy
+		if refused.After > 0 {
+			wait = min(refused.After, longestAsked)
+		}
+	}
+	l.Sending = remedy == Reconcile // what may have arrived is marked as a repeat when it is sent again
+	l.Parked = ""
+	switch {
+	case remedy == FixSettings, remedy == Simplify && l.Event.Plain:
+		l.Parked, wait = failure.Error(), recheck
+	case remedy == Simplify:
+		l.Event.Plain, wait = true, 0
+	}
+	l.Due = now.Add(wait)
+	return l
+}
+
+// backoff returns how long to wait after the given number of attempts.
+func backoff(attempts int) time.Duration {
+	if attempts > 10 {
+		return longestBackoff
+	}
+	return min(firstBackoff<<max(0, attempts-1), longestBackoff)
+}

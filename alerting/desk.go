@@ -1,0 +1,205 @@
+package alerting
+
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"tipline/model"
+)
+
+// The buckets that a Desk writes.
+const (
+	stateBucket  = "state"
+	outboxBucket = "outbox"
+	ledgerBucket = "ledger"
+)
+
+// corrupt is put before the key of a row that could not be read, which keeps it for a person to look at.
+const corrupt = "corrupt/"
+
+// forgetAfter is how long the state of a workload that is no longer evaluated is kept.
+const forgetAfter = 90 * 24 * time.Hour
+
+// Store keeps rows on disk. cmd/internal/store satisfies it.
+type Store interface {
+	Get(bucket, key string) ([]byte, error)                                    // nil, nil when absent
+	Scan(bucket, prefix string, fn func(key string, value []byte) error) error // ascending key order
+	Apply(batch map[string]map[string][]byte) error                            // all or nothing, synced; a nil value deletes
+}
+
+// batch is what one Apply writes: bucket → key → value.
+type batch map[string]map[string][]byte
+
+func (b batch) put(bucket, key string, value []byte) {
+	if b[bucket] == nil {
+		b[bucket] = map[string][]byte{}
+	}
+	b[bucket][key] = value
+}
+
+// A Desk holds the state of every workload and the outbox. Its methods may be called at the same time.
+//
+// A state, the message that its change causes and the receipt are written in one transaction, so that neither a decision
+// without its message nor a message without its decision survives a crash. Messages are delivered at least once: when the
+// process dies, or the connection breaks, between the acceptance of a message and its record here, that one message may
+// be delivered once more per notifier, under the same event id.
+type Desk struct {
+	store Store
+	log   *slog.Logger
+
+	mu        sync.Mutex
+	policy    Policy
+	notifiers []Notifier
+	states    map[string]*record
+	outbox    outbox
+
+	delivering sync.Mutex // one delivery at a time
+}
+
+// record is a state as it is kept.
+type record struct {
+	Version int       `json:"version"`
+	State   State     `json:"state"`
+	Seen    time.Time `json:"seen"` // the last evaluation that was written
+}
+
+const recordVersion = 1
+
+// NewDesk reads the states and the outbox that s holds. A row that cannot be read is put aside and logged.
+func NewDesk(s Store, notifiers []Notifier, p Policy, log *slog.Logger) (*Desk, error) {
+	d := &Desk{store: s, log: log, policy: p, notifiers: notifiers, states: map[string]*record{}}
+	aside := batch{}
+	keep := func(bucket string, read func(key string, value []byte) error) error {
+		return s.Scan(bucket, "", func(key string, value []byte) error {
+			if strings.HasPrefix(key, corrupt) {
+				return nil
+			}
+			if err := read(key, value); err != nil {
+				log.Error("row put aside", "bucket", bucket, "key", key, "error", err)
+				aside.put(bucket, corrupt+key, value)
+				aside.put(bucket, key, nil)
+			}
+			return nil
+		})
+	}
+	if err := keep(stateBucket, d.readState); err != nil {
+		return nil, err
+	}
+	if err := keep(outboxBucket, d.outbox.read); err != nil {
+		return nil, err
+	}
+	if len(aside) > 0 {
+		return d, s.Apply(aside)
+	}
+	return d, nil
+}
+
+func (d *Desk) readState(key string, value []byte) error {
+	var r record
+	if err := json.Unmarshal(value, &r); err != nil {
+		return err
+	}
+	if r.Version != recordVersion {
+		return fmt.Errorf("version: got %d, want %d", r.Version, recordVersion)
+	}
+	d.states[key] = &r
+	return nil
+}
+
+// Reconfigure puts other notifiers and another policy in force. What waits for a notifier that is gone waits for its return.
+func (d *Desk) Reconfigure(notifiers []Notifier, p Policy) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.notifiers, d.policy = notifiers, p
+	d.outbox.unpark()
+}
+
+// Judged is a workload's evaluation as a Desk takes it.
+type Judged struct {
+	Report  model.WorkloadReport
+	Channel string // where the workload wants its messages; empty: the notifier's own
+	Receipt []byte // kept in the ledger under the id of the decision when the evaluation changed something
+}
+
+// Considered is what an evaluation did to the state of a workload.
+type Considered struct {
+	Workload string
+	Reason   Reason
+	Event    *Event // nil when nothing is worth saying
+}
+
+// Consider moves the state of every workload and queues what is worth saying, in one transaction. When that fails nothing
+// has moved: the next evaluation starts where this one did.
+func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	changes := batch{}
+	states := map[string]*record{}
+	queue := d.outbox.clone()
+	considered := make([]Considered, 0, len(judged))
+	for _, j := range judged {
+		w := j.Report
+		before := record{Version: recordVersion}
+		if r := d.states[w.Workload]; r != nil {
+			before = *r
+		}
+		after := record{Version: recordVersion, Seen: now}
+		var reason Reason
+		after.State, reason = before.State.Next(w, now, d.policy)
+		c := Considered{Workload: w.Workload, Reason: reason}
+		verdict := w.Decision.Recommendation + " " + w.Decision.Option + " " + w.Decision.Reason
+		news := reason != Unchanged && reason != NoData && reason != Waiting || verdict != before.State.Verdict
+		if news {
+			after.State.Verdict = verdict
+			changes.put(ledgerBucket, w.Decision.ID, j.Receipt)
+		}
+		if reason.Notify() {
+			c.Event = &Event{
+				Version: eventVersion, ID: eventID(w.Workload, after.State.Sequence, w.Decision.ID), Reason: reason, Time: now,
+				Workload: w.Workload, Previous: before.State.Standing, Channel: j.Channel, Report: w,
+			}
+			for _, n := range d.notifiers {
+				queue.add(n.Name(), *c.Event, changes)
+			}
+		}
+		if after.State != before.State {
+			changes.put(stateBucket, w.Workload, encode(after))
+			states[w.Workload] = &after
+		}
+		considered = append(considered, c)
+	}
+	for workload, r := range d.states {
+		if states[workload] == nil && now.Sub(r.Seen) > forgetAfter {
+			changes.put(stateBucket, workload, nil)
+			states[workload] = nil
+		}
+	}
+	if len(changes) == 0 {
+		return considered, nil
+	}
+	if err := d.store.Apply(changes); err != nil {
+		return nil, err
+	}
+	for workload, r := range states {
+		if r == nil {
+			delete(d.states, workload)
+			continue
+		}
+		d.states[workload] = r
+	}
+	d.outbox = queue
+	return considered, nil
+}
+
+// encode writes v, which holds nothing that JSON cannot.
+func encode(v any) []byte {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic(fmt.Sprintf("alerting: %v", err))
+	}
+	return data
+}

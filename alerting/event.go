@@ -1,0 +1,73 @@
+package alerting
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"time"
+
+	"tipline/model"
+)
+
+// eventVersion is the version of the Event form written today.
+const eventVersion = 1
+
+// Event is something worth saying. It carries everything a renderer needs, so that a message can be written when it is sent.
+type Event struct {
+	Version    int                  `json:"version"`
+	ID         string               `json:"id"` // the same in every attempt and after every restart
+	Reason     Reason               `json:"reason"`
+	Time       time.Time            `json:"time"` // of the evaluation that confirmed it
+	Workload   string               `json:"workload"`
+	Previous   string               `json:"previous,omitempty"` // the option that was confirmed before
+	Superseded []Superseded         `json:"superseded,omitempty"`
+	Channel    string               `json:"channel,omitempty"` // where the workload wants its messages; empty: the notifier's own
+	Report     model.WorkloadReport `json:"report"`
+	Plain      bool                 `json:"plain,omitempty"` // the notifier refused the layout: send text alone
+	Repeat     bool                 `json:"repeat,omitempty"`
+}
+
+// Superseded is an event that was overtaken before it could be delivered.
+type Superseded struct {
+	Reason Reason    `json:"reason"`
+	Time   time.Time `json:"time"`
+	Option string    `json:"option"`
+}
+
+// eventID names the message number sequence on a workload.
+func eventID(workload string, sequence int64, decision string) string {
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s\x00%d\x00%s", workload, sequence, decision))
+	return hex.EncodeToString(sum[:8])
+}
+
+// Notifier delivers events to one place.
+type Notifier interface {
+	// Name is unique among the notifiers and stays the same across restarts.
+	Name() string
+	// Send delivers e. A *SendError says what to do about a failure; any other error is retried.
+	Send(ctx context.Context, e Event) error
+}
+
+// Remedy is what helps against a failed delivery.
+type Remedy string
+
+// The remedies.
+const (
+	Retry       Remedy = "retry"        // it did not arrive; try again later
+	Reconcile   Remedy = "reconcile"    // it may have arrived; try again later, marked as a possible repeat
+	FixSettings Remedy = "fix_settings" // a person must change something: a token, a channel, a permission
+	Simplify    Remedy = "simplify"     // the layout was refused; plain text may pass
+)
+
+// SendError is a failed delivery.
+type SendError struct {
+	Remedy Remedy
+	After  time.Duration // how long the other side asks to wait; 0 when it does not say
+	Err    error         // without secrets
+}
+
+func (e *SendError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *SendError) Unwrap() error { return e.Err }

@@ -1,0 +1,184 @@
+// Package alerting decides when a verdict is worth a message, keeps what was announced, and delivers it at least once.
+package alerting
+
+import (
+	"time"
+
+	"tipline/model"
+)
+
+// Policy is when a change of verdict is believed (cost model, section 8). Zero fields have the defaults in brackets.
+type Policy struct {
+	Enter         float64       // share by which another alternative must be cheaper than the announced one [0.20]
+	Leave         float64       // loss as a share of the current cost at which an announced move is withdrawn [0.10]
+	Confirmations int           // evaluations in a row that must agree [3]
+	ConfirmEvery  time.Duration // least time between two evaluations that count [24h]
+}
+
+func (p Policy) withDefaults() Policy {
+	if p.Enter == 0 {
+		p.Enter = 0.20
+	}
+	if p.Leave == 0 {
+		p.Leave = 0.10
+	}
+	if p.Confirmations == 0 {
+		p.Confirmations = 3
+	}
+	if p.ConfirmEvery == 0 {
+		p.ConfirmEvery = 24 * time.Hour
+	}
+	return p
+}
+
+// earliness is how much sooner than ConfirmEvery an evaluation may come and still count: a schedule's job starts within it.
+const earliness = time.Minute
+
+// Reason says what an evaluation did to a State.
+type Reason string
+
+// The reasons. Those that Notify are worth a message.
+const (
+	Unchanged Reason = "unchanged"  // the verdict stands
+	Waiting   Reason = "waiting"    // another verdict asks to be confirmed
+	NoData    Reason = "no_data"    // the verdict is not known: nothing counts, nothing resets
+	Settled   Reason = "settled"    // the first verdict is confirmed: to stay; nobody needs to be told
+	Followed  Reason = "followed"   // the configuration says that the announced move was made
+	Restarted Reason = "restarted"  // the configuration names another current option: confirmation begins anew
+	FirstSeen Reason = "first_seen" // the first verdict is confirmed: to move
+	Switched  Reason = "switched"   // another verdict is confirmed
+	Returned  Reason = "returned"   // an announced move is withdrawn: the current option is to be kept after all
+	NoOption  Reason = "no_option"  // no option may serve the workload any more
+)
+
+// Notify reports whether r is worth a message.
+func (r Reason) Notify() bool {
+	switch r {
+	case FirstSeen, Switched, Returned, NoOption:
+		return true
+	case Unchanged, Waiting, NoData, Settled, Followed, Restarted:
+	}
+	return false
+}
+
+// none is the answer of a workload that no option may serve.
+const none = "(no option)"
+
+// State is what was confirmed for one workload and what has been waiting since when.
+type State struct {
+	Current   string    `json:"current"`             // the current option that the rest is about
+	Standing  string    `json:"standing,omitempty"`  // the option confirmed to be on; empty before the first confirmation
+	Candidate string    `json:"candidate,omitempty"` // another option that asks to be confirmed
+	Count     int       `json:"count,omitempty"`     // evaluations in a row that asked for Candidate
+	Since     time.Time `json:"since,omitzero"`      // the first of them
+	Counted   time.Time `json:"counted,omitzero"`    // the last evaluation that counted
+	Sequence  int64     `json:"sequence,omitempty"`  // messages so far
+	Verdict   string    `json:"verdict,omitempty"`   // the last decision that the ledger holds, without its numbers
+}
+
+// Next returns the state after an evaluation and what the evaluation did. It is pure.
+//
+// Evaluations closer together than p.ConfirmEvery do not count, so how often the schedule evaluates does not change
+// when a verdict is confirmed. An unknown verdict neither counts nor resets, however long it lasts.
+func (s State) Next(w model.WorkloadReport, now time.Time, p Policy) (State, Reason) {
+	p = p.withDefaults()
+	if s.Current != w.Current {
+		followed := s.Standing != "" && s.Standing == w.Current
+		first := s.Current == ""
+		s = State{Current: w.Current, Sequence: s.Sequence, Verdict: s.Verdict}
+		if followed {
+			s.Standing = w.Current
+			return s, Followed
+		}
+		if !first {
+			return s, Restarted
+		}
+	}
+	asked, known := s.asks(w, p)
+	if !known {
+		return s, NoData
+	}
+	if !s.Counted.IsZero() && now.Sub(s.Counted) < p.ConfirmEvery-min(earliness, p.ConfirmEvery/10) {
+		if s.Candidate != "" {
+			return s, Waiting
+		}
+		return s, Unchanged
+	}
+	s.Counted = now
+	if asked == s.Standing {
+		s.Candidate, s.Count, s.Since = "", 0, time.Time{}
+		return s, Unchanged
+	}
+	if asked != s.Candidate {
+		s.Candidate, s.Count, s.Since = asked, 0, now
+	}
+	if s.Count++; s.Count < p.Confirmations {
+		return s, Waiting
+	}
+	before := s.Standing
+	s.Standing, s.Candidate, s.Count, s.Since = asked, "", 0, time.Time{}
+	reason := s.confirmed(before)
+	if reason.Notify() {
+		s.Sequence++
+	}
+	return s, reason
+}
+
+// confirmed names what it means that the standing verdict took the place of before.
+func (s State) confirmed(before string) Reason {
+	switch {
+	case s.Standing == none:
+		return NoOption
+	case before == "" && s.Standing == s.Current:
+		return Settled
+	case before == "":
+		return FirstSeen
+	case s.Standing == s.Current:
+		return Returned
+	}
+	return Switched
+}
+
+// asks returns the option that the evaluation asks to be on, and false when it does not know. Once a move to X is
+// confirmed it stands until X loses p.Leave against the current option, or may not serve the workload, or another
+// alternative is cheaper than X by p.Enter.
+func (s State) asks(w model.WorkloadReport, p Policy) (string, bool) {
+	d := w.Decision
+	if d.Recommendation == model.Unknown || d.Recommendation == "" {
+		return none, d.Reason == model.ReasonNoFeasibleOption
+	}
+	if s.Standing == "" || s.Standing == none || s.Standing == w.Current || d.Option == s.Standing {
+		return d.Option, true
+	}
+	standing, ok := median(w, s.Standing)
+	if !ok {
+		return d.Option, true
+	}
+	rival, ok := median(w, d.Option)
+	if !ok {
+		return s.Standing, true
+	}
+	if d.Option == w.Current {
+		if float64(standing) >= float64(rival)*(1+p.Leave) {
+			return d.Option, true
+		}
+		return s.Standing, true
+	}
+	if float64(rival) <= float64(standing)*(1-p.Enter) {
+		return d.Option, true
+	}
+	return s.Standing, true
+}
+
+// median returns what option would cost, and false when it has no cost or is blocked.
+func median(w model.WorkloadReport, option string) (model.USD, bool) {
+	for _, o := range w.Options {
+		if o.Option == option {
+			if o.USDPerMonth == nil || len(o.Blocked) > 0 && option != w.Current {
+				return 0, false
+			}
+			return o.USDPerMonth.P50, true
+		}
+	}
+	return 0, false
+}
