@@ -1,14 +1,119 @@
 package config
 
-import "tipline/model"
+import (
+	_ "embed"
+	"encoding/csv"
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"tipline/model"
+)
 
 // Book is a price book: dated numbers, each with its source. The zero Book is empty.
 type Book struct {
 	rows map[string][]Row // by item, in the order of the file
 }
 
-// Row is one number of a Book.
+// Row is one number of a Book. Value is a decimal above 0, Date is never empty.
 type Row struct {
 	model.PriceSource
 	Note string // what a reader should know; may be empty
+}
+
+// Rat returns the value of w exactly.
+func (w Row) Rat() *big.Rat { return parseDecimal(w.Value) }
+
+//go:embed prices.csv
+var builtinCSV string
+
+// Builtin returns the price book that is part of the program: examples with their dates and sources, not a live list.
+//
+//   - provider/model: prices of an API in USD per million tokens, under the fields of prices in the configuration;
+//     a field such as input_over_272k is the price of requests with a prompt longer than that
+//   - provider/gpu/machine/terms: usd_per_hour of one GPU
+//   - ml.machine: usd_per_hour of a SageMaker instance, raw_usd_per_hour of the EC2 instance underneath and
+//     managed_overhead, the share by which the former is above the latter
+//   - engine/model/gpus: measured output tokens per second of one replica, each field a shape such as 1000/1000
+var Builtin = sync.OnceValue(func() Book {
+	b, err := parseBook(builtinCSV)
+	if err != nil {
+		panic("config: prices.csv: " + err.Error()) // the file is part of the program
+	}
+	return b
+})
+
+// parseBook reads the columns item, field, value, unit, date, source and note.
+func parseBook(data string) (Book, error) {
+	in := csv.NewReader(strings.NewReader(data))
+	in.FieldsPerRecord = 7
+	lines, err := in.ReadAll()
+	if err != nil {
+		return Book{}, err
+	}
+	b := Book{rows: map[string][]Row{}}
+	for i, c := range lines[min(1, len(lines)):] {
+		row := Row{PriceSource: model.PriceSource{Item: c[0], Field: c[1], Value: c[2], Unit: c[3], Date: c[4], Source: c[5]}, Note: c[6]}
+		if err := row.check(); err != nil {
+			return Book{}, fmt.Errorf("row %d: %w", i+1, err)
+		}
+		if _, twice := b.Value(row.Item, row.Field); twice {
+			return Book{}, fmt.Errorf("row %d: %s %s is there twice", i+1, row.Item, row.Field)
+		}
+		b.rows[row.Item] = append(b.rows[row.Item], row)
+	}
+	return b, nil
+}
+
+func (w Row) check() error {
+	if w.Item == "" || w.Field == "" || w.Unit == "" || w.Source == "" {
+		return fmt.Errorf("%s %s: want item, field, unit and source", w.Item, w.Field)
+	}
+	if value := w.Rat(); value == nil || value.Sign() <= 0 {
+		return fmt.Errorf("%s %s: got %q, want a decimal above 0", w.Item, w.Field, w.Value)
+	}
+	if _, err := time.Parse(time.DateOnly, w.Date); err != nil {
+		return fmt.Errorf("%s %s: got date %q, want one such as 2026-08-01", w.Item, w.Field, w.Date)
+	}
+	return nil
+}
+
+// Items returns the items of b, sorted.
+func (b Book) Items() []string { return slices.Sorted(maps.Keys(b.rows)) }
+
+// Lookup returns the rows of item, or an error that names the nearest item there is.
+func (b Book) Lookup(item string) ([]Row, error) {
+	if rows := b.rows[item]; len(rows) > 0 {
+		return slices.Clone(rows), nil
+	}
+	hint := ""
+	if near, ok := b.nearest(item); ok {
+		hint = ", did you mean " + quote(near) + "?"
+	}
+	return nil, fmt.Errorf("the price book has no %s%s", quote(item), hint)
+}
+
+// Value returns one row, and false when b does not have it.
+func (b Book) Value(item, field string) (Row, bool) {
+	for _, row := range b.rows[item] {
+		if row.Field == field {
+			return row, true
+		}
+	}
+	return Row{}, false
+}
+
+// nearest returns the item that item may have been meant to be: one that ends in it, or one that is few edits away.
+func (b Book) nearest(item string) (string, bool) {
+	items := b.Items()
+	for _, known := range items {
+		if item != "" && strings.HasSuffix(known, "/"+item) {
+			return known, true
+		}
+	}
+	return nearest(item, items)
 }

@@ -1,0 +1,108 @@
+package config
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+
+	promconfig "github.com/prometheus/common/config"
+
+	"tipline/model/decide"
+)
+
+// Load reads and resolves the file at path. Relative paths in it are relative to its folder. packs are the names of the
+// metric packs that exist; without any, the names of packs are not checked. What is wrong with the file is returned as
+// Problems, all at once.
+func Load(path string, packs ...string) (*Config, error) {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("configuration: %w", err)
+	}
+	return Parse(path, data, packs...)
+}
+
+// Parse resolves data like Load, as if it had been read from the file name.
+func Parse(name string, data []byte, packs ...string) (*Config, error) {
+	r := &reader{file: name, packs: packs}
+	raw := r.raw(data)
+	if raw == nil {
+		return nil, r.sorted()
+	}
+	c := r.resolve(raw)
+	if len(r.problems) > 0 {
+		return nil, r.sorted()
+	}
+	c.Hash = c.hash()
+	c.setDirectory(filepath.Dir(name))
+	return c, nil
+}
+
+// raw returns the file form of data, or nil when there is none.
+func (r *reader) raw(data []byte) *rawConfig {
+	top := r.document(data)
+	if top == nil {
+		return nil
+	}
+	raw := new(rawConfig)
+	r.refuseSecrets(top, "")
+	r.decode(top, "", reflect.ValueOf(raw).Elem())
+	if raw.At.node == nil {
+		return nil // not a mapping, which has been reported
+	}
+	return raw
+}
+
+func (r *reader) resolve(raw *rawConfig) *Config {
+	c := &Config{Prices: Builtin()}
+	if len(raw.Sources) == 0 {
+		r.wrong(place{path: "sources"}, "missing, want at least one")
+	}
+	c.Sources = r.sources(raw.Sources)
+	c.Options = r.options(raw.Options, c.Prices)
+	c.Policy = r.policy(raw.Policy)
+	c.Schedule = r.schedule(raw.Schedule)
+	c.Notify = r.notify(raw.Notify)
+	c.Store = Store{Path: defaultStorePath}
+	if raw.Store.Path.given() {
+		c.Store.Path = r.path(raw.Store.Path)
+	}
+	r.workloads(raw, c)
+	return c
+}
+
+// hash returns the hex SHA-256 of c in a form that depends on nothing but what c means.
+func (c *Config) hash() string {
+	content := struct {
+		Sources   []Source
+		Options   []decide.Option
+		Workloads []Workload
+		Defaults  Workload
+		Policy    decide.Policy
+		Schedule  Schedule
+		TimeZone  string
+		Notify    Notify
+		Store     Store
+	}{c.Sources, c.Options, c.Workloads, c.Defaults, c.Policy, c.Schedule, c.Schedule.Location.String(), c.Notify, c.Store}
+	data, err := json.Marshal(content)
+	if err != nil {
+		panic("config: " + err.Error()) // every type in it can be written
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
+
+// setDirectory makes relative paths relative to dir.
+func (c *Config) setDirectory(dir string) {
+	for i := range c.Sources {
+		c.Sources[i].Prometheus.HTTP.SetDirectory(dir)
+	}
+	if s := c.Notify.Slack; s != nil {
+		s.TokenFile = promconfig.JoinDir(dir, s.TokenFile)
+		s.WebhookURLFile = promconfig.JoinDir(dir, s.WebhookURLFile)
+	}
+	c.Store.Path = promconfig.JoinDir(dir, c.Store.Path)
+}

@@ -1,0 +1,347 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"math/big"
+	"reflect"
+	"slices"
+	"strings"
+	"time"
+
+	"tipline/model"
+	"tipline/model/cost"
+	"tipline/model/decide"
+)
+
+// Defaults of a fleet (cost model, sections 4.8, 5 and 18).
+const (
+	defaultOperations        = "9387" // USD per month to run GPUs of one's own, the base case of section 4.8
+	defaultManagedOperations = "4086" // USD per month to run a managed endpoint
+	defaultManagedOverhead   = "0.25" // share on top of the raw instance price where the type is not known
+	defaultSpares            = 1      // N+1
+	operationsSource         = "default: building it over a year, running it and updating it, base case"
+	overheadSource           = "default: the share of an instance type that is not known"
+)
+
+// here is the source of a number that the configuration file gives without saying where it is from.
+const here = "configuration"
+
+func (r *reader) options(raws []rawOption, book Book) []decide.Option {
+	raws = slices.DeleteFunc(raws, func(raw rawOption) bool { return raw.At.node == nil }) // not a mapping, which has been reported
+	var options []decide.Option
+	lines := map[string]int{}
+	for _, raw := range raws {
+		o := decide.Option{
+			Name:          r.name(raw.Name, raw.At, lines),
+			Hosting:       model.Hosting(r.required(raw.Kind, raw.At, "kind", hostings())),
+			Models:        r.words(raw.Models),
+			Regions:       r.words(raw.Regions),
+			TTFTP95:       r.duration(raw.TTFTP95, 0, false),
+			MigrationCost: r.number(raw.MigrationUSD, demand{"dollars, 0 or more", notNegative}),
+		}
+		if len(o.Models) == 0 && raw.Model.given() {
+			o.Models = []string{r.word(raw.Model)}
+		}
+		r.fits(raw)
+		switch o.Hosting {
+		case model.API:
+			r.api(&o, raw, book)
+		case model.SelfHosted, model.CloudManaged:
+			r.fleet(&o, raw, book)
+		case model.Hybrid: // made of other options, see hybrids
+		}
+		if t := raw.TokenRatio; t != nil {
+			ratio := demand{"tokens of this model per token measured, more than 0", positive}
+			o.TokenRatioIn, o.TokenRatioOut = r.number(t.Input, ratio), r.number(t.Output, ratio)
+		}
+		options = append(options, o)
+	}
+	r.hybrids(options, raws)
+	return options
+}
+
+// fits reports keys that are for other kinds of option than the one that raw is.
+func (r *reader) fits(raw rawOption) {
+	kind := raw.Kind.text()
+	if !slices.Contains(hostings(), kind) {
+		return
+	}
+	v := reflect.ValueOf(raw)
+	for i := range v.NumField() {
+		field := v.Type().Field(i)
+		kinds := strings.Fields(field.Tag.Get("kinds"))
+		if len(kinds) > 0 && !v.Field(i).IsZero() && !slices.Contains(kinds, kind) {
+			key := field.Tag.Get("yaml")
+			at := raw.At
+			for j := 0; j+1 < len(at.node.Content); j += 2 {
+				if at.node.Content[j].Value == key {
+					at = place{at.node.Content[j], join(at.path, key)}
+					break
+				}
+			}
+			r.wrong(at, "has no effect on an option of kind %s, it is for %s", kind, oneOf(kinds))
+		}
+	}
+}
+
+// A tariff reads prices and keeps where each of them is from.
+type tariff struct {
+	r      *reader
+	item   string // what the prices are of
+	origin model.PriceSource
+	rows   []model.PriceSource
+}
+
+func (r *reader) tariff(item string, origin rawProvenance) *tariff {
+	t := &tariff{r: r, item: item, origin: model.PriceSource{Source: here}}
+	if origin.Source.given() {
+		t.origin.Source = r.word(origin.Source)
+	}
+	if d := origin.Date; d.given() {
+		if _, err := time.Parse(time.DateOnly, d.text()); err != nil {
+			r.wrong(d.place, "got %s, want a date such as 2026-08-01", quote(d.text()))
+		}
+		t.origin.Date = d.text()
+	}
+	return t
+}
+
+// add keeps where value is from and returns it. A nil value is a key that is absent or wrong.
+func (t *tariff) add(field string, value *big.Rat, unit string) *big.Rat {
+	if value != nil {
+		t.rows = append(t.rows, model.PriceSource{
+			Item: t.item, Field: field, Value: decimalText(value), Unit: unit, Source: t.origin.Source, Date: t.origin.Date,
+		})
+	}
+	return value
+}
+
+// decimalText writes value without a fraction bar. Every value comes from a decimal, so nothing is lost.
+func decimalText(value *big.Rat) string {
+	digits, _ := value.FloatPrec()
+	return value.FloatString(digits)
+}
+
+// fromBook keeps where row is from and returns its value.
+func (t *tariff) fromBook(row Row) *big.Rat {
+	t.rows = append(t.rows, row.PriceSource)
+	return row.Rat()
+}
+
+// api resolves the prices of an API.
+func (r *reader) api(o *decide.Option, raw rawOption, book Book) {
+	o.ApprovedForRegulated, o.CustomWeights = r.boolean(raw.ApprovedForRegulated), r.boolean(raw.CustomWeights)
+	item := o.Name
+	if raw.Model.given() {
+		item = raw.Model.text()
+	}
+	var t *tariff
+	switch {
+	case raw.Prices != nil:
+		t = r.tariff(item, raw.Prices.Origin)
+		o.API = r.prices(t, raw.Prices)
+	case raw.Model.given():
+		t = r.tariff(item, rawProvenance{})
+		o.API = t.book(o, book)
+	default:
+		r.wrong(raw.At, "want a model that the price book has, or prices")
+		return
+	}
+	discount := r.number(raw.Discount, demand{"a share of the price, 0 or more and less than 1, such as 0.1 for 10 %", belowOne})
+	commit := r.number(raw.MinimumCommit, demand{"dollars per month, 0 or more", notNegative})
+	fixed := r.number(raw.FixedMonthly, demand{"dollars per month, 0 or more", notNegative})
+	if o.API != nil {
+		t.origin = model.PriceSource{Source: here}
+		o.API.Discount = t.add("discount", discount, "share")
+		o.API.MinimumCommit = t.add("minimum_commit", commit, "USD/month")
+		o.API.FixedMonthly = t.add("fixed", fixed, "USD/month")
+	}
+	o.Prices = t.rows
+}
+
+// book looks the prices of an API up. A model that the book does not have has no cost, which a warning says.
+func (t *tariff) book(o *decide.Option, book Book) *cost.Prices {
+	rows, err := book.Lookup(t.item)
+	if err != nil {
+		text := err.Error() + "; without prices the option has no cost"
+		o.Warnings = append(o.Warnings, model.Warning{Code: "UNPRICED_MODEL", Text: text})
+		return nil
+	}
+	p := new(cost.Prices)
+	for _, row := range rows {
+		field, threshold, long := strings.Cut(row.Field, "_over_")
+		target := p
+		if long {
+			if p.Long == nil {
+				p.Long = new(cost.Prices)
+				text := fmt.Sprintf("requests with a prompt above %s tokens cost more; their share is not measured and is taken as 0", threshold)
+				o.Warnings = append(o.Warnings, model.Warning{Code: "LONG_CONTEXT_UNKNOWN", Text: text})
+			}
+			target = p.Long
+		}
+		if price := priceField(target, field); price != nil {
+			*price = t.fromBook(row)
+		}
+	}
+	if p.Input == nil || p.Output == nil {
+		text := fmt.Sprintf("the price book has %s, but not as a model with prices per token", quote(t.item))
+		o.Warnings = append(o.Warnings, model.Warning{Code: "UNPRICED_MODEL", Text: text})
+		t.rows = nil
+		return nil
+	}
+	return p
+}
+
+// priceField returns where p keeps the price that the configuration and the price book call name; nil when nowhere.
+func priceField(p *cost.Prices, name string) **big.Rat {
+	switch name {
+	case "input":
+		return &p.Input
+	case "output":
+		return &p.Output
+	case "cache_read":
+		return &p.CacheRead
+	case "cache_write":
+		return &p.CacheWrite
+	case "cache_write_1h":
+		return &p.CacheWrite1h
+	case "batch_input":
+		return &p.BatchInput
+	case "batch_output":
+		return &p.BatchOutput
+	}
+	return nil
+}
+
+// prices reads the prices of an API from the file.
+func (r *reader) prices(t *tariff, raw *rawPrices) *cost.Prices {
+	free := r.boolean(raw.Free)
+	for key, s := range map[string]scalar{"input": raw.Input, "output": raw.Output} {
+		if !s.given() {
+			r.wrong(raw.At, "%s is missing, want dollars per million tokens", key)
+		}
+	}
+	p := &cost.Prices{RequestFee: t.add("request_fee", r.number(raw.RequestFee, demand{"dollars per request, 0 or more", notNegative}), "USD/request")}
+	for _, f := range []struct {
+		name string
+		s    scalar
+		low  string // a lower price is taken for one per token or per thousand tokens
+	}{
+		{"input", raw.Input, "0.01"},
+		{"output", raw.Output, "0.01"},
+		{"cache_read", raw.CacheRead, "0.001"},
+		{"cache_write", raw.CacheWrite, "0.001"},
+		{"cache_write_1h", raw.CacheWrite1h, "0.001"},
+		{"batch_input", raw.BatchInput, "0.005"},
+		{"batch_output", raw.BatchOutput, "0.005"},
+	} {
+		*priceField(p, f.name) = t.add(f.name, r.price(f.s, f.low, free), "USD/Mtok")
+	}
+	if l := raw.Long; l != nil {
+		p.Long = &cost.Prices{
+			Input:     t.add("long.input", r.price(l.Input, "0.01", free), "USD/Mtok"),
+			Output:    t.add("long.output", r.price(l.Output, "0.01", free), "USD/Mtok"),
+			CacheRead: t.add("long.cache_read", r.price(l.CacheRead, "0.001", free), "USD/Mtok"),
+		}
+	}
+	return p
+}
+
+// price reads dollars per million tokens. Zero is a claim that free makes; a price below low is in another unit.
+func (r *reader) price(s scalar, low string, free bool) *big.Rat {
+	value := r.number(s, demand{"dollars per million tokens, more than 0", notNegative})
+	switch {
+	case value == nil:
+		return nil
+	case value.Sign() == 0 && !free:
+		r.wrong(s.place, "got %s, want dollars per million tokens, more than 0, or free: true beside it if it costs nothing", quote(s.text()))
+		return nil
+	case value.Sign() > 0 && value.Cmp(parseDecimal(low)) < 0:
+		unit, factor := "per thousand tokens", int64(1000)
+		if value.Cmp(parseDecimal("0.00003")) < 0 {
+			unit, factor = "per token", 1_000_000
+		}
+		meant := new(big.Rat).Mul(value, big.NewRat(factor, 1))
+		r.wrong(s.place, "got %s, want dollars per million tokens; that looks like a price %s, did you mean %s?",
+			quote(s.text()), unit, decimalText(meant))
+		return nil
+	}
+	return value
+}
+
+// hybrids joins every hybrid to the two options that it is made of; raws are the file form of options.
+func (r *reader) hybrids(options []decide.Option, raws []rawOption) {
+	byName := map[string]*decide.Option{}
+	for i := range options {
+		byName[options[i].Name] = &options[i]
+	}
+	delete(byName, "")
+	for i := range options {
+		o := &options[i]
+		if o.Hosting != model.Hybrid {
+			continue
+		}
+		raw := raws[i]
+		base := r.part(byName, raw, "base", raw.Base, "a self-hosted or a cloud-managed option", model.SelfHosted, model.CloudManaged)
+		overflow := r.part(byName, raw, "overflow", raw.Overflow, "an option of kind api", model.API)
+		if base == nil || overflow == nil {
+			continue
+		}
+		o.Base, o.Overflow = base.Name, overflow.Name
+		o.Prices = slices.Concat(base.Prices, overflow.Prices)
+		o.Warnings = slices.Concat(base.Warnings, overflow.Warnings)
+		o.ApprovedForRegulated = overflow.ApprovedForRegulated
+		o.OpsIncluded, o.ClosedWeights = base.OpsIncluded, base.ClosedWeights
+		if len(o.Regions) == 0 {
+			o.Regions = common(base.Regions, overflow.Regions)
+		}
+		o.Models = servedByBoth(base.Models, overflow.Models)
+	}
+}
+
+// part returns the option that a hybrid names as its base or its overflow, or nil when it cannot be that.
+func (r *reader) part(byName map[string]*decide.Option, raw rawOption, key string, s scalar, want string, kinds ...model.Hosting) *decide.Option {
+	if !s.given() {
+		r.wrong(raw.At, "%s is missing, want the name of %s", key, want)
+		return nil
+	}
+	part, known := byName[s.text()]
+	switch {
+	case !known:
+		r.wrong(s.place, "unknown option %s%s", quote(s.text()), didYouMean(s.text(), slices.Sorted(maps.Keys(byName))))
+		return nil
+	case !slices.Contains(kinds, part.Hosting):
+		if part.Hosting != "" {
+			r.wrong(s.place, "%s is of kind %s, want %s", quote(s.text()), part.Hosting, want)
+		}
+		return nil
+	}
+	return part
+}
+
+// common returns the texts that both a and b have.
+func common(a, b []string) []string {
+	var both []string
+	for _, text := range a {
+		if slices.Contains(b, text) {
+			both = append(both, text)
+		}
+	}
+	return both
+}
+
+// servedByBoth returns the models that a and b both serve. No list means any model; two lists without a model in common
+// give one that no workload can ask for, because part of its requests would go to another model.
+func servedByBoth(a, b []string) []string {
+	switch both := common(a, b); {
+	case len(a) == 0:
+		return b
+	case len(b) == 0:
+		return a
+	case len(both) == 0:
+		return []string{a[0] + " with " + b[0]}
+	default:
+		return both
+	}
+}

@@ -1,0 +1,281 @@
+package config
+
+// The raw structs are the file form: what is written and where. The tag yaml names the key; refuse says why a key that
+// may be expected is not accepted; kinds names the kinds of option that a key is for, empty meaning all of them.
+// reference.yaml documents every key, and a test compares the two.
+
+type rawConfig struct {
+	At        place         `yaml:"-"`
+	Sources   []rawSource   `yaml:"sources"`
+	Options   []rawOption   `yaml:"options"`
+	Workloads []rawWorkload `yaml:"workloads"`
+	Defaults  rawDefaults   `yaml:"defaults"`
+	Policy    rawPolicy     `yaml:"policy"`
+	Schedule  rawSchedule   `yaml:"schedule"`
+	Notify    rawNotify     `yaml:"notify"`
+	Store     rawStore      `yaml:"store"`
+	Web       scalar        `yaml:"web" refuse:"is not read from this file: give --web.listen-address and --web.config.file on the command line"`
+}
+
+type rawSource struct {
+	At         place             `yaml:"-"`
+	Name       scalar            `yaml:"name"`
+	Prometheus *rawPrometheus    `yaml:"prometheus"`
+	Pack       scalar            `yaml:"pack"`
+	Queries    *rawQueries       `yaml:"queries"`
+	Select     map[string]scalar `yaml:"select"`
+	GroupBy    []scalar          `yaml:"group_by"`
+	Hosting    scalar            `yaml:"hosting"`
+	GPUs       *rawGPUs          `yaml:"gpus"`
+	Backfill   scalar            `yaml:"backfill"`
+	Delay      scalar            `yaml:"delay"`
+}
+
+type rawPrometheus struct {
+	At                   place                `yaml:"-"`
+	URL                  scalar               `yaml:"url"`
+	Timeout              scalar               `yaml:"timeout"`
+	MaxResponseBytes     scalar               `yaml:"max_response_bytes"`
+	Concurrency          scalar               `yaml:"concurrency"`
+	BasicAuth            *rawBasicAuth        `yaml:"basic_auth"`
+	Authorization        *rawAuthorization    `yaml:"authorization"`
+	OAuth2               *rawOAuth2           `yaml:"oauth2"`
+	TLS                  *rawTLS              `yaml:"tls_config"`
+	HTTPHeaders          map[string]rawHeader `yaml:"http_headers"`
+	ProxyURL             scalar               `yaml:"proxy_url"`
+	ProxyFromEnvironment scalar               `yaml:"proxy_from_environment"`
+}
+
+type rawBasicAuth struct {
+	At           place  `yaml:"-"`
+	Username     scalar `yaml:"username"`
+	Password     scalar `yaml:"password"`
+	PasswordFile scalar `yaml:"password_file"`
+}
+
+type rawAuthorization struct {
+	At              place  `yaml:"-"`
+	Type            scalar `yaml:"type"`
+	Credentials     scalar `yaml:"credentials"`
+	CredentialsFile scalar `yaml:"credentials_file"`
+}
+
+type rawOAuth2 struct {
+	At               place             `yaml:"-"`
+	ClientID         scalar            `yaml:"client_id"`
+	ClientSecret     scalar            `yaml:"client_secret"`
+	ClientSecretFile scalar            `yaml:"client_secret_file"`
+	TokenURL         scalar            `yaml:"token_url"`
+	Scopes           []scalar          `yaml:"scopes"`
+	EndpointParams   map[string]scalar `yaml:"endpoint_params"`
+}
+
+type rawTLS struct {
+	CAFile             scalar `yaml:"ca_file"`
+	CertFile           scalar `yaml:"cert_file"`
+	KeyFile            scalar `yaml:"key_file"`
+	ServerName         scalar `yaml:"server_name"`
+	InsecureSkipVerify scalar `yaml:"insecure_skip_verify"`
+}
+
+type rawHeader struct {
+	At     place    `yaml:"-"`
+	Values []scalar `yaml:"values"`
+	Files  []scalar `yaml:"files"`
+}
+
+type rawQueries struct {
+	At                 place  `yaml:"-"`
+	Input              scalar `yaml:"input"`
+	Output             scalar `yaml:"output"`
+	CacheRead          scalar `yaml:"cache_read"`
+	Requests           scalar `yaml:"requests"`
+	TTFTP95            scalar `yaml:"ttft_p95"`
+	InputIncludesCache scalar `yaml:"input_includes_cache"`
+}
+
+type rawGPUs struct {
+	At   place    `yaml:"-"`
+	Pack scalar   `yaml:"pack"`
+	Join []scalar `yaml:"join"`
+}
+
+type rawOption struct {
+	At   place  `yaml:"-"`
+	Name scalar `yaml:"name"`
+	Kind scalar `yaml:"kind"`
+
+	Model         scalar     `yaml:"model" kinds:"api self-hosted cloud-managed"`
+	Prices        *rawPrices `yaml:"prices" kinds:"api"`
+	Discount      scalar     `yaml:"discount" kinds:"api"`
+	MinimumCommit scalar     `yaml:"minimum_commit_usd_per_month" kinds:"api"`
+	FixedMonthly  scalar     `yaml:"fixed_usd_per_month" kinds:"api"`
+
+	GPU               *rawGPU        `yaml:"gpu" kinds:"self-hosted"`
+	Instance          *rawInstance   `yaml:"instance" kinds:"cloud-managed"`
+	Throughput        *rawThroughput `yaml:"throughput" kinds:"self-hosted cloud-managed"`
+	TargetUtilization scalar         `yaml:"target_utilization" kinds:"self-hosted cloud-managed"`
+	PeakFactor        scalar         `yaml:"peak_factor" kinds:"self-hosted cloud-managed"`
+	MinReplicas       scalar         `yaml:"min_replicas" kinds:"self-hosted cloud-managed"`
+	SpareReplicas     scalar         `yaml:"spare_replicas" kinds:"self-hosted cloud-managed"`
+	MaxReplicas       scalar         `yaml:"max_replicas" kinds:"self-hosted cloud-managed"`
+	Operations        *rawOperations `yaml:"operations" kinds:"self-hosted cloud-managed"`
+	Variable          scalar         `yaml:"variable_usd_per_mtok" kinds:"self-hosted cloud-managed"`
+
+	Base     scalar `yaml:"base" kinds:"hybrid"`
+	Overflow scalar `yaml:"overflow" kinds:"hybrid"`
+
+	Models               []scalar       `yaml:"models" kinds:"api self-hosted cloud-managed"`
+	Regions              []scalar       `yaml:"regions"`
+	TTFTP95              scalar         `yaml:"ttft_p95"`
+	ApprovedForRegulated scalar         `yaml:"approved_for_regulated" kinds:"api"`
+	CustomWeights        scalar         `yaml:"custom_weights" kinds:"api"`
+	ClosedWeights        scalar         `yaml:"closed_weights" kinds:"self-hosted cloud-managed"`
+	NoGPU                scalar         `yaml:"no_gpu" kinds:"cloud-managed"`
+	TokenRatio           *rawTokenRatio `yaml:"token_ratio" kinds:"api self-hosted cloud-managed"`
+	MigrationUSD         scalar         `yaml:"migration_usd"`
+}
+
+type rawPrices struct {
+	At           place         `yaml:"-"`
+	Input        scalar        `yaml:"input"`
+	Output       scalar        `yaml:"output"`
+	CacheRead    scalar        `yaml:"cache_read"`
+	CacheWrite   scalar        `yaml:"cache_write"`
+	CacheWrite1h scalar        `yaml:"cache_write_1h"`
+	BatchInput   scalar        `yaml:"batch_input"`
+	BatchOutput  scalar        `yaml:"batch_output"`
+	RequestFee   scalar        `yaml:"request_fee"`
+	Long         *rawLong      `yaml:"long"`
+	Free         scalar        `yaml:"free"`
+	Origin       rawProvenance `yaml:"origin"`
+}
+
+type rawLong struct {
+	Input     scalar `yaml:"input"`
+	Output    scalar `yaml:"output"`
+	CacheRead scalar `yaml:"cache_read"`
+}
+
+type rawProvenance struct {
+	Source scalar `yaml:"source"`
+	Date   scalar `yaml:"date"`
+}
+
+type rawGPU struct {
+	At         place         `yaml:"-"`
+	Type       scalar        `yaml:"type"`
+	PerReplica scalar        `yaml:"per_replica"`
+	USDPerHour scalar        `yaml:"usd_per_hour"`
+	Price      scalar        `yaml:"price"`
+	BlockOf    scalar        `yaml:"replicas_per_block"`
+	Origin     rawProvenance `yaml:"origin"`
+}
+
+type rawInstance struct {
+	At              place         `yaml:"-"`
+	Type            scalar        `yaml:"type"`
+	USDPerHour      scalar        `yaml:"usd_per_hour"`
+	RawUSDPerHour   scalar        `yaml:"raw_usd_per_hour"`
+	ManagedOverhead scalar        `yaml:"managed_overhead"`
+	Price           scalar        `yaml:"price"`
+	Replicas        scalar        `yaml:"replicas"`
+	Origin          rawProvenance `yaml:"origin"`
+}
+
+type rawThroughput struct {
+	At            place         `yaml:"-"`
+	TokensPerHour scalar        `yaml:"tokens_per_hour"`
+	Shapes        []rawShape    `yaml:"shapes"`
+	Book          scalar        `yaml:"book"`
+	Origin        rawProvenance `yaml:"origin"`
+}
+
+type rawShape struct {
+	At              place  `yaml:"-"`
+	Input           scalar `yaml:"input"`
+	Output          scalar `yaml:"output"`
+	OutputPerSecond scalar `yaml:"output_tokens_per_second"`
+}
+
+type rawOperations struct {
+	At          place  `yaml:"-"`
+	USDPerMonth scalar `yaml:"usd_per_month"`
+	Included    scalar `yaml:"included"`
+}
+
+type rawTokenRatio struct {
+	Input  scalar `yaml:"input"`
+	Output scalar `yaml:"output"`
+}
+
+type rawWorkload struct {
+	At          place             `yaml:"-"`
+	Match       map[string]scalar `yaml:"match"`
+	Source      scalar            `yaml:"source"`
+	Name        scalar            `yaml:"name"`
+	Current     scalar            `yaml:"current"`
+	Candidates  []scalar          `yaml:"candidates"`
+	Constraints rawConstraints    `yaml:"constraints"`
+	Notify      rawWorkloadNotify `yaml:"notify"`
+}
+
+type rawDefaults struct {
+	At          place             `yaml:"-"`
+	Current     scalar            `yaml:"current"`
+	Candidates  []scalar          `yaml:"candidates"`
+	Constraints rawConstraints    `yaml:"constraints"`
+	Notify      rawWorkloadNotify `yaml:"notify"`
+}
+
+type rawConstraints struct {
+	DataSensitivity scalar   `yaml:"data_sensitivity"`
+	OpsCapacity     scalar   `yaml:"ops_capacity"`
+	Residency       []scalar `yaml:"residency"`
+	TTFTLimit       scalar   `yaml:"ttft_limit"`
+	Model           scalar   `yaml:"model"`
+	FineTuned       scalar   `yaml:"fine_tuned"`
+	Batch           scalar   `yaml:"batch"`
+}
+
+type rawWorkloadNotify struct {
+	SlackChannel scalar `yaml:"slack_channel"`
+}
+
+type rawPolicy struct {
+	Enter            scalar `yaml:"enter"`
+	Leave            scalar `yaml:"leave"`
+	Confirmations    scalar `yaml:"confirmations"`
+	ConfirmEvery     scalar `yaml:"confirm_every"`
+	MinSavingUSD     scalar `yaml:"min_saving_usd"`
+	MinProbability   scalar `yaml:"min_probability"`
+	MaxPaybackMonths scalar `yaml:"max_payback_months"`
+	LeadTime         scalar `yaml:"lead_time"`
+}
+
+type rawSchedule struct {
+	Collect  scalar `yaml:"collect"`
+	Evaluate scalar `yaml:"evaluate"`
+	TimeZone scalar `yaml:"time_zone"`
+	Digest   scalar `yaml:"digest" refuse:"is not supported yet: no digest is sent, remove the key"`
+}
+
+type rawNotify struct {
+	Slack        *rawSlack `yaml:"slack"`
+	Alertmanager scalar    `yaml:"alertmanager" refuse:"is not supported yet: messages go to slack, remove the key"`
+	Webhook      scalar    `yaml:"webhook" refuse:"is not supported yet: messages go to slack, remove the key"`
+}
+
+type rawSlack struct {
+	At             place  `yaml:"-"`
+	TokenFile      scalar `yaml:"token_file"`
+	WebhookURLFile scalar `yaml:"webhook_url_file"`
+	Channel        scalar `yaml:"channel"`
+	APIURL         scalar `yaml:"api_url"`
+	Token          scalar `yaml:"token" refuse:"a secret does not belong in this file: write it to a file of its own and name that in token_file"`
+	WebhookURL     scalar `yaml:"webhook_url" refuse:"a secret does not belong in this file: write it to a file of its own and name that in webhook_url_file"`
+}
+
+type rawStore struct {
+	Path scalar `yaml:"path"`
+}

@@ -1,0 +1,201 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"tipline/model/decide"
+)
+
+// workloads resolves the stanzas and the defaults into c, whose sources and options are resolved already.
+func (r *reader) workloads(raw *rawConfig, c *Config) {
+	d := raw.Defaults
+	shared := rawWorkload{At: d.At, Current: d.Current, Candidates: d.Candidates, Constraints: d.Constraints, Notify: d.Notify}
+	c.Defaults = r.workload(shared, rawWorkload{}, c)
+	lines := map[string]int{}
+	for i, w := range raw.Workloads {
+		if w.At.node == nil {
+			continue // not a mapping, which has been reported
+		}
+		stanza := r.workload(w, shared, c)
+		stanza.Match = r.textMap(w.Match)
+		if w.Name.given() {
+			stanza.Name = r.name(w.Name, w.At, lines)
+		}
+		r.reachable(raw.Workloads[:i], w)
+		r.matchable(raw.Sources, w)
+		c.Workloads = append(c.Workloads, stanza)
+	}
+}
+
+// workload resolves w with what shared has for the keys that w leaves out.
+func (r *reader) workload(w, shared rawWorkload, c *Config) Workload {
+	inherited := func(own, other scalar) scalar {
+		if own.given() {
+			return own
+		}
+		return other
+	}
+	resolved := Workload{Source: r.word(w.Source), SlackChannel: r.channel(inherited(w.Notify.SlackChannel, shared.Notify.SlackChannel))}
+	if s := w.Source; s.given() {
+		names := sourceNames(c.Sources)
+		if !slices.Contains(names, s.text()) {
+			r.wrong(s.place, "unknown source %s%s", quote(s.text()), didYouMean(s.text(), names))
+		}
+	}
+	if s := w.Notify.SlackChannel; s.given() {
+		switch slack := c.Notify.Slack; {
+		case slack == nil:
+			r.wrong(s.place, "has no effect without notify.slack")
+		case slack.WebhookURLFile != "":
+			r.wrong(s.place, "a webhook posts to the channel it was made for, want notify.slack.token_file to choose channels")
+		}
+	}
+	current, candidates := inherited(w.Current, shared.Current), w.Candidates
+	if candidates == nil {
+		candidates = shared.Candidates
+	}
+	resolved.Current = r.option(current, c.Options)
+	for _, s := range candidates {
+		if name := r.option(s, c.Options); name != "" {
+			if slices.Contains(resolved.Candidates, name) {
+				r.wrong(s.place, "%s is in the list twice", quote(name))
+				continue
+			}
+			resolved.Candidates = append(resolved.Candidates, name)
+		}
+	}
+	switch {
+	case !current.given() && len(w.Candidates) > 0:
+		r.wrong(w.Candidates[0].place, "candidates without a current option: say in current what serves the workload now")
+	case resolved.Current != "" && !slices.Contains(resolved.Candidates, resolved.Current):
+		resolved.Candidates = slices.Insert(resolved.Candidates, 0, resolved.Current)
+	}
+	resolved.Constraints = r.constraints(w, shared.Constraints, current.given())
+	return resolved
+}
+
+// option reads the name of an option.
+func (r *reader) option(s scalar, options []decide.Option) string {
+	name := r.word(s)
+	if name == "" {
+		return ""
+	}
+	names := make([]string, len(options))
+	for i, o := range options {
+		names[i] = o.Name
+	}
+	if !slices.Contains(names, name) {
+		r.wrong(s.place, "unknown option %s%s", quote(name), didYouMean(name, slices.DeleteFunc(names, func(n string) bool { return n == "" })))
+		return ""
+	}
+	return name
+}
+
+func sourceNames(sources []Source) []string {
+	var names []string
+	for _, s := range sources {
+		if s.Name != "" {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// constraints resolves the constraints of w. A decision needs to know how careful to be, so with one in view the two keys
+// that say so must be there: an unknown sensitivity is never "not regulated".
+func (r *reader) constraints(w rawWorkload, shared rawConstraints, decided bool) decide.Constraints {
+	own := w.Constraints
+	for _, pair := range []struct{ own, other *scalar }{
+		{&own.DataSensitivity, &shared.DataSensitivity},
+		{&own.OpsCapacity, &shared.OpsCapacity},
+		{&own.TTFTLimit, &shared.TTFTLimit},
+		{&own.Model, &shared.Model},
+		{&own.FineTuned, &shared.FineTuned},
+		{&own.Batch, &shared.Batch},
+	} {
+		if !pair.own.given() {
+			*pair.own = *pair.other
+		}
+	}
+	if own.Residency == nil {
+		own.Residency = shared.Residency
+	}
+	sensitivities := []string{string(decide.Public), string(decide.Internal), string(decide.Regulated)}
+	capacities := []string{string(decide.OpsNone), string(decide.OpsLimited), string(decide.OpsDedicated)}
+	if decided && !own.DataSensitivity.given() {
+		r.wrong(w.At, "constraints.data_sensitivity is missing here and under defaults, want %s", oneOf(sensitivities))
+	}
+	if decided && !own.OpsCapacity.given() {
+		r.wrong(w.At, "constraints.ops_capacity is missing here and under defaults, want %s", oneOf(capacities))
+	}
+	c := decide.Constraints{
+		Sensitivity: decide.Sensitivity(r.choice(own.DataSensitivity, sensitivities...)),
+		OpsCapacity: decide.OpsCapacity(r.choice(own.OpsCapacity, capacities...)),
+		Residency:   r.words(own.Residency),
+		TTFTLimit:   r.duration(own.TTFTLimit, 0, false),
+		Model:       r.word(own.Model),
+		FineTuned:   r.boolean(own.FineTuned),
+		Batch:       r.boolean(own.Batch),
+	}
+	if c.Batch && w.Constraints.TTFTLimit.given() {
+		r.wrong(w.Constraints.TTFTLimit.place, "batch work has no latency limit, want one of batch and ttft_limit")
+	}
+	if c.Batch {
+		c.TTFTLimit = 0 // of the defaults
+	}
+	return c
+}
+
+// reachable reports w when an earlier stanza takes everything that w would match, and when w would match everything.
+func (r *reader) reachable(earlier []rawWorkload, w rawWorkload) {
+	if len(w.Match) == 0 && !w.Source.given() {
+		r.wrong(w.At, "want match with labels, a source, or both; what holds for every workload goes under defaults")
+		return
+	}
+	for _, e := range earlier {
+		if e.At.node == nil || (len(e.Match) == 0 && !e.Source.given()) || (e.Source.given() && e.Source.text() != w.Source.text()) {
+			continue
+		}
+		covers := true
+		for name, value := range e.Match {
+			own, ok := w.Match[name]
+			covers = covers && ok && own.text() == value.text()
+		}
+		if covers {
+			r.wrong(w.At, "is never used: the stanza on line %d matches everything that this one matches", e.At.node.Line)
+			return
+		}
+	}
+}
+
+// matchable reports labels that no source gives its workloads. A source without group_by takes the labels of its pack,
+// which are not known here.
+func (r *reader) matchable(sources []rawSource, w rawWorkload) {
+	known := map[string]bool{}
+	for _, s := range sources {
+		if w.Source.given() && s.Name.text() != w.Source.text() {
+			continue
+		}
+		if len(s.GroupBy) == 0 {
+			return
+		}
+		for _, label := range s.GroupBy {
+			known[label.text()] = true
+		}
+	}
+	if len(known) == 0 {
+		return
+	}
+	for _, name := range slices.Sorted(maps.Keys(w.Match)) {
+		if !known[name] && w.Match[name].given() {
+			labels := slices.Sorted(maps.Keys(known))
+			hint := didYouMean(name, labels)
+			if hint == "" {
+				hint = fmt.Sprintf(", want one of %d labels", len(labels))
+			}
+			r.wrong(w.Match[name].place, "no source has %s in its group_by%s", quote(name), hint)
+		}
+	}
+}
