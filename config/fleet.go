@@ -35,18 +35,18 @@ func (r *reader) fleet(o *decide.Option, raw rawOption, book Book) {
 	var t *tariff
 	switch {
 	case o.Hosting == model.SelfHosted && raw.GPU == nil:
-		r.wrong(raw.At, "gpu is missing, want a mapping with usd_per_hour, or with the price of an item of the price book")
+		r.missing(raw.At, "gpu", ", want a mapping with usd_per_hour, or with the price of an item of the price book")
 		return
 	case o.Hosting == model.SelfHosted:
 		t = r.gpu(c, raw.GPU, o.Name, book)
 	case raw.Instance == nil:
-		r.wrong(raw.At, "instance is missing, want a mapping with usd_per_hour, raw_usd_per_hour or the price of an item of the price book")
+		r.missing(raw.At, "instance", ", want a mapping with usd_per_hour, raw_usd_per_hour or the price of an item of the price book")
 		return
 	default:
 		t = r.instance(o, c, raw.Instance, book)
 	}
 	if raw.Throughput == nil {
-		r.wrong(raw.At, "throughput is missing, want a mapping with tokens_per_hour, shapes or the book item of a measured replica")
+		r.missing(raw.At, "throughput", ", want a mapping with tokens_per_hour, shapes or the book item of a measured replica")
 	} else {
 		r.throughput(t, o, c, raw.Throughput, book)
 	}

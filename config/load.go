@@ -27,7 +27,7 @@ func Load(path string, packs ...string) (*Config, error) {
 
 // Parse resolves data like Load, as if it had been read from the file name.
 func Parse(name string, data []byte, packs ...string) (*Config, error) {
-	r := &reader{file: name, packs: packs}
+	r := &reader{file: name, packs: packs, misread: map[string]bool{}}
 	raw := r.raw(data)
 	if raw == nil {
 		return nil, r.sorted()
@@ -59,7 +59,7 @@ func (r *reader) raw(data []byte) *rawConfig {
 func (r *reader) resolve(raw *rawConfig) *Config {
 	c := &Config{Prices: Builtin()}
 	if len(raw.Sources) == 0 {
-		r.wrong(place{path: "sources"}, "missing, want at least one")
+		r.missing(raw.At, "sources", ", want at least one")
 	}
 	c.Sources = r.sources(raw.Sources)
 	c.Options = r.options(raw.Options, c.Prices)

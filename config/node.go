@@ -41,6 +41,7 @@ type reader struct {
 	file     string
 	packs    []string // names of the metric packs that exist; empty means that they are not known here
 	problems Problems
+	misread  map[string]bool // paths that are there but have been reported as malformed
 }
 
 // wrong adds a problem at at. No secret may be among args: what the file says goes through quote.
@@ -50,6 +51,20 @@ func (r *reader) wrong(at place, format string, args ...any) {
 		p.Line, p.Col = max(1, at.node.Line), max(1, at.node.Column)
 	}
 	r.problems = append(r.problems, p)
+}
+
+// malformed adds a problem at at, a key that is then not reported as missing too.
+func (r *reader) malformed(at place, format string, args ...any) {
+	r.misread[at.path] = true
+	r.wrong(at, format, args...)
+}
+
+// missing adds a problem at at, a mapping that wants key, unless that is there in another form.
+func (r *reader) missing(at place, key, want string) {
+	if r.misread[join(at.path, key)] {
+		return
+	}
+	r.wrong(at, "%s is missing%s", key, want)
 }
 
 // sorted returns the problems in the order of their lines.
@@ -121,21 +136,21 @@ func (r *reader) decode(n *yaml.Node, path string, dst reflect.Value) {
 	at := place{n, path}
 	switch {
 	case n.Kind == yaml.AliasNode || n.Anchor != "":
-		r.wrong(at, aliasText)
+		r.malformed(at, aliasText)
 	case dst.Kind() == reflect.Pointer:
 		dst.Set(reflect.New(dst.Type().Elem()))
 		r.decode(n, path, dst.Elem())
 	case n.Kind == yaml.ScalarNode && n.Tag == "!!null":
-		r.wrong(at, "has no value, want %s or no such key", form(dst.Type()))
+		r.malformed(at, "has no value, want %s or no such key%s", form(dst.Type()), commentHint(n))
 	case dst.Type() == scalarType:
 		if n.Kind != yaml.ScalarNode {
-			r.wrong(at, "got %s, want %s", kind(n), form(dst.Type()))
+			r.malformed(at, "got %s, want %s", kind(n), form(dst.Type()))
 			return
 		}
 		dst.Set(reflect.ValueOf(scalar{at}))
 	case dst.Kind() == reflect.Slice:
 		if n.Kind != yaml.SequenceNode {
-			r.wrong(at, "got %s, want %s", kind(n), form(dst.Type()))
+			r.malformed(at, "got %s, want %s", kind(n), form(dst.Type()))
 			return
 		}
 		dst.Set(reflect.MakeSlice(dst.Type(), len(n.Content), len(n.Content)))
@@ -143,7 +158,7 @@ func (r *reader) decode(n *yaml.Node, path string, dst reflect.Value) {
 			r.decode(item, fmt.Sprintf("%s[%d]", path, i), dst.Index(i))
 		}
 	case n.Kind != yaml.MappingNode:
-		r.wrong(at, "got %s, want %s", kind(n), form(dst.Type()))
+		r.malformed(at, "got %s, want %s", kind(n), form(dst.Type()))
 	case dst.Kind() == reflect.Map:
 		dst.Set(reflect.MakeMap(dst.Type()))
 		r.eachKey(at, func(key string, _, value *yaml.Node) {
@@ -195,6 +210,9 @@ func (r *reader) eachKey(at place, f func(key string, keyNode, value *yaml.Node)
 			r.wrong(here, "is already set on line %d", line)
 		default:
 			seen[key.Value] = key.Line
+			if value.LineComment == "" {
+				value.LineComment = key.LineComment // where the parser puts what follows a key without a value
+			}
 			f(key.Value, key, value)
 		}
 	}
@@ -202,13 +220,21 @@ func (r *reader) eachKey(at place, f func(key string, keyNode, value *yaml.Node)
 
 // join appends key to path.
 func join(path, key string) string {
-	if !plainKey.MatchString(key) {
+	if !plainKey.MatchString(key) || secretLooking.MatchString(key) {
 		key = quote(key)
 	}
 	if path == "" {
 		return key
 	}
 	return path + "." + key
+}
+
+// commentHint explains why a value such as #channel is not there.
+func commentHint(n *yaml.Node) string {
+	if len(n.LineComment) > 1 && n.LineComment[0] == '#' && n.LineComment[1] != ' ' {
+		return "; what begins with # is a comment unless it is in quotes"
+	}
+	return ""
 }
 
 // kind says in words what n is.

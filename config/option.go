@@ -145,7 +145,7 @@ func (r *reader) api(o *decide.Option, raw rawOption, book Book) {
 		t = r.tariff(item, rawProvenance{})
 		o.API = t.book(o, book)
 	default:
-		r.wrong(raw.At, "want a model that the price book has, or prices")
+		r.missing(raw.At, "model", ", want one that the price book has, or prices")
 		return
 	}
 	discount := r.number(raw.Discount, demand{"a share of the price, 0 or more and less than 1, such as 0.1 for 10 %", belowOne})
@@ -219,7 +219,7 @@ func (r *reader) prices(t *tariff, raw *rawPrices) *cost.Prices {
 	free := r.boolean(raw.Free)
 	for key, s := range map[string]scalar{"input": raw.Input, "output": raw.Output} {
 		if !s.given() {
-			r.wrong(raw.At, "%s is missing, want dollars per million tokens", key)
+			r.missing(raw.At, key, ", want dollars per million tokens")
 		}
 	}
 	p := &cost.Prices{RequestFee: t.add("request_fee", r.number(raw.RequestFee, demand{"dollars per request, 0 or more", notNegative}), "USD/request")}
@@ -303,7 +303,7 @@ func (r *reader) hybrids(options []decide.Option, raws []rawOption) {
 // part returns the option that a hybrid names as its base or its overflow, or nil when it cannot be that.
 func (r *reader) part(byName map[string]*decide.Option, raw rawOption, key string, s scalar, want string, kinds ...model.Hosting) *decide.Option {
 	if !s.given() {
-		r.wrong(raw.At, "%s is missing, want the name of %s", key, want)
+		r.missing(raw.At, key, ", want the name of "+want)
 		return nil
 	}
 	part, known := byName[s.text()]

@@ -2,7 +2,6 @@ package config
 
 import (
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -74,14 +73,14 @@ func nearest(got string, known []string) (string, bool) {
 	return best, best != "" && bestDistance <= limit
 }
 
-// edits returns the Levenshtein distance of a and b in bytes.
+// edits returns how many bytes must be added, removed or changed, or neighbors swapped, to turn a into b.
 func edits(a, b string) int {
-	row := make([]int, len(b)+1)
+	row, previous, before := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j
 	}
 	for i := range len(a) {
-		previous := slices.Clone(row)
+		row, previous, before = before, row, previous
 		row[0] = i + 1
 		for j := range len(b) {
 			change := 1
@@ -89,6 +88,9 @@ func edits(a, b string) int {
 				change = 0
 			}
 			row[j+1] = min(previous[j]+change, previous[j+1]+1, row[j]+1)
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				row[j+1] = min(row[j+1], before[j-1]+1)
+			}
 		}
 	}
 	return row[len(b)]

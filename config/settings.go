@@ -108,7 +108,7 @@ func (r *reader) notify(raw rawNotify) Notify {
 	case webhook && raw.Slack.APIURL.given():
 		r.wrong(raw.Slack.APIURL.place, "a webhook has a URL of its own, want no api_url")
 	case token && !raw.Slack.Channel.given():
-		r.wrong(at, `channel is missing, want the name of a channel such as "#llm-cost" or its id`)
+		r.missing(at, "channel", `, want the name of a channel such as "#llm-cost" or its id`)
 	}
 	return Notify{Slack: &s}
 }

@@ -37,21 +37,21 @@ func (r *reader) sources(raws []rawSource) []Source {
 			Backfill: r.duration(raw.Backfill, defaultBackfill, false),
 			Delay:    r.duration(raw.Delay, defaultDelay, true),
 		}
-		r.wantLabels(raw.At, "select", raw.Select)
+		r.wantLabels(raw.At, raw.Select)
 		switch {
 		case raw.Pack.given() && raw.Queries != nil:
 			r.wrong(raw.Queries.At, "the source has a pack too, want one of the two")
 		case raw.Queries != nil:
 			s.Queries = r.queries(raw)
 		case !raw.Pack.given():
-			r.wrong(raw.At, "pack is missing: want the name of a metric pack, or queries of your own")
+			r.missing(raw.At, "pack", ", want the name of a metric pack, or queries of your own")
 		}
 		s.Pack = r.pack(raw.Pack)
 		if raw.GPUs != nil {
 			s.GPUs = r.gpus(raw.GPUs)
 		}
 		if raw.Prometheus == nil {
-			r.wrong(raw.At, "prometheus is missing: want a mapping with a url")
+			r.missing(raw.At, "prometheus", ", want a mapping with a url")
 		} else {
 			s.Prometheus = r.prometheus(raw.Prometheus)
 		}
@@ -63,7 +63,7 @@ func (r *reader) sources(raws []rawSource) []Source {
 // name reads a name that no other line of lines has; lines is by name.
 func (r *reader) name(s scalar, at place, lines map[string]int) string {
 	if !s.given() {
-		r.wrong(at, "name is missing")
+		r.missing(at, "name", "")
 		return ""
 	}
 	name := r.word(s)
@@ -81,7 +81,7 @@ func (r *reader) name(s scalar, at place, lines map[string]int) string {
 // required reads one of names from a key that must be there.
 func (r *reader) required(s scalar, at place, key string, names []string) string {
 	if !s.given() {
-		r.wrong(at, "%s is missing, want %s", key, oneOf(names))
+		r.missing(at, key, ", want "+oneOf(names))
 		return ""
 	}
 	return r.choice(s, names...)
@@ -115,14 +115,14 @@ func (r *reader) labels(list []scalar) []string {
 }
 
 // wantLabels reports keys of m that cannot be labels.
-func (r *reader) wantLabels(at place, key string, m map[string]scalar) {
+func (r *reader) wantLabels(at place, m map[string]scalar) {
 	for _, name := range slices.Sorted(maps.Keys(m)) {
 		if !prommodel.LabelName(name).IsValidLegacy() {
 			where := m[name].place
 			if where.node == nil {
 				where = at
 			}
-			r.wrong(where, "%s: got %s, want the name of a label", key, quote(name))
+			r.wrong(where, "got %s, want the name of a label", quote(name))
 		}
 	}
 }
@@ -133,10 +133,13 @@ func (r *reader) queries(raw rawSource) *Queries {
 		r.wrong(raw.At, "select has no effect on queries of your own, write the matchers there")
 	}
 	if len(raw.GroupBy) == 0 {
-		r.wrong(raw.At, "group_by is missing, and queries of your own have no default")
+		r.missing(raw.At, "group_by", ", and queries of your own have no default")
 	}
-	if !q.Input.given() || !q.Output.given() {
-		r.wrong(q.At, "want input and output")
+	if !q.Input.given() {
+		r.missing(q.At, "input", "")
+	}
+	if !q.Output.given() {
+		r.missing(q.At, "output", "")
 	}
 	if q.InputIncludesCache.given() && !q.CacheRead.given() {
 		r.wrong(q.InputIncludesCache.place, "has no effect without cache_read")
@@ -153,7 +156,7 @@ func (r *reader) queries(raw rawSource) *Queries {
 
 func (r *reader) gpus(raw *rawGPUs) *GPUs {
 	if !raw.Pack.given() {
-		r.wrong(raw.At, "pack is missing: want the name of a GPU pack")
+		r.missing(raw.At, "pack", ", want the name of a metric pack that counts GPUs")
 	}
 	g := &GPUs{Pack: r.pack(raw.Pack), Join: r.labels(raw.Join)}
 	if len(g.Join) == 0 {
@@ -164,7 +167,7 @@ func (r *reader) gpus(raw *rawGPUs) *GPUs {
 
 func (r *reader) prometheus(raw *rawPrometheus) Prometheus {
 	if !raw.URL.given() {
-		r.wrong(raw.At, "url is missing")
+		r.missing(raw.At, "url", "")
 	}
 	before := len(r.problems)
 	p := Prometheus{
@@ -188,7 +191,7 @@ func (r *reader) httpClient(raw *rawPrometheus) promconfig.HTTPClientConfig {
 			Username: r.word(b.Username), Password: promconfig.Secret(r.secret(b.Password)), PasswordFile: r.path(b.PasswordFile),
 		}
 		if !b.Username.given() {
-			r.wrong(b.At, "username is missing")
+			r.missing(b.At, "username", "")
 		}
 	}
 	if a := raw.Authorization; a != nil {
@@ -196,7 +199,7 @@ func (r *reader) httpClient(raw *rawPrometheus) promconfig.HTTPClientConfig {
 			Type: r.word(a.Type), Credentials: promconfig.Secret(r.secret(a.Credentials)), CredentialsFile: r.path(a.CredentialsFile),
 		}
 		if !a.Credentials.given() && !a.CredentialsFile.given() {
-			r.wrong(a.At, "credentials_file is missing")
+			r.missing(a.At, "credentials_file", "")
 		}
 	}
 	if o := raw.OAuth2; o != nil {

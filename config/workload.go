@@ -124,11 +124,12 @@ func (r *reader) constraints(w rawWorkload, shared rawConstraints, decided bool)
 	}
 	sensitivities := []string{string(decide.Public), string(decide.Internal), string(decide.Regulated)}
 	capacities := []string{string(decide.OpsNone), string(decide.OpsLimited), string(decide.OpsDedicated)}
+	at := place{w.At.node, join(w.At.path, "constraints")}
 	if decided && !own.DataSensitivity.given() {
-		r.wrong(w.At, "constraints.data_sensitivity is missing here and under defaults, want %s", oneOf(sensitivities))
+		r.missing(at, "data_sensitivity", " here and under defaults, want "+oneOf(sensitivities))
 	}
 	if decided && !own.OpsCapacity.given() {
-		r.wrong(w.At, "constraints.ops_capacity is missing here and under defaults, want %s", oneOf(capacities))
+		r.missing(at, "ops_capacity", " here and under defaults, want "+oneOf(capacities))
 	}
 	c := decide.Constraints{
 		Sensitivity: decide.Sensitivity(r.choice(own.DataSensitivity, sensitivities...)),
