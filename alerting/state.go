@@ -7,28 +7,12 @@ import (
 	"tipline/model"
 )
 
-// Policy is when a change of verdict is believed (cost model, section 8). Zero fields have the defaults in brackets.
+// Policy is when a change of verdict is believed (cost model, section 8).
 type Policy struct {
-	Enter         float64       // share by which another alternative must be cheaper than the announced one [0.20]
-	Leave         float64       // loss as a share of the current cost at which an announced move is withdrawn [0.10]
-	Confirmations int           // evaluations in a row that must agree [3]
-	ConfirmEvery  time.Duration // least time between two evaluations that count [24h]
-}
-
-func (p Policy) withDefaults() Policy {
-	if p.Enter == 0 {
-		p.Enter = 0.20
-	}
-	if p.Leave == 0 {
-		p.Leave = 0.10
-	}
-	if p.Confirmations == 0 {
-		p.Confirmations = 3
-	}
-	if p.ConfirmEvery == 0 {
-		p.ConfirmEvery = 24 * time.Hour
-	}
-	return p
+	Enter         float64       // share by which another alternative must be cheaper than the announced one
+	Leave         float64       // loss as a share of the current cost at which an announced move is withdrawn
+	Confirmations int           // evaluations in a row that must agree; 1 or less believes the first
+	ConfirmEvery  time.Duration // least time between two evaluations that count; 0 counts every one
 }
 
 // earliness is how much sooner than ConfirmEvery an evaluation may come and still count: a schedule's job starts within it.
@@ -81,7 +65,6 @@ type State struct {
 // Evaluations closer together than p.ConfirmEvery do not count, so how often the schedule evaluates does not change
 // when a verdict is confirmed. An unknown verdict neither counts nor resets, however long it lasts.
 func (s State) Next(w model.WorkloadReport, now time.Time, p Policy) (State, Reason) {
-	p = p.withDefaults()
 	if s.Current != w.Current {
 		followed := s.Standing != "" && s.Standing == w.Current
 		first := s.Current == ""

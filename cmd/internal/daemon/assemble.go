@@ -1,0 +1,186 @@
+package daemon
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sort"
+	"time"
+
+	"tipline/config"
+	"tipline/model"
+	"tipline/model/decide"
+	"tipline/model/forecast"
+)
+
+// staleAfter is the age of the newest measured hour from which a workload counts as no longer measured.
+const staleAfter = 6 * time.Hour
+
+// metered is what one source says of one workload in this cycle.
+type metered struct {
+	usage  model.Usage
+	stanza config.Workload // what the configuration says of it
+	outage string          // why the source could not be read; empty when it answered
+}
+
+// named gives every usage the name its stanza asks for and adds up those that share one.
+// The result is sorted by name, so that a report reads the same whatever the sources answered first.
+func named(found []metered) []metered {
+	byName := map[string]metered{}
+	for _, m := range found {
+		if m.stanza.Name != "" {
+			m.usage.Workload = m.stanza.Name
+		}
+		key := m.usage.Source + "\x00" + m.usage.Workload
+		if first, taken := byName[key]; taken {
+			first.usage = first.usage.Merge(m.usage)
+			if first.outage == "" {
+				first.outage = m.outage
+			}
+			byName[key] = first
+			continue
+		}
+		byName[key] = m
+	}
+	merged := slices.Collect(maps.Values(byName))
+	sort.Slice(merged, func(i, j int) bool {
+		a, b := merged[i].usage, merged[j].usage
+		if a.Workload != b.Workload {
+			return a.Workload < b.Workload
+		}
+		return a.Source < b.Source
+	})
+	// Two sources may count workloads of one name. The name must be unique, so the later ones carry their source.
+	for i := 1; i < len(merged); i++ {
+		if merged[i].usage.Workload == merged[i-1].usage.Workload {
+			merged[i].usage.Workload += "@" + merged[i].usage.Source
+		}
+	}
+	return merged
+}
+
+// evaluate projects one workload, costs its options and decides. It never fails: what is missing is said in the report.
+func evaluate(m metered, cfg *config.Config, now time.Time) model.WorkloadReport {
+	u := m.usage.Until(now)
+	w := model.WorkloadReport{
+		Workload: u.Workload,
+		Source:   u.Source,
+		Labels:   u.Labels,
+		Current:  m.stanza.Current,
+		Usage:    summarize(u, now),
+		Options:  []model.OptionCost{},
+		Drift:    []model.Drift{},
+		Warnings: append([]model.Warning{}, u.Warnings...),
+	}
+	unknown := func(code, text string) model.WorkloadReport {
+		w.Decision = model.Decision{Recommendation: model.Unknown, Reason: model.ReasonUnknown, Because: text, WouldChange: []string{}}
+		w.Warnings = append(w.Warnings, model.Warning{Code: code, Text: text})
+		return w
+	}
+	projected, ok := forecast.Project(u, now.Truncate(time.Hour))
+	if !ok {
+		return unknown("NO_USAGE", "no complete hour of usage has been measured yet")
+	}
+	w.Forecast = outline(projected)
+	if peak := projected.Load.PeakFactor(); peak > 0 {
+		w.Usage.PeakFactor = &peak
+	}
+	if m.stanza.Current == "" {
+		return unknown("NO_OPTIONS", "the configuration names no current option for this workload: add it to workloads or to defaults")
+	}
+	v := decide.Decide(decide.Input{
+		Workload:    w.Workload,
+		Constraints: m.stanza.Constraints,
+		Current:     m.stanza.Current,
+		Options:     cfg.Options,
+		Candidates:  m.stanza.Candidates,
+		Forecast:    projected,
+		TTFTP95:     u.TTFTP95,
+		Policy:      cfg.Policy,
+	})
+	w.Options, w.Crossover, w.Decision = v.Options, v.Crossover, v.Decision
+	economics(&w)
+
+	if m.outage != "" {
+		return unknown("SOURCE_DOWN", fmt.Sprintf("source %s could not be read: %s", u.Source, m.outage))
+	}
+	if last := w.Usage.LastSample; last != nil && now.Sub(*last) > staleAfter {
+		return unknown("STALE", fmt.Sprintf("nothing has been measured since %s", last.Format(time.RFC3339)))
+	}
+	return w
+}
+
+// summarize says what was measured of u up to now.
+func summarize(u model.Usage, now time.Time) model.UsageSummary {
+	s := model.UsageSummary{}
+	for i := len(u.Hours) - 1; i >= 0; i-- {
+		if u.Hours[i].Measured() {
+			last := u.Start.Add(time.Duration(i+1) * time.Hour)
+			s.LastSample = &last
+			break
+		}
+	}
+	if s.LastSample == nil {
+		return s
+	}
+	from := now.Add(-30 * 24 * time.Hour)
+	if from.Before(u.Start) {
+		from = u.Start
+	}
+	volume, coverage := u.Between(from, now.Truncate(time.Hour))
+	total := volume.Total()
+	s.Last30dTokens, s.CoverageRatio = &total, min(1, coverage)
+	s.Last30dClassTokens = map[string]model.Tokens{}
+	for _, c := range model.Classes {
+		s.Last30dClassTokens[c.String()] = volume[c]
+	}
+	month, _ := u.Between(time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC), now)
+	monthToDate := month.Total()
+	s.MonthToDateTokens = &monthToDate
+	if output, ok := volume.Share(model.Output); ok {
+		read, _ := volume.Share(model.CacheRead)
+		input := 1 - output - read
+		s.InputRatio, s.OutputRatio, s.CacheReadRatio = &input, &output, &read
+	}
+	if u.GPU != nil {
+		s.GPUCount, s.GPUUtilizationRatio = &u.GPU.Count, u.GPU.Utilization
+	}
+	if u.TTFTP95 != nil {
+		seconds := u.TTFTP95.Seconds()
+		s.TTFTP95Seconds = &seconds
+	}
+	return s
+}
+
+// outline returns the part of f that is shown.
+func outline(f model.Forecast) *model.ForecastSummary {
+	next := f.Next[model.Next30d]
+	s := &model.ForecastSummary{
+		Next30dTokens:      next.Total.Quantiles(),
+		Next30dClassTokens: map[string]model.Quantiles[model.Tokens]{},
+		MonthlyGrowthRatio: f.MonthlyGrowth,
+		CalendarMonths:     []model.MonthProjection{},
+		Warnings:           append([]model.Warning{}, f.Warnings...),
+	}
+	for _, c := range model.Classes {
+		s.Next30dClassTokens[c.String()] = next.Class(c).Quantiles()
+	}
+	for _, month := range f.Months {
+		q := month.Total.Quantiles()
+		s.CalendarMonths = append(s.CalendarMonths, model.MonthProjection{Month: month.From.Format("2006-01"), Quantiles: q})
+	}
+	if len(s.CalendarMonths) > 0 {
+		s.CalendarMonthTokens = s.CalendarMonths[0].Quantiles
+	}
+	return s
+}
+
+// economics copies the economic utilization and the idle cost of the current option, when it is a fleet, into the usage.
+func economics(w *model.WorkloadReport) {
+	i := slices.IndexFunc(w.Options, func(o model.OptionCost) bool { return o.Option == w.Current })
+	if i < 0 {
+		return
+	}
+	w.Usage.EconomicUtilization = w.Options[i].EconomicUtilizationRatio
+	w.Usage.IdleUSDPerMonth = w.Options[i].IdleUSDPerMonth
+}

@@ -1,0 +1,146 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"tipline/collector"
+	"tipline/model"
+)
+
+// Cycle fetches the hours that history lacks, evaluates every workload, moves the alert states and publishes the report.
+// A source or a workload that fails spoils only itself: it is named in the report and in the error, the rest is whole.
+func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.options.Now().UTC()
+	began := time.Now()
+	report, err := d.evaluate(ctx, now)
+	if report == nil {
+		return nil, err
+	}
+	considered, alertErr := d.desk.Consider(d.judged(report), now)
+	if alertErr != nil {
+		err = errors.Join(err, fmt.Errorf("alert states: %w", alertErr))
+	}
+	for _, c := range considered {
+		d.options.Log.Info("considered", "workload", c.Workload, "reason", string(c.Reason))
+	}
+	d.report.Store(report)
+	d.ready.Store(true)
+	d.metrics.evaluated(now, time.Since(began), d.desk.Pending(), err)
+	signal(d.queued)
+	return report, err
+}
+
+// Evaluate does what Cycle does and leaves alerts, the ledger and the published report alone.
+func (d *Daemon) Evaluate(ctx context.Context) (*model.Report, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.evaluate(ctx, d.options.Now().UTC())
+}
+
+// evaluate reads every source and evaluates every workload. The report is nil only when ctx ended.
+func (d *Daemon) evaluate(ctx context.Context, now time.Time) (*model.Report, error) {
+	found, sources, err := d.read(ctx, now)
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return d.assemble(found, sources, now), err
+}
+
+// Collect fetches the hours that history lacks and refreshes what the published report says of usage; no verdict moves.
+func (d *Daemon) Collect(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	now := d.options.Now().UTC()
+	found, sources, err := d.read(ctx, now)
+	last := d.report.Load()
+	if ctx.Err() != nil || last == nil {
+		return errors.Join(err, ctx.Err())
+	}
+	usage := map[string]model.UsageSummary{}
+	for _, m := range named(found) {
+		usage[m.usage.Workload] = summarize(m.usage, now)
+	}
+	next := *last
+	next.Sources = sources
+	next.Workloads = make([]model.WorkloadReport, len(last.Workloads))
+	for i, w := range last.Workloads {
+		if fresh, ok := usage[w.Workload]; ok {
+			// What the evaluation derived stays until the next one.
+			fresh.PeakFactor, fresh.EconomicUtilization, fresh.IdleUSDPerMonth = w.Usage.PeakFactor, w.Usage.EconomicUtilization, w.Usage.IdleUSDPerMonth
+			w.Usage = fresh
+		}
+		next.Workloads[i] = w
+	}
+	d.report.Store(&next)
+	return err
+}
+
+// read asks every source at once for what its workloads used. A source that fails is read from history and named in the error.
+func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.SourceReport, error) {
+	sources := d.setup.sources
+	results := make([]collector.Result, len(sources))
+	reports := make([]model.SourceReport, len(sources))
+	errs := make([]error, len(sources))
+	var tasks sync.WaitGroup
+	for i, s := range sources {
+		tasks.Go(func() {
+			results[i], errs[i] = s.collector.Collect(ctx, now)
+			reports[i] = model.SourceReport{Source: s.cfg.Name, Up: errs[i] == nil, Queries: results[i].Queries}
+			if errs[i] != nil {
+				reports[i].Error = errs[i].Error()
+				results[i].Usage, _ = s.collector.Stored(now)
+				errs[i] = fmt.Errorf("source %s: %w", s.cfg.Name, errs[i])
+			}
+		})
+	}
+	tasks.Wait()
+	var found []metered
+	for i, s := range sources {
+		for _, u := range results[i].Usage {
+			m := metered{usage: u, stanza: d.setup.cfg.For(u.Labels, s.cfg.Name), outage: reports[i].Error}
+			found = append(found, m)
+		}
+	}
+	return found, reports, errors.Join(errs...)
+}
+
+// assemble evaluates every workload of the cycle.
+func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now time.Time) *model.Report {
+	report := &model.Report{
+		AsOf:       now,
+		ConfigHash: d.setup.cfg.Hash,
+		Sources:    sources,
+		Workloads:  []model.WorkloadReport{},
+		Warnings:   []model.Warning{},
+	}
+	for _, m := range named(found) {
+		w := d.evaluateSafely(m, now)
+		w.Decision.ID = receiptID(w, report)
+		report.Workloads = append(report.Workloads, w)
+	}
+	return report
+}
+
+// evaluateSafely evaluates m; a panic spoils that workload only.
+func (d *Daemon) evaluateSafely(m metered, now time.Time) (w model.WorkloadReport) {
+	defer func() {
+		if p := recover(); p != nil {
+			d.options.Log.Error("evaluation panicked", "workload", m.usage.Workload, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			text := "the evaluation of this workload failed; the log says where"
+			w = model.WorkloadReport{
+				Workload: m.usage.Workload, Source: m.usage.Source, Labels: m.usage.Labels, Current: m.stanza.Current,
+				Options: []model.OptionCost{}, Drift: []model.Drift{},
+				Warnings: []model.Warning{{Code: "EVALUATION_FAILED", Text: text}},
+				Decision: model.Decision{Recommendation: model.Unknown, Reason: model.ReasonUnknown, Because: text, WouldChange: []string{}},
+			}
+		}
+	}()
+	return evaluate(m, d.setup.cfg, now)
+}

@@ -1,0 +1,205 @@
+// Package daemon runs the schedule: it collects usage, evaluates every workload, moves the alerts and delivers what they say.
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/robfig/cron/v3"
+
+	"tipline/alerting"
+	"tipline/config"
+	"tipline/model"
+)
+
+// Options is what a Daemon needs. Load, Now, Log and Store are required.
+type Options struct {
+	Load      func() (*config.Config, error) // reads the configuration, at start and at every reload
+	Now       func() time.Time
+	Log       *slog.Logger
+	Store     Store
+	Notifiers []alerting.Notifier   // beside those that the configuration names
+	Registry  prometheus.Registerer // for the operational metrics; nil registers none
+}
+
+// Store is the durable file, as the rooms that write to it see it.
+type Store interface {
+	Get(bucket, key string) ([]byte, error)
+	Scan(bucket, prefix string, fn func(key string, value []byte) error) error
+	Apply(batch map[string]map[string][]byte) error
+}
+
+// A Daemon observes the workloads of one configuration. Its methods may be called at the same time.
+type Daemon struct {
+	options Options
+	metrics *metrics
+	desk    *alerting.Desk
+	report  atomic.Pointer[model.Report]
+	ready   atomic.Bool   // a whole cycle has been published
+	changed chan struct{} // holds one value after a reload, for Serve to start the new schedule
+	queued  chan struct{} // holds one value when there may be something to deliver
+
+	mu    sync.Mutex // held during a cycle, a collection and a reload: one at a time
+	setup *setup
+}
+
+// New loads the configuration and opens what it names, without a connection to anything.
+func New(o Options) (*Daemon, error) {
+	cfg, err := o.Load()
+	if err != nil {
+		return nil, err
+	}
+	d := &Daemon{
+		options: o,
+		metrics: newMetrics(o.Registry),
+		changed: make(chan struct{}, 1),
+		queued:  make(chan struct{}, 1),
+	}
+	if d.setup, err = d.prepare(cfg); err != nil {
+		return nil, err
+	}
+	d.desk, err = alerting.NewDesk(o.Store, d.setup.notifiers, d.setup.policy, o.Log)
+	if err != nil {
+		return nil, fmt.Errorf("alert states: %w", err)
+	}
+	return d, nil
+}
+
+// Report returns what the last cycle found, nil before the first.
+func (d *Daemon) Report() *model.Report { return d.report.Load() }
+
+// Ready reports whether a whole cycle has been published.
+func (d *Daemon) Ready() bool { return d.ready.Load() }
+
+// Reload reads the configuration again and puts it in force as a whole, or leaves everything as it was and says why.
+func (d *Daemon) Reload() (err error) {
+	defer func() { d.metrics.reloaded(err) }()
+	cfg, err := d.options.Load()
+	if err != nil {
+		return err
+	}
+	next, err := d.prepare(cfg)
+	if err != nil {
+		return err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if was, is := d.setup.cfg.Store.Path, cfg.Store.Path; was != is {
+		return fmt.Errorf("store.path: got %q, but %q is open: restart tipline to move the store", is, was)
+	}
+	d.setup = next
+	d.desk.Reconfigure(next.notifiers, next.policy)
+	signal(d.changed)
+	signal(d.queued)
+	return nil
+}
+
+// Serve runs a cycle at once and then by the schedule, and delivers messages as they fall due, until ctx ends.
+// It returns after the last of its goroutines has.
+func (d *Daemon) Serve(ctx context.Context) {
+	var tasks sync.WaitGroup
+	defer tasks.Wait()
+	tasks.Go(func() { d.deliver(ctx) })
+	d.evaluateNow(ctx)
+	for ctx.Err() == nil {
+		schedule := d.start(ctx)
+		select {
+		case <-ctx.Done():
+		case <-d.changed:
+			d.options.Log.Info("schedule replaced after a reload")
+		}
+		<-schedule.Stop().Done()
+	}
+}
+
+// start begins the schedule of the configuration in force.
+func (d *Daemon) start(ctx context.Context) *cron.Cron {
+	d.mu.Lock()
+	s := d.setup.cfg.Schedule
+	d.mu.Unlock()
+	log := cronLog{d.options.Log}
+	schedule := cron.New(cron.WithLocation(s.Location), cron.WithLogger(log))
+	jobs := cron.NewChain(cron.SkipIfStillRunning(log), cron.Recover(log)) // in this order: see the sharp edges of cron
+	for _, job := range []struct {
+		spec string
+		run  func(context.Context)
+	}{{s.Collect, d.collectNow}, {s.Evaluate, d.evaluateNow}} {
+		parsed, err := cron.ParseStandard(job.spec)
+		if err != nil { // config has parsed it before
+			d.options.Log.Error("schedule refused", "spec", job.spec, "error", err)
+			continue
+		}
+		schedule.Schedule(parsed, jobs.Then(cron.FuncJob(func() { job.run(ctx) })))
+	}
+	schedule.Start()
+	return schedule
+}
+
+func (d *Daemon) evaluateNow(ctx context.Context) {
+	if _, err := d.Cycle(ctx); err != nil && ctx.Err() == nil {
+		d.options.Log.Error("cycle incomplete", "error", err)
+	}
+}
+
+func (d *Daemon) collectNow(ctx context.Context) {
+	if err := d.Collect(ctx); err != nil && ctx.Err() == nil {
+		d.options.Log.Error("collection incomplete", "error", err)
+	}
+}
+
+// Deliver sends every message that is due and returns when the next one will be; the zero time means none is waiting.
+func (d *Daemon) Deliver(ctx context.Context) (time.Time, error) {
+	defer func() { d.metrics.queued(d.desk.Pending()) }()
+	return d.desk.Deliver(ctx, d.options.Now().UTC())
+}
+
+// deliver sends what is due, then waits for the next message to fall due or to be queued.
+func (d *Daemon) deliver(ctx context.Context) {
+	for {
+		next, err := d.Deliver(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
+			d.options.Log.Error("delivery failed", "error", err)
+		}
+		wait := time.Hour
+		if !next.IsZero() {
+			wait = max(next.Sub(d.options.Now()), time.Second)
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+		case <-d.queued:
+		case <-timer.C:
+		}
+		timer.Stop()
+		if ctx.Err() != nil {
+			return
+		}
+	}
+}
+
+// signal makes c hold one value.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// cronLog hands the schedule's own log to slog.
+type cronLog struct{ log *slog.Logger }
+
+func (l cronLog) Info(msg string, keysAndValues ...any) {
+	l.log.Debug("schedule", append([]any{"event", msg}, keysAndValues...)...)
+}
+
+func (l cronLog) Error(err error, msg string, keysAndValues ...any) {
+	l.log.Error("schedule", append([]any{"event", msg, "error", err}, keysAndValues...)...)
+}

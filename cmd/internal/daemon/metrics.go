@@ -1,0 +1,101 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	buildinfo "github.com/prometheus/client_golang/prometheus/collectors/version"
+
+	"tipline/alerting"
+)
+
+// metrics are what the daemon says of its own work. What it says of workloads is in package gauges.
+type metrics struct {
+	evaluations   prometheus.Counter
+	failures      prometheus.Counter
+	duration      prometheus.Histogram
+	last          prometheus.Gauge
+	reload        prometheus.Gauge
+	notifications *prometheus.CounterVec
+	pending       prometheus.Gauge
+}
+
+func newMetrics(registry prometheus.Registerer) *metrics {
+	m := &metrics{
+		evaluations: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tipline_evaluations_total", Help: "Cycles that were evaluated, complete or not.",
+		}),
+		failures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tipline_evaluation_failures_total", Help: "Cycles in which a source, a workload or the data file failed.",
+		}),
+		duration: prometheus.NewHistogram(prometheus.HistogramOpts{
+			Name: "tipline_evaluation_duration_seconds", Help: "Time that a cycle took, in seconds.",
+			Buckets: []float64{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300},
+		}),
+		last: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "tipline_last_evaluation_timestamp_seconds", Help: "When the last cycle was evaluated, in seconds since the epoch.",
+		}),
+		reload: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "tipline_config_last_reload_successful", Help: "1 when the configuration in force is the file's, 0 when the last reload was refused.",
+		}),
+		notifications: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tipline_notifications_total", Help: "Attempts to deliver a message.",
+		}, []string{"notifier", "outcome"}),
+		pending: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "tipline_outbox_pending", Help: "Messages that are not acknowledged.",
+		}),
+	}
+	m.reload.Set(1)
+	if registry != nil {
+		registry.MustRegister(m.evaluations, m.failures, m.duration, m.last, m.reload, m.notifications, m.pending,
+			buildinfo.NewCollector("tipline"))
+	}
+	return m
+}
+
+// evaluated records a cycle as of now that took elapsed.
+func (m *metrics) evaluated(now time.Time, elapsed time.Duration, pending int, err error) {
+	m.evaluations.Inc()
+	if err != nil {
+		m.failures.Inc()
+	}
+	m.duration.Observe(elapsed.Seconds())
+	m.last.Set(float64(now.Unix()))
+	m.queued(pending)
+}
+
+// queued records how many messages wait.
+func (m *metrics) queued(pending int) { m.pending.Set(float64(pending)) }
+
+// reloaded records whether the configuration could be put in force.
+func (m *metrics) reloaded(err error) {
+	m.reload.Set(1)
+	if err != nil {
+		m.reload.Set(0)
+	}
+}
+
+// counting returns n with every attempt counted by its outcome.
+func (m *metrics) counting(n alerting.Notifier) alerting.Notifier { return counted{n, m.notifications} }
+
+type counted struct {
+	alerting.Notifier
+	attempts *prometheus.CounterVec
+}
+
+// Send delivers e and counts how that went: delivered, or the remedy of the error.
+func (c counted) Send(ctx context.Context, e alerting.Event) error {
+	err := c.Notifier.Send(ctx, e)
+	outcome := "delivered"
+	var failed *alerting.SendError
+	switch {
+	case errors.As(err, &failed):
+		outcome = string(failed.Remedy)
+	case err != nil:
+		outcome = string(alerting.Retry)
+	}
+	c.attempts.WithLabelValues(c.Name(), outcome).Inc()
+	return err
+}

@@ -1,0 +1,83 @@
+package daemon
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+
+	promconfig "github.com/prometheus/common/config"
+
+	"tipline/alerting"
+	"tipline/alerting/slack"
+	"tipline/collector"
+	"tipline/config"
+	"tipline/model/decide"
+)
+
+// setup is one configuration made ready to use. It is replaced as a whole at a reload.
+type setup struct {
+	cfg       *config.Config
+	sources   []source
+	notifiers []alerting.Notifier
+	policy    alerting.Policy
+}
+
+type source struct {
+	cfg       config.Source
+	collector *collector.Collector
+}
+
+// prepare makes cfg ready to use; it opens no connection.
+func (d *Daemon) prepare(cfg *config.Config) (*setup, error) {
+	s := &setup{cfg: cfg, policy: alertPolicy(cfg.Policy)}
+	for _, sc := range cfg.Sources {
+		c, err := d.newCollector(sc)
+		if err != nil {
+			return nil, fmt.Errorf("source %s: %w", sc.Name, err)
+		}
+		s.sources = append(s.sources, source{cfg: sc, collector: c})
+	}
+	if sc := cfg.Notify.Slack; sc != nil {
+		n, err := slack.New(slack.Settings{
+			TokenFile: sc.TokenFile, WebhookURLFile: sc.WebhookURLFile, Channel: sc.Channel, APIURL: sc.APIURL,
+		}, &http.Client{Timeout: 30 * time.Second})
+		if err != nil {
+			return nil, fmt.Errorf("notify.slack: %w", err)
+		}
+		s.notifiers = append(s.notifiers, n)
+	}
+	s.notifiers = append(s.notifiers, d.options.Notifiers...)
+	for i, n := range s.notifiers {
+		s.notifiers[i] = d.metrics.counting(n)
+	}
+	return s, nil
+}
+
+// alertPolicy returns the part of p that alerts need.
+func alertPolicy(p decide.Policy) alerting.Policy {
+	enter, _ := p.Enter.Float64()
+	leave, _ := p.Leave.Float64()
+	return alerting.Policy{Enter: enter, Leave: leave, Confirmations: p.Confirmations, ConfirmEvery: p.ConfirmEvery}
+}
+
+func (d *Daemon) newCollector(s config.Source) (*collector.Collector, error) {
+	transport, err := promconfig.NewRoundTripperFromConfig(s.Prometheus.HTTP, s.Name)
+	if err != nil {
+		return nil, err
+	}
+	settings := collector.Settings{
+		Name: s.Name, URL: s.Prometheus.URL, Client: transport,
+		Pack: s.Pack, Select: s.Select, GroupBy: s.GroupBy,
+		Backfill: s.Backfill, Delay: s.Delay,
+		Timeout: s.Prometheus.Timeout, MaxResponseBytes: s.Prometheus.MaxResponseBytes, Concurrency: s.Prometheus.Concurrency,
+	}
+	if q := s.Queries; q != nil {
+		own := collector.Queries(*q)
+		settings.Queries = &own
+	}
+	if g := s.GPUs; g != nil {
+		gpus := collector.GPUs(*g)
+		settings.GPUs = &gpus
+	}
+	return collector.New(settings, d.options.Store, d.options.Log)
+}
