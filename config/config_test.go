@@ -3,12 +3,20 @@ package config
 import (
 	"errors"
 	"flag"
+	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
+	"unicode"
 
 	"github.com/google/go-cmp/cmp"
+
+	"tipline/model"
+	"tipline/model/cost"
+	"tipline/model/decide"
 )
 
 var update = flag.Bool("update", false, "write the expected problems of testdata/bad anew; read the difference before committing it")
@@ -53,4 +61,360 @@ func TestBadFiles(t *testing.T) {
 			}
 		})
 	}
+}
+
+// small is the shortest useful configuration.
+const small = `
+sources:
+  - {name: gateway, prometheus: {url: "http://prometheus:9090/"}, pack: litellm, group_by: [team, model], hosting: api}
+options:
+  - {name: mini, kind: api, model: openai/gpt-5-mini}
+  - {name: fleet, kind: self-hosted, gpu: {type: h100, per_replica: 2, usd_per_hour: 3.99, replicas_per_block: 4}, throughput: {book: tensorrt-llm/llama-3.3-70b-fp8/2xh100}}
+  - {name: managed, kind: cloud-managed, regions: [eu, us], instance: {type: ml.g6e.12xlarge, raw_usd_per_hour: 10.4926}, throughput: {tokens_per_hour: 6000000}}
+  - {name: mix, kind: hybrid, base: fleet, overflow: mini}
+workloads:
+  - {match: {team: support, model: a}, name: support-a, candidates: [mini, fleet]}
+  - {match: {team: support}, name: support, current: mini, constraints: {data_sensitivity: regulated, ttft_limit: 500ms}}
+  - {match: {team: nightly}, name: nightly, constraints: {batch: true}}
+  - {source: gateway, match: {team: other}, current: fleet, candidates: [mini]}
+defaults:
+  current: mini
+  candidates: [fleet]
+  constraints: {data_sensitivity: internal, ops_capacity: limited, ttft_limit: 2s}
+`
+
+func parse(t *testing.T, text string) *Config {
+	t.Helper()
+	c, err := Parse("/etc/tipline/tipline.yml", []byte(text), packs...)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return c
+}
+
+// option returns the option of c with the given name.
+func option(t *testing.T, c *Config, name string) decide.Option {
+	t.Helper()
+	i := slices.IndexFunc(c.Options, func(o decide.Option) bool { return o.Name == name })
+	if i < 0 {
+		t.Fatalf("no option %s", name)
+	}
+	return c.Options[i]
+}
+
+func rat(text string) *big.Rat {
+	r, ok := new(big.Rat).SetString(text)
+	if !ok {
+		panic(text)
+	}
+	return r
+}
+
+var exactly = cmp.Comparer(func(a, b *big.Rat) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Cmp(b) == 0
+})
+
+func TestPricesAreExact(t *testing.T) {
+	t.Parallel()
+	c := parse(t, small)
+	got := option(t, c, "mini")
+	if diff := cmp.Diff(&cost.Prices{Input: rat("1/4"), Output: rat("2"), CacheRead: rat("1/40")}, got.API, exactly); diff != "" {
+		t.Errorf("prices of mini (-want +got):\n%s", diff)
+	}
+	fleet := option(t, c, "fleet")
+	wantFleet := &cost.Capacity{BlockCostPerHour: rat("3192/100"), ReplicasPerBlock: 4, SpareReplicas: 1, FixedMonthly: rat("9387")}
+	if diff := cmp.Diff(wantFleet, fleet.Capacity, exactly); diff != "" {
+		t.Errorf("capacity of fleet (-want +got):\n%s", diff)
+	}
+	if len(fleet.Throughput) != 10 {
+		t.Errorf("fleet: got %d shapes, want the 10 of the book", len(fleet.Throughput))
+	}
+	wantManaged := &cost.Capacity{
+		BlockCostPerHour: rat("104926/10000"), ManagedOverhead: rat("2485/10000"), ReplicasPerBlock: 1, SpareReplicas: 1,
+		TokensPerHour: rat("6000000"), FixedMonthly: rat("4086"),
+	}
+	if diff := cmp.Diff(wantManaged, option(t, c, "managed").Capacity, exactly); diff != "" {
+		t.Errorf("capacity of managed (-want +got):\n%s", diff)
+	}
+}
+
+func TestEveryPriceSaysWhereItIsFrom(t *testing.T) {
+	t.Parallel()
+	c := parse(t, small)
+	want := []model.PriceSource{
+		{Item: "ml.g6e.12xlarge", Field: "raw_usd_per_hour", Value: "10.4926", Unit: "USD/instance-hour", Source: "configuration"},
+		{
+			Item: "ml.g6e.12xlarge", Field: "managed_overhead", Value: "0.2485", Unit: "share of the raw price",
+			Source: "AWS Pricing API figures quoted in public repositories", Date: "2026-07-02",
+		},
+		{Item: "managed", Field: "throughput", Value: "6000000", Unit: "tokens/h per replica", Source: "configuration"},
+		{Item: "managed", Field: "operations", Value: "4086", Unit: "USD/month", Source: operationsSource},
+	}
+	if diff := cmp.Diff(want, option(t, c, "managed").Prices); diff != "" {
+		t.Errorf("origins of managed (-want +got):\n%s", diff)
+	}
+	mix := option(t, c, "mix").Prices
+	if both := slices.Concat(option(t, c, "fleet").Prices, option(t, c, "mini").Prices); !slices.Equal(mix, both) {
+		t.Errorf("origins of the hybrid: got %v, want those of its two parts %v", mix, both)
+	}
+}
+
+func TestUnknownModelHasNoCost(t *testing.T) {
+	t.Parallel()
+	c := parse(t, strings.Replace(small, "openai/gpt-5-mini", "openai/gpt-5-mimi", 1))
+	got := option(t, c, "mini")
+	want := []model.Warning{{
+		Code: "UNPRICED_MODEL",
+		Text: `the price book has no "openai/gpt-5-mimi", did you mean "openai/gpt-5-mini"?; without prices the option has no cost`,
+	}}
+	if got.API != nil {
+		t.Errorf("prices of an unknown model: got %v, want none", got.API)
+	}
+	if diff := cmp.Diff(want, got.Warnings); diff != "" {
+		t.Errorf("warnings (-want +got):\n%s", diff)
+	}
+}
+
+func TestWhatIsDoubtfulAboutPricesIsSaid(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ name, option, want string }{
+		{"long context", "{name: x, kind: api, model: openai/gpt-5.4}", "LONG_CONTEXT_UNKNOWN"},
+		{"a GPU is not a model", "{name: x, kind: api, model: lambda/h100-80gb/8x/on-demand}", "UNPRICED_MODEL"},
+		{
+			"instance type not in the book",
+			"{name: x, kind: cloud-managed, instance: {type: ml.x9.large, raw_usd_per_hour: 1}, throughput: {tokens_per_hour: 1000}}",
+			"ASSUMED_OVERHEAD",
+		},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			c := parse(t, strings.Replace(small, "options:\n", "options:\n  - "+tc.option+"\n", 1))
+			if got := option(t, c, "x").Warnings; len(got) != 1 || got[0].Code != tc.want {
+				t.Errorf("%s: got warnings %v, want one with code %s", tc.option, got, tc.want)
+			}
+		})
+	}
+}
+
+func TestZeroPriceNeedsAFlag(t *testing.T) {
+	t.Parallel()
+	const free = "  - {name: x, kind: api, prices: {input: 1, output: 2, cache_read: 0, free: true}}\n"
+	got := option(t, parse(t, strings.Replace(small, "options:\n", "options:\n"+free, 1)), "x").API
+	if got.CacheRead == nil || got.CacheRead.Sign() != 0 {
+		t.Errorf("cache_read: got %v, want 0", got.CacheRead)
+	}
+	if _, err := Parse("f", []byte(strings.Replace(small, "options:\n", "options:\n"+strings.Replace(free, ", free: true", "", 1), 1))); err == nil {
+		t.Error("a price of 0 without free: true: got no error")
+	}
+}
+
+func TestHybridCanDoWhatBothPartsCan(t *testing.T) {
+	t.Parallel()
+	text := strings.Replace(small, "model: openai/gpt-5-mini}", "model: openai/gpt-5-mini, regions: [us, eu], approved_for_regulated: true}", 1)
+	text = strings.Replace(text, "base: fleet", "base: managed", 1)
+	got := option(t, parse(t, text), "mix")
+	if !slices.Equal(got.Regions, []string{"eu", "us"}) || !got.ApprovedForRegulated || got.Base != "managed" || got.Overflow != "mini" {
+		t.Errorf("got %+v, want base managed, overflow mini, both regions and the approval of the API", got)
+	}
+	for _, tc := range []struct{ a, b, want []string }{
+		{nil, nil, nil},
+		{nil, []string{"m"}, []string{"m"}},
+		{[]string{"m", "n"}, []string{"n"}, []string{"n"}},
+		{[]string{"m"}, []string{"n"}, []string{"m with n"}},
+	} {
+		if got := servedByBoth(tc.a, tc.b); !slices.Equal(got, tc.want) {
+			t.Errorf("servedByBoth(%q, %q): got %q, want %q", tc.a, tc.b, got, tc.want)
+		}
+	}
+}
+
+func TestForTakesTheFirstStanzaThatMatches(t *testing.T) {
+	t.Parallel()
+	c := parse(t, small)
+	limited := decide.Constraints{Sensitivity: decide.Internal, OpsCapacity: decide.OpsLimited, TTFTLimit: 2 * time.Second}
+	batch := limited
+	batch.Batch, batch.TTFTLimit = true, 0
+	regulated := decide.Constraints{Sensitivity: decide.Regulated, OpsCapacity: decide.OpsLimited, TTFTLimit: 500 * time.Millisecond}
+	for _, tc := range []struct {
+		name   string
+		labels map[string]string
+		source string
+		want   Workload
+	}{
+		{"all labels", map[string]string{"team": "support", "model": "a"}, "gateway", Workload{
+			Match: map[string]string{"team": "support", "model": "a"}, Name: "support-a",
+			Current: "mini", Candidates: []string{"mini", "fleet"}, Constraints: limited,
+		}},
+		{"some labels", map[string]string{"team": "support", "model": "b"}, "gateway", Workload{
+			Match: map[string]string{"team": "support"}, Name: "support",
+			Current: "mini", Candidates: []string{"mini", "fleet"}, Constraints: regulated,
+		}},
+		{"batch has no latency limit", map[string]string{"team": "nightly"}, "any", Workload{
+			Match: map[string]string{"team": "nightly"}, Name: "nightly",
+			Current: "mini", Candidates: []string{"mini", "fleet"}, Constraints: batch,
+		}},
+		{"the source matches too", map[string]string{"team": "other"}, "gateway", Workload{
+			Match: map[string]string{"team": "other"}, Source: "gateway",
+			Current: "fleet", Candidates: []string{"fleet", "mini"}, Constraints: limited,
+		}},
+		{"another source", map[string]string{"team": "other"}, "engines", Workload{
+			Current: "mini", Candidates: []string{"mini", "fleet"}, Constraints: limited,
+		}},
+		{"a label that is not there is not an empty one", map[string]string{}, "gateway", Workload{
+			Current: "mini", Candidates: []string{"mini", "fleet"}, Constraints: limited,
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			got := c.For(tc.labels, tc.source)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Errorf("For(%v, %s) (-want +got):\n%s", tc.labels, tc.source, diff)
+			}
+		})
+	}
+	w := c.For(map[string]string{}, "gateway")
+	w.Candidates[0] = "changed"
+	if got := c.For(map[string]string{}, "gateway").Candidates[0]; got != "mini" {
+		t.Errorf("a caller changed the configuration: got %q, want mini", got)
+	}
+}
+
+func TestHashIsOfTheMeaning(t *testing.T) {
+	t.Parallel()
+	want := parse(t, small).Hash
+	if len(want) != 64 {
+		t.Errorf("hash: got %q, want 64 hex digits", want)
+	}
+	for _, tc := range []struct {
+		name, from, to string
+		same           bool
+	}{
+		{"a comment", "options:", "# words\noptions:", true},
+		{"order of keys", "name: mini, kind: api", "kind: api, name: mini", true},
+		{"a default written out", "defaults:", "policy: {enter: 0.2}\ndefaults:", true},
+		{"another notation of a number", "3.99", "3.990", true},
+		{"a price", "3.99", "3.98", false},
+		{"a policy", "defaults:", "policy: {enter: 0.3}\ndefaults:", false},
+		{"a time zone", "defaults:", "schedule: {time_zone: Europe/Berlin}\ndefaults:", false},
+		{"a constraint", "data_sensitivity: internal", "data_sensitivity: public", false},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			changed := strings.Replace(small, tc.from, tc.to, 1)
+			if changed == small {
+				t.Fatalf("%q is not in the configuration", tc.from)
+			}
+			if got := parse(t, changed).Hash; (got == want) != tc.same {
+				t.Errorf("%q for %q: got hash %s, original %s, want same = %v", tc.to, tc.from, got, want, tc.same)
+			}
+		})
+	}
+	if got, err := Parse("elsewhere/other.yml", []byte(small), packs...); err != nil || got.Hash != want {
+		t.Errorf("the same content in another file: got %v, %v, want hash %s", got, err, want)
+	}
+}
+
+func TestSecretsComeFromTheEnvironmentAndStayOutOfTheHash(t *testing.T) {
+	text := strings.Replace(small, `"http://prometheus:9090/"`, `"http://prometheus:9090/", authorization: {credentials: "${TIPLINE_TEST_TOKEN}"}`, 1)
+	t.Setenv("TIPLINE_TEST_TOKEN", "hunter2")
+	first := parse(t, text)
+	if got := string(first.Sources[0].Prometheus.HTTP.Authorization.Credentials); got != "hunter2" {
+		t.Errorf("credentials: got %q, want the value of the environment variable", got)
+	}
+	t.Setenv("TIPLINE_TEST_TOKEN", "hunter3")
+	if second := parse(t, text); first.Hash != second.Hash {
+		t.Errorf("the hash depends on a secret: %s and %s", first.Hash, second.Hash)
+	}
+}
+
+func TestRelativePathsAreRelativeToTheFile(t *testing.T) {
+	t.Parallel()
+	c := parse(t, small+"notify: {slack: {token_file: slack-token, channel: C0123456789}}\nstore: {path: /var/lib/tipline}\n")
+	if got, want := c.Notify.Slack.TokenFile, "/etc/tipline/slack-token"; got != want {
+		t.Errorf("token_file: got %q, want %q", got, want)
+	}
+	if got, want := c.Store.Path, "/var/lib/tipline"; got != want {
+		t.Errorf("store.path: got %q, want %q", got, want)
+	}
+	if got, want := parse(t, small).Store.Path, "/etc/tipline/data"; got != want {
+		t.Errorf("store.path by default: got %q, want %q", got, want)
+	}
+	if got, want := c.Sources[0].Prometheus.URL, "http://prometheus:9090"; got != want {
+		t.Errorf("url: got %q, want %q without the slash", got, want)
+	}
+}
+
+func TestLoadReadsAFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "tipline.yml")
+	if err := os.WriteFile(file, []byte(small), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := filepath.Join(filepath.Dir(file), "data"); c.Store.Path != want {
+		t.Errorf("store.path: got %q, want %q", c.Store.Path, want)
+	}
+	if _, err := Load(file + ".absent"); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("Load of a file that is not there: got %v, want %v", err, os.ErrNotExist)
+	}
+}
+
+func TestTooLong(t *testing.T) {
+	t.Parallel()
+	_, err := Parse("tipline.yml", make([]byte, maxBytes+1))
+	if want := "tipline.yml: got 1048577 bytes, want at most 1048576"; err == nil || err.Error() != want {
+		t.Errorf("got %v, want %s", err, want)
+	}
+}
+
+// FuzzParse holds that no file makes the reader panic, that what is wrong has a place and shows no secret, and that what
+// is right is right again and hashes alike.
+func FuzzParse(f *testing.F) {
+	f.Add([]byte(small))
+	f.Add([]byte("schedule: {collect: TZ=X}"))
+	f.Add([]byte("schedule: {collect: 'CRON_TZ=X', evaluate: ' TZ=X'}"))
+	f.Add([]byte("schedule: {collect: '@every 1h', evaluate: '0 0 29 2 *'}"))
+	for _, pattern := range []string{"testdata/bad/*.yml", referenceFile} {
+		files, err := filepath.Glob(pattern)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range files {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				f.Fatal(err)
+			}
+			f.Add(data)
+		}
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		c, err := Parse("f.yml", data, packs...)
+		if err != nil {
+			var problems Problems
+			if !errors.As(err, &problems) || len(problems) == 0 {
+				t.Fatalf("Parse(%q): got %v, want Problems", data, err)
+			}
+			for _, p := range problems {
+				if p.Text == "" || secretLooking.MatchString(p.Path) || strings.ContainsFunc(p.Error(), unicode.IsControl) {
+					t.Errorf("Parse(%q): problem %q", data, p.Error())
+				}
+			}
+			return
+		}
+		again, err := Parse("f.yml", data, packs...)
+		if err != nil || again.Hash != c.Hash {
+			t.Errorf("Parse(%q) again: got %v, %v, want hash %s", data, again, err, c.Hash)
+		}
+		for _, w := range append(c.Workloads, c.Defaults) {
+			if w.Current != "" && !slices.Contains(w.Candidates, w.Current) {
+				t.Errorf("Parse(%q): current %q is not among the candidates %q", data, w.Current, w.Candidates)
+			}
+		}
+	})
 }

@@ -48,7 +48,7 @@ func (r *reader) sources(raws []rawSource) []Source {
 		}
 		s.Pack = r.pack(raw.Pack)
 		if raw.GPUs != nil {
-			s.GPUs = r.gpus(raw.GPUs)
+			s.GPUs = r.gpus(raw.GPUs, s.GroupBy)
 		}
 		if raw.Prometheus == nil {
 			r.missing(raw.At, "prometheus", ", want a mapping with a url")
@@ -154,13 +154,18 @@ func (r *reader) queries(raw rawSource) *Queries {
 	}
 }
 
-func (r *reader) gpus(raw *rawGPUs) *GPUs {
+func (r *reader) gpus(raw *rawGPUs, groupBy []string) *GPUs {
 	if !raw.Pack.given() {
 		r.missing(raw.At, "pack", ", want the name of a metric pack that counts GPUs")
 	}
 	g := &GPUs{Pack: r.pack(raw.Pack), Join: r.labels(raw.Join)}
 	if len(g.Join) == 0 {
 		g.Join = []string{defaultJoin}
+	}
+	for _, label := range g.Join {
+		if len(groupBy) > 0 && !slices.Contains(groupBy, label) {
+			r.wrong(raw.At, "join: %s is not in group_by, so no workload has it", quote(label))
+		}
 	}
 	return g
 }
