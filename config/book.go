@@ -31,6 +31,14 @@ func (w Row) Rat() *big.Rat { return parseDecimal(w.Value) }
 //go:embed prices.csv
 var builtinCSV string
 
+var builtin = sync.OnceValue(func() Book {
+	b, err := parseBook(builtinCSV)
+	if err != nil {
+		panic("config: prices.csv: " + err.Error()) // the file is part of the program
+	}
+	return b
+})
+
 // Builtin returns the price book that is part of the program: examples with their dates and sources, not a live list.
 //
 //   - provider/model: prices of an API in USD per million tokens, under the fields of prices in the configuration;
@@ -39,13 +47,7 @@ var builtinCSV string
 //   - ml.machine: usd_per_hour of a SageMaker instance, raw_usd_per_hour of the EC2 instance underneath and
 //     managed_overhead, the share by which the former is above the latter
 //   - engine/model/gpus: measured output tokens per second of one replica, each field a shape such as 1000/1000
-var Builtin = sync.OnceValue(func() Book {
-	b, err := parseBook(builtinCSV)
-	if err != nil {
-		panic("config: prices.csv: " + err.Error()) // the file is part of the program
-	}
-	return b
-})
+func Builtin() Book { return builtin() }
 
 // parseBook reads the columns item, field, value, unit, date, source and note.
 func parseBook(data string) (Book, error) {

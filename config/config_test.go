@@ -69,8 +69,15 @@ sources:
   - {name: gateway, prometheus: {url: "http://prometheus:9090/"}, pack: litellm, group_by: [team, model], hosting: api}
 options:
   - {name: mini, kind: api, model: openai/gpt-5-mini}
-  - {name: fleet, kind: self-hosted, gpu: {type: h100, per_replica: 2, usd_per_hour: 3.99, replicas_per_block: 4}, throughput: {book: tensorrt-llm/llama-3.3-70b-fp8/2xh100}}
-  - {name: managed, kind: cloud-managed, regions: [eu, us], instance: {type: ml.g6e.12xlarge, raw_usd_per_hour: 10.4926}, throughput: {tokens_per_hour: 6000000}}
+  - name: fleet
+    kind: self-hosted
+    gpu: {type: h100, per_replica: 2, usd_per_hour: 3.99, replicas_per_block: 4}
+    throughput: {book: tensorrt-llm/llama-3.3-70b-fp8/2xh100}
+  - name: managed
+    kind: cloud-managed
+    regions: [eu, us]
+    instance: {type: ml.g6e.12xlarge, raw_usd_per_hour: 10.4926}
+    throughput: {tokens_per_hour: 6000000}
   - {name: mix, kind: hybrid, base: fleet, overflow: mini}
 workloads:
   - {match: {team: support, model: a}, name: support-a, candidates: [mini, fleet]}
@@ -206,14 +213,16 @@ func TestZeroPriceNeedsAFlag(t *testing.T) {
 	if got.CacheRead == nil || got.CacheRead.Sign() != 0 {
 		t.Errorf("cache_read: got %v, want 0", got.CacheRead)
 	}
-	if _, err := Parse("f", []byte(strings.Replace(small, "options:\n", "options:\n"+strings.Replace(free, ", free: true", "", 1), 1))); err == nil {
+	unsaid := strings.Replace(free, ", free: true", "", 1)
+	if _, err := Parse("f", []byte(strings.Replace(small, "options:\n", "options:\n"+unsaid, 1))); err == nil {
 		t.Error("a price of 0 without free: true: got no error")
 	}
 }
 
 func TestHybridCanDoWhatBothPartsCan(t *testing.T) {
 	t.Parallel()
-	text := strings.Replace(small, "model: openai/gpt-5-mini}", "model: openai/gpt-5-mini, regions: [us, eu], approved_for_regulated: true}", 1)
+	const mini = "model: openai/gpt-5-mini"
+	text := strings.Replace(small, mini, mini+", regions: [us, eu], approved_for_regulated: true", 1)
 	text = strings.Replace(text, "base: fleet", "base: managed", 1)
 	got := option(t, parse(t, text), "mix")
 	if !slices.Equal(got.Regions, []string{"eu", "us"}) || !got.ApprovedForRegulated || got.Base != "managed" || got.Overflow != "mini" {
@@ -318,7 +327,8 @@ func TestHashIsOfTheMeaning(t *testing.T) {
 }
 
 func TestSecretsComeFromTheEnvironmentAndStayOutOfTheHash(t *testing.T) {
-	text := strings.Replace(small, `"http://prometheus:9090/"`, `"http://prometheus:9090/", authorization: {credentials: "${TIPLINE_TEST_TOKEN}"}`, 1)
+	const url = `"http://prometheus:9090/"`
+	text := strings.Replace(small, url, url+`, authorization: {credentials: "${TIPLINE_TEST_TOKEN}"}`, 1)
 	t.Setenv("TIPLINE_TEST_TOKEN", "hunter2")
 	first := parse(t, text)
 	if got := string(first.Sources[0].Prometheus.HTTP.Authorization.Credentials); got != "hunter2" {

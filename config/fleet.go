@@ -155,7 +155,8 @@ func (r *reader) overhead(t *tariff, o *decide.Option, raw *rawInstance, book Bo
 	if row, ok := book.Value(raw.Type.text(), "managed_overhead"); ok {
 		return t.fromBook(row)
 	}
-	text := fmt.Sprintf("the managed overhead of %s is not known; %s of the raw price is assumed", quote(raw.Type.text()), defaultManagedOverhead)
+	const unknown = "the managed overhead of %s is not known; %s of the raw price is assumed"
+	text := fmt.Sprintf(unknown, quote(raw.Type.text()), defaultManagedOverhead)
 	o.Warnings = append(o.Warnings, model.Warning{Code: "ASSUMED_OVERHEAD", Text: text})
 	t.origin = model.PriceSource{Source: overheadSource}
 	return t.add("managed_overhead", parseDecimal(defaultManagedOverhead), "share")

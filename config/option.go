@@ -222,7 +222,8 @@ func (r *reader) prices(t *tariff, raw *rawPrices) *cost.Prices {
 			r.missing(raw.At, key, ", want dollars per million tokens")
 		}
 	}
-	p := &cost.Prices{RequestFee: t.add("request_fee", r.number(raw.RequestFee, demand{"dollars per request, 0 or more", notNegative}), "USD/request")}
+	fee := r.number(raw.RequestFee, demand{"dollars per request, 0 or more", notNegative})
+	p := &cost.Prices{RequestFee: t.add("request_fee", fee, "USD/request")}
 	for _, f := range []struct {
 		name string
 		s    scalar
@@ -301,7 +302,9 @@ func (r *reader) hybrids(options []decide.Option, raws []rawOption) {
 }
 
 // part returns the option that a hybrid names as its base or its overflow, or nil when it cannot be that.
-func (r *reader) part(byName map[string]*decide.Option, raw rawOption, key string, s scalar, want string, kinds ...model.Hosting) *decide.Option {
+func (r *reader) part(
+	byName map[string]*decide.Option, raw rawOption, key string, s scalar, want string, kinds ...model.Hosting,
+) *decide.Option {
 	if !s.given() {
 		r.missing(raw.At, key, ", want the name of "+want)
 		return nil

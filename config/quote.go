@@ -12,7 +12,8 @@ var plainKey = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,39}$`)
 
 // secretLooking matches what must never be shown: tokens of Slack and of common API providers, webhook URLs, private
 // keys, bearer headers and URLs that hold a password.
-var secretLooking = regexp.MustCompile(`(?i)xox[a-z0-9]+-|xapp-|hooks\.slack\.com|hooks\.slack-gov\.com|\bsk-[a-z0-9_-]{8}|\bgh[pousr]_[a-z0-9]{8}|\bglpat-` +
+var secretLooking = regexp.MustCompile(`(?i)xox[a-z0-9]+-|xapp-|hooks\.slack(-gov)?\.com` +
+	`|\bsk-[a-z0-9_-]{8}|\bgh[pousr]_[a-z0-9]{8}|\bglpat-` +
 	`|\beyJ[a-z0-9_-]{8}|-----BEGIN|\b(bearer|basic) +\S|://[^/\s]*@|\bhf_[a-z0-9]{8}|\bAKIA[A-Z0-9]{8}`)
 
 // quote returns s as a message may show it: in quotes, short, without control characters and without secrets.

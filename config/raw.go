@@ -14,7 +14,7 @@ type rawConfig struct {
 	Schedule  rawSchedule   `yaml:"schedule"`
 	Notify    rawNotify     `yaml:"notify"`
 	Store     rawStore      `yaml:"store"`
-	Web       scalar        `yaml:"web" refuse:"is not read from this file: give --web.listen-address and --web.config.file on the command line"`
+	Web       scalar        `yaml:"web" refuse:"is not set here: give --web.listen-address and --web.config.file on the command line"`
 }
 
 type rawSource struct {
@@ -272,8 +272,8 @@ type rawSlack struct {
 	WebhookURLFile scalar `yaml:"webhook_url_file"`
 	Channel        scalar `yaml:"channel"`
 	APIURL         scalar `yaml:"api_url"`
-	Token          scalar `yaml:"token" refuse:"a secret does not belong in this file: write it to a file of its own and name that in token_file"`
-	WebhookURL     scalar `yaml:"webhook_url" refuse:"a secret does not belong in this file: write it to a file of its own and name that in webhook_url_file"`
+	Token          scalar `yaml:"token" refuse:"a secret does not belong here: write it to a file and name that in token_file"`
+	WebhookURL     scalar `yaml:"webhook_url" refuse:"a secret does not belong here: write it to a file and name that in webhook_url_file"`
 }
 
 type rawStore struct {

@@ -211,7 +211,7 @@ func (r *reader) secret(s scalar) string {
 	}
 	name := environment.FindStringSubmatch(s.text())
 	if name == nil {
-		r.wrong(s.place, "a secret does not belong in this file: name a file in %s_file, or an environment variable as ${NAME}",
+		r.wrong(s.place, "a secret does not belong here: name a file in %s_file, or an environment variable as ${NAME}",
 			lastKey(s.place.path))
 		return ""
 	}
@@ -229,19 +229,19 @@ var inlineSecrets = []struct {
 }{
 	{
 		regexp.MustCompile(`(?i)hooks\.slack(-gov)?\.com/`),
-		"a webhook URL is a secret and does not belong in this file: write it to a file of its own and name that in notify.slack.webhook_url_file",
+		"a webhook URL is a secret and does not belong here: write it to a file and name that in notify.slack.webhook_url_file",
 	},
 	{
 		regexp.MustCompile(`(?i)\b(xox[a-z]+-|xapp-)[a-z0-9]`),
-		"a Slack token does not belong in this file: write it to a file of its own and name that in notify.slack.token_file",
+		"a Slack token does not belong here: write it to a file and name that in notify.slack.token_file",
 	},
 	{
 		regexp.MustCompile(`(?i)^[a-z][a-z0-9+.-]*://[^/\s@]*@`),
-		"a URL with a user or a password in it does not belong in this file: use basic_auth with password_file",
+		"a URL with a user or a password in it does not belong here: use basic_auth with password_file",
 	},
 	{
 		regexp.MustCompile(`-----BEGIN|^sk-[A-Za-z0-9_-]{16}|^(?i)bearer +\S{8}`),
-		"this looks like a secret, which does not belong in this file: write it to a file of its own and name that",
+		"this looks like a secret, which does not belong here: write it to a file and name that",
 	},
 }
 
@@ -257,19 +257,19 @@ func holdsSecret(text string) bool {
 
 // refuseSecrets reports every value below n that holds a secret, without showing it.
 func (r *reader) refuseSecrets(n *yaml.Node, path string) {
-	switch n.Kind {
-	case yaml.ScalarNode:
+	switch {
+	case n.Kind == yaml.ScalarNode:
 		for _, s := range inlineSecrets {
 			if s.pattern.MatchString(n.Value) {
 				r.wrong(place{n, path}, "%s", s.text)
 				return
 			}
 		}
-	case yaml.SequenceNode:
+	case n.Kind == yaml.SequenceNode:
 		for i, item := range n.Content {
 			r.refuseSecrets(item, fmt.Sprintf("%s[%d]", path, i))
 		}
-	case yaml.MappingNode:
+	case n.Kind == yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			r.refuseSecrets(n.Content[i+1], join(path, n.Content[i].Value))
 		}

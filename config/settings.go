@@ -31,9 +31,10 @@ const (
 )
 
 func (r *reader) policy(raw rawPolicy) decide.Policy {
+	ofCost := demand{"a share of the current cost, 0 or more and less than 1, such as 0.2 for 20 %", belowOne}
 	return decide.Policy{
-		Enter:            r.numberOr(raw.Enter, demand{"a share of the current cost, 0 or more and less than 1, such as 0.2 for 20 %", belowOne}, defaultEnter),
-		Leave:            r.numberOr(raw.Leave, demand{"a share of the current cost, 0 or more and less than 1, such as 0.1 for 10 %", belowOne}, defaultLeave),
+		Enter:            r.numberOr(raw.Enter, ofCost, defaultEnter),
+		Leave:            r.numberOr(raw.Leave, ofCost, defaultLeave),
 		Confirmations:    int(r.whole(raw.Confirmations, "evaluations in a row", 1, defaultConfirmations)),
 		ConfirmEvery:     r.duration(raw.ConfirmEvery, defaultConfirmEvery, true),
 		MinSavingUSD:     r.numberOr(raw.MinSavingUSD, demand{"dollars per month, 0 or more", notNegative}, defaultMinSavingUSD),

@@ -107,7 +107,7 @@ func (r *reader) pack(s scalar) string {
 // labels reads a list of label names.
 func (r *reader) labels(list []scalar) []string {
 	for _, s := range list {
-		if s.given() && !prommodel.LabelName(s.text()).IsValidLegacy() {
+		if s.given() && !prommodel.LegacyValidation.IsValidLabelName(s.text()) {
 			r.wrong(s.place, "got %s, want the name of a label", quote(s.text()))
 		}
 	}
@@ -117,7 +117,7 @@ func (r *reader) labels(list []scalar) []string {
 // wantLabels reports keys of m that cannot be labels.
 func (r *reader) wantLabels(at place, m map[string]scalar) {
 	for _, name := range slices.Sorted(maps.Keys(m)) {
-		if !prommodel.LabelName(name).IsValidLegacy() {
+		if !prommodel.LegacyValidation.IsValidLabelName(name) {
 			where := m[name].place
 			if where.node == nil {
 				where = at
