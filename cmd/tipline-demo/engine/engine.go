@@ -1,0 +1,120 @@
+// Package engine is a real Prometheus, its storage and its query language, in memory and behind its HTTP API, for the demo
+// and for tests.
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/textparse"
+	"github.com/prometheus/prometheus/promql"
+	"github.com/prometheus/prometheus/promql/parser"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb"
+)
+
+// An Engine stores samples and answers PromQL. Its methods may be called at the same time.
+type Engine struct {
+	dir     string
+	db      *tsdb.DB
+	queries *promql.Engine
+	parser  parser.Parser
+}
+
+// Open returns an empty engine. Nothing survives Close: there is no write-ahead log, and one head holds every sample.
+func Open() (*Engine, error) {
+	dir, err := os.MkdirTemp("", "tipline-demo-")
+	if err != nil {
+		return nil, err
+	}
+	options := tsdb.DefaultOptions()
+	options.WALSegmentSize = -1 // no write-ahead log
+	options.NoLockfile = true
+	options.RetentionDuration = (400 * 24 * time.Hour).Milliseconds()
+	options.MinBlockDuration = options.RetentionDuration // the head is never cut into blocks
+	options.MaxBlockDuration = options.RetentionDuration
+	quiet := slog.New(slog.DiscardHandler)
+	db, err := tsdb.Open(dir, quiet, nil, options, nil)
+	if err != nil {
+		return nil, errors.Join(err, os.RemoveAll(dir))
+	}
+	p := parser.NewParser(parser.Options{})
+	return &Engine{
+		dir: dir, db: db, parser: p,
+		queries: promql.NewEngine(promql.EngineOpts{
+			Logger: quiet, MaxSamples: 50_000_000, Timeout: 2 * time.Minute, LookbackDelta: 5 * time.Minute,
+			EnableAtModifier: true, EnableNegativeOffset: true, Parser: p,
+		}),
+	}, nil
+}
+
+// Close ends the engine and removes its files.
+func (e *Engine) Close() error {
+	return errors.Join(e.queries.Close(), e.db.Close(), os.RemoveAll(e.dir))
+}
+
+// Samples appends samples; they become visible together at Commit.
+type Samples struct{ to storage.Appender }
+
+// Begin starts a batch of samples. It must be ended with Commit.
+func (e *Engine) Begin() *Samples { return &Samples{e.db.Appender(context.Background())} }
+
+// Series is where the samples of one series go. The zero reference is looked up at the first Add.
+type Series struct {
+	Labels labels.Labels
+	ref    storage.SeriesRef
+}
+
+// Add appends a sample to s.
+func (b *Samples) Add(s *Series, at time.Time, value float64) error {
+	ref, err := b.to.Append(s.ref, s.Labels, at.UnixMilli(), value)
+	if err != nil {
+		return fmt.Errorf("%s at %s: %w", s.Labels, at.Format(time.RFC3339), err)
+	}
+	s.ref = ref
+	return nil
+}
+
+// Commit makes the samples of the batch visible.
+func (b *Samples) Commit() error { return b.to.Commit() }
+
+// Ingest appends an exposition in Prometheus' text format as if it had been scraped at the given time. Every value is passed
+// through change, which may be nil; extra labels are those that the scrape would add.
+func (e *Engine) Ingest(exposition []byte, at time.Time, extra map[string]string, change func(name string, value float64) float64) error {
+	p, err := textparse.New(exposition, "text/plain", labels.NewSymbolTable(), textparse.ParserOptions{FallbackContentType: "text/plain"})
+	if err != nil {
+		return err
+	}
+	batch := e.Begin()
+	for {
+		entry, err := p.Next()
+		if errors.Is(err, io.EOF) {
+			return batch.Commit()
+		}
+		if err != nil {
+			return errors.Join(err, batch.to.Rollback())
+		}
+		if entry != textparse.EntrySeries {
+			continue
+		}
+		_, _, value := p.Series()
+		var l labels.Labels
+		p.Labels(&l)
+		builder := labels.NewBuilder(l)
+		for name, v := range extra {
+			builder.Set(name, v)
+		}
+		if change != nil {
+			value = change(l.Get(labels.MetricName), value)
+		}
+		if err := batch.Add(&Series{Labels: builder.Labels()}, at, value); err != nil {
+			return errors.Join(err, batch.to.Rollback())
+		}
+	}
+}

@@ -1,0 +1,177 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	toolkit "github.com/prometheus/exporter-toolkit/web"
+
+	"tipline/cmd/internal/daemon"
+	"tipline/cmd/internal/gauges"
+	"tipline/cmd/internal/store"
+	"tipline/cmd/internal/web"
+	"tipline/collector"
+	"tipline/config"
+	"tipline/model"
+)
+
+// load reads and validates the configuration.
+func (p *program) load() (*config.Config, error) { return config.Load(p.configFile, collector.Packs()...) }
+
+// runDaemon runs until ctx ends, or with once for a single cycle.
+func (p *program) runDaemon(ctx context.Context, listen *toolkit.FlagConfig, once bool) int {
+	cfg, err := p.load()
+	if err != nil {
+		return p.fail(err)
+	}
+	file, err := store.Open(cfg.Store.Path)
+	if err != nil {
+		return p.fail(err)
+	}
+	defer file.Close()
+	if aside := file.Quarantined(); aside != "" {
+		p.log.Error("the data file was damaged and has been put aside; history is read again and no message repeats what was announced", "moved_to", aside)
+	}
+	registry := prometheus.NewRegistry()
+	d, err := daemon.New(daemon.Options{Load: p.load, Now: p.now, Log: p.log, Store: file, Registry: registry})
+	if err != nil {
+		return p.fail(err)
+	}
+	if once {
+		return p.runOnce(ctx, d)
+	}
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), gauges.New(d.Report))
+	return p.serve(ctx, d, file, registry, listen)
+}
+
+// runOnce evaluates one cycle, delivers what is due and prints the report.
+func (p *program) runOnce(ctx context.Context, d *daemon.Daemon) int {
+	report, err := d.Cycle(ctx)
+	if report == nil {
+		return p.fail(err)
+	}
+	if _, deliverErr := d.Deliver(ctx); deliverErr != nil {
+		err = errors.Join(err, deliverErr)
+	}
+	if printErr := printReport(p.stdout, report, "table"); printErr != nil {
+		return p.fail(printErr)
+	}
+	return p.verdict(report, err)
+}
+
+// verdict prints err and returns the exit code of a cycle that found report.
+func (p *program) verdict(report *model.Report, err error) int {
+	if err == nil {
+		return exitDone
+	}
+	p.fail(err)
+	for _, s := range report.Sources {
+		if !s.Up {
+			return exitUnreachable
+		}
+	}
+	return exitNotRight
+}
+
+// serve answers HTTP and runs the schedule until ctx ends; a SIGHUP reloads the configuration.
+func (p *program) serve(ctx context.Context, d *daemon.Daemon, file *store.Store, registry *prometheus.Registry, listen *toolkit.FlagConfig) int {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var tasks sync.WaitGroup
+	defer tasks.Wait()
+
+	handler := web.Handler(web.Options{
+		Report: d.Report, Ready: d.Ready, Reload: d.Reload, Gatherer: registry, Log: p.log,
+		Decision: func(id string) ([]byte, bool) {
+			row, err := file.Get("ledger", id)
+			return row, err == nil && row != nil
+		},
+	})
+	server := web.Server(handler)
+	failed := make(chan error, 1)
+	tasks.Go(func() {
+		if err := toolkit.ListenAndServe(server, listen, p.log); err != nil && !errors.Is(err, http.ErrServerClosed) {
+			failed <- err
+			cancel()
+		}
+	})
+	tasks.Go(func() { p.reloadOnHangup(ctx, d) })
+	p.log.Info("started", "config", p.configFile)
+	d.Serve(ctx)
+
+	closing, done := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer done()
+	if err := server.Shutdown(closing); err != nil {
+		p.log.Warn("open connections were cut", "error", err)
+	}
+	select {
+	case err := <-failed:
+		return p.fail(fmt.Errorf("web server: %w", err))
+	default:
+		p.log.Info("stopped")
+		return exitDone
+	}
+}
+
+// reloadOnHangup puts the configuration in force again at every SIGHUP.
+func (p *program) reloadOnHangup(ctx context.Context, d *daemon.Daemon) {
+	hangup := make(chan os.Signal, 1)
+	signal.Notify(hangup, syscall.SIGHUP)
+	defer signal.Stop(hangup)
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-hangup:
+			if err := d.Reload(); err != nil {
+				p.log.Error("reload refused; the configuration in force stays", "error", err)
+				continue
+			}
+			p.log.Info("configuration reloaded", "config", p.configFile)
+		}
+	}
+}
+
+// report evaluates every workload once, without alerts, and prints what it found.
+func (p *program) report(ctx context.Context, format, at string) int {
+	now := p.now
+	if at != "" {
+		t, err := time.Parse(time.RFC3339, at)
+		if err != nil {
+			fmt.Fprintf(p.stderr, "tipline: --at: got %q, want a time such as 2026-11-23T12:00:00Z\n", at)
+			return exitUsage
+		}
+		now = func() time.Time { return t }
+	}
+	cfg, err := p.load()
+	if err != nil {
+		return p.fail(err)
+	}
+	file, err := store.Open(cfg.Store.Path)
+	if err != nil {
+		return p.fail(err)
+	}
+	defer file.Close()
+	d, err := daemon.New(daemon.Options{Load: p.load, Now: now, Log: p.log, Store: file})
+	if err != nil {
+		return p.fail(err)
+	}
+	report, err := d.Evaluate(ctx)
+	if report == nil {
+		return p.fail(err)
+	}
+	if printErr := printReport(p.stdout, report, format); printErr != nil {
+		return p.fail(printErr)
+	}
+	return p.verdict(report, err)
+}
+

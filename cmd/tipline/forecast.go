@@ -1,0 +1,154 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"tipline/model"
+	"tipline/model/forecast"
+)
+
+// forecastOptions is what the forecast command is asked for.
+type forecastOptions struct {
+	origin   time.Time
+	horizons []int // days
+	shape    bool  // the load of the 168 hours after the origin instead of totals
+}
+
+// addForecast adds the forecast command to app and returns it as a function.
+func addForecast(app *kingpin.Application, p *program) func() int {
+	command := app.Command("forecast", "Project volumes from a CSV of hourly history; no server is needed.")
+	history := command.Flag("history", "The history: "+strings.Join(historyColumns, ",")+".").Required().PlaceHolder("FILE").String()
+	origin := command.Flag("origin", "Project from this hour on (RFC 3339); nothing at or after it is read. Default: the end of the history.").PlaceHolder("TIME").String()
+	horizons := command.Flag("horizons", "Days ahead, separated by commas.").Default("7,30").String()
+	out := command.Flag("out", "Write the CSV to this file instead of standard output.").PlaceHolder("FILE").String()
+	shape := command.Flag("shape", "Write the expected load of each of the 168 hours after the origin instead of totals.").Bool()
+	return func() int {
+		o := forecastOptions{shape: *shape}
+		var err error
+		if o.horizons, err = parseHorizons(*horizons); err != nil {
+			return p.usage(err)
+		}
+		if *origin != "" {
+			if o.origin, err = parseOrigin(*origin); err != nil {
+				return p.usage(err)
+			}
+		}
+		if err := forecastFile(*history, *out, o, p.stdout); err != nil {
+			return p.fail(err)
+		}
+		return exitDone
+	}
+}
+
+// usage prints what is wrong with the command line.
+func (p *program) usage(err error) int {
+	fmt.Fprintf(p.stderr, "tipline: %v\n", err)
+	return exitUsage
+}
+
+func parseHorizons(list string) ([]int, error) {
+	var days []int
+	for text := range strings.SplitSeq(list, ",") {
+		n, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil || n < 1 || n > 366 {
+			return nil, fmt.Errorf("--horizons: got %q, want days from 1 to 366", text)
+		}
+		days = append(days, n)
+	}
+	return days, nil
+}
+
+func parseOrigin(text string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil || !t.Equal(t.Truncate(time.Hour)) {
+		return t, fmt.Errorf("--origin: got %q, want the start of an hour such as 2025-03-28T09:00:00Z", text)
+	}
+	return t.UTC(), nil
+}
+
+// forecastFile reads the history from one file and writes the forecast to another, or to stdout when out is empty.
+func forecastFile(history, out string, o forecastOptions, stdout io.Writer) error {
+	in, err := os.Open(history)
+	if err != nil {
+		return fmt.Errorf("history: %w", err)
+	}
+	defer in.Close()
+	if out == "" {
+		return runForecast(in, history, o, stdout)
+	}
+	file, err := os.Create(out)
+	if err != nil {
+		return fmt.Errorf("out: %w", err)
+	}
+	if err := runForecast(in, history, o, file); err != nil {
+		_ = file.Close()
+		_ = os.Remove(out) // half a forecast must not look like one
+		return err
+	}
+	return file.Close()
+}
+
+// runForecast reads a history CSV called name and writes a forecast CSV, workloads in the order of their names. A workload
+// without one measured hour before the origin has no rows.
+func runForecast(history io.Reader, name string, o forecastOptions, out io.Writer) error {
+	usage, err := readHistory(history, name)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(out)
+	if o.shape {
+		fmt.Fprintln(w, "workload,origin,timestamp,point")
+	} else {
+		fmt.Fprintln(w, "workload,origin,horizon_days,point,lo80,hi80,lo95,hi95")
+	}
+	for _, u := range usage {
+		origin := o.origin
+		if origin.IsZero() {
+			origin = u.End()
+		}
+		if o.shape {
+			writeShape(w, u, origin)
+			continue
+		}
+		for _, days := range o.horizons {
+			if d, ok := forecast.Total(u, origin, time.Duration(days)*24*time.Hour); ok {
+				fmt.Fprintf(w, "%s,%s,%d", csvField(u.Workload), origin.Format(time.RFC3339), days)
+				for _, level := range []float64{0.50, 0.10, 0.90, 0.025, 0.975} {
+					fmt.Fprintf(w, ",%.0f", float64(d.At(level)))
+				}
+				fmt.Fprintln(w)
+			}
+		}
+	}
+	return w.Flush()
+}
+
+// writeShape writes the expected load of every hour of the week after origin.
+func writeShape(w io.Writer, u model.Usage, origin time.Time) {
+	f, ok := forecast.Project(u, origin)
+	if !ok {
+		return
+	}
+	week := float64(f.Next[model.Next7d].Total.At(0.50))
+	for h := range 168 {
+		at := origin.Add(time.Duration(h) * time.Hour)
+		monday := (int(at.Weekday()) + 6) % 7
+		fmt.Fprintf(w, "%s,%s,%s,%.0f\n", csvField(u.Workload), origin.Format(time.RFC3339), at.Format(time.RFC3339), week*f.HourOfWeek[monday*24+at.Hour()])
+	}
+}
+
+// csvField quotes a name that holds what CSV gives a meaning to.
+func csvField(text string) string {
+	if strings.ContainsAny(text, ",\"\n\r") {
+		return `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
+	}
+	return text
+}

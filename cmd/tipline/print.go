@@ -1,0 +1,152 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"unicode"
+
+	"tipline/model"
+)
+
+// printReport writes report in the given form: table, json or markdown.
+func printReport(w io.Writer, report *model.Report, format string) error {
+	switch format {
+	case "json":
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(report)
+	case "markdown":
+		return printMarkdown(w, report)
+	default:
+		return printTable(w, report)
+	}
+}
+
+// columns heads the table of workloads; row fills it.
+var columns = []string{"WORKLOAD", "NOW ON", "TOKENS 30D", "NEXT 30D (P10–P90)", "COST NOW", "VERDICT", "SAVES", "SURE", "ACT BY"}
+
+func row(w model.WorkloadReport) []string {
+	const unknown = "?"
+	used, next, pays, saves, sure, actBy := unknown, unknown, unknown, "", "", ""
+	if t := w.Usage.Last30dTokens; t != nil {
+		used = model.FormatTokens(*t)
+	}
+	if w.Forecast != nil {
+		q := w.Forecast.Next30dTokens
+		next = fmt.Sprintf("%s (%s–%s)", model.FormatTokens(q.P50), model.FormatTokens(q.P10), model.FormatTokens(q.P90))
+	}
+	for _, o := range w.Options {
+		if o.Option == w.Current && o.USDPerMonth != nil {
+			pays = model.FormatUSD(o.USDPerMonth.P50) + "/mo"
+		}
+	}
+	if w.Decision.Recommendation == model.Move {
+		if s := w.Decision.SavingUSDPerMonth; s != nil {
+			saves = model.FormatUSD(s.P50) + "/mo"
+		}
+		if p := w.Decision.ProbabilityCheaper; p != nil {
+			sure = model.FormatPercent(*p)
+		}
+	}
+	if w.Crossover != nil {
+		actBy = w.Crossover.ActBy
+	}
+	current := w.Current
+	if current == "" {
+		current = unknown
+	}
+	return []string{w.Workload, current, used, next, pays, verdict(w.Decision), saves, sure, actBy}
+}
+
+// verdict says in a few words what d recommends.
+func verdict(d model.Decision) string {
+	switch d.Recommendation {
+	case model.Move:
+		return "move to " + d.Option
+	case model.Stay:
+		return "stay (" + strings.ToLower(strings.ReplaceAll(d.Reason, "_", " ")) + ")"
+	default:
+		if d.Reason == model.ReasonNoFeasibleOption {
+			return "no feasible option"
+		}
+		return "unknown"
+	}
+}
+
+func printTable(w io.Writer, report *model.Report) error {
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, strings.Join(columns, "\t"))
+	for _, workload := range report.Workloads {
+		fmt.Fprintln(table, strings.Join(plain(row(workload)), "\t"))
+	}
+	if err := table.Flush(); err != nil {
+		return err
+	}
+	for _, line := range notes(report) {
+		fmt.Fprintln(w, plain([]string{line})[0])
+	}
+	return nil
+}
+
+func printMarkdown(w io.Writer, report *model.Report) error {
+	fmt.Fprintf(w, "# Inference cost report, %s\n\n", report.AsOf.Format("2006-01-02 15:04 UTC"))
+	fmt.Fprintf(w, "| %s |\n|%s\n", strings.Join(columns, " | "), strings.Repeat(" --- |", len(columns)))
+	for _, workload := range report.Workloads {
+		cells := plain(row(workload))
+		for i := range cells {
+			cells[i] = markdownEscape.Replace(cells[i])
+		}
+		fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | "))
+	}
+	for i, line := range notes(report) {
+		if i == 0 {
+			fmt.Fprintln(w)
+		}
+		fmt.Fprintf(w, "- %s\n", markdownEscape.Replace(plain([]string{strings.TrimSpace(line)})[0]))
+	}
+	return nil
+}
+
+// notes returns a line for everything that a reader of the table must know beside it.
+func notes(report *model.Report) []string {
+	var lines []string
+	for _, s := range report.Sources {
+		if !s.Up {
+			lines = append(lines, fmt.Sprintf("source %s is down: %s", s.Source, s.Error))
+		}
+	}
+	for _, w := range report.Workloads {
+		if w.Decision.Because != "" {
+			lines = append(lines, fmt.Sprintf("%s: %s (receipt %s)", w.Workload, w.Decision.Because, w.Decision.ID))
+		}
+		for _, warning := range w.Warnings {
+			if warning.Text != w.Decision.Because {
+				lines = append(lines, fmt.Sprintf("%s: %s", w.Workload, warning.Text))
+			}
+		}
+	}
+	for _, warning := range report.Warnings {
+		lines = append(lines, warning.Text)
+	}
+	return lines
+}
+
+var markdownEscape = strings.NewReplacer(
+	`\`, `\\`, "|", `\|`, "<", "&lt;", ">", "&gt;", "&", "&amp;", "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "!", `\!`)
+
+// plain removes what could move a terminal's cursor, end a line or turn the direction of writing.
+func plain(cells []string) []string {
+	out := make([]string, len(cells))
+	for i, cell := range cells {
+		out[i] = strings.Map(func(r rune) rune {
+			if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
+				return '\uFFFD'
+			}
+			return r
+		}, cell)
+	}
+	return out
+}

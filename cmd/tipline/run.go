@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+	"github.com/prometheus/common/promslog"
+	"github.com/prometheus/common/version"
+	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
+
+	"tipline/config"
+)
+
+// The exit codes of tipline.
+const (
+	exitDone        = 0
+	exitNotRight    = 1 // the thing checked is not right
+	exitUsage       = 2 // the command line is not right
+	exitUnreachable = 3 // a backend could not be reached
+)
+
+// program is one invocation: where it reads and writes, and what its command line says.
+type program struct {
+	getenv         func(string) string
+	stdout, stderr io.Writer
+	log            *slog.Logger
+	now            func() time.Time
+
+	configFile string
+}
+
+// run is tipline as a function: it runs the command that args name and returns the exit code.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	p := &program{getenv: getenv, stdout: stdout, stderr: stderr, now: time.Now}
+	app := kingpin.New("tipline", "Observes what LLM workloads use, projects their volume and says when another way of hosting pays.")
+	app.UsageWriter(stdout).ErrorWriter(stderr)
+	app.HelpFlag.Short('h')
+	code, ended := exitDone, false
+	app.Terminate(func(c int) { code, ended = c, true })
+	logging := promslog.Config{Writer: stderr, Style: promslog.SlogStyle}
+	logging.Level, logging.Format = promslog.NewLevel(), promslog.NewFormat()
+	app.Flag("config", "The configuration file.").Short('c').Default("tipline.yml").StringVar(&p.configFile)
+	app.Flag("log.level", "The least severe log line to write: debug, info, warn or error.").Default("info").SetValue(logging.Level)
+	app.Flag("log.format", "The form of a log line: logfmt or json.").Default("logfmt").SetValue(logging.Format)
+
+	commands := map[string]func(context.Context) int{}
+	command := func(name, help string) *kingpin.CmdClause { return app.Command(name, help) }
+
+	daemon := command("run", "Run the daemon: collect, evaluate and alert by the schedule of the configuration.")
+	once := daemon.Flag("once", "Evaluate one cycle, deliver what is due, print the report and exit.").Bool()
+	listen := kingpinflag.AddFlags(daemon, "127.0.0.1:9464")
+	commands["run"] = func(ctx context.Context) int { return p.runDaemon(ctx, listen, *once) }
+
+	check := command("check", "Read the configuration and print everything that is wrong with it.")
+	_ = check
+	commands["check"] = func(context.Context) int { return p.check() }
+
+	report := command("report", "Evaluate every workload once, without alerts, and print the report.")
+	format := report.Flag("output", "The form: table, json or markdown.").Short('o').Default("table").Enum("table", "json", "markdown")
+	at := report.Flag("at", "Evaluate as of this time (RFC 3339); nothing later is read.").PlaceHolder("TIME").String()
+	commands["report"] = func(ctx context.Context) int { return p.report(ctx, *format, *at) }
+
+	forecast := addForecast(app, p)
+	commands["forecast"] = func(context.Context) int { return forecast() }
+
+	command("version", "Print the version, the commit and the Go version.")
+	commands["version"] = func(context.Context) int {
+		fmt.Fprintln(stdout, version.Print("tipline"))
+		return exitDone
+	}
+
+	name, err := app.Parse(args)
+	if ended {
+		return code
+	}
+	if err != nil {
+		fmt.Fprintf(stderr, "tipline: %v, try --help\n", err)
+		return exitUsage
+	}
+	p.log = promslog.New(&logging)
+	return commands[name](ctx)
+}
+
+// fail prints err, a line for every problem, and returns the exit code that fits it.
+func (p *program) fail(err error) int {
+	var problems config.Problems
+	if errors.As(err, &problems) {
+		for _, problem := range problems {
+			fmt.Fprintln(p.stderr, problem)
+		}
+		return exitNotRight
+	}
+	fmt.Fprintln(p.stderr, "tipline: "+strings.ReplaceAll(err.Error(), "\n", "\ntipline: "))
+	return exitNotRight
+}
+
+// check prints every problem of the configuration.
+func (p *program) check() int {
+	cfg, err := p.load()
+	if err != nil {
+		return p.fail(err)
+	}
+	fmt.Fprintf(p.stdout, "%s: good: %s, %s, %s\n", p.configFile,
+		count(len(cfg.Sources), "source"), count(len(cfg.Options), "option"), count(len(cfg.Workloads), "workload stanza"))
+	return exitDone
+}
+
+// count puts n before thing, in the plural when it is not one.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
