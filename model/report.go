@@ -83,7 +83,7 @@ type OptionCost struct {
 	UnitCostFloorUSDPerMTok   *USDPerMTok     `json:"unit_cost_floor_usd_per_mtok,omitempty"`
 	EconomicUtilizationRatio  *Fraction       `json:"economic_utilization_ratio,omitempty"` // tokens served over tokens that its fleet could serve
 	IdleUSDPerMonth           *USD            `json:"idle_usd_per_month,omitempty"`         // part of the cost that serves nothing
-	ProbabilityCheaper        *Fraction       `json:"probability_cheaper,omitempty"` // than the current option
+	ProbabilityCheaper        *Fraction       `json:"probability_cheaper,omitempty"`        // than the current option
 	SavingUSDPerMonth         *Quantiles[USD] `json:"saving_usd_per_month,omitempty"`
 	Crossover                 *Crossover      `json:"crossover,omitempty"` // against the API that it would replace or that would replace it
 	Parts                     []CostPart      `json:"parts"`               // what the median cost is made of; sums to it

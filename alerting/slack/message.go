@@ -109,7 +109,7 @@ func Blocks(e alerting.Event) []slackapi.Block {
 		blocks = append(blocks, section("*Volume*\n"+escaper.Replace(line)))
 	}
 	if len(w.Options) > 0 {
-		blocks = append(blocks, section("*Cost at the projected volume*\n"+strings.Join(optionLines(w), "\n")))
+		blocks = append(blocks, section("*Cost at the projected volume*, for a month of 730 hours\n"+strings.Join(optionLines(w), "\n")))
 	}
 	if lines := reasons(w); len(lines) > 0 {
 		blocks = append(blocks, section("*Why*\n"+bullets(lines)))
@@ -238,12 +238,19 @@ func price(o model.OptionCost) string {
 		text += ", " + model.FormatUSDPerMTok(*o.USDPerMTok)
 	}
 	if o.Replicas != nil {
-		text += fmt.Sprintf(", %d replicas", *o.Replicas)
+		text += fmt.Sprintf(", %d %s", *o.Replicas, plural("replica", *o.Replicas))
 	}
 	if o.OwnShareRatio != nil {
 		text += ", " + model.FormatPercent(*o.OwnShareRatio) + " on own GPUs"
 	}
 	return text
+}
+
+func plural(thing string, n int64) string {
+	if n == 1 {
+		return thing
+	}
+	return thing + "s"
 }
 
 // reasons says what speaks for the verdict.

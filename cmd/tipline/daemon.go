@@ -25,7 +25,9 @@ import (
 )
 
 // load reads and validates the configuration.
-func (p *program) load() (*config.Config, error) { return config.Load(p.configFile, collector.Packs()...) }
+func (p *program) load() (*config.Config, error) {
+	return config.Load(p.configFile, collector.Packs()...)
+}
 
 // runDaemon runs until ctx ends, or with once for a single cycle.
 func (p *program) runDaemon(ctx context.Context, listen *toolkit.FlagConfig, once bool) int {
@@ -174,4 +176,3 @@ func (p *program) report(ctx context.Context, format, at string) int {
 	}
 	return p.verdict(report, err)
 }
-

@@ -45,7 +45,7 @@ func (b Bill) PerMTok() *big.Rat {
 // Validate returns an error that names every price outside its range.
 func (p Prices) Validate() error {
 	var errs []error
-	check := func(name string, r *big.Rat, most *big.Rat) {
+	check := func(name string, r, most *big.Rat) {
 		if r != nil && (r.Sign() < 0 || most != nil && r.Cmp(most) > 0) {
 			errs = append(errs, fmt.Errorf("%s: got %s, want 0 or more%s", name, decimal(r), upTo(most)))
 		}

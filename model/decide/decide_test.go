@@ -95,19 +95,31 @@ func TestDecide(t *testing.T) {
 		differs   string
 		because   string
 	}{
-		{name: "a small bill is never worth a fleet", tokens: 5e9, price: "0.90", recommend: model.Stay, option: "api",
-			reason: model.ReasonAlreadyBest, differs: BillTooSmall, because: "no allowed option costs less"},
-		{name: "a full fleet that costs more than the API never pays", tokens: 5e11, price: "0.30", recommend: model.Stay, option: "api",
-			reason: model.ReasonAlreadyBest, differs: UnitFloor, because: "no allowed option costs less"},
-		{name: "a dear API is left for the cheapest fleet", tokens: 2e10, price: "3", recommend: model.Move, option: "hybrid",
-			reason: model.ReasonSwitch, differs: HybridBeatsPure, because: "a saving of"},
-		{name: "regulated data may not use an API that is not approved", tokens: 1e9, price: "0.30", recommend: model.Move, option: "managed",
+		{
+			name: "a small bill is never worth a fleet", tokens: 5e9, price: "0.90", recommend: model.Stay, option: "api",
+			reason: model.ReasonAlreadyBest, differs: BillTooSmall, because: "no allowed option costs less",
+		},
+		{
+			name: "a full fleet that costs more than the API never pays", tokens: 5e11, price: "0.30", recommend: model.Stay, option: "api",
+			reason: model.ReasonAlreadyBest, differs: UnitFloor, because: "no allowed option costs less",
+		},
+		{
+			name: "a dear API is left for the cheapest fleet", tokens: 2e10, price: "3", recommend: model.Move, option: "hybrid",
+			reason: model.ReasonSwitch, differs: HybridBeatsPure, because: "a saving of",
+		},
+		{
+			name: "regulated data may not use an API that is not approved", tokens: 1e9, price: "0.30", recommend: model.Move, option: "managed",
 			edit: func(in *Input) { in.Constraints.Sensitivity = Regulated }, reason: model.ReasonCurrentInfeasible, differs: ManagedSameBoundary,
-			because: "api may not serve this workload (DATA_REGULATED)"},
-		{name: "an option without a price is not free", tokens: 2e10, price: "3", recommend: model.Unknown,
-			edit: func(in *Input) { in.Options[0].API = &cost.Prices{Output: rat("3")} }, reason: model.ReasonUnknown, because: "no price"},
-		{name: "a current option that nobody configured is unknown", tokens: 2e10, price: "3", recommend: model.Unknown,
-			edit: func(in *Input) { in.Current = "other" }, reason: model.ReasonUnknown, because: `"other" is not configured`},
+			because: "api may not serve this workload (DATA_REGULATED)",
+		},
+		{
+			name: "an option without a price is not free", tokens: 2e10, price: "3", recommend: model.Unknown,
+			edit: func(in *Input) { in.Options[0].API = &cost.Prices{Output: rat("3")} }, reason: model.ReasonUnknown, because: "no price",
+		},
+		{
+			name: "a current option that nobody configured is unknown", tokens: 2e10, price: "3", recommend: model.Unknown,
+			edit: func(in *Input) { in.Current = "other" }, reason: model.ReasonUnknown, because: `"other" is not configured`,
+		},
 		{name: "no volume is no verdict", tokens: 0, price: "3", recommend: model.Unknown, reason: model.ReasonUnknown, because: "no volume"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

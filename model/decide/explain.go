@@ -168,6 +168,9 @@ func (e explanation) wouldChange() []string {
 	if subject == nil || e.api == nil {
 		return sentences
 	}
+	if e.best != nil && e.best.option.Hosting == model.Hybrid {
+		return e.hybridWouldChange()
+	}
 	x, name := subject.crossover, subject.option.Name
 	switch where := e.position(subject); {
 	case x.Reason == model.NeverUnitFloor || x.Reason == model.NeverVariableAboveAPI:
@@ -185,6 +188,24 @@ func (e explanation) wouldChange() []string {
 			model.FormatUSDPerMTok(model.USDPerMTok(float(even))), model.FormatUSDPerMTok(model.USDPerMTok(float(e.now.linear.PerMTok)))))
 	}
 	return sentences
+}
+
+// hybridWouldChange says below which volume the API alone is cheaper again: where both curves meet, found by halving.
+func (e explanation) hybridWouldChange() []string {
+	api, hybrid := e.api.fast, e.best.fast
+	low, high := 0.0, float(e.demand.median)
+	if !(hybrid.at(high) < api.at(high)) {
+		return []string{}
+	}
+	for range 60 {
+		if middle := (low + high) / 2; hybrid.at(middle) < api.at(middle) {
+			high = middle
+		} else {
+			low = middle
+		}
+	}
+	return []string{fmt.Sprintf("less than %s tokens a month: below that %s alone is cheaper than %s",
+		model.FormatTokens(model.Tokens(high)), e.api.option.Name, e.best.option.Name)}
 }
 
 // standing is where the median volume is against the boundaries of a favourable set.
@@ -280,7 +301,7 @@ func (e explanation) whyNotFleet(rule model.Hosting) string {
 			return UnitFloor
 		}
 		smallest, ok := c.fleet.At(new(big.Rat))
-		if e.now.median.usd != nil && e.now.option.Hosting == model.API && ok && e.now.median.usd.Cmp(smallest.Cost) < 0 {
+		if ok && e.api != nil && e.api.median.usd != nil && e.api.median.usd.Cmp(smallest.Cost) < 0 {
 			return BillTooSmall
 		}
 	}

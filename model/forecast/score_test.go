@@ -3,7 +3,6 @@ package forecast
 import (
 	"compress/gzip"
 	"encoding/csv"
-	"fmt"
 	"io"
 	"maps"
 	"math"
@@ -200,7 +199,7 @@ func TestScore(t *testing.T) {
 			mean.n++
 		}
 		mean.lwis, mean.cov80, mean.cov95 = mean.lwis/mean.n, mean.cov80/mean.n, mean.cov95/mean.n
-		t.Log(fmt.Sprintf("%-14s lWIS %.3f cov80 %.2f cov95 %.2f (%.0f series)", cell, mean.lwis, mean.cov80, mean.cov95, mean.n))
+		t.Logf("%-14s lWIS %.3f cov80 %.2f cov95 %.2f (%.0f series)", cell, mean.lwis, mean.cov80, mean.cov95, mean.n)
 		headline.lwis += mean.lwis / float64(len(cells))
 		headline.cov80 += mean.cov80 / float64(len(cells))
 		headline.cov95 += mean.cov95 / float64(len(cells))
@@ -208,5 +207,5 @@ func TestScore(t *testing.T) {
 			t.Errorf("%s: cov95 %.3f, want 0.88 or more", cell, mean.cov95)
 		}
 	}
-	t.Log(fmt.Sprintf("headline lWIS %.4f cov80 %.3f cov95 %.3f", headline.lwis, headline.cov80, headline.cov95))
+	t.Logf("headline lWIS %.4f cov80 %.3f cov95 %.3f", headline.lwis, headline.cov80, headline.cov95)
 }
