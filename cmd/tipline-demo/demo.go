@@ -37,7 +37,7 @@ const longest = 90
 
 // show runs the demo until ctx ends, or with once until the first message.
 func show(ctx context.Context, s settings, out io.Writer) error {
-	prom, err := engine.Open()
+	prom, err := engine.Open(time.Now)
 	if err != nil {
 		return err
 	}

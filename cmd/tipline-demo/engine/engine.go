@@ -22,13 +22,15 @@ import (
 // An Engine stores samples and answers PromQL. Its methods may be called at the same time.
 type Engine struct {
 	dir     string
+	now     func() time.Time
 	db      *tsdb.DB
 	queries *promql.Engine
 	parser  parser.Parser
 }
 
-// Open returns an empty engine. Nothing survives Close: there is no write-ahead log, and one head holds every sample.
-func Open() (*Engine, error) {
+// Open returns an empty engine, for which a query without a time is one at now. Nothing survives Close: there is no
+// write-ahead log, and one head holds every sample, up to 200 days.
+func Open(now func() time.Time) (*Engine, error) {
 	dir, err := os.MkdirTemp("", "tipline-demo-")
 	if err != nil {
 		return nil, err
@@ -46,7 +48,7 @@ func Open() (*Engine, error) {
 	}
 	p := parser.NewParser(parser.Options{})
 	return &Engine{
-		dir: dir, db: db, parser: p,
+		dir: dir, now: now, db: db, parser: p,
 		queries: promql.NewEngine(promql.EngineOpts{
 			Logger: quiet, MaxSamples: 50_000_000, Timeout: 2 * time.Minute, LookbackDelta: 5 * time.Minute,
 			EnableAtModifier: true, EnableNegativeOffset: true, Parser: p,
@@ -62,7 +64,10 @@ func (e *Engine) Close() error {
 // Samples appends samples; they become visible together at Commit.
 type Samples struct{ to storage.Appender }
 
-// Begin starts a batch of samples. It must be ended with Commit.
+// Rollback forgets the samples of the batch.
+func (b *Samples) Rollback() error { return b.to.Rollback() }
+
+// Begin starts a batch of samples. It must be ended with Commit or Rollback.
 func (e *Engine) Begin() *Samples { return &Samples{e.db.Appender(context.Background())} }
 
 // Series is where the samples of one series go. The zero reference is looked up at the first Add.
@@ -84,9 +89,10 @@ func (b *Samples) Add(s *Series, at time.Time, value float64) error {
 // Commit makes the samples of the batch visible.
 func (b *Samples) Commit() error { return b.to.Commit() }
 
-// Ingest appends an exposition in Prometheus' text format as if it had been scraped at the given time. Every value is passed
-// through change, which may be nil; extra labels are those that the scrape would add.
-func (e *Engine) Ingest(exposition []byte, at time.Time, extra map[string]string, change func(name string, value float64) float64) error {
+// Ingest appends an exposition in Prometheus' text format as if it had been scraped at the given time. Labels of the target
+// are added as a scrape adds them; a label of the exposition by the same name becomes exported_ and that name. Every
+// value is passed through change, which may be nil.
+func (e *Engine) Ingest(exposition []byte, at time.Time, target map[string]string, change func(name string, value float64) float64) error {
 	p, err := textparse.New(exposition, "text/plain", labels.NewSymbolTable(), textparse.ParserOptions{FallbackContentType: "text/plain"})
 	if err != nil {
 		return err
@@ -98,7 +104,7 @@ func (e *Engine) Ingest(exposition []byte, at time.Time, extra map[string]string
 			return batch.Commit()
 		}
 		if err != nil {
-			return errors.Join(err, batch.to.Rollback())
+			return errors.Join(err, batch.Rollback())
 		}
 		if entry != textparse.EntrySeries {
 			continue
@@ -107,14 +113,17 @@ func (e *Engine) Ingest(exposition []byte, at time.Time, extra map[string]string
 		var l labels.Labels
 		p.Labels(&l)
 		builder := labels.NewBuilder(l)
-		for name, v := range extra {
+		for name, v := range target {
+			if own := l.Get(name); own != "" {
+				builder.Set("exported_"+name, own)
+			}
 			builder.Set(name, v)
 		}
 		if change != nil {
 			value = change(l.Get(labels.MetricName), value)
 		}
 		if err := batch.Add(&Series{Labels: builder.Labels()}, at, value); err != nil {
-			return errors.Join(err, batch.to.Rollback())
+			return errors.Join(err, batch.Rollback())
 		}
 	}
 }
