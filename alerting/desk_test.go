@@ -1,0 +1,340 @@
+package alerting
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+)
+
+// memory is a Store in memory whose Apply can be told to fail: before it persists, or after.
+type memory struct {
+	mu         sync.Mutex
+	rows       map[string]map[string][]byte
+	applied    int
+	failBefore func(n int) bool
+	failAfter  func(n int) bool
+}
+
+func (m *memory) Get(bucket, key string) ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.rows[bucket][key], nil
+}
+
+func (m *memory) Scan(bucket, prefix string, fn func(string, []byte) error) error {
+	m.mu.Lock()
+	rows := maps.Clone(m.rows[bucket])
+	m.mu.Unlock()
+	for _, key := range slices.Sorted(maps.Keys(rows)) {
+		if strings.HasPrefix(key, prefix) {
+			if err := fn(key, rows[key]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+var errDisk = errors.New("no space left on device")
+
+func (m *memory) Apply(batch map[string]map[string][]byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.applied++
+	if m.failBefore != nil && m.failBefore(m.applied) {
+		return errDisk
+	}
+	if m.rows == nil {
+		m.rows = map[string]map[string][]byte{}
+	}
+	for bucket, rows := range batch {
+		if m.rows[bucket] == nil {
+			m.rows[bucket] = map[string][]byte{}
+		}
+		for key, value := range rows {
+			if value == nil {
+				delete(m.rows[bucket], key)
+				continue
+			}
+			m.rows[bucket][key] = value
+		}
+	}
+	if m.failAfter != nil && m.failAfter(m.applied) {
+		return errDisk
+	}
+	return nil
+}
+
+// mailbox is a Notifier that keeps what it accepted and fails as told.
+type mailbox struct {
+	name     string
+	accepted []Event
+	fail     func(attempt int) error
+	attempts int
+}
+
+func (m *mailbox) Name() string { return m.name }
+
+func (m *mailbox) Send(_ context.Context, e Event) error {
+	m.attempts++
+	if m.fail != nil {
+		if err := m.fail(m.attempts); err != nil {
+			return err
+		}
+	}
+	m.accepted = append(m.accepted, e)
+	return nil
+}
+
+func newDesk(t *testing.T, s Store, to ...Notifier) *Desk {
+	t.Helper()
+	d, err := NewDesk(s, to, policy, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// consider evaluates one day after another, given by a timeline.
+func consider(t *testing.T, d *Desk, from int, timeline string) []Reason {
+	t.Helper()
+	var reasons []Reason
+	for i, c := range timeline {
+		considered, err := d.Consider([]Judged{{Report: answers(c), Receipt: []byte("{}")}}, morning.AddDate(0, 0, from+i))
+		if err != nil {
+			t.Fatal(err)
+		}
+		reasons = append(reasons, considered[0].Reason)
+	}
+	return reasons
+}
+
+// deliverAll delivers until nothing is due before the given time.
+func deliverAll(t *testing.T, d *Desk, from, until time.Time) {
+	t.Helper()
+	for at := from; !at.After(until); {
+		next, err := d.Deliver(t.Context(), at)
+		if err != nil {
+			t.Log(err)
+		}
+		if next.IsZero() {
+			return
+		}
+		if !next.After(at) {
+			next = at.Add(time.Second)
+		}
+		at = next
+	}
+}
+
+func TestAnnouncedOnceAcrossRestarts(t *testing.T) {
+	t.Parallel()
+	store, box := &memory{}, &mailbox{name: "box"}
+	for i, c := range "SSSXXXXXXX" {
+		d := newDesk(t, store, box) // a restart before every evaluation
+		consider(t, d, i, string(c))
+		deliverAll(t, d, morning.AddDate(0, 0, i), morning.AddDate(0, 0, i).Add(time.Hour))
+	}
+	if len(box.accepted) != 1 || box.accepted[0].Reason != Switched || box.accepted[0].Repeat {
+		t.Fatalf("got %d messages (%+v), want one that the verdict switched", len(box.accepted), box.accepted)
+	}
+	if len(store.rows["ledger"]) == 0 || store.rows["ledger"]["0123456789ab"] == nil {
+		t.Errorf("the ledger holds %d receipts, want that of the decision", len(store.rows["ledger"]))
+	}
+	if len(store.rows["outbox"]) != 0 {
+		t.Errorf("the outbox still holds %d letters", len(store.rows["outbox"]))
+	}
+}
+
+// TestFailedWrites fails every write in turn, once before it persists and once after, and restarts.
+func TestFailedWrites(t *testing.T) {
+	t.Parallel()
+	for _, persisted := range []bool{false, true} {
+		for n := 1; n <= 12; n++ {
+			t.Run(fmt.Sprintf("write %d, persisted %v", n, persisted), func(t *testing.T) {
+				t.Parallel()
+				store, box := &memory{}, &mailbox{name: "box"}
+				fail := func(k int) bool { return k == n }
+				if persisted {
+					store.failAfter = fail
+				} else {
+					store.failBefore = fail
+				}
+				d := newDesk(t, store, box)
+				for i := range 12 {
+					at := morning.AddDate(0, 0, i)
+					if _, err := d.Consider([]Judged{{Report: answers('X'), Receipt: []byte("{}")}}, at); err != nil {
+						d = newDesk(t, store, box) // as after a crash
+					}
+					deliverAll(t, d, at, at.Add(time.Hour))
+				}
+				if len(box.accepted) < 1 || len(box.accepted) > 2 {
+					t.Fatalf("got %d messages, want one, or two where a write failed around the delivery", len(box.accepted))
+				}
+				if len(box.accepted) == 2 && (box.accepted[0].ID != box.accepted[1].ID || !box.accepted[1].Repeat) {
+					t.Errorf("the second message %+v is not marked as a repeat of the first", box.accepted[1])
+				}
+			})
+		}
+	}
+}
+
+func TestNothingMovesWithoutTheDisk(t *testing.T) {
+	t.Parallel()
+	store, box := &memory{failBefore: func(int) bool { return true }}, &mailbox{name: "box"}
+	d := newDesk(t, store, box)
+	for i := range 5 {
+		if _, err := d.Consider([]Judged{{Report: answers('X')}}, morning.AddDate(0, 0, i)); !errors.Is(err, errDisk) {
+			t.Fatalf("got %v, want the disk's error", err)
+		}
+	}
+	store.failBefore = nil
+	if got := consider(t, d, 5, "XXX"); got[0] != Waiting || got[1] != Waiting || got[2] != FirstSeen {
+		t.Errorf("once the disk is back: got %v, want the confirmation from its beginning", got)
+	}
+}
+
+func TestDeliver(t *testing.T) {
+	t.Parallel()
+	refused := func(remedy Remedy, after time.Duration, n int) func(int) error {
+		return func(attempt int) error {
+			if attempt > n {
+				return nil
+			}
+			return &SendError{Remedy: remedy, After: after, Err: errors.New("refused")}
+		}
+	}
+	for _, tc := range []struct {
+		name     string
+		fail     func(int) error
+		during   time.Duration
+		attempts int
+		accepted int
+		repeat   bool
+		plain    bool
+		parked   bool
+	}{
+		{name: "what is accepted is sent once", during: time.Hour, attempts: 1, accepted: 1},
+		{name: "an outage is waited for, at most five minutes at a time", fail: refused(Retry, 0, 20), during: 2 * time.Hour, attempts: 21, accepted: 1},
+		{name: "a limit is respected as long as it asks", fail: refused(Retry, 40*time.Minute, 1), during: 39 * time.Minute, attempts: 1},
+		{name: "and then kept", fail: refused(Retry, 40*time.Minute, 1), during: 41 * time.Minute, attempts: 2, accepted: 1},
+		{name: "an absurd limit is cut to an hour", fail: refused(Retry, 999*time.Hour, 1), during: 61 * time.Minute, attempts: 2, accepted: 1},
+		{name: "what may have arrived is marked when it is sent again", fail: refused(Reconcile, 0, 1), during: time.Hour, attempts: 2, accepted: 1, repeat: true},
+		{name: "a refused layout is sent as text", fail: refused(Simplify, 0, 1), during: time.Minute, attempts: 2, accepted: 1, plain: true},
+		{name: "refused text waits for a person", fail: refused(Simplify, 0, 99), during: 30 * time.Minute, attempts: 2, parked: true},
+		{name: "a wrong token waits for a person and is tried every hour", fail: refused(FixSettings, 0, 2), during: 150 * time.Minute, attempts: 3, accepted: 1},
+		{name: "and is never dropped", fail: refused(FixSettings, 0, 999), during: 48 * time.Hour, attempts: 49, parked: true},
+		{name: "an unknown failure is retried", fail: func(n int) error {
+			if n == 1 {
+				return errors.New("strange")
+			}
+			return nil
+		}, during: time.Minute, attempts: 2, accepted: 1},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			box := &mailbox{name: "box", fail: tc.fail}
+			d := newDesk(t, &memory{}, box)
+			consider(t, d, 0, "XXX")
+			at := morning.AddDate(0, 0, 2)
+			deliverAll(t, d, at, at.Add(tc.during))
+			if box.attempts != tc.attempts || len(box.accepted) != tc.accepted {
+				t.Errorf("got %d attempts and %d messages, want %d and %d", box.attempts, len(box.accepted), tc.attempts, tc.accepted)
+			}
+			if got := len(d.Parked()) > 0; got != tc.parked {
+				t.Errorf("waiting for a person: got %v, want %v", d.Parked(), tc.parked)
+			}
+			if d.Pending() != 1-tc.accepted {
+				t.Errorf("got %d pending messages, want %d", d.Pending(), 1-tc.accepted)
+			}
+			if tc.accepted > 0 && (box.accepted[0].Repeat != tc.repeat || box.accepted[0].Plain != tc.plain) {
+				t.Errorf("got repeat %v and plain %v, want %v and %v", box.accepted[0].Repeat, box.accepted[0].Plain, tc.repeat, tc.plain)
+			}
+		})
+	}
+}
+
+func TestSupersededIsMerged(t *testing.T) {
+	t.Parallel()
+	down := true
+	box := &mailbox{name: "box", fail: func(int) error {
+		if down {
+			return &SendError{Remedy: Retry, Err: errors.New("refused")}
+		}
+		return nil
+	}}
+	healthy := &mailbox{name: "healthy"}
+	d := newDesk(t, &memory{}, box, healthy)
+	for i, c := range "XXXzzzYYY" {
+		consider(t, d, i, string(c))
+		at := morning.AddDate(0, 0, i)
+		deliverAll(t, d, at, at.Add(time.Hour))
+	}
+	down = false
+	deliverAll(t, d, morning.AddDate(0, 0, 9), morning.AddDate(0, 0, 10))
+	if len(healthy.accepted) != 3 {
+		t.Errorf("the notifier that works got %d messages, want 3", len(healthy.accepted))
+	}
+	if len(box.accepted) != 1 || len(box.accepted[0].Superseded) != 2 || box.accepted[0].Report.Decision.Option != "Y" {
+		t.Errorf("after the outage: got %+v, want only the latest, naming the two before", box.accepted)
+	}
+}
+
+func TestCorruptRowsArePutAside(t *testing.T) {
+	t.Parallel()
+	store := &memory{rows: map[string]map[string][]byte{
+		"state":  {"support": []byte("{not json"), "future": []byte(`{"version": 99}`)},
+		"outbox": {"00000000000000000001/box": []byte{0xff}},
+	}}
+	d := newDesk(t, store, &mailbox{name: "box"})
+	if d.Pending() != 0 {
+		t.Errorf("got %d pending messages, want none", d.Pending())
+	}
+	for bucket, key := range map[string]string{"state": "corrupt/support", "outbox": "corrupt/00000000000000000001/box"} {
+		if store.rows[bucket][key] == nil {
+			t.Errorf("%s: %q is not kept", bucket, key)
+		}
+	}
+	if got := consider(t, newDesk(t, store), 0, "SSS"); got[2] != Settled {
+		t.Errorf("after the damage: got %v, want a fresh start", got)
+	}
+}
+
+func FuzzLoad(f *testing.F) {
+	good, err := json.Marshal(letter{Version: 1, Notifier: "box", Number: 1, Event: Event{Version: 1}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(`{"version":1,"state":{"current":"now"}}`), good)
+	f.Fuzz(func(t *testing.T, state, row []byte) {
+		store := &memory{rows: map[string]map[string][]byte{"state": {"support": state}, "outbox": {"00000000000000000001/box": row}}}
+		d := newDesk(t, store, &mailbox{name: "box"})
+		if _, err := d.Consider([]Judged{{Report: answers('S')}}, morning); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := d.Deliver(t.Context(), morning); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+func TestForgottenWorkloads(t *testing.T) {
+	t.Parallel()
+	store := &memory{}
+	d := newDesk(t, store)
+	consider(t, d, 0, "SSS")
+	if _, err := d.Consider(nil, morning.AddDate(0, 0, 89)); err != nil || store.rows["state"]["support"] == nil {
+		t.Errorf("after 87 days (%v) the state is gone, want it kept", err)
+	}
+	if _, err := d.Consider([]Judged{}, morning.AddDate(0, 0, 93)); err != nil || store.rows["state"]["support"] != nil {
+		t.Errorf("after 91 days (%v) the state is kept, want it gone", err)
+	}
+}
