@@ -197,12 +197,12 @@ func signed(g model.Fraction) string {
 func optionLines(w model.WorkloadReport) []string {
 	var first, rest []string
 	for _, o := range w.Options {
-		mark := "▫️"
+		mark := "▫"
 		switch o.Option {
 		case w.Decision.Option:
-			mark = "✅"
+			mark = "✓"
 		case w.Current:
-			mark = "▪️"
+			mark = "▪"
 		}
 		line := mark + " " + name(o.Option) + " " + price(o)
 		if o.Option == w.Current {
@@ -211,7 +211,7 @@ func optionLines(w model.WorkloadReport) []string {
 		if len(o.Blocked) > 0 {
 			line += " · not allowed: " + words(strings.Join(o.Blocked, ", "), 120)
 		}
-		if mark == "▫️" {
+		if mark == "▫" {
 			rest = append(rest, line)
 			continue
 		}

@@ -38,7 +38,7 @@ func Preview(e alerting.Event, width int, color bool) string {
 	b.WriteString("╭" + rule + "╮\n")
 	line := func(text string, strong bool) {
 		for _, part := range wrap(text, width-4) {
-			padded := part + strings.Repeat(" ", max(0, width-4-columns(part)))
+			padded := part + strings.Repeat(" ", max(0, width-4-utf8.RuneCountInString(part)))
 			if strong {
 				padded = bold(padded)
 			}
@@ -79,9 +79,9 @@ func wrap(text string, width int) []string {
 	var lines []string
 	current := ""
 	for _, word := range strings.Fields(text) {
-		for columns(word) > width-columns(indent) {
+		for utf8.RuneCountInString(word) > width-utf8.RuneCountInString(indent) {
 			runes := []rune(word)
-			cut := width - columns(indent) - 1
+			cut := width - utf8.RuneCountInString(indent) - 1
 			if current != "" {
 				lines, current = append(lines, current), indent
 			}
@@ -90,16 +90,11 @@ func wrap(text string, width int) []string {
 		switch {
 		case current == "" || current == indent:
 			current += word
-		case columns(current)+1+columns(word) > width:
+		case utf8.RuneCountInString(current)+1+utf8.RuneCountInString(word) > width:
 			lines, current = append(lines, current), indent+word
 		default:
 			current += " " + word
 		}
 	}
 	return append(lines, current)
-}
-
-// columns returns how many columns text takes; the marks of the options take two.
-func columns(text string) int {
-	return utf8.RuneCountInString(text) + strings.Count(text, "✅") - strings.Count(text, "\ufe0f")
 }
