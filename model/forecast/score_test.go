@@ -36,7 +36,7 @@ func readCSV(t testing.TB, path string, fn func(row []string)) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer file.Close()
+	defer func() { _ = file.Close() }()
 	var r io.Reader = file
 	if filepath.Ext(path) == ".gz" {
 		if r, err = gzip.NewReader(file); err != nil {
@@ -132,8 +132,9 @@ func cellOf(group, days string) string {
 
 type score struct{ lwis, cov80, cov95, n float64 }
 
-// TestScore scores the forecaster on the development set as section 4 and 5 of the forecast protocol say. The bounds are what
-// this version reaches, with room for a change that costs nothing: a regression shows here first.
+// TestScore scores the forecaster on the development set as sections 4 and 5 of the forecast protocol say. The bound is what
+// this version reaches, 0.1306, with room for a change that costs nothing: a regression shows here first. The constants were
+// tuned on this very set; with those of the intervals cross-validated by workload the headline is 0.133.
 func TestScore(t *testing.T) {
 	t.Parallel()
 	if testing.Short() {
@@ -199,7 +200,7 @@ func TestScore(t *testing.T) {
 			mean.n++
 		}
 		mean.lwis, mean.cov80, mean.cov95 = mean.lwis/mean.n, mean.cov80/mean.n, mean.cov95/mean.n
-		t.Logf("%-14s lWIS %.3f cov80 %.2f cov95 %.2f (%.0f series)", cell, mean.lwis, mean.cov80, mean.cov95, mean.n)
+		t.Logf("%-14s lWIS %.4f cov80 %.2f cov95 %.2f (%.0f series)", cell, mean.lwis, mean.cov80, mean.cov95, mean.n)
 		headline.lwis += mean.lwis / float64(len(cells))
 		headline.cov80 += mean.cov80 / float64(len(cells))
 		headline.cov95 += mean.cov95 / float64(len(cells))
@@ -208,4 +209,10 @@ func TestScore(t *testing.T) {
 		}
 	}
 	t.Logf("headline lWIS %.4f cov80 %.3f cov95 %.3f", headline.lwis, headline.cov80, headline.cov95)
+	if headline.lwis > 0.136 {
+		t.Errorf("headline lWIS %.4f, want 0.136 or less", headline.lwis)
+	}
+	if headline.cov80 < 0.75 || headline.cov80 > 0.85 || headline.cov95 < 0.93 || headline.cov95 > 0.97 {
+		t.Errorf("cov80 %.3f, cov95 %.3f, want 0.75 to 0.85 and 0.93 to 0.97", headline.cov80, headline.cov95)
+	}
 }

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"encoding/csv"
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+const historyHeader = "timestamp,workload,input_tokens,output_tokens,requests\n"
+
+var historyEnd = time.Date(2026, 11, 23, 9, 0, 0, 0, time.UTC)
+
+// historyRows writes n hours of the given workloads before historyEnd, hour by hour.
+func historyRows(n int, workloads ...string) string {
+	var b strings.Builder
+	b.WriteString(historyHeader)
+	for back := n; back > 0; back-- {
+		at := historyEnd.Add(-time.Duration(back) * time.Hour)
+		for _, w := range workloads {
+			fmt.Fprintf(&b, "%s,%s,%d,%d,%d\n", at.Format(time.RFC3339), csvField(w), 1000*(10+at.Hour()), 100*(10+at.Hour()), 10+at.Hour())
+		}
+	}
+	return b.String()
+}
+
+func forecastCSV(t *testing.T, history string, o forecastOptions) [][]string {
+	t.Helper()
+	var out bytes.Buffer
+	if err := runForecast(strings.NewReader(history), "history.csv", o, &out); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(&out).ReadAll()
+	if err != nil {
+		t.Fatalf("the output is no CSV: %v", err)
+	}
+	return rows
+}
+
+func TestForecastCSV(t *testing.T) {
+	t.Parallel()
+	options := forecastOptions{origin: historyEnd, horizons: []int{7, 30}}
+	rows := forecastCSV(t, historyRows(1000, "checkout-bot", `odd, "name"`, "a"), options)
+	if got, want := strings.Join(rows[0], ","), "workload,origin,horizon_days,point,lo80,hi80,lo95,hi95"; got != want {
+		t.Errorf("header: got %s, want %s", got, want)
+	}
+	var keys []string
+	for _, row := range rows[1:] {
+		keys = append(keys, row[0]+" "+row[2])
+		if row[1] != "2026-11-23T09:00:00Z" {
+			t.Errorf("origin: got %s, want 2026-11-23T09:00:00Z", row[1])
+		}
+		var q []float64
+		for _, i := range []int{6, 4, 3, 5, 7} { // lo95 lo80 point hi80 hi95
+			v, err := strconv.ParseFloat(row[i], 64)
+			if err != nil || v < 0 || len(q) > 0 && v < q[len(q)-1] {
+				t.Errorf("%v: want ordered non-negative quantiles", row)
+			}
+			q = append(q, v)
+		}
+	}
+	want := []string{"a 7", "a 30", "checkout-bot 7", "checkout-bot 30", `odd, "name" 7`, `odd, "name" 30`}
+	if strings.Join(keys, "|") != strings.Join(want, "|") {
+		t.Errorf("rows: got %q, want %q", keys, want)
+	}
+}
+
+func TestForecastIsDeterministic(t *testing.T) {
+	t.Parallel()
+	var outputs [3]bytes.Buffer
+	for i := range outputs {
+		o := forecastOptions{origin: historyEnd, horizons: []int{7, 30}, shape: i == 2}
+		if err := runForecast(strings.NewReader(historyRows(500, "b", "a", "c")), "history.csv", o, &outputs[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !bytes.Equal(outputs[0].Bytes(), outputs[1].Bytes()) {
+		t.Errorf("the same history gives other bytes:\n%s\n%s", &outputs[0], &outputs[1])
+	}
+}
+
+func TestForecastReadsNothingAfterTheOrigin(t *testing.T) {
+	t.Parallel()
+	o := forecastOptions{origin: historyEnd.Add(-100 * time.Hour), horizons: []int{7}}
+	all := historyRows(600, "a")
+	cut := strings.Join(strings.SplitAfter(all, "\n")[:501], "")
+	if got, want := forecastCSV(t, all, o), forecastCSV(t, cut, o); fmt.Sprint(got) != fmt.Sprint(want) {
+		t.Errorf("the future changes the forecast: got %v, want %v", got, want)
+	}
+}
+
+func TestForecastShape(t *testing.T) {
+	t.Parallel()
+	rows := forecastCSV(t, historyRows(1000, "a"), forecastOptions{origin: historyEnd, shape: true})
+	if got, want := strings.Join(rows[0], ","), "workload,origin,timestamp,point"; got != want {
+		t.Errorf("header: got %s, want %s", got, want)
+	}
+	if len(rows) != 1+168 {
+		t.Fatalf("got %d rows, want the 168 hours after the origin", len(rows)-1)
+	}
+	if first, last := rows[1][2], rows[168][2]; first != "2026-11-23T09:00:00Z" || last != "2026-11-30T08:00:00Z" {
+		t.Errorf("got hours %s to %s, want 2026-11-23T09:00:00Z to 2026-11-30T08:00:00Z", first, last)
+	}
+}
+
+func TestForecastOfYoungAndUnmeasuredWorkloads(t *testing.T) {
+	t.Parallel()
+	o := forecastOptions{origin: historyEnd, horizons: []int{7}}
+	if rows := forecastCSV(t, historyRows(1, "a"), o); len(rows) != 2 {
+		t.Errorf("one hour of history: got %v, want a forecast", rows)
+	}
+	o.origin = historyEnd.Add(-50 * time.Hour)
+	if rows := forecastCSV(t, historyRows(50, "a"), o); len(rows) != 1 {
+		t.Errorf("no hour before the origin: got %v, want the header alone", rows)
+	}
+}
+
+func TestReadHistorySurvivesArtefacts(t *testing.T) {
+	t.Parallel()
+	text := historyRows(1000, "a")
+	o := forecastOptions{origin: historyEnd, horizons: []int{7}}
+	want := forecastCSV(t, text, o)
+	lines := strings.SplitAfter(text, "\n")
+	lines[900] = strings.Replace(lines[900], ",a,", ",a,-99999", 1)
+	lines[990] = strings.Replace(lines[990], "000,", "000000,", 1)
+	got := forecastCSV(t, strings.Join(lines, ""), o)
+	a, _ := strconv.ParseFloat(got[1][3], 64)
+	b, _ := strconv.ParseFloat(want[1][3], 64)
+	if a < 0.9*b || a > 1.1*b {
+		t.Errorf("point: got %g, want about %g", a, b)
+	}
+}
+
+func TestReadHistoryErrors(t *testing.T) {
+	t.Parallel()
+	row := "2026-11-23T00:00:00Z,a,1,2,3\n"
+	for name, test := range map[string]struct{ text, want string }{
+		"an empty file":            {"", "history.csv: empty, want the header timestamp,workload,input_tokens,output_tokens,requests"},
+		"no rows":                  {historyHeader, "history.csv: no rows after the header"},
+		"another header":           {"time,workload,input_tokens,output_tokens,requests\n", `history.csv:1: header: got "time,workload,input_tokens,output_tokens,requests"`},
+		"a time that is no hour":   {historyHeader + "2026-11-23T00:30:00Z,a,1,2,3\n", `history.csv:2: timestamp: got "2026-11-23T00:30:00Z", want the start of an hour`},
+		"a time that is no time":   {historyHeader + row + "yesterday,a,1,2,3\n", `history.csv:3: timestamp: got "yesterday"`},
+		"no workload":              {historyHeader + "2026-11-23T00:00:00Z,,1,2,3\n", `history.csv:2: workload: got ""`},
+		"a volume in words":        {historyHeader + "2026-11-23T00:00:00Z,a,1,many,3\n", `history.csv:2: output_tokens: got "many", want a number`},
+		"a volume that is no size": {historyHeader + "2026-11-23T00:00:00Z,a,NaN,2,3\n", `history.csv:2: input_tokens: got "NaN", want a number`},
+		"an hour twice":            {historyHeader + row + row, "history.csv:3: timestamp: got 2026-11-23T00:00:00Z"},
+		"rows out of order":        {historyHeader + "2026-11-23T01:00:00Z,a,1,2,3\n" + row, "want ascending hours"},
+		"a column too few":         {historyHeader + "2026-11-23T00:00:00Z,a,1,2\n", "history.csv"},
+		"a wrong century":          {historyHeader + row + "2926-11-23T01:00:00Z,a,1,2,3\n", "history.csv:3: timestamp: got 2926-11-23T01:00:00Z"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			_, err := readHistory(strings.NewReader(test.text), "history.csv")
+			if err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%q: got %v, want %q in it", test.text, err, test.want)
+			}
+		})
+	}
+}
+
+// FuzzReadHistory checks that no file makes the reader panic or return hours that it did not read.
+func FuzzReadHistory(f *testing.F) {
+	f.Add(historyRows(3, "a", "b"))
+	f.Add("")
+	f.Add(historyHeader + "2026-11-23T00:00:00Z,a,-1,1e300,3\n2026-11-23T05:00:00+05:00,a,1,2,3\n")
+	f.Add(historyHeader + "0001-01-01T00:00:00Z,a,1,2,3\n9999-01-01T00:00:00Z,a,1,2,3\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		usage, err := readHistory(strings.NewReader(text), "history.csv")
+		if err != nil {
+			return
+		}
+		if len(usage) == 0 {
+			t.Error("got neither a workload nor an error")
+		}
+		for _, u := range usage {
+			if len(u.Hours) == 0 || !u.Hours[0].Measured() || !u.Hours[len(u.Hours)-1].Measured() {
+				t.Errorf("%q: got %d hours, want them to begin and end with a row", u.Workload, len(u.Hours))
+			}
+		}
+	})
+}

@@ -1,0 +1,123 @@
+package forecast
+
+import "math"
+
+// line is a forecast of the logarithm of the level: a start and a daily growth that fades.
+type line struct {
+	level   float64
+	growth  float64 // per day, at the origin
+	damping float64 // share of the growth left after each day
+}
+
+// furthest is the largest change of level, as a logarithm, that any line forecasts: a launch does not grow for ever.
+const furthest = 3
+
+// at returns the level h days after the origin, 1 being the first day.
+func (l line) at(h int) float64 {
+	days := float64(h)
+	if l.damping < 1 {
+		days = l.damping * (1 - math.Pow(l.damping, days)) / (1 - l.damping)
+	}
+	return l.level + max(-furthest, min(furthest, l.growth*days))
+}
+
+// member is a simple forecaster: it reads the first end days.
+type member func(l levels, end int) (line, bool)
+
+// members are the forecasters that are combined. None is good everywhere, and their errors differ. Weights and dampings are
+// round numbers that did well on the development set of the forecast protocol.
+var members = []member{
+	averageOf(3), averageOf(week), averageOf(2 * week), averageOf(4 * week),
+	smoothing(0.15), holt(0.4, 0.1, 0.95), theta, regression(6*week, 0.985),
+}
+
+// averageOf forecasts the mean of the last n days, weekdays weighed by their usual use.
+func averageOf(n int) member {
+	return func(l levels, end int) (line, bool) {
+		var sum, share float64
+		for i := max(0, end-n); i < end; i++ {
+			if v := l.days[i]; !math.IsNaN(v) {
+				sum, share = sum+v, share+l.season[place(i, len(l.days))]
+			}
+		}
+		if share <= 0.2 {
+			return line{}, false // nothing but days that are idle in every week
+		}
+		return line{level: math.Log(max(sum/share, least(l, end))), damping: 1}, true
+	}
+}
+
+// least is the smallest level that is told from nothing: a hundredth of the mean of four weeks.
+func least(l levels, end int) float64 {
+	m, _ := mean(l.days[max(0, end-4*week):end])
+	return max(m/100, 1e-3)
+}
+
+// smoothing is simple exponential smoothing with weight alpha on the newest day (Brown 1956).
+func smoothing(alpha float64) member { return holt(alpha, 0, 1) }
+
+// holt is exponential smoothing of level and damped growth (Holt 1957; Gardner and McKenzie 1985). A surprise counts as
+// far as three times the usual one, so that one odd day does not turn the trend (Gelper, Fried and Croux 2010).
+func holt(alpha, beta, damping float64) member {
+	return func(l levels, end int) (line, bool) {
+		f := line{damping: damping}
+		seen, usual := 0, 0.3
+		for _, y := range l.logs[:end] {
+			f.level += damping * f.growth
+			f.growth *= damping
+			if math.IsNaN(y) {
+				continue
+			}
+			seen++
+			if seen == 1 {
+				f.level = y
+				continue
+			}
+			surprise := y - f.level
+			clipped := math.Copysign(min(math.Abs(surprise), 3*usual), surprise)
+			usual += 0.1 * (min(math.Abs(surprise), 5*usual) - usual)
+			usual = max(usual, 0.02)
+			gain := max(alpha, 1/float64(seen))
+			f.level += gain * clipped
+			f.growth += beta * clipped
+		}
+		return f, seen > 0
+	}
+}
+
+// regression continues a straight line through the last n days from its end.
+func regression(n int, damping float64) member {
+	return func(l levels, end int) (line, bool) {
+		slope, level, ok := fit(l.logs[max(0, end-n):end])
+		return line{level: level, growth: slope, damping: damping}, ok
+	}
+}
+
+// theta is simple exponential smoothing with half of the slope of all days (Assimakopoulos and Nikolopoulos 2000, in the
+// form of Hyndman and Billah 2003).
+func theta(l levels, end int) (line, bool) {
+	f, ok := smoothing(0.3)(l, end)
+	slope, _, fitted := fit(l.logs[max(0, end-8*week):end])
+	if !ok || !fitted {
+		return f, ok
+	}
+	return line{level: f.level, growth: slope / 2, damping: 0.99}, true
+}
+
+// fit returns the slope of the least-squares line through logs and its value at the end. It is false below ten days.
+func fit(logs []float64) (slope, last float64, ok bool) {
+	var n, sx, sy, sxx, sxy float64
+	for i, y := range logs {
+		if math.IsNaN(y) {
+			continue
+		}
+		x := float64(i - len(logs) + 1)
+		n, sx, sy, sxx, sxy = n+1, sx+x, sy+y, sxx+x*x, sxy+x*y
+	}
+	d := n*sxx - sx*sx
+	if n < 10 || d <= 0 {
+		return 0, 0, false
+	}
+	slope = (n*sxy - sx*sy) / d
+	return slope, (sy - slope*sx) / n, true
+}
