@@ -24,16 +24,19 @@ func (o outlook) warnings() []model.Warning {
 		add("YOUNG_WORKLOAD", "only %s of history, want %d days: the range is wide", age(o.age), youngDays)
 	}
 	if usualDay(o.days) == 0 {
-		add("NEVER_USED", "nothing but zeros has been measured since %s: the projection is zero", date(o.at(len(o.hours)-min(o.age, len(o.hours)))))
+		since := o.at(len(o.hours) - min(o.age, len(o.hours)))
+		add("NEVER_USED", "nothing but zeros has been measured since %s: the projection is zero", date(since))
 	}
 	for _, s := range o.levels.shifts {
 		if back := len(o.levels.days) - s.day; back <= recentDays {
-			add("LEVEL_SHIFT", "level shift on %s, ×%.2g: the projection follows the new level", date(o.origin.Add(-time.Duration(back)*day)), math.Exp(s.change))
+			on := date(o.origin.Add(-time.Duration(back) * day))
+			add("LEVEL_SHIFT", "level shift on %s, ×%.2g: the projection follows the new level", on, math.Exp(s.change))
 		}
 	}
 	o.warnOf(add, "GAP", o.gaps(), "gap of %s: not measured is not idle, the projection leaves it out")
 	o.warnOf(add, "OUTAGE", o.outages, "%s of zeros amid hours that are otherwise busy: taken for an outage and left out")
-	o.warnOf(add, "COUNTER_ARTEFACT", o.artefacts, "%s with values that a counter reset leaves (negative, or far above every hour near it): left out")
+	o.warnOf(add, "COUNTER_ARTEFACT", o.artefacts,
+		"%s with values that a counter reset leaves (negative, or far above every hour near it): left out")
 	return found
 }
 
