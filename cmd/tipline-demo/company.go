@@ -16,70 +16,87 @@ var companyConfig []byte
 // historyDays is how much history the demo begins with.
 const historyDays = 60
 
-// company returns the metrics of a company whose history begins at start. The arithmetic of its four stories, at a month of
-// 730 hours, is this; prices and throughputs are rows of the built-in price book:
+// company returns the metrics of a company whose story begins at begin, and what a viewer should know of it.
 //
-//   - support pays Claude Haiku 4.5 by the token: 80 % input, 30 % of it cached, makes 0.56·1 + 0.24·0.1 + 0.2·5 = 1.58 USD/Mtok.
-//     A Llama 3.3 70B on two H100 at 3.99 USD an hour carries 762 output tokens a second at 2048/128 in the TensorRT-LLM
-//     overview, 46.6M tokens an hour in all; at 60 % of that and a peak factor of about 1.6 some 12.7B a month for 5,825 USD, 0.46 USD/Mtok.
-//     Operations are 9,387 USD and a spare replica 5,825, so the fleet is a fifth cheaper from about 20B tokens a month. The
-//     workload grows by 15 % a month and gets there a few days after the demo begins.
-//   - search pays GPT-5 nano by the token: 0.05 and 0.40 USD/Mtok make about 0.12. A full replica costs 0.46: never, at any volume.
-//   - docs runs Llama 3.3 70B on eight H200 of its own and loses six sevenths of its traffic; the same weights are sold at
-//     0.88 USD/Mtok, and what is left costs a third of the smallest fleet with its operations.
-//   - claims is regulated: an API would be cheaper, but none of those configured may see its data.
+// The shapes, the mixes and the growth are those of public traces (package traffic). Volumes are chosen so that the four
+// stories are true under the cost model, with prices and throughputs of the built-in price book and a month of 730 hours:
 //
-// A team with a hostile name pays GPT-5 nano too, and is caught by the defaults.
-func company(start time.Time, seed uint64) *world.World {
-	end := start.AddDate(0, 0, historyDays)
-	gateway := func(name, team, model, provider string) world.Tenant {
+// support buys Llama 3.3 70B from the one API that is declared to run in the EU, at 0.71 USD/Mtok for input and output.
+// The same weights on one B200 at 6.00 USD an hour: of the measured shapes 5000/500 is the nearest to its 2944/283 tokens a
+// request, 1,459 output tokens a second, so 1459·11·3600 = 57.8M tokens an hour at full load; at 80 % of that (its limit of
+// 2 s to the first token) and a peak factor of about 1.75, K = 57.8M·0.8·730/1.75 = 19.3B tokens a month for 4,380 USD.
+// The fleet for n·K tokens costs 9,387 (operations) + (n+1)·4,380 (one spare). Against the API:
+//
+//	n = 1, up to 19.3B:  18,147 USD, the API's price of 25.6B: never inside this step
+//	n = 2, up to 38.6B:  22,527 USD, the API's price of 31.7B: cheaper from there on
+//	n = 3, up to 57.9B:  26,907 USD, the API's price of 37.9B: cheaper throughout, by 20 % from 47.4B tokens a month on
+//	n = 4, up to 77.2B:  31,287 USD, the API's price of 44.1B: by 24 % and more
+//
+// It heads for about 40B a month when the demo begins and grows by a tenth a week, so it passes 47.4B some ten days later.
+//
+// search buys Llama 3.1 8B at 0.02 and 0.05 USD/Mtok, 0.024 at its mix of 307/51. One H100 at 2.69 USD an hour does
+// 28,312 output tokens a second at 128/128, 203.8M tokens an hour at full load: 0.0132 USD/Mtok if it were always full, but
+// at 60 % and a peak factor of about 2.5 it is 0.055. Dearer than the API at any volume: never, and a bill of some 650 USD
+// could not pay for operations anyway.
+//
+// pilot, which goes live on the twelfth day, runs that model on two such H100 (one of them spare) for the tokens of a few
+// people: 9,387 + 2·1,964 = 13,314 USD a month for what the API sells for less than 100.
+//
+// claims costs the same and would be as cheap on the API, but its data is regulated and no API is approved for it.
+//
+// A team with a hostile name buys GPT-5 nano and is caught by the defaults.
+func company(begin time.Time, seed uint64) (*world.World, []note) {
+	stream := func(n uint64, shape traffic.Shape, mix traffic.Mix, tokensPerDay float64) traffic.Stream {
+		return traffic.Stream{Shape: shape, Mix: mix, Tokens: tokensPerDay, Since: begin, Seed: seed*16 + n}
+	}
+	support := stream(1, traffic.Customers, traffic.Retrieval, 1.08e9)
+	support.Growth = traffic.Growth
+	search := stream(2, traffic.Platform, traffic.Short, 900e6)
+	growth := stream(3, traffic.Office, traffic.Chat, 3e6)
+	growth.CacheShare = 0.3 // the traces do not tell; so here and below
+	claims := stream(4, traffic.Office, traffic.Retrieval, 60e6)
+	claims.CacheShare = 0.1
+	pilot := stream(5, traffic.Office, traffic.Chat, 40e6)
+	pilot.Begin = begin.AddDate(0, 0, 11).Add(10 * time.Hour)
+
+	gateway := func(name, team, model, provider, upstream string, use traffic.Stream) world.Tenant {
 		return world.Tenant{
-			Workload: traffic.Workload{Name: name, Start: start, TokensPerReq: 816, TTFT50: 0.45, TTFTP95: 1.4, Calm: 0.25},
-			Kind:     world.LiteLLM,
+			Name: name, Kind: world.LiteLLM, Use: use, Cached: use.CacheShare > 0, TTFT: 450 * time.Millisecond, TTFTP95: 1400 * time.Millisecond,
 			Labels: map[string]string{
-				"team_alias": team, "requested_model": model, "model": model, "api_provider": provider, "api_key_alias": name + "-prod",
+				"team": name, "team_alias": team, "requested_model": model, "model": upstream, "api_provider": provider, "api_key_alias": name + "-prod",
 			},
 		}
 	}
-	engine := func(name, namespace, model, card string, gpus int) world.Tenant {
+	engine := func(namespace string, use traffic.Stream) world.Tenant {
 		return world.Tenant{
-			Workload: traffic.Workload{Name: name, Start: start, TokensPerReq: 1071, TTFT50: 0.12, TTFTP95: 0.41, Calm: 0.25},
-			Kind:     world.VLLM, GPUs: gpus, GPUName: card, Busy: 0.7,
-			Labels: map[string]string{"namespace": namespace, "model_name": model},
+			Name: namespace, Kind: world.VLLM, Use: use, TTFT: 120 * time.Millisecond, TTFTP95: 410 * time.Millisecond,
+			GPUs: 2, GPUName: "NVIDIA H100 80GB HBM3", TokensMax: 2 * 200e6, // two cards of the rate above
+			Labels: map[string]string{"namespace": namespace, "model_name": "meta-llama/Llama-3.1-8B-Instruct"},
 		}
 	}
-	// Mixes and tokens per request lie inside what ServeGen's clients show (Apache-2.0): input 70 to 98 % of tokens, 151 to 2,515
-	// tokens a request between the 10 % and the 90 % client.
-	support := gateway("support", "support", "claude-haiku-4-5", "anthropic")
-	support.Shape, support.TokensPerDay, support.MonthlyGrowth = traffic.Customers, 385e6, 0.15
-	support.InputShare, support.CacheShare = 0.80, 0.30
-
-	search := gateway("search", "search", "gpt-5-nano", "openai")
-	search.Shape, search.TokensPerDay, search.MonthlyGrowth = traffic.Platform, 900e6, 0.02
-	search.InputShare = 0.80
-
-	hostile := gateway("growth", `<!channel> "growth" & <b>labs</b> {team=~".*"}`, "gpt-5-nano", "openai")
-	hostile.Shape, hostile.TokensPerDay = traffic.Office, 3e6
-	hostile.InputShare = 0.75
-
-	docs := engine("docs", "docs", "meta-llama/Llama-3.3-70B-Instruct", "NVIDIA H200", 8)
-	docs.Shape, docs.TokensPerDay = traffic.Customers, 2.6e9
-	docs.InputShare, docs.CacheShare = 0.85, 0.20
-	docs.Steps = []traffic.Step{{At: end.AddDate(0, 0, 8), Factor: 1.0 / 7}}
-
-	claims := engine("claims", "claims", "meta-llama/Llama-3.1-8B-Instruct", "NVIDIA H100 80GB HBM3", 2)
-	claims.Shape, claims.TokensPerDay, claims.MonthlyGrowth = traffic.Office, 60e6, 0.03
-	claims.InputShare, claims.CacheShare = 0.90, 0.10
-
-	return &world.World{
-		Seed:    seed,
-		Tenants: []world.Tenant{support, search, hostile, docs, claims},
+	at := func(day, hour, minute int) time.Time {
+		return begin.AddDate(0, 0, day).Add(time.Duration(hour)*time.Hour + time.Duration(minute)*time.Minute)
+	}
+	w := &world.World{
+		Tenants: []world.Tenant{
+			gateway("support", "support", "llama-3.3-70b", "azure_ai", "Llama-3.3-70B-Instruct", support),
+			gateway("search", "search", "llama-3.1-8b", "novita", "meta-llama/llama-3.1-8b-instruct", search),
+			gateway("growth", `<!channel> "growth" & <b>labs</b> {team=~".*"}`, "gpt-5-nano", "openai", "gpt-5-nano", growth),
+			engine("claims", claims),
+			engine("pilot", pilot),
+		},
 		Restarts: map[world.Kind][]time.Time{
-			world.LiteLLM: {end.AddDate(0, 0, -41).Add(10*time.Hour + 17*time.Minute), end.AddDate(0, 0, -9).Add(14 * time.Hour)},
-			world.VLLM:    {end.AddDate(0, 0, -23).Add(3*time.Hour + 42*time.Minute)},
+			world.LiteLLM: {at(-41, 10, 17), at(-9, 14, 0)},
+			world.VLLM:    {at(-23, 3, 42), at(3, 14, 25)},
 		},
-		Gaps: map[world.Kind][]world.Gap{
-			world.VLLM: {{From: end.AddDate(0, 0, -20).Add(9 * time.Hour), To: end.AddDate(0, 0, -20).Add(14 * time.Hour)}},
+		Gaps: map[world.Kind][]world.Span{
+			world.LiteLLM: {{From: at(-30, 1, 0), To: at(-30, 4, 30)}},
+			world.VLLM:    {{From: at(-20, 9, 0), To: at(-20, 14, 0)}, {From: at(6, 9, 0), To: at(6, 14, 0)}},
 		},
+	}
+	return w, []note{
+		{at(3, 14, 25), "the engine of claims is restarted: its counters begin at zero, under another pod name"},
+		{at(6, 9, 0), "nobody scrapes the engines for five hours"},
+		{at(11, 10, 0), "a team starts a pilot on two H100 of its own"},
 	}
 }

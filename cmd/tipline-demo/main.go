@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 )
@@ -23,7 +24,7 @@ func main() {
 // settings is what the command line says.
 type settings struct {
 	once             bool
-	speed            float64 // simulated seconds a second
+	speed            time.Duration // simulated time a second
 	listen           string
 	dataOnly         bool
 	listenPrometheus string
@@ -44,11 +45,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	code, ended := 0, false
 	app.Terminate(func(c int) { code, ended = c, true })
 	app.Flag("once", "End after the first message, without waiting.").BoolVar(&s.once)
-	app.Flag("speed", "Simulated seconds a second.").Default("20000").Float64Var(&s.speed)
+	app.Flag("speed", "How much simulated time passes in a second.").Default("6h").DurationVar(&s.speed)
 	app.Flag("listen", "Where the page, the report and the metrics are served.").Default("127.0.0.1:9464").StringVar(&s.listen)
 	app.Flag("data-only", "Serve only the Prometheus API, with data up to now, for trying a configuration of your own.").BoolVar(&s.dataOnly)
 	app.Flag("listen-prometheus", "Where the Prometheus API is served.").Default("127.0.0.1:0").StringVar(&s.listenPrometheus)
-	app.Flag("traces", "Replay the LLM traces of this folder (llm-*.csv.gz) instead of made traffic.").PlaceHolder("DIR").StringVar(&s.traces)
+	app.Flag("traces", "Replay the LLM traces of this folder (llm-*.csv.gz, or any *.csv.gz) instead of made traffic.").PlaceHolder("DIR").StringVar(&s.traces)
 	app.Flag("scale", "Multiply the volume of the traces to that of a company.").Default("1").Float64Var(&s.scale)
 	app.Flag("seed", "Another seed gives other made traffic.").Default("1").Uint64Var(&s.seed)
 	app.Flag("slack-token-file", "Post to Slack with the bot token in this file, beside the preview.").PlaceHolder("FILE").StringVar(&s.tokenFile)
@@ -74,12 +75,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func (s settings) check() error {
 	switch {
-	case !(s.speed > 0) || s.speed > 1e9:
-		return fmt.Errorf("--speed: got %v, want simulated seconds a second, more than 0", s.speed)
+	case s.speed <= 0:
+		return fmt.Errorf("--speed: got %v, want how much simulated time passes in a second, for example 6h", s.speed)
 	case !(s.scale > 0) || s.scale > 1e12:
 		return fmt.Errorf("--scale: got %v, want a factor above 0", s.scale)
-	case s.dataOnly && s.once:
-		return errors.New("--once and --data-only contradict each other")
+	case s.dataOnly && (s.once || s.traces != ""):
+		return errors.New("--data-only: it lives in real time and goes with neither --once nor --traces")
+	case s.tokenFile != "" && s.webhookFile != "":
+		return errors.New("--slack-token-file and --slack-webhook-file: want one of them")
+	case (s.tokenFile != "") != (s.channel != ""):
+		return errors.New("--slack-token-file and --slack-channel go together")
 	}
 	return nil
 }

@@ -1,19 +1,23 @@
-// Package world is a small company's metrics: gateways, engines and GPUs that count under the names of the real exporters
-// and are scraped into an engine.
+// Package world is a company's metrics: gateways, engines and GPUs that count under the names of the real exporters and are
+// scraped into an engine.
 package world
 
 import (
+	"errors"
 	"math"
 	"time"
 
 	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/model/value"
 
 	"tipline/cmd/tipline-demo/engine"
 	"tipline/cmd/tipline-demo/traffic"
 )
 
-// Scrape is the time between two scrapes.
-const Scrape = time.Minute
+const (
+	scrape    = time.Minute     // between two scrapes of counters
+	gaugeStep = 5 * time.Minute // between two scrapes of gauges; the engine looks back as far
+)
 
 // Kind is the program that counts a workload's tokens.
 type Kind int
@@ -21,49 +25,54 @@ type Kind int
 // The kinds.
 const (
 	LiteLLM Kind = iota // a gateway in front of paid APIs
-	VLLM                // an engine on the company's own GPUs
+	VLLM                // engines on the company's own GPUs
 )
 
-// Tenant is one workload and how it shows up in the metrics.
+// A Tenant is one workload and how it shows up in the metrics.
 type Tenant struct {
-	traffic.Workload
-	Kind    Kind
-	Labels  map[string]string // identity: team_alias and requested_model, or namespace and model_name
-	GPUs    int               // cards that a vLLM workload holds
-	GPUName string
-	Busy    float64                        // share of time in which its GPUs run a kernel
-	Hours   func(t time.Time) traffic.Hour // real traffic; nil makes it
-	Begin   time.Time                      // nothing is exported before; the zero time means from the start
+	Name      string
+	Kind      Kind
+	Labels    map[string]string // of its series: team_alias and requested_model, or namespace and model_name
+	Use       traffic.Source
+	Cached    bool          // a gateway counts cached tokens from the first of them on, so not without any
+	TTFT      time.Duration // median time to first token; 0 exports none
+	TTFTP95   time.Duration
+	GPUs      int // cards that an engine holds
+	GPUName   string
+	TokensMax float64 // tokens an hour at which the cards are busy all the time
 }
 
-// World counts and is scraped. It is not safe for use by several goroutines.
+// A Span is a stretch of time.
+type Span struct{ From, To time.Time }
+
+func (s Span) holds(t time.Time) bool { return !t.Before(s.From) && t.Before(s.To) }
+
+// A World counts and is scraped. It is not safe for use by several goroutines.
+//
+// Use is spread evenly over its hour, so that what a counter gains in an hour is what was used in it, whatever is done to
+// estimate the ends of a window.
 type World struct {
-	Seed     uint64
 	Tenants  []Tenant
 	Restarts map[Kind][]time.Time // when the pods of a kind are replaced: counters begin at zero under new names
-	Gaps     map[Kind][]Gap       // when nobody scrapes them
+	Gaps     map[Kind][]Span      // when nobody scrapes them; they count on
 	now      time.Time
 	exports  []*export
 }
 
-// Gap is a time without scrapes.
-type Gap struct{ From, To time.Time }
-
-func (g Gap) holds(t time.Time) bool { return !t.Before(g.From) && t.Before(g.To) }
-
-// export is the series of one tenant.
+// An export is the series of one tenant.
 type export struct {
 	tenant   *Tenant
 	counters []*counter
 	gauges   []*gauge
-	pod      int // how many pods have served it
+	pod      int  // how many pods have served it
+	scraped  bool // its series were scraped last time, so that they must be marked stale when they are not any more
 }
 
-// counter grows by what a tenant used.
+// A counter grows by what a tenant used.
 type counter struct {
 	name   string
 	labels map[string]string
-	share  func(traffic.Hour) float64
+	share  func(traffic.Used) float64
 	series engine.Series
 	value  float64
 }
@@ -71,27 +80,24 @@ type counter struct {
 type gauge struct {
 	name   string
 	labels map[string]string
-	value  func(load float64) float64 // of the load over the tenant's mean load
+	value  func(traffic.Used) float64
 	series engine.Series
 }
 
 // Start places the world at t: what is scraped from there on is counted from zero.
 func (w *World) Start(t time.Time) {
-	w.now = t
+	w.now, w.exports = t, nil
 	for i := range w.Tenants {
-		e := &export{tenant: &w.Tenants[i]}
-		if e.tenant.Kind == LiteLLM {
-			e.liteLLM()
+		x := &export{tenant: &w.Tenants[i]}
+		if x.tenant.Kind == LiteLLM {
+			x.liteLLM()
 		} else {
-			e.vllm()
+			x.vllm()
 		}
-		e.replacePods()
-		w.exports = append(w.exports, e)
+		x.replacePod()
+		w.exports = append(w.exports, x)
 	}
 }
-
-// Now returns the time up to which the world has been scraped.
-func (w *World) Now() time.Time { return w.now }
 
 // Advance lets time run until to, scraping every minute. It commits hour by hour, so that a reader sees whole hours.
 func (w *World) Advance(e *engine.Engine, to time.Time) error {
@@ -102,8 +108,8 @@ func (w *World) Advance(e *engine.Engine, to time.Time) error {
 		}
 		batch := e.Begin()
 		for _, x := range w.exports {
-			if err := w.count(batch, x, w.now, end); err != nil {
-				return err
+			if err := w.run(batch, x, w.now, end); err != nil {
+				return errors.Join(err, batch.Rollback())
 			}
 		}
 		if err := batch.Commit(); err != nil {
@@ -114,63 +120,81 @@ func (w *World) Advance(e *engine.Engine, to time.Time) error {
 	return nil
 }
 
-// count lets the counters of x run from one instant to another inside an hour, and scrapes them.
-func (w *World) count(batch *engine.Samples, x *export, from, to time.Time) error {
-	if from.Before(x.tenant.Begin) {
-		return nil
+// run lets x count from one instant to another inside an hour, and scrapes it.
+func (w *World) run(batch *engine.Samples, x *export, from, to time.Time) error {
+	used, serving := x.tenant.Use.Hour(from.Truncate(time.Hour))
+	if serving && !x.scraped { // the first scrape of a new pod finds nothing counted
+		if err := w.sample(batch, x, from, used, true); err != nil {
+			return err
+		}
 	}
-	hour := w.hour(x.tenant, from.Truncate(time.Hour))
-	load := hour.Tokens() * 24 / x.tenant.TokensPerDay
-	for t := from.Add(Scrape); !t.After(to); t = t.Add(Scrape) {
+	for t := from.Add(scrape); !t.After(to); t = t.Add(scrape) {
 		for _, at := range w.Restarts[x.tenant.Kind] {
 			if at.Equal(t) {
-				x.replacePods()
+				if err := x.stale(batch, t); err != nil {
+					return err
+				}
+				x.replacePod()
 			}
-		}
-		scraped := true
-		for _, gap := range w.Gaps[x.tenant.Kind] {
-			scraped = scraped && !gap.holds(t)
 		}
 		for _, c := range x.counters {
-			c.value += c.share(hour) * float64(Scrape) / float64(time.Hour)
-			if !scraped {
-				continue
-			}
-			if err := batch.Add(&c.series, t, math.Round(c.value)); err != nil {
-				return err
-			}
+			c.value += c.share(used) * float64(scrape) / float64(time.Hour)
 		}
-		if !scraped || t.Minute()%5 != 0 {
-			continue
-		}
-		for _, g := range x.gauges {
-			if err := batch.Add(&g.series, t, g.value(load)); err != nil {
-				return err
-			}
+		if err := w.sample(batch, x, t, used, serving); err != nil {
+			return err
 		}
 	}
 	return nil
 }
 
-// hour returns the traffic of a tenant in the hour that begins at t.
-func (w *World) hour(tenant *Tenant, t time.Time) traffic.Hour {
-	if tenant.Hours != nil {
-		return tenant.Hours(t)
+// sample scrapes x at t, unless it does not serve or falls into a gap.
+func (w *World) sample(batch *engine.Samples, x *export, t time.Time, used traffic.Used, serving bool) error {
+	for _, gap := range w.Gaps[x.tenant.Kind] {
+		serving = serving && !gap.holds(t)
 	}
-	return tenant.At(t, w.Seed)
+	if !serving {
+		return x.stale(batch, t)
+	}
+	first := !x.scraped
+	x.scraped = true
+	for _, c := range x.counters {
+		if err := batch.Add(&c.series, t, math.Round(c.value)); err != nil {
+			return err
+		}
+	}
+	if !first && t.Truncate(gaugeStep) != t {
+		return nil
+	}
+	for _, g := range x.gauges {
+		if err := batch.Add(&g.series, t, g.value(used)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// Truth returns the tokens that a tenant really used in [from, to), whole hours.
-func (w *World) Truth(tenant int, from, to time.Time) float64 {
-	sum := 0.0
-	for t := from; t.Before(to); t = t.Add(time.Hour) {
-		sum += w.hour(&w.Tenants[tenant], t).Tokens()
+// stale marks the series of x as ended, as Prometheus does when a target or a series is not there any more.
+func (x *export) stale(batch *engine.Samples, t time.Time) error {
+	if !x.scraped {
+		return nil
 	}
-	return sum
+	x.scraped = false
+	ended := math.Float64frombits(value.StaleNaN)
+	for _, c := range x.counters {
+		if err := batch.Add(&c.series, t, ended); err != nil {
+			return err
+		}
+	}
+	for _, g := range x.gauges {
+		if err := batch.Add(&g.series, t, ended); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// replacePods begins every series anew under the name of another pod.
-func (x *export) replacePods() {
+// replacePod begins every series anew, those of a pod under the name of the next one.
+func (x *export) replacePod() {
 	x.pod++
 	for _, c := range x.counters {
 		c.value, c.series = 0, engine.Series{Labels: x.identity(c.name, c.labels)}
@@ -180,26 +204,23 @@ func (x *export) replacePods() {
 	}
 }
 
-func (x *export) counter(name string, own map[string]string, share func(traffic.Hour) float64) {
+func (x *export) counter(name string, own map[string]string, share func(traffic.Used) float64) {
 	x.counters = append(x.counters, &counter{name: name, labels: own, share: share})
 }
 
-func (x *export) gauge(name string, own map[string]string, value func(load float64) float64) {
+func (x *export) gauge(name string, own map[string]string, value func(traffic.Used) float64) {
 	x.gauges = append(x.gauges, &gauge{name: name, labels: own, value: value})
 }
 
-// identity returns the labels of a series: its own, those of the tenant and those that the scrape adds.
+// identity returns the labels of a series: those of the tenant, those that the scrape adds, and its own, which win. An own
+// label that is empty takes one away.
 func (x *export) identity(name string, own map[string]string) labels.Labels {
 	b := labels.NewBuilder(labels.EmptyLabels())
 	b.Set(labels.MetricName, name)
-	for k, v := range x.tenant.Labels {
-		b.Set(k, v)
-	}
-	for k, v := range x.scraped() {
-		b.Set(k, v)
-	}
-	for k, v := range own {
-		b.Set(k, v)
+	for _, set := range []map[string]string{x.tenant.Labels, x.target(), own} {
+		for k, v := range set {
+			b.Set(k, v)
+		}
 	}
 	return b.Labels()
 }
