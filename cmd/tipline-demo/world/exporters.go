@@ -76,15 +76,17 @@ func (x *export) vllm() {
 			"job": "dcgm-exporter", "gpu": fmt.Sprint(i), "UUID": fmt.Sprintf("GPU-%08x-%04x-4000-8000-%012x", digest(node)&0xffffffff, i, digest(node, i)&0xffffffffffff),
 			"device": fmt.Sprintf("nvidia%d", i), "modelName": x.tenant.GPUName, "Hostname": node, "container": "vllm", "instance": node + ":9400", "model_name": "",
 		}
-		// A card counts as busy while any kernel runs, however few requests share it (metric sources, trap T16).
-		x.gauge("DCGM_FI_DEV_GPU_UTIL", card, func(u traffic.Used) float64 { return math.Round(100 * math.Sqrt(x.busy(u))) })
+		x.gauge("DCGM_FI_DEV_GPU_UTIL", card, func(u traffic.Used) float64 { return math.Round(100 * x.busy(u)) })
 		x.gauge("DCGM_FI_PROF_GR_ENGINE_ACTIVE", card, x.busy)
 		x.gauge("DCGM_FI_DEV_FB_USED", card, func(traffic.Used) float64 { return 72_400 })
 	}
 }
 
-// busy returns the share of what the cards could do that u asks for.
-func (x *export) busy(u traffic.Used) float64 { return min(1, u.Tokens()/x.tenant.TokensMax) }
+// busy returns the share of the hour in which the cards run a kernel. Few requests keep a card busy nearly as long as many,
+// which share its time in batches, so it is well above the share of the tokens that could be served.
+func (x *export) busy(u traffic.Used) float64 {
+	return math.Sqrt(min(1, u.Tokens()/x.tenant.TokensMax))
+}
 
 // bounds are the upper ends of some of the exporters' buckets of time to first token, in seconds, as Prometheus 3 writes them.
 var bounds = []struct {
