@@ -70,7 +70,7 @@ func ReadTraces(folder string) ([]Trace, error) {
 		return nil, err
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("traces: got the folder %q without one *.csv.gz, want files with the columns %s", folder, strings.Join(columns, ","))
+		return nil, fmt.Errorf("got the folder %q without one *.csv.gz, want files with the columns %s", folder, strings.Join(columns, ","))
 	}
 	var all []Trace
 	for _, file := range files {
