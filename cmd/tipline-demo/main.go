@@ -49,10 +49,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	app.Flag("listen", "Where the page, the report and the metrics are served.").Default("127.0.0.1:9464").StringVar(&s.listen)
 	app.Flag("data-only", "Serve only the Prometheus API, with data up to now, for trying a configuration of your own.").BoolVar(&s.dataOnly)
 	app.Flag("listen-prometheus", "Where the Prometheus API is served.").Default("127.0.0.1:0").StringVar(&s.listenPrometheus)
-	app.Flag("traces", "Replay the LLM traces of this folder (llm-*.csv.gz, or any *.csv.gz) instead of made traffic.").PlaceHolder("DIR").StringVar(&s.traces)
+	app.Flag("traces", "Replay the LLM traces of this folder (llm-*.csv.gz, or any *.csv.gz) instead of made traffic.").
+		PlaceHolder("DIR").StringVar(&s.traces)
 	app.Flag("scale", "Multiply the volume of the traces to that of a company.").Default("1").Float64Var(&s.scale)
 	app.Flag("seed", "Another seed gives other made traffic.").Default("1").Uint64Var(&s.seed)
-	app.Flag("slack-token-file", "Post to Slack with the bot token in this file, beside the preview.").PlaceHolder("FILE").StringVar(&s.tokenFile)
+	app.Flag("slack-token-file", "Post to Slack with the bot token in this file, beside the preview.").
+		PlaceHolder("FILE").StringVar(&s.tokenFile)
 	app.Flag("slack-webhook-file", "Post to the incoming webhook whose URL is in this file.").PlaceHolder("FILE").StringVar(&s.webhookFile)
 	app.Flag("slack-channel", "Where the bot posts.").PlaceHolder("CHANNEL").StringVar(&s.channel)
 	_, err := app.Parse(args)

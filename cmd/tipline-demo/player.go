@@ -57,7 +57,9 @@ func newPlayer(s settings, sc *scene, c *clock, prometheusURL string, out io.Wri
 	}
 	notifiers := []alerting.Notifier{console{p}}
 	if s.tokenFile != "" || s.webhookFile != "" {
-		n, err := slack.New(slack.Settings{TokenFile: s.tokenFile, WebhookURLFile: s.webhookFile, Channel: s.channel}, &http.Client{Timeout: 30 * time.Second})
+		n, err := slack.New(
+			slack.Settings{TokenFile: s.tokenFile, WebhookURLFile: s.webhookFile, Channel: s.channel}, &http.Client{Timeout: 30 * time.Second},
+		)
 		if err != nil {
 			return nil, fmt.Errorf("slack: %w", err)
 		}
@@ -95,7 +97,8 @@ func (p *player) handler() http.Handler {
 
 // play lets simulated time pass until ctx ends, or with once until the first message.
 func (p *player) play(ctx context.Context, prom *engine.Engine) error {
-	fmt.Fprintf(p.out, "tipline reads it over HTTP and evaluates every morning. A verdict must hold for three mornings before anyone is told.\n\n")
+	fmt.Fprint(p.out, "tipline reads it over HTTP and evaluates every morning. ",
+		"A verdict must hold for three mornings before anyone is told.\n\n")
 	for first := true; p.clock.Now().Before(p.scene.end); first = false {
 		evaluates, err := p.next(ctx, prom)
 		if err != nil {

@@ -28,8 +28,8 @@ func (p *player) tell(report *model.Report, first bool) {
 		p.told[w.Workload] = now
 	}
 	if w, rival := nearest(report); quiet && !first && rival != nil {
-		p.say(fmt.Sprintf("%s heads for %s tokens in 30 days: %s costs %s a month, %s %s",
-			clean(w.Workload), model.FormatTokens(w.Forecast.Next30dTokens.P50), w.Current, costs(*w, w.Current), rival.Option, costs(*w, rival.Option)))
+		p.say(fmt.Sprintf("%s heads for %s tokens in 30 days: %s costs %s a month, %s %s", clean(w.Workload),
+			model.FormatTokens(w.Forecast.Next30dTokens.P50), w.Current, costs(*w, w.Current), rival.Option, costs(*w, rival.Option)))
 	}
 }
 

@@ -40,7 +40,8 @@ func replay(folder string, scale float64) (*scene, error) {
 		sc.world.Tenants = append(sc.world.Tenants, world.Tenant{
 			Name: t.Workload, Kind: world.LiteLLM, Use: t,
 			Labels: map[string]string{
-				"team_alias": t.Workload, "requested_model": "gpt-5-mini", "model": "gpt-5-mini", "api_provider": "openai", "api_key_alias": t.Workload,
+				"team_alias": t.Workload, "requested_model": "gpt-5-mini", "model": "gpt-5-mini", "api_provider": "openai",
+				"api_key_alias": t.Workload,
 			},
 		})
 	}

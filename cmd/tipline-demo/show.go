@@ -78,11 +78,6 @@ func show(ctx context.Context, s settings, out io.Writer) error {
 		return err
 	}
 	defer func() { _ = prom.Close() }() // its folder is temporary
-	fmt.Fprintln(out, sc.opening)
-	sc.world.Start(sc.start)
-	if err := sc.world.Advance(prom, sc.begin); err != nil {
-		return err
-	}
 	ctx, cancel := context.WithCancel(ctx)
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
@@ -90,6 +85,11 @@ func show(ctx context.Context, s settings, out io.Writer) error {
 	address, err := serve(ctx, &tasks, s.listenPrometheus, &http.Server{Handler: prom.Handler(), ReadHeaderTimeout: 5 * time.Second})
 	if err != nil {
 		return fmt.Errorf("--listen-prometheus: %w", err)
+	}
+	fmt.Fprintln(out, sc.opening)
+	sc.world.Start(sc.start)
+	if err := sc.world.Advance(prom, sc.begin); err != nil {
+		return err
 	}
 	fmt.Fprintf(out, "A real Prometheus engine holds it, at http://%s.\n", address)
 	if s.dataOnly {

@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	prommodel "github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/textparse"
 	"github.com/prometheus/prometheus/promql"
@@ -120,7 +121,7 @@ func (e *Engine) Ingest(exposition []byte, at time.Time, target map[string]strin
 			builder.Set(name, v)
 		}
 		if change != nil {
-			value = change(l.Get(labels.MetricName), value)
+			value = change(l.Get(prommodel.MetricNameLabel), value)
 		}
 		if err := batch.Add(&Series{Labels: builder.Labels()}, at, value); err != nil {
 			return errors.Join(err, batch.Rollback())

@@ -142,7 +142,8 @@ func (e *Engine) queryRange(r *http.Request) (reply, error) {
 	case end.Before(start):
 		return reply{}, badData("invalid parameter \"end\": end timestamp must not be before start time")
 	case step <= 0:
-		return reply{}, badData("invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer")
+		return reply{}, badData("invalid parameter \"step\": zero or negative query resolution step widths are not accepted. " +
+			"Try a positive integer")
 	case end.Sub(start)/step > maxPoints:
 		return reply{}, badData("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)")
 	}
@@ -284,7 +285,7 @@ func (e *Engine) selected(r *http.Request) ([]labels.Labels, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer q.Close()
+	defer func() { _ = q.Close() }() // it was only read from
 	var found []labels.Labels
 	seen := map[string]bool{}
 	for _, selector := range selectors {

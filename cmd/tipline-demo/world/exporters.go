@@ -73,8 +73,9 @@ func (x *export) vllm() {
 	node := fmt.Sprintf("gpu-node-%02x", digest(x.tenant.Name)&0xff)
 	for i := range x.tenant.GPUs {
 		card := map[string]string{
-			"job": "dcgm-exporter", "gpu": fmt.Sprint(i), "UUID": fmt.Sprintf("GPU-%08x-%04x-4000-8000-%012x", digest(node)&0xffffffff, i, digest(node, i)&0xffffffffffff),
-			"device": fmt.Sprintf("nvidia%d", i), "modelName": x.tenant.GPUName, "Hostname": node, "container": "vllm", "instance": node + ":9400", "model_name": "",
+			"job": "dcgm-exporter", "instance": node + ":9400", "Hostname": node, "container": "vllm", "model_name": "",
+			"gpu": fmt.Sprint(i), "device": fmt.Sprintf("nvidia%d", i), "modelName": x.tenant.GPUName,
+			"UUID": fmt.Sprintf("GPU-%08x-%04x-4000-8000-%012x", digest(node)&0xffffffff, i, digest(node, i)&0xffffffffffff),
 		}
 		x.gauge("DCGM_FI_DEV_GPU_UTIL", card, func(u traffic.Used) float64 { return math.Round(100 * x.busy(u)) })
 		x.gauge("DCGM_FI_PROF_GR_ENGINE_ACTIVE", card, x.busy)

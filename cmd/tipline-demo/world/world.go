@@ -7,6 +7,7 @@ import (
 	"math"
 	"time"
 
+	prommodel "github.com/prometheus/common/model"
 	"github.com/prometheus/prometheus/model/labels"
 	"github.com/prometheus/prometheus/model/value"
 
@@ -216,7 +217,7 @@ func (x *export) gauge(name string, own map[string]string, value func(traffic.Us
 // label that is empty takes one away.
 func (x *export) identity(name string, own map[string]string) labels.Labels {
 	b := labels.NewBuilder(labels.EmptyLabels())
-	b.Set(labels.MetricName, name)
+	b.Set(prommodel.MetricNameLabel, name)
 	for _, set := range []map[string]string{x.tenant.Labels, x.target(), own} {
 		for k, v := range set {
 			b.Set(k, v)
