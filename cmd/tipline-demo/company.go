@@ -24,19 +24,20 @@ const historyDays = 60
 // support buys Llama 3.3 70B from the one API that is declared to run in the EU, at 0.71 USD/Mtok for input and output.
 // The same weights on one B200 at 6.00 USD an hour: of the measured shapes 5000/500 is the nearest to its 2944/283 tokens a
 // request, 1,459 output tokens a second, so 1459·11·3600 = 57.8M tokens an hour at full load; at 80 % of that (its limit of
-// 2 s to the first token) and a peak factor of about 1.75, K = 57.8M·0.8·730/1.75 = 19.3B tokens a month for 4,380 USD.
-// The fleet for n·K tokens costs 9,387 (operations) + (n+1)·4,380 (one spare). Against the API:
+// 2 s to the first token) and a peak factor of 1.8, K = 57.8M·0.8·730/1.8 = 18.8B tokens a month for 4,380 USD. The peak is
+// measured and moves between 1.6 and 2.0, and the ends of the steps with it. The fleet for n·K tokens costs 9,387 (operations)
+// + (n+1)·4,380 (one spare), against the API:
 //
-//	n = 1, up to 19.3B:  18,147 USD, the API's price of 25.6B: never inside this step
-//	n = 2, up to 38.6B:  22,527 USD, the API's price of 31.7B: cheaper from there on
-//	n = 3, up to 57.9B:  26,907 USD, the API's price of 37.9B: cheaper throughout, by 20 % from 47.4B tokens a month on
-//	n = 4, up to 77.2B:  31,287 USD, the API's price of 44.1B: by 24 % and more
+//	n = 1, up to 18.8B:  18,147 USD, what the API asks for 25.6B: never inside this step
+//	n = 2, up to 37.5B:  22,527 USD, what the API asks for 31.7B: cheaper from there on
+//	n = 3, up to 56.3B:  26,907 USD, what the API asks for 37.9B: cheaper, and by 20 % from 47.4B tokens a month on
+//	n = 4, up to 75.1B:  31,287 USD, what the API asks for 44.1B: cheaper, and by 20 % from 55.1B on, so throughout
 //
 // It heads for about 40B a month when the demo begins and grows by a tenth a week, so it passes 47.4B some ten days later.
 //
 // search buys Llama 3.1 8B at 0.02 and 0.05 USD/Mtok, 0.024 at its mix of 307/51. One H100 at 2.69 USD an hour does
 // 28,312 output tokens a second at 128/128, 203.8M tokens an hour at full load: 0.0132 USD/Mtok if it were always full, but
-// at 60 % and a peak factor of about 2.5 it is 0.055. Dearer than the API at any volume: never, and a bill of some 650 USD
+// at 60 % and a peak factor of about 2.6 it is 0.058. Dearer than the API at any volume: never, and a bill of some 650 USD
 // could not pay for operations anyway.
 //
 // pilot, which goes live on the twelfth day, runs that model on two such H100 (one of them spare) for the tokens of a few

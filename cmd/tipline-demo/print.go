@@ -6,6 +6,7 @@ import (
 	"math"
 	"strings"
 	"text/tabwriter"
+	"time"
 	"unicode"
 
 	"tipline/model"
@@ -16,9 +17,10 @@ func (p *player) say(text string) {
 	fmt.Fprintf(p.out, "%s  %s\n", p.clock.Now().Format("Mon _2 Jan 15:04"), text)
 }
 
-// tell says which verdicts changed and, where none did, how near the nearest boundary is.
+// tell says which verdicts changed and, where none did, how near the nearest boundary is: daily until the first message, and
+// then on Mondays.
 func (p *player) tell(report *model.Report, first bool) {
-	quiet := true
+	quiet := p.messages == 0 || report.AsOf.Weekday() == time.Monday
 	for _, w := range report.Workloads {
 		now := verdict(w)
 		if before, known := p.told[w.Workload]; !first && (!known || before != now) {
