@@ -65,7 +65,8 @@ func company(begin time.Time, seed uint64) (*world.World, []note) {
 			Name: name, Kind: world.LiteLLM, Use: use, Cached: use.CacheShare > 0,
 			TTFT: 450 * time.Millisecond, TTFTP95: 1400 * time.Millisecond,
 			Labels: map[string]string{
-				"team": name, "team_alias": team, "requested_model": model, "model": upstream, "api_provider": provider, "api_key_alias": name + "-prod",
+				"team": name, "team_alias": team, "requested_model": model, "model": upstream, "api_provider": provider,
+				"api_key_alias": name + "-prod",
 			},
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math"
@@ -156,7 +157,7 @@ func (f fleet) cost(volume, peak float64) float64 {
 // worked out again from the numbers in the comment of company.
 func TestStories(t *testing.T) {
 	t.Parallel()
-	sc, err := settings{seed: 1}.scene(begins)
+	sc, err := settings{seed: 1, history: historyDays}.scene(begins)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -217,11 +218,10 @@ func TestStories(t *testing.T) {
 // TestFaultsDoNotShow holds that the restarts and the gaps leave no trace in what was measured.
 func TestFaultsDoNotShow(t *testing.T) {
 	t.Parallel()
-	sc, err := settings{seed: 3}.scene(begins)
+	sc, err := settings{seed: 3, history: 31}.scene(begins)
 	if err != nil {
 		t.Fatal(err)
 	}
-	sc.start = begins.AddDate(0, 0, -31)
 	p, _ := stage(t, sc, io.Discard)
 	report, err := p.daemon.Cycle(t.Context())
 	if err != nil {
@@ -292,25 +292,25 @@ func (w *tap) Write(data []byte) (int, error) {
 }
 
 // start runs the demo until the test ends and returns the first output that matches want.
-func start(t *testing.T, want string, args ...string) string {
+func start(t *testing.T, want string, s settings) string {
 	t.Helper()
 	seen := make(chan string, 1)
 	out := &tap{want: regexp.MustCompile(want), seen: seen}
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan int, 1)
-	go func() { ended <- run(ctx, args, out, out) }()
+	ended := make(chan error, 1)
+	go func() { ended <- show(ctx, s, out) }()
 	t.Cleanup(func() {
 		cancel()
-		if code := <-ended; code != 0 {
-			t.Errorf("exit code %d:\n%s", code, out.text.String())
+		if err := <-ended; err != nil && !errors.Is(err, context.Canceled) {
+			t.Errorf("%v:\n%s", err, out.text.String())
 		}
 	})
 	select {
 	case match := <-seen:
 		return match
-	case code := <-ended:
-		ended <- code
-		t.Fatalf("ended with %d:\n%s", code, out.text.String())
+	case err := <-ended:
+		ended <- err
+		t.Fatalf("ended with %v:\n%s", err, out.text.String())
 	case <-time.After(5 * time.Minute):
 		t.Fatal("nothing came")
 	}
@@ -341,7 +341,9 @@ func body(t *testing.T, address string) string {
 // TestServes holds that the page, the gauges and the report are there after the first evaluation.
 func TestServes(t *testing.T) {
 	t.Parallel()
-	line := start(t, `tipline's page is at http://[0-9.:]+(?s:.*)\n  support-chat: .*\n`, "--speed", "1000h", "--listen", "127.0.0.1:0")
+	line := start(t, `tipline's page is at http://[0-9.:]+(?s:.*)\n  support-chat: .*\n`, settings{
+		history: 5, seed: 1, speed: 1000 * time.Hour, listen: "127.0.0.1:0", listenPrometheus: "127.0.0.1:0",
+	})
 	page := regexp.MustCompile(`http://[0-9.:]+`).FindString(line)
 	if text := body(t, page+"/"); !strings.Contains(text, "support-chat") || strings.Contains(text, "<b>labs</b>") {
 		t.Errorf("page: want the workloads and no label that became HTML:\n%s", text)
@@ -359,10 +361,10 @@ func TestServes(t *testing.T) {
 // TestDataOnly holds that the data ends now, so that a tipline that lives in real time finds it fresh.
 func TestDataOnly(t *testing.T) {
 	t.Parallel()
-	line := start(t, `at http://[0-9.:]+\.\n`, "--data-only")
+	line := start(t, `at http://[0-9.:]+\.\n`, settings{history: 5, seed: 1, dataOnly: true, listenPrometheus: "127.0.0.1:0"})
 	address := strings.TrimSuffix(strings.TrimPrefix(strings.TrimSpace(line), "at "), ".")
 	for _, query := range []string{
-		"count(litellm_input_tokens_metric_total)", "count(count_over_time(litellm_input_tokens_metric_total[1h]+offset+59d))",
+		"count(litellm_input_tokens_metric_total)", "count(count_over_time(litellm_input_tokens_metric_total[1h]+offset+4d))",
 	} {
 		if text := body(t, address+"/api/v1/query?query="+query); !strings.Contains(text, `"3"]`) {
 			t.Errorf("%s: got %s, want the three teams of the gateway", query, text)

@@ -23,6 +23,7 @@ func main() {
 
 // settings is what the command line says.
 type settings struct {
+	history          int // days of it before the story begins
 	once             bool
 	speed            time.Duration // simulated time a second
 	listen           string
@@ -38,7 +39,7 @@ type settings struct {
 
 // run is the demo as a function; it returns the exit code.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	var s settings
+	s := settings{history: historyDays}
 	app := kingpin.New("tipline-demo", "Shows tipline at work on a real Prometheus engine, with nothing to set up.")
 	app.UsageWriter(stdout).ErrorWriter(stderr)
 	app.HelpFlag.Short('h')

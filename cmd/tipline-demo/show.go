@@ -47,7 +47,7 @@ func (s settings) scene(now time.Time) (*scene, error) {
 	if s.dataOnly {
 		sc.begin = now.UTC().Truncate(time.Minute) // who brings a tipline of their own lives in real time
 	}
-	sc.start = sc.begin.Truncate(time.Hour).AddDate(0, 0, -historyDays)
+	sc.start = sc.begin.Truncate(time.Hour).AddDate(0, 0, -s.history)
 	sc.world, sc.notes = company(sc.begin.Truncate(time.Hour), s.seed)
 	sc.opening = fmt.Sprintf(`A made-up company and its LLM workloads, %s. Their traffic has the shape of public traces.
 
@@ -58,7 +58,7 @@ func (s settings) scene(now time.Time) (*scene, error) {
 
 Its gateway (LiteLLM), its engines (vLLM) and its GPUs (DCGM exporter) have been scraped every minute for %d days,
 with restarts and hours that nobody scraped.
-`, date(sc.begin), historyDays)
+`, date(sc.begin), s.history)
 	return sc, nil
 }
 

@@ -93,7 +93,7 @@ func (x *export) busy(u traffic.Used) float64 {
 var bounds = []struct {
 	le      string
 	seconds float64
-}{{"0.05", 0.05}, {"0.1", 0.1}, {"0.25", 0.25}, {"0.5", 0.5}, {"0.75", 0.75}, {"1.0", 1}, {"2.5", 2.5}, {"5.0", 5}, {"10.0", 10}}
+}{{"0.1", 0.1}, {"0.25", 0.25}, {"0.5", 0.5}, {"1.0", 1}, {"2.5", 2.5}, {"5.0", 5}}
 
 // histogram adds a classic histogram of time to first token: the log-normal that has the tenant's median and 95th percentile.
 func (x *export) histogram(name string) {

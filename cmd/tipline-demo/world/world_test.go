@@ -108,10 +108,10 @@ type sample struct {
 	Value  float64
 }
 
-// build returns an engine that holds days of w.
-func build(t *testing.T, w *world.World) func(query string, when time.Time) []sample {
+// build returns what an engine answers that holds w up to until.
+func build(t *testing.T, w *world.World, until time.Time) func(query string, when time.Time) []sample {
 	t.Helper()
-	e, err := engine.Open(func() time.Time { return start.AddDate(0, 0, days) })
+	e, err := engine.Open(func() time.Time { return until })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,7 +121,7 @@ func build(t *testing.T, w *world.World) func(query string, when time.Time) []sa
 		}
 	})
 	w.Start(start)
-	if err := w.Advance(e, start.AddDate(0, 0, days)); err != nil {
+	if err := w.Advance(e, until); err != nil {
 		t.Fatal(err)
 	}
 	return ask(t, e)
@@ -144,11 +144,21 @@ func near(t *testing.T, what string, got []sample, want, tolerance float64) {
 	}
 }
 
-// TestTotals holds what PromQL makes of the counters against what was used, through restarts, renamed pods and a gap.
-func TestTotals(t *testing.T) {
+func TestTown(t *testing.T) {
 	t.Parallel()
 	w := town()
-	query := build(t, w)
+	query := build(t, w, start.AddDate(0, 0, days))
+	t.Run("totals", func(t *testing.T) { testTotals(t, w, query) })
+	t.Run("restarts and gaps", func(t *testing.T) { testRestartsAndGaps(t, query) })
+	t.Run("names", func(t *testing.T) { testNames(t, query) })
+}
+
+// asker evaluates a query at an instant.
+type asker func(query string, when time.Time) []sample
+
+// testTotals holds what PromQL makes of the counters against what was used, through restarts, renamed pods and a gap.
+func testTotals(t *testing.T, w *world.World, query asker) {
+	t.Helper()
 	end := start.AddDate(0, 0, days)
 	for i, names := range [][4]string{
 		{
@@ -178,9 +188,8 @@ func TestTotals(t *testing.T) {
 	near(t, "hour of a restart", query("sum(increase(litellm_input_tokens_metric_total[1h]))", at(2, 11, 0)), restarted.Input, 0.03)
 }
 
-func TestRestartsAndGaps(t *testing.T) {
-	t.Parallel()
-	query := build(t, town())
+func testRestartsAndGaps(t *testing.T, query asker) {
+	t.Helper()
 	pods := func(name string, when time.Time) map[string]float64 {
 		got := map[string]float64{}
 		for _, s := range query(name, when) {
@@ -219,10 +228,9 @@ func TestRestartsAndGaps(t *testing.T) {
 	near(t, "a new engine begins at zero", query(`vllm:prompt_tokens_total{namespace="c"}`, at(4, 10, 0)), 0, 0)
 }
 
-// TestNames holds the series of each exporter against the labels that the real ones have.
-func TestNames(t *testing.T) {
-	t.Parallel()
-	query := build(t, town())
+// testNames holds the series of each exporter against the labels that the real ones have.
+func testNames(t *testing.T, query asker) {
+	t.Helper()
 	end := start.AddDate(0, 0, days)
 	pod := query("litellm_input_tokens_metric_total", end)[0].Metric["pod"]
 	instance := query("litellm_input_tokens_metric_total", end)[0].Metric["instance"]
@@ -269,9 +277,9 @@ func TestNames(t *testing.T) {
 func TestSameSeedSameSamples(t *testing.T) {
 	t.Parallel()
 	dump := func() []sample {
-		query := build(t, town())
+		query := build(t, town(), at(3, 0, 0))
 		var all []sample
-		for _, when := range []time.Time{at(0, 1, 0), at(2, 10, 18), at(5, 12, 0), at(days, 0, 0)} {
+		for _, when := range []time.Time{at(0, 1, 0), at(2, 10, 18), at(3, 0, 0)} {
 			all = append(all, query(`{__name__=~".+"}`, when)...)
 		}
 		slices.SortStableFunc(all, func(a, b sample) int { return strings.Compare(fmt.Sprint(a.Metric), fmt.Sprint(b.Metric)) })
@@ -290,7 +298,7 @@ func TestSameSeedSameSamples(t *testing.T) {
 func TestAdvanceInAnyStep(t *testing.T) {
 	t.Parallel()
 	w := town()
-	whole := build(t, town())
+	whole := build(t, town(), at(1, 0, 0))
 	e, err := engine.Open(time.Now)
 	if err != nil {
 		t.Fatal(err)
