@@ -21,9 +21,10 @@ demo: ## watch a workload cross a hosting threshold; ONCE=1 ends after the first
 	@cd $(DEMO) && $(GO) build -o $(CURDIR)/bin/tipline-demo .
 	@bin/tipline-demo $(if $(ONCE),--once) $(DEMO_FLAGS)
 
-test: ## run the tests of both modules
+test: ## run the tests of all modules
 	$(GO) test ./...
 	cd $(DEMO) && $(GO) test ./...
+	cd deploy/manifests && $(GO) test ./...
 
 build: ## build the daemon, one static binary, as bin/tipline
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/tipline ./cmd/tipline
@@ -40,9 +41,10 @@ lint: ## check form: formatting, vet, staticcheck, golangci-lint, dead code, mod
 	$(GO) mod tidy -diff
 	$(GO) mod verify
 
-race: ## run the tests of both modules under the race detector, in random order
+race: ## run the tests of all modules under the race detector, in random order
 	$(GO) test -race -shuffle=on ./...
 	cd $(DEMO) && $(GO) test -race -shuffle=on ./...
+	cd deploy/manifests && $(GO) test -race -shuffle=on ./...
 
 bench: ## measure a cycle, a projection and a decision
 	$(GO) test -run '^$$' -bench . -benchmem ./model/... ./collector/... ./cmd/internal/daemon/...
