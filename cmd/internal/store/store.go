@@ -10,7 +10,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime/debug"
+	"syscall"
 	"time"
 
 	"go.etcd.io/bbolt"
@@ -23,14 +23,23 @@ const (
 	State   = "state"   // alert states
 	Outbox  = "outbox"  // messages not yet acknowledged
 	Ledger  = "ledger"  // receipts of decisions
-	meta    = "meta"    // the schema version
+	meta    = "meta"    // what this package keeps for itself
+)
+
+// buckets are those that the rooms write.
+var buckets = []string{History, State, Outbox, Ledger}
+
+// The rows of meta.
+const (
+	versionKey  = "version"  // the schema version and its complement
+	checksumKey = "checksum" // the sum of the checksums of all rows outside meta, which tells a flipped bit from data
 )
 
 // fileName is the name of the data file in its directory.
 const fileName = "tipline.db"
 
-// schemaVersion is the version of the layout that this program writes.
-const schemaVersion = 1
+// schemaVersion is the version of the layout that this program writes; only a test changes it.
+var schemaVersion uint64 = 1
 
 // lockTimeout is how long Open waits for another process to let go of the file.
 const lockTimeout = time.Second
@@ -49,7 +58,8 @@ type Store struct {
 }
 
 // Open opens or creates the data file in directory dir and locks it. A file that cannot be read as one of ours is put
-// aside as tipline.db.corrupt-N, see Quarantined, and an empty one takes its place. A file that a newer tipline wrote is
+// aside as tipline.db.corrupt-N, see Quarantined, and an empty one takes its place; all of it is read to find that out. A
+// file whose newest header page alone is damaged opens as it was before the last Apply. A file that a newer tipline wrote is
 // refused untouched; one of an older version is copied to tipline.db.v<N> and then migrated.
 func Open(dir string) (*Store, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -77,47 +87,61 @@ func (e *damagedError) Unwrap() error { return e.reason }
 
 // open opens the file, checks all of it and brings it to the current version.
 func (s *Store) open() (err error) {
-	db, err := openLocked(s.path)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = db.Close()
-		}
-	}()
-	version, err := inspect(db)
+	found, err := look(s.path)
 	if err != nil {
 		return err
 	}
 	switch {
-	case version > schemaVersion:
-		return fmt.Errorf("schema version %d is newer than %d, the newest that this tipline reads: use a newer tipline", version, schemaVersion)
-	case version != 0 && version < schemaVersion:
-		if err := copyFile(s.path, fmt.Sprintf("%s.v%d", s.path, version)); err != nil {
-			return fmt.Errorf("copy before migrating from schema version %d: %w", version, err)
+	case found.version > schemaVersion:
+		return fmt.Errorf("schema version %d is newer than %d, the newest that this tipline reads: use a newer tipline",
+			found.version, schemaVersion)
+	case found.version != 0 && found.version < schemaVersion:
+		if err := copyFile(s.path, fmt.Sprintf("%s.v%d", s.path, found.version)); err != nil {
+			return fmt.Errorf("copy before migrating from schema version %d: %w", found.version, err)
 		}
 	}
-	if err := upgrade(db, version); err != nil {
+	db, err := openLocked(s.path, false)
+	if err != nil {
 		return err
+	}
+	if found.version != schemaVersion {
+		if err := errors.Join(upgrade(db, found.version), syncDir(filepath.Dir(s.path))); err != nil {
+			return errors.Join(err, db.Close())
+		}
 	}
 	s.db = db
 	return nil
 }
 
-// openLocked opens the file and takes its lock.
-func openLocked(path string) (db *bbolt.DB, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = &damagedError{fmt.Errorf("%v", p)}
-		}
-	}()
-	db, err = bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType})
+// look inspects the file, if there is one, and changes nothing.
+func look(path string) (found contents, err error) {
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, fs.ErrNotExist) || err == nil && info.Mode().IsRegular() && info.Size() == 0:
+		return contents{}, nil
+	case err != nil:
+		return contents{}, err
+	case !info.Mode().IsRegular():
+		return contents{}, errors.New("not a regular file")
+	}
+	db, err := openLocked(path, true)
+	if err != nil {
+		return contents{}, err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	err = db.View(func(tx *bbolt.Tx) error {
+		found, err = inspect(tx)
+		return err
+	})
+	return found, err
+}
+
+// openLocked opens the file and takes its lock. A read-only one is shared, and reads nothing but the header pages.
+func openLocked(path string, readOnly bool) (*bbolt.DB, error) {
+	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, ReadOnly: readOnly})
 	switch {
 	case errors.Is(err, bbolterrors.ErrTimeout):
 		return nil, ErrInUse
-	case errors.Is(err, bbolterrors.ErrInvalid), errors.Is(err, bbolterrors.ErrVersionMismatch), errors.Is(err, bbolterrors.ErrChecksum):
-		return nil, &damagedError{err}
 	case err != nil && !isSystem(err): // what is not the system's refusal is a file that bbolt cannot make sense of
 		return nil, &damagedError{err}
 	}
@@ -127,45 +151,13 @@ func openLocked(path string) (db *bbolt.DB, err error) {
 // isSystem reports whether err is the operating system's: a missing permission, a full disk, a read-only mount.
 func isSystem(err error) bool {
 	var path *fs.PathError
-	var call *os.SyscallError
-	return errors.As(err, &path) || errors.As(err, &call) || errors.As(err, new(interface{ Timeout() bool }))
-}
-
-// inspect walks every page and returns the schema version, 0 for a new file.
-func inspect(db *bbolt.DB) (version uint64, err error) {
-	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true)) // a page number beyond the end of the file faults
-	defer func() {
-		if p := recover(); p != nil {
-			err = &damagedError{fmt.Errorf("%v", p)}
-		}
-	}()
-	err = db.View(func(tx *bbolt.Tx) error {
-		if b := tx.Bucket([]byte(meta)); b != nil {
-			if raw := b.Get([]byte("version")); len(raw) == 8 {
-				version = binary.BigEndian.Uint64(raw)
-			}
-		}
-		if version > schemaVersion {
-			return nil
-		}
-		return tx.ForEach(func(name []byte, b *bbolt.Bucket) error {
-			var last []byte
-			return b.ForEach(func(k, _ []byte) error {
-				if last != nil && bytes.Compare(last, k) >= 0 {
-					return &damagedError{fmt.Errorf("bucket %s: keys out of order", name)}
-				}
-				last = append(last[:0], k...)
-				return nil
-			})
-		})
-	})
-	return version, err
+	return errors.As(err, &path) || errors.As(err, new(syscall.Errno))
 }
 
 // upgrade creates the buckets and migrates an older version step by step, in one transaction.
 func upgrade(db *bbolt.DB, version uint64) error {
 	return db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range []string{History, State, Outbox, Ledger, meta} {
+		for _, name := range append([]string{meta}, buckets...) {
 			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 				return fmt.Errorf("bucket %s: %w", name, err)
 			}
@@ -175,8 +167,38 @@ func upgrade(db *bbolt.DB, version uint64) error {
 				return fmt.Errorf("migrate from schema version %d: %w", v, err)
 			}
 		}
-		return tx.Bucket([]byte(meta)).Put([]byte("version"), binary.BigEndian.AppendUint64(nil, schemaVersion))
+		var rows uint64
+		for _, name := range buckets {
+			err := tx.Bucket([]byte(name)).ForEach(func(k, v []byte) error {
+				rows += checksum(name, k, v)
+				return nil
+			})
+			if err != nil {
+				return fmt.Errorf("bucket %s: %w", name, err)
+			}
+		}
+		// The complement tells a version that a newer tipline wrote from a damaged one.
+		value := binary.BigEndian.AppendUint64(nil, schemaVersion)
+		value = binary.BigEndian.AppendUint64(value, ^schemaVersion)
+		if err := tx.Bucket([]byte(meta)).Put([]byte(versionKey), value); err != nil {
+			return err
+		}
+		return putChecksum(tx, rows)
 	})
+}
+
+// putChecksum records the checksum of every row.
+func putChecksum(tx *bbolt.Tx, rows uint64) error {
+	return tx.Bucket([]byte(meta)).Put([]byte(checksumKey), binary.BigEndian.AppendUint64(nil, rows))
+}
+
+// syncDir makes the names in directory dir durable.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // putAside renames the file to the first free name path.corrupt-N and returns that name.
@@ -238,12 +260,19 @@ func (s *Store) Scan(bucket, prefix string, fn func(key string, value []byte) er
 // all of it is durable, or none when an error is returned. A nil value deletes its key.
 func (s *Store) Apply(batch map[string]map[string][]byte) error {
 	err := s.db.Update(func(tx *bbolt.Tx) error {
+		sum := binary.BigEndian.Uint64(tx.Bucket([]byte(meta)).Get([]byte(checksumKey)))
 		for bucket, rows := range batch {
 			b := tx.Bucket([]byte(bucket))
 			if b == nil || bucket == meta {
 				return fmt.Errorf("no bucket %q", bucket)
 			}
 			for key, value := range rows {
+				if old := b.Get([]byte(key)); old != nil {
+					sum -= checksum(bucket, []byte(key), old)
+				}
+				if value != nil {
+					sum += checksum(bucket, []byte(key), value)
+				}
 				var err error
 				if value == nil {
 					err = b.Delete([]byte(key))
@@ -255,7 +284,7 @@ func (s *Store) Apply(batch map[string]map[string][]byte) error {
 				}
 			}
 		}
-		return nil
+		return putChecksum(tx, sum)
 	})
 	if err != nil {
 		return fmt.Errorf("data file %s: %w", s.path, err)
@@ -267,7 +296,7 @@ func (s *Store) Apply(batch map[string]map[string][]byte) error {
 func (s *Store) view(bucket string, fn func(*bbolt.Bucket) error) error {
 	return s.db.View(func(tx *bbolt.Tx) error {
 		b := tx.Bucket([]byte(bucket))
-		if b == nil {
+		if b == nil || bucket == meta {
 			return fmt.Errorf("data file %s: no bucket %q", s.path, bucket)
 		}
 		return fn(b)
