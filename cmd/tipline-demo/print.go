@@ -72,7 +72,7 @@ func costs(w model.WorkloadReport, option string) string {
 	return "an unknown sum"
 }
 
-// crossover says from how many tokens a month a fleet is cheaper than the API.
+// crossover says from how many tokens a month a fleet that carries everything is cheaper than the API.
 func crossover(w model.WorkloadReport) string {
 	switch {
 	case w.Crossover == nil:
@@ -97,7 +97,7 @@ func verdict(w model.WorkloadReport) string {
 // printTable prints how the workloads of report stand.
 func printTable(out io.Writer, report *model.Report) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "WORKLOAD\tNOW ON\tNEXT 30 DAYS (80 % RANGE)\tA MONTH NOW\tOWN GPUS PAY\tVERDICT")
+	fmt.Fprintln(table, "WORKLOAD\tNOW ON\tNEXT 30 DAYS (80 % RANGE)\tA MONTH NOW\tOWN GPUS ALONE PAY\tVERDICT")
 	for _, w := range report.Workloads {
 		next := "unknown"
 		if w.Forecast != nil {
