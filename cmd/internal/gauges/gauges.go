@@ -2,8 +2,10 @@
 package gauges
 
 import (
-	"strings"
+	"fmt"
+	"strconv"
 	"time"
+	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 
@@ -92,11 +94,21 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 // send emits one gauge.
 type send func(d *prometheus.Desc, value float64, labels ...string)
 
+// sender returns a send that no name can make fail a scrape: text that is not UTF-8 is quoted, which keeps different names
+// different, and of two series with the same labels the first is emitted.
 func sender(ch chan<- prometheus.Metric) send {
+	sent := map[string]bool{}
 	return func(d *prometheus.Desc, value float64, labels ...string) {
-		for i := range labels {
-			labels[i] = strings.ToValidUTF8(labels[i], "\uFFFD")
+		for i, text := range labels {
+			if !utf8.ValidString(text) {
+				labels[i] = strconv.Quote(text)
+			}
 		}
+		series := fmt.Sprintf("%p%q", d, labels)
+		if sent[series] {
+			return
+		}
+		sent[series] = true
 		ch <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, value, labels...)
 	}
 }

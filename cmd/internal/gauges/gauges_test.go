@@ -1,0 +1,168 @@
+package gauges
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"tipline/model"
+)
+
+func ptr[T any](v T) *T { return &v }
+
+// full returns a report in which every gauge has a value.
+func full() *model.Report {
+	return &model.Report{
+		Sources: []model.SourceReport{{Source: "gateway", Up: true}, {Source: "vllm", Error: "refused"}},
+		Workloads: []model.WorkloadReport{
+			{
+				Workload: "chat", Current: "mini",
+				Usage: model.UsageSummary{
+					Last30dClassTokens:  map[string]model.Tokens{"input": 1.5e9, "output": 3e8},
+					CoverageRatio:       0.975,
+					LastSample:          ptr(time.Unix(1_760_000_400, 0)),
+					GPUUtilizationRatio: ptr(model.Fraction(0.4)), EconomicUtilization: ptr(model.Fraction(0.1)),
+					IdleUSDPerMonth: ptr(model.USD(1234.5)),
+				},
+				Forecast: &model.ForecastSummary{
+					Next30dTokens:       model.Quantiles[model.Tokens]{P10: 1e9, P50: 2e9, P90: 3e9},
+					CalendarMonthTokens: model.Quantiles[model.Tokens]{P10: 1.1e9, P50: 2.1e9, P90: 3.1e9},
+				},
+				Options: []model.OptionCost{
+					{Option: "mini", Hosting: model.API, USDPerMonth: &model.Quantiles[model.USD]{P10: 900, P50: 1000, P90: 1100}},
+					{
+						Option: "own", Hosting: model.SelfHosted, USDPerMonth: &model.Quantiles[model.USD]{P10: 500, P50: 600, P90: 700},
+						BreakevenUtilizationRatio: ptr(model.Fraction(0.31)), ProbabilityCheaper: ptr(model.Fraction(0.93)),
+						SavingUSDPerMonth: &model.Quantiles[model.USD]{P10: 200, P50: 400, P90: 600},
+						Crossover: &model.Crossover{
+							FirstTokensPerMonth: ptr(model.Tokens(1.2e9)), PermanentTokensPerMonth: ptr(model.Tokens(1.8e9)), MonthsToBoundary: ptr(2.0),
+						},
+					},
+				},
+				Decision: model.Decision{Recommendation: model.Move, Option: "own"},
+				Drift:    []model.Drift{{Kind: "volume", Score: 1.25}},
+			},
+			// Nothing is known of this one: no cost, no forecast, no verdict.
+			{
+				Workload: "new", Decision: model.Decision{Recommendation: model.Unknown},
+				Options: []model.OptionCost{{Option: "own", Hosting: model.SelfHosted, Crossover: &model.Crossover{}}},
+			},
+		},
+	}
+}
+
+func of(report *model.Report) prometheus.Collector {
+	return New(func() *model.Report { return report })
+}
+
+func TestExposition(t *testing.T) {
+	golden, err := os.Open("testdata/report.prom")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer golden.Close()
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(of(full()))
+	if err := testutil.GatherAndCompare(registry, golden); err != nil {
+		t.Error(err)
+	}
+	problems, err := testutil.GatherAndLint(registry)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		if strings.Contains(p.Text, `should not have "quantile" label`) {
+			continue // a range that was computed elsewhere has the label of one
+		}
+		t.Errorf("%s: %s", p.Metric, p.Text)
+	}
+}
+
+func TestUnknownHasNoSeries(t *testing.T) {
+	if n := testutil.CollectAndCount(of(nil)); n != 0 {
+		t.Errorf("%d series before the first report", n)
+	}
+	report := full()
+	report.Workloads = report.Workloads[1:]
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(of(report))
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, f := range families {
+		got = append(got, f.GetName())
+	}
+	if want := "tipline_source_up tipline_workload_coverage_ratio tipline_workloads_not_exported"; strings.Join(got, " ") != want {
+		t.Errorf("got %s, want %s", strings.Join(got, " "), want)
+	}
+}
+
+func TestWorkloadThatIsGoneIsNotExported(t *testing.T) {
+	report := full()
+	collector := New(func() *model.Report { return report })
+	const coverageName = "tipline_workload_coverage_ratio"
+	if n := testutil.CollectAndCount(collector, coverageName); n != 2 {
+		t.Fatalf("%d workloads, want 2", n)
+	}
+	next := *report
+	next.Workloads = report.Workloads[1:]
+	report = &next
+	if n := testutil.CollectAndCount(collector, coverageName); n != 1 {
+		t.Errorf("%d workloads, want 1", n)
+	}
+	if n := testutil.CollectAndCount(collector, "tipline_workload_drift_score"); n != 0 {
+		t.Error("a series of the workload that is gone remains")
+	}
+}
+
+func TestCap(t *testing.T) {
+	for _, n := range []int{0, 1, 2000, 2001, 50_000} {
+		report := &model.Report{}
+		for i := range n {
+			report.Workloads = append(report.Workloads, model.WorkloadReport{Workload: fmt.Sprintf("w%05d", i)})
+		}
+		if got := testutil.CollectAndCount(of(report), "tipline_workload_coverage_ratio"); got != min(n, 2000) {
+			t.Errorf("%d workloads: %d exported", n, got)
+		}
+		want := fmt.Sprintf("# HELP tipline_workloads_not_exported Workloads beyond the first 2,000 by name, which have no series of their own.\n"+
+			"# TYPE tipline_workloads_not_exported gauge\ntipline_workloads_not_exported %d\n", max(0, n-2000))
+		if err := testutil.CollectAndCompare(of(report), strings.NewReader(want), "tipline_workloads_not_exported"); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// TestHostileNames gives names that are not UTF-8, or that become the same when they are made so: the scrape survives.
+func TestHostileNames(t *testing.T) {
+	report := &model.Report{}
+	for _, name := range []string{"a\xff", "a\xfe", "a\uFFFD", "quote\" back\\slash\nline", "{x=\"y\"} 1", "", "<script>", strings.Repeat("long", 1000), "\x00"} {
+		w := full().Workloads[0]
+		w.Workload = name
+		w.Options = append(w.Options, model.OptionCost{Option: name, Hosting: model.API, USDPerMonth: &model.Quantiles[model.USD]{}})
+		w.Usage.Last30dClassTokens = map[string]model.Tokens{"c\xff": 1, "c\xfe": 2}
+		w.Drift = append(w.Drift, model.Drift{Kind: "volume"})
+		report.Workloads = append(report.Workloads, w)
+	}
+	report.Sources = []model.SourceReport{{Source: "s\xff"}, {Source: "s\xfe"}}
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(of(report))
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatalf("the scrape fails: %v", err)
+	}
+	for _, f := range families {
+		if f.GetName() == "tipline_workload_coverage_ratio" && len(f.Metric) != len(report.Workloads) {
+			t.Errorf("%d workloads, want %d: different names became one", len(f.Metric), len(report.Workloads))
+		}
+	}
+	if len(families) != len(all) {
+		t.Errorf("%d families, want %d", len(families), len(all))
+	}
+}
