@@ -1,0 +1,297 @@
+package web
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tipline/model"
+)
+
+func ptr[T any](v T) *T { return &v }
+
+const hostile = `<script>alert("x")</script>/../a b'?#%2f&{{.}}` + "\u202e"
+
+// sample returns a report of every kind of row.
+func sample() *model.Report {
+	asOf := time.Date(2026, 3, 14, 9, 0, 0, 0, time.UTC)
+	saving := &model.Quantiles[model.USD]{P10: 3100, P50: 5240, P90: 7300}
+	forecast := &model.ForecastSummary{Next30dTokens: model.Quantiles[model.Tokens]{P10: 9.1e9, P50: 11.4e9, P90: 14.9e9}}
+	options := []model.OptionCost{
+		{
+			Option: "gpt-5-mini", Hosting: model.API, USDPerMonth: &model.Quantiles[model.USD]{P10: 8900, P50: 11_200, P90: 14_600},
+			Blocked: []string{},
+			Parts: []model.CostPart{
+				{Name: "input tokens", Formula: "8.20 Gtok × 0.25 USD/Mtok", USDPerMonth: 2050}, {Name: "output tokens", Formula: "4.57 Gtok × 2.00 USD/Mtok", USDPerMonth: 9150},
+			},
+		},
+		{
+			Option: "qwen3-32b on 2 × H100", Hosting: model.SelfHosted, USDPerMonth: &model.Quantiles[model.USD]{P10: 5800, P50: 5960, P90: 7300},
+			Blocked: []string{},
+			Parts:   []model.CostPart{{Name: "GPU hours", Formula: "1 × 2 GPU × 3.99 USD/h × 730 h", USDPerMonth: 5825.4}, {Name: "operations", Formula: "1.35 h × 100 USD/h", USDPerMonth: 135}},
+		},
+		{Option: "bedrock llama", Hosting: model.CloudManaged, Blocked: []string{"RESIDENCY", "NO_GPU"}, Infeasible: "no throughput is known for this model"},
+	}
+	return &model.Report{
+		AsOf: asOf, ConfigHash: "c0ffee",
+		Sources:  []model.SourceReport{{Source: "gateway", Up: true, Queries: 12}, {Source: "vllm-eu", Error: "dial tcp 10.0.0.7:9090: connection refused"}},
+		Warnings: []model.Warning{{Code: "STALE_PRICES", Text: "The price catalogue is 41 days old."}},
+		Workloads: []model.WorkloadReport{
+			{
+				Workload: "support/chat", Source: "gateway", Current: "gpt-5-mini", Forecast: forecast, Options: options,
+				Usage: model.UsageSummary{Last30dTokens: ptr(model.Tokens(9.87e9)), CoverageRatio: 0.993},
+				Decision: model.Decision{
+					ID: "d-1", Recommendation: model.Move, Option: "qwen3-32b on 2 × H100", Hosting: model.SelfHosted, Reason: model.ReasonSwitch,
+					Because:           "At 11.4B tokens a month, qwen3-32b on 2 × H100 costs $5,960 instead of $11,200; it pays back in 1.9 months.",
+					SavingUSDPerMonth: saving, ProbabilityCheaper: ptr(model.Fraction(0.97)),
+				},
+				Crossover: &model.Crossover{ActBy: "2026-03-29", CrossesOn: "2026-05-02"},
+				Warnings:  []model.Warning{{Code: "YOUNG_WORKLOAD", Text: "Only 34 days of support/chat are known."}},
+			},
+			{
+				Workload: "search", Source: "gateway", Current: "gpt-5-mini", Forecast: forecast, Options: options,
+				Usage: model.UsageSummary{Last30dTokens: ptr(model.Tokens(4.2e8)), CoverageRatio: 1},
+				Decision: model.Decision{
+					ID: "d-2", Recommendation: model.Stay, Option: "gpt-5-mini", Hosting: model.API, Reason: model.ReasonAlreadyBest,
+					Because: "gpt-5-mini is the cheapest allowed option at 431M tokens a month.", SavingUSDPerMonth: &model.Quantiles[model.USD]{},
+				},
+			},
+			{
+				Workload: "a-workload-with-a-name-that-is-much-longer-than-anyone-would-like-it-to-be-in-a-table", Source: "vllm-eu",
+				Decision: model.Decision{ID: "d-3", Recommendation: model.Unknown, Reason: model.ReasonUnknown, Because: "The source vllm-eu did not answer for 3 hours."},
+			},
+			{
+				Workload: hostile, Source: hostile, Current: hostile, Options: []model.OptionCost{{
+					Option: hostile, Hosting: hostile, Blocked: []string{hostile}, Infeasible: hostile, Parts: []model.CostPart{{Name: hostile, Formula: hostile}},
+				}},
+				Decision: model.Decision{ID: "d-4", Recommendation: `unknown" onclick="x`, Option: hostile, Because: hostile},
+				Warnings: []model.Warning{{Text: hostile}}, Crossover: &model.Crossover{ActBy: hostile},
+			},
+		},
+	}
+}
+
+// options shows report, nil for none.
+func options(report *model.Report) Options {
+	registry := prometheus.NewRegistry()
+	up := prometheus.NewGauge(prometheus.GaugeOpts{Name: "tipline_up", Help: "One."})
+	registry.MustRegister(up)
+	return Options{
+		Report: func() *model.Report { return report }, Ready: func() bool { return report != nil }, Reload: func() error { return nil },
+		Decision: func(id string) ([]byte, bool) { return []byte(`{"id":"d-1","n":1.10}`), id == "d-1" || id == "a/b" },
+		Gatherer: registry, Log: slog.New(slog.DiscardHandler),
+	}
+}
+
+// ask answers one request; header is "Name: value" or empty.
+func ask(t *testing.T, o Options, method, target, header string) *httptest.ResponseRecorder {
+	t.Helper()
+	r := httptest.NewRequestWithContext(t.Context(), method, target, nil)
+	if name, value, found := strings.Cut(header, ": "); found {
+		r.Header.Set(name, value)
+	}
+	w := httptest.NewRecorder()
+	Handler(o).ServeHTTP(w, r)
+	for name, want := range map[string]string{
+		"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "Cache-Control": "no-store",
+		"Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+	} {
+		if got := w.Header().Get(name); got != want {
+			t.Errorf("%s %s: %s is %q", method, target, name, got)
+		}
+	}
+	return w
+}
+
+func TestRoutes(t *testing.T) {
+	const text, page, css, data = "text/plain; charset=utf-8", "text/html; charset=utf-8", "text/css; charset=utf-8", "application/json"
+	report := sample()
+	for _, c := range []struct {
+		method, target string
+		early          bool // before the first report
+		status         int
+		kind, contains string
+	}{
+		{"GET", "/", false, 200, page, "support/chat"},
+		{"HEAD", "/", false, 200, page, ""},
+		{"GET", "/", true, 200, page, "first cycle is not complete"},
+		{"GET", "/style.css", false, 200, css, "body"},
+		{"GET", "/page.html", false, 404, text, ""},
+		{"GET", "/style.css/../page.html", false, 307, page, ""},
+		{"GET", "/nowhere", false, 404, text, ""},
+		{"POST", "/", false, 405, text, ""},
+		{"GET", "/api/v1/report", false, 200, data, `"config_hash":"c0ffee"`},
+		{"GET", "/api/v1/report", true, 503, data, "first cycle is not complete"},
+		{"DELETE", "/api/v1/report", false, 405, text, ""},
+		{"GET", "/api/v1/report/", false, 404, text, ""},
+		{"GET", "/api/v1/workloads/search", false, 200, data, `"workload":"search"`},
+		{"GET", "/api/v1/workloads/search", true, 503, data, "first cycle is not complete"},
+		{"GET", "/api/v1/workloads/support%2Fchat", false, 200, data, `"workload":"support/chat"`},
+		{"GET", "/api/v1/workloads/support/chat", false, 200, data, `"workload":"support/chat"`},
+		{"GET", "/api/v1/workloads/" + url.PathEscape(hostile), false, 200, data, `\u003cscript\u003e`},
+		{"GET", "/api/v1/workloads/nobody", false, 404, data, `no workload \"nobody\"`},
+		{"GET", "/api/v1/workloads/%3Cscript%3E%22", false, 404, data, `\u003cscript\u003e`},
+		{"GET", "/api/v1/workloads/", false, 404, data, "no workload"},
+		{"PUT", "/api/v1/workloads/search", false, 405, text, ""},
+		{"GET", "/api/v1/decisions/d-1", false, 200, data, `{"id":"d-1","n":1.10}`},
+		{"GET", "/api/v1/decisions/d-1", true, 200, data, `{"id":"d-1","n":1.10}`},
+		{"GET", "/api/v1/decisions/a%2Fb", false, 200, data, "d-1"},
+		{"GET", "/api/v1/decisions/d-9", false, 404, data, `no decision \"d-9\"`},
+		{"GET", "/api/v1/decisions/", false, 404, text, ""},
+		{"POST", "/api/v1/decisions/d-1", false, 405, text, ""},
+		{"GET", "/metrics", false, 200, "text/plain; version=0.0.4; charset=utf-8; escaping=underscores", "tipline_up 0"},
+		{"POST", "/metrics", false, 405, text, ""},
+		{"GET", "/-/healthy", true, 200, text, "healthy"},
+		{"GET", "/-/ready", false, 200, text, "ready"},
+		{"GET", "/-/ready", true, 503, text, "first cycle is not complete"},
+		{"GET", "/-/reload", false, 405, text, ""},
+		{"POST", "/-/reload", false, 200, text, "reloaded"},
+		{"GET", "/debug/pprof/", false, 404, text, ""},
+	} {
+		o := options(report)
+		if c.early {
+			o = options(nil)
+		}
+		w := ask(t, o, c.method, c.target, "")
+		if w.Code != c.status || w.Header().Get("Content-Type") != c.kind || !strings.Contains(w.Body.String(), c.contains) {
+			t.Errorf("%s %s: %d %s, want %d %s with %q:\n%.300s", c.method, c.target, w.Code, w.Header().Get("Content-Type"), c.status, c.kind, c.contains, w.Body)
+		}
+		if c.kind == data && !json.Valid(w.Body.Bytes()) {
+			t.Errorf("%s %s: not JSON: %s", c.method, c.target, w.Body)
+		}
+	}
+}
+
+func TestJSONIsTheReport(t *testing.T) {
+	report := sample()
+	want, err := json.Marshal(report)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := ask(t, options(report), "GET", "/api/v1/report", "").Body.Bytes(); !bytes.Equal(got, append(want, '\n')) {
+		t.Errorf("got %s\nwant %s", got, want)
+	}
+	for _, workload := range report.Workloads {
+		want, err := json.Marshal(workload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		target := "/api/v1/workloads/" + url.PathEscape(workload.Workload)
+		if got := ask(t, options(report), "GET", target, "").Body.Bytes(); !bytes.Equal(got, append(want, '\n')) {
+			t.Errorf("%s: got %s", target, got)
+		}
+	}
+}
+
+func TestLinksOfWorkloads(t *testing.T) {
+	report := sample()
+	for _, name := range []string{"a/../b", "a//b", "/", "%2F", "a b", "ü"} {
+		report.Workloads[0].Workload = name
+		body := ask(t, options(report), "GET", "/", "").Body.String()
+		_, link, _ := strings.Cut(body, `<th scope="row"><a href="`)
+		link, _, _ = strings.Cut(link, `"`)
+		base := &url.URL{Scheme: "http", Host: "tipline", Path: "/"}
+		target, err := base.Parse(strings.ReplaceAll(link, "&#43;", "+"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := ask(t, options(report), "GET", target.String(), "")
+		if w.Code != 200 || !strings.Contains(w.Body.String(), `"workload":`+string(must(json.Marshal(name)))) {
+			t.Errorf("the link %s of workload %q: %d %.100s", link, name, w.Code, w.Body)
+		}
+	}
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+func TestReload(t *testing.T) {
+	for header, want := range map[string]int{
+		"": 200, "Sec-Fetch-Site: same-origin": 200, "Sec-Fetch-Site: none": 200, "Sec-Fetch-Site: cross-site": 403, "Sec-Fetch-Site: same-site": 403,
+		"Origin: https://evil.example": 403, "Origin: http://example.com": 200,
+	} {
+		calls := 0
+		o := options(sample())
+		o.Reload = func() error { calls++; return nil }
+		if w := ask(t, o, "POST", "http://example.com/-/reload", header); w.Code != want || calls != map[int]int{200: 1, 403: 0}[want] {
+			t.Errorf("%q: %d with %d calls, want %d", header, w.Code, calls, want)
+		}
+	}
+	o := options(sample())
+	o.Reload = func() error { return errors.New("tipline.yaml: line 7: <unknown> key") }
+	w := ask(t, o, "POST", "/-/reload", "")
+	if w.Code != 500 || w.Body.String() != "reload refused, the configuration in force stays:\ntipline.yaml: line 7: <unknown> key\n" ||
+		w.Header().Get("Content-Type") != "text/plain; charset=utf-8" {
+		t.Errorf("%d %s", w.Code, w.Body)
+	}
+}
+
+func TestPageEscapesNames(t *testing.T) {
+	body := ask(t, options(sample()), "GET", "/", "").Body.String()
+	for _, bad := range []string{"<script", `onclick="`, "{{.}}{{", "javascript:", "style=", "<nil>", "ZgotmplZ"} {
+		if strings.Contains(body, bad) {
+			t.Errorf("the page contains %s", bad)
+		}
+	}
+	if n := strings.Count(body, "&lt;script&gt;"); n < 8 {
+		t.Errorf("the hostile name is shown %d times, in words", n)
+	}
+	for _, want := range []string{"move to qwen3-32b on 2 × H100", "$5,240", "9.87B", "2026-03-29", "14 Mar 2026 09:00 UTC", "The price catalogue is 41 days old.", "connection refused", "RESIDENCY"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page lacks %s", want)
+		}
+	}
+	if empty := ask(t, options(&model.Report{}), "GET", "/", "").Body.String(); !strings.Contains(empty, "No workload has been seen yet.") {
+		t.Error("a report without workloads says nothing")
+	}
+}
+
+// TestSlowClientIsDropped opens a connection that never finishes its request.
+func TestSlowClientIsDropped(t *testing.T) {
+	server := Server(Handler(options(nil)))
+	if server.ReadHeaderTimeout <= 0 || server.ReadTimeout <= 0 || server.WriteTimeout <= 0 || server.IdleTimeout <= 0 || server.MaxHeaderBytes <= 0 {
+		t.Errorf("a limit is missing: %+v", server)
+	}
+	server.ReadHeaderTimeout = 100 * time.Millisecond
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() { done <- server.Serve(listener) }()
+	client, err := new(net.Dialer).DialContext(t.Context(), "tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := io.WriteString(client, "GET / HTTP/1.1\r\nHost:"); err != nil {
+		t.Fatal(err)
+	}
+	if err := client.SetReadDeadline(time.Now().Add(5 * time.Second)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.ReadAll(client); err != nil {
+		t.Errorf("still connected: %v", err)
+	}
+	if err := server.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
+	}
+}
