@@ -378,7 +378,9 @@ func hybridCase(t *testing.T, given, expect json.RawMessage) {
 		PerReplica: g.Option.Rate.Rat, ReplicaCost: new(big.Rat).Mul(g.Option.Cost.Rat, hours),
 		Fixed: or(g.Option.Fixed), Variable: or(g.Option.Variable),
 	}
-	got := cost.FindHybrid(load, base, g.API.Rat)
+	api := cost.Linear{PerMTok: g.API.Rat}
+	got, ok := cost.FindHybrid(load, base, api)
+	same(t, "possible", ok, true)
 	near(t, "volume", load.Volume(), want.Volume)
 	near(t, "hours", hours, want.Hours)
 	near(t, "API only", got.APIOnly, want.APIOnly)
@@ -387,7 +389,7 @@ func hybridCase(t *testing.T, given, expect json.RawMessage) {
 	near(t, "own tokens", got.Own, want.Own)
 	near(t, "overflow tokens", got.Overflow, want.Overflow)
 	same(t, "full fleet", got.Full, want.Full)
-	near(t, "cost of the full fleet", load.Split(got.Full, base, g.API.Rat), want.CostFull)
+	near(t, "cost of the full fleet", load.Split(got.Full, base, api), want.CostFull)
 	same(t, "best", string(got.Best), strings.ReplaceAll(want.Best, "_", "-"))
 	near(t, "best cost", got.Cost, want.BestCost)
 	near(t, "break-even utilization", got.Breakeven, want.Breakeven)
@@ -395,7 +397,7 @@ func hybridCase(t *testing.T, given, expect json.RawMessage) {
 		near(t, fmt.Sprintf("marginal tokens of replica %d", i+1), load.Marginal(int64(i+1), base), s)
 	}
 	for n, c := range want.Curve {
-		near(t, fmt.Sprintf("cost of %d replicas", n), load.Split(int64(n), base, g.API.Rat), c)
+		near(t, fmt.Sprintf("cost of %d replicas", n), load.Split(int64(n), base, api), c)
 	}
 }
 

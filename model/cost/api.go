@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"tipline/model"
 )
@@ -47,7 +48,7 @@ func (p Prices) Validate() error {
 	var errs []error
 	check := func(name string, r, most *big.Rat) {
 		if r != nil && (r.Sign() < 0 || most != nil && r.Cmp(most) > 0) {
-			errs = append(errs, fmt.Errorf("%s: got %s, want 0 or more%s", name, decimal(r), upTo(most)))
+			errs = append(errs, fmt.Errorf("%s: got %s, want 0 or more%s", name, Decimal(r), upTo(most)))
 		}
 	}
 	check("input", p.Input, nil)
@@ -73,7 +74,7 @@ func upTo(most *big.Rat) string {
 	if most == nil {
 		return ""
 	}
-	return " and at most " + decimal(most)
+	return " and at most " + Decimal(most)
 }
 
 // Monthly returns the bill of a month's usage (cost model, section 3). The error is ErrNoPrice, wrapped, when a base price
@@ -92,29 +93,29 @@ func (p Prices) Monthly(usage []Usage) (Bill, error) {
 				continue
 			}
 			if tokens.Sign() < 0 {
-				return Bill{}, fmt.Errorf("%s tokens: got %s, want 0 or more", class, decimal(tokens))
+				return Bill{}, fmt.Errorf("%s tokens: got %s, want 0 or more", class, Decimal(tokens))
 			}
 			price, fallback, err := p.rate(class, u.Batch, u.Long)
 			if err != nil {
 				return Bill{}, err
 			}
-			if fallback != "" {
+			if fallback != "" && !slices.Contains(bill.Fallbacks, fallback) {
 				bill.Fallbacks = append(bill.Fallbacks, fallback)
 			}
 			bill.Tokens.Add(bill.Tokens, tokens)
 			bill.add(class.String()+" tokens", quo(mul(tokens, price), million), kept,
-				fmt.Sprintf("%s × %s USD/Mtok", model.FormatTokens(model.Tokens(float(tokens))), decimal(price)))
+				fmt.Sprintf("%s × %s USD/Mtok", model.FormatTokens(model.Tokens(float(tokens))), Decimal(price)))
 		}
 		requests.Add(&requests, or(u.Requests, zero))
 	}
 	if fee := or(p.RequestFee, zero); fee.Sign() > 0 && requests.Sign() > 0 {
-		bill.add("request fees", mul(&requests, fee), kept, fmt.Sprintf("%s requests × %s USD", decimal(&requests), decimal(fee)))
+		bill.add("request fees", mul(&requests, fee), kept, fmt.Sprintf("%s requests × %s USD", Decimal(&requests), Decimal(fee)))
 	}
 	if commit := or(p.MinimumCommit, zero); bill.Cost.Cmp(commit) < 0 {
-		bill.add("unused commitment", sub(commit, bill.Cost), one, fmt.Sprintf("%s USD committed a month", decimal(commit)))
+		bill.add("unused commitment", sub(commit, bill.Cost), one, fmt.Sprintf("%s USD committed a month", Decimal(commit)))
 	}
 	if fixed := or(p.FixedMonthly, zero); fixed.Sign() > 0 {
-		bill.add("fixed fee", fixed, one, decimal(fixed)+" USD a month")
+		bill.add("fixed fee", fixed, one, Decimal(fixed)+" USD a month")
 	}
 	return bill, nil
 }
@@ -122,7 +123,7 @@ func (p Prices) Monthly(usage []Usage) (Bill, error) {
 // add appends a part of usd dollars of which the share kept is charged.
 func (b *Bill) add(name string, usd, kept *big.Rat, formula string) {
 	if kept.Cmp(one) != 0 {
-		formula += " × " + decimal(kept)
+		formula += " × " + Decimal(kept)
 	}
 	part := Part{Name: name, Formula: formula, USD: mul(usd, kept)}
 	b.Parts = append(b.Parts, part)
@@ -136,6 +137,11 @@ func (p Prices) rate(class model.Class, batch, long bool) (price *big.Rat, fallb
 		if price := p.Long.listed(class); price != nil {
 			return price, "", nil
 		}
+		if class != model.Output && p.Long.Input != nil { // the base price of the direction, in the tier that the request is in
+			return p.Long.Input, fmt.Sprintf("no long-context price for %s: the long-context input price is used", class), nil
+		}
+		price, _, err := p.rate(class, batch, false)
+		return price, fmt.Sprintf("no long-context price for %s: the price without it is used", class), err
 	}
 	if batch {
 		switch {
@@ -196,8 +202,8 @@ func float(r *big.Rat) float64 {
 	return f
 }
 
-// decimal writes r for a reader: exact when it has at most six decimals, rounded to six otherwise.
-func decimal(r *big.Rat) string {
+// Decimal writes r for a reader: exact when it has at most six decimals, rounded to six otherwise.
+func Decimal(r *big.Rat) string {
 	if r.IsInt() {
 		return r.Num().String()
 	}

@@ -18,7 +18,7 @@ type Interval struct{ From, To *big.Rat }
 type Crossover struct {
 	Reason    string     // one of the model.Crossover and model.Never reasons
 	Intervals []Interval // the favourable set, ascending, at most MaxIntervals of it and the unbounded one
-	Cut       bool       // intervals between the last bounded one listed and the unbounded one were left out
+	Cut       bool       // intervals after the last bounded one listed were left out: see Near
 	First     *big.Rat   // left end of the first interval; nil when never
 	Permanent *big.Rat   // left end of the unbounded interval; nil when there is none
 
@@ -26,8 +26,11 @@ type Crossover struct {
 	Breakeven      *big.Rat // ρ: share of its capacity a block must carry to pay for itself; nil when the API is not above v
 	UnitFloor      *big.Rat // USD per million tokens at a full block
 
-	NoneAtOrBelow *big.Rat // smooth lower bound; nil unless F' ≥ 0 and M > 0
+	NoneAtOrBelow *big.Rat // smooth lower bound; nil unless F' ≥ 0, M > 0 and the API has no commitment
 	AlwaysAbove   *big.Rat // smooth upper bound, past the minimum fleet; nil unless F' ≥ 0 and M > 0
+
+	fleet *Fleet
+	parts []steps // the favourable set is the union of theirs
 }
 
 // FindCrossover returns the volumes at which the fleet costs strictly less than the API. Where the fleet's variable cost
@@ -37,22 +40,28 @@ func FindCrossover(api Linear, f *Fleet) Crossover {
 	x := Crossover{
 		MarginPerBlock: s.margin,
 		UnitFloor:      add(quo(mul(f.BlockCost, million), f.PerBlock), f.Variable),
+		fleet:          f, parts: []steps{s},
 	}
 	if s.net.Sign() > 0 {
 		x.Breakeven = quo(f.BlockCost, mul(f.PerBlock, s.net))
 	}
+	commit := or(api.MinimumCommit, zero)
 	if s.fixed.Sign() >= 0 && s.margin.Sign() > 0 {
-		x.NoneAtOrBelow = quo(mul(s.fixed, f.PerBlock), s.margin)
+		if commit.Sign() == 0 {
+			x.NoneAtOrBelow = quo(mul(s.fixed, f.PerBlock), s.margin)
+		}
 		spare := add(one, big.NewRat(f.spareReplicas, f.replicasPerBlock))
 		x.AlwaysAbove = quo(mul(add(s.fixed, mul(f.BlockCost, spare)), f.PerBlock), s.margin)
 	}
-	unlimited, cut := s.favourable()
-	if commit := or(api.MinimumCommit, zero); commit.Sign() > 0 {
-		below := newSteps(Linear{PerMTok: zero, FixedMonthly: add(commit, or(api.FixedMonthly, zero))}, f)
-		windows, more := below.favourable()
-		unlimited, cut = union(unlimited, windows), cut || more
+	if commit.Sign() > 0 { // max(a, b) is above the fleet's cost where a is or b is
+		x.parts = append(x.parts, newSteps(Linear{PerMTok: zero, FixedMonthly: add(commit, or(api.FixedMonthly, zero))}, f))
 	}
-	x.Cut = cut
+	var unlimited []Interval
+	for _, part := range x.parts {
+		windows, cut := part.favourable()
+		unlimited = union(unlimited, windows)
+		x.Cut = x.Cut || cut && !(f.maxVolume != nil && f.maxVolume.Cmp(windows[MaxIntervals-1].To) <= 0)
+	}
 	x.Intervals = clip(unlimited, f)
 	switch {
 	case len(x.Intervals) > 0:
@@ -71,41 +80,72 @@ func FindCrossover(api Linear, f *Fleet) Crossover {
 	return x
 }
 
-// steps is the staircase of a fleet against a straight API price.
+// Near returns Intervals, and where that list was cut also those at volume and just above it.
+func (x Crossover) Near(volume *big.Rat) []Interval {
+	if !x.Cut {
+		return x.Intervals
+	}
+	all := x.Intervals
+	for _, s := range x.parts {
+		n := s.stepOf(volume)
+		for range 2 {
+			if window, ok := s.window(n); ok {
+				all = union(all, clip([]Interval{window}, x.fleet))
+			}
+			n = following(n)
+		}
+	}
+	return all
+}
+
+// steps is the staircase of a fleet against a straight API price. The balance of step n is what the fleet saves at the end of
+// the step: n·M − (F' + S·K·net).
 type steps struct {
 	f      *Fleet
+	first  *big.Int // the smallest fleet that serves any volume
 	net    *big.Rat // p − v, USD per token
 	fixed  *big.Rat // F' = F less the API's fixed fee, USD per month
 	margin *big.Rat // M = k·K·net − c·H, USD per month
+	offset *big.Rat // F' + S·K·net, USD per month
 }
 
 func newSteps(api Linear, f *Fleet) steps {
-	s := steps{f: f}
+	s := steps{f: f, first: big.NewInt(f.minimum)}
+	if f.stepEnd(s.first).Sign() <= 0 { // spares alone serve nothing
+		s.first = following(s.first)
+	}
 	s.net = quo(sub(api.PerMTok, f.Variable), million)
 	s.fixed = sub(f.Fixed, or(api.FixedMonthly, zero))
 	s.margin = sub(mul(f.PerBlock, s.net), f.BlockCost)
+	s.offset = add(s.fixed, mul(integer(f.spareReplicas), mul(f.PerReplica, s.net)))
 	return s
 }
 
-// favourable returns the favourable set without the quota, and whether windows were left out of it.
+// favourable returns the favourable set without the quota, and whether windows were left out of it: then exactly MaxIntervals
+// bounded ones are listed.
 func (s steps) favourable() (set []Interval, cut bool) {
-	n := s.firstStep()
-	permanent := s.permanentStep() // nil: never for good
-	for listed := 0; n != nil; n = new(big.Int).Add(n, big.NewInt(1)) {
-		if permanent != nil && n.Cmp(permanent) >= 0 {
-			break
-		}
+	n, permanent := s.first, s.permanentStep()
+	switch s.margin.Sign() {
+	case 1:
+		// Without spares this is n1 = floor(F'/M) + 1 of the cost model, section 7.2.
+		n = later(n, following(floor(quo(s.offset, s.margin))))
+	case -1:
+		// The balance worsens from step to step, so what the smallest fleet does not win on the API's fixed fee, none does.
 		window, ok := s.window(n)
 		if !ok {
-			if s.margin.Sign() <= 0 && listed > 0 || s.net.Sign() <= 0 {
-				return set, false // with every further block the fleet only loses ground
-			}
-			if permanent == nil {
-				return set, false
-			}
-			continue
+			return nil, false
 		}
-		if listed++; listed > MaxIntervals {
+		set, n = append(set, window), following(n)
+		if last := s.lastFull(); last.Cmp(n) >= 0 {
+			set, n = join(set, Interval{From: s.stepStart(n), To: s.f.stepEnd(last)}), following(last)
+		}
+	}
+	for ; permanent == nil || n.Cmp(permanent) < 0; n = following(n) {
+		window, ok := s.window(n)
+		if !ok {
+			break
+		}
+		if len(set) == MaxIntervals {
 			cut = true
 			break
 		}
@@ -115,62 +155,46 @@ func (s steps) favourable() (set []Interval, cut bool) {
 		return set, cut
 	}
 	start := s.stepStart(permanent)
-	if before := new(big.Int).Sub(permanent, big.NewInt(1)); before.Cmp(big.NewInt(s.f.minimum)) >= 0 {
-		if window, ok := s.window(before); ok && window.To.Cmp(start) == 0 {
+	if before := new(big.Int).Sub(permanent, big.NewInt(1)); before.Cmp(s.first) >= 0 {
+		if window, ok := s.window(before); ok {
 			start = window.From
 		}
 	}
 	return join(set, Interval{From: start}), cut
 }
 
-// offset returns F' + S·K·net, the part of the balance of a step that does not depend on its number.
-func (s steps) offset() *big.Rat {
-	spare := mul(integer(s.f.spareReplicas), mul(s.f.PerReplica, s.net))
-	return add(s.fixed, spare)
-}
-
-// firstStep returns the first step that may have a window, nil when none has.
-func (s steps) firstStep() *big.Int {
-	minimum := big.NewInt(s.f.minimum)
-	if s.margin.Sign() <= 0 {
-		// The balance only worsens from step to step, so the smallest fleet decides: it may win on the API's fixed fee.
-		return minimum
-	}
-	// Without spares this is n1 = floor(F'/M) + 1 of the cost model, section 7.2.
-	first := floor(quo(s.offset(), s.margin))
-	first.Add(first, big.NewInt(1))
-	if first.Cmp(minimum) < 0 {
-		return minimum
-	}
-	return first
-}
-
-// permanentStep returns the first step from which every volume is favourable: x_n ≤ step start, which is
-// n·M ≥ F' + (k + S)·K·net. It returns nil when there is none.
+// permanentStep returns the first step after the smallest fleet's from which every volume is favourable, nil when there is
+// none: x_n ≤ step start, which is n·M ≥ F' + (k + S)·K·net.
 func (s steps) permanentStep() *big.Int {
-	need := add(s.offset(), mul(s.f.PerBlock, s.net))
-	next := big.NewInt(s.f.minimum + 1)
-	var n *big.Int
-	switch s.margin.Sign() {
-	case 1:
-		n = ceil(quo(need, s.margin))
-		if n.Cmp(next) < 0 {
-			n = next
-		}
-	case 0:
-		if need.Sign() > 0 {
-			return nil
-		}
-		n = next
-	default:
-		return nil
+	need := add(s.offset, mul(s.f.PerBlock, s.net))
+	next := following(s.first)
+	switch {
+	case s.margin.Sign() > 0:
+		return later(next, ceil(quo(need, s.margin)))
+	case s.margin.Sign() == 0 && (need.Sign() < 0 || need.Sign() == 0 && s.net.Sign() > 0):
+		return next
 	}
-	return n
+	return nil
+}
+
+// lastFull returns the last step, if it comes after the smallest fleet's, that is favourable from start to end when M < 0.
+func (s steps) lastFull() *big.Int {
+	if s.net.Sign() > 0 { // x_n ≤ step start
+		return floor(quo(add(s.offset, mul(s.f.PerBlock, s.net)), s.margin))
+	}
+	last := ceil(quo(s.offset, s.margin)) // a balance above zero
+	return last.Sub(last, big.NewInt(1))
+}
+
+// stepOf returns the number of blocks that volume needs.
+func (s steps) stepOf(volume *big.Rat) *big.Int {
+	replicas := add(quo(volume, s.f.PerReplica), integer(s.f.spareReplicas))
+	return later(s.first, ceil(quo(new(big.Rat).SetInt(ceil(replicas)), integer(s.f.replicasPerBlock))))
 }
 
 // stepStart returns the volume above which n blocks are needed, 0 for the smallest fleet.
 func (s steps) stepStart(n *big.Int) *big.Rat {
-	if n.Cmp(big.NewInt(s.f.minimum)) <= 0 {
+	if n.Cmp(s.first) <= 0 {
 		return zero
 	}
 	return s.f.stepEnd(new(big.Int).Sub(n, big.NewInt(1)))
@@ -236,4 +260,15 @@ func clip(set []Interval, f *Fleet) []Interval {
 		allowed = append(allowed, i)
 	}
 	return allowed
+}
+
+// following returns n + 1.
+func following(n *big.Int) *big.Int { return new(big.Int).Add(n, big.NewInt(1)) }
+
+// later returns the greater of a and b.
+func later(a, b *big.Int) *big.Int {
+	if a.Cmp(b) >= 0 {
+		return a
+	}
+	return b
 }

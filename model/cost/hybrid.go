@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"math"
 	"math/big"
 	"slices"
 	"sort"
@@ -26,17 +27,19 @@ type Load struct {
 // NewLoad sorts blocks and adds them up. The curve is taken as it is: its hours are the month's.
 func NewLoad(blocks []LoadBlock) *Load {
 	sorted := slices.Clone(blocks)
-	sort.SliceStable(sorted, func(i, j int) bool { return sorted[i].TokensPerHour.Cmp(sorted[j].TokensPerHour) > 0 })
-	l := &Load{total: zero, all: zero, scale: one, month: one}
-	for _, b := range sorted {
-		l.total = add(l.total, mul(b.Hours, b.TokensPerHour))
-		l.all = add(l.all, b.Hours)
-		l.rates = append(l.rates, b.TokensPerHour)
-		l.hours = append(l.hours, l.all)
-		l.volume = append(l.volume, l.total)
+	slices.SortStableFunc(sorted, func(a, b LoadBlock) int { return b.TokensPerHour.Cmp(a.TokensPerHour) })
+	l := &Load{
+		rates: make([]*big.Rat, len(sorted)), hours: make([]*big.Rat, len(sorted)), volume: make([]*big.Rat, len(sorted)),
+		total: new(big.Rat), all: new(big.Rat), scale: one, month: one,
 	}
-	for i := range l.volume {
-		l.volume[i] = sub(l.total, l.volume[i])
+	for i, b := range sorted {
+		l.all.Add(l.all, b.Hours)
+		l.rates[i], l.hours[i] = b.TokensPerHour, new(big.Rat).Set(l.all)
+	}
+	var block big.Rat
+	for i, b := range slices.Backward(sorted) {
+		l.volume[i] = new(big.Rat).Set(l.total)
+		l.total.Add(l.total, block.Mul(b.Hours, b.TokensPerHour))
 	}
 	return l
 }
@@ -47,7 +50,7 @@ func LoadOf(curve model.LoadCurve) *Load {
 	for i, b := range curve {
 		hours := new(big.Rat)
 		hours.SetFloat64(b.Hours)
-		blocks[i] = LoadBlock{Hours: hours, TokensPerHour: integer(int64(b.TokensPerHour + 0.5))}
+		blocks[i] = LoadBlock{Hours: hours, TokensPerHour: integer(int64(math.Round(float64(b.TokensPerHour))))}
 	}
 	return NewLoad(blocks)
 }
@@ -88,26 +91,35 @@ func (l *Load) Carried(capacity *big.Rat) *big.Rat {
 	return mul(add(mul(x, above), below), mul(l.scale, l.month))
 }
 
-// Base is the fleet that carries the base load of a hybrid.
+// Base is the fleet that carries the base load of a hybrid. Its replica is what can be bought.
 type Base struct {
 	PerReplica  *big.Rat // κ: tokens per hour that one replica may carry
 	ReplicaCost *big.Rat // c·H: USD per month of one replica
 	Fixed       *big.Rat // F, due when there is at least one replica
 	Variable    *big.Rat // v, USD per million tokens
+	Min         int64    // fewest replicas; 0 leaves it to FindHybrid whether to have any
+	Max         *int64   // most replicas, the quota; nil means none
 }
 
-// Base returns f as the base of a hybrid. Its unit is what can be bought: a block counts as one replica of k times the rate.
+// Base returns f as the base of a hybrid, which has at least one replica: a block counts as one replica of k times the rate.
+// It needs no spares, since the API takes what a lost replica carried, and no room for the peak, which goes there too.
 func (f *Fleet) Base() Base {
-	return Base{
+	b := Base{
 		PerReplica: mul(f.Usable, integer(f.replicasPerBlock)), ReplicaCost: f.BlockCost, Fixed: f.Fixed, Variable: f.Variable,
+		Min: max(1, blocks(f.minReplicas, f.replicasPerBlock)),
 	}
+	if f.maxReplicas != nil {
+		most := *f.maxReplicas / f.replicasPerBlock
+		b.Max = &most
+	}
+	return b
 }
 
 // Hybrid is the best split of a load between replicas of one's own and an API (cost model, section 6).
 type Hybrid struct {
 	Best      model.Hosting // API when no replica pays, SelfHosted when the replicas carry everything
 	Cost      *big.Rat      // USD per month of the best
-	Replicas  int64         // n*: replicas that pay for themselves; 0 when none does
+	Replicas  int64         // n*: replicas that pay for themselves, within what the base allows; 0 when none does
 	CostAtN   *big.Rat      // USD per month with Replicas of them, fixed cost included
 	APIOnly   *big.Rat      // USD per month without any
 	Full      int64         // replicas that carry the peak
@@ -116,24 +128,39 @@ type Hybrid struct {
 	Breakeven *big.Rat      // ρ: share of its capacity a replica must carry to pay for itself; nil when p ≤ v
 }
 
-// FindHybrid returns the best split when the API charges perMTok USD per million tokens. A replica is bought iff the tokens
-// that it would carry, at what the API charges above the variable cost, are worth more than its month.
-func FindHybrid(l *Load, b Base, perMTok *big.Rat) Hybrid {
-	net := quo(sub(perMTok, b.Variable), million)
-	h := Hybrid{
-		APIOnly: quo(mul(l.Volume(), perMTok), million),
-		Full:    ceil(quo(l.Peak(), b.PerReplica)).Int64(),
+// FindHybrid returns the best split. A replica is bought iff the tokens that it would carry, at what the API charges above
+// the variable cost, are worth more than its month; once the rest is within the API's commitment no replica saves anything.
+// It is false when the quota is below the fewest replicas.
+func FindHybrid(l *Load, b Base, api Linear) (Hybrid, bool) {
+	if b.Max != nil && *b.Max < b.Min {
+		return Hybrid{}, false
 	}
+	net := quo(sub(api.PerMTok, b.Variable), million)
+	h := Hybrid{APIOnly: api.At(l.Volume()), Full: l.replicas(b)}
 	if net.Sign() > 0 {
 		h.Breakeven = quo(b.ReplicaCost, mul(mul(b.PerReplica, mul(l.all, l.month)), net))
 	}
 	// What a replica carries never increases with its number, so those that pay come first.
-	h.Replicas = int64(sort.Search(int(h.Full), func(k int) bool {
-		return mul(l.Marginal(int64(k)+1, b), net).Cmp(b.ReplicaCost) <= 0
-	}))
+	n := search(h.Full, func(k int64) bool { return mul(l.Marginal(k+1, b), net).Cmp(b.ReplicaCost) <= 0 })
+	if commit := or(api.MinimumCommit, zero); commit.Sign() > 0 {
+		committed := search(h.Full, func(k int64) bool {
+			return quo(mul(sub(l.Volume(), l.Carried(mul(integer(k), b.PerReplica))), api.PerMTok), million).Cmp(commit) <= 0
+		})
+		// From there on the cost only rises; before it the marginal rule holds. The best is on one of the two sides.
+		if n >= committed {
+			n = committed
+			if n > 0 && l.Split(n-1, b, api).Cmp(l.Split(n, b, api)) <= 0 {
+				n--
+			}
+		}
+	}
+	h.Replicas = max(n, b.Min)
+	if b.Max != nil {
+		h.Replicas = min(h.Replicas, *b.Max)
+	}
 	h.Own = l.Carried(mul(integer(h.Replicas), b.PerReplica))
 	h.Overflow = sub(l.Volume(), h.Own)
-	h.CostAtN = l.Split(h.Replicas, b, perMTok)
+	h.CostAtN = l.Split(h.Replicas, b, api)
 	switch {
 	case h.CostAtN.Cmp(h.APIOnly) >= 0:
 		h.Best, h.Cost = model.API, h.APIOnly
@@ -142,7 +169,21 @@ func FindHybrid(l *Load, b Base, perMTok *big.Rat) Hybrid {
 	default:
 		h.Best, h.Cost = model.Hybrid, h.CostAtN
 	}
-	return h
+	return h, true
+}
+
+// search returns the smallest k in [0, n) for which yes holds, n when there is none; yes never turns from true to false.
+func search(n int64, yes func(k int64) bool) int64 {
+	return int64(sort.Search(int(n), func(k int) bool { return yes(int64(k)) }))
+}
+
+// replicas returns how many replicas carry the peak.
+func (l *Load) replicas(b Base) int64 {
+	n := ceil(quo(l.Peak(), b.PerReplica))
+	if n.BitLen() > 53 {
+		return 1 << 53
+	}
+	return n.Int64()
 }
 
 // Marginal returns S_k, the tokens that replica k would carry; the first replica is 1.
@@ -150,13 +191,14 @@ func (l *Load) Marginal(k int64, b Base) *big.Rat {
 	return sub(l.Carried(mul(integer(k), b.PerReplica)), l.Carried(mul(integer(k-1), b.PerReplica)))
 }
 
-// Split returns the cost in USD per month of n replicas with the rest on the API: C_hyb(n).
-func (l *Load) Split(n int64, b Base, perMTok *big.Rat) *big.Rat {
+// Split returns the cost in USD per month of n replicas with the rest on the API: C_hyb(n). What the API charges whether
+// used or not is due even when there is no rest.
+func (l *Load) Split(n int64, b Base, api Linear) *big.Rat {
 	own := l.Carried(mul(integer(n), b.PerReplica))
-	tokens := add(mul(own, b.Variable), mul(sub(l.Volume(), own), perMTok))
-	total := add(mul(integer(n), b.ReplicaCost), quo(tokens, million))
+	total := add(mul(integer(n), b.ReplicaCost), quo(mul(own, b.Variable), million))
+	total.Add(total, api.At(sub(l.Volume(), own)))
 	if n > 0 {
-		total = add(total, b.Fixed)
+		total.Add(total, b.Fixed)
 	}
 	return total
 }

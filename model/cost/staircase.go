@@ -6,6 +6,9 @@ import (
 	"math/big"
 )
 
+// mostReplicas bounds the numbers of replicas that a configuration may name: far above any fleet, far below an overflow.
+const mostReplicas = 1_000_000
+
 // Fleet is a Capacity whose defaults are filled in and whose derived numbers are worked out once.
 type Fleet struct {
 	Throughput *big.Rat // κ_max: tokens per hour and replica at maximum load
@@ -18,6 +21,7 @@ type Fleet struct {
 	Variable   *big.Rat // v, USD per million tokens
 
 	replicasPerBlock, minReplicas, spareReplicas int64
+	maxReplicas                                  *int64   // N_max; nil without a quota
 	maxVolume                                    *big.Rat // (N_max − N_spare)·K; nil without a quota
 	minimum                                      int64    // n0: blocks of the smallest fleet
 	feasible                                     bool     // the quota allows the smallest fleet
@@ -50,7 +54,7 @@ func (c Capacity) Fleet() (*Fleet, error) {
 		BlockCost: mul(mul(c.BlockCostPerHour, add(one, m)), h),
 		Fixed:     or(c.FixedMonthly, zero), Variable: or(c.VariablePerMTok, zero),
 		replicasPerBlock: perBlock, minReplicas: minReplicas, spareReplicas: c.SpareReplicas,
-		feasible: true,
+		maxReplicas: c.MaxReplicas, feasible: true,
 	}
 	f.PerReplica = quo(mul(f.Usable, h), phi)
 	f.PerBlock = mul(f.PerReplica, integer(perBlock))
@@ -67,7 +71,7 @@ func (c Capacity) validate(minReplicas, perBlock int64, u, phi, h, m *big.Rat) e
 	want := func(good bool, name string, got any, wanted string) {
 		if !good {
 			if r, ok := got.(*big.Rat); ok && r != nil {
-				got = decimal(r)
+				got = Decimal(r)
 			}
 			errs = append(errs, fmt.Errorf("%s: got %v, want %s", name, got, wanted))
 		}
@@ -77,10 +81,10 @@ func (c Capacity) validate(minReplicas, perBlock int64, u, phi, h, m *big.Rat) e
 	want(h.Sign() > 0, "hours_per_month", h, "more than 0")
 	want(u.Sign() > 0 && u.Cmp(one) <= 0, "target_utilization", u, "more than 0 and at most 1")
 	want(phi.Cmp(one) >= 0, "peak_factor", phi, "1 or more")
-	want(perBlock >= 1, "replicas_per_block", perBlock, "1 or more")
+	want(perBlock >= 1 && perBlock <= mostReplicas, "replicas_per_block", perBlock, "1 to 1000000")
 	want(m.Sign() >= 0, "managed_overhead", m, "0 or more")
-	want(minReplicas >= 0, "min_replicas", minReplicas, "0 or more")
-	want(c.SpareReplicas >= 0, "spare_replicas", c.SpareReplicas, "0 or more")
+	want(minReplicas >= 0 && minReplicas <= mostReplicas, "min_replicas", minReplicas, "0 to 1000000")
+	want(c.SpareReplicas >= 0 && c.SpareReplicas <= mostReplicas, "spare_replicas", c.SpareReplicas, "0 to 1000000")
 	want(or(c.FixedMonthly, zero).Sign() >= 0, "fixed_monthly", c.FixedMonthly, "0 or more")
 	want(or(c.VariablePerMTok, zero).Sign() >= 0, "variable_per_mtok", c.VariablePerMTok, "0 or more")
 	if c.MaxReplicas != nil {
@@ -99,7 +103,7 @@ func (f *Fleet) At(volume *big.Rat) (Point, bool) {
 		return Point{}, false
 	}
 	needed := ceil(quo(volume, f.PerReplica))
-	if !needed.IsInt64() {
+	if needed.BitLen() > 53 { // more replicas than there are GPUs, and than may be added up
 		return Point{}, false
 	}
 	p := Point{Replicas: max(f.minReplicas, needed.Int64()) + f.spareReplicas}

@@ -21,7 +21,7 @@ const (
 )
 
 // Blocked returns every reason why o may not serve a workload with the constraints c, in the order of section 9.
-// It is never nil. ttft is the measured 95th percentile of the option; 0 takes what the option declares.
+// It is never nil. A sensitivity or operations capacity that is not known counts as the strictest. ttft is the measured 95th percentile of the option; 0 takes what the option declares.
 func Blocked(c Constraints, o Option, ttft time.Duration) []string {
 	reasons := []string{}
 	block := func(when bool, code string) {
@@ -31,7 +31,8 @@ func Blocked(c Constraints, o Option, ttft time.Duration) []string {
 	}
 	throughAPI := o.Hosting == model.API || o.Hosting == model.Hybrid
 	ownReplicas := o.Hosting == model.SelfHosted || o.Hosting == model.Hybrid
-	block(c.Sensitivity == Regulated && throughAPI && !o.ApprovedForRegulated, DataRegulated)
+	careful := c.Sensitivity != Public && c.Sensitivity != Internal // what is not known to be free of rules is under them
+	block(careful && throughAPI && !o.ApprovedForRegulated, DataRegulated)
 	if len(c.Residency) > 0 {
 		inside := slices.ContainsFunc(o.Regions, func(r string) bool { return slices.Contains(c.Residency, r) })
 		block(len(o.Regions) > 0 && !inside, Residency)
@@ -41,7 +42,8 @@ func Blocked(c Constraints, o Option, ttft time.Duration) []string {
 		ttft = o.TTFTP95
 	}
 	block(c.TTFTLimit > 0 && ttft > c.TTFTLimit, TTFTSLA)
-	block(c.OpsCapacity == OpsNone && ownReplicas && !o.OpsIncluded, NoOpsCapacity)
+	staffed := c.OpsCapacity == OpsLimited || c.OpsCapacity == OpsDedicated
+	block(!staffed && ownReplicas && !o.OpsIncluded, NoOpsCapacity)
 	block(c.Model != "" && len(o.Models) > 0 && !slices.Contains(o.Models, c.Model), ModelUnavailable)
 	block(c.FineTuned && o.Hosting == model.API && !o.CustomWeights, FineTunedWeights)
 	block(o.ClosedWeights && o.Hosting != model.API, ClosedWeights)

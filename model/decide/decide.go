@@ -31,8 +31,8 @@ type costed struct {
 // option is what would stop being paid on leaving it: for a rented fleet that is all of it, GPU hours and operations.
 // A decision that lacks an input is Unknown and says which.
 func Decide(in Input) Verdict {
-	d := newDemand(in.Forecast)
-	if d.median.Sign() <= 0 && d.high.Sign() <= 0 {
+	d, ok := newDemand(in.Forecast, in.Constraints)
+	if !ok {
 		return undecided("no volume is projected, so there is nothing to compare")
 	}
 	all := candidates(in, d)
@@ -100,10 +100,27 @@ func candidates(in Input, d demand) []*costed {
 			c.fast = newFast(c.plan)
 		}
 		c.blocked = blocked(in, o, options)
+		c.warnUnknownLatency(in, options)
 		c.low, c.median, c.high = c.at(d.low), c.at(d.median), c.at(d.high)
 		all = append(all, c)
 	}
 	return all
+}
+
+// warnUnknownLatency warns when there is a limit of the time to first token and nobody knows whether c keeps it.
+func (c *costed) warnUnknownLatency(in Input, options map[string]Option) {
+	if in.Constraints.TTFTLimit == 0 || c.option.Name == in.Current && in.TTFTP95 != nil {
+		return
+	}
+	parts := []Option{c.option}
+	if c.option.Hosting == model.Hybrid && c.option.TTFTP95 == 0 {
+		parts = []Option{options[c.option.Base], options[c.option.Overflow]}
+	}
+	for _, part := range parts {
+		if part.TTFTP95 == 0 {
+			c.warn("TTFT_UNKNOWN", "the time to first token of %s is not known, so the limit of %s is not checked", part.Name, in.Constraints.TTFTLimit)
+		}
+	}
 }
 
 // blocked returns the reasons against o. A hybrid is blocked by whatever blocks its base or its overflow.
@@ -150,8 +167,8 @@ func comparator(all []*costed, now *costed) *costed {
 	return cheapest
 }
 
-// monthlyPaths returns the tokens of the next twelve months on every quantile path, each brought to cost.DefaultHours. A
-// forecast without them stands still at the next 30 days.
+// monthlyPaths returns the tokens of the next twelve calendar months, or as many as f has, on every quantile path, each
+// brought to cost.DefaultHours. A forecast without any stands still at the next 30 days.
 func monthlyPaths(f model.Forecast) [][]float64 {
 	var months [][]float64
 	for _, m := range f.Months[min(1, len(f.Months)):] {
@@ -160,7 +177,7 @@ func monthlyPaths(f model.Forecast) [][]float64 {
 		}
 		months = append(months, perMonth(m))
 	}
-	for len(months) < monthsAhead {
+	for len(f.Months) <= 1 && len(months) < monthsAhead {
 		months = append(months, perMonth(f.Next[model.Next30d]))
 	}
 	return months
@@ -213,6 +230,11 @@ func (c *costed) summary(in Input, d demand, now *costed) model.OptionCost {
 	c.describeFleet(&o, d)
 	if c.crossover != nil {
 		o.Crossover = c.describeCrossover(in, d)
+		if c.crossover.Cut {
+			o.Warnings = append(o.Warnings, model.Warning{
+				Code: "CROSSOVER_CUT", Text: fmt.Sprintf("only the first %d ranges of volume in which it is cheaper are listed", cost.MaxIntervals),
+			})
+		}
 	}
 	return o
 }
@@ -227,7 +249,8 @@ func (c *costed) describeFleet(o *model.OptionCost, d demand) {
 		o.Replicas, o.EconomicUtilizationRatio, o.IdleUSDPerMonth = &point.Replicas, &utilization, &idle
 	case c.median.hybrid != nil:
 		h := c.median.hybrid
-		o.Replicas = &h.Replicas
+		replicas := h.Replicas * c.fleet.Shape().ReplicasPerBlock
+		o.Replicas = &replicas
 		if d.median.Sign() > 0 {
 			own := fraction(new(big.Rat).Quo(h.Own, d.median))
 			o.OwnShareRatio = &own
@@ -276,7 +299,7 @@ func (c *costed) describeCrossover(in Input, d demand) *model.Crossover {
 	for _, i := range x.Intervals {
 		out.Intervals = append(out.Intervals, model.Interval{FromExclusive: *tokens(i.From), ToInclusive: tokens(i.To)})
 	}
-	where := cost.FindDistance(d.median, float64(in.Forecast.MonthlyGrowth), x.Intervals)
+	where := cost.FindDistance(d.median, float64(in.Forecast.MonthlyGrowth), x.Near(d.median))
 	out.State, out.NextBoundary, out.MonthsToBoundary = where.State, tokens(where.Next), where.Months
 	if where.Ratio != nil {
 		ratio := float(where.Ratio)

@@ -184,7 +184,8 @@ func TestDecideByHand(t *testing.T) {
 func TestFastAgreesWithExact(t *testing.T) {
 	t.Parallel()
 	in := input(projection(2e10, 0.05, 0.4), four("3"))
-	all := candidates(in, newDemand(in.Forecast))
+	d, _ := newDemand(in.Forecast, in.Constraints)
+	all := candidates(in, d)
 	for _, c := range all {
 		for v := 1e6; v < 1e13; v *= 1.37 {
 			volume := whole(v)

@@ -20,6 +20,7 @@ type fast struct {
 
 	perReplica, blockCost, fixed, variable, capacity float64
 	perBlock, minReplicas, spares, maxVolume         float64
+	minBlocks, maxBlocks                             int // of the base of a hybrid
 
 	rates, hours, below []float64 // load curve, highest first: see cost.Load
 	total, all, month   float64
@@ -42,6 +43,11 @@ func newFast(p *plan) fast {
 		}
 	}
 	if f.hybrid {
+		base := p.fleet.Base()
+		f.minBlocks, f.maxBlocks = int(base.Min), math.MaxInt
+		if base.Max != nil {
+			f.maxBlocks = int(*base.Max)
+		}
 		f.curve(p.demand.load)
 	}
 	return f
@@ -80,10 +86,11 @@ func (f fast) at(volume float64) float64 {
 	return f.fixed + blocks*f.blockCost + f.variable*volume
 }
 
-// split returns the cost of the best number of replicas with the rest on the API.
+// split returns the cost of the best number of replicas with the rest on the API, as cost.FindHybrid finds it; NaN when the
+// quota does not allow any.
 func (f fast) split(volume float64) float64 {
-	if volume == 0 || f.total == 0 {
-		return volume * f.perToken
+	if f.maxBlocks < f.minBlocks {
+		return math.NaN()
 	}
 	month := f.month / f.all
 	scale := volume / (f.total * month)
@@ -95,15 +102,30 @@ func (f fast) split(volume float64) float64 {
 		}
 		return (x*f.hours[i-1] + f.below[i-1]) * scale * month
 	}
-	net := f.perToken - f.variable
-	full := int(math.Ceil(f.rates[0] * scale / f.capacity * (1 - snap)))
-	n := sort.Search(full, func(k int) bool { return (carried(k+1)-carried(k))*net <= f.blockCost })
-	own := carried(n)
-	total := float64(n)*f.blockCost + f.variable*own + f.perToken*(volume-own)
-	if n > 0 {
-		total += f.fixed
+	costs := func(n int) float64 {
+		own := carried(n)
+		usd := float64(n)*f.blockCost + f.variable*own + max(f.commit, f.perToken*(volume-own)) + f.fee
+		if n > 0 {
+			usd += f.fixed
+		}
+		return usd
 	}
-	return min(total, volume*f.perToken)
+	if volume <= 0 {
+		return float64(f.minBlocks)*f.blockCost + f.fixed + f.commit + f.fee
+	}
+	net := f.perToken - f.variable
+	full := int(min(math.Ceil(f.rates[0]*scale/f.capacity*(1-snap)), 1<<53))
+	n := sort.Search(full, func(k int) bool { return (carried(k+1)-carried(k))*net <= f.blockCost })
+	if f.commit > 0 {
+		committed := sort.Search(full, func(k int) bool { return f.perToken*(volume-carried(k)) <= f.commit })
+		if n >= committed {
+			n = committed
+			if n > 0 && costs(n-1) <= costs(n) {
+				n--
+			}
+		}
+	}
+	return costs(min(max(n, f.minBlocks), f.maxBlocks))
 }
 
 // probability returns the share of the quantile paths on which alt costs less than now over the months, migration included

@@ -18,6 +18,9 @@ var unknownPeak = big.NewRat(5, 2)
 // cost.DefaultHours, the month for which capacity is paid, before it is priced (cost model, section 1).
 const hours30d = 720
 
+// mostTokens bounds a month's volume: far above the tokens of the world, far below where a float64 or an int64 gives out.
+const mostTokens = 1e18
+
 // demand is what a workload is projected to use in a month of cost.DefaultHours.
 type demand struct {
 	paths      []float64 // tokens on the nineteen quantile paths
@@ -27,12 +30,17 @@ type demand struct {
 	mix        [model.NumClasses]*big.Rat // share of each class, sums to 1
 	perRequest *big.Rat                   // tokens of one request; nil when unknown
 	load       model.LoadCurve
+	deferrable bool // may go through a batch tier
 }
 
-func newDemand(f model.Forecast) demand {
+// newDemand returns the demand of f, and false when f does not say how many tokens of which class are to come.
+func newDemand(f model.Forecast, c Constraints) (demand, bool) {
+	if len(f.Next) <= model.Next30d || !known(f.Next[model.Next30d]) {
+		return demand{}, false
+	}
 	next := f.Next[model.Next30d]
 	month := float(cost.DefaultHours) / hours30d
-	d := demand{load: f.Load}
+	d := demand{load: f.Load, deferrable: c.Batch}
 	for _, tokens := range next.Total.Paths() {
 		d.paths = append(d.paths, float64(tokens)*month)
 	}
@@ -42,7 +50,24 @@ func newDemand(f model.Forecast) demand {
 	if requests := whole(f.Requests30d * month); requests.Sign() > 0 && d.median.Sign() > 0 {
 		d.perRequest = new(big.Rat).Quo(d.median, requests)
 	}
-	return d
+	return d, true
+}
+
+// known reports whether p holds a volume above zero, finite at every level, and its split over the classes.
+func known(p model.Projection) bool {
+	var shares float64
+	for _, share := range p.Mix {
+		if !(share >= 0 && share <= 1) {
+			return false
+		}
+		shares += float64(share)
+	}
+	for _, tokens := range p.Total {
+		if !(tokens >= 0 && tokens <= mostTokens) {
+			return false
+		}
+	}
+	return shares > 0 && p.Total.At(0.90) >= 1
 }
 
 // whole returns v rounded to a whole number.
@@ -57,25 +82,27 @@ func exactMix(mix [model.NumClasses]model.Fraction) (exact [model.NumClasses]*bi
 	const unit = 1_000_000
 	var parts [model.NumClasses]int64
 	largest, sum := 0, int64(0)
+	var whole model.Fraction
+	for _, share := range mix {
+		whole += share
+	}
 	for c, share := range mix {
-		parts[c] = int64(math.Round(float64(share) * unit))
+		parts[c] = int64(math.Round(float64(share/whole) * unit))
 		sum += parts[c]
 		if parts[c] > parts[largest] {
 			largest = c
 		}
 	}
-	if sum > 0 {
-		parts[largest] += unit - sum
-	}
+	parts[largest] += unit - sum
 	for c, part := range parts {
 		exact[c] = big.NewRat(part, unit)
 	}
 	return exact
 }
 
-// usage returns volume tokens at the mix of d, with the requests they come in.
-func (d demand) usage(volume, ratioIn, ratioOut *big.Rat) []cost.Usage {
-	u := cost.Usage{}
+// usage returns volume tokens at the mix of d, with the requests they come in, as prices charges them.
+func (d demand) usage(volume, ratioIn, ratioOut *big.Rat, prices *cost.Prices) []cost.Usage {
+	u := cost.Usage{Batch: d.deferrable && (prices.BatchInput != nil || prices.BatchOutput != nil)}
 	for _, c := range model.Classes {
 		ratio := ratioIn
 		if c == model.Output {
@@ -115,27 +142,33 @@ type bill struct {
 
 func newPlan(o Option, options map[string]Option, c Constraints, d demand) *plan {
 	p := &plan{option: o, demand: d, warnings: slices.Clone(o.Warnings)}
-	var err error
-	switch o.Hosting {
-	case model.API:
-		err = p.useAPI(o)
-	case model.SelfHosted, model.CloudManaged:
-		err = p.useFleet(o, c)
-	case model.Hybrid:
-		if err = p.useAPI(options[o.Overflow]); err == nil {
-			err = p.useFleet(options[o.Base], c)
-		}
-		p.load = cost.LoadOf(d.load)
-		if err == nil && !p.load.Known() {
-			err = fmt.Errorf("the load curve is not known yet")
-		}
-	default:
-		err = fmt.Errorf("hosting: got %q, want api, cloud-managed, hybrid or self-hosted", o.Hosting)
-	}
-	if err != nil {
+	if err := p.prepare(o, options, c); err != nil {
 		p.problem = err.Error()
 	}
 	return p
+}
+
+// prepare fills in what p needs to price o. The error says what is missing.
+func (p *plan) prepare(o Option, options map[string]Option, c Constraints) error {
+	switch o.Hosting {
+	case model.API:
+		return p.useAPI(o)
+	case model.SelfHosted, model.CloudManaged:
+		return p.useFleet(o, c)
+	case model.Hybrid:
+		base, overflow := options[o.Base], options[o.Overflow]
+		if base.Name == "" || overflow.Name == "" {
+			return fmt.Errorf("base %q and overflow %q of %s: want two configured options", o.Base, o.Overflow, o.Name)
+		}
+		if p.load = cost.LoadOf(p.demand.load); !p.load.Known() {
+			return fmt.Errorf("the load of the hours is not known yet, and %s is shared out by it", o.Name)
+		}
+		if err := p.useAPI(overflow); err != nil {
+			return err
+		}
+		return p.useFleet(base, c)
+	}
+	return fmt.Errorf("hosting: got %q, want api, cloud-managed, hybrid or self-hosted", o.Hosting)
 }
 
 func (p *plan) useAPI(o Option) (err error) {
@@ -143,13 +176,26 @@ func (p *plan) useAPI(o Option) (err error) {
 		return fmt.Errorf("%w for %s", cost.ErrNoPrice, o.Name)
 	}
 	p.prices = o.API
-	in, out := p.ratios(o)
-	p.linear, err = o.API.Linear(p.demand.usage(big.NewRat(1_000_000, 1), in, out))
-	if err == nil {
-		// The price is per token of the option's own model; the crossover is in tokens as they are measured.
-		p.linear.PerMTok = new(big.Rat).Mul(p.linear.PerMTok, p.tokenFactor(o))
+	factor, err := p.tokenFactor(o)
+	if err != nil {
+		return err
 	}
-	return err
+	if fee := o.API.RequestFee; fee != nil && fee.Sign() > 0 && p.demand.perRequest == nil {
+		return fmt.Errorf("the requests are not known, and %s charges for each", o.Name)
+	}
+	usage := p.demand.usage(big.NewRat(1_000_000, 1), orOne(o.TokenRatioIn), orOne(o.TokenRatioOut), o.API)
+	if usage[0].Batch {
+		p.warn("BATCH_PRICES", "the batch prices of %s are used, because the work is deferrable", o.Name)
+	}
+	if o.API.Long != nil {
+		p.warn("LONG_CONTEXT_UNKNOWN", "%s charges more for long prompts, and how many of them are long is not known: none is assumed", o.Name)
+	}
+	if p.linear, err = o.API.Linear(usage); err != nil {
+		return err
+	}
+	// The price is per token of the option's own model; the crossover is in tokens as they are measured.
+	p.linear.PerMTok = new(big.Rat).Mul(p.linear.PerMTok, factor)
+	return nil
 }
 
 func (p *plan) useFleet(o Option, constraints Constraints) (err error) {
@@ -157,13 +203,16 @@ func (p *plan) useFleet(o Option, constraints Constraints) (err error) {
 		return fmt.Errorf("%w for %s", cost.ErrNoPrice, o.Name)
 	}
 	c := *o.Capacity
-	if len(o.Throughput) > 0 {
-		c.TokensPerHour = p.throughput(o)
+	if nearest := p.nearestShape(o); nearest != nil {
+		c.TokensPerHour = nearest.tokensPerHour()
 	}
 	if c.TokensPerHour == nil {
 		return fmt.Errorf("the throughput of %s is not known", o.Name)
 	}
-	factor := p.tokenFactor(o)
+	factor, err := p.tokenFactor(o)
+	if err != nil {
+		return err
+	}
 	c.TokensPerHour = new(big.Rat).Quo(c.TokensPerHour, factor)
 	if c.VariablePerMTok != nil {
 		c.VariablePerMTok = new(big.Rat).Mul(c.VariablePerMTok, factor)
@@ -183,23 +232,23 @@ func (p *plan) warn(code, format string, args ...any) {
 	p.warnings = append(p.warnings, model.Warning{Code: code, Text: fmt.Sprintf(format, args...)})
 }
 
-func (p *plan) ratios(o Option) (in, out *big.Rat) {
-	in, out = o.TokenRatioIn, o.TokenRatioOut
-	if in == nil {
-		in = big.NewRat(1, 1)
+func orOne(r *big.Rat) *big.Rat {
+	if r == nil {
+		return big.NewRat(1, 1)
 	}
-	if out == nil {
-		out = big.NewRat(1, 1)
-	}
-	return in, out
+	return r
 }
 
 // tokenFactor returns how many tokens of the option's own model one measured token is, at the mix (cost model, section 2.3).
-func (p *plan) tokenFactor(o Option) *big.Rat {
-	in, out := p.ratios(o)
+func (p *plan) tokenFactor(o Option) (*big.Rat, error) {
+	for _, ratio := range []*big.Rat{o.TokenRatioIn, o.TokenRatioOut} {
+		if ratio != nil && ratio.Sign() <= 0 {
+			return nil, fmt.Errorf("token ratio of %s: got %s, want more than 0", o.Name, cost.Decimal(ratio))
+		}
+	}
 	output := p.demand.mix[model.Output]
 	input := new(big.Rat).Sub(big.NewRat(1, 1), output)
-	return new(big.Rat).Add(input.Mul(input, in), new(big.Rat).Mul(output, out))
+	return input.Add(input.Mul(input, orOne(o.TokenRatioIn)), new(big.Rat).Mul(output, orOne(o.TokenRatioOut))), nil
 }
 
 // peakFactor returns the peak factor of the workload: 1 for deferrable work, whose peaks can wait.
@@ -230,9 +279,9 @@ func targetUtilization(c Constraints) *big.Rat {
 	return big.NewRat(8, 10)
 }
 
-// throughput returns the tokens per hour, input and output together, of the measured shape nearest to the workload's
-// requests. Fitting the three coefficients of section 4.2 needs more shapes than many users have.
-func (p *plan) throughput(o Option) *big.Rat {
+// nearestShape returns the measured shape of o nearest to the workload's requests, nil when none was measured. Fitting the
+// three coefficients of section 4.2 needs more shapes than many users have, so the result is of low confidence and says so.
+func (p *plan) nearestShape(o Option) *Throughput {
 	output := float(p.demand.mix[model.Output])
 	distance := func(t Throughput) float64 {
 		if p.demand.perRequest == nil || output == 0 || output == 1 {
@@ -241,18 +290,31 @@ func (p *plan) throughput(o Option) *big.Rat {
 		tokens := float(p.demand.perRequest)
 		return math.Abs(math.Log(float64(t.Input)/(tokens*(1-output)))) + math.Abs(math.Log(float64(t.Output)/(tokens*output)))
 	}
-	nearest := slices.MinFunc(o.Throughput, func(a, b Throughput) int {
-		switch x, y := distance(a), distance(b); {
-		case x < y:
-			return -1
-		case x > y:
-			return 1
+	var nearest *Throughput
+	for i, t := range o.Throughput {
+		if t.Input < 0 || t.Output <= 0 || t.OutputTokensPerSecond == nil {
+			continue
 		}
-		return 0
-	})
-	p.warn("THROUGHPUT_FROM_SHAPE", "throughput is that of requests with %d input and %d output tokens, the measured shape nearest to this workload's",
-		nearest.Input, nearest.Output)
-	perSecond := new(big.Rat).Mul(nearest.OutputTokensPerSecond, big.NewRat(nearest.Input+nearest.Output, nearest.Output))
+		if nearest == nil || distance(t) < distance(*nearest) {
+			nearest = &o.Throughput[i]
+		}
+	}
+	switch {
+	case nearest == nil:
+	case p.demand.perRequest == nil:
+		p.warn("THROUGHPUT_FROM_SHAPE", "throughput is that of requests with %d input and %d output tokens, the measured shape nearest in the ratio of the two: "+
+			"the size of this workload's requests is not known", nearest.Input, nearest.Output)
+	default:
+		p.warn("THROUGHPUT_FROM_SHAPE", "throughput is that of requests with %d input and %d output tokens, the measured shape nearest to this workload's",
+			nearest.Input, nearest.Output)
+	}
+	return nearest
+}
+
+// tokensPerHour returns the tokens that a replica serves in an hour, input and output together, which is the unit of
+// cost.Capacity: output tokens alone are a fraction of them.
+func (t Throughput) tokensPerHour() *big.Rat {
+	perSecond := new(big.Rat).Mul(t.OutputTokensPerSecond, big.NewRat(t.Input+t.Output, t.Output))
 	return perSecond.Mul(perSecond, big.NewRat(3600, 1))
 }
 
@@ -263,8 +325,7 @@ func (p *plan) at(volume *big.Rat) bill {
 	}
 	switch p.option.Hosting {
 	case model.API:
-		in, out := p.ratios(p.option)
-		b, err := p.prices.Monthly(p.demand.usage(volume, in, out))
+		b, err := p.prices.Monthly(p.demand.usage(volume, orOne(p.option.TokenRatioIn), orOne(p.option.TokenRatioOut), p.prices))
 		if err != nil {
 			return bill{infeasible: err.Error()}
 		}
@@ -280,17 +341,20 @@ func (p *plan) at(volume *big.Rat) bill {
 }
 
 func (p *plan) hybridAt(volume *big.Rat) bill {
-	if volume.Sign() == 0 {
-		return bill{usd: new(big.Rat)}
-	}
 	base := p.fleet.Base()
-	h := cost.FindHybrid(p.load.To(volume, p.fleet.Hours), base, p.linear.PerMTok)
-	if h.Best == model.API {
-		return bill{infeasible: "no replica would pay for itself, so there is nothing to combine"}
+	load := p.load.To(volume, p.fleet.Hours)
+	h, ok := cost.FindHybrid(load, base, p.linear)
+	if !ok {
+		return bill{infeasible: fmt.Sprintf("the quota of replicas of %s allows no base load", p.option.Base)}
 	}
 	capacity := new(big.Rat).Mul(big.NewRat(h.Replicas, 1), base.ReplicaCost)
 	parts := p.fleetParts(h.Replicas, capacity, h.Own)
+	standing := p.linear.At(new(big.Rat)) // what the API charges whether used or not
 	overflow := new(big.Rat).Sub(h.CostAtN, sum(parts))
+	if standing.Sign() > 0 {
+		parts = append(parts, cost.Part{Name: "overflow API fees", USD: standing, Formula: "commitment and fixed fee, USD a month"})
+		overflow.Sub(overflow, standing)
+	}
 	parts = append(parts, cost.Part{
 		Name: "overflow tokens", USD: overflow,
 		Formula: fmt.Sprintf("%s × %s", tokensText(h.Overflow), model.FormatUSDPerMTok(model.USDPerMTok(float(p.linear.PerMTok)))),
@@ -303,14 +367,14 @@ func (p *plan) fleetParts(blocks int64, capacity, volume *big.Rat) []cost.Part {
 	perHour := new(big.Rat).Quo(p.fleet.BlockCost, p.fleet.Hours)
 	parts := []cost.Part{{
 		Name: "GPU hours", USD: capacity,
-		Formula: fmt.Sprintf("%d × %s USD/h × %s h", blocks, perHour.FloatString(2), p.fleet.Hours.FloatString(0)),
+		Formula: fmt.Sprintf("%d × %s USD/h × %s h", blocks, cost.Decimal(perHour), cost.Decimal(p.fleet.Hours)),
 	}}
 	if p.fleet.Fixed.Sign() > 0 {
-		parts = append(parts, cost.Part{Name: "operations", USD: p.fleet.Fixed, Formula: p.fleet.Fixed.FloatString(0) + " USD a month"})
+		parts = append(parts, cost.Part{Name: "operations", USD: p.fleet.Fixed, Formula: cost.Decimal(p.fleet.Fixed) + " USD a month"})
 	}
 	if p.fleet.Variable.Sign() > 0 {
 		usd := new(big.Rat).Quo(new(big.Rat).Mul(volume, p.fleet.Variable), big.NewRat(1_000_000, 1))
-		formula := fmt.Sprintf("%s × %s USD/Mtok", tokensText(volume), p.fleet.Variable.FloatString(4))
+		formula := fmt.Sprintf("%s × %s USD/Mtok", tokensText(volume), cost.Decimal(p.fleet.Variable))
 		parts = append(parts, cost.Part{Name: "variable cost", USD: usd, Formula: formula})
 	}
 	return parts
