@@ -35,7 +35,6 @@ var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
 	"tokens":  model.FormatTokens,
 	"usd":     model.FormatUSD,
 	"percent": model.FormatPercent,
-	"upper":   strings.ToUpper,
 	"escape":  url.PathEscape,
 	"when":    func(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04 UTC") },
 	"cost":    currentCost,
