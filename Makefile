@@ -1,16 +1,23 @@
 # make demo and make test need Go and make, and nothing else; what they use is fetched by Go itself.
 
 DEMO       = cmd/tipline-demo
-TOOL       = $(GO) tool -modfile=$(CURDIR)/deploy/tools
+MODULES    = . $(DEMO) deploy/manifests
 GO         = go
+TOOL       = $(GO) tool -modfile=$(CURDIR)/deploy/tools
 VERSION    = $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 COMMIT     = $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
 LDFLAGS    = -s -w -X github.com/prometheus/common/version.Version=$(VERSION) -X github.com/prometheus/common/version.Revision=$(COMMIT)
+ONCE       =
 DEMO_FLAGS =
+FUZZTIME   = 20s
 
 export GOWORK = off
 
-.PHONY: help demo test build lint race bench fuzz
+# each runs a command in every module and ends at the first that fails; none takes anything that it prints for a failure.
+each = @for module in $(MODULES); do echo "$$module: $(1)"; (cd $$module && $(1)) || exit 1; done
+none = @for module in $(MODULES); do echo "$$module: $(1)"; said="$$(cd $$module && $(1))" && test -z "$$said" || { echo "$$said"; exit 1; }; done
+
+.PHONY: help demo test build lint format race bench fuzz
 
 help: ## show what make can do
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
@@ -22,34 +29,34 @@ demo: ## watch a workload cross a hosting threshold; ONCE=1 ends after the first
 	@bin/tipline-demo $(if $(ONCE),--once) $(DEMO_FLAGS)
 
 test: ## run the tests of all modules
-	$(GO) test ./...
-	cd $(DEMO) && $(GO) test ./...
-	cd deploy/manifests && $(GO) test ./...
+	$(call each,$(GO) test ./...)
 
 build: ## build the daemon, one static binary, as bin/tipline
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/tipline ./cmd/tipline
 
-lint: ## check form: formatting, vet, staticcheck, golangci-lint, dead code, modules
-	@unformatted="$$($(TOOL)/gofumpt/go.mod gofumpt -l -extra .)"; test -z "$$unformatted" || { echo "gofumpt -extra would change: $$unformatted"; exit 1; }
-	$(GO) vet ./...
-	cd $(DEMO) && $(GO) vet ./...
-	$(TOOL)/staticcheck/go.mod staticcheck ./...
-	cd $(DEMO) && $(TOOL)/staticcheck/go.mod staticcheck ./...
-	$(TOOL)/golangci-lint/go.mod golangci-lint run
-	cd $(DEMO) && $(TOOL)/golangci-lint/go.mod golangci-lint run --config $(CURDIR)/.golangci.yml
-	@dead="$$($(TOOL)/deadcode/go.mod deadcode -test ./...)"; test -z "$$dead" || { echo "$$dead"; exit 1; }
-	$(GO) mod tidy -diff
+lint: ## check form: formatting, idioms, vet, staticcheck, golangci-lint, dead code, modules
+	$(call none,$(TOOL)/gofumpt/go.mod gofumpt -l -extra .)
+	$(call each,$(GO) fix -diff ./...)
+	$(call each,$(GO) vet ./...)
+	$(call each,$(TOOL)/staticcheck/go.mod staticcheck ./...)
+	$(call each,$(TOOL)/golangci-lint/go.mod golangci-lint run --config $(CURDIR)/.golangci.yml)
+	$(call none,$(TOOL)/deadcode/go.mod deadcode -test ./...)
+	$(call each,$(GO) mod tidy -e -diff)
 	$(GO) mod verify
 
-race: ## run the tests of all modules under the race detector, in random order
-	$(GO) test -race -shuffle=on ./...
-	cd $(DEMO) && $(GO) test -race -shuffle=on ./...
-	cd deploy/manifests && $(GO) test -race -shuffle=on ./...
+format: ## rewrite what the formatting and the idioms of lint would have otherwise
+	$(call each,$(GO) fix ./...)
+	$(TOOL)/gofumpt/go.mod gofumpt -w -extra .
+
+race: ## run the tests of all modules under the race detector, in random order; needs a C compiler
+	$(call each,$(GO) test -race -shuffle=on ./...)
 
 bench: ## measure a cycle, a projection and a decision
 	$(GO) test -run '^$$' -bench . -benchmem ./model/... ./collector/... ./cmd/internal/daemon/...
 
-fuzz: ## fuzz what strangers write, 20 seconds each
-	$(GO) test -run '^$$' -fuzz FuzzParse -fuzztime 20s ./config
-	$(GO) test -run '^$$' -fuzz FuzzMatcher -fuzztime 20s ./collector
-	$(GO) test -run '^$$' -fuzz FuzzBlocks -fuzztime 20s ./alerting/slack
+fuzz: ## fuzz what strangers write, each target for FUZZTIME
+	@find alerting cmd collector config model -name '*_test.go' -exec awk '/^func Fuzz/ { sub(/\(.*/, "", $$2); print FILENAME, $$2 }' {} + | \
+	while read -r file target; do \
+		echo "$$file: $$target"; \
+		(cd "$$(dirname "$$file")" && $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) .) || exit 1; \
+	done

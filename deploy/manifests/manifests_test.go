@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -110,7 +111,7 @@ func manifest(t *testing.T) cluster {
 func TestKubernetes(t *testing.T) {
 	t.Parallel()
 	c := manifest(t)
-	if len(c.config.Data["tipline.yml"]) == 0 {
+	if c.config.Data["tipline.yml"] == "" {
 		t.Error("ConfigMap: no tipline.yml")
 	}
 	spec := c.deployment.Spec
@@ -254,7 +255,7 @@ func strict(t *testing.T, data []byte, into any) {
 
 func TestUnit(t *testing.T) {
 	t.Parallel()
-	options, err := unit.Deserialize(bytes.NewReader(read(t, "systemd", "tipline.service")))
+	options, err := unit.DeserializeOptions(bytes.NewReader(read(t, "systemd", "tipline.service")))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,6 +273,30 @@ func TestUnit(t *testing.T) {
 	}
 	if !strings.HasPrefix(got["Service.ExecStart"], "/usr/local/bin/tipline run --config=/etc/tipline/tipline.yml") {
 		t.Errorf("Service.ExecStart: got %q", got["Service.ExecStart"])
+	}
+}
+
+// systemd itself, where it is installed, has nothing to say about the unit, and calls what the unit may do at most slight.
+func TestUnitVerified(t *testing.T) {
+	t.Parallel()
+	analyze, err := exec.LookPath("systemd-analyze")
+	if err != nil {
+		t.Skipf("SKIPPED: the unit is parsed but not verified: %v", err)
+	}
+	binary, err := os.Executable() // stands in for tipline, which verify wants to find
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.ReplaceAll(string(read(t, "systemd", "tipline.service")), "/usr/local/bin/tipline", binary)
+	path := filepath.Join(t.TempDir(), "tipline.service")
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if said, err := exec.CommandContext(t.Context(), analyze, "verify", "--man=no", "--generators=no", path).CombinedOutput(); err != nil || len(said) > 0 {
+		t.Errorf("systemd-analyze verify: %v\n%s", err, said)
+	}
+	if said, err := exec.CommandContext(t.Context(), analyze, "security", "--offline=true", "--threshold=20", path).CombinedOutput(); err != nil {
+		t.Errorf("systemd-analyze security: %v\n%s", err, said)
 	}
 }
 
