@@ -1,0 +1,237 @@
+package cost_test
+
+import (
+	"math/big"
+	"testing"
+
+	"tipline/model"
+	"tipline/model/cost"
+)
+
+func (r random) linear() cost.Linear {
+	return cost.Linear{
+		PerMTok:       oneOf(r, r.between(0, 100_000), r.between(0, 500_000), zero),
+		MinimumCommit: oneOf(r, nil, nil, r.between(0, 3000)), FixedMonthly: oneOf(r, nil, r.between(0, 800), r.between(0, 5000)),
+	}
+}
+
+// bill is what api charges, worked out without the package.
+func bill(api cost.Linear, volume *big.Rat) *big.Rat {
+	usd := mul(quo(volume, million), api.PerMTok)
+	if commit := or(api.MinimumCommit, zero); usd.Cmp(commit) < 0 {
+		usd = commit
+	}
+	return add(usd, or(api.FixedMonthly, zero))
+}
+
+func within(set []cost.Interval, volume *big.Rat) bool {
+	for _, i := range set {
+		if volume.Cmp(i.From) > 0 && (i.To == nil || volume.Cmp(i.To) <= 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// TestCrossoverByHand compares the favourable set with both costs worked out one volume at a time: on a grid, and around every
+// step and every boundary (property 11).
+func TestCrossoverByHand(t *testing.T) {
+	t.Parallel()
+	r := newRandom(4)
+	reasons := map[string]int{}
+	for range 400 {
+		c, api := r.capacity(), r.linear()
+		f := fleet(t, c)
+		x := cost.FindCrossover(api, f)
+		reasons[x.Reason]++
+		volumes := r.volumes(f)
+		for _, i := range x.Intervals[:min(len(x.Intervals), 8)] {
+			for _, v := range []*big.Rat{i.From, i.To} {
+				if v != nil && v.Cmp(mul(f.PerReplica, whole(60))) < 0 {
+					volumes = append(volumes, v, add(v, one), sub(v, one), add(v, big.NewRat(1, 7)))
+				}
+			}
+		}
+		for _, v := range volumes {
+			if v.Sign() <= 0 || x.Cut && v.Cmp(x.Intervals[cost.MaxIntervals-1].To) > 0 {
+				continue
+			}
+			_, _, own, ok := byHand(c, v)
+			charged := bill(api, v)
+			if ok && own.Cmp(charged) == 0 && closes(x, v) {
+				continue // where the fleet's variable cost is the higher one, both cost the same at the right end
+			}
+			if got, want := within(x.Intervals, v), ok && own.Cmp(charged) < 0; got != want {
+				t.Errorf("%s against %+v at %s: cheaper is %t, want %t (%v against %v)\nintervals %v", show(c), api, v.RatString(), got, want, own, charged, x.Intervals)
+			}
+		}
+		for i, interval := range x.Intervals {
+			if i > 0 && interval.From.Cmp(x.Intervals[i-1].To) <= 0 {
+				t.Errorf("%s against %+v: intervals %d and %d touch: %v", show(c), api, i-1, i, x.Intervals)
+			}
+		}
+		if x.Permanent != nil { // far out the smooth cost decides
+			if far := mul(add(x.Permanent, f.PerBlock), whole(1000)); !within(x.Intervals, far) {
+				t.Errorf("%s against %+v: permanent from %v, but not at %v", show(c), api, x.Permanent, far)
+			}
+		}
+	}
+	for _, reason := range []string{model.CrossoverFound, model.NeverUnitFloor, model.NeverCapacityLimit, model.NeverVariableAboveAPI} {
+		if reasons[reason] < 10 {
+			t.Errorf("only %d of the fleets tried are %s: %v", reasons[reason], reason, reasons)
+		}
+	}
+}
+
+// closes reports whether an interval of x ends at volume.
+func closes(x cost.Crossover, volume *big.Rat) bool {
+	for _, i := range x.Intervals {
+		if i.To != nil && i.To.Cmp(volume) == 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// TestCrossoverLaws holds properties 12 to 15 of the cost model, section 16.
+func TestCrossoverLaws(t *testing.T) {
+	t.Parallel()
+	r := newRandom(5)
+	for range 300 {
+		c, api := r.capacity(), r.linear()
+		c.MaxReplicas = nil
+		f := fleet(t, c)
+		x := cost.FindCrossover(api, f)
+		if or(api.MinimumCommit, zero).Sign() == 0 && x.MarginPerBlock.Sign() <= 0 && f.Fixed.Cmp(or(api.FixedMonthly, zero)) >= 0 && len(x.Intervals) > 0 {
+			t.Errorf("%s against %+v: a full block saves nothing, but %v", show(c), api, x.Intervals)
+		}
+		if x.NoneAtOrBelow != nil && x.First != nil && x.First.Cmp(x.NoneAtOrBelow) < 0 {
+			t.Errorf("%s against %+v: first %s, want at least %s", show(c), api, x.First.RatString(), x.NoneAtOrBelow.RatString())
+		}
+		if x.AlwaysAbove != nil && !x.Cut {
+			least, _ := f.At(zero)
+			past := mul(f.PerReplica, whole(least.Blocks*max(1, c.ReplicasPerBlock))) // every volume above needs more than the smallest fleet
+			if x.AlwaysAbove.Cmp(past) > 0 {
+				past = x.AlwaysAbove
+			}
+			if x.Permanent == nil || x.Permanent.Cmp(past) > 0 {
+				t.Errorf("%s against %+v: permanent from %v, want at most %s", show(c), api, x.Permanent, past.RatString())
+			}
+		}
+
+		dearer, cheaper := api, c
+		dearer.PerMTok = add(api.PerMTok, r.between(0, 20_000))
+		cheaper.BlockCostPerHour, cheaper.FixedMonthly = mul(c.BlockCostPerHour, big.NewRat(9, 10)), mul(or(c.FixedMonthly, zero), big.NewRat(4, 5))
+		for _, larger := range []cost.Crossover{cost.FindCrossover(dearer, f), cost.FindCrossover(api, fleet(t, cheaper))} {
+			if larger.Cut || x.Cut {
+				continue
+			}
+			for _, i := range x.Intervals {
+				if !covers(larger.Intervals, i) {
+					t.Errorf("%s against %+v: (%v, %v] was lost although the API became dearer or the fleet cheaper", show(c), api, i.From, i.To)
+				}
+			}
+		}
+
+		factor := r.between(1, 9)
+		rich, money := c, cost.Linear{PerMTok: mul(api.PerMTok, factor), MinimumCommit: mul(or(api.MinimumCommit, zero), factor), FixedMonthly: mul(or(api.FixedMonthly, zero), factor)}
+		rich.BlockCostPerHour, rich.FixedMonthly = mul(c.BlockCostPerHour, factor), mul(or(c.FixedMonthly, zero), factor)
+		rich.VariablePerMTok = mul(or(c.VariablePerMTok, zero), factor)
+		equal(t, "all money times "+factor.RatString(), cost.FindCrossover(money, fleet(t, rich)).Intervals, x.Intervals, one)
+
+		fast, slow := c, api
+		fast.TokensPerHour, fast.VariablePerMTok = mul(c.TokensPerHour, factor), quo(or(c.VariablePerMTok, zero), factor)
+		slow.PerMTok = quo(api.PerMTok, factor)
+		equal(t, "throughput times "+factor.RatString(), cost.FindCrossover(slow, fleet(t, fast)).Intervals, x.Intervals, factor)
+	}
+}
+
+// covers reports whether one interval of set holds all of part.
+func covers(set []cost.Interval, part cost.Interval) bool {
+	for _, i := range set {
+		if i.From.Cmp(part.From) <= 0 && (i.To == nil || part.To != nil && part.To.Cmp(i.To) <= 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// equal holds that got is want with every boundary times factor.
+func equal(t *testing.T, what string, got, want []cost.Interval, factor *big.Rat) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("%s: got %v, want %v times %s", what, got, want, factor.RatString())
+		return
+	}
+	for i := range want {
+		same := got[i].From.Cmp(mul(want[i].From, factor)) == 0 && (got[i].To == nil) == (want[i].To == nil)
+		if !same || want[i].To != nil && got[i].To.Cmp(mul(want[i].To, factor)) != 0 {
+			t.Errorf("%s: interval %d: got %v, want %v times %s", what, i, got[i], want[i], factor.RatString())
+		}
+	}
+}
+
+// TestTinyMargin has millions of windows between the first and the permanent crossover.
+func TestTinyMargin(t *testing.T) {
+	t.Parallel()
+	c := cost.Capacity{TokensPerHour: million, BlockCostPerHour: one, HoursPerMonth: one, FixedMonthly: one, SpareReplicas: 1}
+	api := cost.Linear{PerMTok: rat("1.0000001")} // a full block carries 1M tokens, costs a dollar and saves a ten-millionth of one
+	f := fleet(t, c)
+	x := cost.FindCrossover(api, f)
+	if !x.Cut || len(x.Intervals) != cost.MaxIntervals+1 || x.Permanent == nil {
+		t.Fatalf("got %d intervals, cut %t, permanent %v; want %d, cut, and a permanent one", len(x.Intervals), x.Cut, x.Permanent, cost.MaxIntervals+1)
+	}
+	// F' + S·K·net = 2.0000001 dollars make n1 = 20,000,002 blocks; (k + S)·K·net more are needed for good.
+	if first := rat("20000001000000"); x.First.Cmp(sub(first, million)) < 0 || x.First.Cmp(add(first, million)) > 0 {
+		t.Errorf("first: got %s, want about %s", x.First.RatString(), first.RatString())
+	}
+	for _, tc := range []struct {
+		volume *big.Rat
+		want   bool
+	}{
+		{x.Permanent, false},
+		{add(x.Permanent, one), true},
+		{mul(floor(quo(x.Permanent, whole(2_000_000))), whole(1_000_000)), false}, // half way no step reaches its own
+		{mul(floor(mul(quo(x.Permanent, million), rat("0.95"))), million), true},  // the end of a full step near the last
+	} {
+		own, _ := f.At(tc.volume)
+		if cheaper := own.Cost.Cmp(bill(api, tc.volume)) < 0; cheaper != tc.want {
+			t.Errorf("at %s: the fleet is cheaper %t, want %t: the test is wrong", tc.volume.RatString(), cheaper, tc.want)
+		}
+		if got := within(x.Near(tc.volume), tc.volume); got != tc.want {
+			t.Errorf("at %s: got %t, want %t", tc.volume.RatString(), got, tc.want)
+		}
+	}
+}
+
+func floor(r *big.Rat) *big.Rat {
+	return new(big.Rat).SetInt(new(big.Int).Div(r.Num(), r.Denom()))
+}
+
+// TestPlatformFee has thousands of favourable steps in a row that are one window, closed by the unit-cost floor.
+func TestPlatformFee(t *testing.T) {
+	t.Parallel()
+	c := cost.Capacity{TokensPerHour: million, BlockCostPerHour: rat("1.01"), HoursPerMonth: one}
+	x := cost.FindCrossover(cost.Linear{PerMTok: one, FixedMonthly: whole(1000)}, fleet(t, c)) // a full block loses a cent on a dollar
+	// Every step is full until the fee of 1,000 is used up: 1.01·n ≤ 1000 + (n − 1) at the start of step n, so n ≤ 99,900.
+	if len(x.Intervals) == 0 || x.First.Sign() != 0 || x.Intervals[0].To.Cmp(mul(whole(99_900), million)) != 0 || x.Permanent != nil {
+		t.Errorf("got %d intervals from %v to %v, want the first from 0 to 99.9B", len(x.Intervals), x.First, x.Intervals[0].To)
+	}
+	free := cost.Capacity{TokensPerHour: million, BlockCostPerHour: zero, HoursPerMonth: one, VariablePerMTok: rat("1.5")}
+	x = cost.FindCrossover(cost.Linear{PerMTok: one, FixedMonthly: whole(1000)}, fleet(t, free))
+	if len(x.Intervals) != 1 || x.Intervals[0].To.Cmp(mul(whole(2000), million)) != 0 || x.Cut {
+		t.Errorf("a free fleet with a dear token: got %v, want 0 to 2B", x.Intervals)
+	}
+}
+
+func TestTieIsNever(t *testing.T) {
+	t.Parallel()
+	free := cost.Capacity{TokensPerHour: million, BlockCostPerHour: zero, HoursPerMonth: one, VariablePerMTok: one}
+	if x := cost.FindCrossover(cost.Linear{PerMTok: one}, fleet(t, free)); len(x.Intervals) > 0 {
+		t.Errorf("two options that always cost the same: got %v, want never", x.Intervals)
+	}
+	full := cost.Capacity{TokensPerHour: million, BlockCostPerHour: one, HoursPerMonth: one}
+	if x := cost.FindCrossover(cost.Linear{PerMTok: one}, fleet(t, full)); len(x.Intervals) > 0 || x.Reason != model.NeverUnitFloor {
+		t.Errorf("a block that pays for itself exactly: got %s %v, want never", x.Reason, x.Intervals)
+	}
+}
