@@ -45,7 +45,7 @@ lint: ## check form: formatting, idioms, vet, staticcheck, golangci-lint, dead c
 	$(GO) mod verify
 
 format: ## rewrite what the formatting and the idioms of lint would have otherwise
-	$(call each,$(GO) fix ./...)
+	$(call each,$(GO) fix ./... && $(GO) fix ./...) # a fix can call for another
 	$(TOOL)/gofumpt/go.mod gofumpt -w -extra .
 
 race: ## run the tests of all modules under the race detector, in random order; needs a C compiler
