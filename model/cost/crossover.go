@@ -21,6 +21,7 @@ type Crossover struct {
 	Cut       bool       // intervals after the last bounded one listed were left out: see Near
 	First     *big.Rat   // left end of the first interval; nil when never
 	Permanent *big.Rat   // left end of the unbounded interval; nil when there is none
+	Unlimited *big.Rat   // what First would be without a quota; nil when never
 
 	MarginPerBlock *big.Rat // M: USD per month that one full block saves
 	Breakeven      *big.Rat // ρ: share of its capacity a block must carry to pay for itself; nil when the API is not above v
@@ -63,6 +64,9 @@ func FindCrossover(api Linear, f *Fleet) Crossover {
 		x.Cut = x.Cut || cut && !(f.maxVolume != nil && f.maxVolume.Cmp(windows[MaxIntervals-1].To) <= 0)
 	}
 	x.Intervals = clip(unlimited, f)
+	if len(unlimited) > 0 {
+		x.Unlimited = unlimited[0].From
+	}
 	switch {
 	case len(x.Intervals) > 0:
 		x.Reason = model.CrossoverFound

@@ -69,7 +69,7 @@ func (e explanation) decision(options []model.OptionCost) model.Decision {
 }
 
 // subject returns the option whose crossover the decision is about: the best one if it is a fleet, otherwise the fleet of
-// the current hosting, otherwise the allowed fleet that comes nearest to the API's cost.
+// the current hosting, otherwise the allowed fleet that comes nearest to the API's cost; one that its quota rules out comes last.
 func (e explanation) subject() *costed {
 	for _, c := range []*costed{e.best, e.now} {
 		if c != nil && c.crossover != nil {
@@ -78,10 +78,11 @@ func (e explanation) subject() *costed {
 	}
 	var nearest *costed
 	for _, c := range e.all {
-		if c.crossover == nil || len(c.blocked) > 0 || c.median.usd == nil {
+		if c.crossover == nil || len(c.blocked) > 0 {
 			continue
 		}
-		if nearest == nil || c.median.usd.Cmp(nearest.median.usd) < 0 {
+		nearer := nearest == nil || c.median.usd != nil && (nearest.median.usd == nil || c.median.usd.Cmp(nearest.median.usd) < 0)
+		if nearer {
 			nearest = c
 		}
 	}
@@ -159,90 +160,6 @@ func (e explanation) runnerUp() *costed {
 		}
 	}
 	return next
-}
-
-// wouldChange says which input at which value flips the answer.
-func (e explanation) wouldChange() []string {
-	sentences := []string{}
-	subject := e.subject()
-	if subject == nil || e.api == nil {
-		return sentences
-	}
-	if e.best != nil && e.best.option.Hosting == model.Hybrid {
-		return e.hybridWouldChange()
-	}
-	x, name := subject.crossover, subject.option.Name
-	switch where := e.position(subject); {
-	case x.Reason == model.NeverUnitFloor || x.Reason == model.NeverVariableAboveAPI:
-		sentences = append(sentences, e.flips(subject)...)
-	case x.Reason == model.NeverCapacityLimit:
-		sentences = append(sentences, fmt.Sprintf("a larger quota of replicas for %s", name))
-	case where.below != nil:
-		sentences = append(sentences, fmt.Sprintf("more than %s tokens a month: from there %s is cheaper than %s", tokensText(where.below), name, e.api.option.Name))
-	case where.inside != nil:
-		sentences = append(sentences, fmt.Sprintf("less than %s tokens a month: below that %s is cheaper than %s", tokensText(where.inside), e.api.option.Name, name))
-	}
-	if e.now.median.usd != nil && subject.median.usd != nil && subject != e.now && e.now == e.api && e.demand.median.Sign() > 0 && x.Reason == model.CrossoverFound {
-		even := new(big.Rat).Quo(new(big.Rat).Mul(subject.median.usd, big.NewRat(1_000_000, 1)), e.demand.median)
-		sentences = append(sentences, fmt.Sprintf("an API price of %s, at which both cost the same at this volume (now %s)",
-			model.FormatUSDPerMTok(model.USDPerMTok(float(even))), model.FormatUSDPerMTok(model.USDPerMTok(float(e.now.linear.PerMTok)))))
-	}
-	return sentences
-}
-
-// hybridWouldChange says below which volume the API alone is cheaper again: where both curves meet, found by halving.
-func (e explanation) hybridWouldChange() []string {
-	api, hybrid := e.api.fast, e.best.fast
-	low, high := 0.0, float(e.demand.median)
-	if !(hybrid.at(high) < api.at(high)) {
-		return []string{}
-	}
-	for range 60 {
-		if middle := (low + high) / 2; hybrid.at(middle) < api.at(middle) {
-			high = middle
-		} else {
-			low = middle
-		}
-	}
-	return []string{fmt.Sprintf("less than %s tokens a month: below that %s alone is cheaper than %s",
-		model.FormatTokens(model.Tokens(high)), e.api.option.Name, e.best.option.Name)}
-}
-
-// standing is where the median volume is against the boundaries of a favourable set.
-type standing struct {
-	below  *big.Rat // the next volume from which the option is cheaper
-	inside *big.Rat // the volume from which it has been
-}
-
-func (e explanation) position(c *costed) standing {
-	for _, i := range c.crossover.Intervals {
-		if e.demand.median.Cmp(i.From) <= 0 {
-			return standing{below: i.From}
-		}
-		if i.To == nil || e.demand.median.Cmp(i.To) <= 0 {
-			return standing{inside: i.From}
-		}
-	}
-	return standing{}
-}
-
-// flips returns the values at which a full block of c would cost what the API charges: ρ = 1 (cost model, section 7.3).
-func (e explanation) flips(c *costed) []string {
-	f := c.fleet
-	price := c.crossover.UnitFloor
-	sentences := []string{fmt.Sprintf("an API price above %s (now %s): below it no volume helps, because a full %s replica costs that much",
-		model.FormatUSDPerMTok(model.USDPerMTok(float(price))), model.FormatUSDPerMTok(model.USDPerMTok(float(e.api.linear.PerMTok))), c.option.Name)}
-	net := new(big.Rat).Sub(e.api.linear.PerMTok, f.Variable)
-	if net.Sign() <= 0 {
-		return sentences
-	}
-	worth := new(big.Rat).Quo(new(big.Rat).Mul(f.PerBlock, net), big.NewRat(1_000_000, 1)) // USD a full block saves on the API
-	perHour := new(big.Rat).Quo(worth, f.Hours)
-	now := new(big.Rat).Quo(f.BlockCost, f.Hours)
-	times := new(big.Rat).Quo(f.BlockCost, worth)
-	return append(sentences,
-		fmt.Sprintf("GPUs below $%s an hour (now $%s)", perHour.FloatString(2), now.FloatString(2)),
-		fmt.Sprintf("%s times the throughput of a replica", times.FloatString(2)))
 }
 
 // differsBecause returns the code for why the decision d is not the rule's, empty when they agree or the verdict is unknown.

@@ -324,18 +324,23 @@ func (p *plan) at(volume *big.Rat) bill {
 		return bill{infeasible: p.problem}
 	}
 	switch p.option.Hosting {
-	case model.API:
-		b, err := p.prices.Monthly(p.demand.usage(volume, orOne(p.option.TokenRatioIn), orOne(p.option.TokenRatioOut), p.prices))
-		if err != nil {
-			return bill{infeasible: err.Error()}
-		}
-		return bill{usd: b.Cost, parts: b.Parts, fallbacks: b.Fallbacks}
+	case model.SelfHosted, model.CloudManaged:
+		return p.fleetAt(volume)
 	case model.Hybrid:
 		return p.hybridAt(volume)
+	case model.API:
 	}
+	b, err := p.prices.Monthly(p.demand.usage(volume, orOne(p.option.TokenRatioIn), orOne(p.option.TokenRatioOut), p.prices))
+	if err != nil {
+		return bill{infeasible: err.Error()}
+	}
+	return bill{usd: b.Cost, parts: b.Parts, fallbacks: b.Fallbacks}
+}
+
+func (p *plan) fleetAt(volume *big.Rat) bill {
 	point, ok := p.fleet.At(volume)
 	if !ok {
-		return bill{infeasible: fmt.Sprintf("the quota of replicas does not carry %s tokens a month", model.FormatTokens(model.Tokens(float(volume))))}
+		return bill{infeasible: fmt.Sprintf("the quota of replicas does not carry %s tokens a month", tokensText(volume))}
 	}
 	return bill{usd: point.Cost, parts: p.fleetParts(point.Blocks, point.CapacityCost, volume), fleet: &point}
 }
@@ -373,9 +378,8 @@ func (p *plan) fleetParts(blocks int64, capacity, volume *big.Rat) []cost.Part {
 		parts = append(parts, cost.Part{Name: "operations", USD: p.fleet.Fixed, Formula: cost.Decimal(p.fleet.Fixed) + " USD a month"})
 	}
 	if p.fleet.Variable.Sign() > 0 {
-		usd := new(big.Rat).Quo(new(big.Rat).Mul(volume, p.fleet.Variable), big.NewRat(1_000_000, 1))
 		formula := fmt.Sprintf("%s × %s USD/Mtok", tokensText(volume), cost.Decimal(p.fleet.Variable))
-		parts = append(parts, cost.Part{Name: "variable cost", USD: usd, Formula: formula})
+		parts = append(parts, cost.Part{Name: "variable cost", USD: perMillion(volume, p.fleet.Variable), Formula: formula})
 	}
 	return parts
 }

@@ -1,0 +1,184 @@
+package decide
+
+import (
+	"fmt"
+	"math/big"
+
+	"tipline/model"
+)
+
+// wouldChange says which input at which value flips the answer.
+func (e explanation) wouldChange() []string {
+	sentences := []string{}
+	subject := e.subject()
+	for _, c := range []*costed{e.best, e.now} {
+		if c != nil && c.median.hybrid != nil && e.api != nil {
+			return append(sentences, e.hybridBoundary(c)...)
+		}
+	}
+	if subject == nil || e.api == nil {
+		return sentences
+	}
+	switch x := subject.crossover; x.Reason {
+	case model.NeverUnitFloor, model.NeverVariableAboveAPI:
+		sentences = append(sentences, e.unitFloor(subject)...)
+		if subject == e.now {
+			sentences = append(sentences, e.prices(subject)...)
+		}
+		return sentences
+	case model.NeverCapacityLimit:
+		return append(sentences, fmt.Sprintf("a quota that carries more than %s tokens a month: from there %s is cheaper than %s",
+			tokensText(x.Unlimited), subject.option.Name, e.api.option.Name))
+	}
+	return append(append(sentences, e.boundaries(subject)...), e.prices(subject)...)
+}
+
+// boundaries says at which volumes c and the API change places.
+func (e explanation) boundaries(c *costed) []string {
+	cheaper := func(a, b *costed) string { return fmt.Sprintf("%s is cheaper than %s", a.option.Name, b.option.Name) }
+	for _, i := range c.crossover.Near(e.demand.median) {
+		if e.demand.median.Cmp(i.From) <= 0 {
+			return []string{fmt.Sprintf("more than %s tokens a month: from there %s", tokensText(i.From), cheaper(c, e.api))}
+		}
+		if i.To != nil && e.demand.median.Cmp(i.To) > 0 {
+			continue
+		}
+		var sentences []string
+		if i.From.Sign() > 0 {
+			sentences = append(sentences, fmt.Sprintf("less than %s tokens a month: below that %s", tokensText(i.From), cheaper(e.api, c)))
+		}
+		if i.To != nil {
+			sentences = append(sentences, fmt.Sprintf("more than %s tokens a month: just above that %s", tokensText(i.To), cheaper(e.api, c)))
+		}
+		return sentences
+	}
+	if quota := c.fleet.Shape().MaxVolume; quota != nil && e.demand.median.Cmp(quota) > 0 {
+		return []string{fmt.Sprintf("a larger quota: the replicas of %s that it allows carry %s tokens a month", c.option.Name, tokensText(quota))}
+	}
+	return nil
+}
+
+// hybridBoundary says at which volume the hybrid c and the API change places, found by halving.
+func (e explanation) hybridBoundary(c *costed) []string {
+	wins := func(volume float64) bool { return c.fast.at(volume) < e.api.fast.at(volume) }
+	low, high := 0.0, float(e.demand.median)
+	cheaper := wins(high)
+	for !wins(high) {
+		if low, high = high, 2*high; !(high < mostTokens) {
+			return nil
+		}
+	}
+	for range 60 {
+		if middle := (low + high) / 2; wins(middle) {
+			high = middle
+		} else {
+			low = middle
+		}
+	}
+	volume := model.FormatTokens(model.Tokens(high))
+	if cheaper {
+		return []string{fmt.Sprintf("less than %s tokens a month: below that %s alone is cheaper than %s", volume, e.api.option.Name, c.option.Name)}
+	}
+	return []string{fmt.Sprintf("more than %s tokens a month: from there %s is cheaper than %s alone", volume, c.option.Name, e.api.option.Name)}
+}
+
+// unitFloor returns the values at which a full block of c would cost what the API charges: ρ = 1 (cost model, section 7.3).
+func (e explanation) unitFloor(c *costed) []string {
+	f := c.fleet
+	sentences := []string{fmt.Sprintf("an API price above %s (now %s): below it no volume helps, because a full %s replica costs that much",
+		priceText(c.crossover.UnitFloor), priceText(e.api.linear.PerMTok), c.option.Name)}
+	net := new(big.Rat).Sub(e.api.linear.PerMTok, f.Variable)
+	if net.Sign() <= 0 {
+		return sentences
+	}
+	worth := perMillion(f.PerBlock, net) // USD a full block saves on the API
+	times := new(big.Rat).Quo(f.BlockCost, worth)
+	throughput := fmt.Sprintf("%s times the throughput of a replica", times.FloatString(2))
+	if u := times.Mul(times, new(big.Rat).Quo(f.Usable, f.Throughput)); u.Cmp(orOne(nil)) < 0 {
+		throughput += fmt.Sprintf(", or a target utilization of %s", model.FormatPercent(fraction(u)))
+	}
+	return append(sentences, gpuText("below", new(big.Rat).Quo(worth, f.Hours), f.BlockCost, f.Hours), throughput)
+}
+
+// prices says at which price of the API and of the GPUs the saving passes the margin, all else equal.
+func (e explanation) prices(fleet *costed) []string {
+	from, to := e.now, fleet
+	if fleet == e.now {
+		to = e.api
+	}
+	costly := e.choice.Reason == model.ReasonSwitch || e.choice.Reason == model.ReasonBelowMargin || e.choice.Reason == model.ReasonAlreadyBest
+	if !costly || from == to || from != fleet && from != e.api || e.best != from && e.best != to || len(to.blocked) > 0 || to.median.usd == nil {
+		return nil
+	}
+	up, down, then := "above", "below", fmt.Sprintf("a move to %s is then worth it", to.option.Name)
+	if e.choice.Reason == model.ReasonSwitch {
+		up, down, then = down, up, fmt.Sprintf("a move to %s is then not worth it", to.option.Name)
+	}
+	if to == e.api {
+		up, down = down, up
+	}
+	var sentences []string
+	api, gpu := e.flips(fleet, from, to)
+	if api != nil {
+		sentences = append(sentences, fmt.Sprintf("an API price %s %s (now %s): %s", up, priceText(api), priceText(e.api.linear.PerMTok), then))
+	}
+	if gpu != nil {
+		sentences = append(sentences, fmt.Sprintf("%s: %s", gpuText(down, gpu, fleet.fleet.BlockCost, fleet.fleet.Hours), then))
+	}
+	return sentences
+}
+
+// flips returns the price of the API in USD per million tokens and the price of a block in USD per hour at which moving from
+// one to the other saves just enough at the median volume; nil where no price does.
+func (e explanation) flips(fleet, from, to *costed) (api, gpu *big.Rat) {
+	margin, keep := orZero(e.in.Policy.MinSavingUSD), new(big.Rat).Sub(orOne(nil), orZero(e.in.Policy.Enter))
+	if keep.Sign() <= 0 {
+		return nil, nil
+	}
+	// Moving is worth it up to this cost of the option to move to, and from this cost of the option to leave.
+	most := lesser(new(big.Rat).Sub(from.median.usd, margin), new(big.Rat).Mul(from.median.usd, keep))
+	least := greater(new(big.Rat).Add(to.median.usd, margin), new(big.Rat).Quo(to.median.usd, keep))
+	apiCost, fleetCost := least, most
+	if to == e.api {
+		apiCost, fleetCost = most, least
+	}
+	usage := new(big.Rat).Sub(apiCost, orZero(e.api.linear.FixedMonthly))
+	if usage.Sign() > 0 && usage.Cmp(orZero(e.api.linear.MinimumCommit)) >= 0 && e.demand.median.Sign() > 0 {
+		api = usage.Quo(usage.Mul(usage, big.NewRat(1_000_000, 1)), e.demand.median)
+	}
+	f, blocks := fleet.fleet, fleet.median.fleet.Blocks
+	capacity := new(big.Rat).Sub(fleetCost, new(big.Rat).Add(f.Fixed, perMillion(e.demand.median, f.Variable)))
+	if capacity.Sign() > 0 && blocks > 0 {
+		gpu = capacity.Quo(capacity, new(big.Rat).Mul(f.Hours, big.NewRat(blocks, 1)))
+	}
+	return api, gpu
+}
+
+// perMillion returns what tokens cost at a price in USD per million.
+func perMillion(tokens, price *big.Rat) *big.Rat {
+	usd := new(big.Rat).Mul(tokens, price)
+	return usd.Quo(usd, big.NewRat(1_000_000, 1))
+}
+
+func lesser(a, b *big.Rat) *big.Rat {
+	if a.Cmp(b) <= 0 {
+		return a
+	}
+	return b
+}
+
+func greater(a, b *big.Rat) *big.Rat {
+	if a.Cmp(b) >= 0 {
+		return a
+	}
+	return b
+}
+
+func priceText(perMTok *big.Rat) string {
+	return model.FormatUSDPerMTok(model.USDPerMTok(float(perMTok)))
+}
+
+// gpuText names an hourly price of a block beside the one in force, blockCost USD in hours.
+func gpuText(side string, perHour, blockCost, hours *big.Rat) string {
+	return fmt.Sprintf("GPUs %s %s an hour (now %s)", side, model.FormatUSD(usd(perHour)), model.FormatUSD(usd(new(big.Rat).Quo(blockCost, hours))))
+}
