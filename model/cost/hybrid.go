@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"cmp"
 	"math"
 	"math/big"
 	"slices"
@@ -26,33 +27,38 @@ type Load struct {
 
 // NewLoad sorts blocks and adds them up. The curve is taken as it is: its hours are the month's.
 func NewLoad(blocks []LoadBlock) *Load {
-	sorted := slices.Clone(blocks)
-	slices.SortStableFunc(sorted, func(a, b LoadBlock) int { return b.TokensPerHour.Cmp(a.TokensPerHour) })
-	l := &Load{
-		rates: make([]*big.Rat, len(sorted)), hours: make([]*big.Rat, len(sorted)), volume: make([]*big.Rat, len(sorted)),
-		total: new(big.Rat), all: new(big.Rat), scale: one, month: one,
-	}
-	for i, b := range sorted {
-		l.all.Add(l.all, b.Hours)
-		l.rates[i], l.hours[i] = b.TokensPerHour, new(big.Rat).Set(l.all)
-	}
-	var block big.Rat
-	for i, b := range slices.Backward(sorted) {
-		l.volume[i] = new(big.Rat).Set(l.total)
-		l.total.Add(l.total, block.Mul(b.Hours, b.TokensPerHour))
-	}
-	return l
+	return sum(slices.SortedStableFunc(slices.Values(blocks), func(a, b LoadBlock) int { return b.TokensPerHour.Cmp(a.TokensPerHour) }))
 }
 
 // LoadOf returns the curve of an observed load, its tokens per hour rounded to whole ones.
 func LoadOf(curve model.LoadCurve) *Load {
 	blocks := make([]LoadBlock, len(curve))
-	for i, b := range curve {
-		hours := new(big.Rat)
-		hours.SetFloat64(b.Hours)
+	for i, b := range slices.SortedStableFunc(slices.Values(curve), func(a, b model.LoadBlock) int { return cmp.Compare(b.TokensPerHour, a.TokensPerHour) }) {
+		hours := integer(int64(b.Hours))
+		if b.Hours != math.Trunc(b.Hours) {
+			hours.SetFloat64(b.Hours)
+		}
 		blocks[i] = LoadBlock{Hours: hours, TokensPerHour: integer(int64(math.Round(float64(b.TokensPerHour))))}
 	}
-	return NewLoad(blocks)
+	return sum(blocks)
+}
+
+// sum adds up blocks, which are sorted, highest load first.
+func sum(blocks []LoadBlock) *Load {
+	l := &Load{
+		rates: make([]*big.Rat, len(blocks)), hours: make([]*big.Rat, len(blocks)), volume: make([]*big.Rat, len(blocks)),
+		total: new(big.Rat), all: new(big.Rat), scale: one, month: one,
+	}
+	for i, b := range blocks {
+		l.all.Add(l.all, b.Hours)
+		l.rates[i], l.hours[i] = b.TokensPerHour, new(big.Rat).Set(l.all)
+	}
+	var block big.Rat
+	for i, b := range slices.Backward(blocks) {
+		l.volume[i] = new(big.Rat).Set(l.total)
+		l.total.Add(l.total, block.Mul(b.Hours, b.TokensPerHour))
+	}
+	return l
 }
 
 // Known reports whether the curve carries anything.

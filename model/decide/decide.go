@@ -95,6 +95,9 @@ func candidates(in Input, d demand) []*costed {
 			continue
 		}
 		seen[name] = true
+		if o.Hosting == model.Hybrid && d.shape == nil {
+			d.shape = cost.LoadOf(d.load)
+		}
 		c := &costed{plan: newPlan(o, options, in.Constraints, d)}
 		if c.problem == "" {
 			c.fast = newFast(c.plan)

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"math"
 	"math/big"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -224,5 +225,214 @@ func BenchmarkDecide(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		Decide(in)
+	}
+}
+
+// TestFastAgreesUnderEveryTerm does the same with a commitment, a fee, a quota, blocks of replicas and another tokenizer.
+func TestFastAgreesUnderEveryTerm(t *testing.T) {
+	t.Parallel()
+	quota, least := int64(40), int64(3)
+	fleet := &cost.Capacity{
+		TokensPerHour: rat("3027600"), BlockCostPerHour: rat("9.5"), TargetUtilization: rat("0.6"), SpareReplicas: 1, FixedMonthly: rat("400"),
+		ReplicasPerBlock: 4, MinReplicas: &least, MaxReplicas: &quota, VariablePerMTok: rat("0.02"),
+	}
+	prices := &cost.Prices{
+		Input: rat("2"), Output: rat("7"), RequestFee: rat("0.0001"), Discount: rat("0.1"), MinimumCommit: rat("9000"), FixedMonthly: rat("250"),
+	}
+	in := input(projection(2e10, 0.05, 0.4), []Option{
+		{Name: "api", Hosting: model.API, API: prices, TokenRatioIn: rat("1.2"), TokenRatioOut: rat("0.9")},
+		{Name: "hybrid", Hosting: model.Hybrid, Base: "self", Overflow: "api"},
+		{Name: "self", Hosting: model.SelfHosted, Capacity: fleet, TokenRatioIn: rat("1.1")},
+	})
+	d, _ := newDemand(in.Forecast, in.Constraints)
+	for _, c := range candidates(in, d) {
+		if c.problem != "" {
+			t.Fatalf("%s: %s", c.option.Name, c.problem)
+		}
+		for v := 1e6; v < 1e13; v *= 1.17 {
+			exact, got := c.at(whole(v)), c.fast.at(float(whole(v)))
+			if exact.usd == nil {
+				if !math.IsNaN(got) {
+					t.Errorf("%s at %g tokens: got %v, want no cost: %s", c.option.Name, v, got, exact.infeasible)
+				}
+				continue
+			}
+			// The requests of the exact form are those of a whole number of tokens.
+			if want := float(exact.usd); math.Abs(got-want) > 1e-6*want {
+				t.Errorf("%s at %g tokens: got %v, want %v", c.option.Name, v, got, want)
+			}
+			if total := sum(exact.parts); total.Cmp(exact.usd) != 0 {
+				t.Errorf("%s at %g tokens: the parts sum to %s, want %s", c.option.Name, v, total.RatString(), exact.usd.RatString())
+			}
+		}
+	}
+}
+
+// TestDecideNeverChoosesWhatIsBlocked decides over random options: whatever is blocked or has no cost is not recommended, parts
+// sum to costs, and nothing panics.
+func TestDecideNeverChoosesWhatIsBlocked(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(36, 1))
+	seen := map[string]int{}
+	for range 400 {
+		options := four(oneOf(r, "0.3", "1", "3", "20"))
+		for i, o := range options {
+			if r.IntN(2) == 0 {
+				options[i] = randomOption(r, o)
+			}
+			options[i].MigrationCost = oneOf(r, nil, rat("20000"), rat("200000"))
+			if o.API != nil && r.IntN(10) == 0 {
+				options[i].API = &cost.Prices{}
+			}
+		}
+		in := input(projection(oneOf(r, 1e8, 1e10, 1e12), 0.1*r.Float64()-0.05, r.Float64()), options)
+		in.Constraints, in.Current = oneOf(r, in.Constraints, randomConstraints(r)), oneOf(r, "api", "managed", "hybrid", "self")
+		in.Policy.MaxPaybackMonths = oneOf(r, rat("12"), rat("2"))
+		v := Decide(in)
+		d := v.Decision
+		seen[d.Reason]++
+		if d.Because == "" || d.Reason == "" || d.WouldChange == nil {
+			t.Errorf("%+v says nothing", d)
+		}
+		for _, o := range v.Options {
+			checkParts(t, o)
+			if o.Option == d.Option && d.Recommendation == model.Move && (len(o.Blocked) > 0 || o.USDPerMonth == nil) {
+				t.Errorf("moves to %+v", o)
+			}
+		}
+		if d.Recommendation == model.Stay && d.Option != in.Current || d.Recommendation == model.Unknown && d.Option != "" {
+			t.Errorf("got %+v with %s as the current option", d, in.Current)
+		}
+	}
+	for _, reason := range []string{
+		model.ReasonNoFeasibleOption, model.ReasonCurrentInfeasible, model.ReasonAlreadyBest, model.ReasonUncertain, model.ReasonPaybackTooLong,
+		model.ReasonSwitch, model.ReasonUnknown,
+	} {
+		if seen[reason] == 0 {
+			t.Errorf("none of the decisions is %s: %v", reason, seen)
+		}
+	}
+}
+
+// TestUnknownIsNeverZero holds that a missing input gives no number, and a reason.
+func TestUnknownIsNeverZero(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name  string
+		edit  func(*Input)
+		says  string // in the sentence of the decision, or in what makes an option infeasible
+		known bool   // whether there is a verdict all the same
+	}{
+		{name: "no projection", edit: func(in *Input) { in.Forecast = model.Forecast{} }, says: "no volume"},
+		{name: "a projection without end", edit: func(in *Input) { in.Forecast.Next[model.Next30d].Total[20] = model.Tokens(math.Inf(1)) }, says: "no volume"},
+		{name: "a projection that is no number", edit: func(in *Input) { in.Forecast.Next[model.Next30d].Total[3] = model.Tokens(math.NaN()) }, says: "no volume"},
+		{name: "no split over the classes", edit: func(in *Input) { in.Forecast.Next[model.Next30d].Mix = [model.NumClasses]model.Fraction{} }, says: "no volume"},
+		{
+			name: "a fee for requests that nobody counts", says: "the requests are not known",
+			edit: func(in *Input) { in.Forecast.Requests30d, in.Options[0].API.RequestFee = 0, rat("0.01") },
+		},
+		{name: "a fleet of unknown throughput", known: true, says: "the throughput of self is not known", edit: func(in *Input) { in.Options[3].Capacity.TokensPerHour = nil }},
+		{name: "a hybrid without a load curve", known: true, says: "the load of the hours is not known", edit: func(in *Input) { in.Forecast.Load = nil }},
+		{name: "a hybrid of options that nobody configured", known: true, says: "want two configured options", edit: func(in *Input) { in.Options[2].Base = "x" }},
+		{name: "a token ratio of zero", known: true, says: "token ratio of self: got 0", edit: func(in *Input) { in.Options[3].TokenRatioIn = rat("0") }},
+		{name: "a shape without output", known: true, says: "the throughput of self is not known", edit: func(in *Input) {
+			in.Options[3].Capacity.TokensPerHour, in.Options[3].Throughput = nil, []Throughput{{Input: 5, OutputTokensPerSecond: rat("1")}}
+		}},
+	} {
+		in := input(projection(2e10, 0.05, 0.1), four("3"))
+		tc.edit(&in)
+		v := Decide(in)
+		if known := v.Decision.Recommendation != model.Unknown; known != tc.known {
+			t.Errorf("%s: got %+v", tc.name, v.Decision)
+		}
+		said := v.Decision.Because
+		for _, o := range v.Options {
+			said += "; " + o.Infeasible
+			if o.Infeasible != "" && o.USDPerMonth != nil {
+				t.Errorf("%s: %s has a cost of %v although %s", tc.name, o.Option, *o.USDPerMonth, o.Infeasible)
+			}
+		}
+		if !strings.Contains(said, tc.says) {
+			t.Errorf("%s: got %q, want it to say %q", tc.name, said, tc.says)
+		}
+	}
+}
+
+// TestWarnings holds that every assumption is said beside the number that rests on it.
+func TestWarnings(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		code string
+		edit func(*Input)
+	}{
+		{"ASSUMED_PEAK", func(in *Input) { in.Forecast.Load = nil }},
+		{"ASSUMED_UTILIZATION", func(in *Input) { in.Options[3].Capacity.TargetUtilization = nil }},
+		{"THROUGHPUT_FROM_SHAPE", func(in *Input) {
+			in.Options[3].Throughput = []Throughput{{Input: 1500, Output: 500, OutputTokensPerSecond: rat("900")}}
+		}},
+		{"TTFT_UNKNOWN", func(in *Input) { in.Constraints.TTFTLimit = time.Second }},
+		{"PRICE_FALLBACK", func(in *Input) { in.Forecast.Next[model.Next30d].Mix[model.CacheRead] = 0.1 }},
+		{"LONG_CONTEXT_UNKNOWN", func(in *Input) { in.Options[0].API.Long = &cost.Prices{Input: rat("9")} }},
+		{"BATCH_PRICES", func(in *Input) { in.Constraints.Batch, in.Options[0].API.BatchInput = true, rat("1.5") }},
+		{"INFEASIBLE_AT_P90", func(in *Input) { four := int64(4); in.Options[3].Capacity.MaxReplicas = &four }},
+		{"CROSSOVER_CUT", func(in *Input) {
+			in.Options[3].Capacity = &cost.Capacity{TokensPerHour: rat("3000"), BlockCostPerHour: rat("0.008999999"), PeakFactor: rat("1"), TargetUtilization: rat("1")}
+		}},
+	} {
+		in := input(projection(2e10, 0.05, 0.3), four("3"))
+		tc.edit(&in)
+		var codes []string
+		for _, o := range Decide(in).Options {
+			for _, w := range o.Warnings {
+				codes = append(codes, w.Code)
+			}
+		}
+		if !slices.Contains(codes, tc.code) {
+			t.Errorf("got %v, want %s", codes, tc.code)
+		}
+	}
+}
+
+// TestNearestShape holds that the shape nearest to the workload's requests gives tokens of both kinds: requests of 1,500 input
+// and 500 output tokens at 900 output tokens a second are 3,600 tokens a second, 12.96M an hour.
+func TestNearestShape(t *testing.T) {
+	t.Parallel()
+	shapes := []Throughput{
+		{Input: 100, Output: 2000, OutputTokensPerSecond: rat("5000")},
+		{Input: 1500, Output: 500, OutputTokensPerSecond: rat("900")},
+		{Input: 15000, Output: 5000, OutputTokensPerSecond: rat("300")},
+	}
+	f := projection(2e10, 0, 0.1) // requests of 2,000 tokens, a quarter of them output
+	for _, tc := range []struct {
+		name     string
+		requests float64
+		want     string
+	}{
+		{"the shape of the same size", f.Requests30d, "12960000"},
+		{"a larger shape for larger requests", f.Requests30d / 10, "4320000"},
+		{"the ratio alone when requests are not counted", 0, "12960000"},
+	} {
+		f := f
+		f.Requests30d = tc.requests
+		d, _ := newDemand(f, Constraints{})
+		p := &plan{demand: d}
+		if got := p.nearestShape(Option{Throughput: shapes}).tokensPerHour(); got.Cmp(rat(tc.want)) != 0 {
+			t.Errorf("%s: got %s tokens an hour, want %s", tc.name, got.RatString(), tc.want)
+		}
+	}
+}
+
+// TestHybridIsCostedEvenWhereNoReplicaPays holds that a hybrid in use keeps its cost when the API alone would be cheaper.
+func TestHybridIsCostedEvenWhereNoReplicaPays(t *testing.T) {
+	t.Parallel()
+	in := input(projection(1e9, 0, 0.05), four("3"))
+	in.Current = "hybrid"
+	v := Decide(in)
+	if d := v.Decision; d.Recommendation != model.Move || d.Option != "api" || d.Reason != model.ReasonSwitch {
+		t.Errorf("got %+v, want a move to the API that saves the replica", d)
+	}
+	// One replica and its operations: 7.98 × 730 + 9,387 = 15,212.40 USD; its 13.26B tokens of capacity carry all of the 1.01B.
+	if o := v.Options[2]; o.USDPerMonth == nil || math.Abs(float64(o.USDPerMonth.P50)-15_212.4) > 0.01 || *o.Replicas != 1 {
+		t.Errorf("got %+v, want one replica for 15,212.40 USD", o)
 	}
 }

@@ -30,7 +30,8 @@ type demand struct {
 	mix        [model.NumClasses]*big.Rat // share of each class, sums to 1
 	perRequest *big.Rat                   // tokens of one request; nil when unknown
 	load       model.LoadCurve
-	deferrable bool // may go through a batch tier
+	shape      *cost.Load // load made exact; nil until a hybrid needs it
+	deferrable bool       // may go through a batch tier
 }
 
 // newDemand returns the demand of f, and false when f does not say how many tokens of which class are to come.
@@ -160,7 +161,7 @@ func (p *plan) prepare(o Option, options map[string]Option, c Constraints) error
 		if base.Name == "" || overflow.Name == "" {
 			return fmt.Errorf("base %q and overflow %q of %s: want two configured options", o.Base, o.Overflow, o.Name)
 		}
-		if p.load = cost.LoadOf(p.demand.load); !p.load.Known() {
+		if p.load = p.demand.shape; !p.load.Known() {
 			return fmt.Errorf("the load of the hours is not known yet, and %s is shared out by it", o.Name)
 		}
 		if err := p.useAPI(overflow); err != nil {
