@@ -42,8 +42,9 @@ func FindDistance(volume *big.Rat, growth float64, intervals []Interval) Distanc
 	}
 	d.Ratio = quo(d.Next, volume)
 	if growth > 0 {
-		months := math.Log(float(d.Ratio)) / math.Log1p(growth)
-		d.Months = &months
+		if months := math.Log(float(d.Ratio)) / math.Log1p(growth); !math.IsInf(months, 0) && !math.IsNaN(months) {
+			d.Months = &months
+		}
 	}
 	return d
 }

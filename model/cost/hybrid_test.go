@@ -169,6 +169,21 @@ func TestHybridLaws(t *testing.T) {
 	}
 }
 
+// TestReplicaThatJustPaysIsNotBought holds that a tie goes to the API.
+func TestReplicaThatJustPaysIsNotBought(t *testing.T) {
+	t.Parallel()
+	flat := cost.NewLoad([]cost.LoadBlock{{Hours: whole(100), TokensPerHour: whole(30_000)}})
+	b := cost.Base{PerReplica: whole(10_000), ReplicaCost: one, Fixed: zero, Variable: zero}
+	for _, tc := range []struct {
+		price string
+		want  int64
+	}{{"1", 0}, {"1.01", 3}} { // a full replica carries 1M tokens
+		if got, _ := cost.FindHybrid(flat, b, cost.Linear{PerMTok: rat(tc.price)}); got.Replicas != tc.want {
+			t.Errorf("at %s USD per million tokens: got %d replicas, want %d", tc.price, got.Replicas, tc.want)
+		}
+	}
+}
+
 // TestLoadTo holds that a curve brought to another volume and month carries that volume in that many hours at the same shape.
 func TestLoadTo(t *testing.T) {
 	t.Parallel()

@@ -436,3 +436,93 @@ func TestHybridIsCostedEvenWhereNoReplicaPays(t *testing.T) {
 		t.Errorf("got %+v, want one replica for 15,212.40 USD", o)
 	}
 }
+
+// TestTokenRatio holds that an option whose model needs twice the tokens costs what it would at twice the volume.
+func TestTokenRatio(t *testing.T) {
+	t.Parallel()
+	costs := func(tokens float64, ratio string) map[string]model.USD {
+		options := four("3")
+		for i := range options {
+			options[i].TokenRatioIn, options[i].TokenRatioOut = rat(ratio), rat(ratio)
+		}
+		all := map[string]model.USD{}
+		for _, o := range Decide(input(projection(tokens, 0, 0.1), options)).Options {
+			all[o.Option] = o.USDPerMonth.P50
+		}
+		return all
+	}
+	plain, wordy := costs(4e10, "1"), costs(2e10, "2")
+	for name, want := range plain {
+		if got := wordy[name]; math.Abs(float64(got-want)) > 0.01 {
+			t.Errorf("%s: got %v USD a month, want %v", name, got, want)
+		}
+	}
+}
+
+// TestSavingQuantiles compares two APIs whose costs are straight lines: what is saved at a quantile of the volume is that
+// quantile of the saving.
+func TestSavingQuantiles(t *testing.T) {
+	t.Parallel()
+	f := projection(2e10, 0, 0.5)
+	v := Decide(input(f, []Option{
+		{Name: "api", Hosting: model.API, API: &cost.Prices{Input: rat("3"), Output: rat("3")}},
+		{Name: "other", Hosting: model.API, API: &cost.Prices{Input: rat("1"), Output: rat("1")}},
+	}))
+	got := *v.Decision.SavingUSDPerMonth
+	volume := f.Next[model.Next30d].Total.Quantiles()
+	for _, pair := range [][2]float64{{float64(got.P10), float64(volume.P10)}, {float64(got.P50), float64(volume.P50)}, {float64(got.P90), float64(volume.P90)}} {
+		if want := 2 * pair[1] * 730 / 720 / 1e6; math.Abs(pair[0]-want) > 0.01 {
+			t.Errorf("got a saving of %v, want %v", pair[0], want)
+		}
+	}
+}
+
+// TestActBy holds that one must act a lead time before the fast side of the projection crosses.
+func TestActBy(t *testing.T) {
+	t.Parallel()
+	options := slices.DeleteFunc(four("3"), func(o Option) bool { return o.Name != "api" && o.Name != "self" })
+	date := func(s string) time.Time {
+		at, err := time.Parse(time.DateOnly, s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	certain := Decide(input(projection(3e9, 0.2, 0), options)).Crossover
+	if lead := date(certain.CrossesOn).Sub(date(certain.ActBy)); lead != 90*24*time.Hour {
+		t.Errorf("without any doubt: act by %s, crosses on %s, want 90 days between", certain.ActBy, certain.CrossesOn)
+	}
+	doubtful := Decide(input(projection(3e9, 0.2, 0.3), options)).Crossover
+	if doubtful.CrossesOn != certain.CrossesOn || doubtful.ActBy >= certain.ActBy {
+		t.Errorf("with doubt: crosses on %s, act by %s, want %s and an earlier day than %s", doubtful.CrossesOn, doubtful.ActBy, certain.CrossesOn, certain.ActBy)
+	}
+	// 3B tokens are in the middle of November, 20 % more are in each month after it: the boundary falls between two of them.
+	months := math.Log(float64(*certain.FirstTokensPerMonth)/(3e9*730/720)) / math.Log(1.2)
+	want := time.Date(2026, 11, 16, 0, 0, 0, 0, time.UTC).Add(time.Duration(months * 730 * float64(time.Hour)))
+	if off := date(certain.CrossesOn).Sub(want).Abs(); off > 4*24*time.Hour {
+		t.Errorf("crosses on %s, want about %s: %.2f months of growth", certain.CrossesOn, want.Format(time.DateOnly), months)
+	}
+}
+
+// TestShortForecast holds that the probability looks at the months there are.
+func TestShortForecast(t *testing.T) {
+	t.Parallel()
+	f := projection(2e10, 0, 0.1)
+	for _, tc := range []struct{ given, want int }{{0, 12}, {1, 12}, {2, 1}, {6, 5}, {13, 12}} {
+		short := f
+		short.Months = f.Months[:tc.given]
+		if got := len(monthlyPaths(short)); got != tc.want {
+			t.Errorf("%d months given: got paths over %d, want %d", tc.given, got, tc.want)
+		}
+	}
+}
+
+// TestSlowGrowthStaysJSON holds that a growth too small to reach a boundary gives no infinite number of months.
+func TestSlowGrowthStaysJSON(t *testing.T) {
+	t.Parallel()
+	f := projection(3e9, 0, 0.1)
+	f.MonthlyGrowth = 1e-320
+	if _, err := json.Marshal(Decide(input(f, four("3")))); err != nil {
+		t.Error(err)
+	}
+}
