@@ -116,7 +116,12 @@ func TestMissingPrices(t *testing.T) {
 		want     string
 		fallback string // "" means none
 	}{
-		{"a cached token without a price of its own costs an input token", cost.Prices{Input: whole(2)}, cost.Usage{Tokens: tokens(model.CacheRead)}, "2", "cache_read"},
+		{
+			"a cached token without a price of its own costs an input token",
+			cost.Prices{Input: whole(2)},
+			cost.Usage{Tokens: tokens(model.CacheRead)},
+			"2", "cache_read",
+		},
 		{"a free class is free, not missing", cost.Prices{Input: whole(2), CacheRead: zero}, cost.Usage{Tokens: tokens(model.CacheRead)}, "0", ""},
 		{"no batch discount is assumed", cost.Prices{Output: whole(2)}, cost.Usage{Tokens: tokens(model.Output), Batch: true}, "2", "batch"},
 		{

@@ -62,7 +62,8 @@ func TestCrossoverByHand(t *testing.T) {
 				continue // where the fleet's variable cost is the higher one, both cost the same at the right end
 			}
 			if got, want := within(x.Intervals, v), ok && own.Cmp(charged) < 0; got != want {
-				t.Errorf("%s against %+v at %s: cheaper is %t, want %t (%v against %v)\nintervals %v", show(c), api, v.RatString(), got, want, own, charged, x.Intervals)
+				t.Errorf("%s against %+v at %s: cheaper is %t, want %t (%v against %v)\nintervals %v",
+					show(c), api, v.RatString(), got, want, own, charged, x.Intervals)
 			}
 		}
 		for i, interval := range x.Intervals {
@@ -102,7 +103,8 @@ func TestCrossoverLaws(t *testing.T) {
 		c.MaxReplicas = nil
 		f := fleet(t, c)
 		x := cost.FindCrossover(api, f)
-		if or(api.MinimumCommit, zero).Sign() == 0 && x.MarginPerBlock.Sign() <= 0 && f.Fixed.Cmp(or(api.FixedMonthly, zero)) >= 0 && len(x.Intervals) > 0 {
+		straight := or(api.MinimumCommit, zero).Sign() == 0 && f.Fixed.Cmp(or(api.FixedMonthly, zero)) >= 0
+		if straight && x.MarginPerBlock.Sign() <= 0 && len(x.Intervals) > 0 {
 			t.Errorf("%s against %+v: a full block saves nothing, but %v", show(c), api, x.Intervals)
 		}
 		if x.NoneAtOrBelow != nil && x.First != nil && x.First.Cmp(x.NoneAtOrBelow) < 0 {
@@ -134,7 +136,9 @@ func TestCrossoverLaws(t *testing.T) {
 		}
 
 		factor := r.between(1, 9)
-		rich, money := c, cost.Linear{PerMTok: mul(api.PerMTok, factor), MinimumCommit: mul(or(api.MinimumCommit, zero), factor), FixedMonthly: mul(or(api.FixedMonthly, zero), factor)}
+		rich, money := c, cost.Linear{
+			PerMTok: mul(api.PerMTok, factor), MinimumCommit: mul(or(api.MinimumCommit, zero), factor), FixedMonthly: mul(or(api.FixedMonthly, zero), factor),
+		}
 		rich.BlockCostPerHour, rich.FixedMonthly = mul(c.BlockCostPerHour, factor), mul(or(c.FixedMonthly, zero), factor)
 		rich.VariablePerMTok = mul(or(c.VariablePerMTok, zero), factor)
 		equal(t, "all money times "+factor.RatString(), cost.FindCrossover(money, fleet(t, rich)).Intervals, x.Intervals, one)

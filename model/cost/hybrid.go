@@ -33,7 +33,8 @@ func NewLoad(blocks []LoadBlock) *Load {
 // LoadOf returns the curve of an observed load, its tokens per hour rounded to whole ones.
 func LoadOf(curve model.LoadCurve) *Load {
 	blocks := make([]LoadBlock, len(curve))
-	for i, b := range slices.SortedStableFunc(slices.Values(curve), func(a, b model.LoadBlock) int { return cmp.Compare(b.TokensPerHour, a.TokensPerHour) }) {
+	falling := func(a, b model.LoadBlock) int { return cmp.Compare(b.TokensPerHour, a.TokensPerHour) }
+	for i, b := range slices.SortedStableFunc(slices.Values(curve), falling) {
 		hours := integer(int64(b.Hours))
 		if b.Hours != math.Trunc(b.Hours) {
 			hours.SetFloat64(b.Hours)

@@ -22,7 +22,8 @@ func (r random) load() []cost.LoadBlock {
 
 func (r random) base(hours *big.Rat) cost.Base {
 	return cost.Base{
-		PerReplica: r.between(1, 12), ReplicaCost: mul(oneOf(r, r.between(0, 3), big.NewRat(1, 20)), hours), Fixed: oneOf(r, zero, r.between(0, 500)), Variable: oneOf(r, zero, r.between(0, 90_000)),
+		PerReplica: r.between(1, 12), ReplicaCost: mul(oneOf(r, r.between(0, 3), big.NewRat(1, 20)), hours),
+		Fixed: oneOf(r, zero, r.between(0, 500)), Variable: oneOf(r, zero, r.between(0, 90_000)),
 	}
 }
 
@@ -93,13 +94,15 @@ func TestHybridByHand(t *testing.T) {
 			want = apiOnly
 		}
 		if got.Cost.Cmp(want) != 0 || got.APIOnly.Cmp(apiOnly) != 0 {
-			t.Errorf("%v with %+v against %+v: got %+v, want a cost of %s against %s on the API", load, b, api, got, want.RatString(), apiOnly.RatString())
+			t.Errorf("%v with %+v against %+v: got %+v, want a cost of %s against %s on the API",
+				load, b, api, got, want.RatString(), apiOnly.RatString())
 		}
 		if usd, own := splitByHand(load, got.Replicas, b, api); usd.Cmp(got.CostAtN) != 0 || own.Cmp(got.Own) != 0 {
 			t.Errorf("%v with %+v against %+v: got %+v, want %s for %s tokens", load, b, api, got, usd.RatString(), own.RatString())
 		}
 		if b.Min > 0 && got.CostAtN.Cmp(best) != 0 {
-			t.Errorf("%v with %+v against %+v: with at least %d replicas got %s, want %s", load, b, api, b.Min, got.CostAtN.RatString(), best.RatString())
+			t.Errorf("%v with %+v against %+v: with at least %d replicas got %s, want %s",
+				load, b, api, b.Min, got.CostAtN.RatString(), best.RatString())
 		}
 	}
 	for _, h := range []model.Hosting{model.API, model.Hybrid, model.SelfHosted} {
@@ -158,7 +161,8 @@ func TestHybridLaws(t *testing.T) {
 		flat := []cost.LoadBlock{{Hours: whole(730), TokensPerHour: r.between(1, 60)}}
 		h, _ := cost.FindHybrid(cost.NewLoad(flat), b, api)
 		if n := whole(h.Replicas); n.Sign() != 0 && n.Cmp(floor(quo(flat[0].TokensPerHour, b.PerReplica))) != 0 && h.Replicas != h.Full {
-			t.Errorf("a flat load of %s with %+v: got %d replicas, want 0, the load rounded down or %d", flat[0].TokensPerHour.RatString(), b, h.Replicas, h.Full)
+			t.Errorf("a flat load of %s with %+v: got %d replicas, want 0, the load rounded down or %d",
+				flat[0].TokensPerHour.RatString(), b, h.Replicas, h.Full)
 		}
 
 		half := cost.LoadBlock{Hours: quo(load[0].Hours, whole(2)), TokensPerHour: load[0].TokensPerHour}
@@ -190,7 +194,8 @@ func TestLoadTo(t *testing.T) {
 	l := cost.LoadOf(model.LoadCurve{{Hours: 84, TokensPerHour: 100}, {Hours: 84, TokensPerHour: 300.4}})
 	month := l.To(whole(73_000), whole(730))
 	if month.Volume().Cmp(whole(73_000)) != 0 || month.Peak().Cmp(whole(150)) != 0 {
-		t.Errorf("got %s tokens with a peak of %s, want 73000 and 150: the mean is 100 an hour and the peak 1.5 times it", month.Volume().RatString(), month.Peak().RatString())
+		t.Errorf("got %s tokens with a peak of %s, want 73000 and 150: the mean is 100 an hour and the peak 1.5 times it",
+			month.Volume().RatString(), month.Peak().RatString())
 	}
 	if carried := month.Carried(whole(100)); carried.Cmp(whole(365*50+365*100)) != 0 {
 		t.Errorf("100 tokens an hour carry %s of 73000, want 54750", carried.RatString())

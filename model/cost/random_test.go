@@ -28,7 +28,8 @@ func (r random) capacity() cost.Capacity {
 		TokensPerHour: r.between(1, 40), BlockCostPerHour: oneOf(r, r.between(0, 3), r.between(0, 1), new(big.Rat)),
 		HoursPerMonth: oneOf(r, nil, big.NewRat(720, 1)), TargetUtilization: oneOf(r, nil, big.NewRat(3, 5), big.NewRat(1, 3)),
 		PeakFactor: oneOf(r, nil, r.between(1, 4)), ReplicasPerBlock: r.Int64N(4), ManagedOverhead: oneOf(r, nil, r.between(0, 1)),
-		SpareReplicas: r.Int64N(4), FixedMonthly: oneOf(r, nil, r.between(0, 900), r.between(0, 9000)), VariablePerMTok: oneOf(r, nil, r.between(0, 90_000)),
+		SpareReplicas: r.Int64N(4), FixedMonthly: oneOf(r, nil, r.between(0, 900), r.between(0, 9000)),
+		VariablePerMTok: oneOf(r, nil, r.between(0, 90_000)),
 	}
 	if r.IntN(2) == 0 {
 		n := r.Int64N(5)

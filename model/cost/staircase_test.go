@@ -108,8 +108,11 @@ func TestCapacityOutOfRange(t *testing.T) {
 func FuzzFleet(f *testing.F) {
 	f.Add("30276000", "7.98", "730", "0.6", "2.5", "0.15", int64(4), int64(1), int64(1), int64(9), "9387", "0.01", "3", "1000", "20e9")
 	f.Add("1", "0", "1/3", "1", "1", "0", int64(1), int64(0), int64(1), int64(0), "0", "0", "0", "0", "0")
-	f.Add("1e-9", "1e-9", "744", "1e-9", "1e9", "0", int64(1_000_000), int64(1_000_000), int64(1_000_000), int64(1<<62), "1e12", "1e12", "1e12", "1e12", "1e30")
-	f.Fuzz(func(t *testing.T, rate, price, hours, target, peak, overhead string, k, least, spare, most int64, fixed, variable, api, commit, volume string) {
+	f.Add("1e-9", "1e-9", "744", "1e-9", "1e9", "0", int64(1_000_000), int64(1_000_000), int64(1_000_000), int64(1<<62),
+		"1e12", "1e12", "1e12", "1e12", "1e30")
+	f.Fuzz(func(
+		t *testing.T, rate, price, hours, target, peak, overhead string, k, least, spare, most int64, fixed, variable, api, commit, volume string,
+	) {
 		var numbers [11]*big.Rat
 		for i, text := range []string{rate, price, hours, target, peak, overhead, fixed, variable, api, commit, volume} {
 			if len(text) > 12 || strings.ContainsAny(text, "eEpP") && len(text) > 5 { // digits are for the configuration to bound

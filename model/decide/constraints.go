@@ -21,7 +21,8 @@ const (
 )
 
 // Blocked returns every reason why o may not serve a workload with the constraints c, in the order of section 9.
-// It is never nil. A sensitivity or operations capacity that is not known counts as the strictest. ttft is the measured 95th percentile of the option; 0 takes what the option declares.
+// It is never nil. A sensitivity or operations capacity that is not known counts as the strictest. ttft is the measured
+// 95th percentile of the option; 0 takes what the option declares.
 func Blocked(c Constraints, o Option, ttft time.Duration) []string {
 	reasons := []string{}
 	block := func(when bool, code string) {

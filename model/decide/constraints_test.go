@@ -65,6 +65,7 @@ func TestBlocked(t *testing.T) {
 		return Option{Name: "mix", Hosting: model.Hybrid, Base: base, Overflow: overflow}
 	}
 	measured := 800 * time.Millisecond
+	unstaffed := Constraints{Sensitivity: Internal, OpsCapacity: OpsNone}
 	staffed := Constraints{Sensitivity: Internal, OpsCapacity: OpsLimited}
 	for _, tc := range []struct {
 		name   string
@@ -82,8 +83,8 @@ func TestBlocked(t *testing.T) {
 			hybrid("self", "abroad"), nil,
 			[]string{DataRegulated},
 		},
-		{"a hybrid is operated like its base", Constraints{Sensitivity: Internal, OpsCapacity: OpsNone}, hybrid("self", "api"), nil, []string{NoOpsCapacity}},
-		{"a hybrid whose base is operated for us needs nobody", Constraints{Sensitivity: Internal, OpsCapacity: OpsNone}, hybrid("included", "api"), nil, nil},
+		{"a hybrid is operated like its base", unstaffed, hybrid("self", "api"), nil, []string{NoOpsCapacity}},
+		{"a hybrid whose base is operated for us needs nobody", unstaffed, hybrid("included", "api"), nil, nil},
 		{
 			"a hybrid is where both its parts are",
 			Constraints{Sensitivity: Internal, OpsCapacity: OpsLimited, Residency: []string{"eu"}},
@@ -116,7 +117,11 @@ func TestBlocked(t *testing.T) {
 			options["self"], &measured,
 			[]string{TTFTSLA},
 		},
-		{"a limit that is met exactly is met", Constraints{Sensitivity: Internal, OpsCapacity: OpsLimited, TTFTLimit: measured}, options["self"], &measured, nil},
+		{
+			"a limit that is met exactly is met",
+			Constraints{Sensitivity: Internal, OpsCapacity: OpsLimited, TTFTLimit: measured},
+			options["self"], &measured, nil,
+		},
 	} {
 		got := blocked(Input{Constraints: tc.c, Current: tc.o.Name, TTFTP95: tc.ttft}, tc.o, options)
 		if !slices.Equal(got, tc.reason) {

@@ -117,7 +117,8 @@ func (e explanation) because() string {
 		if why == "" {
 			why = e.now.median.infeasible
 		}
-		return fmt.Sprintf("%s may not serve this workload (%s); %s is the cheapest that may, at %s", e.in.Current, why, e.best.option.Name, perMonth(e.best.median.usd))
+		return fmt.Sprintf("%s may not serve this workload (%s); %s is the cheapest that may, at %s",
+			e.in.Current, why, e.best.option.Name, perMonth(e.best.median.usd))
 	case model.ReasonAlreadyBest:
 		if runnerUp := e.runnerUp(); runnerUp != nil {
 			return fmt.Sprintf("at %s %s costs %s and no allowed option costs less; the next, %s, costs %s",
@@ -125,7 +126,8 @@ func (e explanation) because() string {
 		}
 		return fmt.Sprintf("at %s %s costs %s and no other option is allowed", volume, e.in.Current, perMonth(e.now.median.usd))
 	}
-	saving := fmt.Sprintf("at %s %s costs %s and %s costs %s", volume, e.best.option.Name, perMonth(e.best.median.usd), e.in.Current, perMonth(e.now.median.usd))
+	saving := fmt.Sprintf("at %s %s costs %s and %s costs %s", volume,
+		e.best.option.Name, perMonth(e.best.median.usd), e.in.Current, perMonth(e.now.median.usd))
 	switch e.choice.Reason {
 	case model.ReasonBelowMargin:
 		return fmt.Sprintf("%s: a saving of %s (%s) is below the margin of %s and %s", saving, perMonth(e.choice.Saving),

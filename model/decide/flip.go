@@ -180,5 +180,6 @@ func priceText(perMTok *big.Rat) string {
 
 // gpuText names an hourly price of a block beside the one in force, blockCost USD in hours.
 func gpuText(side string, perHour, blockCost, hours *big.Rat) string {
-	return fmt.Sprintf("GPUs %s %s an hour (now %s)", side, model.FormatUSD(usd(perHour)), model.FormatUSD(usd(new(big.Rat).Quo(blockCost, hours))))
+	now := new(big.Rat).Quo(blockCost, hours)
+	return fmt.Sprintf("GPUs %s %s an hour (now %s)", side, model.FormatUSD(usd(perHour)), model.FormatUSD(usd(now)))
 }

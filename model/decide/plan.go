@@ -220,7 +220,8 @@ func (p *plan) useFleet(o Option, constraints Constraints) (err error) {
 	}
 	if c.TargetUtilization == nil {
 		c.TargetUtilization = targetUtilization(constraints)
-		p.warn("ASSUMED_UTILIZATION", "target utilization %s is the table value for this latency need, not measured", c.TargetUtilization.FloatString(2))
+		p.warn("ASSUMED_UTILIZATION", "target utilization %s is the table value for this latency need, not measured",
+			c.TargetUtilization.FloatString(2))
 	}
 	if c.PeakFactor == nil {
 		c.PeakFactor = p.peakFactor(constraints)
@@ -303,11 +304,11 @@ func (p *plan) nearestShape(o Option) *Throughput {
 	switch {
 	case nearest == nil:
 	case p.demand.perRequest == nil:
-		p.warn("THROUGHPUT_FROM_SHAPE", "throughput is that of requests with %d input and %d output tokens, the measured shape nearest in the ratio of the two: "+
-			"the size of this workload's requests is not known", nearest.Input, nearest.Output)
+		p.warn("THROUGHPUT_FROM_SHAPE", "throughput is that of requests with %d input and %d output tokens, the measured shape nearest in "+
+			"the ratio of the two: the size of this workload's requests is not known", nearest.Input, nearest.Output)
 	default:
-		p.warn("THROUGHPUT_FROM_SHAPE", "throughput is that of requests with %d input and %d output tokens, the measured shape nearest to this workload's",
-			nearest.Input, nearest.Output)
+		p.warn("THROUGHPUT_FROM_SHAPE", "throughput is that of requests with %d input and %d output tokens, the measured shape nearest to "+
+			"this workload's", nearest.Input, nearest.Output)
 	}
 	return nearest
 }

@@ -66,6 +66,8 @@ func TestRecommendTiesAndMargins(t *testing.T) {
 	} {
 		if got := Recommend(tc.options, tc.current, policy); got.Recommended != tc.want || got.Reason != tc.reason {
 			t.Errorf("%s: got %q because %s, want %q because %s", tc.name, got.Recommended, got.Reason, tc.want, tc.reason)
+		} else if got.Reason == model.ReasonAlreadyBest && got.Best != tc.current {
+			t.Errorf("%s: got %q as the best, want the current option", tc.name, got.Best)
 		}
 	}
 }
