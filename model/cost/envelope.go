@@ -23,7 +23,7 @@ func (c Curve) at(to *big.Rat) (Segment, bool) {
 	return Segment{}, false
 }
 
-// Curve returns the cost of the fleet on (0, limit].
+// Curve returns the cost of the fleet on (0, limit], one segment a step: limit over PerBlock bounds the work.
 func (f *Fleet) Curve(limit *big.Rat) Curve {
 	var curve Curve
 	if !f.feasible {

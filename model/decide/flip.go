@@ -97,7 +97,7 @@ func (e explanation) unitFloor(c *costed) []string {
 	if u := times.Mul(times, new(big.Rat).Quo(f.Usable, f.Throughput)); u.Cmp(orOne(nil)) < 0 {
 		throughput += fmt.Sprintf(", or a target utilization of %s", model.FormatPercent(fraction(u)))
 	}
-	return append(sentences, gpuText("below", new(big.Rat).Quo(worth, f.Hours), f.BlockCost, f.Hours), throughput)
+	return append(sentences, blockText(c, "below", new(big.Rat).Quo(worth, f.Hours)), throughput)
 }
 
 // prices says at which price of the API and of the GPUs the saving passes the margin, all else equal.
@@ -123,7 +123,7 @@ func (e explanation) prices(fleet *costed) []string {
 		sentences = append(sentences, fmt.Sprintf("an API price %s %s (now %s): %s", up, priceText(api), priceText(e.api.linear.PerMTok), then))
 	}
 	if gpu != nil {
-		sentences = append(sentences, fmt.Sprintf("%s: %s", gpuText(down, gpu, fleet.fleet.BlockCost, fleet.fleet.Hours), then))
+		sentences = append(sentences, fmt.Sprintf("%s: %s", blockText(fleet, down, gpu), then))
 	}
 	return sentences
 }
@@ -178,8 +178,12 @@ func priceText(perMTok *big.Rat) string {
 	return model.FormatUSDPerMTok(model.USDPerMTok(float(perMTok)))
 }
 
-// gpuText names an hourly price of a block beside the one in force, blockCost USD in hours.
-func gpuText(side string, perHour, blockCost, hours *big.Rat) string {
-	now := new(big.Rat).Quo(blockCost, hours)
-	return fmt.Sprintf("GPUs %s %s an hour (now %s)", side, model.FormatUSD(usd(perHour)), model.FormatUSD(usd(now)))
+// blockText names an hourly price of what can be bought of c beside the one in force.
+func blockText(c *costed, side string, perHour *big.Rat) string {
+	bought := "a replica"
+	if k := c.fleet.Shape().ReplicasPerBlock; k > 1 {
+		bought = fmt.Sprintf("a block of %d replicas", k)
+	}
+	now := new(big.Rat).Quo(c.fleet.BlockCost, c.fleet.Hours)
+	return fmt.Sprintf("GPUs for %s of %s %s %s an hour (now %s)", bought, c.option.Name, side, model.FormatUSD(usd(perHour)), model.FormatUSD(usd(now)))
 }

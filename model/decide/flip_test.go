@@ -80,7 +80,7 @@ func TestUnitFloorFlips(t *testing.T) {
 	t.Parallel()
 	options := slices.DeleteFunc(four("0.30"), func(o Option) bool { return o.Name != "api" && o.Name != "self" })
 	said := strings.Join(Decide(input(projection(5e11, 0, 0.1), options)).Decision.WouldChange, "\n")
-	for _, want := range []string{"an API price above $0.703/Mtok (now $0.300/Mtok)", "GPUs below $3.41 an hour (now $7.98)", "2.34 times the throughput"} {
+	for _, want := range []string{"an API price above $0.703/Mtok (now $0.300/Mtok)", "GPUs for a replica of self below $3.41 an hour (now $7.98)", "2.34 times the throughput"} {
 		if !strings.Contains(said, want) {
 			t.Errorf("got %q\nwant it to say %q", said, want)
 		}
