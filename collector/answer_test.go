@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"maps"
 	"math"
 	"testing"
 	"time"
@@ -83,9 +84,7 @@ func TestHour(t *testing.T) {
 		{"F43 coverage above 1", litellm, map[signal]float64{coverage: 1.1}, hour{notes: noteOutOfRange}},
 	} {
 		values := map[signal]float64{}
-		for s, v := range full {
-			values[s] = v
-		}
+		maps.Copy(values, full)
 		for s, v := range tc.change {
 			values[s] = v
 			if v == absent {

@@ -4,6 +4,7 @@ import (
 	"embed"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"strings"
 
@@ -128,9 +129,7 @@ func (p *pack) check(name string) error {
 // counters returns every counter of p by the signal that it is read as.
 func (p *pack) counters() map[signal]*counter {
 	all := map[signal]*counter{}
-	for s, c := range p.Tokens {
-		all[s] = c
-	}
+	maps.Copy(all, p.Tokens)
 	if p.Requests != nil {
 		all[requests] = p.Requests
 	}

@@ -94,11 +94,10 @@ func FuzzMatcher(f *testing.F) {
 			t.Skip("refused before a query is built")
 		}
 		expr := matcherList(map[string]string{name: value})
-		gotName, rest := name, ""
+		gotName, rest := name, strings.TrimPrefix(expr, name)
 		if strings.HasPrefix(expr, `"`) {
 			gotName, rest = unquote(t, expr)
 		} else {
-			rest = strings.TrimPrefix(expr, name)
 			for _, r := range name {
 				if !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_", r) {
 					t.Errorf("label %q is not quoted in %s", name, expr)

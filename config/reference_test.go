@@ -72,8 +72,7 @@ func undocumented(typ reflect.Type, nodes []*yaml.Node, path string) []string {
 		return undocumented(typ.Elem(), below, path+".*")
 	}
 	var missing []string
-	for i := range typ.NumField() {
-		field := typ.Field(i)
+	for field := range typ.Fields() {
 		if field.Type == placeType || field.Tag.Get("refuse") != "" {
 			continue
 		}

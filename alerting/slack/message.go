@@ -2,6 +2,7 @@ package slack
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -68,10 +69,10 @@ func name(text string) string {
 func Headline(e alerting.Event) string {
 	workload, d := clean(e.Workload, 60), e.Report.Decision
 	option := clean(d.Option, 40)
-	switch e.Reason {
-	case alerting.NoOption:
+	if e.Reason == alerting.NoOption {
 		return fmt.Sprintf("%s: no option may serve it", workload)
-	case alerting.Returned:
+	}
+	if e.Reason == alerting.Returned {
 		return fmt.Sprintf("%s: stay on %s after all", workload, option)
 	}
 	verb := "move to " + option
@@ -217,7 +218,7 @@ func optionLines(w model.WorkloadReport) []string {
 		}
 		first = append(first, line)
 	}
-	lines := append(first, rest...)
+	lines := slices.Concat(first, rest)
 	if len(lines) > maxOptions {
 		more := len(lines) - maxOptions
 		lines = append(lines[:maxOptions], fmt.Sprintf("+%d more options in the report", more))

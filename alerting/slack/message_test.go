@@ -18,8 +18,6 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-func of[T any](v T) *T { return &v }
-
 // event returns the message of a workload that grew across its threshold.
 func event() alerting.Event {
 	usd := func(p10, p50, p90 model.USD) *model.Quantiles[model.USD] {
@@ -31,23 +29,29 @@ func event() alerting.Event {
 		Time: time.Date(2026, 11, 12, 6, 0, 0, 0, time.UTC),
 		Report: model.WorkloadReport{
 			Workload: "support-chat", Source: "gateway", Current: "haiku",
-			Usage:    model.UsageSummary{Last30dTokens: of(model.Tokens(12.6e9)), CoverageRatio: 1},
+			Usage:    model.UsageSummary{Last30dTokens: new(model.Tokens(12.6e9)), CoverageRatio: 1},
 			Forecast: &model.ForecastSummary{Next30dTokens: next, MonthlyGrowthRatio: 0.12},
 			Options: []model.OptionCost{
-				{Option: "haiku", Hosting: model.API, USDPerMonth: usd(17_866, 21_459, 25_737), USDPerMTok: of(model.USDPerMTok(1.58)),
-					Prices: []model.PriceSource{{Source: "LiteLLM price map (MIT)", Date: "2026-08-01"}}},
-				{Option: "llama-70b-2xh100", Hosting: model.SelfHosted, USDPerMonth: usd(21_038, 26_863, 26_863), USDPerMTok: of(model.USDPerMTok(1.98)), Replicas: of(int64(3))},
-				{Option: "base-plus-burst", Hosting: model.Hybrid, USDPerMonth: usd(15_212, 15_259, 15_814), USDPerMTok: of(model.USDPerMTok(1.13)),
-					Replicas: of(int64(1)), OwnShareRatio: of(model.Fraction(0.997)),
-					Warnings: []model.Warning{{Code: "ASSUMED_UTILIZATION", Text: "target utilization 0.60 is the table value, not measured"}}},
+				{
+					Option: "haiku", Hosting: model.API, USDPerMonth: usd(17_866, 21_459, 25_737), USDPerMTok: new(model.USDPerMTok(1.58)),
+					Prices: []model.PriceSource{{Source: "LiteLLM price map (MIT)", Date: "2026-08-01"}},
+				},
+				{Option: "llama-70b-2xh100", Hosting: model.SelfHosted, USDPerMonth: usd(21_038, 26_863, 26_863), USDPerMTok: new(model.USDPerMTok(1.98)), Replicas: new(int64(3))},
+				{
+					Option: "base-plus-burst", Hosting: model.Hybrid, USDPerMonth: usd(15_212, 15_259, 15_814), USDPerMTok: new(model.USDPerMTok(1.13)),
+					Replicas: new(int64(1)), OwnShareRatio: new(model.Fraction(0.997)),
+					Warnings: []model.Warning{{Code: "ASSUMED_UTILIZATION", Text: "target utilization 0.60 is the table value, not measured"}},
+				},
 				{Option: "us-only", Hosting: model.API, Blocked: []string{"RESIDENCY"}, USDPerMonth: usd(9_000, 10_000, 11_000)},
 			},
-			Crossover: &model.Crossover{Option: "llama-70b-2xh100", Against: "haiku", Reason: model.CrossoverFound,
-				FirstTokensPerMonth: of(model.Tokens(17e9)), PermanentTokensPerMonth: of(model.Tokens(17e9)), State: model.StateBelow},
+			Crossover: &model.Crossover{
+				Option: "llama-70b-2xh100", Against: "haiku", Reason: model.CrossoverFound,
+				FirstTokensPerMonth: new(model.Tokens(17e9)), PermanentTokensPerMonth: new(model.Tokens(17e9)), State: model.StateBelow,
+			},
 			Decision: model.Decision{
 				ID: "0514a8524d8c", Recommendation: model.Move, Option: "base-plus-burst", Hosting: model.Hybrid, Reason: model.ReasonSwitch,
 				Because:           "at 13.5B tokens a month base-plus-burst costs $15,259 a month and haiku costs $21,459 a month: a saving of $6,200 a month (29%)",
-				SavingUSDPerMonth: usd(2_653, 6_200, 9_923), ProbabilityCheaper: of(model.Fraction(0.95)), PaybackMonths: of(4.8),
+				SavingUSDPerMonth: usd(2_653, 6_200, 9_923), ProbabilityCheaper: new(model.Fraction(0.95)), PaybackMonths: new(4.8),
 				RuleOfThumb: "self-hosted", DiffersBecause: "HYBRID_BEATS_PURE",
 				WouldChange: []string{"less than 9.80B tokens a month: below that haiku alone is cheaper than base-plus-burst"},
 			},

@@ -195,7 +195,7 @@ var remedies = func() map[string]alerting.Remedy {
 			"is_archived not_in_channel no_permission invalid_auth not_authed token_revoked token_expired account_inactive access_denied " +
 			"missing_scope org_login_required two_factor_setup_required",
 	} {
-		for _, code := range strings.Fields(codes) {
+		for code := range strings.FieldsSeq(codes) {
 			m[code] = remedy
 		}
 	}

@@ -78,7 +78,7 @@ func wrap(text string, width int) []string {
 	}
 	var lines []string
 	current := ""
-	for _, word := range strings.Fields(text) {
+	for word := range strings.FieldsSeq(text) {
 		for utf8.RuneCountInString(word) > width-utf8.RuneCountInString(indent) {
 			runes := []rune(word)
 			cut := width - utf8.RuneCountInString(indent) - 1

@@ -135,7 +135,8 @@ func notes(report *model.Report) []string {
 }
 
 var markdownEscape = strings.NewReplacer(
-	`\`, `\\`, "|", `\|`, "<", "&lt;", ">", "&gt;", "&", "&amp;", "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "!", `\!`)
+	`\`, `\\`, "|", `\|`, "<", "&lt;", ">", "&gt;", "&", "&amp;", "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "!", `\!`,
+)
 
 // plain removes what could move a terminal's cursor, end a line or turn the direction of writing.
 func plain(cells []string) []string {

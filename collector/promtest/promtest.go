@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -69,9 +70,7 @@ func Each(q Query, labels map[string]string, value func(signal string, at time.T
 	var all []Series
 	for _, signal := range q.Signals() {
 		s := Series{Labels: map[string]string{"tipline_signal": signal}}
-		for name, v := range labels {
-			s.Labels[name] = v
-		}
+		maps.Copy(s.Labels, labels)
 		for _, at := range q.Times() {
 			if v, ok := value(signal, at); ok {
 				s.Points = append(s.Points, Point{at, v})

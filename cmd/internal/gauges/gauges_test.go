@@ -13,7 +13,8 @@ import (
 	"tipline/model"
 )
 
-func ptr[T any](v T) *T { return &v }
+//go:fix inline
+func ptr[T any](v T) *T { return new(v) }
 
 // full returns a report in which every gauge has a value.
 func full() *model.Report {
@@ -25,7 +26,7 @@ func full() *model.Report {
 				Usage: model.UsageSummary{
 					Last30dClassTokens:  map[string]model.Tokens{"input": 1.5e9, "output": 3e8},
 					CoverageRatio:       0.975,
-					LastSample:          ptr(time.Unix(1_760_000_400, 0)),
+					LastSample:          new(time.Unix(1_760_000_400, 0)),
 					GPUUtilizationRatio: ptr(model.Fraction(0.4)), EconomicUtilization: ptr(model.Fraction(0.1)),
 					IdleUSDPerMonth: ptr(model.USD(1234.5)),
 				},
@@ -40,7 +41,7 @@ func full() *model.Report {
 						BreakevenUtilizationRatio: ptr(model.Fraction(0.31)), ProbabilityCheaper: ptr(model.Fraction(0.93)),
 						SavingUSDPerMonth: &model.Quantiles[model.USD]{P10: 200, P50: 400, P90: 600},
 						Crossover: &model.Crossover{
-							FirstTokensPerMonth: ptr(model.Tokens(1.2e9)), PermanentTokensPerMonth: ptr(model.Tokens(1.8e9)), MonthsToBoundary: ptr(2.0),
+							FirstTokensPerMonth: ptr(model.Tokens(1.2e9)), PermanentTokensPerMonth: ptr(model.Tokens(1.8e9)), MonthsToBoundary: new(2.0),
 						},
 					},
 				},

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
@@ -682,9 +683,7 @@ func batches(n int) map[string]map[string][]byte {
 	all := map[string]map[string][]byte{State: {}, Outbox: {}}
 	for i := range n + 1 {
 		for bucket, rows := range batch(i) {
-			for key, value := range rows {
-				all[bucket][key] = value
-			}
+			maps.Copy(all[bucket], rows)
 		}
 	}
 	return all

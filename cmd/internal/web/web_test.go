@@ -19,7 +19,8 @@ import (
 	"tipline/model"
 )
 
-func ptr[T any](v T) *T { return &v }
+//go:fix inline
+func ptr[T any](v T) *T { return new(v) }
 
 const hostile = `<script>alert("x")</script>/../a b'?#%2f&{{.}}` + "\u202e"
 

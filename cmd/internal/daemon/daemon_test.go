@@ -1,0 +1,429 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
+	"tipline/alerting"
+	"tipline/cmd/internal/store"
+	"tipline/collector"
+	"tipline/collector/promtest"
+	"tipline/config"
+	"tipline/model"
+)
+
+// opening is the first morning of every test: a Monday.
+var opening = time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC)
+
+// settings is a configuration with two sources on one server. At 3 USD/Mtok the API costs more than the fleet from about 9B
+// tokens a month on: 9,387 of operations and two replicas at 7.98 USD an hour are 21,038 USD.
+const settings = `
+sources:
+  - {name: gateway, prometheus: {url: "%s/gateway"}, pack: litellm, group_by: [team_alias], hosting: api, backfill: 14d}
+  - {name: engines, prometheus: {url: "%s/engines"}, pack: vllm, group_by: [model_name], hosting: self-hosted, backfill: 14d}
+options:
+  - {name: api, kind: api, model: example/model, prices: {input: 3, output: 3, cache_read: 3}}
+  - name: fleet
+    kind: self-hosted
+    gpu: {type: h100, per_replica: 2, usd_per_hour: 3.99}
+    throughput: {tokens_per_hour: 30276000}
+defaults:
+  current: api
+  candidates: [api, fleet]
+  constraints: {data_sensitivity: internal, ops_capacity: dedicated}
+store: {path: %s}
+`
+
+// steady answers every query with a constant load: one workload of perHour tokens, fully covered.
+func steady(labels map[string]string, perHour float64) func(promtest.Query) promtest.Answer {
+	return func(q promtest.Query) promtest.Answer {
+		return promtest.Answer{Series: promtest.Each(q, labels, func(signal string, at time.Time) (float64, bool) {
+			switch signal {
+			case "input":
+				return perHour * 0.8, true
+			case "output":
+				return perHour * 0.2, true
+			case "requests":
+				return perHour / 1000, true
+			case "coverage":
+				return 1, true
+			case "resets":
+				return 0, true
+			}
+			return 0, false
+		})}
+	}
+}
+
+// route answers the queries of the source gateway and of the source engines differently.
+func route(gateway, engines func(promtest.Query) promtest.Answer) func(promtest.Query) promtest.Answer {
+	return func(q promtest.Query) promtest.Answer {
+		if strings.Contains(q.Expr, "litellm_") {
+			return gateway(q)
+		}
+		return engines(q)
+	}
+}
+
+// rig is a daemon on a fake server, with a clock and a mailbox.
+type rig struct {
+	*Daemon
+	server *promtest.Server
+	store  *store.Store
+	folder string
+	text   string
+	box    *box
+
+	mu  sync.Mutex
+	now time.Time
+}
+
+type box struct {
+	mu     sync.Mutex
+	events []alerting.Event
+}
+
+func (b *box) Name() string { return "box" }
+
+func (b *box) Send(_ context.Context, e alerting.Event) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.events = append(b.events, e)
+	return nil
+}
+
+func newRig(t testing.TB, answer func(promtest.Query) promtest.Answer) *rig {
+	t.Helper()
+	r := &rig{server: promtest.Start(t, answer), folder: t.TempDir(), box: &box{}, now: opening}
+	r.text = fmt.Sprintf(settings, r.server.URL, r.server.URL, r.folder)
+	var err error
+	if r.store, err = store.Open(r.folder); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = r.store.Close() })
+	r.Daemon, err = New(Options{
+		Load: func() (*config.Config, error) {
+			return config.Parse("tipline.yml", []byte(r.text), collector.Packs()...)
+		},
+		Now:   r.clock,
+		Log:   slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Store: r.store, Notifiers: []alerting.Notifier{r.box}, Registry: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func (r *rig) clock() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.now
+}
+
+// days runs one cycle a day and delivers what it has to say.
+func (r *rig) days(t testing.TB, n int) *model.Report {
+	t.Helper()
+	var report *model.Report
+	for range n {
+		var err error
+		if report, err = r.Cycle(t.Context()); err != nil {
+			t.Log(err)
+		}
+		if _, err := r.Deliver(t.Context()); err != nil {
+			t.Log(err)
+		}
+		r.mu.Lock()
+		r.now = r.now.Add(24 * time.Hour)
+		r.mu.Unlock()
+	}
+	return report
+}
+
+func workload(t testing.TB, report *model.Report, name string) model.WorkloadReport {
+	t.Helper()
+	for _, w := range report.Workloads {
+		if w.Workload == name {
+			return w
+		}
+	}
+	t.Fatalf("no workload %q in %+v", name, report.Workloads)
+	return model.WorkloadReport{}
+}
+
+func TestCycle(t *testing.T) {
+	t.Parallel()
+	big, small := map[string]string{"team_alias": "support"}, map[string]string{"model_name": "llama"}
+	r := newRig(t, route(steady(big, 2e7), steady(small, 1e5)))
+	report := r.days(t, 4)
+	support := workload(t, report, "support")
+	// Fourteen days of 20M tokens an hour, asked for on the first morning, and three days since.
+	if got, want := float64(*support.Usage.Last30dTokens), 2e7*24*17.0; math.Abs(got-want) > 2e7*2 {
+		t.Errorf("last 30 days: got %v tokens, want about %v", got, want)
+	}
+	if got := support.Decision; got.Recommendation != model.Move || got.Option != "fleet" {
+		t.Errorf("support: got %s %q (%s), want a move to the fleet", got.Recommendation, got.Option, got.Because)
+	}
+	if got := workload(t, report, "llama").Decision; got.Recommendation != model.Stay {
+		t.Errorf("llama: got %s (%s), want to stay", got.Recommendation, got.Because)
+	}
+	if len(r.box.events) != 1 || r.box.events[0].Workload != "support" {
+		t.Fatalf("got %d messages, want one about support", len(r.box.events))
+	}
+	receipt, err := r.store.Get("ledger", r.box.events[0].Report.Decision.ID)
+	if err != nil || receipt == nil {
+		t.Fatalf("receipt %s: got %q, %v", r.box.events[0].Report.Decision.ID, receipt, err)
+	}
+	var kept Receipt
+	if err := json.Unmarshal(receipt, &kept); err != nil || kept.Workload.Workload != "support" {
+		t.Errorf("receipt: got %+v (%v), want that of support", kept.Workload, err)
+	}
+	if _, err := json.Marshal(report); err != nil {
+		t.Errorf("report as JSON: %v", err)
+	}
+}
+
+// TestReportIsDeterministic evaluates the same history twice.
+func TestReportIsDeterministic(t *testing.T) {
+	t.Parallel()
+	answer := route(steady(map[string]string{"team_alias": "support"}, 2e7), steady(map[string]string{"model_name": "llama"}, 1e5))
+	var texts []string
+	for range 2 {
+		report := newRig(t, answer).days(t, 1)
+		report.ConfigHash = "" // names the server's port
+		for i := range report.Workloads {
+			report.Workloads[i].Decision.ID = ""
+		}
+		data, err := json.Marshal(report)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts = append(texts, string(data))
+	}
+	if texts[0] != texts[1] {
+		t.Errorf("the same history gave two reports:\n%s\n%s", texts[0], texts[1])
+	}
+}
+
+// TestFaults lets one source fail in every way while the other works: the verdict on its workload becomes unknown, nothing is
+// announced, and the other's is as ever.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	good := steady(map[string]string{"team_alias": "support"}, 2e7)
+	always := func(a promtest.Answer) func(promtest.Query) promtest.Answer {
+		return func(promtest.Query) promtest.Answer { return a }
+	}
+	cut := func(q promtest.Query) promtest.Answer {
+		a := good(q)
+		a.CutAt = 40
+		return a
+	}
+	warned := func(q promtest.Query) promtest.Answer {
+		a := good(q)
+		a.Warnings = []string{"store 10.0.0.1 is unreachable"}
+		return a
+	}
+	for name, fault := range map[string]func(promtest.Query) promtest.Answer{
+		"unauthorized":      always(promtest.Status(401, "no tenant")),
+		"limit":             always(promtest.JSON(422, `{"status":"error","errorType":"execution","error":"too many samples"}`)),
+		"server error":      always(promtest.Status(503, "frontend stopped")),
+		"login page":        always(promtest.HTML()),
+		"cut body":          cut,
+		"huge body":         always(promtest.Bomb(100 << 20)),
+		"partial answer":    warned,
+		"vanished":          always(promtest.Answer{}),
+		"not json":          always(promtest.JSON(200, `{"status":"success","data":`)),
+		"an unexpected way": always(promtest.JSON(200, `{"status":"success","data":{"resultType":"scalar","result":[0,"1"]}}`)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			other := steady(map[string]string{"model_name": "llama"}, 1e5)
+			r := newRig(t, route(good, other))
+			r.days(t, 2)
+			r.server.Answer(route(fault, other))
+			report := r.days(t, 3)
+			if got := workload(t, report, "support").Decision; got.Recommendation != model.Unknown {
+				t.Errorf("support: got %s (%s), want unknown", got.Recommendation, got.Because)
+			}
+			if got := workload(t, report, "llama").Decision; got.Recommendation != model.Stay {
+				t.Errorf("llama, whose source works: got %s (%s), want stay", got.Recommendation, got.Because)
+			}
+			if len(r.box.events) != 0 {
+				t.Errorf("got the message %q while the source fails", r.box.events[0].Report.Decision.Because)
+			}
+			r.server.Answer(route(good, other))
+			r.days(t, 2)
+			if len(r.box.events) != 1 {
+				t.Errorf("got %d messages after the source is back, want the one that was waiting", len(r.box.events))
+			}
+		})
+	}
+}
+
+func TestServerDownAtStart(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(promtest.Query) promtest.Answer { return promtest.Status(503, "starting") })
+	report, err := r.Cycle(t.Context())
+	if report == nil || err == nil || len(report.Workloads) != 0 || report.Sources[0].Up {
+		t.Fatalf("got %+v, %v, want a report of two sources down", report, err)
+	}
+	r.server.Answer(route(steady(map[string]string{"team_alias": "support"}, 2e7), steady(nil, 0)))
+	if got := workload(t, r.days(t, 1), "support").Decision; got.Recommendation != model.Move {
+		t.Errorf("once it answers: got %s (%s), want a verdict", got.Recommendation, got.Because)
+	}
+}
+
+func TestReload(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, route(steady(map[string]string{"team_alias": "support"}, 2e7), steady(map[string]string{"model_name": "llama"}, 1e5)))
+	r.days(t, 1)
+	good := r.text
+	r.text = strings.Replace(good, "input: 3", "input: -3", 1)
+	if err := r.Reload(); err == nil || !strings.Contains(err.Error(), "prices.input") {
+		t.Errorf("a bad file: got %v, want the problem with its place", err)
+	}
+	if got := testutil.ToFloat64(r.metrics.reload); got != 0 {
+		t.Errorf("config_last_reload_successful: got %v, want 0", got)
+	}
+	if got := workload(t, r.days(t, 1), "support").Options[0].USDPerMTok; got == nil || math.Abs(float64(*got)-3) > 1e-9 {
+		t.Errorf("after the refused reload: got %v USD/Mtok, want 3 as before", got)
+	}
+	r.text = strings.Replace(good, "input: 3, output: 3, cache_read: 3", "input: 0.30, output: 0.30", 1)
+	if err := r.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if got := workload(t, r.days(t, 1), "support").Decision; got.Recommendation != model.Stay {
+		t.Errorf("at a tenth of the price: got %s (%s), want to stay", got.Recommendation, got.Because)
+	}
+	r.text = strings.Replace(good, r.folder, filepath.Join(r.folder, "elsewhere"), 1)
+	if err := r.Reload(); err == nil || !strings.Contains(err.Error(), "restart") {
+		t.Errorf("another store: got %v, want to be told to restart", err)
+	}
+}
+
+// TestServe runs the schedule in a bubble in which an hour passes at once.
+func TestServe(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var cycles []time.Time
+		d := &Daemon{
+			options: Options{Now: time.Now, Log: slog.New(slog.DiscardHandler), Store: nothing{}},
+			metrics: newMetrics(nil), changed: make(chan struct{}, 1), queued: make(chan struct{}, 1),
+			setup: &setup{cfg: &config.Config{Schedule: config.Schedule{Collect: "7 * * * *", Evaluate: "0 6 * * *", Location: time.UTC}}},
+		}
+		var err error
+		if d.desk, err = alerting.NewDesk(nothing{}, nil, alerting.Policy{}, d.options.Log); err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { d.Serve(ctx); close(done) }()
+		for range 72 {
+			time.Sleep(time.Hour)
+			synctest.Wait()
+			if at := d.Report().AsOf; len(cycles) == 0 || !cycles[len(cycles)-1].Equal(at) {
+				cycles = append(cycles, at)
+			}
+		}
+		cancel()
+		<-done
+		// A cycle at the start, at midnight of the bubble's clock, and one every morning at six.
+		if len(cycles) != 4 || cycles[1].Hour() != 6 || cycles[3].Sub(cycles[2]) != 24*time.Hour {
+			t.Errorf("got cycles at %v, want one at once and one every morning at six", cycles)
+		}
+	})
+}
+
+// nothing is a Store that holds nothing.
+type nothing struct{}
+
+func (nothing) Get(string, string) ([]byte, error)                    { return nil, nil }
+func (nothing) Scan(string, string, func(string, []byte) error) error { return nil }
+func (nothing) Apply(map[string]map[string][]byte) error              { return nil }
+
+func TestPanicSpoilsOneWorkload(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, route(steady(map[string]string{"team_alias": "support"}, 2e7), steady(map[string]string{"model_name": "llama"}, 1e5)))
+	r.setup.cfg.Options[1].Capacity = nil // what config never yields
+	report := r.days(t, 1)
+	if len(report.Workloads) != 2 {
+		t.Fatalf("got %d workloads, want both", len(report.Workloads))
+	}
+}
+
+// many answers for 100 workloads with a daily rhythm.
+func many(q promtest.Query) promtest.Answer {
+	var series []promtest.Series
+	for i := range 100 {
+		labels := map[string]string{"team_alias": fmt.Sprintf("team-%02d", i)}
+		series = append(series, steady(labels, 1e6*float64(1+i))(q).Series...)
+	}
+	return promtest.Answer{Series: series}
+}
+
+// BenchmarkCycle measures a cycle over 100 workloads with 60 days of hourly history: cold, with nothing on disk, and warm,
+// with one hour to fetch. The fake server's own work is part of the time.
+func BenchmarkCycle(b *testing.B) {
+	fresh := func(b *testing.B) *rig {
+		r := newRig(b, route(many, func(promtest.Query) promtest.Answer { return promtest.Answer{} }))
+		r.options.Log = slog.New(slog.DiscardHandler)
+		r.text = strings.ReplaceAll(r.text, "backfill: 14d", "backfill: 60d")
+		if err := r.Reload(); err != nil {
+			b.Fatal(err)
+		}
+		return r
+	}
+	cycle := func(b *testing.B, r *rig) {
+		if report, err := r.Cycle(b.Context()); err != nil || len(report.Workloads) != 100 {
+			b.Fatalf("%v", err)
+		}
+	}
+	b.Run("cold", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			b.StopTimer()
+			r := fresh(b)
+			b.StartTimer()
+			cycle(b, r)
+			b.ReportMetric(float64(len(r.server.Queries())), "queries")
+		}
+	})
+	b.Run("warm", func(b *testing.B) {
+		r := fresh(b)
+		cycle(b, r)
+		r.server.Queries()
+		b.ReportAllocs()
+		for b.Loop() {
+			r.mu.Lock()
+			r.now = r.now.Add(time.Hour)
+			r.mu.Unlock()
+			cycle(b, r)
+			b.ReportMetric(float64(len(r.server.Queries())), "queries")
+		}
+		runtime.GC()
+		var m runtime.MemStats
+		runtime.ReadMemStats(&m)
+		b.ReportMetric(float64(m.HeapAlloc)/(1<<20), "MB-live")
+	})
+}
+
+func TestMain(m *testing.M) {
+	if os.Getenv(childEnv) != "" {
+		os.Exit(child())
+	}
+	os.Exit(m.Run())
+}
