@@ -58,7 +58,7 @@ func counters(t *testing.T, e *engine.Engine) {
 	}
 }
 
-func get(t *testing.T, address string) (int, string) {
+func get(t *testing.T, address string) (status int, body string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, http.NoBody)
 	if err != nil {
@@ -67,7 +67,7 @@ func get(t *testing.T, address string) (int, string) {
 	return do(t, request)
 }
 
-func do(t *testing.T, request *http.Request) (int, string) {
+func do(t *testing.T, request *http.Request) (status int, text string) {
 	t.Helper()
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
