@@ -251,6 +251,7 @@ type rawPolicy struct {
 	MinProbability   scalar `yaml:"min_probability"`
 	MaxPaybackMonths scalar `yaml:"max_payback_months"`
 	LeadTime         scalar `yaml:"lead_time"`
+	MinHistory       scalar `yaml:"min_history"`
 }
 
 type rawSchedule struct {

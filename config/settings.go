@@ -22,6 +22,7 @@ const (
 	defaultMinProbability   = "0.80"
 	defaultMaxPaybackMonths = "12"
 	defaultLeadTime         = 90 * 24 * time.Hour
+	defaultMinHistory       = 7 * 24 * time.Hour
 
 	defaultCollect  = "7 * * * *"
 	defaultEvaluate = "0 6 * * *"
@@ -41,6 +42,7 @@ func (r *reader) policy(raw rawPolicy) decide.Policy {
 		MinProbability:   r.numberOr(raw.MinProbability, demand{"a probability from 0 to 1", share}, defaultMinProbability),
 		MaxPaybackMonths: r.numberOr(raw.MaxPaybackMonths, demand{"months, more than 0", positive}, defaultMaxPaybackMonths),
 		LeadTime:         r.duration(raw.LeadTime, defaultLeadTime, true),
+		MinHistory:       r.duration(raw.MinHistory, defaultMinHistory, true),
 	}
 }
 

@@ -31,6 +31,17 @@ type Usage struct {
 // End returns the first instant after the last hour.
 func (u Usage) End() time.Time { return u.Start.Add(time.Duration(len(u.Hours)) * time.Hour) }
 
+// Measured returns for how long u was measured, gaps left out.
+func (u Usage) Measured() time.Duration {
+	var measured time.Duration
+	for _, h := range u.Hours {
+		if h.Measured() {
+			measured += time.Hour
+		}
+	}
+	return measured
+}
+
 // Until returns u without the hours that end after t, so that nothing after t can be read.
 func (u Usage) Until(t time.Time) Usage {
 	n := int(t.Sub(u.Start) / time.Hour)

@@ -342,7 +342,7 @@ func body(t *testing.T, address string) string {
 func TestServes(t *testing.T) {
 	t.Parallel()
 	line := start(t, `tipline's page is at http://[0-9.:]+(?s:.*)\n  support-chat: .*\n`, settings{
-		history: 5, seed: 1, speed: 1000 * time.Hour, listen: "127.0.0.1:0", listenPrometheus: "127.0.0.1:0",
+		history: 8, seed: 1, speed: 1000 * time.Hour, listen: "127.0.0.1:0", listenPrometheus: "127.0.0.1:0",
 	})
 	page := regexp.MustCompile(`http://[0-9.:]+`).FindString(line)
 	if text := body(t, page+"/"); !strings.Contains(text, "support-chat") || strings.Contains(text, "<b>labs</b>") {

@@ -84,6 +84,7 @@ type Policy struct {
 	MinProbability   *big.Rat      // of being cheaper, 0 to 1
 	MaxPaybackMonths *big.Rat
 	LeadTime         time.Duration // how long a migration takes
+	MinHistory       time.Duration // measured hours below which nothing is decided
 }
 
 // Input is everything one decision rests on.

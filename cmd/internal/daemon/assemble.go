@@ -107,6 +107,10 @@ func evaluate(m metered, cfg *config.Config, now time.Time) model.WorkloadReport
 	if last := w.Usage.LastSample; last != nil && now.Sub(*last) > staleAfter {
 		return unknown("STALE", fmt.Sprintf("nothing has been measured since %s", last.Format(time.RFC3339)))
 	}
+	if hours := u.Measured(); hours < cfg.Policy.MinHistory {
+		return unknown("THIN_HISTORY", fmt.Sprintf("%.0f hours have been measured, want %.0f before anything is decided (policy.min_history)",
+			hours.Hours(), cfg.Policy.MinHistory.Hours()))
+	}
 	return w
 }
 

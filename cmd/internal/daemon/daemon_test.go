@@ -274,6 +274,28 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestThinHistory holds that nobody is told to move a workload of which less than a week is known.
+func TestThinHistory(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, route(steady(map[string]string{"team_alias": "support"}, 2e7), steady(map[string]string{"model_name": "llama"}, 1e5)))
+	r.text = strings.ReplaceAll(r.text, "backfill: 14d", "backfill: 2d")
+	if err := r.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	for day := 2; day < 7; day++ {
+		w := workload(t, r.days(t, 1), "support")
+		if w.Decision.Recommendation != model.Unknown || !strings.Contains(w.Decision.Because, "min_history") {
+			t.Errorf("%d days of history: got %s (%s), want unknown and why", day, w.Decision.Recommendation, w.Decision.Because)
+		}
+		if len(w.Options) != 2 || w.Options[0].USDPerMonth == nil {
+			t.Errorf("%d days of history: got %+v, want costs without a verdict", day, w.Options)
+		}
+	}
+	if got := workload(t, r.days(t, 4), "support").Decision; got.Recommendation != model.Move || len(r.box.events) != 1 {
+		t.Errorf("after a week: got %s and %d messages, want a move that is announced", got.Recommendation, len(r.box.events))
+	}
+}
+
 func TestServerDownAtStart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(promtest.Query) promtest.Answer { return promtest.Status(503, "starting") })

@@ -125,7 +125,7 @@ func TestKilledBetweenDurableSteps(t *testing.T) {
 	kills, doubled := 0, 0
 	for round := 0; kills < rounds; round++ {
 		folder, box := t.TempDir(), slacktest.New(t)
-		write(t, filepath.Join(folder, "tipline.yml"), strings.ReplaceAll(fmt.Sprintf(settings, server.URL, server.URL, "data"), "backfill: 14d", "backfill: 3d"))
+		write(t, filepath.Join(folder, "tipline.yml"), strings.ReplaceAll(fmt.Sprintf(settings, server.URL, server.URL, "data"), "backfill: 14d", "backfill: 8d"))
 		write(t, filepath.Join(folder, "hook"), box.URL+slacktest.HookPath)
 		died := 0
 		for _, at := range []int{1 + round%37, 1 + (round*7)%23, 0} {
