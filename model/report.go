@@ -45,7 +45,8 @@ type UsageSummary struct {
 	OutputRatio         *Fraction         `json:"output_ratio"`
 	CacheReadRatio      *Fraction         `json:"cache_read_ratio"`
 	PeakFactor          *float64          `json:"peak_factor"`
-	LastSample          *time.Time        `json:"last_sample"`
+	FirstSample         *time.Time        `json:"first_sample"` // start of the first measured hour that history holds
+	LastSample          *time.Time        `json:"last_sample"`  // end of the newest measured hour
 	GPUCount            *float64          `json:"gpu_count,omitempty"`
 	GPUUtilizationRatio *Fraction         `json:"gpu_utilization_ratio,omitempty"`
 	EconomicUtilization *Fraction         `json:"economic_utilization_ratio,omitempty"` // tokens served over tokens that the current fleet could serve

@@ -179,12 +179,30 @@ func volumeLine(w model.WorkloadReport) string {
 	next := w.Forecast.Next30dTokens
 	line := fmt.Sprintf("next 30 days %s tokens (80 %% range %s to %s)", model.FormatTokens(next.P50), model.FormatTokens(next.P10), model.FormatTokens(next.P90))
 	if used := w.Usage.Last30dTokens; used != nil {
-		line = fmt.Sprintf("last 30 days %s tokens → ", model.FormatTokens(*used)) + line
+		line = fmt.Sprintf("%s %s tokens → ", lately(w.Usage), model.FormatTokens(*used)) + line
 	}
 	if g := w.Forecast.MonthlyGrowthRatio; g >= 0.005 || g <= -0.005 {
 		line += fmt.Sprintf(", %s a month", signed(g))
 	}
 	return sentence(line)
+}
+
+// lately names the span whose tokens are known: the last 30 days, or less when the workload is younger.
+func lately(u model.UsageSummary) string {
+	if u.FirstSample != nil && u.LastSample != nil {
+		if days := int(u.LastSample.Sub(*u.FirstSample).Hours() / 24); days < 30 {
+			return "last " + count(max(1, days), "day")
+		}
+	}
+	return "last 30 days"
+}
+
+// count puts n before thing, in the plural when it is not one.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
 }
 
 func signed(g model.Fraction) string {

@@ -184,3 +184,16 @@ func TestReturned(t *testing.T) {
 		t.Errorf("headline: got %q, want %q", got, want)
 	}
 }
+
+// TestVolumeOfAYoungWorkload holds that a volume is never said to be that of 30 days when fewer were measured.
+func TestVolumeOfAYoungWorkload(t *testing.T) {
+	t.Parallel()
+	last := event().Time
+	for days, want := range map[int]string{1: "Last 1 day 12.6B", 9: "Last 9 days 12.6B", 29: "Last 29 days 12.6B", 30: "Last 30 days 12.6B", 300: "Last 30 days 12.6B"} {
+		e := event()
+		e.Report.Usage.FirstSample, e.Report.Usage.LastSample = new(last.AddDate(0, 0, -days)), &last
+		if got := volumeLine(e.Report); !strings.HasPrefix(got, want) {
+			t.Errorf("%d days measured: got %q, want %q", days, got, want)
+		}
+	}
+}

@@ -127,6 +127,8 @@ func summarize(u model.Usage, now time.Time) model.UsageSummary {
 	if s.LastSample == nil {
 		return s
 	}
+	first := u.Start.Add(time.Duration(slices.IndexFunc(u.Hours, model.Hour.Measured)) * time.Hour)
+	s.FirstSample = &first
 	from := now.Add(-30 * 24 * time.Hour)
 	if from.Before(u.Start) {
 		from = u.Start
