@@ -138,6 +138,11 @@ type Crossover struct {
 	ActBy                   string     `json:"act_by,omitempty"`     // 2006-01-02: crossing date of the upper quantile less the lead time
 }
 
+// Overdue reports whether the date to act by has passed at now: the crossover is nearer than the lead time.
+func (x *Crossover) Overdue(now time.Time) bool {
+	return x.ActBy != "" && x.ActBy < now.UTC().Format(time.DateOnly)
+}
+
 // Interval is a range of monthly volumes, open on the left and closed on the right.
 type Interval struct {
 	FromExclusive Tokens  `json:"from_exclusive"`

@@ -91,7 +91,7 @@ func Text(e alerting.Event) string {
 	if line := volumeLine(e.Report); line != "" {
 		parts = append(parts, line)
 	}
-	if line := whenLine(e.Report); line != "" {
+	if line := whenLine(e); line != "" {
 		parts = append(parts, line)
 	}
 	parts = append(parts, "Receipt "+e.Report.Decision.ID+".")
@@ -118,7 +118,7 @@ func Blocks(e alerting.Event) []slackapi.Block {
 	if len(w.Decision.WouldChange) > 0 {
 		blocks = append(blocks, section("*What would change the answer*\n"+bullets(w.Decision.WouldChange)))
 	}
-	if line := whenLine(w); line != "" {
+	if line := whenLine(e); line != "" {
 		blocks = append(blocks, section("*When*\n"+escaper.Replace(line)))
 	}
 	if lines := doubts(w); len(lines) > 0 {
@@ -306,12 +306,16 @@ func reasons(w model.WorkloadReport) []string {
 }
 
 // whenLine says when to act.
-func whenLine(w model.WorkloadReport) string {
-	switch x := w.Crossover; {
+func whenLine(e alerting.Event) string {
+	switch w, x := e.Report, e.Report.Crossover; {
 	case w.Decision.Recommendation == model.Move:
 		return "Now: the projected volume is already there."
 	case x == nil || x.CrossesOn == "" && x.ActBy == "":
 		return ""
+	case x.CrossesOn == "" && x.Overdue(e.Time):
+		return "If the volume takes the upper path it crosses sooner than a move takes: act now."
+	case x.Overdue(e.Time):
+		return fmt.Sprintf("Crosses around %s, sooner than a move takes: act now.", day(x.CrossesOn))
 	case x.CrossesOn == "":
 		return fmt.Sprintf("Act by %s if the volume takes the upper path.", day(x.ActBy))
 	default:

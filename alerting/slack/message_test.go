@@ -197,3 +197,23 @@ func TestVolumeOfAYoungWorkload(t *testing.T) {
 		}
 	}
 }
+
+// TestWhen holds that nobody is told to act by a day that has passed.
+func TestWhen(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ crosses, actBy, want string }{
+		{"", "", ""},
+		{"2027-05-01", "2027-01-31", "Crosses around 1 May 2027; act by 31 Jan 2027."},
+		{"2026-12-05", "2026-09-06", "Crosses around 5 Dec 2026, sooner than a move takes: act now."},
+		{"", "2027-01-31", "Act by 31 Jan 2027 if the volume takes the upper path."},
+		{"", "2026-11-11", "If the volume takes the upper path it crosses sooner than a move takes: act now."},
+		{"", "2026-11-12", "Act by 12 Nov 2026 if the volume takes the upper path."},
+	} {
+		e := event()
+		e.Report.Decision.Recommendation = model.Stay
+		e.Report.Crossover.CrossesOn, e.Report.Crossover.ActBy = tc.crosses, tc.actBy
+		if got := whenLine(e); got != tc.want {
+			t.Errorf("crosses %q, act by %q, on 12 November 2026: got %q, want %q", tc.crosses, tc.actBy, got, tc.want)
+		}
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"strings"
 	"text/tabwriter"
+	"time"
 	"unicode"
 
 	"tipline/model"
@@ -28,7 +29,7 @@ func printReport(w io.Writer, report *model.Report, format string) error {
 // columns heads the table of workloads; row fills it.
 var columns = []string{"WORKLOAD", "NOW ON", "TOKENS 30D", "NEXT 30D (P10–P90)", "COST NOW", "VERDICT", "SAVES", "SURE", "ACT BY"}
 
-func row(w model.WorkloadReport) []string {
+func row(w model.WorkloadReport, now time.Time) []string {
 	const unknown = "?"
 	used, next, pays, saves, sure, actBy := unknown, unknown, unknown, "", "", ""
 	if t := w.Usage.Last30dTokens; t != nil {
@@ -53,6 +54,9 @@ func row(w model.WorkloadReport) []string {
 	}
 	if w.Crossover != nil {
 		actBy = w.Crossover.ActBy
+		if w.Crossover.Overdue(now) {
+			actBy = "now"
+		}
 	}
 	current := w.Current
 	if current == "" {
@@ -80,7 +84,7 @@ func printTable(w io.Writer, report *model.Report) error {
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, strings.Join(columns, "\t"))
 	for _, workload := range report.Workloads {
-		fmt.Fprintln(table, strings.Join(plain(row(workload)), "\t"))
+		fmt.Fprintln(table, strings.Join(plain(row(workload, report.AsOf)), "\t"))
 	}
 	if err := table.Flush(); err != nil {
 		return err
@@ -95,7 +99,7 @@ func printMarkdown(w io.Writer, report *model.Report) error {
 	fmt.Fprintf(w, "# Inference cost report, %s\n\n", report.AsOf.Format("2006-01-02 15:04 UTC"))
 	fmt.Fprintf(w, "| %s |\n|%s\n", strings.Join(columns, " | "), strings.Repeat(" --- |", len(columns)))
 	for _, workload := range report.Workloads {
-		cells := plain(row(workload))
+		cells := plain(row(workload, report.AsOf))
 		for i := range cells {
 			cells[i] = markdownEscape.Replace(cells[i])
 		}
