@@ -110,8 +110,9 @@ type Collector struct {
 	turn chan struct{} // holds a value while a collection is under way: one at a time
 
 	mu      sync.Mutex
-	archive *archive // guarded by mu
-	chunk   int      // hours per query that the server has not refused; guarded by mu
+	archive *archive  // guarded by mu
+	chunk   int       // hours per query that the server has not refused; guarded by mu
+	barren  time.Time // when a search through older hours last found nothing at all; guarded by mu
 }
 
 // New returns a Collector for s that keeps what it learns in h. It opens no connection and reads nothing yet.
@@ -285,11 +286,15 @@ func (c *Collector) complete(now time.Time) time.Time {
 
 // plan returns the spans to ask for at now, newest first.
 func (c *Collector) plan(now time.Time) []span {
+	barren := c.barrenAt(now)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	end := c.complete(now)
 	r := c.archive.record
 	window := span{end.Add(-c.settings.Backfill), end}
+	if barren {
+		window.From = later(window.From, end.Add(-chunkHours*time.Hour)) // not settled by it, so it is asked for again
+	}
 	if !r.Floor.IsZero() {
 		floor := r.Floor
 		if now.Sub(r.Looked) >= lookAgain {
@@ -300,6 +305,13 @@ func (c *Collector) plan(now time.Time) []span {
 	return r.Settled.missing(window).chunks(c.chunk)
 }
 
+// barrenAt reports whether a search found nothing at all lately and nothing has come since.
+func (c *Collector) barrenAt(now time.Time) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.archive.series) == 0 && now.Sub(c.barren) < lookAgain
+}
+
 // fetch asks for the hours that are missing at now and keeps the answers, newest first. The newest chunk goes alone:
 // a server that does not answer it is not asked for the others.
 func (c *Collector) fetch(ctx context.Context, now time.Time) ([]model.Warning, error) {
@@ -308,6 +320,7 @@ func (c *Collector) fetch(ctx context.Context, now time.Time) ([]model.Warning, 
 		empty    int // chunks without data in a row
 	)
 	end := c.complete(now)
+	barren := c.barrenAt(now)
 	for todo, size := c.plan(now), 1; len(todo) > 0; size = c.settings.Concurrency {
 		batch := todo[:min(size, len(todo))]
 		todo = todo[len(batch):]
@@ -343,6 +356,10 @@ func (c *Collector) fetch(ctx context.Context, now time.Time) ([]model.Warning, 
 			return warnings, err
 		}
 	}
+	if barren && !c.barrenAt(now) {
+		more, err := c.fetch(ctx, now) // the older hours too
+		return append(warnings, more...), err
+	}
 	return append(warnings, c.limits()...), nil
 }
 
@@ -369,13 +386,15 @@ func (c *Collector) keep(asked span, answers []answer, now time.Time, found bool
 	}
 }
 
-// setFloor remembers that the server has nothing before from.
+// setFloor remembers that the server has nothing before from, or for a while that it has nothing at all.
 func (c *Collector) setFloor(from, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if len(c.archive.series) > 0 {
-		c.archive.setRecord(func(r *record) { r.Floor, r.Looked = from, now.UTC() })
+	if len(c.archive.series) == 0 {
+		c.barren = now
+		return
 	}
+	c.archive.setRecord(func(r *record) { r.Floor, r.Looked = from, now.UTC() })
 }
 
 func (c *Collector) save() error {

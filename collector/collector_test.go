@@ -563,6 +563,11 @@ func TestNoDataAtAll(t *testing.T) {
 	if r := collect(t, c, noon); codes(r.Warnings) != NoData || len(r.Usage) != 0 {
 		t.Errorf("got %d workloads, warnings %v; want %s", len(r.Usage), r.Warnings, NoData)
 	}
+	server.Queries()
+	collect(t, c, noon.Add(time.Hour))
+	if got := len(server.Queries()); got != 1 {
+		t.Errorf("an hour after a search that found nothing: got %d queries, want one for the newest hours", got)
+	}
 	server.Answer(steady(always, never)) // the tenant was wrong
 	if got := len(collect(t, c, noon).Usage[0].Hours); got != 60*24 {
 		t.Errorf("got %d hours, want 1440: empty answers must settle nothing", got)
