@@ -118,7 +118,7 @@ func child() int {
 func TestKilledBetweenDurableSteps(t *testing.T) {
 	t.Parallel()
 	rounds := 210
-	if testing.Short() {
+	if testing.Short() || raceDetector {
 		rounds = 40
 	}
 	server := promtest.Start(t, route(steady(map[string]string{"team_alias": "support"}, 2e7), func(promtest.Query) promtest.Answer { return promtest.Answer{} }))
