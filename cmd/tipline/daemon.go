@@ -158,11 +158,11 @@ func (p *program) report(ctx context.Context, format, at string) int {
 	if err != nil {
 		return p.fail(err)
 	}
-	file, err := store.Open(cfg.Store.Path)
+	file, forget, err := p.openBeside(cfg.Store.Path)
 	if err != nil {
 		return p.fail(err)
 	}
-	defer file.Close()
+	defer forget()
 	d, err := daemon.New(daemon.Options{Load: p.load, Now: now, Log: p.log, Store: file})
 	if err != nil {
 		return p.fail(err)
@@ -175,4 +175,26 @@ func (p *program) report(ctx context.Context, format, at string) int {
 		return p.fail(printErr)
 	}
 	return p.verdict(report, err)
+}
+
+// openBeside opens the data file in folder, or, while a running tipline holds it, an empty one that forget removes.
+func (p *program) openBeside(folder string) (file *store.Store, forget func(), err error) {
+	file, err = store.Open(folder)
+	if err == nil {
+		return file, func() { _ = file.Close() }, nil
+	}
+	if !errors.Is(err, store.ErrInUse) {
+		return nil, nil, err
+	}
+	fmt.Fprintf(p.stderr, "tipline: %v: everything is read from the servers again, and what they have forgotten is missing\n", err)
+	temporary, err := os.MkdirTemp("", "tipline-")
+	if err != nil {
+		return nil, nil, err
+	}
+	remove := func() { _ = os.RemoveAll(temporary) }
+	if file, err = store.Open(temporary); err != nil {
+		remove()
+		return nil, nil, err
+	}
+	return file, func() { _ = file.Close(); remove() }, nil
 }
