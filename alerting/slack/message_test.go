@@ -13,6 +13,7 @@ import (
 	slackapi "github.com/slack-go/slack"
 
 	"tipline/alerting"
+	"tipline/alerting/words"
 	"tipline/model"
 )
 
@@ -180,40 +181,7 @@ func TestReturned(t *testing.T) {
 	t.Parallel()
 	e := event()
 	e.Reason, e.Report.Decision.Recommendation, e.Report.Decision.Option = alerting.Returned, model.Stay, "haiku"
-	if got, want := Headline(e), "support-chat: stay on haiku after all"; got != want {
+	if got, want := words.Headline(e), "support-chat: stay on haiku after all"; got != want {
 		t.Errorf("headline: got %q, want %q", got, want)
-	}
-}
-
-// TestVolumeOfAYoungWorkload holds that a volume is never said to be that of 30 days when fewer were measured.
-func TestVolumeOfAYoungWorkload(t *testing.T) {
-	t.Parallel()
-	last := event().Time
-	for days, want := range map[int]string{1: "Last 1 day 12.6B", 9: "Last 9 days 12.6B", 29: "Last 29 days 12.6B", 30: "Last 30 days 12.6B", 300: "Last 30 days 12.6B"} {
-		e := event()
-		e.Report.Usage.FirstSample, e.Report.Usage.LastSample = new(last.AddDate(0, 0, -days)), &last
-		if got := volumeLine(e.Report); !strings.HasPrefix(got, want) {
-			t.Errorf("%d days measured: got %q, want %q", days, got, want)
-		}
-	}
-}
-
-// TestWhen holds that nobody is told to act by a day that has passed.
-func TestWhen(t *testing.T) {
-	t.Parallel()
-	for _, tc := range []struct{ crosses, actBy, want string }{
-		{"", "", ""},
-		{"2027-05-01", "2027-01-31", "Crosses around 1 May 2027; act by 31 Jan 2027."},
-		{"2026-12-05", "2026-09-06", "Crosses around 5 Dec 2026, sooner than a move takes: act now."},
-		{"", "2027-01-31", "Act by 31 Jan 2027 if the volume takes the upper path."},
-		{"", "2026-11-11", "If the volume takes the upper path it crosses sooner than a move takes: act now."},
-		{"", "2026-11-12", "Act by 12 Nov 2026 if the volume takes the upper path."},
-	} {
-		e := event()
-		e.Report.Decision.Recommendation = model.Stay
-		e.Report.Crossover.CrossesOn, e.Report.Crossover.ActBy = tc.crosses, tc.actBy
-		if got := whenLine(e); got != tc.want {
-			t.Errorf("crosses %q, act by %q, on 12 November 2026: got %q, want %q", tc.crosses, tc.actBy, got, tc.want)
-		}
 	}
 }

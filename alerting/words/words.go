@@ -1,0 +1,259 @@
+// Package words says an event in plain sentences, for every notifier to show in its own form.
+//
+// Names and texts from outside lose what could move a cursor or turn the direction of writing. Nothing is escaped: that is
+// for whoever knows where the text goes.
+package words
+
+import (
+	"fmt"
+	"strings"
+	"time"
+	"unicode"
+
+	"tipline/alerting"
+	"tipline/model"
+)
+
+// The longest texts from outside, in characters; the cut is shown.
+const (
+	MaxName = 80  // of a name
+	MaxLine = 400 // of a sentence
+)
+
+// Headline returns the verdict of e in one plain sentence.
+func Headline(e alerting.Event) string {
+	workload, d := Clean(e.Workload, 60), e.Report.Decision
+	option := Clean(d.Option, 40)
+	if e.Reason == alerting.NoOption {
+		return fmt.Sprintf("%s: no option may serve it", workload)
+	}
+	if e.Reason == alerting.Returned {
+		return fmt.Sprintf("%s: stay on %s after all", workload, option)
+	}
+	verb := "move to " + option
+	if d.Reason == model.ReasonCurrentInfeasible {
+		verb = "must move to " + option
+	}
+	if s := d.SavingUSDPerMonth; s != nil && s.P50 > 0 {
+		return fmt.Sprintf("%s: %s, saves %s a month", workload, verb, model.FormatUSD(s.P50))
+	}
+	return fmt.Sprintf("%s: %s", workload, verb)
+}
+
+// Text returns e as plain text that is complete on its own, and without markup.
+func Text(e alerting.Event) string {
+	parts := []string{Headline(e) + ".", Clean(Sentence(e.Report.Decision.Because), MaxLine)}
+	if line := Volume(e.Report); line != "" {
+		parts = append(parts, line)
+	}
+	if line := When(e); line != "" {
+		parts = append(parts, line)
+	}
+	parts = append(parts, "Receipt "+e.Report.Decision.ID+".")
+	return strings.Join(parts, " ")
+}
+
+// Volume says what was used lately and what is projected; empty when nothing is.
+func Volume(w model.WorkloadReport) string {
+	if w.Forecast == nil {
+		return ""
+	}
+	next := w.Forecast.Next30dTokens
+	line := fmt.Sprintf("next 30 days %s tokens (80 %% range %s to %s)", model.FormatTokens(next.P50), model.FormatTokens(next.P10), model.FormatTokens(next.P90))
+	if used := w.Usage.Last30dTokens; used != nil {
+		line = fmt.Sprintf("%s %s tokens → ", lately(w.Usage), model.FormatTokens(*used)) + line
+	}
+	if g := w.Forecast.MonthlyGrowthRatio; g >= 0.005 || g <= -0.005 {
+		line += fmt.Sprintf(", %s a month", signed(g))
+	}
+	return Sentence(line)
+}
+
+// lately names the span whose tokens are known: the last 30 days, or less when the workload is younger.
+func lately(u model.UsageSummary) string {
+	if u.FirstSample != nil && u.LastSample != nil {
+		if days := int(u.LastSample.Sub(*u.FirstSample).Hours() / 24); days < 30 {
+			return "last " + count(max(1, days), "day")
+		}
+	}
+	return "last 30 days"
+}
+
+// When says when to act; empty when there is no date.
+func When(e alerting.Event) string {
+	switch w, x := e.Report, e.Report.Crossover; {
+	case w.Decision.Recommendation == model.Move:
+		return "Now: the projected volume is already there."
+	case x == nil || x.CrossesOn == "" && x.ActBy == "":
+		return ""
+	case x.CrossesOn == "" && x.Overdue(e.Time):
+		return "If the volume takes the upper path it crosses sooner than a move takes: act now."
+	case x.Overdue(e.Time):
+		return fmt.Sprintf("Crosses around %s, sooner than a move takes: act now.", day(x.CrossesOn))
+	case x.CrossesOn == "":
+		return fmt.Sprintf("Act by %s if the volume takes the upper path.", day(x.ActBy))
+	default:
+		return fmt.Sprintf("Crosses around %s; act by %s.", day(x.CrossesOn), day(x.ActBy))
+	}
+}
+
+// day writes a date such as 2027-01-12 for a reader.
+func day(date string) string {
+	t, err := time.Parse(time.DateOnly, date)
+	if err != nil {
+		return "an unknown date"
+	}
+	return model.FormatDate(t)
+}
+
+// Reasons says what speaks for the verdict.
+func Reasons(w model.WorkloadReport) []string {
+	d := w.Decision
+	var lines []string
+	if s := d.SavingUSDPerMonth; s != nil {
+		line := fmt.Sprintf("saving %s a month (80 %% range %s to %s)", model.FormatUSD(s.P50), model.FormatUSD(s.P10), model.FormatUSD(s.P90))
+		if d.ProbabilityCheaper != nil {
+			line += fmt.Sprintf(", cheaper over the next year with probability %s", model.FormatPercent(*d.ProbabilityCheaper))
+		}
+		if d.PaybackMonths != nil {
+			line += fmt.Sprintf(", pays back in %.1f months", *d.PaybackMonths)
+		}
+		lines = append(lines, Sentence(line))
+	}
+	if x := w.Crossover; x != nil && x.FirstTokensPerMonth != nil {
+		line := fmt.Sprintf("%s is cheaper than %s from %s tokens a month", Clean(x.Option, MaxName), Clean(x.Against, MaxName), model.FormatTokens(*x.FirstTokensPerMonth))
+		if p := x.PermanentTokensPerMonth; p != nil && *p != *x.FirstTokensPerMonth {
+			line += ", for good from " + model.FormatTokens(*p)
+		}
+		lines = append(lines, line+".")
+	}
+	for _, o := range w.Options {
+		if o.Option == w.Current && o.EconomicUtilizationRatio != nil && o.IdleUSDPerMonth != nil {
+			lines = append(lines, fmt.Sprintf("The fleet serves %s of the tokens that it could; %s a month pay for idle capacity.",
+				model.FormatPercent(*o.EconomicUtilizationRatio), model.FormatUSD(*o.IdleUSDPerMonth)))
+		}
+	}
+	if d.DiffersBecause != "" {
+		lines = append(lines, fmt.Sprintf("The rule of thumb says %s; this differs: %s.", d.RuleOfThumb, phrase(differences, d.DiffersBecause)))
+	}
+	return lines
+}
+
+// Doubts lists what makes the numbers uncertain.
+func Doubts(w model.WorkloadReport) []string {
+	var lines []string
+	seen := map[string]bool{}
+	add := func(warnings []model.Warning) {
+		for _, warning := range warnings {
+			if text := Sentence(warning.Text); !seen[text] {
+				seen[text] = true
+				lines = append(lines, text)
+			}
+		}
+	}
+	add(w.Warnings)
+	if w.Forecast != nil {
+		add(w.Forecast.Warnings)
+	}
+	for _, o := range w.Options {
+		if o.Option == w.Decision.Option || o.Option == w.Current {
+			add(o.Warnings)
+		}
+	}
+	return lines
+}
+
+// obstacles says the codes of the cost model, section 9, in words.
+var obstacles = map[string]string{
+	"DATA_REGULATED":     "regulated data, and no agreement on record",
+	"RESIDENCY":          "runs in no region that the data may be in",
+	"RESIDENCY_UNKNOWN":  "does not declare where it runs",
+	"TTFT_SLA":           "first token later than the limit",
+	"NO_OPS_CAPACITY":    "nobody to operate it",
+	"MODEL_UNAVAILABLE":  "does not serve the model",
+	"FINE_TUNED_WEIGHTS": "cannot host weights of one's own",
+	"CLOSED_WEIGHTS":     "the weights are not available",
+	"NO_GPU":             "has no GPUs",
+}
+
+// differences says the codes of the cost model, section 10, in words.
+var differences = map[string]string{
+	"BILL_TOO_SMALL":        "the whole API bill is below what operating a fleet costs",
+	"UNIT_FLOOR":            "a full GPU costs more per token than the API",
+	"DEAR_MODEL":            "the price per token is high, so a small volume is already dear",
+	"HYBRID_BEATS_PURE":     "a base of own GPUs with the peaks on an API costs less than either alone",
+	"APPROVED_API":          "an API is approved for this regulated data",
+	"MANAGED_SAME_BOUNDARY": "a managed endpoint keeps the data in the account with less to operate",
+	"LATENCY":               "the limit of the time to first token decides",
+	"MODEL":                 "only some options can serve the model",
+	"NOT_WORTH_MOVING":      "a move is not worth it",
+}
+
+// Blocked says in words why an option is not allowed, each reason with its code.
+func Blocked(codes []string) string {
+	said := make([]string, len(codes))
+	for i, code := range codes {
+		said[i] = phrase(obstacles, code)
+	}
+	return strings.Join(said, "; ")
+}
+
+// phrase says what code means, followed by the code; a code without words stands alone.
+func phrase(words map[string]string, code string) string {
+	if words[code] == "" {
+		return code
+	}
+	return words[code] + " (" + code + ")"
+}
+
+// Sentence begins text with a capital letter and ends it with a full stop.
+func Sentence(text string) string {
+	runes := []rune(strings.TrimSpace(text))
+	if len(runes) == 0 {
+		return ""
+	}
+	if !unicode.Is(unicode.Letter, runes[0]) || len(runes) > 1 && !unicode.IsLower(runes[1]) && runes[1] != ' ' {
+		return strings.TrimSuffix(string(runes), ".") + "."
+	}
+	runes[0] = unicode.ToUpper(runes[0])
+	return strings.TrimSuffix(string(runes), ".") + "."
+}
+
+// count puts n before thing, in the plural when it is not one.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+func signed(g model.Fraction) string {
+	if g > 0 {
+		return "+" + model.FormatPercent(g)
+	}
+	return model.FormatPercent(g)
+}
+
+// Clean makes a text from outside harmless: no control characters, no change of writing direction, and at most most
+// characters, the cut being shown.
+func Clean(text string, most int) string {
+	text = strings.Map(func(r rune) rune {
+		switch {
+		case unicode.IsControl(r), r == unicode.ReplacementChar:
+			return ' '
+		case unicode.Is(unicode.Bidi_Control, r), unicode.Is(unicode.Cf, r) && r != '\u200d':
+			return -1
+		}
+		return r
+	}, strings.ToValidUTF8(text, " "))
+	return Shorten(strings.Join(strings.Fields(text), " "), most)
+}
+
+// Shorten cuts text to at most most runes and says so with an ellipsis.
+func Shorten(text string, most int) string {
+	runes := []rune(text)
+	if len(runes) <= most {
+		return text
+	}
+	return strings.TrimSpace(string(runes[:most-1])) + "…"
+}

@@ -1,0 +1,84 @@
+package words
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"tipline/alerting"
+	"tipline/model"
+)
+
+// event returns a move of a workload whose crossover lies ahead.
+func event() alerting.Event {
+	return alerting.Event{
+		Time: time.Date(2026, 11, 12, 6, 0, 0, 0, time.UTC), Workload: "support-chat", Reason: alerting.Switched,
+		Report: model.WorkloadReport{
+			Workload: "support-chat", Current: "haiku",
+			Usage:     model.UsageSummary{Last30dTokens: new(model.Tokens(12.6e9))},
+			Forecast:  &model.ForecastSummary{Next30dTokens: model.Quantiles[model.Tokens]{P10: 11.3e9, P50: 13.5e9, P90: 16.2e9}},
+			Crossover: &model.Crossover{Option: "llama", Against: "haiku"},
+			Decision:  model.Decision{ID: "0514a8524d8c", Recommendation: model.Move, Option: "llama", Because: "it costs less"},
+		},
+	}
+}
+
+// TestVolumeOfAYoungWorkload holds that a volume is never said to be that of 30 days when fewer were measured.
+func TestVolumeOfAYoungWorkload(t *testing.T) {
+	t.Parallel()
+	last := event().Time
+	for days, want := range map[int]string{1: "Last 1 day 12.6B", 9: "Last 9 days 12.6B", 29: "Last 29 days 12.6B", 30: "Last 30 days 12.6B", 300: "Last 30 days 12.6B"} {
+		e := event()
+		e.Report.Usage.FirstSample, e.Report.Usage.LastSample = new(last.AddDate(0, 0, -days)), &last
+		if got := Volume(e.Report); !strings.HasPrefix(got, want) {
+			t.Errorf("%d days measured: got %q, want %q", days, got, want)
+		}
+	}
+}
+
+// TestWhen holds that nobody is told to act by a day that has passed.
+func TestWhen(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ crosses, actBy, want string }{
+		{"", "", ""},
+		{"2027-05-01", "2027-01-31", "Crosses around 1 May 2027; act by 31 Jan 2027."},
+		{"2026-12-05", "2026-09-06", "Crosses around 5 Dec 2026, sooner than a move takes: act now."},
+		{"", "2027-01-31", "Act by 31 Jan 2027 if the volume takes the upper path."},
+		{"", "2026-11-11", "If the volume takes the upper path it crosses sooner than a move takes: act now."},
+		{"", "2026-11-12", "Act by 12 Nov 2026 if the volume takes the upper path."},
+	} {
+		e := event()
+		e.Report.Decision.Recommendation = model.Stay
+		e.Report.Crossover.CrossesOn, e.Report.Crossover.ActBy = tc.crosses, tc.actBy
+		if got := When(e); got != tc.want {
+			t.Errorf("crosses %q, act by %q, on 12 November 2026: got %q, want %q", tc.crosses, tc.actBy, got, tc.want)
+		}
+	}
+}
+
+// TestCodesAreSaidInWords holds that a reader meets no code without its meaning.
+func TestCodesAreSaidInWords(t *testing.T) {
+	t.Parallel()
+	if got, want := Blocked([]string{"RESIDENCY_UNKNOWN", "NEW_CODE"}), "does not declare where it runs (RESIDENCY_UNKNOWN); NEW_CODE"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	e := event()
+	e.Report.Decision.RuleOfThumb, e.Report.Decision.DiffersBecause = "self-hosted", "UNIT_FLOOR"
+	want := "The rule of thumb says self-hosted; this differs: a full GPU costs more per token than the API (UNIT_FLOOR)."
+	if got := Reasons(e.Report); len(got) != 1 || got[0] != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// FuzzText holds that no name from outside brings a control character, a line or a change of writing direction along.
+func FuzzText(f *testing.F) {
+	f.Add("a\nb", "\x1b[2J\u202e")
+	f.Add("<!channel>", "\xff\x00")
+	f.Fuzz(func(t *testing.T, workload, option string) {
+		e := event()
+		e.Workload, e.Report.Workload, e.Report.Decision.Option, e.Report.Decision.Because = workload, workload, option, option
+		if got := Text(e); strings.ContainsAny(got, "\n\r\x1b\x00\u202e\u2066\u200f") || len([]rune(got)) > 2000 {
+			t.Errorf("%q and %q: got %q", workload, option, got)
+		}
+	})
+}
