@@ -88,7 +88,15 @@ type Schedule struct {
 
 // Notify says where messages go.
 type Notify struct {
-	Slack *Slack // nil means that nothing is sent
+	Slack   *Slack   // nil means that nothing is posted there
+	Webhook *Webhook // nil means that nothing is posted there
+}
+
+// Webhook says where to post signed JSON. Exactly one of URL and URLFile is set.
+type Webhook struct {
+	URL        string // where to post
+	URLFile    string // path of a file that holds it
+	SecretFile string // path of a file that holds the key of the signature; empty means that nothing is signed
 }
 
 // Slack says how to post to Slack. Exactly one of TokenFile and WebhookURLFile is set.

@@ -104,5 +104,9 @@ func (c *Config) setDirectory(dir string) {
 		s.TokenFile = promconfig.JoinDir(dir, s.TokenFile)
 		s.WebhookURLFile = promconfig.JoinDir(dir, s.WebhookURLFile)
 	}
+	if w := c.Notify.Webhook; w != nil {
+		w.URLFile = promconfig.JoinDir(dir, w.URLFile)
+		w.SecretFile = promconfig.JoinDir(dir, w.SecretFile)
+	}
 	c.Store.Path = promconfig.JoinDir(dir, c.Store.Path)
 }

@@ -262,9 +262,17 @@ type rawSchedule struct {
 }
 
 type rawNotify struct {
-	Slack        *rawSlack `yaml:"slack"`
-	Alertmanager scalar    `yaml:"alertmanager" refuse:"is not supported yet: messages go to slack, remove the key"`
-	Webhook      scalar    `yaml:"webhook" refuse:"is not supported yet: messages go to slack, remove the key"`
+	Slack        *rawSlack   `yaml:"slack"`
+	Webhook      *rawWebhook `yaml:"webhook"`
+	Alertmanager scalar      `yaml:"alertmanager" refuse:"is not supported yet: messages go to slack and webhook, remove the key"`
+}
+
+type rawWebhook struct {
+	At         place  `yaml:"-"`
+	URL        scalar `yaml:"url"`
+	URLFile    scalar `yaml:"url_file"`
+	SecretFile scalar `yaml:"secret_file"`
+	Secret     scalar `yaml:"secret" refuse:"a secret does not belong here: write it to a file and name that in secret_file"`
 }
 
 type rawSlack struct {

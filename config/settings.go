@@ -91,9 +91,28 @@ func (r *reader) cron(s scalar, fallback string) string {
 }
 
 func (r *reader) notify(raw rawNotify) Notify {
-	if raw.Slack == nil {
-		return Notify{}
+	var n Notify
+	if raw.Slack != nil {
+		n.Slack = r.slack(raw)
 	}
+	if raw.Webhook != nil {
+		n.Webhook = r.webhook(raw.Webhook)
+	}
+	return n
+}
+
+func (r *reader) webhook(raw *rawWebhook) *Webhook {
+	w := Webhook{URL: r.address(raw.URL), URLFile: r.path(raw.URLFile), SecretFile: r.path(raw.SecretFile)}
+	switch {
+	case raw.URL.given() && raw.URLFile.given():
+		r.wrong(raw.URLFile.place, "url is set too, want one of the two")
+	case !raw.URL.given() && !raw.URLFile.given():
+		r.wrong(raw.At, "want url, where to post, or url_file, the path of a file that holds it")
+	}
+	return &w
+}
+
+func (r *reader) slack(raw rawNotify) *Slack {
 	s := Slack{
 		TokenFile:      r.path(raw.Slack.TokenFile),
 		WebhookURLFile: r.path(raw.Slack.WebhookURLFile),
@@ -113,7 +132,7 @@ func (r *reader) notify(raw rawNotify) Notify {
 	case token && !raw.Slack.Channel.given():
 		r.missing(at, "channel", `, want the name of a channel such as "#llm-cost" or its id`)
 	}
-	return Notify{Slack: &s}
+	return &s
 }
 
 // channelName matches the name of a Slack channel or its id.

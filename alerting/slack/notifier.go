@@ -5,18 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"net/url"
-	"os"
 	"strings"
-	"syscall"
-	"time"
 
 	slackapi "github.com/slack-go/slack"
 
 	"tipline/alerting"
+	"tipline/alerting/post"
 )
 
 // Settings says where to post. Exactly one of TokenFile and WebhookURLFile is set; both are read anew for every message,
@@ -44,9 +39,7 @@ func New(s Settings, client *http.Client) (*Notifier, error) {
 	case s.TokenFile != "" && s.Channel == "":
 		return nil, errors.New("channel: missing; a bot token needs one")
 	}
-	guarded := *client
-	guarded.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
-	return &Notifier{settings: s, client: &guarded}, nil
+	return &Notifier{settings: s, client: post.Client(client)}, nil
 }
 
 // Name returns "slack".
@@ -61,13 +54,13 @@ func (n *Notifier) Send(ctx context.Context, e alerting.Event) error {
 }
 
 func (n *Notifier) post(ctx context.Context, e alerting.Event) error {
-	token, err := secret(n.settings.TokenFile)
+	token, err := post.Secret(n.settings.TokenFile)
 	if err != nil {
 		return err
 	}
-	watch := &watched{next: n.client.Transport}
+	trip := &post.Trip{Next: n.client.Transport}
 	client := *n.client
-	client.Transport = watch
+	client.Transport = trip
 	options := []slackapi.Option{slackapi.OptionHTTPClient(&client)}
 	if n.settings.APIURL != "" {
 		options = append(options, slackapi.OptionAPIURL(strings.TrimSuffix(n.settings.APIURL, "/")+"/"))
@@ -84,104 +77,31 @@ func (n *Notifier) post(ctx context.Context, e alerting.Event) error {
 	}
 	_, timestamp, err := slackapi.New(token, options...).PostMessageContext(ctx, channel, message...)
 	if err == nil && timestamp == "" {
-		return &alerting.SendError{Remedy: alerting.Reconcile, Err: fmt.Errorf("slack: accepted without a timestamp: %s", watch.said())}
+		return &alerting.SendError{Remedy: alerting.Reconcile, Err: fmt.Errorf("slack: accepted without a timestamp: %s", trip.Said())}
 	}
-	return classify(err, watch)
+	return classify(err, trip)
 }
 
 func (n *Notifier) hook(ctx context.Context, e alerting.Event) error {
-	address, err := secret(n.settings.WebhookURLFile)
+	address, err := post.Secret(n.settings.WebhookURLFile)
 	if err != nil {
 		return err
 	}
-	watch := &watched{next: n.client.Transport}
+	trip := &post.Trip{Next: n.client.Transport}
 	client := *n.client
-	client.Transport = watch
+	client.Transport = trip
 	off := false
 	message := &slackapi.WebhookMessage{Text: Text(e), UnfurlLinks: &off, UnfurlMedia: &off, Parse: "none"}
 	if !e.Plain {
 		message.Blocks = &slackapi.Blocks{BlockSet: Blocks(e)}
 	}
 	err = slackapi.PostWebhookCustomHTTPContext(ctx, address, &client, message)
-	if err == nil && strings.TrimSpace(watch.body) != "ok" {
+	if err == nil && strings.TrimSpace(trip.Body) != "ok" {
 		// The library takes any answer with status 200 for success.
-		return &alerting.SendError{Remedy: alerting.Reconcile, Err: fmt.Errorf("slack webhook: status 200, but the answer is not ok: %s", watch.said())}
+		return &alerting.SendError{Remedy: alerting.Reconcile, Err: fmt.Errorf("slack webhook: status 200, but the answer is not ok: %s", trip.Said())}
 	}
-	return classify(err, watch)
+	return classify(err, trip)
 }
-
-// secret reads the only line of a file.
-func secret(path string) (string, error) {
-	data, err := os.ReadFile(path)
-	if err != nil {
-		return "", &alerting.SendError{Remedy: alerting.FixSettings, Err: fmt.Errorf("slack: secret file: %w", err)}
-	}
-	text := strings.TrimSpace(string(data))
-	if text == "" || strings.ContainsAny(text, " \n\r\t") {
-		return "", &alerting.SendError{Remedy: alerting.FixSettings, Err: fmt.Errorf("slack: secret file %s: want one line with the secret and nothing else", path)}
-	}
-	return text, nil
-}
-
-// watched is a transport that keeps what a message's fate depends on and the client library drops.
-type watched struct {
-	next   http.RoundTripper
-	sent   bool   // the whole request was written
-	status int    // 0 without an answer
-	retry  string // the Retry-After header
-	body   string // the first bytes of the answer
-}
-
-// keptBytes is how much of an answer is kept, enough for Slack's error codes.
-const keptBytes = 512
-
-// RoundTrip sends r and keeps the beginning of the answer.
-func (w *watched) RoundTrip(r *http.Request) (*http.Response, error) {
-	next := w.next
-	if next == nil {
-		next = http.DefaultTransport
-	}
-	if r.Body != nil {
-		r = r.Clone(r.Context())
-		r.Body = &noted{ReadCloser: r.Body, done: func() { w.sent = true }}
-	}
-	resp, err := next.RoundTrip(r)
-	if err != nil {
-		return nil, err
-	}
-	w.status, w.retry = resp.StatusCode, resp.Header.Get("Retry-After")
-	begin, err := io.ReadAll(io.LimitReader(resp.Body, keptBytes))
-	w.body = string(begin)
-	if err != nil {
-		_ = resp.Body.Close()
-		return nil, err
-	}
-	resp.Body = struct {
-		io.Reader
-		io.Closer
-	}{io.MultiReader(strings.NewReader(w.body), io.LimitReader(resp.Body, 1<<20)), resp.Body}
-	return resp, nil
-}
-
-// said quotes the answer on one line.
-func (w *watched) said() string { return fmt.Sprintf("%q", w.body) }
-
-// noted calls done when its reader reached the end.
-type noted struct {
-	io.ReadCloser
-	done func()
-}
-
-func (n *noted) Read(p []byte) (int, error) {
-	k, err := n.ReadCloser.Read(p)
-	if errors.Is(err, io.EOF) {
-		n.done()
-	}
-	return k, err
-}
-
-// unaskedWait is how long a limit without a usable Retry-After is respected.
-const unaskedWait = 30 * time.Second
 
 // remedies sorts Slack's error codes.
 var remedies = func() map[string]alerting.Remedy {
@@ -203,12 +123,12 @@ var remedies = func() map[string]alerting.Remedy {
 }()
 
 // classify says what helps against err, and takes every secret out of it.
-func classify(err error, w *watched) error {
+func classify(err error, trip *post.Trip) error {
 	if err == nil {
 		return nil
 	}
-	out := &alerting.SendError{Remedy: alerting.Reconcile, Err: fmt.Errorf("slack: %s", errorText(err, w))}
-	code := strings.TrimSpace(w.body)
+	out := &alerting.SendError{Remedy: alerting.Reconcile, Err: fmt.Errorf("slack: %s", trip.Text(err))}
+	code := strings.TrimSpace(trip.Body)
 	var refused slackapi.SlackErrorResponse
 	if errors.As(err, &refused) {
 		code = refused.Err
@@ -216,55 +136,20 @@ func classify(err error, w *watched) error {
 	var limited *slackapi.RateLimitedError
 	known, sorted := remedies[code]
 	switch {
-	case errors.As(err, &limited), w.status == http.StatusTooManyRequests:
-		out.Remedy, out.After = alerting.Retry, retryAfter(w.retry)
+	case errors.As(err, &limited), trip.Status == http.StatusTooManyRequests:
+		out.Remedy, out.After = alerting.Retry, trip.RetryAfter(post.UnaskedWait)
 	case sorted:
 		out.Remedy = known
-	case w.status >= 500:
-		out.After = retryAfterOr(w.retry, 0)
-	case w.status == http.StatusForbidden, w.status == http.StatusNotFound, w.status == http.StatusGone, w.status == http.StatusUnauthorized:
+	case trip.Status >= 500:
+		out.After = trip.RetryAfter(0)
+	case trip.Status == http.StatusForbidden, trip.Status == http.StatusNotFound, trip.Status == http.StatusGone, trip.Status == http.StatusUnauthorized:
 		out.Remedy = alerting.FixSettings
-	case w.status >= 400:
+	case trip.Status >= 400:
 		out.Remedy = alerting.Simplify
-	case w.status >= 300:
+	case trip.Status >= 300:
 		out.Remedy = alerting.FixSettings
-	case w.status == 0 && neverArrived(err, w):
+	case trip.NeverArrived(err):
 		out.Remedy = alerting.Retry
 	}
 	return out
-}
-
-// neverArrived reports whether err came before the request was written: refused, not resolved, no TLS, cut off early.
-func neverArrived(err error, w *watched) bool {
-	var dns *net.DNSError
-	var op *net.OpError
-	return !w.sent || errors.As(err, &dns) || errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &op) && op.Op == "dial"
-}
-
-// errorText writes err without the URL, which for a webhook is the secret itself.
-func errorText(err error, w *watched) string {
-	var at *url.Error
-	for errors.As(err, &at) {
-		err = at.Err
-	}
-	text := err.Error()
-	if w.status != 0 {
-		text = fmt.Sprintf("status %d: %s", w.status, text)
-		if w.body != "" {
-			text += ": " + w.said()
-		}
-	}
-	return text
-}
-
-func retryAfter(header string) time.Duration { return retryAfterOr(header, unaskedWait) }
-
-// retryAfterOr reads a Retry-After header in its form of seconds or of a date, which is answered with fallback: without the
-// other side's clock a date says little.
-func retryAfterOr(header string, fallback time.Duration) time.Duration {
-	var seconds int64
-	if _, err := fmt.Sscanf(header, "%d", &seconds); err != nil || seconds <= 0 {
-		return fallback
-	}
-	return time.Duration(min(seconds, 24*3600)) * time.Second
 }

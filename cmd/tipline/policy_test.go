@@ -27,14 +27,18 @@ var imports = map[string][]string{
 	"collector/promtest":       {},
 	"config":                   {"model", "model/cost", "model/decide"},
 	"alerting":                 {"model"},
-	"alerting/slack":           {"alerting", "model"},
+	"alerting/words":           {"alerting", "model"},
+	"alerting/post":            {"alerting"},
+	"alerting/slack":           {"alerting", "alerting/post", "alerting/words", "model"},
+	"alerting/webhook":         {"alerting", "alerting/post", "alerting/words", "model"},
 	"alerting/slack/slacktest": {},
 
 	"cmd/internal/store":  {},
 	"cmd/internal/gauges": {"model"},
 	"cmd/internal/web":    {"model"},
 	"cmd/internal/daemon": {
-		"alerting", "alerting/slack", "collector", "config", "model", "model/cost", "model/decide", "model/forecast",
+		"alerting", "alerting/slack", "alerting/webhook",
+		"collector", "config", "model", "model/cost", "model/decide", "model/forecast",
 	},
 	"cmd/tipline": {
 		"cmd/internal/daemon", "cmd/internal/gauges", "cmd/internal/store", "cmd/internal/web",

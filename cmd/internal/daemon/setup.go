@@ -9,6 +9,7 @@ import (
 
 	"tipline/alerting"
 	"tipline/alerting/slack"
+	"tipline/alerting/webhook"
 	"tipline/collector"
 	"tipline/config"
 	"tipline/model/decide"
@@ -43,6 +44,13 @@ func (d *Daemon) prepare(cfg *config.Config) (*setup, error) {
 		}, &http.Client{Timeout: 30 * time.Second})
 		if err != nil {
 			return nil, fmt.Errorf("notify.slack: %w", err)
+		}
+		s.notifiers = append(s.notifiers, n)
+	}
+	if wc := cfg.Notify.Webhook; wc != nil {
+		n, err := webhook.New(webhook.Settings(*wc), &http.Client{Timeout: 30 * time.Second}, d.options.Now)
+		if err != nil {
+			return nil, fmt.Errorf("notify.webhook: %w", err)
 		}
 		s.notifiers = append(s.notifiers, n)
 	}

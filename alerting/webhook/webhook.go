@@ -1,0 +1,137 @@
+// Package webhook posts events as signed JSON to an address of the user's own.
+package webhook
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"tipline/alerting"
+	"tipline/alerting/post"
+	"tipline/alerting/words"
+	"tipline/model"
+)
+
+// The headers of a request.
+const (
+	SignatureHeader = "X-Tipline-Signature" // t=SECONDS,v1=HEX: see Sign
+	IDHeader        = "X-Tipline-Event"     // the id of the event, the same in every attempt
+)
+
+// PayloadVersion is the version of the Payload form. Fields may be added under one version; what a field means does not
+// change, and none goes away.
+const PayloadVersion = 1
+
+// Payload is the body of a request.
+type Payload struct {
+	Version  int                  `json:"version"`
+	ID       string               `json:"id"`     // the same in every attempt and after every restart: a receiver drops what it has seen
+	Reason   alerting.Reason      `json:"reason"` // why it is worth saying
+	Time     time.Time            `json:"time"`   // of the evaluation that it rests on
+	Workload string               `json:"workload"`
+	Previous string               `json:"previous,omitempty"` // the option that was confirmed before
+	Headline string               `json:"headline"`           // the verdict in one sentence, plain text
+	Text     string               `json:"text"`               // the message in plain text, complete on its own
+	Repeat   bool                 `json:"repeat"`             // an earlier attempt may have arrived
+	Report   model.WorkloadReport `json:"report"`             // as in GET /api/v1/report
+}
+
+// Settings says where to post. Exactly one of URL and URLFile is set; the files are read anew for every message.
+type Settings struct {
+	URL        string // where to post
+	URLFile    string // a file that holds it, for addresses that are secrets themselves
+	SecretFile string // a file that holds the key of the signature; empty means that nothing is signed
+}
+
+// A Notifier posts to one address.
+type Notifier struct {
+	settings Settings
+	client   *http.Client
+	now      func() time.Time // of the signature, which lets a receiver refuse what was recorded and sent again
+}
+
+// New returns a Notifier that sends through client. It opens no file and no connection.
+func New(s Settings, client *http.Client, now func() time.Time) (*Notifier, error) {
+	switch {
+	case s.URL == "" && s.URLFile == "":
+		return nil, errors.New("want url or url_file")
+	case s.URL != "" && s.URLFile != "":
+		return nil, errors.New("got both url and url_file, want one")
+	}
+	return &Notifier{settings: s, client: post.Client(client), now: now}, nil
+}
+
+// Name returns "webhook".
+func (n *Notifier) Name() string { return "webhook" }
+
+// Send posts e. Any status 2xx is acceptance.
+func (n *Notifier) Send(ctx context.Context, e alerting.Event) error {
+	address := n.settings.URL
+	var err error
+	if n.settings.URLFile != "" {
+		if address, err = post.Secret(n.settings.URLFile); err != nil {
+			return err
+		}
+	}
+	body, err := json.Marshal(payload(e))
+	if err != nil { // a NaN in a report: a mistake of ours, never of the input
+		return &alerting.SendError{Remedy: alerting.FixSettings, Err: fmt.Errorf("webhook: event %s: %w", e.ID, err)}
+	}
+	header := http.Header{IDHeader: {e.ID}}
+	if n.settings.SecretFile != "" {
+		key, err := post.Secret(n.settings.SecretFile)
+		if err != nil {
+			return err
+		}
+		header.Set(SignatureHeader, Sign(key, n.now(), body))
+	}
+	return post.JSON(ctx, n.client, address, header, body)
+}
+
+func payload(e alerting.Event) Payload {
+	return Payload{
+		Version: PayloadVersion, ID: e.ID, Reason: e.Reason, Time: e.Time, Workload: e.Workload, Previous: e.Previous,
+		Headline: words.Headline(e), Text: words.Text(e), Repeat: e.Repeat, Report: e.Report,
+	}
+}
+
+// Sign returns the value of SignatureHeader: the time in seconds since the epoch, and the HMAC-SHA256 under key of that time,
+// a point and the body, in hexadecimal.
+func Sign(key string, at time.Time, body []byte) string {
+	seconds := strconv.FormatInt(at.Unix(), 10)
+	return "t=" + seconds + ",v1=" + hex.EncodeToString(digest(key, seconds, body))
+}
+
+// Verify reports whether a signature is Sign's for body under key and not further than window from now; the time is
+// compared last, so that a forger learns nothing from it.
+func Verify(key, signature string, body []byte, now time.Time, window time.Duration) error {
+	seconds, mac, found := strings.Cut(strings.TrimPrefix(signature, "t="), ",v1=")
+	given, err := hex.DecodeString(mac)
+	if !found || err != nil {
+		return fmt.Errorf("signature: got %q, want t=SECONDS,v1=HEX", signature)
+	}
+	if !hmac.Equal(given, digest(key, seconds, body)) {
+		return errors.New("signature: not that of this body under this key")
+	}
+	at, err := strconv.ParseInt(seconds, 10, 64)
+	if age := now.Sub(time.Unix(at, 0)); err != nil || age > window || age < -window {
+		return fmt.Errorf("signature: made at %s, want within %s of now", seconds, window)
+	}
+	return nil
+}
+
+func digest(key, seconds string, body []byte) []byte {
+	mac := hmac.New(sha256.New, []byte(key))
+	mac.Write([]byte(seconds))
+	mac.Write([]byte{'.'})
+	mac.Write(body)
+	return mac.Sum(nil)
+}
