@@ -183,19 +183,17 @@ func (r rules) split(g *group, i int, in float64) (model.Volume, note) {
 		written, n = r.cached(g, i, cacheWrite)
 		notes |= n
 	}
-	fresh := in
-	if r.includesCache {
-		if fresh = in - read - written; fresh < -cacheSlack*in-1 {
-			// More came out of the cache than went in: the counters do not belong together.
-			fresh, read, written, notes = in, 0, 0, notes&^noteCacheDoubtful|noteCacheUnknown
-		}
-		if fresh < 0 {
-			fresh, read, written = 0, read*in/(read+written), written*in/(read+written)
-		}
+	v := model.Reported{
+		Prompt: model.Tokens(in), CacheRead: model.Tokens(read), CacheWrite: model.Tokens(written), PromptIncludesCache: r.includesCache,
+	}.Volume()
+	switch fresh := float64(v[model.Input]); {
+	case fresh < -cacheSlack*in-1: // more came out of the cache than went in: the counters do not belong together
+		return model.Volume{model.Input: model.Tokens(in)}, notes&^noteCacheDoubtful | noteCacheUnknown
+	case fresh < 0:
+		v[model.Input] = 0
+		v[model.CacheRead], v[model.CacheWrite] = model.Tokens(read*in/(read+written)), model.Tokens(written*in/(read+written))
 	}
-	return model.Volume{
-		model.Input: model.Tokens(fresh), model.CacheRead: model.Tokens(read), model.CacheWrite: model.Tokens(written),
-	}, notes
+	return v, notes
 }
 
 // cached returns what a cache counter says in the i-th hour.

@@ -6,7 +6,6 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
-	"slices"
 	"sort"
 	"strings"
 	"testing"
@@ -18,12 +17,6 @@ import (
 	"tipline/model/cost"
 	"tipline/model/decide"
 )
-
-// notYet lists the kinds of acceptance cases that tipline does not answer yet. It only ever shrinks.
-var notYet = []string{
-	"attribution", "autoscale", "capex_break_even", "decision_under_uncertainty", "elasticity", "gpu_fit", "ops_cost",
-	"owned_hardware", "pan_table", "payback", "per_request", "reserve_mix", "throughput", "usage_classes",
-}
 
 // kinds maps a kind of case to the function that answers it.
 var kinds = map[string]func(t *testing.T, given, expect json.RawMessage){
@@ -37,6 +30,23 @@ var kinds = map[string]func(t *testing.T, given, expect json.RawMessage){
 	"recommendation": recommendationCase,
 	"hysteresis":     hysteresisCase,
 	"distance":       distanceCase,
+
+	"usage_classes":  usageClassesCase,
+	"throughput":     throughputCase,
+	"gpu_fit":        gpuFitCase,
+	"ops_cost":       opsCostCase,
+	"owned_hardware": ownedHardwareCase,
+	"autoscale":      autoscaleCase,
+	"reserve_mix":    reserveMixCase,
+	"payback":        paybackCase,
+	"elasticity":     elasticityCase,
+	"attribution":    attributionCase,
+
+	"decision_under_uncertainty": uncertaintyCase,
+
+	"capex_break_even": capexBreakEvenCase,
+	"pan_table":        panTableCase,
+	"per_request":      perRequestCase,
 }
 
 // TestCases runs the acceptance cases of testdata/cases and of every folder named in TIPLINE_CASES, separated by colons.
@@ -67,14 +77,10 @@ func TestCases(t *testing.T) {
 				t.Run(filepath.Base(folder)+"/"+c.ID, func(t *testing.T) {
 					t.Parallel()
 					answer, known := kinds[c.Kind]
-					switch {
-					case known:
-						answer(t, c.Given, c.Expect)
-					case slices.Contains(notYet, c.Kind):
-						t.Skipf("kind %q is not answered yet", c.Kind)
-					default:
-						t.Errorf("%s: kind %q is not known", file, c.Kind)
+					if !known {
+						t.Fatalf("%s: kind %q is not known", file, c.Kind)
 					}
+					answer(t, c.Given, c.Expect)
 				})
 			}
 		}

@@ -49,3 +49,26 @@ func (v Volume) Share(c Class) (Fraction, bool) {
 	}
 	return Fraction(v[c] / total), true
 }
+
+// Reported is a usage as a provider or an engine counts it, whose counts may lie inside one another (cost model, section 2.1).
+type Reported struct {
+	Prompt              Tokens
+	CacheRead           Tokens // prompt tokens read from a cache
+	CacheWrite          Tokens // prompt tokens written to a cache for five minutes
+	CacheWrite1h        Tokens // prompt tokens written to a cache for an hour
+	Completion          Tokens
+	Thinking            Tokens // of reasoning, where they are not inside Completion
+	PromptIncludesCache bool   // Prompt counts what was read from and written to a cache too
+}
+
+// Volume returns the disjoint classes of r, which add up to what is billed. Input is negative when more is said to have come
+// out of the cache than went in: such counts do not belong together.
+func (r Reported) Volume() Volume {
+	v := Volume{
+		Input: r.Prompt, CacheRead: r.CacheRead, CacheWrite: r.CacheWrite, CacheWrite1h: r.CacheWrite1h, Output: r.Completion + r.Thinking,
+	}
+	if r.PromptIncludesCache {
+		v[Input] -= r.CacheRead + r.CacheWrite + r.CacheWrite1h
+	}
+	return v
+}
