@@ -22,25 +22,23 @@ const historyDays = 60
 // stories are true under the cost model, with prices and throughputs of the built-in price book and a month of 730 hours:
 //
 // support buys Llama 3.3 70B from the one API that is declared to run in the EU, at 0.71 USD/Mtok for input and output.
-// The same weights on one B200 at 6.00 USD an hour: of the measured shapes 5000/500 is the nearest to its 2944/283 tokens a
-// request, 1,459 output tokens a second, so 1459·11·3600 = 57.8M tokens an hour at full load; at 80 % of that (its limit of
-// 2 s to the first token) and a peak factor of 1.8, K = 57.8M·0.8·730/1.8 = 18.8B tokens a month for 4,380 USD. The peak is
-// measured and moves between 1.6 and 2.0, and the ends of the steps with it. The fleet for n·K tokens costs 9,387 (operations)
+// The same weights on one B200 at 6.00 USD an hour: the fit of the measured shapes to its 2944/283 tokens a request is 70.3M
+// tokens an hour at full load; at 80 % of that (its limit of 2 s to the first token) and the peak factor of 1.8 that it is
+// planned for, K = 70.3M·0.8·730/1.8 = 22.8B tokens a month for 4,380 USD. The fleet for n·K tokens costs 9,387 (operations)
 // + (n+1)·4,380 (one spare), against the API:
 //
-//	n = 1, up to 18.8B:  18,147 USD, what the API asks for 25.6B: never inside this step
-//	n = 2, up to 37.5B:  22,527 USD, what the API asks for 31.7B: cheaper from there on
-//	n = 3, up to 56.3B:  26,907 USD, what the API asks for 37.9B: cheaper, and by 20 % from 47.4B tokens a month on
-//	n = 4, up to 75.1B:  31,287 USD, what the API asks for 44.1B: cheaper, and by 20 % from 55.1B on, so throughout
+//	n = 1, up to 22.8B:  18,147 USD, what the API asks for 25.6B: never inside this step
+//	n = 2, up to 45.6B:  22,527 USD, what the API asks for 31.7B: cheaper from there on, and by 20 % from 39.7B on
+//	n = 3, up to 68.4B:  26,907 USD, what the API asks for 37.9B: cheaper throughout, and by 20 % from 47.4B on
 //
-// It heads for about 40B a month when the demo begins and grows by a tenth a week, so it passes 47.4B some ten days later.
+// It heads for about 35B a month when the demo begins and grows by a tenth a week, so it passes 39.7B some ten days later.
 //
 // search buys Llama 3.1 8B at 0.02 and 0.05 USD/Mtok, 0.024 at its mix of 307/51. One H100 at 2.69 USD an hour does
-// 28,312 output tokens a second at 128/128, 203.8M tokens an hour at full load: 0.0132 USD/Mtok if it were always full, but
-// at 60 % and a peak factor of about 2.6 it is 0.058. Dearer than the API at any volume: never, and a bill of some 650 USD
+// 231.7M tokens an hour of that shape at full load, by the fit: 0.0116 USD/Mtok if it were always full, but at 60 % and a peak
+// factor of about 2.6 it is 0.050. Dearer than the API at any volume: never, and a bill of some 650 USD
 // could not pay for operations anyway.
 //
-// pilot, which goes live on the twelfth day, runs that model on two such H100 (one of them spare) for the tokens of a few
+// pilot, which goes live on the sixth day, runs that model on two such H100 (one of them spare) for the tokens of a few
 // people: 9,387 + 2·1,964 = 13,314 USD a month for what the API sells for less than 100.
 //
 // claims costs the same and would be as cheap on the API, but its data is regulated and no API is approved for it.
@@ -50,7 +48,7 @@ func company(begin time.Time, seed uint64) (*world.World, []note) {
 	stream := func(n uint64, shape traffic.Shape, mix traffic.Mix, tokensPerDay float64) traffic.Stream {
 		return traffic.Stream{Shape: shape, Mix: mix, Tokens: tokensPerDay, Since: begin, Seed: seed*16 + n}
 	}
-	support := stream(1, traffic.Customers, traffic.Retrieval, 1.08e9)
+	support := stream(1, traffic.Customers, traffic.Retrieval, 950e6)
 	support.Growth = traffic.Growth
 	search := stream(2, traffic.Platform, traffic.Short, 900e6)
 	growth := stream(3, traffic.Office, traffic.Chat, 3e6)
@@ -58,7 +56,7 @@ func company(begin time.Time, seed uint64) (*world.World, []note) {
 	claims := stream(4, traffic.Office, traffic.Retrieval, 60e6)
 	claims.CacheShare = 0.1
 	pilot := stream(5, traffic.Office, traffic.Chat, 40e6)
-	pilot.Begin = begin.AddDate(0, 0, 11).Add(10 * time.Hour)
+	pilot.Begin = begin.AddDate(0, 0, 5).Add(10 * time.Hour)
 
 	gateway := func(name, team, model, provider, upstream string, use traffic.Stream) world.Tenant {
 		return world.Tenant{
@@ -99,7 +97,7 @@ func company(begin time.Time, seed uint64) (*world.World, []note) {
 	}
 	return w, []note{
 		{at(3, 14, 25), "the engine of claims is restarted: its counters begin at zero, under another pod name"},
+		{at(5, 10, 0), "a team starts a pilot on two H100 of its own"},
 		{at(6, 9, 0), "nobody scrapes the engines for five hours"},
-		{at(11, 10, 0), "a team starts a pilot on two H100 of its own"},
 	}
 }

@@ -70,7 +70,7 @@ func TestOnce(t *testing.T) {
 	out := once(t)
 	for _, want := range []string{
 		"│ support-chat: move to own-llama-70b, saves $",
-		"│ ▫ deepinfra-llama-70b $", "not allowed: RESIDENCY_UNKNOWN",
+		"│ ▫ deepinfra-llama-70b $", "(RESIDENCY_UNKNOWN)",
 		"support-chat: move to own-llama-70b.",
 		"search-summaries  ", "claims-triage  ", "pilot  ", "never",
 		"the engine of claims is restarted", "nobody scrapes the engines for five hours",
@@ -153,6 +153,28 @@ func (f fleet) cost(volume, peak float64) float64 {
 	return 9387 + (max(1, math.Ceil(volume/perReplica))+1)*f.hourly*730
 }
 
+// shapes returns replicas that differ in their measured output tokens a second alone, which are in the order of NVIDIA's
+// TensorRT-LLM performance overview, v1.0.
+func shapes(target, hourly float64, rates ...float64) []fleet {
+	var all []fleet
+	for i, s := range [][2]float64{
+		{128, 128}, {128, 2048}, {128, 4096}, {500, 2000}, {1000, 1000}, {1000, 2000}, {2048, 128}, {2048, 2048}, {5000, 500}, {20000, 2000},
+	} {
+		all = append(all, fleet{rates[i], s[0], s[1], target, hourly})
+	}
+	return all
+}
+
+// b200Shapes is Llama 3.3 70B in FP4 on one B200, as the demo buys it.
+func b200Shapes() []fleet {
+	return shapes(0.8, 6, 11147, 9922, 6831, 7762, 7007, 6271, 1339, 4783, 1459, 665)
+}
+
+// h100Shapes is Llama 3.1 8B in FP8 on one H100, as the demo buys it.
+func h100Shapes() []fleet {
+	return shapes(0.6, 2.69, 28312, 22714, 14325, 17660, 15220, 13899, 3450, 9305, 3459, 1351)
+}
+
 // TestStories holds that the four stories which the demo tells are true: what tipline says of each on the last morning is
 // worked out again from the numbers in the comment of company.
 func TestStories(t *testing.T) {
@@ -175,21 +197,21 @@ func TestStories(t *testing.T) {
 	support := all["support-chat"]
 	volume := monthly(support)
 	api := volume * 0.71 / 1e6
-	b200 := fleet{1459, 5000, 500, 0.8, 6}
+	b200 := fitted(b200Shapes(), 2944, 283)
 	near(t, "support on the API", float64(*cost(support, "azure-llama-70b")), api, 1e-3)
-	near(t, "support on GPUs", float64(*cost(support, "own-llama-70b")), b200.cost(volume, *support.Usage.PeakFactor), 1e-3)
-	if saving := 1 - b200.cost(volume, *support.Usage.PeakFactor)/api; saving < 0.2 || support.Decision.Reason != model.ReasonSwitch {
+	near(t, "support on GPUs", float64(*cost(support, "own-llama-70b")), b200.cost(volume, 1.8), 1e-3)
+	if saving := 1 - b200.cost(volume, 1.8)/api; saving < 0.2 || support.Decision.Reason != model.ReasonSwitch {
 		t.Errorf("support: got %s with a saving of %v, want a move that saves a fifth", support.Decision.Reason, saving)
 	}
 	x := option(t, support, "own-llama-70b").Crossover
 	near(t, "support: cheaper from, two replicas and a spare", float64(*x.FirstTokensPerMonth), (9387+3*4380)/0.71*1e6, 1e-3)
-	near(t, "support: for good from, three replicas and a spare", float64(*x.PermanentTokensPerMonth), (9387+4*4380)/0.71*1e6, 0.05)
+	near(t, "support: for good from there", float64(*x.PermanentTokensPerMonth), float64(*x.FirstTokensPerMonth), 1e-9)
 	if blocked := option(t, support, "deepinfra-llama-70b").Blocked; len(blocked) != 1 || blocked[0] != "RESIDENCY_UNKNOWN" {
 		t.Errorf("support: the cheap API is blocked by %v, want RESIDENCY_UNKNOWN", blocked)
 	}
 
 	search := all["search-summaries"]
-	h100 := fleet{28312, 128, 128, 0.6, 2.69}
+	h100 := fitted(h100Shapes(), 307, 51)
 	near(t, "search on the API", float64(*cost(search, "novita-llama-8b")), monthly(search)*(307*0.02+51*0.05)/358/1e6, 0.01)
 	near(t, "search on GPUs", float64(*cost(search, "own-llama-8b")), h100.cost(monthly(search), *search.Usage.PeakFactor), 1e-3)
 	if x = option(t, search, "own-llama-8b").Crossover; x.Reason != model.NeverUnitFloor || search.Decision.Reason != model.ReasonAlreadyBest {

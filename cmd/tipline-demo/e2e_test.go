@@ -1,8 +1,6 @@
 package main
 
 import (
-	"cmp"
-	"fmt"
 	"io"
 	"math"
 	"os"
@@ -32,21 +30,43 @@ func realInput(t *testing.T, variable, beside string) string {
 	return folder
 }
 
-// llamaShapes returns the replica of traces.yml: measured output tokens a second by input and output tokens of a request, from NVIDIA's
-// TensorRT-LLM performance overview, v1.0.
+// llamaShapes is the replica of traces.yml: Llama 3.3 70B in FP8 on two H100.
 func llamaShapes() []fleet {
-	return []fleet{
-		{6378, 128, 128, 0.6, 2 * 3.99},
-		{6651, 128, 2048, 0.6, 2 * 3.99},
-		{4199, 128, 4096, 0.6, 2 * 3.99},
-		{5222, 500, 2000, 0.6, 2 * 3.99},
-		{4205, 1000, 1000, 0.6, 2 * 3.99},
-		{4146, 1000, 2000, 0.6, 2 * 3.99},
-		{762, 2048, 128, 0.6, 2 * 3.99},
-		{3082, 2048, 2048, 0.6, 2 * 3.99},
-		{898, 5000, 500, 0.6, 2 * 3.99},
-		{437, 20000, 2000, 0.6, 2 * 3.99},
+	return shapes(0.6, 2*3.99, 6378, 6651, 4199, 5222, 4205, 4146, 762, 3082, 898, 437)
+}
+
+// fitted is the replica of the shapes for requests of other numbers of tokens: the seconds that a request takes are
+// x·input + y·output + z·output·(input + output/2), by Cramer's rule on the normal equations of the relative errors.
+func fitted(shapes []fleet, input, output float64) fleet {
+	row := func(input, output float64) [3]float64 {
+		return [3]float64{input / 1e3, output / 1e3, output * (input + output/2) / 1e6}
 	}
+	var m [3][3]float64
+	var right [3]float64
+	for _, f := range shapes {
+		seconds := f.output / f.outputPerSecond
+		r := row(f.input, f.output)
+		for i := range r {
+			right[i] += r[i] / seconds
+			for j := range r {
+				m[i][j] += r[i] * r[j] / seconds / seconds
+			}
+		}
+	}
+	determinant := func(m [3][3]float64) float64 {
+		return m[0][0]*(m[1][1]*m[2][2]-m[1][2]*m[2][1]) - m[0][1]*(m[1][0]*m[2][2]-m[1][2]*m[2][0]) + m[0][2]*(m[1][0]*m[2][1]-m[1][1]*m[2][0])
+	}
+	seconds := 0.0
+	for i, term := range row(input, output) {
+		column := m
+		for j := range column {
+			column[j][i] = right[j]
+		}
+		seconds += term * determinant(column) / determinant(m)
+	}
+	f := shapes[0]
+	f.input, f.output, f.outputPerSecond = input, output, output/seconds
+	return f
 }
 
 // hybridCost is the best mix of n replicas and the API at price USD/Mtok for the hourly loads, brought to volume in 730 hours.
@@ -149,20 +169,7 @@ func checkTrace(t *testing.T, w model.WorkloadReport, trace traffic.Trace) bool 
 	if output == 0 || mix.Output == 0 {
 		return false // requests counted as if they were input tokens: no shape is near
 	}
-	distance := func(f fleet) float64 {
-		return math.Abs(math.Log(f.input*mix.Requests/mix.Input)) + math.Abs(math.Log(f.output*mix.Requests/mix.Output))
-	}
-	// Requests of 1000 and 250 tokens are as near to 1000/1000 as to 2048/128, and rounding decides: then what tipline took will do.
-	shapes := llamaShapes()
-	replica := slices.MinFunc(shapes, func(a, b fleet) int { return cmp.Compare(distance(a), distance(b)) })
-	for _, f := range shapes {
-		took := fmt.Sprintf("with %v input and %v output tokens", f.input, f.output)
-		for _, warning := range option(t, w, "llama-70b-2xh100").Warnings {
-			if strings.Contains(warning.Text, took) && distance(f)-distance(replica) < 1e-3 {
-				replica = f
-			}
-		}
-	}
+	replica := fitted(llamaShapes(), mix.Input/mix.Requests, mix.Output/mix.Requests)
 	peak := math.Round(*w.Usage.PeakFactor*1e4) / 1e4
 	own := replica.cost(volume, peak)
 	near(t, trace.Workload+": own GPUs", float64(*cost(w, "llama-70b-2xh100")), own, 1e-3)

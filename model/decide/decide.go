@@ -35,6 +35,7 @@ func Decide(in Input) Verdict {
 	if !ok {
 		return undecided("no volume is projected, so there is nothing to compare")
 	}
+	d.prefixHit = enginePrefixHit(in, d)
 	all := candidates(in, d)
 	current := slices.IndexFunc(all, func(c *costed) bool { return c.option.Name == in.Current })
 	if current < 0 {
@@ -73,6 +74,20 @@ func Decide(in Input) Verdict {
 		v.Crossover = v.Options[i].Crossover
 	}
 	return v
+}
+
+// enginePrefixHit returns the share of the input that was found in a prefix cache, where the workload runs on engines now. The
+// cache of an API says nothing about what the engines of a fleet would find in theirs, so nil is returned for it.
+func enginePrefixHit(in Input, d demand) *big.Rat {
+	runsOnEngines := slices.ContainsFunc(in.Options, func(o Option) bool {
+		return o.Name == in.Current && (o.Hosting == model.SelfHosted || o.Hosting == model.CloudManaged)
+	})
+	read := d.mix[model.CacheRead]
+	input := new(big.Rat).Sub(big.NewRat(1, 1), d.mix[model.Output])
+	if !runsOnEngines || read.Sign() == 0 || input.Sign() == 0 {
+		return nil
+	}
+	return new(big.Rat).Quo(read, input)
 }
 
 func undecided(why string) Verdict {

@@ -29,6 +29,7 @@ type demand struct {
 	high       *big.Rat
 	mix        [model.NumClasses]*big.Rat // share of each class, sums to 1
 	perRequest *big.Rat                   // tokens of one request; nil when unknown
+	prefixHit  *big.Rat                   // share of the input that the engines found in their prefix cache; nil when no engine was measured
 	load       model.LoadCurve
 	shape      *cost.Load // load made exact; nil until a hybrid needs it
 	deferrable bool       // may go through a batch tier
@@ -204,8 +205,8 @@ func (p *plan) useFleet(o Option, constraints Constraints) (err error) {
 		return fmt.Errorf("%w for %s", cost.ErrNoPrice, o.Name)
 	}
 	c := *o.Capacity
-	if nearest := p.nearestShape(o); nearest != nil {
-		c.TokensPerHour = nearest.tokensPerHour()
+	if len(o.Throughput) > 0 {
+		c.TokensPerHour = p.throughput(o)
 	}
 	if c.TokensPerHour == nil {
 		return fmt.Errorf("the throughput of %s is not known", o.Name)
@@ -279,45 +280,6 @@ func targetUtilization(c Constraints) *big.Rat {
 		return big.NewRat(6, 10)
 	}
 	return big.NewRat(8, 10)
-}
-
-// nearestShape returns the measured shape of o nearest to the workload's requests, nil when none was measured. Fitting the
-// three coefficients of section 4.2 needs more shapes than many users have, so the result is of low confidence and says so.
-func (p *plan) nearestShape(o Option) *Throughput {
-	output := float(p.demand.mix[model.Output])
-	distance := func(t Throughput) float64 {
-		if p.demand.perRequest == nil || output == 0 || output == 1 {
-			return math.Abs(math.Log(float64(t.Output)/float64(t.Input+t.Output)) - math.Log(max(output, 1e-6)))
-		}
-		tokens := float(p.demand.perRequest)
-		return math.Abs(math.Log(float64(t.Input)/(tokens*(1-output)))) + math.Abs(math.Log(float64(t.Output)/(tokens*output)))
-	}
-	var nearest *Throughput
-	for i, t := range o.Throughput {
-		if t.Input < 0 || t.Output <= 0 || t.OutputTokensPerSecond == nil {
-			continue
-		}
-		if nearest == nil || distance(t) < distance(*nearest) {
-			nearest = &o.Throughput[i]
-		}
-	}
-	switch {
-	case nearest == nil:
-	case p.demand.perRequest == nil:
-		p.warn("THROUGHPUT_FROM_SHAPE", "throughput is that of requests with %d input and %d output tokens, the measured shape nearest in "+
-			"the ratio of the two: the size of this workload's requests is not known", nearest.Input, nearest.Output)
-	default:
-		p.warn("THROUGHPUT_FROM_SHAPE", "throughput is that of requests with %d input and %d output tokens, the measured shape nearest to "+
-			"this workload's", nearest.Input, nearest.Output)
-	}
-	return nearest
-}
-
-// tokensPerHour returns the tokens that a replica serves in an hour, input and output together, which is the unit of
-// cost.Capacity: output tokens alone are a fraction of them.
-func (t Throughput) tokensPerHour() *big.Rat {
-	perSecond := new(big.Rat).Mul(t.OutputTokensPerSecond, big.NewRat(t.Input+t.Output, t.Output))
-	return perSecond.Mul(perSecond, big.NewRat(3600, 1))
 }
 
 // at prices the plan at volume tokens a month.
