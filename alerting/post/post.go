@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -155,9 +156,7 @@ func JSON(ctx context.Context, client *http.Client, address string, header http.
 	if err != nil {
 		return &alerting.SendError{Remedy: alerting.FixSettings, Err: errors.New("the address is not a URL")}
 	}
-	for name, values := range header {
-		request.Header[name] = values
-	}
+	maps.Copy(request.Header, header)
 	request.Header.Set("Content-Type", "application/json")
 	response, err := through.Do(request)
 	if err == nil {
