@@ -38,7 +38,7 @@ func (r *reader) fleet(o *decide.Option, raw rawOption, book Book) {
 		r.missing(raw.At, "gpu", ", want a mapping with usd_per_hour, or with the price of an item of the price book")
 		return
 	case o.Hosting == model.SelfHosted:
-		t = r.gpu(c, raw.GPU, o.Name, book)
+		t = r.gpu(o, c, raw.GPU, book)
 	case raw.Instance == nil:
 		r.missing(raw.At, "instance", ", want a mapping with usd_per_hour, raw_usd_per_hour or the price of an item of the price book")
 		return
@@ -57,8 +57,8 @@ func (r *reader) fleet(o *decide.Option, raw rawOption, book Book) {
 }
 
 // gpu resolves the price of a block of GPUs, which holds one replica or more.
-func (r *reader) gpu(c *cost.Capacity, raw *rawGPU, option string, book Book) *tariff {
-	item := option + " GPU"
+func (r *reader) gpu(o *decide.Option, c *cost.Capacity, raw *rawGPU, book Book) *tariff {
+	item := o.Name + " GPU"
 	if raw.Type.given() {
 		item = r.word(raw.Type)
 	}
@@ -76,11 +76,85 @@ func (r *reader) gpu(c *cost.Capacity, raw *rawGPU, option string, book Book) *t
 		r.wrong(raw.At, "want usd_per_hour, or price with an item of the price book%s", gpuExamples(raw.Type.text(), book))
 	}
 	gpus := r.whole(raw.PerReplica, "GPUs of one replica", 1, 1)
+	if raw.Memory != nil {
+		gpus = r.gpusThatFit(t, raw)
+	}
 	c.ReplicasPerBlock = r.whole(raw.BlockOf, "replicas that are bought together", 1, 1)
+	if raw.Spot != nil && perHour != nil {
+		perHour = r.spot(t, o, raw.Spot, perHour)
+	}
 	if perHour != nil {
 		c.BlockCostPerHour = new(big.Rat).Mul(perHour, big.NewRat(gpus*c.ReplicasPerBlock, 1))
 	}
 	return t
+}
+
+// gpusThatFit returns how many GPUs the weights and the cache of a replica need (cost model, section 4.1).
+func (r *reader) gpusThatFit(t *tariff, raw *rawGPU) int64 {
+	m := raw.Memory
+	if raw.PerReplica.given() {
+		r.wrong(m.At, "per_replica is set too, want one of the two")
+		return 1
+	}
+	for _, key := range []struct {
+		s    scalar
+		name string
+	}{
+		{m.ParamsBillion, "params_billion"},
+		{m.BytesPerParam, "bytes_per_param"},
+		{m.KVBytesPerToken, "kv_bytes_per_token"},
+		{m.ConcurrentTokens, "concurrent_tokens"},
+		{m.GPUGB, "gpu_gb"},
+	} {
+		if !key.s.given() {
+			r.missing(m.At, key.name, "")
+			return 1
+		}
+	}
+	footprint := cost.Footprint{
+		ParamsBillion:    r.number(m.ParamsBillion, demand{"billions of parameters, more than 0", positive}),
+		BytesPerParam:    r.number(m.BytesPerParam, demand{"bytes of a parameter, such as 1 for FP8", positive}),
+		KVBytesPerToken:  r.number(m.KVBytesPerToken, demand{"bytes of key-value cache of a token, 2 x layers x key-value heads x head size x bytes", positive}),
+		ConcurrentTokens: r.number(m.ConcurrentTokens, demand{"tokens of all requests that are served at once, 0 or more", notNegative}),
+	}
+	gpu := r.number(m.GPUGB, demand{"gigabytes of one GPU, more than 0", positive})
+	if footprint.ParamsBillion == nil || footprint.BytesPerParam == nil || footprint.KVBytesPerToken == nil || footprint.ConcurrentTokens == nil || gpu == nil {
+		return 1
+	}
+	fit, err := footprint.Fit(gpu, nil)
+	if err != nil {
+		r.wrong(m.At, "%s", err)
+		return 1
+	}
+	t.add("GPUs of a replica", big.NewRat(fit.GPUs, 1), fmt.Sprintf("for %s GB of weights and %s GB of cache", cost.Decimal(fit.WeightsGB), cost.Decimal(fit.KVGB)))
+	return fit.GPUs
+}
+
+// Defaults of spot capacity (cost model, section 18).
+const (
+	defaultFallback = "0.15" // share of the hours served on demand
+	defaultRedone   = "0.10" // share of the work that is done again after capacity was taken away
+)
+
+// spot returns the effective price of a GPU-hour that can be taken away, onDemand standing in for it.
+func (r *reader) spot(t *tariff, o *decide.Option, raw *rawSpot, onDemand *big.Rat) *big.Rat {
+	if !raw.USDPerHour.given() {
+		r.missing(raw.At, "usd_per_hour", ", want dollars per GPU-hour on the spot market")
+		return onDemand
+	}
+	aShare := demand{"a share, 0 or more and less than 1, such as 0.1 for 10 %", belowOne}
+	s := cost.Spot{
+		Spot:     t.add("spot", r.number(raw.USDPerHour, demand{"dollars per GPU-hour, more than 0", positive}), "USD/GPU-hour"),
+		OnDemand: onDemand,
+		Over:     t.add("over-provisioned", r.number(raw.Over, demand{"a share on top, 0 or more", notNegative}), "share"),
+		Fallback: t.add("served on demand", r.numberOr(raw.Fallback, aShare, defaultFallback), "share of the hours"),
+		Redone:   t.add("done again", r.numberOr(raw.Redone, aShare, defaultRedone), "share of the work"),
+	}
+	if s.Spot == nil {
+		return onDemand
+	}
+	o.Spot = &s
+	return s.PerHour()
 }
 
 // gpuExamples names some items of the book that are of the given type of GPU, the cheapest first.
@@ -251,6 +325,11 @@ func (r *reader) operations(t *tariff, o *decide.Option, c *cost.Capacity, raw *
 		switch {
 		case raw.USDPerMonth.given() && o.OpsIncluded:
 			r.wrong(raw.USDPerMonth.place, "included is true, want one of the two")
+		case raw.Terms != nil && (raw.USDPerMonth.given() || o.OpsIncluded):
+			r.wrong(raw.Terms.At, "usd_per_month or included is set too, want one of the three")
+		case raw.Terms != nil:
+			r.operationsTerms(t, o, c, raw.Terms)
+			return
 		case raw.USDPerMonth.given():
 			t.origin = model.PriceSource{Source: here}
 			value = r.number(raw.USDPerMonth, demand{"dollars per month, more than 0, or included: true if the offer includes them", positive})
@@ -260,4 +339,45 @@ func (r *reader) operations(t *tariff, o *decide.Option, c *cost.Capacity, raw *
 		}
 	}
 	c.FixedMonthly = t.add("operations", value, "USD/month")
+}
+
+// operationsTerms works the cost of operations out of its terms (cost model, section 4.8). Building is spread over the months
+// that are given; without them it is paid up front, as part of the migration.
+func (r *reader) operationsTerms(t *tariff, o *decide.Option, c *cost.Capacity, raw *rawOperationsTerms) {
+	number := func(s scalar, want string) *big.Rat { return r.number(s, demand{want + ", 0 or more", notNegative}) }
+	terms := cost.Operations{
+		EngineerMonth:   number(raw.EngineerMonth, "dollars of one engineer-month"),
+		BuildMonths:     number(raw.BuildMonths, "engineer-months to build it"),
+		AmortizeMonths:  r.number(raw.Amortized, demand{"months over which building is spread, more than 0", positive}),
+		FTE:             number(raw.FTE, "engineers who run it, such as 0.25"),
+		OnCallPerWeek:   number(raw.OnCall, "dollars per week"),
+		DriverUpdates:   number(raw.DriverUpdates, "updates per year"),
+		DriverDays:      number(raw.DriverDays, "engineer-days of each update"),
+		ModelUpdates:    number(raw.ModelUpdates, "updates per year"),
+		ModelDays:       number(raw.ModelDays, "engineer-days of each update"),
+		ToolingPerMonth: number(raw.Tooling, "dollars per month"),
+	}
+	if terms.EngineerMonth == nil {
+		r.missing(raw.At, "engineer_month_usd", ", want dollars of one engineer-month, fully loaded")
+		return
+	}
+	t.origin = model.PriceSource{Source: here}
+	parts, total := terms.Monthly()
+	for _, part := range parts {
+		if part.USD.Sign() > 0 {
+			t.add("operations: "+part.Name, part.USD, "USD/month")
+		}
+	}
+	c.FixedMonthly = total
+	if terms.AmortizeMonths == nil && terms.Upfront().Sign() > 0 {
+		t.add("building, up front", terms.Upfront(), "USD")
+		o.MigrationCost = new(big.Rat).Add(or(o.MigrationCost), terms.Upfront())
+	}
+}
+
+func or(r *big.Rat) *big.Rat {
+	if r == nil {
+		return new(big.Rat)
+	}
+	return r
 }

@@ -169,7 +169,26 @@ type rawGPU struct {
 	USDPerHour scalar        `yaml:"usd_per_hour"`
 	Price      scalar        `yaml:"price"`
 	BlockOf    scalar        `yaml:"replicas_per_block"`
+	Memory     *rawMemory    `yaml:"memory"`
+	Spot       *rawSpot      `yaml:"spot"`
 	Origin     rawProvenance `yaml:"origin"`
+}
+
+type rawMemory struct {
+	At               place  `yaml:"-"`
+	ParamsBillion    scalar `yaml:"params_billion"`
+	BytesPerParam    scalar `yaml:"bytes_per_param"`
+	KVBytesPerToken  scalar `yaml:"kv_bytes_per_token"`
+	ConcurrentTokens scalar `yaml:"concurrent_tokens"`
+	GPUGB            scalar `yaml:"gpu_gb"`
+}
+
+type rawSpot struct {
+	At         place  `yaml:"-"`
+	USDPerHour scalar `yaml:"usd_per_hour"`
+	Over       scalar `yaml:"over_provisioned"`
+	Fallback   scalar `yaml:"fallback"`
+	Redone     scalar `yaml:"redone"`
 }
 
 type rawInstance struct {
@@ -199,9 +218,24 @@ type rawShape struct {
 }
 
 type rawOperations struct {
-	At          place  `yaml:"-"`
-	USDPerMonth scalar `yaml:"usd_per_month"`
-	Included    scalar `yaml:"included"`
+	At          place               `yaml:"-"`
+	USDPerMonth scalar              `yaml:"usd_per_month"`
+	Included    scalar              `yaml:"included"`
+	Terms       *rawOperationsTerms `yaml:"terms"`
+}
+
+type rawOperationsTerms struct {
+	At            place  `yaml:"-"`
+	EngineerMonth scalar `yaml:"engineer_month_usd"`
+	BuildMonths   scalar `yaml:"build_engineer_months"`
+	Amortized     scalar `yaml:"build_amortized_over_months"`
+	FTE           scalar `yaml:"run_engineers"`
+	OnCall        scalar `yaml:"on_call_usd_per_week"`
+	DriverUpdates scalar `yaml:"driver_updates_per_year"`
+	DriverDays    scalar `yaml:"driver_update_days"`
+	ModelUpdates  scalar `yaml:"model_updates_per_year"`
+	ModelDays     scalar `yaml:"model_update_days"`
+	Tooling       scalar `yaml:"tooling_usd_per_month"`
 }
 
 type rawTokenRatio struct {

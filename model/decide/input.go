@@ -49,6 +49,7 @@ type Option struct {
 	API        *cost.Prices   // of an API
 	Capacity   *cost.Capacity // of a self-hosted or cloud-managed fleet; PeakFactor nil takes the workload's own
 	Throughput []Throughput   // measured shapes; when not empty they give Capacity.TokensPerHour by the workload's mix
+	Spot       *cost.Spot     // how often the capacity is taken away; nil when it never is
 	Base       string         // of a hybrid: the option whose replicas carry the base load
 	Overflow   string         // of a hybrid: the API option that takes the rest
 

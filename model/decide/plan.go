@@ -211,6 +211,12 @@ func (p *plan) useFleet(o Option, constraints Constraints) (err error) {
 	if c.TokensPerHour == nil {
 		return fmt.Errorf("the throughput of %s is not known", o.Name)
 	}
+	if o.Spot != nil {
+		if !constraints.Batch && orZero(o.Spot.Fallback).Sign() == 0 {
+			return fmt.Errorf("the spot capacity of %s has no fallback, and this work cannot wait", o.Name)
+		}
+		c.TokensPerHour = o.Spot.Effective(c.TokensPerHour)
+	}
 	factor, err := p.tokenFactor(o)
 	if err != nil {
 		return err

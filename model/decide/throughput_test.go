@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"tipline/model"
+	"tipline/model/cost"
 )
 
 // llama8b is Llama 3.1 8B in FP8 on one H100: output tokens a second by shape, from NVIDIA's TensorRT-LLM performance overview,
@@ -91,5 +92,31 @@ func TestPrefixHitsAreThoseOfEngines(t *testing.T) {
 	in.Current = "self"
 	if got := enginePrefixHit(in, d); got == nil || math.Abs(float(got)-1.0/3) > 1e-6 {
 		t.Errorf("on engines: got %v, want a third of the input", got)
+	}
+}
+
+// TestSpotCapacity holds that work done again costs capacity, and that capacity without a fallback is only for work that waits.
+func TestSpotCapacity(t *testing.T) {
+	t.Parallel()
+	f := projection(2e10, 0, 0.1)
+	options := four("3")
+	replicas := func(spot *cost.Spot, batch bool) (*int64, string) {
+		options[3].Spot = spot
+		in := input(f, options)
+		in.Constraints.Batch = batch
+		v := Decide(in)
+		return v.Options[3].Replicas, v.Options[3].Infeasible
+	}
+	steady, _ := replicas(nil, false)
+	redone, _ := replicas(&cost.Spot{Spot: rat("1"), OnDemand: rat("2"), Fallback: rat("0.1"), Redone: rat("0.5")}, false)
+	if steady == nil || redone == nil || *redone <= *steady {
+		t.Errorf("half of the work done again: got %v replicas, want more than %v", redone, steady)
+	}
+	bare := &cost.Spot{Spot: rat("1"), OnDemand: rat("2")}
+	if n, why := replicas(bare, false); n != nil || !strings.Contains(why, "cannot wait") {
+		t.Errorf("no fallback for interactive work: got %v replicas, %q", n, why)
+	}
+	if n, why := replicas(bare, true); n == nil {
+		t.Errorf("no fallback for work that waits: got %q, want replicas", why)
 	}
 }

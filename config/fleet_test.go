@@ -1,0 +1,65 @@
+package config
+
+import (
+	"strings"
+	"testing"
+
+	"tipline/model"
+)
+
+// fleetConfig is a fleet whose gpu and operations sections are given.
+func fleetConfig(gpu, operations string) string {
+	return `sources: [{name: gateway, prometheus: {url: "http://p:9090"}, pack: litellm, hosting: api}]
+options:
+  - name: fleet
+    kind: self-hosted
+    gpu: ` + gpu + `
+    throughput: {tokens_per_hour: 1000000}
+    operations: ` + operations + `
+    migration_usd: 1000
+`
+}
+
+// TestFleetTerms holds that what a fleet costs can be given by what it is made of: the numbers are those of the cost model,
+// sections 4.1, 4.7 and 4.8, and cases fit-01 and ops-01.
+func TestFleetTerms(t *testing.T) {
+	t.Parallel()
+	const terms = `{terms: {engineer_month_usd: 20000, build_engineer_months: 1.5, build_amortized_over_months: 12, run_engineers: 0.25,
+      driver_updates_per_year: 4, driver_update_days: 2, model_updates_per_year: 4, model_update_days: 3, tooling_usd_per_month: 300}}`
+	c := parse(t, fleetConfig(`{usd_per_hour: 4, memory: {params_billion: 70.6, bytes_per_param: 1, kv_bytes_per_token: 327680, concurrent_tokens: 64000, gpu_gb: 80},
+      spot: {usd_per_hour: 1, over_provisioned: 0.5, fallback: 0.25, redone: 0.1}}`, terms))
+	o := option(t, c, "fleet")
+	// (1 − 0.25)·1·1.5 + 0.25·4 = 2.125 USD a GPU-hour, for two GPUs.
+	if got := o.Capacity.BlockCostPerHour; got.Cmp(rat("4.25")) != 0 {
+		t.Errorf("an hour of a replica: got %s USD, want 4.25", got.FloatString(4))
+	}
+	if o.Spot == nil || o.Spot.Redone.Cmp(rat("0.1")) != 0 {
+		t.Errorf("work done again: got %+v, want a tenth", o.Spot)
+	}
+	if got := o.Capacity.FixedMonthly; got.Cmp(rat("591400/63")) != 0 {
+		t.Errorf("operations: got %s USD a month, want 591400/63", got.RatString())
+	}
+	if got := o.MigrationCost; got.Cmp(rat("1000")) != 0 {
+		t.Errorf("building that is spread is not paid up front too: got %s USD, want 1000", got.RatString())
+	}
+	var fields []string
+	for _, p := range o.Prices {
+		fields = append(fields, p.Field)
+	}
+	for _, want := range []string{"GPUs of a replica", "spot", "done again", "operations: build", "operations: model updates"} {
+		if !strings.Contains(strings.Join(fields, "\n"), want) {
+			t.Errorf("no price row for %q among %q", want, fields)
+		}
+	}
+
+	upfront := option(t, parse(t, fleetConfig("{usd_per_hour: 4}", strings.Replace(terms, "build_amortized_over_months: 12, ", "", 1))), "fleet")
+	if got := upfront.MigrationCost; got.Cmp(rat("31000")) != 0 {
+		t.Errorf("building up front: got %s USD to move, want 31000", got.RatString())
+	}
+	if got, want := upfront.Capacity.FixedMonthly, rat("591400/63"); got.Cmp(want.Sub(want, rat("2500"))) != 0 {
+		t.Errorf("building up front: got %s USD a month, want 2500 less than spread", got.RatString())
+	}
+	if upfront.Hosting != model.SelfHosted || upfront.Spot != nil {
+		t.Errorf("got %+v, want a fleet on demand", upfront)
+	}
+}
