@@ -68,9 +68,7 @@ func (o outlook) sinceMonthBegan(start time.Time) model.Tokens {
 
 // growth returns the growth of the level over the 30 days after the origin.
 func (o outlook) growth() model.Fraction {
-	now, _ := o.pool.at(0)
-	then, _ := o.pool.at(30)
-	return model.Fraction(math.Expm1(then - now))
+	return model.Fraction(math.Expm1(o.pool.level(30) - o.pool.level(0)))
 }
 
 // mix returns the share of each class in the tokens of the last four weeks, or of all history when those were idle, and the

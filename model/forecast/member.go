@@ -24,12 +24,35 @@ func (l line) at(h int) float64 {
 // member is a simple forecaster: it reads the first end days.
 type member func(l levels, end int) (line, bool)
 
-// members are the forecasters that are combined. None is good everywhere, and their errors differ. Weights and dampings are
-// round numbers that did well on the development set of the forecast protocol.
-var members = []member{
-	averageOf(3), averageOf(week), averageOf(2 * week), averageOf(4 * week),
-	smoothing(0.15), holt(0.4, 0.1, 0.95), theta, regression(6*week, 0.985),
+// members are the forecasters that are combined. None is good everywhere, and their errors differ. Windows, weights and
+// dampings are round numbers. Trust is the logarithm of a member's weight before it was tested on the workload itself; it was
+// fitted on the development set of the forecast protocol, drawn towards equal trust, and cross-validated by workload.
+var members = []struct {
+	forecast member
+	trust    float64
+}{
+	{averageOf(1), -0.39},
+	{averageOf(3), -0.28},
+	{averageOf(week), 0.34},
+	{averageOf(2 * week), 0.09},
+	{averageOf(4 * week), 0.06},
+	{averageOf(8 * week), -0.09},
+	{smoothing(0.15), 0.80},
+	{smoothing(0.4), -0.03},
+	{holt(0.4, 0.1, 0.95), -0.15},
+	{holt(0.3, 0.1, 0.9), -0.55},
+	{theta, 0.28},
+	{regression(6*week, 0.985), -0.09},
+	{regression(3*week, 0.95), -0.05},
+	{medianOf(5), 0.04},
+	{medianOf(2 * week), 0.05},
 }
+
+// Places in members of those whose differences tell how the last days compare with those before them.
+const (
+	lastDay, lastThree, lastWeek = 0, 1, 2
+	lastMonth                    = 4
+)
 
 // averageOf forecasts the mean of the last n days, weekdays weighed by their usual use.
 func averageOf(n int) member {
@@ -44,6 +67,17 @@ func averageOf(n int) member {
 			return line{}, false // nothing but days that are idle in every week
 		}
 		return line{level: math.Log(max(sum/share, least(l, end))), damping: 1}, true
+	}
+}
+
+// medianOf forecasts the median level of the last n days, which one wild day does not move.
+func medianOf(n int) member {
+	return func(l levels, end int) (line, bool) {
+		logs := known(l.logs[max(0, end-n):end])
+		if len(logs) == 0 {
+			return line{}, false
+		}
+		return line{level: median(logs), damping: 1}, true
 	}
 }
 

@@ -25,12 +25,23 @@ func newOutlook(u model.Usage, origin time.Time, days int) (outlook, bool) {
 	o := outlook{series: s, levels: l, pool: newPool(l), totals: make([]model.Distribution, days+1)}
 	e := newEvidence(s, l, o.pool)
 	scale := usualDay(l.days)
-	sum := 0.0
+	sums := make([]float64, len(members)) // each member's total until the day
+	var scoredSpread float64              // at the farthest day that was scored
 	for d := 1; d <= days; d++ {
-		level, _ := o.pool.at(d)
-		sum += math.Exp(level) * l.season[(d-1)%week]
-		_, disagreement := o.pool.at((d + 1) / 2)
-		o.totals[d] = quantiles(sum, scale*float64(d), e.spread(float64(d), disagreement))
+		for m, f := range o.pool.lines {
+			sums[m] += math.Exp(f.at(d)) * l.season[(d-1)%week]
+		}
+		usual := scale * float64(d)
+		center, disagreement, recent := o.pool.combine(sums, d, usual)
+		spread := e.spread(float64(min(d, scored)), disagreement)
+		if d > scored { // nobody has scored what lies farther: it is taken to widen as the fourth root of time
+			spread = scoredSpread * math.Pow(float64(d)/scored, 0.25)
+		} else {
+			scoredSpread = spread
+		}
+		median := center + skew*spread + stretch*(center-math.Log(1+offset)) + reversion*recent.burst +
+			dormant*e.idle + momentum*recent.turn*math.Exp(-e.daily)
+		o.totals[d] = quantiles(median, usual, spread)
 		for i, before := range o.totals[d-1] {
 			o.totals[d][i] = max(o.totals[d][i], before) // what has been used stays used
 		}
@@ -47,15 +58,40 @@ func usualDay(days []float64) float64 {
 	return m
 }
 
-// quantiles returns the distribution of a total around center. Distances are taken on the logarithm of the total in units of
+// scored is the farthest horizon of the forecast protocol, in days.
+const scored = 30
+
+// recent is how the last days compare with those before them, as logarithms.
+type recent struct {
+	burst float64 // the last three days over the last four weeks
+	turn  float64 // the last day over the last week
+}
+
+// combine returns the weighted mean of the members' totals over a number of days, as a logarithm in units of what is usual, their
+// standard deviation around it, and how the last days compare.
+func (p pool) combine(totals []float64, days int, usual float64) (center, disagreement float64, last recent) {
+	logs := make([]float64, len(totals))
+	var squares float64
+	for m, total := range totals {
+		if !p.has[m] {
+			continue
+		}
+		logs[m] = math.Log(total/usual + offset)
+		w := p.weight(m, days)
+		center += w * logs[m]
+		squares += w * logs[m] * logs[m]
+	}
+	return center, math.Sqrt(max(0, squares-center*center)), recent{burst: logs[lastThree] - logs[lastMonth], turn: logs[lastDay] - logs[lastWeek]}
+}
+
+// quantiles returns the distribution of a total around a median. Distances are taken on the logarithm of the total in units of
 // what it usually is, usual, as the forecast protocol does, section 4.
-func quantiles(center, usual, spread float64) (d model.Distribution) {
+func quantiles(median, usual, spread float64) (d model.Distribution) {
 	if usual == 0 {
 		return d // never used: there is no scale on which to be uncertain
 	}
-	g := math.Log(center/usual + offset)
 	for i, deviation := range deviations {
-		d[i] = model.Tokens(usual * max(0, math.Exp(g+spread*deviation)-offset))
+		d[i] = model.Tokens(usual * max(0, math.Exp(median+spread*deviation)-offset))
 	}
 	return d
 }

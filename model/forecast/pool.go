@@ -2,56 +2,89 @@ package forecast
 
 import "math"
 
-// pool is the members' forecasts of one workload, with the weight that each has earned.
+// pool is the members' forecasts of one workload, with the weights that each has earned.
 type pool struct {
-	lines   []line
-	weights []float64 // sum to 1; 0 for a member that has no forecast
-	own     float64   // mean absolute error of the weighted mean on the workload's own past, as a logarithm; NaN when untested
-	tests   int       // how many pasts it was tested on
+	lines   []line    // of each member
+	has     []bool    // whether the member has a forecast
+	weekly  []float64 // weights by the errors of totals a week ahead, which sum to 1
+	monthly []float64 // by those of totals four weeks ahead
+	own     float64   // mean absolute error of the weighted mean on the workload's own past weeks, as a logarithm; NaN when untested
+	tests   int       // how many past weeks it was tested on
 }
 
-// How members are weighed, chosen on the development set of the forecast protocol, cross-validated by workload. The score is
-// flat around all three.
+// How members are weighed, fitted with the trust in them; see members.
 const (
-	testsBack   = 6 * week // days back from the origin on which a test may begin
-	weightPower = 4        // a weight falls with this power of the member's mean error
-	priorTests  = 6        // tests for which the mean error of all members counts
+	weekTests   = 6 * week  // days back from the origin on which a test of a week may begin
+	monthTests  = 14 * week // and one of four weeks
+	weightPower = 4.5       // a weight falls with this power of the member's mean error
+	priorTests  = 1.5       // tests for which the mean error of all members counts
 )
 
 // newPool lets every member forecast, and weighs it by its errors on rolling origins of the same workload (Bates and Granger
-// 1969), drawn towards equal weights while there are few of them.
+// 1969), drawn towards the trust in it while there are few of them.
 func newPool(l levels) pool {
-	errors := backtest(l)
-	p := pool{lines: make([]line, len(members)), weights: make([]float64, len(members)), own: math.NaN()}
-	usual := 0.01 // keeps perfect forecasts comparable
-	if m, ok := meanError(errors...); ok {
-		usual += m
-	}
-	total := 0.0
+	p := pool{lines: make([]line, len(members)), has: make([]bool, len(members)), own: math.NaN()}
 	for m, member := range members {
-		var ok bool
-		if p.lines[m], ok = member(l, len(l.days)); !ok {
+		p.lines[m], p.has[m] = member.forecast(l, len(l.days))
+	}
+	past := forecastPast(l)
+	weeks := past.backtest(week, weekTests)
+	p.weekly = p.weigh(weeks)
+	p.monthly = p.weigh(past.backtest(4*week, monthTests))
+	p.test(weeks)
+	return p
+}
+
+// weigh returns the weights that errors earn; 0 for a member without a forecast.
+func (p pool) weigh(errors [][]float64) []float64 {
+	usual, _ := meanError(errors...)
+	usual += 0.01 // keeps perfect forecasts comparable
+	weights, total := make([]float64, len(members)), 0.0
+	for m, member := range members {
+		if !p.has[m] {
 			continue
 		}
 		n := float64(len(known(errors[m])))
 		own, _ := meanError(errors[m])
-		p.weights[m] = math.Pow((priorTests*usual+n*own)/(priorTests+n), -weightPower)
-		total += p.weights[m]
+		shrunk := (priorTests*usual + n*own) / (priorTests + n)
+		weights[m] = math.Exp(member.trust) * math.Pow(shrunk/usual, -weightPower)
+		total += weights[m]
 	}
-	for m := range p.weights {
-		p.weights[m] /= total
+	for m := range weights {
+		weights[m] /= total
 	}
-	p.test(errors)
+	return weights
+}
+
+// past holds what each member would have forecast at each origin of the last monthTests days.
+type past struct {
+	levels
+	lines [][]line // by member and day; one that is not finite is no forecast
+}
+
+func forecastPast(l levels) past {
+	p := past{levels: l, lines: make([][]line, len(members))}
+	n := len(l.days)
+	for m, member := range members {
+		p.lines[m] = make([]line, n)
+		for t := max(2, n-monthTests); t < n; t++ {
+			f, ok := member.forecast(l, t)
+			if !ok {
+				f.level = math.NaN()
+			}
+			p.lines[m][t] = f
+		}
+	}
 	return p
 }
 
-// backtest returns the error of each member at each past origin, as a logarithm: that of the week that followed, or of a
-// shorter time while the workload is young. NaN marks a member without a forecast.
-func backtest(l levels) [][]float64 {
+// backtest returns the error of each member at each origin of the last back days, as a logarithm: that of the total of ahead
+// days that followed, or of a shorter time while the workload is young. NaN marks a member without a forecast.
+func (l past) backtest(ahead, back int) [][]float64 {
 	n := len(l.days)
-	ahead := max(1, min(week, n/3))
+	ahead = max(1, min(ahead, n/3))
 	errors := make([][]float64, len(members))
-	for t := max(2, n-testsBack); t+ahead <= n; t++ {
+	for t := max(2, n-back); t+ahead <= n; t++ {
 		var actual, share float64
 		for i := t; i < t+ahead; i++ {
 			if v := l.days[i]; !math.IsNaN(v) {
@@ -62,18 +95,14 @@ func backtest(l levels) [][]float64 {
 		if share < 0.3*float64(ahead) || base == 0 {
 			continue // too little to compare with
 		}
-		for m, member := range members {
-			e := math.NaN()
-			if f, ok := member(l, t); ok {
-				forecast := 0.0
-				for i := t; i < t+ahead; i++ {
-					if !math.IsNaN(l.days[i]) {
-						forecast += math.Exp(f.at(i-t+1)) * l.season[place(i, n)]
-					}
+		for m := range members {
+			f, forecast := l.lines[m][t], 0.0
+			for i := t; i < t+ahead; i++ {
+				if !math.IsNaN(l.days[i]) {
+					forecast += math.Exp(f.at(i-t+1)) * l.season[place(i, n)]
 				}
-				e = math.Log(forecast/share/base+offset) - math.Log(actual/share/base+offset)
 			}
-			errors[m] = append(errors[m], e)
+			errors[m] = append(errors[m], math.Log(forecast/share/base+offset)-math.Log(actual/share/base+offset))
 		}
 	}
 	return errors
@@ -86,7 +115,7 @@ func (p *pool) test(errors [][]float64) {
 		var sum, weight float64
 		for m := range errors {
 			if e := errors[m][t]; !math.IsNaN(e) {
-				sum, weight = sum+p.weights[m]*e, weight+p.weights[m]
+				sum, weight = sum+p.weekly[m]*e, weight+p.weekly[m]
 			}
 		}
 		if weight > 0 {
@@ -111,15 +140,21 @@ func meanError(series ...[]float64) (float64, bool) {
 	return sum / float64(max(1, n)), n > 0
 }
 
-// at returns the level h days after the origin, as a logarithm, and how far the members disagree: their standard deviation.
-func (p pool) at(h int) (level, disagreement float64) {
-	var squares float64
-	for m, w := range p.weights {
-		if w > 0 {
-			y := p.lines[m].at(h)
-			level += w * y
-			squares += w * y * y
+// weight returns the weight of member m for a total of the given number of days: that for a week up to a week, that for a month
+// from four weeks on, and between them as far as the logarithm of the days is.
+func (p pool) weight(m, days int) float64 {
+	part := math.Log(float64(max(1, days))/week) / math.Log(4)
+	part = max(0, min(1, part))
+	return (1-part)*p.weekly[m] + part*p.monthly[m]
+}
+
+// level returns the weighted mean level h days after the origin, as a logarithm.
+func (p pool) level(h int) float64 {
+	sum := 0.0
+	for m, f := range p.lines {
+		if p.has[m] {
+			sum += p.weight(m, h) * f.at(h)
 		}
 	}
-	return level, math.Sqrt(max(0, squares-level*level))
+	return sum
 }

@@ -85,24 +85,22 @@ func (s *series) dropSpikes() {
 		if math.IsNaN(v) || v == 0 {
 			continue
 		}
-		var top [3]float64 // the three largest hours around i, i left out
-		seen := 0
-		for j := max(0, i-reach); j < min(len(s.hours), i+reach+1); j++ {
+		// It is one when fewer than three hours of those around it come anywhere near.
+		seen, used, near := 0, 0, 0
+		for j := max(0, i-reach); j < min(len(s.hours), i+reach+1) && near < 3; j++ {
 			w := s.hours[j]
 			if j == i || math.IsNaN(w) {
 				continue
 			}
 			seen++
-			switch {
-			case w > top[0]:
-				top = [3]float64{w, top[0], top[1]}
-			case w > top[1]:
-				top = [3]float64{top[0], w, top[1]}
-			case w > top[2]:
-				top[2] = w
+			if w > 0 {
+				used++
+			}
+			if w*artefact >= v {
+				near++
 			}
 		}
-		if seen >= 24 && top[2] > 0 && v > artefact*top[2] && !s.weekly(i) {
+		if near < 3 && seen >= 24 && used >= 3 && !s.weekly(i) {
 			spikes = append(spikes, i)
 		}
 	}
