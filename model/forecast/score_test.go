@@ -1,8 +1,10 @@
 package forecast
 
 import (
+	"cmp"
 	"compress/gzip"
 	"encoding/csv"
+	"fmt"
 	"io"
 	"maps"
 	"math"
@@ -10,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -130,89 +133,364 @@ func cellOf(group, days string) string {
 	return "traffic-7d"
 }
 
-type score struct{ lwis, cov80, cov95, n float64 }
+// A task is a total to forecast, and what was forecast.
+type task struct {
+	cell, workload     string
+	actual, still      float64 // tokens; still is what they would be if nothing changed, S in the protocol
+	point, lo80, hi80  float64
+	lo95, hi95         float64
+	threshold, crossIn float64 // of an episode: volume, and days until it is crossed
+	episode            string
+	crosses            bool
+}
 
-// TestScore scores the forecaster on the development set as sections 4 and 5 of the forecast protocol say. The bound is the goal,
-// 0.125, which this version reaches with 0.1245: a regression shows here first. The constants were fitted on this very set;
-// cross-validated by workload the headline is 0.134.
-func TestScore(t *testing.T) {
-	t.Parallel()
-	if testing.Short() {
-		t.Skip("skipped: -short")
-	}
-	folder := dataFolder(t)
-	files := map[string]map[string]*model.Usage{}
-	series := func(set, file string) map[string]*model.Usage {
-		if files[file] == nil {
+// readTasks forecasts every task of a file of the development set.
+func readTasks(t *testing.T, folder, file string) []task {
+	t.Helper()
+	series := map[string]map[string]*model.Usage{}
+	of := func(set, name string) map[string]*model.Usage {
+		if series[name] == nil {
 			under := map[string]string{"real": "traces", "synthetic": "synthetic"}[set]
-			files[file] = load(t, filepath.Join(folder, under, file), 2, 3)
+			if under == "" { // the episodes name the file alone
+				under = "traces"
+				if name == "synthetic.csv.gz" {
+					under = "synthetic"
+				}
+			}
+			series[name] = load(t, filepath.Join(folder, under, name), 2, 3)
 		}
-		return files[file]
+		return series[name]
 	}
 	truth := load(t, filepath.Join(folder, "synthetic", "truth.csv.gz"), 2)
-	cells := map[string]map[string]*score{}
-	readCSV(t, filepath.Join(folder, "tasks.csv"), func(row []string) {
-		u := series(row[0], row[2])[row[3]]
-		origin, days, actual := instant(t, row[4]), number(t, row[5]), number(t, row[6])
+	var tasks []task
+	readCSV(t, filepath.Join(folder, file), func(row []string) {
+		u := of(row[0], row[2])[row[3]]
+		origin, days := instant(t, row[4]), number(t, row[5])
 		d, ok := Total(*u, origin, time.Duration(days)*day)
 		if !ok {
 			t.Errorf("%s at %s: no forecast", row[3], row[4])
 			return
 		}
 		reference := u
-		if row[0] == "synthetic" {
+		if row[2] == "synthetic.csv.gz" {
 			reference = truth[row[3]]
 		}
-		s := clean(*reference, origin, days)
-		g := func(x float64) float64 { return math.Log(x/s + 0.05) }
-		a := g(actual)
-		q := func(p float64) float64 { return g(float64(d.At(p))) }
-		is := func(l, u, alpha float64) float64 {
-			return u - l + 2/alpha*max(0, l-a) + 2/alpha*max(0, a-u)
+		k := task{
+			cell: cellOf(row[1], row[5]), workload: row[3], actual: number(t, row[6]), still: clean(*reference, origin, days),
+			point: float64(d.At(0.5)), lo80: float64(d.At(0.1)), hi80: float64(d.At(0.9)), lo95: float64(d.At(0.025)), hi95: float64(d.At(0.975)),
+		}
+		if len(row) > 7 {
+			k.threshold, k.episode, k.crossIn, k.crosses = number(t, row[7]), row[8], number(t, row[9]), row[10] == "1"
+		}
+		tasks = append(tasks, k)
+	})
+	return tasks
+}
+
+// intervalScore is that of an interval of coverage 1 − alpha (forecast protocol, section 4).
+func intervalScore(low, high, actual, alpha float64) float64 {
+	return high - low + 2/alpha*max(0, low-actual) + 2/alpha*max(0, actual-high)
+}
+
+// wis is the weighted interval score of k on the scale of g.
+func (k task) wis(g func(tokens float64) float64) float64 {
+	a := g(k.actual)
+	return (0.5*math.Abs(g(k.point)-a) + 0.1*intervalScore(g(k.lo80), g(k.hi80), a, 0.2) + 0.025*intervalScore(g(k.lo95), g(k.hi95), a, 0.05)) / 2.5
+}
+
+// log is the scale that leads: totals against what they would be if nothing changed.
+func (k task) log(tokens float64) float64 { return math.Log(tokens/k.still + 0.05) }
+
+// reaches returns the probability that the total reaches volume (forecast protocol, section 6).
+func (k task) reaches(volume float64) float64 {
+	ends := []float64{k.lo95, k.lo80, k.point, k.hi80, k.hi95}
+	scores := []float64{-1.959964, -1.281552, 0, 1.281552, 1.959964}
+	x := math.Log(max(volume, 1e-9))
+	i := 1
+	for i < len(ends)-1 && x > math.Log(max(ends[i], 1e-9)) {
+		i++
+	}
+	low, high := math.Log(max(ends[i-1], 1e-9)), math.Log(max(ends[i], 1e-9))
+	z := scores[i]
+	switch {
+	case high > low:
+		z = scores[i-1] + (scores[i]-scores[i-1])*(x-low)/(high-low)
+	case x < low:
+		z = math.Inf(-1)
+	case x > high:
+		z = math.Inf(1)
+	}
+	return 0.5 * math.Erfc(z/math.Sqrt2)
+}
+
+// seriesMean averages value over the tasks of a series, then over the series (forecast protocol, section 5).
+func seriesMean(tasks []task, value func(k task) float64) float64 {
+	sums, counts := map[string]float64{}, map[string]float64{}
+	for _, k := range tasks {
+		sums[k.workload] += value(k)
+		counts[k.workload]++
+	}
+	mean := 0.0
+	for _, w := range slices.Sorted(maps.Keys(sums)) {
+		mean += sums[w] / counts[w] / float64(len(sums))
+	}
+	return mean
+}
+
+func within(actual, low, high float64) float64 {
+	if low <= actual && actual <= high {
+		return 1
+	}
+	return 0
+}
+
+// scores are the columns of the table of section 8, of one cell or averaged over the cells.
+type scores struct{ lwis, lae, swis, cov80, cov95, medAPE, wape, bias, f1, brier float64 }
+
+func scoreCell(tasks []task) scores {
+	s := scores{
+		lwis:  seriesMean(tasks, func(k task) float64 { return k.wis(k.log) }),
+		lae:   seriesMean(tasks, func(k task) float64 { return math.Abs(k.log(k.point) - k.log(k.actual)) }),
+		swis:  seriesMean(tasks, func(k task) float64 { return min(10, k.wis(func(v float64) float64 { return v / k.still })) }),
+		cov80: seriesMean(tasks, func(k task) float64 { return within(k.actual, k.lo80, k.hi80) }),
+		cov95: seriesMean(tasks, func(k task) float64 { return within(k.actual, k.lo95, k.hi95) }),
+	}
+	var apes, biases []float64
+	var missed, used, hits, alerts, events, brier, n float64
+	for _, k := range tasks {
+		missed, used = missed+math.Abs(k.point-k.actual)/k.still, used+k.actual/k.still
+		if k.actual > 0 {
+			apes = append(apes, math.Abs(k.point-k.actual)/k.actual)
+		}
+		biases = append(biases, math.Log((k.point+0.01*k.still)/(k.actual+0.01*k.still)))
+		for _, m := range []float64{1.1, 1.25, 1.5, 2, 3} {
+			p, event := k.reaches(m*k.still), 0.0
+			if k.actual >= m*k.still {
+				event = 1
+			}
+			brier, n = brier+(p-event)*(p-event), n+1
+			events += event
+			if p >= 0.5 {
+				alerts++
+				hits += event
+			}
+		}
+	}
+	s.medAPE, s.wape, s.bias, s.brier = median(apes), missed/used, math.Expm1(median(biases)), brier/n
+	if alerts+events > 0 {
+		s.f1 = 2 * hits / (alerts + events)
+	}
+	return s
+}
+
+// TestScore scores the forecaster on the development set as sections 4 to 6 of the forecast protocol say, and holds that
+// README.md says so. The bound is the goal, 0.125: a regression shows here first. The constants were fitted on this very set;
+// cross-validated by workload the headline is 0.134.
+func TestScore(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("skipped: -short")
+	}
+	cells := map[string][]task{}
+	for _, k := range readTasks(t, dataFolder(t), "tasks.csv") {
+		cells[k.cell] = append(cells[k.cell], k)
+	}
+	var mean scores
+	var row strings.Builder
+	row.WriteString("| tipline |")
+	for _, cell := range []string{"llm-7d", "traffic-7d", "real-30d", "synthetic-7d", "synthetic-30d"} {
+		s := scoreCell(cells[cell])
+		row.WriteString(fmt.Sprintf(" %.3f |", s.lwis))
+		for to, from := range map[*float64]float64{
+			&mean.lwis: s.lwis, &mean.lae: s.lae, &mean.swis: s.swis, &mean.cov80: s.cov80, &mean.cov95: s.cov95,
+			&mean.medAPE: s.medAPE, &mean.wape: s.wape, &mean.bias: s.bias, &mean.f1: s.f1, &mean.brier: s.brier,
+		} {
+			*to += from / float64(len(cells))
+		}
+		t.Logf("%-14s lWIS %.4f cov80 %.2f cov95 %.2f (%d tasks)", cell, s.lwis, s.cov80, s.cov95, len(cells[cell]))
+		if s.cov95 < 0.88 {
+			t.Errorf("%s: cov95 %.3f, want 0.88 or more", cell, s.cov95)
+		}
+		// The best reference of each cell in section 8; no cell may be more than 5 % worse.
+		best := map[string]float64{"llm-7d": 0.349, "traffic-7d": 0.050, "real-30d": 0.055, "synthetic-7d": 0.119, "synthetic-30d": 0.133}[cell]
+		if s.lwis > 1.05*best {
+			t.Errorf("%s: lWIS %.4f, want at most 5 %% above the best reference, %.3f", cell, s.lwis, best)
+		}
+	}
+	row.WriteString(fmt.Sprintf(" **%.4f** | %.3f | %.3f | %.2f | %.2f | %.3f | %.3f | %+.3f | %.2f | %.3f |",
+		mean.lwis, mean.lae, mean.swis, mean.cov80, mean.cov95, mean.medAPE, mean.wape, mean.bias, mean.f1, mean.brier))
+	documented(t, row.String())
+	if mean.lwis > 0.125 {
+		t.Errorf("headline lWIS %.4f, want 0.125 or less", mean.lwis)
+	}
+	if mean.cov80 < 0.75 || mean.cov80 > 0.85 || mean.cov95 < 0.93 || mean.cov95 > 0.97 {
+		t.Errorf("cov80 %.3f, cov95 %.3f, want 0.75 to 0.85 and 0.93 to 0.97", mean.cov80, mean.cov95)
+	}
+}
+
+// documented holds that README.md has the line.
+func documented(t *testing.T, line string) {
+	t.Helper()
+	text, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), line+"\n") {
+		t.Errorf("README.md is out of date, want the line\n%s", line)
+	}
+}
+
+// episodes are the scores of section 6 over the episodes in which a volume may be crossed.
+type episodes struct{ caught, lead, falseAlerts, precision, recall, brier float64 }
+
+func scoreEpisodes(tasks []task, probability func(k task) float64) episodes {
+	byEpisode := map[string][]task{}
+	var e episodes
+	var alerts, hits, crossing, quiet, falsely float64
+	for _, k := range tasks {
+		byEpisode[k.episode] = append(byEpisode[k.episode], k)
+		p, event := probability(k), 0.0
+		if k.crosses {
+			event = 1
+		}
+		e.brier += (p - event) * (p - event) / float64(len(tasks))
+		crossing, quiet = crossing+event, quiet+1-event
+		if p >= 0.5 {
+			alerts, hits, falsely = alerts+1, hits+event, falsely+1-event
+		}
+	}
+	e.falseAlerts, e.precision, e.recall = falsely/max(1, quiet), hits/max(1, alerts), hits/max(1, crossing)
+	crossed := 0.0
+	for _, origins := range byEpisode {
+		slices.SortFunc(origins, func(a, b task) int { return cmp.Compare(b.crossIn, a.crossIn) }) // the farthest from the crossing first
+		before := slices.DeleteFunc(slices.Clone(origins), func(k task) bool { return k.crossIn <= 0 })
+		if len(before) == 0 {
+			continue // never crossed
+		}
+		crossed++
+		lead := 0.0
+		for _, k := range before {
+			switch {
+			case probability(k) < 0.5:
+				lead = 0
+			case lead == 0:
+				lead = min(30, k.crossIn)
+			}
+		}
+		if lead > 0 {
+			e.caught++
+			e.lead += lead
+		}
+	}
+	e.caught, e.lead = e.caught/crossed, e.lead/crossed
+	return e
+}
+
+// TestEpisodes scores the warnings before a threshold is crossed (forecast protocol, section 6) beside two references.
+func TestEpisodes(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("skipped: -short")
+	}
+	folder := dataFolder(t)
+	tasks := readTasks(t, folder, "tasks_lead.csv")
+	row := func(name string, e episodes) {
+		documented(t, fmt.Sprintf("| %s | %.2f | %.1f | %.3f | %.2f | %.2f | %.3f |", name, e.caught, e.lead, e.falseAlerts, e.precision, e.recall, e.brier))
+	}
+	own := scoreEpisodes(tasks, func(k task) float64 { return k.reaches(k.threshold) })
+	row("tipline", own)
+	still := scoreEpisodes(tasks, func(k task) float64 { // the last 28 days go on
+		if k.still >= k.threshold {
+			return 1
+		}
+		return 0
+	})
+	row("mean of 28 days", still)
+	if own.caught <= still.caught || own.lead <= still.lead || own.brier >= still.brier {
+		t.Errorf("got %+v, want to be ahead of %+v", own, still)
+	}
+}
+
+// TestShape scores the load of the hours of the week after each origin (forecast protocol, section 7): the total variation
+// distance to what came, which must not be larger than that of the mean hour-of-week profile of the last four weeks.
+func TestShape(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("skipped: -short")
+	}
+	folder := dataFolder(t)
+	truth := load(t, filepath.Join(folder, "synthetic", "truth.csv.gz"), 2)
+	series := map[string]map[string]*model.Usage{}
+	own, reference := map[string][]task{}, map[string][]task{}
+	readCSV(t, filepath.Join(folder, "tasks.csv"), func(row []string) {
+		if row[5] != "7" {
+			return
+		}
+		under := map[string]string{"real": "traces", "synthetic": "synthetic"}[row[0]]
+		if series[row[2]] == nil {
+			series[row[2]] = load(t, filepath.Join(folder, under, row[2]), 2, 3)
+		}
+		u, origin := series[row[2]][row[3]], instant(t, row[4])
+		if origin.Sub(u.Start) < 14*day {
+			return
+		}
+		after := u
+		if row[0] == "synthetic" {
+			after = truth[row[3]]
+		}
+		f, ok := Project(*u, origin)
+		if !ok {
+			return
+		}
+		var actual, forecast, profile, sums, seen [168]float64
+		at := func(v model.Usage, when time.Time) (float64, bool) {
+			i := int(when.Sub(v.Start) / time.Hour)
+			if i < 0 || i >= len(v.Hours) || !v.Hours[i].Measured() {
+				return 0, false
+			}
+			return max(0, float64(v.Hours[i].Tokens.Total())), true
+		}
+		for h := range 28 * 24 {
+			when := origin.Add(-time.Duration(h+1) * time.Hour)
+			if v, ok := at(*u, when); ok {
+				sums[hourFromMonday(when)] += v
+				seen[hourFromMonday(when)]++
+			}
+		}
+		for h := range 168 {
+			when := origin.Add(time.Duration(h) * time.Hour)
+			v, ok := at(*after, when)
+			if !ok {
+				continue
+			}
+			place := hourFromMonday(when)
+			actual[h], forecast[h], profile[h] = v, f.HourOfWeek[place], sums[place]/max(1, seen[place])
 		}
 		cell := cellOf(row[1], row[5])
-		if cells[cell] == nil {
-			cells[cell] = map[string]*score{}
-		}
-		c := cells[cell][row[3]]
-		if c == nil {
-			c = &score{}
-			cells[cell][row[3]] = c
-		}
-		c.lwis += (0.5*math.Abs(q(0.5)-a) + 0.1*is(q(0.1), q(0.9), 0.2) + 0.025*is(q(0.025), q(0.975), 0.05)) / 2.5
-		inside := func(l, u float64) float64 {
-			if float64(d.At(l)) <= actual && actual <= float64(d.At(u)) {
-				return 1
+		distance := func(a, b [168]float64) float64 {
+			var sa, sb, d float64
+			for h := range a {
+				sa, sb = sa+a[h], sb+b[h]
 			}
-			return 0
+			if sa == 0 || sb == 0 {
+				return math.NaN()
+			}
+			for h := range a {
+				d += math.Abs(a[h]/sa-b[h]/sb) / 2
+			}
+			return d
 		}
-		c.cov80 += inside(0.1, 0.9)
-		c.cov95 += inside(0.025, 0.975)
-		c.n++
+		if d := distance(forecast, actual); !math.IsNaN(d) {
+			own[cell] = append(own[cell], task{workload: row[3], actual: d})
+			reference[cell] = append(reference[cell], task{workload: row[3], actual: distance(profile, actual)})
+		}
 	})
-	var headline score
-	for _, cell := range slices.Sorted(maps.Keys(cells)) {
-		var mean score
-		for _, s := range cells[cell] {
-			mean.lwis += s.lwis / s.n
-			mean.cov80 += s.cov80 / s.n
-			mean.cov95 += s.cov95 / s.n
-			mean.n++
+	for _, cell := range []string{"llm-7d", "traffic-7d", "synthetic-7d"} {
+		value := func(k task) float64 { return k.actual }
+		got, want := seriesMean(own[cell], value), seriesMean(reference[cell], value)
+		documented(t, fmt.Sprintf("| %s | %.3f | %.3f |", cell, got, want))
+		if !(got <= want) {
+			t.Errorf("%s: total variation distance %.3f, want at most the %.3f of the mean profile", cell, got, want)
 		}
-		mean.lwis, mean.cov80, mean.cov95 = mean.lwis/mean.n, mean.cov80/mean.n, mean.cov95/mean.n
-		t.Logf("%-14s lWIS %.4f cov80 %.2f cov95 %.2f (%.0f series)", cell, mean.lwis, mean.cov80, mean.cov95, mean.n)
-		headline.lwis += mean.lwis / float64(len(cells))
-		headline.cov80 += mean.cov80 / float64(len(cells))
-		headline.cov95 += mean.cov95 / float64(len(cells))
-		if mean.cov95 < 0.88 {
-			t.Errorf("%s: cov95 %.3f, want 0.88 or more", cell, mean.cov95)
-		}
-	}
-	t.Logf("headline lWIS %.4f cov80 %.3f cov95 %.3f", headline.lwis, headline.cov80, headline.cov95)
-	if headline.lwis > 0.125 {
-		t.Errorf("headline lWIS %.4f, want 0.125 or less", headline.lwis)
-	}
-	if headline.cov80 < 0.75 || headline.cov80 > 0.85 || headline.cov95 < 0.93 || headline.cov95 > 0.97 {
-		t.Errorf("cov80 %.3f, cov95 %.3f, want 0.75 to 0.85 and 0.93 to 0.97", headline.cov80, headline.cov95)
 	}
 }
