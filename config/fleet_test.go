@@ -3,6 +3,7 @@ package config
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"tipline/model"
 )
@@ -61,5 +62,22 @@ func TestFleetTerms(t *testing.T) {
 	}
 	if upfront.Hosting != model.SelfHosted || upfront.Spot != nil {
 		t.Errorf("got %+v, want a fleet on demand", upfront)
+	}
+}
+
+// TestCommitted holds that a commitment ends with its last day, and that a plan without an amount leaves that to the decision.
+func TestCommitted(t *testing.T) {
+	t.Parallel()
+	text := fleetConfig("{usd_per_hour: 4}", "{included: true}")
+	all := option(t, parse(t, text+"    committed: {until: 2027-06-30}\n"), "fleet").Committed
+	if all == nil || !all.Until.Equal(time.Date(2027, 7, 1, 0, 0, 0, 0, time.UTC)) || all.USDPerMonth != nil {
+		t.Errorf("got %+v, want all of it until 1 July 2027", all)
+	}
+	part := option(t, parse(t, text+"    committed: {until: 2027-06-30, usd_per_month: 12000}\n"), "fleet").Committed
+	if part == nil || part.USDPerMonth.Cmp(rat("12000")) != 0 {
+		t.Errorf("got %+v, want 12000 USD a month", part)
+	}
+	if o := option(t, parse(t, text), "fleet"); o.Committed != nil {
+		t.Errorf("got %+v, want no commitment", o.Committed)
 	}
 }

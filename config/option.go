@@ -55,10 +55,33 @@ func (r *reader) options(raws []rawOption, book Book) []decide.Option {
 			ratio := demand{"tokens of this model per token measured, more than 0", positive}
 			o.TokenRatioIn, o.TokenRatioOut = r.number(t.Input, ratio), r.number(t.Output, ratio)
 		}
+		o.Committed = r.committed(raw)
 		options = append(options, o)
 	}
 	r.hybrids(options, raws)
 	return options
+}
+
+// committed reads what stays due of an option, and until when.
+func (r *reader) committed(raw rawOption) *decide.Commitment {
+	c := raw.Committed
+	if c == nil {
+		return nil
+	}
+	amount := r.number(c.USDPerMonth, demand{"dollars per month, more than 0", positive})
+	if !c.Until.given() {
+		r.missing(c.At, "until", ", want the last day on which it is due, such as 2027-06-30")
+		return nil
+	}
+	last, err := time.Parse(time.DateOnly, c.Until.text())
+	if err != nil {
+		r.wrong(c.Until.place, "got %s, want a date such as 2027-06-30", quote(c.Until.text()))
+		return nil
+	}
+	if raw.Kind.text() == string(model.API) && !c.USDPerMonth.given() && !raw.MinimumCommit.given() {
+		r.missing(c.At, "usd_per_month", ", want dollars per month, because the option has no minimum_commit_usd_per_month")
+	}
+	return &decide.Commitment{Until: last.AddDate(0, 0, 1), USDPerMonth: amount}
 }
 
 // fits reports keys that are for other kinds of option than the one that raw is.

@@ -134,6 +134,13 @@ type rawOption struct {
 	NoGPU                scalar         `yaml:"no_gpu" kinds:"cloud-managed"`
 	TokenRatio           *rawTokenRatio `yaml:"token_ratio" kinds:"api self-hosted cloud-managed"`
 	MigrationUSD         scalar         `yaml:"migration_usd"`
+	Committed            *rawCommitted  `yaml:"committed" kinds:"api self-hosted cloud-managed"`
+}
+
+type rawCommitted struct {
+	At          place  `yaml:"-"`
+	Until       scalar `yaml:"until"`
+	USDPerMonth scalar `yaml:"usd_per_month"`
 }
 
 type rawPrices struct {
@@ -285,6 +292,8 @@ type rawPolicy struct {
 	MinProbability   scalar `yaml:"min_probability"`
 	MaxPaybackMonths scalar `yaml:"max_payback_months"`
 	LeadTime         scalar `yaml:"lead_time"`
+	DiscountRate     scalar `yaml:"discount_rate"`
+	WaitMonths       scalar `yaml:"wait_months"`
 	MinHistory       scalar `yaml:"min_history"`
 }
 

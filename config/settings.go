@@ -22,6 +22,8 @@ const (
 	defaultMinProbability   = "0.80"
 	defaultMaxPaybackMonths = "12"
 	defaultLeadTime         = 90 * 24 * time.Hour
+	defaultDiscountRate     = "0.08"
+	defaultWaitMonths       = 3
 	defaultMinHistory       = 7 * 24 * time.Hour
 
 	defaultCollect  = "7 * * * *"
@@ -42,6 +44,8 @@ func (r *reader) policy(raw rawPolicy) decide.Policy {
 		MinProbability:   r.numberOr(raw.MinProbability, demand{"a probability from 0 to 1", share}, defaultMinProbability),
 		MaxPaybackMonths: r.numberOr(raw.MaxPaybackMonths, demand{"months, more than 0", positive}, defaultMaxPaybackMonths),
 		LeadTime:         r.duration(raw.LeadTime, defaultLeadTime, true),
+		DiscountRate:     r.numberOr(raw.DiscountRate, demand{"a share a year, 0 or more and less than 1, such as 0.08 for 8 %", belowOne}, defaultDiscountRate),
+		WaitMonths:       int(r.whole(raw.WaitMonths, "months", 1, defaultWaitMonths)),
 		MinHistory:       r.duration(raw.MinHistory, defaultMinHistory, true),
 	}
 }

@@ -86,10 +86,34 @@ type OptionCost struct {
 	IdleUSDPerMonth           *USD            `json:"idle_usd_per_month,omitempty"`         // part of the cost that serves nothing
 	ProbabilityCheaper        *Fraction       `json:"probability_cheaper,omitempty"`        // than the current option
 	SavingUSDPerMonth         *Quantiles[USD] `json:"saving_usd_per_month,omitempty"`
+	Prospect                  *Prospect       `json:"prospect,omitempty"`  // of moving there from the current option
 	Crossover                 *Crossover      `json:"crossover,omitempty"` // against the API that it would replace or that would replace it
 	Parts                     []CostPart      `json:"parts"`               // what the median cost is made of; sums to it
 	Prices                    []PriceSource   `json:"prices"`              // every price and throughput used, with its origin
 	Warnings                  []Warning       `json:"warnings"`
+}
+
+// Advice of a Prospect.
+const (
+	AdviceSwitchNow = "switch_now"
+	AdviceWait      = "wait"
+	AdviceStay      = "stay"
+)
+
+// Prospect is what a move from the current option is worth over the months ahead, over equally likely courses of the volume
+// (cost model, section 8). Amounts are expected values unless they say otherwise, discounted to today.
+type Prospect struct {
+	Months            int      `json:"months"`                    // looked ahead
+	UpfrontUSD        USD      `json:"upfront_usd"`               // migration
+	NPVUSD            USD      `json:"npv_usd"`                   // of moving now
+	WaitMonths        int      `json:"wait_months"`               // the wait that is weighed against moving now
+	NPVAfterWaitUSD   USD      `json:"npv_after_wait_usd"`        // of moving after the wait, where it then pays
+	ValueOfWaitingUSD USD      `json:"value_of_waiting_usd"`      // what that is above moving now or never; waiting costs when negative
+	RegretSwitchUSD   USD      `json:"regret_switch_usd"`         // expected loss of moving now where it does not pay
+	RegretStayUSD     USD      `json:"regret_stay_usd"`           // expected loss of staying where moving would have paid
+	PaidBackAfter     *float64 `json:"paid_back_after_months"`    // on the median course, undiscounted; null: not within Months
+	CumulativeUSD     USD      `json:"cumulative_usd_at_horizon"` // on the median course, undiscounted, migration included
+	Advice            string   `json:"advice"`                    // AdviceSwitchNow, AdviceWait or AdviceStay
 }
 
 // CostPart is one term of a cost.
@@ -157,6 +181,7 @@ const (
 	ReasonBelowMargin       = "BELOW_MARGIN"
 	ReasonUncertain         = "UNCERTAIN"
 	ReasonPaybackTooLong    = "PAYBACK_TOO_LONG"
+	ReasonWait              = "WAIT" // moving pays, and waiting to know more is worth more
 	ReasonSwitch            = "SWITCH"
 	ReasonUnknown           = "UNKNOWN"
 )
@@ -180,10 +205,27 @@ type Decision struct {
 	SavingUSDPerMonth  *Quantiles[USD] `json:"saving_usd_per_month"` // of Best against the current option; null when unknown
 	SavingRatio        *Fraction       `json:"saving_ratio"`
 	ProbabilityCheaper *Fraction       `json:"probability_cheaper"`
-	PaybackMonths      *float64        `json:"payback_months"` // null: it does not pay back, or there is nothing to pay
+	PaybackMonths      *float64        `json:"payback_months"`       // null: it does not pay back, or there is nothing to pay
+	Prospect           *Prospect       `json:"prospect,omitempty"`   // of moving to Best
+	Commitment         *Commitment     `json:"commitment,omitempty"` // of the current option; absent when nothing is committed
 	RuleOfThumb        string          `json:"rule_of_thumb"`
 	DiffersBecause     string          `json:"differs_because,omitempty"`
 	WouldChange        []string        `json:"would_change"` // sentences: which input at which value flips the answer
+}
+
+// Commitment is what stays due of the current option until a date, whatever is decided, and what the answer is from then on: until
+// then a decision to leave compares avoidable cost, afterwards full cost (cost model, section 4.10).
+type Commitment struct {
+	Option                 string `json:"option"`                  // that it is for: the current one, or its base
+	Until                  string `json:"until"`                   // 2006-01-02, the last day
+	USDPerMonth            USD    `json:"usd_per_month"`           // of the current cost that stays due
+	AvoidableUSDPerMonth   USD    `json:"avoidable_usd_per_month"` // of the current option, what is compared until then
+	FullUSDPerMonth        USD    `json:"full_usd_per_month"`      // of the current option, what is compared after it
+	OptionAfter            string `json:"option_after"`            // recommended after it
+	ReasonAfter            string `json:"reason_after"`
+	SavingAfterUSDPerMonth *USD   `json:"saving_after_usd_per_month"`
+	Flips                  bool   `json:"flips"`            // the recommendation changes on that day
+	ActBy                  string `json:"act_by,omitempty"` // 2006-01-02: the end less the lead time, where it changes
 }
 
 // Drift is an input that moved since the last announced decision.

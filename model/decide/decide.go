@@ -20,15 +20,18 @@ type costed struct {
 	fast              fast
 	blocked           []string
 	low, median, high bill
+	due               *big.Rat // USD a month that the decision compares: of the median cost what does not stay due in any case
 	crossover         *cost.Crossover
 	against           string // the API that crossover compares with
 	probability       *model.Fraction
+	prospect          *model.Prospect
 }
 
 // Decide costs every candidate at the projected volume and runs the recommendation procedure (cost model, sections 8 to 11).
 //
 // The projected 30 days are brought to a month of 730 hours, the month for which capacity is paid. The cost of the current
-// option is what would stop being paid on leaving it: for a rented fleet that is all of it, GPU hours and operations.
+// option is what would stop being paid on leaving it: for a rented fleet that is all of it, GPU hours and operations; of one that
+// is committed it is what goes beyond the commitment, until that ends (section 4.10).
 // A decision that lacks an input is Unknown and says which.
 func Decide(in Input) Verdict {
 	d, ok := newDemand(in.Forecast, in.Constraints)
@@ -43,37 +46,54 @@ func Decide(in Input) Verdict {
 	}
 	now := all[current]
 	api := comparator(all, now)
-	months := monthlyPaths(in.Forecast)
-	priced := make([]Priced, len(all))
-	for i, c := range all {
+	for _, c := range all {
 		if api != nil && c.fleet != nil && c.option.Hosting != model.Hybrid {
 			x := cost.FindCrossover(api.linear, c.fleet)
 			c.crossover, c.against = &x, api.option.Name
 		}
-		if c != now && c.median.usd != nil && now.median.usd != nil {
-			p := probability(now.fast, c.fast, months, float(orZero(c.option.MigrationCost)))
-			c.probability = &p
-		}
-		priced[i] = Priced{
-			Name: c.option.Name, Hosting: c.option.Hosting, Cost: c.median.usd, Migration: c.option.MigrationCost,
-			Blocked: len(c.blocked) > 0 || c.problem == "" && c.median.usd == nil,
-		}
-		if c.probability != nil {
-			priced[i].Probability = new(big.Rat).SetFrac64(int64(float64(*c.probability)*19+0.5), 19)
-		}
 	}
-	choice := Recommend(priced, in.Current, in.Policy)
+	e := explanation{in: in, demand: d, all: all, now: now, api: api, sunk: sink(now, in.Options, in.Forecast.Origin)}
+	if e.sunk != nil {
+		e.after = e.choose(nil)
+	}
+	e.choice = e.choose(e.sunk)
+	e.best = find(all, e.choice.Best)
 	v := Verdict{}
 	for _, c := range all {
 		v.Options = append(v.Options, c.summary(in, d, now))
 	}
-	e := explanation{in: in, demand: d, all: all, now: now, api: api, choice: choice, best: find(all, choice.Best)}
 	v.Decision = e.decision(v.Options)
 	if subject := e.subject(); subject != nil {
 		i := slices.Index(all, subject)
 		v.Crossover = v.Options[i].Crossover
 	}
 	return v
+}
+
+// choose runs the recommendation procedure when what s says stays due of the current option in any case, and keeps with every
+// candidate what its cost was taken to be, how probable it is to be cheaper and what a move there is worth.
+func (e explanation) choose(s *sunkCost) Choice {
+	for _, c := range e.all {
+		c.bear(s)
+	}
+	ahead := newFuture(e.in, e.now, s)
+	priced := make([]Priced, len(e.all))
+	for i, c := range e.all {
+		migration := orZero(c.option.MigrationCost)
+		priced[i] = Priced{
+			Name: c.option.Name, Hosting: c.option.Hosting, Cost: c.due, Migration: migration,
+			Blocked: len(c.blocked) > 0 || c.problem == "" && c.due == nil,
+		}
+		if c == e.now || c.due == nil || e.now.due == nil {
+			continue
+		}
+		saved := ahead.saved(c)
+		c.probability = new(probability(saved, float(migration)))
+		c.prospect = ahead.prospect(saved, float(migration))
+		priced[i].Probability = new(big.Rat).SetFrac64(int64(float64(*c.probability)*19+0.5), 19)
+		priced[i].Waits = c.prospect != nil && c.prospect.Advice != model.AdviceSwitchNow
+	}
+	return Recommend(priced, e.in.Current, e.in.Policy)
 }
 
 // enginePrefixHit returns the share of the input that was found in a prefix cache, where the workload runs on engines now. The
@@ -185,40 +205,11 @@ func comparator(all []*costed, now *costed) *costed {
 	return cheapest
 }
 
-// monthlyPaths returns the tokens of the next twelve calendar months, or as many as f has, on every quantile path, each
-// brought to cost.DefaultHours. A forecast without any stands still at the next 30 days.
-func monthlyPaths(f model.Forecast) [][]float64 {
-	var months [][]float64
-	for _, m := range f.Months[min(1, len(f.Months)):] {
-		if len(months) == monthsAhead {
-			break
-		}
-		months = append(months, perMonth(m))
-	}
-	for len(f.Months) <= 1 && len(months) < monthsAhead {
-		months = append(months, perMonth(f.Next[model.Next30d]))
-	}
-	return months
-}
-
-// perMonth returns the paths of p at the length of cost.DefaultHours; a span without an end is 30 days.
-func perMonth(p model.Projection) []float64 {
-	length := p.To.Sub(p.From).Hours()
-	if length <= 0 {
-		length = hours30d
-	}
-	paths := make([]float64, 0, len(p.Total))
-	for _, tokens := range p.Total.Paths() {
-		paths = append(paths, float64(tokens)*float(cost.DefaultHours)/length)
-	}
-	return paths
-}
-
 // summary returns what a report says of c.
 func (c *costed) summary(in Input, d demand, now *costed) model.OptionCost {
 	o := model.OptionCost{
 		Option: c.option.Name, Hosting: c.option.Hosting, Blocked: c.blocked, Infeasible: c.median.infeasible,
-		ProbabilityCheaper: c.probability, Parts: []model.CostPart{}, Prices: slices.Clone(c.option.Prices), Warnings: slices.Clone(c.warnings),
+		ProbabilityCheaper: c.probability, Prospect: c.prospect, Parts: []model.CostPart{}, Prices: slices.Clone(c.option.Prices), Warnings: slices.Clone(c.warnings),
 	}
 	if o.Prices == nil {
 		o.Prices = []model.PriceSource{}
@@ -242,7 +233,7 @@ func (c *costed) summary(in Input, d demand, now *costed) model.OptionCost {
 			o.Warnings = append(o.Warnings, model.Warning{Code: "INFEASIBLE_AT_P90", Text: "at the upper end of the projection: " + c.high.infeasible})
 		}
 	}
-	if c != now && c.median.usd != nil && now.median.usd != nil {
+	if c != now && c.due != nil && now.due != nil {
 		o.SavingUSDPerMonth = savings(d, now, c)
 	}
 	c.describeFleet(&o, d)
@@ -292,11 +283,11 @@ func (c *costed) describeFleet(o *model.OptionCost, d demand) {
 func savings(d demand, now, alt *costed) *model.Quantiles[model.USD] {
 	var saved []float64
 	for _, volume := range d.paths {
-		if s := now.fast.at(volume) - alt.fast.at(volume); s == s { // not NaN
+		if s := now.fast.due(volume, 1) - alt.fast.due(volume, 1); s == s { // not NaN
 			saved = append(saved, s)
 		}
 	}
-	median := usd(new(big.Rat).Sub(now.median.usd, alt.median.usd))
+	median := usd(new(big.Rat).Sub(now.due, alt.due))
 	q := &model.Quantiles[model.USD]{P10: median, P50: median, P90: median}
 	if len(saved) > 0 {
 		sort.Float64s(saved)

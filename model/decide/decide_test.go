@@ -299,7 +299,7 @@ func TestDecideNeverChoosesWhatIsBlocked(t *testing.T) {
 		}
 		in := input(projection(oneOf(r, 1e8, 1e10, 1e12), 0.1*r.Float64()-0.05, r.Float64()), options)
 		in.Constraints, in.Current = oneOf(r, in.Constraints, randomConstraints(r)), oneOf(r, "api", "managed", "hybrid", "self")
-		in.Policy.MaxPaybackMonths = oneOf(r, rat("12"), rat("2"))
+		in.Policy.MaxPaybackMonths, in.Policy.WaitMonths = oneOf(r, rat("12"), rat("2")), oneOf(r, 0, 1, 3, 6)
 		v := Decide(in)
 		d := v.Decision
 		seen[d.Reason]++
@@ -318,7 +318,7 @@ func TestDecideNeverChoosesWhatIsBlocked(t *testing.T) {
 	}
 	for _, reason := range []string{
 		model.ReasonNoFeasibleOption, model.ReasonCurrentInfeasible, model.ReasonAlreadyBest, model.ReasonUncertain, model.ReasonPaybackTooLong,
-		model.ReasonSwitch, model.ReasonUnknown,
+		model.ReasonWait, model.ReasonSwitch, model.ReasonUnknown,
 	} {
 		if seen[reason] == 0 {
 			t.Errorf("none of the decisions is %s: %v", reason, seen)
@@ -533,15 +533,15 @@ func TestActBy(t *testing.T) {
 	}
 }
 
-// TestShortForecast holds that the probability looks at the months there are.
+// TestShortForecast holds that what a move is worth looks at the months there are.
 func TestShortForecast(t *testing.T) {
 	t.Parallel()
 	f := projection(2e10, 0, 0.1)
 	for _, tc := range []struct{ given, want int }{{0, 12}, {1, 12}, {2, 1}, {6, 5}, {13, 12}} {
 		short := f
 		short.Months = f.Months[:tc.given]
-		if got := len(monthlyPaths(short)); got != tc.want {
-			t.Errorf("%d months given: got paths over %d, want %d", tc.given, got, tc.want)
+		if got := Decide(input(short, four("3"))).Options[1].Prospect.Months; got != tc.want {
+			t.Errorf("%d months given: the prospect looks at %d, want %d", tc.given, got, tc.want)
 		}
 	}
 }

@@ -31,11 +31,14 @@ type explanation struct {
 	api    *costed // nil without an API to compare with
 	best   *costed // nil when nothing is feasible
 	choice Choice
+	sunk   *sunkCost // what stays due of the current option in any case; nil when nothing does
+	after  Choice    // the choice once it does no more
 }
 
 func (e explanation) decision(options []model.OptionCost) model.Decision {
 	d := model.Decision{
-		Option: e.choice.Recommended, Reason: e.choice.Reason, Best: e.choice.Best, Because: e.because(), WouldChange: e.wouldChange(),
+		Option: e.choice.Recommended, Reason: e.choice.Reason, Best: e.choice.Best, Because: e.because(),
+		WouldChange: slices.Insert(e.wouldChange(), 0, e.afterCommitment()...), Commitment: e.commitment(),
 	}
 	switch {
 	case e.choice.Reason == model.ReasonUnknown, e.choice.Reason == model.ReasonNoFeasibleOption:
@@ -51,6 +54,7 @@ func (e explanation) decision(options []model.OptionCost) model.Decision {
 	if e.best != nil && e.best != e.now {
 		i := slices.Index(e.all, e.best)
 		d.SavingUSDPerMonth, d.ProbabilityCheaper = options[i].SavingUSDPerMonth, options[i].ProbabilityCheaper
+		d.Prospect = options[i].Prospect
 		if m := orZero(e.best.option.MigrationCost); m.Sign() > 0 && e.choice.Saving != nil && e.choice.Saving.Sign() > 0 {
 			months := float(new(big.Rat).Quo(m, e.choice.Saving))
 			d.PaybackMonths = &months
@@ -91,7 +95,6 @@ func (e explanation) subject() *costed {
 
 // because says in one sentence what decided.
 func (e explanation) because() string {
-	perMonth := func(r *big.Rat) string { return model.FormatUSD(usd(r)) + " a month" }
 	percent := func(r *big.Rat) string { return model.FormatPercent(fraction(r)) }
 	volume := tokensText(e.demand.median) + " tokens a month"
 	switch e.choice.Reason {
@@ -118,20 +121,20 @@ func (e explanation) because() string {
 			why = e.now.median.infeasible
 		}
 		return fmt.Sprintf("%s may not serve this workload (%s); %s is the cheapest that may, at %s",
-			e.in.Current, why, e.best.option.Name, perMonth(e.best.median.usd))
+			e.in.Current, why, e.best.option.Name, e.costOf(e.best))
 	case model.ReasonAlreadyBest:
 		if runnerUp := e.runnerUp(); runnerUp != nil {
 			return fmt.Sprintf("at %s %s costs %s and no allowed option costs less; the next, %s, costs %s",
-				volume, e.in.Current, perMonth(e.now.median.usd), runnerUp.option.Name, perMonth(runnerUp.median.usd))
+				volume, e.in.Current, e.costOf(e.now), runnerUp.option.Name, e.costOf(runnerUp))
 		}
-		return fmt.Sprintf("at %s %s costs %s and no other option is allowed", volume, e.in.Current, perMonth(e.now.median.usd))
+		return fmt.Sprintf("at %s %s costs %s and no other option is allowed", volume, e.in.Current, e.costOf(e.now))
 	}
 	saving := fmt.Sprintf("at %s %s costs %s and %s costs %s", volume,
-		e.best.option.Name, perMonth(e.best.median.usd), e.in.Current, perMonth(e.now.median.usd))
+		e.best.option.Name, e.costOf(e.best), e.in.Current, e.costOf(e.now))
 	switch e.choice.Reason {
 	case model.ReasonBelowMargin:
-		return fmt.Sprintf("%s: a saving of %s (%s) is below the margin of %s and %s", saving, perMonth(e.choice.Saving),
-			percentOf(e.choice.SavingFraction), percent(orZero(e.in.Policy.Enter)), perMonth(orZero(e.in.Policy.MinSavingUSD)))
+		return fmt.Sprintf("%s: a saving of %s (%s) is below the margin of %s and %s", saving, aMonth(e.choice.Saving),
+			percentOf(e.choice.SavingFraction), percent(orZero(e.in.Policy.Enter)), aMonth(orZero(e.in.Policy.MinSavingUSD)))
 	case model.ReasonUncertain:
 		return fmt.Sprintf("%s, but it is cheaper over the next year with a probability of only %s, below %s", saving,
 			model.FormatPercent(*e.best.probability), percent(orZero(e.in.Policy.MinProbability)))
@@ -139,8 +142,22 @@ func (e explanation) because() string {
 		months := new(big.Rat).Quo(orZero(e.best.option.MigrationCost), e.choice.Saving)
 		return fmt.Sprintf("%s, but moving costs %s, which takes %s months to come back, above %s", saving,
 			model.FormatUSD(usd(orZero(e.best.option.MigrationCost))), months.FloatString(1), orZero(e.in.Policy.MaxPaybackMonths).FloatString(0))
+	case model.ReasonWait:
+		p := e.best.prospect
+		return fmt.Sprintf("%s, but moving now is worth %s over the next %d months, and deciding in %d months, knowing more, %s", saving,
+			model.FormatUSD(p.NPVUSD), p.Months, p.WaitMonths, model.FormatUSD(p.NPVAfterWaitUSD))
 	}
-	return fmt.Sprintf("%s: a saving of %s (%s)", saving, perMonth(e.choice.Saving), percentOf(e.choice.SavingFraction))
+	return fmt.Sprintf("%s: a saving of %s (%s)", saving, aMonth(e.choice.Saving), percentOf(e.choice.SavingFraction))
+}
+
+func aMonth(r *big.Rat) string { return model.FormatUSD(usd(r)) + " a month" }
+
+// costOf says what c costs, and what of it is due in any case.
+func (e explanation) costOf(c *costed) string {
+	if e.sunk == nil || c.due.Cmp(c.median.usd) == 0 {
+		return aMonth(c.median.usd)
+	}
+	return fmt.Sprintf("%s (%s without what is due until %s in any case)", aMonth(c.median.usd), model.FormatUSD(usd(c.due)), e.sunk.lastDay())
 }
 
 func percentOf(r *big.Rat) string {
@@ -157,7 +174,7 @@ func (e explanation) runnerUp() *costed {
 		if c == e.now || len(c.blocked) > 0 || c.median.usd == nil {
 			continue
 		}
-		if next == nil || c.median.usd.Cmp(next.median.usd) < 0 {
+		if next == nil || c.due.Cmp(next.due) < 0 {
 			next = c
 		}
 	}

@@ -107,6 +107,9 @@ func (e explanation) prices(fleet *costed) []string {
 		to = e.api
 	}
 	costly := e.choice.Reason == model.ReasonSwitch || e.choice.Reason == model.ReasonBelowMargin || e.choice.Reason == model.ReasonAlreadyBest
+	if e.sunk != nil { // what is paid then hardly depends on a price: its end is what changes the answer
+		return nil
+	}
 	if !costly || from == to || from != fleet && from != e.api || e.best != from && e.best != to || len(to.blocked) > 0 || to.median.usd == nil {
 		return nil
 	}

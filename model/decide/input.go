@@ -65,6 +65,8 @@ type Option struct {
 	TokenRatioIn, TokenRatioOut *big.Rat // tokens of this option's model per token measured, nil means 1 (section 2.3)
 	MigrationCost               *big.Rat // USD to move there, once; nil means 0
 
+	Committed *Commitment // what stays due of it until a date; nil means nothing
+
 	Prices   []model.PriceSource // origin of every price and throughput above
 	Warnings []model.Warning     // what is doubtful about them
 }
@@ -85,6 +87,8 @@ type Policy struct {
 	MinProbability   *big.Rat      // of being cheaper, 0 to 1
 	MaxPaybackMonths *big.Rat
 	LeadTime         time.Duration // how long a migration takes
+	DiscountRate     *big.Rat      // a year, by which later savings count less; nil means 0
+	WaitMonths       int           // the wait that is weighed against moving now
 	MinHistory       time.Duration // measured hours below which nothing is decided
 }
 

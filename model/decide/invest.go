@@ -1,6 +1,10 @@
 package decide
 
-import "math/big"
+import (
+	"math/big"
+
+	"tipline/model"
+)
 
 // Outlay is money spent once for a saving that comes month by month (cost model, section 8).
 type Outlay struct {
@@ -43,13 +47,6 @@ type Scenario struct {
 	Savings     []*big.Rat // USD of each month
 }
 
-// What a Prospect advises.
-const (
-	SwitchNow = "switch_now"
-	Wait      = "wait"
-	StayPut   = "stay"
-)
-
 // Prospect weighs moving now, waiting to know more, and staying (cost model, section 8).
 type Prospect struct {
 	NPVNow       *big.Rat // USD, expected value of moving now
@@ -58,7 +55,7 @@ type Prospect struct {
 	Probability  *big.Rat // that moving now pays
 	RegretNow    *big.Rat // USD, expected loss of moving where it does not pay
 	RegretStay   *big.Rat // USD, expected loss of staying where moving would have paid
-	Advice       string   // SwitchNow, Wait or StayPut
+	Advice       string   // one of the model.Advice constants
 }
 
 // Weigh works the scenarios out: a move costs migration once, and waiting keeps the current hosting for that many months
@@ -104,13 +101,17 @@ func Weigh(scenarios []Scenario, migration *big.Rat, wait int, discount *big.Rat
 		without.Set(p.NPVNow)
 	}
 	p.WaitingWorth = new(big.Rat).Sub(p.NPVWait, without)
-	switch {
-	case p.NPVNow.Sign() > 0 && p.WaitingWorth.Sign() <= 0:
-		p.Advice = SwitchNow
-	case p.WaitingWorth.Sign() > 0:
-		p.Advice = Wait
-	default:
-		p.Advice = StayPut
-	}
+	p.Advice = advice(p.NPVNow.Sign() > 0, p.WaitingWorth.Sign() > 0)
 	return p
+}
+
+// advice returns what to do by whether moving now and waiting are worth anything.
+func advice(now, waiting bool) string {
+	switch {
+	case waiting:
+		return model.AdviceWait
+	case now:
+		return model.AdviceSwitchNow
+	}
+	return model.AdviceStay
 }

@@ -5,6 +5,8 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"testing"
+
+	"tipline/model"
 )
 
 // draws is how many random inputs a property is tried with.
@@ -82,8 +84,8 @@ func TestWeighLaws(t *testing.T) {
 			t.Fatalf("waiting no time with one scenario is worth %v", one.WaitingWorth)
 		}
 		switch {
-		case p.Advice == SwitchNow && (p.NPVNow.Sign() <= 0 || p.WaitingWorth.Sign() > 0),
-			p.Advice == StayPut && p.WaitingWorth.Sign() > 0, p.Advice == Wait && p.WaitingWorth.Sign() <= 0:
+		case p.Advice == model.AdviceSwitchNow && (p.NPVNow.Sign() <= 0 || p.WaitingWorth.Sign() > 0),
+			p.Advice == model.AdviceStay && p.WaitingWorth.Sign() > 0, p.Advice == model.AdviceWait && p.WaitingWorth.Sign() <= 0:
 			t.Fatalf("%+v: the advice does not follow", p)
 		}
 	}

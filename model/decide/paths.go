@@ -24,6 +24,9 @@ type fast struct {
 
 	rates, hours, below []float64 // load curve, highest first: see cost.Load
 	total, all, month   float64
+
+	sunk     float64 // USD a month that stay due in any case and pay for what this plan uses; 0 means nothing
+	sinksAPI bool    // they are the API's commitment; otherwise they are for replicas
 }
 
 func newFast(p *plan) fast {
@@ -77,20 +80,44 @@ func (f fast) at(volume float64) float64 {
 	case f.api:
 		return max(f.commit, volume*f.perToken) + f.fee
 	case f.hybrid:
-		return f.split(volume)
+		usd, _ := f.split(volume)
+		return usd
 	case volume > f.maxVolume*(1+snap):
 		return math.NaN()
 	}
-	needed := math.Ceil(volume / f.perReplica * (1 - snap))
-	blocks := math.Ceil((max(f.minReplicas, needed) + f.spares) / f.perBlock * (1 - snap))
-	return f.fixed + blocks*f.blockCost + f.variable*volume
+	return f.fixed + f.blocks(volume)*f.blockCost + f.variable*volume
 }
 
-// split returns the cost of the best number of replicas with the rest on the API, as cost.FindHybrid finds it; NaN when the
-// quota does not allow any.
-func (f fast) split(volume float64) float64 {
+// blocks returns how many blocks a fleet needs for volume tokens.
+func (f fast) blocks(volume float64) float64 {
+	needed := math.Ceil(volume / f.perReplica * (1 - snap))
+	return math.Ceil((max(f.minReplicas, needed) + f.spares) / f.perBlock * (1 - snap))
+}
+
+// due returns what at returns, less what stays due in any case over the given share of the month.
+func (f fast) due(volume, share float64) float64 {
+	usd := f.at(volume)
+	if f.sunk == 0 || share == 0 {
+		return usd
+	}
+	var used float64
+	switch {
+	case f.sinksAPI:
+		used = f.commit
+	case f.hybrid:
+		_, n := f.split(volume)
+		used = float64(n) * f.blockCost
+	default:
+		used = f.blocks(volume) * f.blockCost
+	}
+	return usd - share*min(f.sunk, used)
+}
+
+// split returns the cost of the best number of replicas with the rest on the API, as cost.FindHybrid finds it, and that
+// number; NaN when the quota does not allow any.
+func (f fast) split(volume float64) (usd float64, replicas int) {
 	if f.maxBlocks < f.minBlocks {
-		return math.NaN()
+		return math.NaN(), 0
 	}
 	month := f.month / f.all
 	scale := volume / (f.total * month)
@@ -111,7 +138,7 @@ func (f fast) split(volume float64) float64 {
 		return usd
 	}
 	if volume <= 0 {
-		return float64(f.minBlocks)*f.blockCost + f.fixed + f.commit + f.fee
+		return float64(f.minBlocks)*f.blockCost + f.fixed + f.commit + f.fee, f.minBlocks
 	}
 	net := f.perToken - f.variable
 	full := int(min(math.Ceil(f.rates[0]*scale/f.capacity*(1-snap)), 1<<53))
@@ -125,21 +152,6 @@ func (f fast) split(volume float64) float64 {
 			}
 		}
 	}
-	return costs(min(max(n, f.minBlocks), f.maxBlocks))
-}
-
-// probability returns the share of the quantile paths on which alt costs less than now over the months, migration included
-// (cost model, section 8). Months that either cannot serve make a path one on which alt is not cheaper.
-func probability(now, alt fast, months [][]float64, migration float64) model.Fraction {
-	cheaper := 0
-	for j := range months[0] {
-		saved := -migration
-		for _, month := range months {
-			saved += now.at(month[j]) - alt.at(month[j])
-		}
-		if saved > 0 { // false for NaN
-			cheaper++
-		}
-	}
-	return model.Fraction(float64(cheaper) / float64(len(months[0])))
+	n = min(max(n, f.minBlocks), f.maxBlocks)
+	return costs(n), n
 }

@@ -14,6 +14,7 @@ type Priced struct {
 	Cost        *big.Rat // USD per month at the projected volume; nil when the option cannot be costed or cannot serve
 	Probability *big.Rat // of being cheaper than the current option; nil when unknown
 	Migration   *big.Rat // USD to move there; nil means 0
+	Waits       bool     // moving there now is worth less than waiting to know more (section 8)
 }
 
 // Choice is what the recommendation procedure answers.
@@ -25,8 +26,8 @@ type Choice struct {
 	SavingFraction *big.Rat // of the current cost; nil when that is zero or unknown
 }
 
-// Recommend runs the procedure of the cost model, section 11. Its cost basis is what each Priced.Cost says: avoidable cost
-// for the current option where that is a fleet. The reason is ReasonUnknown when the current option has no cost.
+// Recommend runs the procedure of the cost model, section 11, and last the rule on waiting of section 8. Its cost basis is what
+// each Priced.Cost says: avoidable cost for the current option where that is committed. The reason is ReasonUnknown when the current option has no cost.
 func Recommend(options []Priced, current string, p Policy) Choice {
 	var now, best *Priced
 	for i := range options {
@@ -64,6 +65,8 @@ func Recommend(options []Priced, current string, p Policy) Choice {
 		c.Reason = model.ReasonUncertain
 	case p.MaxPaybackMonths != nil && orZero(best.Migration).Cmp(new(big.Rat).Mul(c.Saving, p.MaxPaybackMonths)) > 0:
 		c.Reason = model.ReasonPaybackTooLong
+	case best.Waits:
+		c.Reason = model.ReasonWait
 	default:
 		c.Recommended, c.Reason = best.Name, model.ReasonSwitch
 	}

@@ -1,0 +1,120 @@
+package decide
+
+import (
+	"fmt"
+	"math/big"
+	"time"
+
+	"tipline/model"
+)
+
+// Commitment is what stays due of an option until a date, whether it is used or not: a reservation, or the capital of hardware
+// that is owned (cost model, section 4.10).
+type Commitment struct {
+	Until       time.Time // the first instant at which nothing is due any more
+	USDPerMonth *big.Rat  // nil means all of its GPU hours at the projected volume, or the minimum commitment of an API
+}
+
+// sunkCost is the part of the current option's cost that a decision to leave it cannot save.
+type sunkCost struct {
+	option string    // that the commitment is for: the current one, or the base of a current hybrid
+	until  time.Time // the first instant after it
+	usd    *big.Rat  // a month
+}
+
+// sink returns what stays due of now after at, nil when that is nothing.
+func sink(now *costed, options []Option, at time.Time) *sunkCost {
+	for _, o := range options {
+		c := o.Committed
+		if c == nil || !at.Before(c.Until) || o.Name != now.option.Name && o.Name != now.option.Base {
+			continue
+		}
+		s := &sunkCost{option: o.Name, until: c.Until, usd: c.USDPerMonth}
+		if s.usd == nil {
+			s.usd = now.committable(o.Hosting == model.API)
+		}
+		if s.usd != nil && s.usd.Sign() > 0 {
+			return s
+		}
+	}
+	return nil
+}
+
+// committable returns what of the median cost of c a commitment can be for: the minimum commitment of its API, or its GPU
+// hours; nil when c has neither.
+func (c *costed) committable(api bool) *big.Rat {
+	switch {
+	case c.median.usd == nil:
+	case api && c.prices != nil:
+		return orZero(c.linear.MinimumCommit)
+	case c.median.fleet != nil:
+		return c.median.fleet.CapacityCost
+	case c.median.hybrid != nil:
+		return new(big.Rat).Mul(big.NewRat(c.median.hybrid.Replicas, 1), c.fleet.BlockCost)
+	}
+	return nil
+}
+
+// bear takes s into account in what c compares with: an option that uses what is committed pays only what goes beyond it. A nil
+// s leaves c at its full cost.
+func (c *costed) bear(s *sunkCost) {
+	c.due, c.fast.sunk = c.median.usd, 0
+	if s == nil || c.median.usd == nil {
+		return
+	}
+	o := c.option
+	if s.option != o.Name && s.option != o.Base && s.option != o.Overflow {
+		return
+	}
+	c.fast.sinksAPI = o.Hosting == model.API || s.option == o.Overflow
+	if part := c.committable(c.fast.sinksAPI); part != nil {
+		c.due = new(big.Rat).Sub(c.median.usd, lesser(part, s.usd))
+		c.fast.sunk = float(s.usd)
+	}
+}
+
+// share returns which part of [from, to) lies before the end of s: 0 for a nil s.
+func (s *sunkCost) share(from, to time.Time) float64 {
+	switch {
+	case s == nil || !from.Before(s.until):
+		return 0
+	case !to.After(s.until):
+		return 1
+	}
+	return float64(s.until.Sub(from)) / float64(to.Sub(from))
+}
+
+// lastDay returns the last day on which s is due.
+func (s *sunkCost) lastDay() string { return s.until.AddDate(0, 0, -1).Format(time.DateOnly) }
+
+// commitment says what stays due, and what is to be done once it does no more.
+func (e explanation) commitment() *model.Commitment {
+	if e.sunk == nil || e.now.due == nil {
+		return nil
+	}
+	m := &model.Commitment{
+		Option: e.sunk.option, Until: e.sunk.lastDay(), AvoidableUSDPerMonth: usd(e.now.due), FullUSDPerMonth: usd(e.now.median.usd),
+		OptionAfter: e.after.Recommended, ReasonAfter: e.after.Reason,
+	}
+	m.USDPerMonth = usd(new(big.Rat).Sub(e.now.median.usd, e.now.due))
+	if e.after.Saving != nil {
+		m.SavingAfterUSDPerMonth = new(usd(e.after.Saving))
+	}
+	if m.Flips = e.after.Recommended != e.choice.Recommended; m.Flips {
+		m.ActBy = e.sunk.until.Add(-e.in.Policy.LeadTime).Format(time.DateOnly)
+	}
+	return m
+}
+
+// afterCommitment says what the end of the commitment changes; nothing when it changes no answer.
+func (e explanation) afterCommitment() []string {
+	if e.sunk == nil || e.after.Recommended == e.choice.Recommended || e.after.Recommended == "" {
+		return nil
+	}
+	then := fmt.Sprintf("staying on %s is then right", e.in.Current)
+	if e.after.Recommended != e.in.Current {
+		then = fmt.Sprintf("all of the %s that %s costs can be saved from then on, and a move to %s saves %s",
+			aMonth(e.now.median.usd), e.in.Current, e.after.Recommended, aMonth(orZero(e.after.Saving)))
+	}
+	return []string{fmt.Sprintf("the end of the commitment to %s on %s: %s", e.sunk.option, e.sunk.lastDay(), then)}
+}

@@ -1,0 +1,150 @@
+package decide
+
+import (
+	"math"
+	"time"
+
+	"tipline/model"
+	"tipline/model/cost"
+)
+
+// future is the months ahead on every quantile path, and what the current option costs in them (cost model, section 8).
+type future struct {
+	months  [][]float64 // tokens a month of each path
+	sunk    []float64   // share of each month in which what is committed stays due
+	now     [][]float64 // USD of the current option; NaN where it cannot serve
+	growth  float64     // by which a month discounts: 1 + r
+	wait    int         // months
+	current *costed
+}
+
+// newFuture returns the next twelve calendar months, or as many as the forecast has, each brought to cost.DefaultHours. A forecast
+// without any stands still at the next 30 days.
+func newFuture(in Input, now *costed, s *sunkCost) *future {
+	f := &future{current: now, wait: in.Policy.WaitMonths, growth: math.Pow(1+float(orZero(in.Policy.DiscountRate)), 1.0/monthsAYear)}
+	add := func(p model.Projection, from, to time.Time) {
+		f.months = append(f.months, perMonth(p))
+		f.sunk = append(f.sunk, s.share(from, to))
+	}
+	ahead := in.Forecast.Months
+	for _, m := range ahead[min(1, len(ahead)):] {
+		if len(f.months) < monthsAhead {
+			add(m, m.From, m.To)
+		}
+	}
+	for len(ahead) <= 1 && len(f.months) < monthsAhead {
+		from := in.Forecast.Origin.AddDate(0, len(f.months), 0)
+		add(in.Forecast.Next[model.Next30d], from, from.AddDate(0, 1, 0))
+	}
+	f.now = f.costs(now)
+	return f
+}
+
+const monthsAYear = 12
+
+// perMonth returns the paths of p at the length of cost.DefaultHours; a span without an end is 30 days.
+func perMonth(p model.Projection) []float64 {
+	length := p.To.Sub(p.From).Hours()
+	if length <= 0 {
+		length = hours30d
+	}
+	paths := make([]float64, 0, len(p.Total))
+	for _, tokens := range p.Total.Paths() {
+		paths = append(paths, float64(tokens)*float(cost.DefaultHours)/length)
+	}
+	return paths
+}
+
+// costs returns what c costs in every month on every path, without what stays due in any case.
+func (f *future) costs(c *costed) [][]float64 {
+	all := make([][]float64, len(f.months))
+	paths := make([]float64, len(f.months)*len(f.months[0]))
+	for t, month := range f.months {
+		all[t], paths = paths[:len(month):len(month)], paths[len(month):]
+		for j, volume := range month {
+			all[t][j] = c.fast.due(volume, f.sunk[t])
+		}
+	}
+	return all
+}
+
+// saved returns what alt saves in every month on every path.
+func (f *future) saved(alt *costed) [][]float64 {
+	saved := f.costs(alt)
+	for t, month := range saved {
+		for j := range month {
+			month[j] = f.now[t][j] - month[j]
+		}
+	}
+	return saved
+}
+
+// probability returns the share of the paths on which more is saved over the months than a move costs. Months that either cannot
+// serve make a path one on which alt is not cheaper.
+func probability(saved [][]float64, migration float64) model.Fraction {
+	cheaper := 0
+	for j := range saved[0] {
+		sum := -migration
+		for _, month := range saved {
+			sum += month[j]
+		}
+		if sum > 0 { // false for NaN
+			cheaper++
+		}
+	}
+	return model.Fraction(float64(cheaper) / float64(len(saved[0])))
+}
+
+// prospect weighs moving now, waiting and staying over the paths, each of which is equally likely, as Weigh and Outlay do exactly
+// for scenarios that are given. It is nil when some month of some path has no cost: what is not known is not nothing.
+func (f *future) prospect(saved [][]float64, migration float64) *model.Prospect {
+	p := &model.Prospect{Months: len(saved), UpfrontUSD: model.USD(migration), WaitMonths: f.wait}
+	paths := float64(len(saved[0]))
+	for j := range saved[0] {
+		now, later, factor := -migration, 0.0, 1.0
+		if f.wait == 0 {
+			later = -migration
+		}
+		for t := range saved {
+			factor *= f.growth
+			present := saved[t][j] / factor
+			now += present
+			if t+1 > f.wait {
+				later += present
+			}
+			if t+1 == f.wait {
+				later -= migration / factor
+			}
+		}
+		if now != now { // NaN
+			return nil
+		}
+		p.NPVUSD += model.USD(now / paths)
+		p.RegretStayUSD += model.USD(max(0, now) / paths)
+		p.RegretSwitchUSD += model.USD(max(0, -now) / paths)
+		p.NPVAfterWaitUSD += model.USD(max(0, later) / paths)
+	}
+	p.ValueOfWaitingUSD = p.NPVAfterWaitUSD - max(0, p.NPVUSD)
+	p.Advice = advice(p.NPVUSD > 0, p.ValueOfWaitingUSD > 0)
+	median := len(saved[0]) / 2
+	p.CumulativeUSD, p.PaidBackAfter = paidBack(saved, median, migration)
+	return p
+}
+
+// paidBack returns what path j has saved at the end, migration paid, and the months after which it first has saved that: by linear
+// interpolation within the month, nil when it never has.
+func paidBack(saved [][]float64, j int, migration float64) (cumulative model.USD, after *float64) {
+	sum := -migration
+	for t := range saved {
+		before := sum
+		sum += saved[t][j]
+		if after == nil && sum >= 0 {
+			months := float64(t)
+			if saved[t][j] > 0 {
+				months -= before / saved[t][j]
+			}
+			after = &months
+		}
+	}
+	return model.USD(sum), after
+}

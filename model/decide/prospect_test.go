@@ -1,0 +1,110 @@
+package decide
+
+import (
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"testing"
+
+	"tipline/model"
+)
+
+func near(got, want float64) bool { return math.Abs(got-want) <= 1e-9*(1+math.Abs(want)) }
+
+// TestProspectAgreesWithWeigh holds the float form over the paths to the exact one for scenarios, and so to the published cases.
+func TestProspectAgreesWithWeigh(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(31, 2))
+	for range draws {
+		months, paths := 1+r.IntN(12), oneOf(r, 1, 3, 19)
+		saved := make([][]float64, months)
+		scenarios := make([]Scenario, paths)
+		for j := range scenarios {
+			scenarios[j] = Scenario{Probability: big.NewRat(1, int64(paths)), Savings: make([]*big.Rat, months)}
+		}
+		for i := range saved {
+			saved[i] = make([]float64, paths)
+			for j := range scenarios {
+				scenarios[j].Savings[i] = dollars(r, -3_000, 9_000)
+				saved[i][j] = float(scenarios[j].Savings[i])
+			}
+		}
+		migration, rate, wait := dollars(r, 0, 50_000), big.NewRat(r.Int64N(100), 10_000), r.IntN(14)
+		f := future{growth: 1 + float(rate), wait: wait}
+		got, want := f.prospect(saved, float(migration)), Weigh(scenarios, migration, wait, rate)
+		for _, pair := range []struct {
+			name string
+			got  model.USD
+			want *big.Rat
+		}{
+			{"npv", got.NPVUSD, want.NPVNow},
+			{"npv after the wait", got.NPVAfterWaitUSD, want.NPVWait},
+			{"value of waiting", got.ValueOfWaitingUSD, want.WaitingWorth},
+			{"regret of moving", got.RegretSwitchUSD, want.RegretNow},
+			{"regret of staying", got.RegretStayUSD, want.RegretStay},
+		} {
+			if math.Abs(float64(pair.got)-float(pair.want)) > 1e-6 {
+				t.Fatalf("%s of %v for %v: got %v, want %v", pair.name, saved, migration, pair.got, float(pair.want))
+			}
+		}
+		if math.Abs(float(want.WaitingWorth)) > 1e-6 && math.Abs(float(want.NPVNow)) > 1e-6 && got.Advice != want.Advice {
+			t.Fatalf("advice: got %s, want %s for %+v", got.Advice, want.Advice, got)
+		}
+		back := Outlay{Upfront: migration, Savings: scenarios[paths/2].Savings}.Payback()
+		if math.Abs(float64(got.CumulativeUSD)-float(back.Cumulative)) > 1e-6 || (got.PaidBackAfter == nil) != (back.Month == 0) {
+			t.Fatalf("median path %v for %v: got %+v, want %+v", scenarios[paths/2].Savings, migration, got, back)
+		}
+		if got.PaidBackAfter != nil && math.Abs(*got.PaidBackAfter-float(back.Fractional)) > 1e-9 {
+			t.Fatalf("median path: paid back after %v months, want %v", *got.PaidBackAfter, float(back.Fractional))
+		}
+	}
+}
+
+// TestWaitingIsWorthSomething is example F of the cost model: 45,000 for 9,000 or −1,500 a month, each as likely as the other.
+func TestWaitingIsWorthSomething(t *testing.T) {
+	t.Parallel()
+	saved := make([][]float64, 12)
+	for i := range saved {
+		saved[i] = []float64{9000, -1500}
+	}
+	f := future{growth: 1, wait: 3}
+	p := f.prospect(saved, 45_000)
+	if p.NPVUSD != 0 || p.ValueOfWaitingUSD != 18_000 || p.Advice != model.AdviceWait || p.RegretSwitchUSD != 31_500 || p.RegretStayUSD != 31_500 {
+		t.Errorf("got %+v, want a move worth nothing and a wait worth 18,000", p)
+	}
+	saved[7][1] = math.NaN()
+	if p := f.prospect(saved, 45_000); p != nil {
+		t.Errorf("a month that cannot be served: got %+v, want nothing", p)
+	}
+}
+
+// TestProspectOfASteadySaving compares with an annuity: what self saves every month of a volume that stands still.
+func TestProspectOfASteadySaving(t *testing.T) {
+	t.Parallel()
+	options := four("3")
+	options[3].MigrationCost = rat("100000")
+	f := projection(2e10, 0, 0)
+	for i := range f.Months { // each at the same rate, to the token
+		hours := f.Months[i].To.Sub(f.Months[i].From).Hours()
+		for j := range f.Months[i].Total {
+			f.Months[i].Total[j] = model.Tokens(2e10 * hours / 720)
+		}
+	}
+	in := input(f, options)
+	in.Policy.DiscountRate, in.Policy.WaitMonths = rat("0.08"), 3
+	p := Decide(in).Options[3].Prospect
+	saving := 3*2e10*730/720/1e6 - (4*7.98*730 + 9387) // see TestDecideByHand
+	r := math.Pow(1.08, 1.0/12) - 1
+	annuity := func(months int) float64 { return saving * (1 - math.Pow(1+r, -float64(months))) / r }
+	npv := annuity(12) - 100_000
+	later := annuity(12) - annuity(3) - 100_000/math.Pow(1+r, 3)
+	if !near(float64(p.NPVUSD), npv) || !near(float64(p.NPVAfterWaitUSD), later) || !near(float64(p.ValueOfWaitingUSD), later-npv) {
+		t.Errorf("got %+v, want %v now and %v after the wait", p, npv, later)
+	}
+	if p.PaidBackAfter == nil || !near(*p.PaidBackAfter, 100_000/saving) || !near(float64(p.CumulativeUSD), 12*saving-100_000) {
+		t.Errorf("got %+v, want it paid back after %v months", p, 100_000/saving)
+	}
+	if p.RegretSwitchUSD != 0 || !near(float64(p.RegretStayUSD), npv) || p.Advice != model.AdviceSwitchNow || p.Months != 12 || p.UpfrontUSD != 100_000 {
+		t.Errorf("got %+v, want no regret of moving now", p)
+	}
+}
