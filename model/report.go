@@ -74,9 +74,10 @@ type MonthProjection struct {
 type OptionCost struct {
 	Option                    string          `json:"option"`
 	Hosting                   Hosting         `json:"kind"`
-	USDPerMonth               *Quantiles[USD] `json:"usd_per_month"` // null when it has no cost: see Warnings and Infeasible
-	USDPerMTok                *USDPerMTok     `json:"usd_per_mtok"`  // at the median volume; null when the volume is zero
-	Blocked                   []string        `json:"blocked"`       // constraint codes (cost model, section 9); empty when allowed
+	USDPerMonth               *Quantiles[USD] `json:"usd_per_month"`                     // null when it has no cost: see Warnings and Infeasible
+	USDPerMTok                *USDPerMTok     `json:"usd_per_mtok"`                      // at the median volume; null when the volume is zero
+	Blocked                   []string        `json:"blocked"`                           // constraint codes (cost model, section 9); empty when allowed
+	ExclusionUSDPerMonth      *USD            `json:"exclusion_usd_per_month,omitempty"` // what it costs that it is blocked: 0 when the allowed ones are no dearer
 	Infeasible                string          `json:"infeasible,omitempty"`
 	Replicas                  *int64          `json:"replicas,omitempty"` // at the median volume, spares included
 	OwnShareRatio             *Fraction       `json:"own_share_ratio,omitempty"`
@@ -195,22 +196,23 @@ const (
 
 // Decision is the verdict of one evaluation on one workload.
 type Decision struct {
-	ID                 string          `json:"id"`             // names the receipt
-	Recommendation     string          `json:"recommendation"` // Stay, Move or Unknown
-	Option             string          `json:"option"`         // the option to be on; empty when unknown or none is feasible
-	Hosting            Hosting         `json:"hosting,omitempty"`
-	Reason             string          `json:"reason"`
-	Because            string          `json:"because"` // one sentence with the numbers that decided
-	Best               string          `json:"best,omitempty"`
-	SavingUSDPerMonth  *Quantiles[USD] `json:"saving_usd_per_month"` // of Best against the current option; null when unknown
-	SavingRatio        *Fraction       `json:"saving_ratio"`
-	ProbabilityCheaper *Fraction       `json:"probability_cheaper"`
-	PaybackMonths      *float64        `json:"payback_months"`       // null: it does not pay back, or there is nothing to pay
-	Prospect           *Prospect       `json:"prospect,omitempty"`   // of moving to Best
-	Commitment         *Commitment     `json:"commitment,omitempty"` // of the current option; absent when nothing is committed
-	RuleOfThumb        string          `json:"rule_of_thumb"`
-	DiffersBecause     string          `json:"differs_because,omitempty"`
-	WouldChange        []string        `json:"would_change"` // sentences: which input at which value flips the answer
+	ID                 string            `json:"id"`             // names the receipt
+	Recommendation     string            `json:"recommendation"` // Stay, Move or Unknown
+	Option             string            `json:"option"`         // the option to be on; empty when unknown or none is feasible
+	Hosting            Hosting           `json:"hosting,omitempty"`
+	Reason             string            `json:"reason"`
+	Because            string            `json:"because"` // one sentence with the numbers that decided
+	Best               string            `json:"best,omitempty"`
+	SavingUSDPerMonth  *Quantiles[USD]   `json:"saving_usd_per_month"` // of Best against the current option; null when unknown
+	SavingRatio        *Fraction         `json:"saving_ratio"`
+	ProbabilityCheaper *Fraction         `json:"probability_cheaper"`
+	PaybackMonths      *float64          `json:"payback_months"`        // null: it does not pay back, or there is nothing to pay
+	Prospect           *Prospect         `json:"prospect,omitempty"`    // of moving to Best
+	Commitment         *Commitment       `json:"commitment,omitempty"`  // of the current option; absent when nothing is committed
+	Constraints        []ConstraintPrice `json:"constraints,omitempty"` // those that block an option
+	RuleOfThumb        string            `json:"rule_of_thumb"`
+	DiffersBecause     string            `json:"differs_because,omitempty"`
+	WouldChange        []string          `json:"would_change"` // sentences: which input at which value flips the answer
 }
 
 // Commitment is what stays due of the current option until a date, whatever is decided, and what the answer is from then on: until
@@ -226,6 +228,14 @@ type Commitment struct {
 	SavingAfterUSDPerMonth *USD   `json:"saving_after_usd_per_month"`
 	Flips                  bool   `json:"flips"`            // the recommendation changes on that day
 	ActBy                  string `json:"act_by,omitempty"` // 2006-01-02: the end less the lead time, where it changes
+}
+
+// ConstraintPrice is what one hard constraint costs (cost model, section 9).
+type ConstraintPrice struct {
+	Code        string   `json:"code"`
+	Blocks      []string `json:"blocks"`        // the options that it blocks, others beside it or not
+	BestWithout string   `json:"best_without"`  // the cheapest option if it were not demanded; empty when there is none either
+	USDPerMonth *USD     `json:"usd_per_month"` // cost of the cheapest with it less that of the cheapest without it; null when nothing is allowed with it
 }
 
 // Drift is an input that moved since the last announced decision.

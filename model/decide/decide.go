@@ -60,7 +60,9 @@ func Decide(in Input) Verdict {
 	e.best = find(all, e.choice.Best)
 	v := Verdict{}
 	for _, c := range all {
-		v.Options = append(v.Options, c.summary(in, d, now))
+		o := c.summary(in, d, now)
+		o.ExclusionUSDPerMonth = e.exclusionPrice(c)
+		v.Options = append(v.Options, o)
 	}
 	v.Decision = e.decision(v.Options)
 	if subject := e.subject(); subject != nil {

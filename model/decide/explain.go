@@ -38,8 +38,9 @@ type explanation struct {
 func (e explanation) decision(options []model.OptionCost) model.Decision {
 	d := model.Decision{
 		Option: e.choice.Recommended, Reason: e.choice.Reason, Best: e.choice.Best, Because: e.because(),
-		WouldChange: slices.Insert(e.wouldChange(), 0, e.afterCommitment()...), Commitment: e.commitment(),
+		WouldChange: slices.Insert(e.wouldChange(), 0, e.afterCommitment()...), Commitment: e.commitment(), Constraints: e.constraintPrices(),
 	}
+	d.WouldChange = append(d.WouldChange, e.lifted(d.Constraints)...)
 	switch {
 	case e.choice.Reason == model.ReasonUnknown, e.choice.Reason == model.ReasonNoFeasibleOption:
 		d.Recommendation = model.Unknown
