@@ -5,11 +5,12 @@ import "time"
 // Report is everything one cycle found. It is never changed once published. Its JSON form is the one that
 // `tipline report -o json` prints and GET /api/v1/report serves; a value that is not known is null or absent.
 type Report struct {
-	AsOf       time.Time        `json:"as_of"`
-	ConfigHash string           `json:"config_hash"`
-	Sources    []SourceReport   `json:"sources"`
-	Workloads  []WorkloadReport `json:"workloads"`
-	Warnings   []Warning        `json:"warnings"`
+	AsOf         time.Time        `json:"as_of"`
+	ConfigHash   string           `json:"config_hash"`
+	Sources      []SourceReport   `json:"sources"`
+	Workloads    []WorkloadReport `json:"workloads"`
+	SharedFleets []SharedFleet    `json:"shared_fleets"` // that workloads would pay less for together, the largest saving first
+	Warnings     []Warning        `json:"warnings"`
 }
 
 // SourceReport says how one source answered in the cycle.
@@ -115,6 +116,27 @@ type Prospect struct {
 	PaidBackAfter     *float64 `json:"paid_back_after_months"`    // on the median course, undiscounted; null: not within Months
 	CumulativeUSD     USD      `json:"cumulative_usd_at_horizon"` // on the median course, undiscounted, migration included
 	Advice            string   `json:"advice"`                    // AdviceSwitchNow, AdviceWait or AdviceStay
+}
+
+// SharedFleet is a fleet that several workloads would pay less for together than each does for its best option alone (cost model,
+// section 4.11). It is a finding beside the verdicts on single workloads, which it does not change.
+type SharedFleet struct {
+	Option                string   `json:"option"`
+	Hosting               Hosting  `json:"kind"`
+	Workloads             []string `json:"workloads"`             // that share it
+	Replicas              int64    `json:"replicas"`              // spares included
+	PeakReplicas          float64  `json:"peak_replicas"`         // that the highest hour of all of them together takes
+	SumOfPeaksReplicas    float64  `json:"sum_of_peaks_replicas"` // that their own highest hours take, which need not coincide
+	PeakHour              string   `json:"peak_hour"`             // of the week, for example "Tuesday 14:00 UTC"
+	USDPerMonth           USD      `json:"usd_per_month"`         // at the median volumes; the three below make it up
+	CapacityUSDPerMonth   USD      `json:"capacity_usd_per_month"`
+	OperationsUSDPerMonth USD      `json:"operations_usd_per_month"` // once
+	VariableUSDPerMonth   USD      `json:"variable_usd_per_month"`
+	AloneUSDPerMonth      USD      `json:"alone_usd_per_month"`   // of the best option of each alone, added up
+	CurrentUSDPerMonth    *USD     `json:"current_usd_per_month"` // of the current options, added up; null when one is not known
+	SavingUSDPerMonth     USD      `json:"saving_usd_per_month"`  // against the best option of each alone
+	MigrationUSD          USD      `json:"migration_usd"`         // to move those there that are not on it, once
+	Because               string   `json:"because"`               // one sentence with the numbers
 }
 
 // CostPart is one term of a cost.

@@ -132,6 +132,9 @@ func notes(report *model.Report) []string {
 			}
 		}
 	}
+	for _, f := range report.SharedFleets {
+		lines = append(lines, "shared fleet: "+f.Because)
+	}
 	for _, warning := range report.Warnings {
 		lines = append(lines, warning.Text)
 	}

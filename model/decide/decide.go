@@ -58,7 +58,7 @@ func Decide(in Input) Verdict {
 	}
 	e.choice = e.choose(e.sunk)
 	e.best = find(all, e.choice.Best)
-	v := Verdict{}
+	v := Verdict{found: &e}
 	for _, c := range all {
 		o := c.summary(in, d, now)
 		o.ExclusionUSDPerMonth = e.exclusionPrice(c)

@@ -109,4 +109,6 @@ type Verdict struct {
 	Options   []model.OptionCost // one for every candidate, in the order given
 	Crossover *model.Crossover   // of the option that the decision is about
 	Decision  model.Decision     // without its id, which the receipt gives
+
+	found *explanation // what Share builds on; nil when nothing could be compared
 }

@@ -59,10 +59,11 @@ func named(found []metered) []metered {
 	return merged
 }
 
-// evaluate projects one workload, costs its options and decides. It never fails: what is missing is said in the report.
-func evaluate(m metered, cfg *config.Config, now time.Time) model.WorkloadReport {
+// evaluate projects one workload, costs its options and decides. It never fails: what is missing is said in the report, and the
+// verdict is then empty.
+func evaluate(m metered, cfg *config.Config, now time.Time) (w model.WorkloadReport, v decide.Verdict) {
 	u := m.usage.Until(now)
-	w := model.WorkloadReport{
+	w = model.WorkloadReport{
 		Workload: u.Workload,
 		Source:   u.Source,
 		Labels:   u.Labels,
@@ -72,10 +73,10 @@ func evaluate(m metered, cfg *config.Config, now time.Time) model.WorkloadReport
 		Drift:    []model.Drift{},
 		Warnings: append([]model.Warning{}, u.Warnings...),
 	}
-	unknown := func(code, text string) model.WorkloadReport {
+	unknown := func(code, text string) (model.WorkloadReport, decide.Verdict) {
 		w.Decision = model.Decision{Recommendation: model.Unknown, Reason: model.ReasonUnknown, Because: text, WouldChange: []string{}}
 		w.Warnings = append(w.Warnings, model.Warning{Code: code, Text: text})
-		return w
+		return w, decide.Verdict{}
 	}
 	projected, ok := forecast.Project(u, now.Truncate(time.Hour))
 	if !ok {
@@ -88,7 +89,7 @@ func evaluate(m metered, cfg *config.Config, now time.Time) model.WorkloadReport
 	if m.stanza.Current == "" {
 		return unknown("NO_OPTIONS", "the configuration names no current option for this workload: add it to workloads or to defaults")
 	}
-	v := decide.Decide(decide.Input{
+	v = decide.Decide(decide.Input{
 		Workload:    w.Workload,
 		Constraints: m.stanza.Constraints,
 		Current:     m.stanza.Current,
@@ -111,7 +112,7 @@ func evaluate(m metered, cfg *config.Config, now time.Time) model.WorkloadReport
 		return unknown("THIN_HISTORY", fmt.Sprintf("%.0f hours have been measured, want %.0f before anything is decided (policy.min_history)",
 			hours.Hours(), cfg.Policy.MinHistory.Hours()))
 	}
-	return w
+	return w, v
 }
 
 // summarize says what was measured of u up to now.

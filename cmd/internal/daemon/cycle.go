@@ -10,6 +10,7 @@ import (
 
 	"tipline/collector"
 	"tipline/model"
+	"tipline/model/decide"
 )
 
 // Cycle fetches the hours that history lacks, evaluates every workload, moves the alert states and publishes the report.
@@ -120,16 +121,19 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 		Workloads:  []model.WorkloadReport{},
 		Warnings:   []model.Warning{},
 	}
+	var verdicts []decide.Verdict
 	for _, m := range named(found) {
-		w := d.evaluateSafely(m, now)
+		w, v := d.evaluateSafely(m, now)
+		verdicts = append(verdicts, v)
 		w.Decision.ID = receiptID(w, report)
 		report.Workloads = append(report.Workloads, w)
 	}
+	report.SharedFleets = decide.Share(verdicts)
 	return report
 }
 
 // evaluateSafely evaluates m; a panic spoils that workload only.
-func (d *Daemon) evaluateSafely(m metered, now time.Time) (w model.WorkloadReport) {
+func (d *Daemon) evaluateSafely(m metered, now time.Time) (w model.WorkloadReport, v decide.Verdict) {
 	defer func() {
 		if p := recover(); p != nil {
 			d.options.Log.Error("evaluation panicked", "workload", m.usage.Workload, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))

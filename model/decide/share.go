@@ -1,0 +1,258 @@
+package decide
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"tipline/model"
+	"tipline/model/cost"
+)
+
+// hoursOfWeek is how many hours from Monday 00:00 UTC a load profile has.
+const hoursOfWeek = 168
+
+// tenant is a workload as a fleet that it may share sees it. The load is in replicas, so that workloads whose requests take a replica
+// differently long can be added up.
+type tenant struct {
+	workload  string
+	fleet     *costed
+	peak      float64              // replicas that its own peak takes
+	load      [hoursOfWeek]float64 // replicas that each hour of the week takes; the highest of them is peak
+	variable  float64              // USD a month that really vary with its volume
+	alone     float64              // USD a month of the best option without sharing
+	now       float64              // USD a month of the current option; NaN when that is not known
+	migration float64              // USD to move there, once
+	fleetPays bool                 // alone it is best served by replicas of its own, in part or in whole
+}
+
+// pooled is a fleet with the tenants it serves best.
+type pooled struct {
+	tenants  []tenant
+	replicas int64
+	peak     float64 // replicas that the highest hour takes
+	hour     int     // of the week, in which that is
+	capacity float64 // USD a month
+	usd      float64 // a month, operations and variable cost included
+	saving   float64 // USD a month against the best option of each tenant alone
+}
+
+// Share returns the fleets that the workloads of verdicts would pay less for together than each does for its best option alone,
+// the largest saving first (cost model, section 4.11). Workloads may share replicas when the same option may serve them with the
+// same weights, in the same regions and within the same limit of latency. The fleet is sized for the hour of the week in which
+// their loads together are highest, never for the sum of their peaks, and its operations are paid once. A workload is in
+// one fleet at most. The order of verdicts does not matter.
+func Share(verdicts []Verdict) []model.SharedFleet {
+	groups := map[string][]tenant{}
+	for _, v := range verdicts {
+		if v.found == nil {
+			continue
+		}
+		for _, c := range v.found.all {
+			if t, key, ok := v.found.tenant(c); ok {
+				groups[key] = append(groups[key], t)
+			}
+		}
+	}
+	fleets := []model.SharedFleet{}
+	for {
+		best := mostSaving(groups)
+		if best == nil {
+			return fleets
+		}
+		fleets = append(fleets, best.report())
+		taken := map[string]bool{}
+		for _, t := range best.tenants {
+			taken[t.workload] = true
+		}
+		for key, group := range groups {
+			groups[key] = slices.DeleteFunc(group, func(t tenant) bool { return taken[t.workload] })
+		}
+	}
+}
+
+// mostSaving returns what saves most of all that the groups allow, nil when none saves anything.
+func mostSaving(groups map[string][]tenant) (best *pooled) {
+	bestKey := ""
+	for key, group := range groups {
+		p := pool(group)
+		if p == nil {
+			continue
+		}
+		if best == nil || p.saving > best.saving || p.saving == best.saving && key < bestKey {
+			best, bestKey = p, key
+		}
+	}
+	return best
+}
+
+// tenant returns the workload as a tenant of c, with a key that it shares with those that c may serve on the same replicas. It is
+// false when c is no fleet, is not allowed, or when the workload's best option has no cost.
+func (e *explanation) tenant(c *costed) (t tenant, key string, ok bool) {
+	isFleet := c.option.Hosting == model.SelfHosted || c.option.Hosting == model.CloudManaged
+	if !isFleet || c.problem != "" || len(c.blocked) > 0 || e.best == nil {
+		return tenant{}, "", false
+	}
+	volume := float(e.demand.median)
+	t = tenant{
+		workload: e.in.Workload, fleet: c, peak: volume / float(c.fleet.PerReplica), variable: volume * float(c.fleet.Variable) / 1e6,
+		alone: float(e.best.due), now: math.NaN(), fleetPays: e.best.option.Hosting != model.API,
+	}
+	if e.now.due != nil {
+		t.now = float(e.now.due)
+	}
+	if c != e.now {
+		t.migration = float(orZero(c.option.MigrationCost))
+	}
+	profile := e.in.Forecast.HourOfWeek
+	highest := slices.Max(profile[:])
+	for h, share := range profile {
+		t.load[h] = t.peak
+		if highest > 0 && !e.in.Constraints.Batch { // what can wait fills the hours evenly
+			t.load[h] *= share / highest
+		}
+	}
+	// A workload's own peak is above that of its average week: the ratio of the two is kept in every hour. How far a replica may be
+	// loaded is what tells one class of latency from another.
+	utilization := targetUtilization(e.in.Constraints)
+	return t, strings.Join([]string{c.option.Name, e.weights(c), strings.Join(e.regions(c), ","), utilization.RatString()}, "\x00"), true
+}
+
+// weights names the weights that c would have to hold for the workload.
+func (e *explanation) weights(c *costed) string {
+	demanded := e.in.Constraints.Model
+	switch {
+	case e.in.Constraints.FineTuned && demanded == "":
+		return "of " + e.in.Workload // its own, whatever they are
+	case e.in.Constraints.FineTuned:
+		return "fine-tuned " + demanded
+	case demanded == "" && len(c.option.Models) > 0:
+		return c.option.Models[0]
+	}
+	return demanded
+}
+
+// regions returns in which of its regions c may serve the workload.
+func (e *explanation) regions(c *costed) []string {
+	regions := slices.Clone(c.option.Regions)
+	if demanded := e.in.Constraints.Residency; len(demanded) > 0 {
+		regions = slices.DeleteFunc(regions, func(r string) bool { return !slices.Contains(demanded, r) })
+	}
+	slices.Sort(regions)
+	return regions
+}
+
+// pool returns the fleet for those of the group that save most by sharing it, nil when no two of them save anything. Those whose
+// best option alone costs most for each replica that they take come first; every number of them is tried.
+func pool(group []tenant) *pooled {
+	sorted := slices.Clone(group)
+	slices.SortFunc(sorted, func(a, b tenant) int {
+		if by := cmp.Compare((b.alone-b.variable)/b.peak, (a.alone-a.variable)/a.peak); by != 0 {
+			return by
+		}
+		return cmp.Compare(a.workload, b.workload)
+	})
+	var best *pooled
+	var load [hoursOfWeek]float64
+	var alone, variable float64
+	for i, t := range sorted {
+		for h := range load {
+			load[h] += t.load[h]
+		}
+		alone, variable = alone+t.alone, variable+t.variable
+		p, feasible := sized(t.fleet.fleet, load)
+		p.usd = p.capacity + float(t.fleet.fleet.Fixed) + variable
+		p.saving = alone - p.usd
+		if i > 0 && feasible && p.saving > 0 && (best == nil || p.saving > best.saving) {
+			p.tenants = sorted[:i+1]
+			best = &p
+		}
+	}
+	return best
+}
+
+// sized returns the fleet that the loads of the hours of a week take, and false when its quota does not allow it.
+func sized(f *cost.Fleet, load [hoursOfWeek]float64) (p pooled, feasible bool) {
+	for h, replicas := range load {
+		if replicas > p.peak {
+			p.peak, p.hour = replicas, h
+		}
+	}
+	s := f.Shape()
+	needed := math.Ceil(p.peak * (1 - snap))
+	p.replicas = int64(max(float64(s.MinReplicas), needed)) + s.SpareReplicas
+	blocks := math.Ceil(float64(p.replicas) / float64(s.ReplicasPerBlock))
+	p.capacity = blocks * float(f.BlockCost)
+	if needed > 1<<53 { // see cost.Fleet.At
+		return p, false
+	}
+	if s.MaxVolume != nil {
+		most := math.Floor(float(s.MaxVolume)/float(f.PerReplica)*(1+snap)) + float64(s.SpareReplicas)
+		return p, float64(p.replicas) <= most
+	}
+	return p, true
+}
+
+// report says what p is and what it saves.
+func (p *pooled) report() model.SharedFleet {
+	c := p.tenants[0].fleet
+	f := model.SharedFleet{
+		Option: c.option.Name, Hosting: c.option.Hosting, Workloads: []string{}, Replicas: p.replicas, PeakReplicas: p.peak,
+		PeakHour: hourText(p.hour), CapacityUSDPerMonth: model.USD(p.capacity), OperationsUSDPerMonth: usd(c.fleet.Fixed),
+		USDPerMonth: model.USD(p.usd), SavingUSDPerMonth: model.USD(p.saving),
+	}
+	var now float64
+	pays := 0
+	for _, t := range p.tenants {
+		f.Workloads = append(f.Workloads, t.workload)
+		f.SumOfPeaksReplicas += t.peak
+		f.AloneUSDPerMonth += model.USD(t.alone)
+		f.VariableUSDPerMonth += model.USD(t.variable)
+		f.MigrationUSD += model.USD(t.migration)
+		now += t.now
+		if t.fleetPays {
+			pays++
+		}
+	}
+	slices.Sort(f.Workloads)
+	if !math.IsNaN(now) {
+		f.CurrentUSDPerMonth = new(model.USD(now))
+	}
+	f.Because = because(f, pays)
+	return f
+}
+
+// because says in one sentence what sharing saves.
+func because(f model.SharedFleet, pays int) string {
+	alone := "none of them is served best by a fleet alone"
+	if pays > 0 {
+		alone = fmt.Sprintf("alone %d of them are served best by a fleet of their own", pays)
+		if pays == 1 {
+			alone = "alone 1 of them is served best by a fleet of its own"
+		}
+	}
+	replicas := "1 replica"
+	if f.Replicas != 1 {
+		replicas = fmt.Sprintf("%d replicas", f.Replicas)
+	}
+	return fmt.Sprintf("%s may share %s: %s; together on %s they cost %s a month instead of %s, a saving of %s (their peaks add up to %.2f replicas, the highest hour together, %s, takes %.2f)",
+		listed(f.Workloads), f.Option, alone, replicas, model.FormatUSD(f.USDPerMonth), model.FormatUSD(f.AloneUSDPerMonth), model.FormatUSD(f.SavingUSDPerMonth),
+		f.SumOfPeaksReplicas, f.PeakHour, f.PeakReplicas)
+}
+
+// listed names the first of names and how many more there are.
+func listed(names []string) string {
+	const most = 4
+	if len(names) <= most {
+		return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:most-1], ", "), len(names)-most+1)
+}
+
+// hourText names an hour of the week, counted from Monday 00:00 UTC.
+func hourText(h int) string {
+	return fmt.Sprintf("%s %02d:00 UTC", time.Weekday((h/24+1)%7), h%24)
+}
