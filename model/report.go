@@ -171,18 +171,45 @@ const (
 
 // Crossover says at which monthly volumes an option is cheaper than an API, and where the projected volume stands.
 type Crossover struct {
-	Option                  string     `json:"option"`
-	Against                 string     `json:"against"` // the API option it is compared with
-	Reason                  string     `json:"reason"`
-	Intervals               []Interval `json:"intervals"`
-	FirstTokensPerMonth     *Tokens    `json:"first_tokens_per_month"`     // null: never
-	PermanentTokensPerMonth *Tokens    `json:"permanent_tokens_per_month"` // null: never for good
-	State                   string     `json:"state"`
-	NextBoundary            *Tokens    `json:"next_boundary_tokens_per_month"`
-	RatioToBoundary         *float64   `json:"ratio_to_boundary"`
-	MonthsToBoundary        *float64   `json:"months_to_boundary"`
-	CrossesOn               string     `json:"crosses_on,omitempty"` // 2006-01-02, at the median
-	ActBy                   string     `json:"act_by,omitempty"`     // 2006-01-02: crossing date of the upper quantile less the lead time
+	Option                  string        `json:"option"`
+	Against                 string        `json:"against"` // the API option it is compared with
+	Reason                  string        `json:"reason"`
+	Intervals               []Interval    `json:"intervals"`
+	FirstTokensPerMonth     *Tokens       `json:"first_tokens_per_month"`     // null: never
+	PermanentTokensPerMonth *Tokens       `json:"permanent_tokens_per_month"` // null: never for good
+	State                   string        `json:"state"`
+	NextBoundary            *Tokens       `json:"next_boundary_tokens_per_month"`
+	RatioToBoundary         *float64      `json:"ratio_to_boundary"`
+	MonthsToBoundary        *float64      `json:"months_to_boundary"`
+	SmoothTokensPerMonth    *Tokens       `json:"smooth_tokens_per_month,omitempty"` // where both would cost the same if capacity were bought by the token
+	Elasticities            *Elasticities `json:"elasticities,omitempty"`            // of that volume
+	Fragile                 bool          `json:"fragile"`                           // a small error of an input moves it far
+	Tornado                 []Swing       `json:"tornado,omitempty"`                 // of the option that the decision is about; the widest first
+	CrossesOn               string        `json:"crosses_on,omitempty"`              // 2006-01-02, at the median
+	ActBy                   string        `json:"act_by,omitempty"`                  // 2006-01-02: crossing date of the upper quantile less the lead time
+}
+
+// Elasticities says by how many percent the smooth crossing moves for each percent by which an input does (cost model, section 12).
+type Elasticities struct {
+	Operations   float64 `json:"operations"`
+	APIPrice     float64 `json:"api_price"`
+	GPUPrice     float64 `json:"gpu_price"`
+	Throughput   float64 `json:"throughput"`
+	VariableCost float64 `json:"variable_cost"`
+}
+
+// Swing is what becomes of a comparison of a fleet with an API when one input is at either end of its range and the others are as
+// they are. The staircase does not react inside a step, then jumps: the elasticities say nothing of that.
+type Swing struct {
+	Input        string  `json:"input"` // volume, api_price, gpu_price, throughput, target_utilization, peak_factor or operations
+	Unit         string  `json:"unit"`
+	Low          float64 `json:"low"`
+	Now          float64 `json:"now"`
+	High         float64 `json:"high"`
+	FirstAtLow   *Tokens `json:"first_tokens_per_month_at_low"` // the first crossover; null: never
+	FirstAtHigh  *Tokens `json:"first_tokens_per_month_at_high"`
+	SavingAtLow  *USD    `json:"saving_usd_per_month_at_low"` // of the fleet against the API at the median volume; null: the quota does not carry it
+	SavingAtHigh *USD    `json:"saving_usd_per_month_at_high"`
 }
 
 // Overdue reports whether the date to act by has passed at now: the crossover is nearer than the lead time.

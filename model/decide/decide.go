@@ -61,6 +61,9 @@ func Decide(in Input) Verdict {
 	v := Verdict{found: &e}
 	for _, c := range all {
 		o := c.summary(in, d, now)
+		if c.crossover != nil {
+			o.Warnings = append(o.Warnings, c.sensitivity(o.Crossover, api)...)
+		}
 		o.ExclusionUSDPerMonth = e.exclusionPrice(c)
 		v.Options = append(v.Options, o)
 	}
@@ -68,6 +71,7 @@ func Decide(in Input) Verdict {
 	if subject := e.subject(); subject != nil {
 		i := slices.Index(all, subject)
 		v.Crossover = v.Options[i].Crossover
+		v.Crossover.Tornado = subject.tornado(api, d, in.Constraints.Batch)
 	}
 	return v
 }

@@ -1,0 +1,151 @@
+package decide
+
+import (
+	"cmp"
+	"fmt"
+	"math"
+	"math/big"
+	"slices"
+
+	"tipline/model"
+	"tipline/model/cost"
+)
+
+// How far the inputs of a tornado may be off. The ranges that have no source in the cost model are a fifth to either side.
+const (
+	apiPriceSwing   = 0.20
+	gpuPriceSwing   = 0.40 // prices of one GPU type rose by 38 to 40 % in six months (section 18)
+	throughputSwing = 0.15 // the largest mean error at which a fit is accepted (section 4.2)
+	peakSwing       = 0.20
+
+	leastUtilization, mostUtilization = 0.4, 0.9      // section 18
+	leastPeak, mostPeak               = 1.5, 5.0      // section 18, where the peak is not known
+	leastOperations, mostOperations   = 2_500, 50_000 // USD a month, section 18
+)
+
+// sensitivity fills in how far the crossover of c against api moves when an input is wrong (cost model, section 12).
+func (c *costed) sensitivity(out *model.Crossover, api *costed) []model.Warning {
+	f := c.fleet
+	fixed := new(big.Rat).Sub(f.Fixed, orZero(api.linear.FixedMonthly))
+	smooth, crosses := cost.Crossing{
+		Fixed: fixed, APIPerMTok: api.linear.PerMTok, Variable: f.Variable,
+		CostPerHour: new(big.Rat).Quo(f.BlockCost, f.Hours), TokensPerHour: new(big.Rat).Quo(f.PerBlock, f.Hours),
+	}.Elasticities()
+	if !crosses || fixed.Sign() < 0 {
+		return nil
+	}
+	out.SmoothTokensPerMonth = tokens(smooth.Volume)
+	out.Elasticities = &model.Elasticities{
+		Operations: float(smooth.Fixed), APIPrice: float(smooth.API), GPUPrice: float(smooth.GPU),
+		Throughput: float(smooth.Throughput), VariableCost: float(smooth.Varied),
+	}
+	if out.Fragile = smooth.Breakeven.Cmp(cost.Fragile) > 0; !out.Fragile {
+		return nil
+	}
+	return []model.Warning{{Code: "FRAGILE", Text: fmt.Sprintf(
+		"a replica of %s must carry %s of what it can to pay for itself: an error of 1 %% in its throughput moves the crossover by %.1f %%",
+		c.option.Name, model.FormatPercent(fraction(smooth.Breakeven)), math.Abs(float(smooth.Throughput)),
+	)}}
+}
+
+// tornado works the first crossover of c against api, and what c saves at the median volume, out anew with each input at the low and at
+// the high end of its range and the others as they are; the input that moves the saving most comes first.
+func (c *costed) tornado(api *costed, d demand, batch bool) []model.Swing {
+	f := c.fleet
+	volume := float(d.median)
+	utilization := float(new(big.Rat).Quo(f.Usable, f.Throughput))
+	peak := float(f.Usable) * float(f.Hours) / float(f.PerReplica)
+	type scene struct {
+		api, fleet fast
+		volume     float64
+	}
+	swings := []model.Swing{}
+	swing := func(input, unit string, low, now, high float64, set func(s *scene, value float64)) {
+		at := func(value float64) (first *model.Tokens, saving *model.USD) {
+			s := scene{api: api.fast, fleet: c.fast, volume: volume}
+			set(&s, value)
+			if x := firstCrossover(s.api, s.fleet); !math.IsNaN(x) {
+				first = new(model.Tokens(x))
+			}
+			if usd := s.api.at(s.volume) - s.fleet.at(s.volume); !math.IsNaN(usd) {
+				saving = new(model.USD(usd))
+			}
+			return first, saving
+		}
+		w := model.Swing{Input: input, Unit: unit, Low: min(low, now), Now: now, High: max(high, now)}
+		w.FirstAtLow, w.SavingAtLow = at(w.Low)
+		w.FirstAtHigh, w.SavingAtHigh = at(w.High)
+		swings = append(swings, w)
+	}
+	carry := func(s *scene, times float64) { s.fleet.perReplica *= times; s.fleet.maxVolume *= times }
+
+	swing("volume", "tokens/month", float(d.low), volume, float(d.high), func(s *scene, v float64) { s.volume = v })
+	price := float(api.linear.PerMTok)
+	swing("api_price", "USD/Mtok", price*(1-apiPriceSwing), price, price*(1+apiPriceSwing), func(s *scene, v float64) { s.api.perToken = v / 1e6 })
+	perHour := float(f.BlockCost) / float(f.Hours)
+	swing("gpu_price", "USD/h per block", perHour*(1-gpuPriceSwing), perHour, perHour*(1+gpuPriceSwing), func(s *scene, v float64) {
+		s.fleet.blockCost = v * float(f.Hours)
+	})
+	rate := float(f.Throughput)
+	swing("throughput", "tokens/h per replica", rate*(1-throughputSwing), rate, rate*(1+throughputSwing), func(s *scene, v float64) { carry(s, v/rate) })
+	swing("target_utilization", "ratio", leastUtilization, utilization, mostUtilization, func(s *scene, v float64) { carry(s, v/utilization) })
+	if !batch { // the peaks of what can wait do not count
+		low, high := max(1, peak*(1-peakSwing)), peak*(1+peakSwing)
+		if d.load.PeakFactor() == 0 {
+			low, high = leastPeak, mostPeak
+		}
+		swing("peak_factor", "ratio", low, peak, high, func(s *scene, v float64) { carry(s, peak/v) })
+	}
+	if f.Fixed.Sign() > 0 {
+		swing("operations", "USD/month", leastOperations, float(f.Fixed), mostOperations, func(s *scene, v float64) { s.fleet.fixed = v })
+	}
+	slices.SortStableFunc(swings, func(a, b model.Swing) int { return cmp.Compare(spread(b), spread(a)) })
+	return swings
+}
+
+// spread returns how far apart the savings at both ends are; an end at which the fleet cannot serve is further than any other.
+func spread(s model.Swing) float64 {
+	if s.SavingAtLow == nil || s.SavingAtHigh == nil {
+		return math.Inf(1)
+	}
+	return math.Abs(float64(*s.SavingAtHigh - *s.SavingAtLow))
+}
+
+// firstCrossover returns the volume above which the fleet first costs less than the API, as cost.FindCrossover finds it; NaN when
+// it never does.
+func firstCrossover(api, fleet fast) float64 {
+	most := fleet.maxVolume
+	smallest := math.Ceil((fleet.minReplicas + fleet.spares) / fleet.perBlock * (1 - snap))
+	end := func(n float64) float64 { return (n*fleet.perBlock - fleet.spares) * fleet.perReplica }
+	if end(smallest) <= 0 {
+		smallest++
+	}
+	fixed := fleet.fixed - api.fee
+	if !(most > 0) || most < fleet.minReplicas*fleet.perReplica*(1-snap) { // the quota does not allow the smallest fleet
+		return math.NaN()
+	}
+	if fixed+smallest*fleet.blockCost < api.commit {
+		return 0
+	}
+	net := api.perToken - fleet.variable
+	margin := fleet.perBlock*fleet.perReplica*net - fleet.blockCost
+	n := smallest
+	if margin > 0 {
+		n = max(n, math.Floor((fixed+fleet.spares*fleet.perReplica*net)/margin)+1)
+	}
+	paid := fixed + n*fleet.blockCost
+	var from float64
+	if n > smallest {
+		from = end(n - 1)
+	}
+	switch {
+	case net > 0:
+		from = max(from, paid/net)
+	case paid >= 0:
+		return math.NaN()
+	}
+	if from >= end(n) || from >= most {
+		return math.NaN()
+	}
+	return from
+}
