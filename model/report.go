@@ -32,6 +32,7 @@ type WorkloadReport struct {
 	Options   []OptionCost      `json:"options"`
 	Crossover *Crossover        `json:"crossover"` // of the option that the decision is about; null without one
 	Decision  Decision          `json:"decision"`
+	Moved     *Moved            `json:"moved,omitempty"` // since the evaluation before this one; absent when there was none to compare with
 	Drift     []Drift           `json:"drift"`
 	Warnings  []Warning         `json:"warnings"`
 }
@@ -285,6 +286,29 @@ type ConstraintPrice struct {
 	Blocks      []string `json:"blocks"`        // the options that it blocks, others beside it or not
 	BestWithout string   `json:"best_without"`  // the cheapest option if it were not demanded; empty when there is none either
 	USDPerMonth *USD     `json:"usd_per_month"` // cost of the cheapest with it less that of the cheapest without it; null when nothing is allowed with it
+}
+
+// Moved is why the cost of a workload is another than it was in an earlier evaluation (cost model, section 12).
+type Moved struct {
+	Since   time.Time   `json:"since"`             // of the earlier evaluation
+	Option  string      `json:"option"`            // the current one
+	Cost    CostChange  `json:"cost"`              // of it
+	Against string      `json:"against,omitempty"` // the best option, when that is another
+	Margin  *CostChange `json:"margin,omitempty"`  // of what Against saves
+}
+
+// CostChange is an amount in two evaluations, and what part each input has in the difference.
+type CostChange struct {
+	BeforeUSDPerMonth USD          `json:"before_usd_per_month"`
+	AfterUSDPerMonth  USD          `json:"after_usd_per_month"`
+	ChangeUSDPerMonth USD          `json:"change_usd_per_month"`
+	Parts             []ChangePart `json:"parts"` // sum to the change; inputs that have no part are left out
+}
+
+// ChangePart is the part of one input in a CostChange.
+type ChangePart struct {
+	Input       string `json:"input"` // volume, mix, cache, price, capacity step, throughput or operations
+	USDPerMonth USD    `json:"usd_per_month"`
 }
 
 // Drift is an input that moved since the last announced decision.

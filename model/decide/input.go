@@ -112,3 +112,11 @@ type Verdict struct {
 
 	found *explanation // what Share builds on; nil when nothing could be compared
 }
+
+// Input returns what v rests on, and false when nothing could be compared.
+func (v Verdict) Input() (Input, bool) {
+	if v.found == nil {
+		return Input{}, false
+	}
+	return v.found.in, true
+}

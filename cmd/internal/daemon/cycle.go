@@ -31,6 +31,7 @@ func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
 	for _, c := range considered {
 		d.options.Log.Info("considered", "workload", c.Workload, "reason", string(c.Reason))
 	}
+	d.before = d.latest
 	d.report.Store(report)
 	d.ready.Store(true)
 	d.metrics.evaluated(now, time.Since(began), d.desk.Pending(), err)
@@ -122,9 +123,15 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 		Warnings:   []model.Warning{},
 	}
 	var verdicts []decide.Verdict
+	d.latest = map[string]decide.Input{}
 	for _, m := range named(found) {
 		w, v := d.evaluateSafely(m, now)
 		verdicts = append(verdicts, v)
+		if in, known := v.Input(); known {
+			d.latest[w.Workload] = in
+		} else if before, had := d.before[w.Workload]; had {
+			d.latest[w.Workload] = before
+		}
 		w.Decision.ID = receiptID(w, report)
 		report.Workloads = append(report.Workloads, w)
 	}
@@ -146,5 +153,22 @@ func (d *Daemon) evaluateSafely(m metered, now time.Time) (w model.WorkloadRepor
 			}
 		}
 	}()
-	return evaluate(m, d.setup.cfg, now)
+	w, v = evaluate(m, d.setup.cfg, now)
+	w.Moved = d.moved(w, v)
+	return w, v
+}
+
+// moved says why the cost of w is another than in the cycle before; nil when that cannot be told.
+func (d *Daemon) moved(w model.WorkloadReport, v decide.Verdict) *model.Moved {
+	in, known := v.Input()
+	before, had := d.before[w.Workload]
+	if !known || !had {
+		return nil
+	}
+	moved, err := decide.Moved(before, in, w.Decision.Best)
+	if err != nil {
+		d.options.Log.Info("change not attributed", "workload", w.Workload, "err", err)
+		return nil
+	}
+	return moved
 }

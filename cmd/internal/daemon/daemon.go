@@ -15,6 +15,7 @@ import (
 	"tipline/alerting"
 	"tipline/config"
 	"tipline/model"
+	"tipline/model/decide"
 )
 
 // Options is what a Daemon needs. Load, Now, Log and Store are required.
@@ -46,6 +47,8 @@ type Daemon struct {
 
 	mu    sync.Mutex // held during a cycle, a collection and a reload: one at a time
 	setup *setup
+
+	before, latest map[string]decide.Input // what the last cycle and the last evaluation rested on, by workload
 }
 
 // New loads the configuration and opens what it names, without a connection to anything.

@@ -1,0 +1,76 @@
+package daemon
+
+import (
+	"math"
+	"net/http"
+	"slices"
+	"testing"
+
+	"tipline/collector/promtest"
+	"tipline/model"
+)
+
+// TestSharedFleetIsFound holds that two workloads which cost 17,520 USD a month each on the API, and which one fleet of 21,038 USD
+// serves together, are shown that; with one of them unknown there is nothing to share.
+func TestSharedFleetIsFound(t *testing.T) {
+	t.Parallel()
+	gateway, engines := steady(map[string]string{"team_alias": "support"}, 8e6), steady(map[string]string{"model_name": "llama"}, 8e6)
+	r := newRig(t, route(gateway, engines))
+	report := r.days(t, 1)
+	if len(report.SharedFleets) != 1 {
+		t.Fatalf("got %+v, want one shared fleet", report.SharedFleets)
+	}
+	f := report.SharedFleets[0]
+	if f.Option != "fleet" || !slices.Equal(f.Workloads, []string{"llama", "support"}) || f.Replicas != 2 || math.Abs(float64(f.USDPerMonth)-21_037.8) > 0.01 {
+		t.Errorf("got %+v, want llama and support on two replicas", f)
+	}
+	if math.Abs(float64(f.AloneUSDPerMonth)-35_040) > 1_500 {
+		t.Errorf("alone: got %v USD a month, want about 35,040", f.AloneUSDPerMonth)
+	}
+	down := func(promtest.Query) promtest.Answer { return promtest.Status(http.StatusServiceUnavailable, "stopped") }
+	r.server.Answer(route(gateway, down))
+	if report, err := r.Cycle(t.Context()); err == nil || report.SharedFleets == nil || len(report.SharedFleets) != 0 {
+		t.Errorf("a source is down: got %+v, %v, want none to share with", report.SharedFleets, err)
+	}
+}
+
+// TestMovedSinceTheLastCycle holds that the second cycle says why the cost is another than in the first, and that an evaluation
+// beside the cycles is compared with the last of them too and is not what the next cycle is compared with.
+func TestMovedSinceTheLastCycle(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, route(steady(map[string]string{"team_alias": "support"}, 2e7), steady(map[string]string{"model_name": "llama"}, 1e5)))
+	first := workload(t, r.days(t, 1), "support")
+	if first.Moved != nil {
+		t.Errorf("the first cycle: got %+v, want nothing to compare with", first.Moved)
+	}
+	r.server.Answer(route(steady(map[string]string{"team_alias": "support"}, 4e7), steady(map[string]string{"model_name": "llama"}, 1e5)))
+	for _, name := range []string{"an evaluation beside the cycles", "the second cycle"} {
+		report, err := r.Evaluate(t.Context())
+		if name == "the second cycle" {
+			report, err = r.Cycle(t.Context())
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := workload(t, report, "support")
+		m := w.Moved
+		if m == nil || !m.Since.Equal(opening) || m.Option != "api" || m.Cost.BeforeUSDPerMonth != cost(t, first) || m.Cost.AfterUSDPerMonth != cost(t, w) {
+			t.Fatalf("%s: got %+v, want the change since %s", name, m, opening)
+		}
+		if m.Cost.ChangeUSDPerMonth <= 0 || len(m.Cost.Parts) == 0 || m.Cost.Parts[0].Input != "volume" {
+			t.Errorf("%s: got %+v, want more volume", name, m.Cost)
+		}
+	}
+}
+
+// cost returns what the current option of w costs.
+func cost(t *testing.T, w model.WorkloadReport) model.USD {
+	t.Helper()
+	for _, o := range w.Options {
+		if o.Option == w.Current {
+			return o.USDPerMonth.P50
+		}
+	}
+	t.Fatalf("no cost of %s in %+v", w.Current, w.Options)
+	return 0
+}
