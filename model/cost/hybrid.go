@@ -33,11 +33,16 @@ func NewLoad(blocks []LoadBlock) *Load {
 // LoadOf returns the curve of an observed load, its tokens per hour rounded to whole ones.
 func LoadOf(curve model.LoadCurve) *Load {
 	blocks := make([]LoadBlock, len(curve))
-	falling := func(a, b model.LoadBlock) int { return cmp.Compare(b.TokensPerHour, a.TokensPerHour) }
-	for i, b := range slices.SortedStableFunc(slices.Values(curve), falling) {
-		hours := integer(int64(b.Hours))
-		if b.Hours != math.Trunc(b.Hours) {
-			hours.SetFloat64(b.Hours)
+	sorted := slices.Clone(curve)
+	slices.SortStableFunc(sorted, func(a, b model.LoadBlock) int { return cmp.Compare(b.TokensPerHour, a.TokensPerHour) })
+	var hours *big.Rat
+	last := math.NaN()
+	for i, b := range sorted {
+		if b.Hours != last { // most blocks are equally long
+			hours, last = integer(int64(b.Hours)), b.Hours
+			if b.Hours != math.Trunc(b.Hours) {
+				hours.SetFloat64(b.Hours)
+			}
 		}
 		blocks[i] = LoadBlock{Hours: hours, TokensPerHour: integer(int64(math.Round(float64(b.TokensPerHour))))}
 	}
@@ -50,14 +55,20 @@ func sum(blocks []LoadBlock) *Load {
 		rates: make([]*big.Rat, len(blocks)), hours: make([]*big.Rat, len(blocks)), volume: make([]*big.Rat, len(blocks)),
 		total: new(big.Rat), all: new(big.Rat), scale: one, month: one,
 	}
+	sums := make([]big.Rat, 2*len(blocks))
 	for i, b := range blocks {
-		l.all.Add(l.all, b.Hours)
-		l.rates[i], l.hours[i] = b.TokensPerHour, new(big.Rat).Set(l.all)
+		accumulate(l.all, b.Hours)
+		l.rates[i], l.hours[i] = b.TokensPerHour, sums[i].Set(l.all)
 	}
 	var block big.Rat
 	for i, b := range slices.Backward(blocks) {
-		l.volume[i] = new(big.Rat).Set(l.total)
-		l.total.Add(l.total, block.Mul(b.Hours, b.TokensPerHour))
+		l.volume[i] = sums[len(blocks)+i].Set(l.total)
+		if b.Hours.IsInt() && b.TokensPerHour.IsInt() {
+			block.Num().Mul(b.Hours.Num(), b.TokensPerHour.Num())
+			accumulate(l.total, &block)
+			continue
+		}
+		l.total.Add(l.total, new(big.Rat).Mul(b.Hours, b.TokensPerHour))
 	}
 	return l
 }

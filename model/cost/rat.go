@@ -23,6 +23,15 @@ func sub(a, b *big.Rat) *big.Rat { return new(big.Rat).Sub(a, b) }
 func mul(a, b *big.Rat) *big.Rat { return new(big.Rat).Mul(a, b) }
 func quo(a, b *big.Rat) *big.Rat { return new(big.Rat).Quo(a, b) }
 
+// accumulate adds x to total. Whole numbers, of which a load has hundreds, take no memory for it.
+func accumulate(total, x *big.Rat) {
+	if total.IsInt() && x.IsInt() {
+		total.Num().Add(total.Num(), x.Num())
+		return
+	}
+	total.Add(total, x)
+}
+
 func integer(n int64) *big.Rat { return new(big.Rat).SetInt64(n) }
 
 func greater(a, b *big.Rat) *big.Rat {

@@ -2,6 +2,7 @@ package decide
 
 import (
 	"fmt"
+	"math"
 	"math/big"
 	"slices"
 	"sort"
@@ -14,17 +15,17 @@ import (
 // monthsAhead is how many calendar months the probability of being cheaper looks at (cost model, section 8).
 const monthsAhead = 12
 
-// costed is a plan with its bills at the three volumes that are shown.
+// costed is a plan with its bill at the median volume.
 type costed struct {
 	*plan
-	fast              fast
-	blocked           []string
-	low, median, high bill
-	due               *big.Rat // USD a month that the decision compares: of the median cost what does not stay due in any case
-	crossover         *cost.Crossover
-	against           string // the API that crossover compares with
-	probability       *model.Fraction
-	prospect          *model.Prospect
+	fast        fast
+	blocked     []string
+	median      bill
+	due         *big.Rat // USD a month that the decision compares: of the median cost what does not stay due in any case
+	crossover   *cost.Crossover
+	against     string // the API that crossover compares with
+	probability *model.Fraction
+	prospect    *model.Prospect
 }
 
 // Decide costs every candidate at the projected volume and runs the recommendation procedure (cost model, sections 8 to 11).
@@ -145,7 +146,7 @@ func candidates(in Input, d demand) []*costed {
 		}
 		c.blocked = blocked(in, o, options)
 		c.warnUnknownLatency(in, options)
-		c.low, c.median, c.high = c.at(d.low), c.at(d.median), c.at(d.high)
+		c.median = c.at(d.median)
 		all = append(all, c)
 	}
 	return all
@@ -230,13 +231,15 @@ func (c *costed) summary(in Input, d demand, now *costed) model.OptionCost {
 		o.Parts = append(o.Parts, model.CostPart{Name: part.Name, Formula: part.Formula, USDPerMonth: usd(part.USD)})
 	}
 	if c.median.usd != nil {
-		o.USDPerMonth = &model.Quantiles[model.USD]{P10: usdOr(c.low.usd, c.median.usd), P50: usd(c.median.usd), P90: usdOr(c.high.usd, c.median.usd)}
+		o.USDPerMonth = &model.Quantiles[model.USD]{P10: c.usdAt(d.low), P50: usd(c.median.usd), P90: c.usdAt(d.high)}
 		if d.median.Sign() > 0 {
 			perMTok := model.USDPerMTok(float(c.median.usd) / float(d.median) * 1e6)
 			o.USDPerMTok = &perMTok
 		}
-		if c.high.usd == nil {
-			o.Warnings = append(o.Warnings, model.Warning{Code: "INFEASIBLE_AT_P90", Text: "at the upper end of the projection: " + c.high.infeasible})
+		if math.IsNaN(c.fast.at(float(d.high))) {
+			o.Warnings = append(o.Warnings, model.Warning{
+				Code: "INFEASIBLE_AT_P90", Text: "at the upper end of the projection: " + c.at(d.high).infeasible,
+			})
 		}
 	}
 	if c != now && c.due != nil && now.due != nil {
@@ -367,11 +370,14 @@ func find(all []*costed, name string) *costed {
 
 func usd(r *big.Rat) model.USD { return model.USD(float(r)) }
 
-func usdOr(r, fallback *big.Rat) model.USD {
-	if r == nil {
-		r = fallback
+// usdAt returns what c costs at an outer quantile of the volume, what the median costs when c cannot serve it.
+func (c *costed) usdAt(volume *big.Rat) model.USD {
+	median := float(c.median.usd)
+	at := c.fast.at(float(volume))
+	if math.IsNaN(at) || math.Abs(at-median) <= snap*median { // the same step
+		at = median
 	}
-	return usd(r)
+	return model.USD(at)
 }
 
 func fraction(r *big.Rat) model.Fraction { return model.Fraction(float(r)) }

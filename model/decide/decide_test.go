@@ -220,8 +220,12 @@ func TestCrossoverDates(t *testing.T) {
 	}
 }
 
+// BenchmarkDecide has five options and everything that a report says of them.
 func BenchmarkDecide(b *testing.B) {
-	in := input(projection(2e10, 0.05, 0.3), four("3"))
+	options := four("3")
+	second := options[1]
+	second.Name = "managed-2"
+	in := input(projection(2e10, 0.05, 0.3), append(options, second))
 	b.ReportAllocs()
 	for b.Loop() {
 		Decide(in)

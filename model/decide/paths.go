@@ -62,6 +62,7 @@ func (f *fast) curve(load model.LoadCurve) {
 	for i, b := range load { // to whole tokens, as cost.LoadOf does
 		sorted[i] = model.LoadBlock{Hours: b.Hours, TokensPerHour: model.Tokens(math.Floor(float64(b.TokensPerHour) + 0.5))}
 	}
+	f.rates, f.hours, f.below = make([]float64, 0, len(load)), make([]float64, 0, len(load)), make([]float64, 0, len(load))
 	sort.SliceStable(sorted, func(i, j int) bool { return sorted[i].TokensPerHour > sorted[j].TokensPerHour })
 	for _, b := range sorted {
 		f.all += b.Hours

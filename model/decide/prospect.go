@@ -48,9 +48,10 @@ func perMonth(p model.Projection) []float64 {
 	if length <= 0 {
 		length = hours30d
 	}
+	month := float(cost.DefaultHours)
 	paths := make([]float64, 0, len(p.Total))
 	for _, tokens := range p.Total.Paths() {
-		paths = append(paths, float64(tokens)*float(cost.DefaultHours)/length)
+		paths = append(paths, float64(tokens)*month/length)
 	}
 	return paths
 }
