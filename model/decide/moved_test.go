@@ -12,7 +12,7 @@ import (
 )
 
 // changed returns in with some of its inputs changed, and the names of the parts that may follow from them.
-func changed(r *rand.Rand, in Input) (Input, []string) {
+func changed(r *rand.Rand, in Input) (then Input, moved []string) {
 	var names []string
 	draw := func(name string) bool {
 		if r.IntN(3) > 0 {
