@@ -49,13 +49,19 @@ var builtin = sync.OnceValue(func() Book {
 //   - engine/model/gpus: measured output tokens per second of one replica, each field a shape such as 1000/1000
 func Builtin() Book { return builtin() }
 
-// parseBook reads the columns item, field, value, unit, date, source and note.
+// bookColumns heads a price book.
+var bookColumns = []string{"item", "field", "value", "unit", "date", "source", "note"}
+
+// parseBook reads the columns of a price book.
 func parseBook(data string) (Book, error) {
 	in := csv.NewReader(strings.NewReader(data))
-	in.FieldsPerRecord = 7
+	in.FieldsPerRecord = len(bookColumns)
 	lines, err := in.ReadAll()
 	if err != nil {
 		return Book{}, err
+	}
+	if len(lines) > 0 && !slices.Equal(lines[0], bookColumns) {
+		return Book{}, fmt.Errorf("header: got %s, want %s", quote(strings.Join(lines[0], ",")), strings.Join(bookColumns, ","))
 	}
 	b := Book{rows: map[string][]Row{}}
 	for i, c := range lines[min(1, len(lines)):] {

@@ -27,6 +27,8 @@ type Config struct {
 	Notify    Notify
 	Store     Store
 	Prices    Book // the price book in force
+
+	Quarantined []Quarantined // rows of price files that are not believed; what was there before them stays
 }
 
 // Source is a place where tokens are counted. Exactly one of Pack and Queries is set.

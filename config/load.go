@@ -57,7 +57,8 @@ func (r *reader) raw(data []byte) *rawConfig {
 }
 
 func (r *reader) resolve(raw *rawConfig) *Config {
-	c := &Config{Prices: Builtin()}
+	c := &Config{}
+	c.Prices, c.Quarantined = r.book(raw.Prices)
 	if len(raw.Sources) == 0 {
 		r.missing(raw.At, "sources", ", want at least one")
 	}
@@ -72,6 +73,33 @@ func (r *reader) resolve(raw *rawConfig) *Config {
 	}
 	r.workloads(raw, c)
 	return c
+}
+
+// book returns the built-in price book with the rows of the files in the place of its own, and what of them is not believed.
+func (r *reader) book(raw rawBook) (Book, []Quarantined) {
+	book := Builtin()
+	var quarantine []Quarantined
+	for _, s := range raw.Files {
+		path := r.path(s)
+		if path == "" {
+			continue
+		}
+		file, err := os.Open(promconfig.JoinDir(filepath.Dir(r.file), path))
+		if err != nil {
+			r.wrong(s.place, "%s", redact(err.Error()))
+			continue
+		}
+		next, err := ReadBook(file)
+		_ = file.Close()
+		if err != nil {
+			r.wrong(s.place, "%s is not a price book: %s", quote(path), redact(err.Error()))
+			continue
+		}
+		var bad []Quarantined
+		book, bad = book.Update(next, r.words(raw.Confirmed))
+		quarantine = append(quarantine, bad...)
+	}
+	return book, quarantine
 }
 
 // hash returns the hex SHA-256 of c in a form that depends on nothing but what c means.

@@ -14,7 +14,14 @@ type rawConfig struct {
 	Schedule  rawSchedule   `yaml:"schedule"`
 	Notify    rawNotify     `yaml:"notify"`
 	Store     rawStore      `yaml:"store"`
+	Prices    rawBook       `yaml:"prices"`
 	Web       scalar        `yaml:"web" refuse:"is not set here: give --web.listen-address and --web.config.file on the command line"`
+}
+
+type rawBook struct {
+	At        place    `yaml:"-"`
+	Files     []scalar `yaml:"files"`
+	Confirmed []scalar `yaml:"confirmed"`
 }
 
 type rawSource struct {

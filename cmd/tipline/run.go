@@ -66,6 +66,10 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	at := report.Flag("at", "Evaluate as of this time (RFC 3339); nothing later is read.").PlaceHolder("TIME").String()
 	commands["report"] = func(ctx context.Context) int { return p.report(ctx, *format, *at) }
 
+	for name, run := range addPrices(app, p) {
+		commands[name] = func(context.Context) int { return run() }
+	}
+
 	forecast := addForecast(app, p)
 	commands["forecast"] = func(context.Context) int { return forecast() }
 
@@ -108,6 +112,7 @@ func (p *program) check() int {
 	}
 	fmt.Fprintf(p.stdout, "%s: good: %s, %s, %s\n", p.configFile,
 		count(len(cfg.Sources), "source"), count(len(cfg.Options), "option"), count(len(cfg.Workloads), "workload stanza"))
+	p.printQuarantined(cfg.Quarantined)
 	return exitDone
 }
 

@@ -124,6 +124,11 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	}
 	var verdicts []decide.Verdict
 	d.latest = map[string]decide.Input{}
+	for _, q := range d.setup.cfg.Quarantined {
+		report.Warnings = append(report.Warnings, model.Warning{
+			Code: "PRICE_QUARANTINED", Text: fmt.Sprintf("the price %s of %s %s is not believed: %s", q.Value, q.Item, q.Field, q.Reason),
+		})
+	}
 	for _, m := range named(found) {
 		w, v := d.evaluateSafely(m, now)
 		verdicts = append(verdicts, v)

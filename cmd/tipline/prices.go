@@ -1,0 +1,221 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"tipline/config"
+	"tipline/model"
+)
+
+// builtinBook names the built-in price book where a file is expected.
+const builtinBook = "builtin"
+
+// addPrices adds the prices commands to app and returns them by name.
+func addPrices(app *kingpin.Application, p *program) map[string]func() int {
+	prices := app.Command("prices", "Show, check, compare and import price books.")
+	list := prices.Command("list", "List the prices in force, each with its source and date: the built-in book and the files of the configuration.")
+	glob := list.Flag("item", "Only items that match, such as openai/* or */h100*.").Default("*").String()
+	format := list.Flag("output", "The form: table, csv or json.").Short('o').Default("table").Enum("table", "csv", "json")
+
+	check := prices.Command("check", "Check a price book against the one that is built in, and print what would not be believed.")
+	checked := check.Arg("file", "A price book (CSV).").Required().String()
+
+	diff := prices.Command("diff", "Print what differs between two price books; "+builtinBook+" stands for the one that is built in.")
+	before := diff.Arg("before", "A price book (CSV).").Required().String()
+	after := diff.Arg("after", "A price book (CSV).").Required().String()
+
+	imports := prices.Command("import", "Turn a price list of others into a price book.")
+	from := imports.Flag("from", "Whose list it is: litellm, model_prices_and_context_window.json.").Required().Enum("litellm")
+	date := imports.Flag("date", "The day that the list is of, such as 2026-08-01.").Required().String()
+	source := imports.Arg("file", "The list.").Required().String()
+	out := imports.Flag("out", "Write the price book to this file instead of standard output.").PlaceHolder("FILE").String()
+
+	_ = from // one importer so far
+	return map[string]func() int{
+		"prices list":   func() int { return p.listPrices(*glob, *format) },
+		"prices check":  func() int { return p.checkPrices(*checked) },
+		"prices diff":   func() int { return p.diffPrices(*before, *after) },
+		"prices import": func() int { return p.importPrices(*source, *date, *out) },
+	}
+}
+
+// listPrices prints the rows in force of the items that match.
+func (p *program) listPrices(glob, format string) int {
+	if _, err := path.Match(glob, ""); err != nil {
+		return p.usage(fmt.Errorf("--item: got %q, want a pattern such as openai/*", glob))
+	}
+	book := config.Builtin()
+	if cfg, err := p.load(); err == nil {
+		book = cfg.Prices
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return p.fail(err)
+	}
+	book = book.Only(func(item string) bool { return matches(glob, item) })
+	if len(book.Items()) == 0 {
+		fmt.Fprintf(p.stderr, "tipline: no item of the price book matches %q\n", glob)
+		return exitNotRight
+	}
+	if err := printBook(p.stdout, book, format); err != nil {
+		return p.fail(err)
+	}
+	return exitDone
+}
+
+// matches reports whether item matches glob, in which a * stands for slashes too.
+func matches(glob, item string) bool {
+	found, _ := path.Match(strings.ReplaceAll(glob, "/", "\x00"), strings.ReplaceAll(item, "/", "\x00"))
+	return found
+}
+
+func printBook(w io.Writer, book config.Book, format string) error {
+	switch format {
+	case "csv":
+		_, err := book.WriteTo(w)
+		return err
+	case "json":
+		rows := []model.PriceSource{}
+		for _, item := range book.Items() {
+			found, err := book.Lookup(item)
+			if err != nil {
+				return err
+			}
+			for _, row := range found {
+				rows = append(rows, row.PriceSource)
+			}
+		}
+		encoder := json.NewEncoder(w)
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(rows)
+	}
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ITEM\tFIELD\tVALUE\tUNIT\tDATE\tSOURCE")
+	for _, item := range book.Items() {
+		found, err := book.Lookup(item)
+		if err != nil {
+			return err
+		}
+		for _, row := range found {
+			fmt.Fprintln(table, strings.Join(plain([]string{row.Item, row.Field, row.Value, row.Unit, row.Date, row.Source}), "\t"))
+		}
+	}
+	return table.Flush()
+}
+
+// readBook reads the price book in a file.
+func readBook(file string) (config.Book, error) {
+	if file == builtinBook {
+		return config.Builtin(), nil
+	}
+	in, err := os.Open(file)
+	if err != nil {
+		return config.Book{}, fmt.Errorf("price book: %w", err)
+	}
+	defer in.Close()
+	book, err := config.ReadBook(in)
+	if err != nil {
+		return book, fmt.Errorf("%s: %w", file, err)
+	}
+	return book, nil
+}
+
+// checkPrices prints the rows of a price book that would not be believed beside the built-in one.
+func (p *program) checkPrices(file string) int {
+	book, err := readBook(file)
+	if err != nil {
+		return p.fail(err)
+	}
+	bad := book.Implausible()
+	_, jumps := config.Builtin().Update(book, nil)
+	bad = append(bad, jumps...)
+	p.printQuarantined(bad)
+	if len(bad) > 0 {
+		return exitNotRight
+	}
+	fmt.Fprintf(p.stdout, "%s: good: %s\n", file, count(len(book.Items()), "item"))
+	return exitDone
+}
+
+func (p *program) printQuarantined(rows []config.Quarantined) {
+	for _, q := range rows {
+		fmt.Fprintln(p.stderr, plain([]string{fmt.Sprintf("tipline: quarantined: %s %s %s: %s", q.Item, q.Field, q.Value, q.Reason)})[0])
+	}
+}
+
+// diffPrices prints a line for every row that differs.
+func (p *program) diffPrices(before, after string) int {
+	was, err := readBook(before)
+	if err != nil {
+		return p.fail(err)
+	}
+	is, err := readBook(after)
+	if err != nil {
+		return p.fail(err)
+	}
+	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ITEM\tFIELD\tBEFORE\tAFTER\tCHANGE")
+	for _, c := range was.Diff(is) {
+		old, now, change := "-", "-", "new"
+		if c.Before != nil {
+			old, change = c.Before.Value, "gone"
+		}
+		if c.After != nil {
+			now = c.After.Value
+		}
+		if f := c.Factor(); f != nil {
+			ratio, _ := f.Float64()
+			change = model.FormatPercent(model.Fraction(ratio - 1))
+			if ratio > 1 {
+				change = "+" + change
+			}
+		}
+		fmt.Fprintln(table, strings.Join(plain([]string{c.Item, c.Field, old, now, change}), "\t"))
+	}
+	if err := table.Flush(); err != nil {
+		return p.fail(err)
+	}
+	return exitDone
+}
+
+// importPrices writes the price book that a list of others makes.
+func (p *program) importPrices(source, date, out string) int {
+	in, err := os.Open(source)
+	if err != nil {
+		return p.fail(fmt.Errorf("price list: %w", err))
+	}
+	defer in.Close()
+	book, bad, err := config.ImportLiteLLM(in, date)
+	if err != nil {
+		return p.fail(fmt.Errorf("%s: %w", source, err))
+	}
+	p.printQuarantined(bad)
+	if out == "" {
+		if _, err := book.WriteTo(p.stdout); err != nil {
+			return p.fail(err)
+		}
+		return exitDone
+	}
+	file, err := os.Create(out)
+	if err != nil {
+		return p.fail(fmt.Errorf("out: %w", err))
+	}
+	if _, err := book.WriteTo(file); err != nil {
+		_ = file.Close()
+		_ = os.Remove(out) // half a price book must not look like one
+		return p.fail(err)
+	}
+	if err := file.Close(); err != nil {
+		return p.fail(err)
+	}
+	fmt.Fprintf(p.stdout, "%s: %s, %d rows quarantined\n", out, count(len(book.Items()), "item"), len(bad))
+	return exitDone
+}

@@ -1,0 +1,165 @@
+package config
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/big"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"tipline/model"
+)
+
+// liteLLMSource names the LiteLLM price map in the rows that are read from it.
+const liteLLMSource = "LiteLLM price map (BerriAI/litellm, MIT)"
+
+// maxImport is how many bytes of a price list are read: several times the largest there is.
+const maxImport = 32 << 20
+
+// liteLLMFields maps the fields of the LiteLLM price map, USD per token, to those of a Book, USD per million tokens.
+var liteLLMFields = []struct{ theirs, ours string }{
+	{"input_cost_per_token", "input"},
+	{"output_cost_per_token", "output"},
+	{"cache_read_input_token_cost", "cache_read"},
+	{"cache_creation_input_token_cost", "cache_write"},
+	{"cache_creation_input_token_cost_above_1hr", "cache_write_1h"},
+	{"input_cost_per_token_batches", "batch_input"},
+	{"output_cost_per_token_batches", "batch_output"},
+	{"input_cost_per_token_above_128k_tokens", "input_over_128k"},
+	{"output_cost_per_token_above_128k_tokens", "output_over_128k"},
+	{"input_cost_per_token_above_200k_tokens", "input_over_200k"},
+	{"output_cost_per_token_above_200k_tokens", "output_over_200k"},
+	{"input_cost_per_token_above_272k_tokens", "input_over_272k"},
+	{"output_cost_per_token_above_272k_tokens", "output_over_272k"},
+}
+
+// ImportLiteLLM reads the LiteLLM price map, model_prices_and_context_window.json, as it was on date. Models that are charged by
+// something else than tokens are left out. A row that cannot be right is quarantined with the reason, and with it every other
+// row of its model, since prices of one model are read together. The error is about the list as a whole: too large, cut off or
+// not JSON; then nothing is returned.
+func ImportLiteLLM(r io.Reader, date string) (Book, []Quarantined, error) {
+	if _, err := time.Parse(time.DateOnly, date); err != nil {
+		return Book{}, nil, fmt.Errorf("date: got %s, want one such as 2026-08-01", quote(date))
+	}
+	data, err := io.ReadAll(io.LimitReader(r, maxImport+1))
+	if err != nil {
+		return Book{}, nil, err
+	}
+	if len(data) > maxImport {
+		return Book{}, nil, fmt.Errorf("price map: more than %d MiB, want the map of LiteLLM, which is smaller", maxImport>>20)
+	}
+	var models map[string]json.RawMessage
+	if err := json.Unmarshal(data, &models); err != nil {
+		return Book{}, nil, fmt.Errorf("price map: %w", err)
+	}
+	book := Book{rows: map[string][]Row{}}
+	var quarantine []Quarantined
+	for _, name := range slices.Sorted(maps.Keys(models)) {
+		if name == "sample_spec" { // explains the fields
+			continue
+		}
+		rows, bad := liteLLMModel(name, models[name], date)
+		if len(bad) == 0 && len(rows) > 0 {
+			bad = implausible(rows)
+		}
+		switch {
+		case len(bad) > 0:
+			quarantine = append(quarantine, bad...)
+		case len(rows) > 0 && book.rows[rows[0].Item] == nil:
+			book.rows[rows[0].Item] = rows
+		}
+	}
+	if len(book.rows) == 0 {
+		return Book{}, quarantine, errors.New("price map: no model with a price for tokens, want the map of LiteLLM")
+	}
+	return book, quarantine, nil
+}
+
+// liteLLMModel reads the prices of one model.
+func liteLLMModel(name string, data json.RawMessage, date string) (rows []Row, bad []Quarantined) {
+	decoder := json.NewDecoder(bytes.NewReader(data))
+	decoder.UseNumber() // prices such as 2.5e-07 stay exact
+	var fields map[string]any
+	if decoder.Decode(&fields) != nil {
+		return nil, nil // not a model
+	}
+	item := name
+	if provider, _ := fields["litellm_provider"].(string); provider != "" && !strings.Contains(name, "/") {
+		item = provider + "/" + name
+	}
+	for _, f := range liteLLMFields {
+		value, given := fields[f.theirs]
+		if !given || value == nil {
+			continue
+		}
+		row := Row{PriceSource: model.PriceSource{Item: item, Field: f.ours, Unit: "USD/Mtok", Source: liteLLMSource, Date: date}}
+		perToken, ok := exact(value)
+		if !ok {
+			row.Value = quote(fmt.Sprint(value))
+			bad = append(bad, Quarantined{row, "want a number of USD per token"})
+			continue
+		}
+		row.Value = decimalText(perToken.Mul(perToken, big.NewRat(1_000_000, 1)))
+		if perToken.Sign() <= 0 {
+			bad = append(bad, Quarantined{row, "want a price above 0: a list that says 0 mostly does not know"})
+			continue
+		}
+		rows = append(rows, row)
+	}
+	if len(rows)+len(bad) < 2 || fields["output_cost_per_token"] == nil || fields["input_cost_per_token"] == nil {
+		return nil, nil // charged by the image, the second or the request, or an embedding
+	}
+	return rows, bad
+}
+
+// exact returns a JSON number as it is written. It is false for anything else, and for a number with an exponent beyond 20,
+// whose digits would fill the memory.
+func exact(value any) (*big.Rat, bool) {
+	number, ok := value.(json.Number)
+	if !ok || len(number) > 40 {
+		return nil, false
+	}
+	if _, exponent, has := strings.Cut(strings.ToLower(string(number)), "e"); has {
+		if n, err := strconv.Atoi(exponent); err != nil || n < -20 || n > 20 {
+			return nil, false
+		}
+	}
+	return new(big.Rat).SetString(string(number))
+}
+
+// What the prices of one model must keep to.
+const (
+	mostInput = 10  // times the price of output that input may cost
+	mostMTok  = 1e4 // USD per million tokens: no model comes near
+)
+
+// implausible returns the rows of one model that cannot be right, each with the reason.
+func implausible(rows []Row) (bad []Quarantined) {
+	price := map[string]*big.Rat{}
+	for _, row := range rows {
+		price[row.Field] = row.Rat()
+	}
+	input, output := price["input"], price["output"]
+	for _, row := range rows {
+		value := row.Rat()
+		reason := ""
+		switch {
+		case value.Cmp(new(big.Rat).SetInt64(mostMTok)) > 0:
+			reason = fmt.Sprintf("more than %d USD per million tokens: per thousand, or per token, taken for per million?", int64(mostMTok))
+		case row.Field == "cache_read" && input != nil && value.Cmp(input) > 0:
+			reason = fmt.Sprintf("reading from the cache costs more than input, %s", decimalText(input))
+		case row.Field == "input" && output != nil && value.Cmp(new(big.Rat).Mul(output, big.NewRat(mostInput, 1))) > 0:
+			reason = fmt.Sprintf("input costs more than %d times output, %s", mostInput, decimalText(output))
+		}
+		if reason != "" {
+			bad = append(bad, Quarantined{row, reason})
+		}
+	}
+	return bad
+}
