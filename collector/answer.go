@@ -143,7 +143,7 @@ func (r rules) hour(g *group, i int) hour {
 	notes |= n
 	out, n := g.at(output, i).check(maxTokensPerHour)
 	notes |= n
-	if g.at(input, i).seen == 0 || g.at(output, i).seen == 0 {
+	if g.at(input, i).seen == 0 || g.at(output, i).seen == 0 && !r.zeroIfAbsent[output] {
 		if seen < float64(model.CoverageFloor) {
 			return hour{notes: notes & noteRefused} // not enough samples for an increase
 		}

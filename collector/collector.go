@@ -28,10 +28,14 @@ type Settings struct {
 	Name             string            // unique among the sources that share a History
 	URL              string            // address of the server, with a path prefix if it has one
 	Client           http.RoundTripper // authenticated transport; nil means client_golang's default
-	Pack             string            // name of a metric pack, see Packs; exactly one of Pack and Queries is set
+	Pack             string            // name of a metric pack in Library; exactly one of Pack and Queries is set
+	Library          *Library          // where packs are looked up; nil means the built-in ones
 	Queries          *Queries          // the user's own PromQL
 	Select           map[string]string // only series with these label values count; needs a Pack
 	GroupBy          []string          // labels that make a workload; empty means those of the pack
+	Period           time.Duration     // of the gauges that show sums of a period; 0 means that of the pack
+	Stamps           string            // the time of such a sample: scrape, or cloud for the beginning of its period; empty means that of the pack
+	CacheApart       map[string]string // only series with these label values leave the cache out of their input, see pack; nil means that of the pack
 	GPUs             *GPUs             // where the GPUs of the workloads are counted; nil means nowhere
 	Backfill         time.Duration     // how far back a cold start asks; 0 means 60 days
 	Delay            time.Duration     // an hour is asked for this long after it ended; 0 means 2 minutes
@@ -59,7 +63,7 @@ type Queries struct {
 
 // GPUs says where the GPUs that workloads run on are counted.
 type GPUs struct {
-	Pack string   // name of a GPU pack, see Packs
+	Pack string   // name of a GPU pack in Library
 	Join []string // labels shared by a workload and its GPUs, each of them in GroupBy; empty means namespace
 }
 
@@ -138,8 +142,30 @@ func New(s Settings, h History, log *slog.Logger) (*Collector, error) {
 		return nil, err
 	}
 	// What is counted. The first-token query may change without making the counted hours others.
-	c.archive, err = newArchive(h, s.Name, []any{slices.Sorted(slices.Values(s.GroupBy)), s.Select, s.Pack, s.Queries.counted()})
+	scope := []any{slices.Sorted(slices.Values(s.GroupBy)), s.Select, s.Pack, s.Queries.counted()}
+	if text := s.Library.text(s.Pack); text != "" || s.Period != 0 || s.Stamps != "" || s.CacheApart != nil {
+		scope = append(scope, text, s.Period, s.Stamps, s.CacheApart)
+	}
+	c.archive, err = newArchive(h, s.Name, scope)
 	return c, err
+}
+
+// adapted returns p with what the source says about it.
+func (s Settings) adapted(p *pack) (*pack, error) {
+	changed := *p
+	if s.CacheApart != nil {
+		changed.CacheApart = s.CacheApart
+	}
+	if s.Period == 0 && s.Stamps == "" {
+		return &changed, nil
+	}
+	if p.PeriodSums == nil {
+		return nil, fmt.Errorf("period and stamps: have no effect on pack %q, whose metrics are counters", p.Name)
+	}
+	sums := *p.PeriodSums
+	sums.Period, sums.Stamps = cmp.Or(s.Period, sums.Period), cmp.Or(s.Stamps, sums.Stamps)
+	changed.PeriodSums = &sums
+	return &changed, errors.Join(checkPeriod(sums.Period), checkStamps(sums.Stamps))
 }
 
 func (s Settings) check() error {
@@ -183,7 +209,7 @@ func (c *Collector) prepareQueries() error {
 		c.queries = ownQueries(s.Queries, s.GroupBy)
 		c.rules = rules{includesCache: s.Queries.InputIncludesCache, countsRequests: s.Queries.Requests != ""}
 	} else {
-		p, err := loadPack(s.Pack)
+		p, err := s.Library.pack(s.Pack)
 		if err != nil {
 			return err
 		}
@@ -193,13 +219,19 @@ func (c *Collector) prepareQueries() error {
 		if len(s.GroupBy) == 0 {
 			s.GroupBy = p.GroupBy
 		}
+		if p, err = s.adapted(p); err != nil {
+			return err
+		}
+		if p.PeriodSums != nil {
+			s.Delay = max(s.Delay, p.PeriodSums.Delay)
+		}
 		c.queries = packQueries(p, s.Select, s.GroupBy)
 		c.rules = p.rules()
 	}
 	if s.GPUs == nil {
 		return nil
 	}
-	p, err := loadPack(s.GPUs.Pack)
+	p, err := s.Library.pack(s.GPUs.Pack)
 	if err != nil {
 		return fmt.Errorf("gpus: %w", err)
 	}

@@ -596,7 +596,8 @@ func TestNewRefuses(t *testing.T) {
 		want   string
 	}{
 		"no name":                {func(s *Settings) { s.Name = "" }, "name: missing"},
-		"unknown pack":           {func(s *Settings) { s.Pack = "vlm" }, `pack "vlm": unknown, want one of dcgm, litellm, vllm`},
+		"a period of counters":   {func(s *Settings) { s.Period = time.Minute }, `have no effect on pack "litellm"`},
+		"unknown pack":           {func(s *Settings) { s.Pack = "vlm" }, `pack "vlm": unknown, want one of agentgateway, agentgateway-1.4, amd, `},
 		"GPU pack":               {func(s *Settings) { s.Pack = "dcgm" }, "counts GPUs"},
 		"both forms":             {func(s *Settings) { s.Queries = &Queries{} }, "want either pack or queries"},
 		"neither form":           {func(s *Settings) { s.Pack = "" }, "want either pack or queries"},

@@ -1,49 +1,89 @@
 package collector
 
 import (
-	"embed"
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
-	"path"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v4"
 )
 
-//go:embed packs/*.yaml
-var packFiles embed.FS
-
-// A pack says under which names one kind of exporter counts. A new exporter is a new file in packs.
+// A pack says under which names one kind of exporter counts. A new exporter is a new file in packs and an exposition to
+// test it against.
 type pack struct {
 	Name               string              `yaml:"name"`                 // name of the file without .yaml
 	About              string              `yaml:"about"`                // the program, for a reader
+	Switch             string              `yaml:"switch"`               // what turns the metrics on; empty when they are on by themselves
+	Labels             packLabels          `yaml:"labels"`               // what the labels say
 	GroupBy            []string            `yaml:"group_by"`             // labels that usually make a workload
+	Where              map[string]string   `yaml:"where"`                // only such series count, see matcher values
 	Tokens             map[signal]*counter `yaml:"tokens"`               // input and output at least
 	InputIncludesCache bool                `yaml:"input_includes_cache"` // fresh = input - cache_read - cache_write
+	CacheApart         map[string]string   `yaml:"cache_apart"`          // series whose input leaves the cache out although others include it
 	Requests           *counter            `yaml:"requests"`
+	Errors             *counter            `yaml:"errors"`
 	TTFTSeconds        *histogram          `yaml:"ttft_seconds"` // time to first token
+	Running            *gauge              `yaml:"running"`      // requests being answered
+	Waiting            *gauge              `yaml:"waiting"`      // requests queued
+	CacheUsage         *gauge              `yaml:"cache_usage"`  // fill of the KV cache, 0 to 1
+	PeriodSums         *periodSums         `yaml:"period_sums"`  // every counter is a gauge of this kind; nil means real counters
 	GPU                *gpuPack            `yaml:"gpu"`          // a pack counts tokens or GPUs
-	Traps              []string            `yaml:"traps"`        // what makes the numbers wrong, for a reader
+	Traps              []string            `yaml:"traps"`        // what makes the numbers wrong, double counting above all, for a reader
 }
 
-// counter lists the names of one counter, best first. A series that has several of them is read once, under the best.
+// packLabels names the labels that say what a series is about, the most telling first.
+type packLabels struct {
+	Model    []string `yaml:"model"`
+	Provider []string `yaml:"provider"`
+	Tenant   []string `yaml:"tenant"`
+}
+
+// counter lists the names of one counter, best first: a Prometheus counter, or the _sum or _count of a classic histogram. A
+// series that has several of them is read once, under the best.
 type counter struct {
-	Metrics  []string `yaml:"metrics"`
-	Doubtful []string `yaml:"doubtful"` // read where none of Metrics exists, and marked as doubtful
-	Absent   string   `yaml:"absent"`   // what no series means beside an input: zero or unknown; empty means unknown
+	Metrics  []string          `yaml:"metrics"`
+	Where    map[string]string `yaml:"where"`    // only such series count, see matcher values
+	Else     *counter          `yaml:"else"`     // where a target has none of Metrics: another generation, with other labels
+	Plus     *counter          `yaml:"plus"`     // added
+	Scale    float64           `yaml:"scale"`    // tokens or requests per unit; 0 means 1
+	Doubtful []string          `yaml:"doubtful"` // read where none of Metrics exists, and marked as doubtful
+	Absent   string            `yaml:"absent"`   // what no series means beside an input: zero or unknown; empty means unknown
 }
 
 // histogram lists the names of one classic histogram without _bucket, best first.
 type histogram struct {
-	Histograms []string `yaml:"histograms"`
+	Histograms []string          `yaml:"histograms"`
+	Quantiles  []string          `yaml:"quantiles"` // instead of Histograms: gauges of the 95th percentile of each period
+	Where      map[string]string `yaml:"where"`
+	Else       *histogram        `yaml:"else"`  // for workloads that have none of these
+	Scale      float64           `yaml:"scale"` // seconds per unit; 0 means 1
+}
+
+// gauge lists the names of a value of this instant, best first.
+type gauge struct {
+	Metrics []string          `yaml:"metrics"`
+	Where   map[string]string `yaml:"where"`
+	Per     []string          `yaml:"per"` // of series that are alike in these labels only the largest counts
+}
+
+// periodSums describes gauges that show what a cloud counted in its last period, again at every scrape.
+type periodSums struct {
+	Period time.Duration `yaml:"period"`
+	Stamps string        `yaml:"stamps"` // the time of a sample: scrape, or cloud for the beginning of its period
+	Delay  time.Duration `yaml:"delay"`  // the values are complete this long after their period
 }
 
 // gpuPack says how one exporter shows which GPUs are held and how busy they are.
 type gpuPack struct {
 	Busy     []busyGauge `yaml:"busy"`     // best first
 	Device   []string    `yaml:"device"`   // labels that tell one GPU from another
-	Attached string      `yaml:"attached"` // label that is not empty when a workload holds the GPU
+	Attached string      `yaml:"attached"` // label that is not empty when a workload holds the GPU; empty means that all are held
 }
 
 // busyGauge is a gauge that shows Full for a GPU that is always busy.
@@ -52,88 +92,243 @@ type busyGauge struct {
 	Full   float64 `yaml:"full"`
 }
 
-// Packs returns the names of the metric packs, sorted: those that count tokens and those that count GPUs.
-func Packs() []string {
-	entries, err := packFiles.ReadDir("packs")
-	if err != nil {
-		panic("collector: " + err.Error()) // the folder is part of the program
-	}
-	var names []string
-	for _, e := range entries {
-		names = append(names, strings.TrimSuffix(e.Name(), ".yaml"))
-	}
-	return names
-}
+// Values of periodSums.Stamps.
+const (
+	scrapeStamps = "scrape"
+	cloudStamps  = "cloud"
+)
 
-// loadPack returns the pack with the given name.
-func loadPack(name string) (*pack, error) {
-	data, err := packFiles.ReadFile(path.Join("packs", name+".yaml"))
-	if err != nil {
-		return nil, fmt.Errorf("pack %q: unknown, want one of %s", name, strings.Join(Packs(), ", "))
-	}
-	return parsePack(name, data)
-}
-
-// parsePack reads one pack strictly: what it does not know is an error.
-func parsePack(name string, data []byte) (*pack, error) {
+// parsePack reads one pack strictly: what it does not know is an error. It reports everything that is wrong at once, with file
+// and line.
+func parsePack(file string, data []byte) (*pack, error) {
 	var p pack
 	if err := yaml.Load(data, &p, yaml.WithKnownFields()); err != nil {
-		return nil, fmt.Errorf("pack %q: %w", name, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	if err := p.check(name); err != nil {
-		return nil, fmt.Errorf("pack %q: %w", name, err)
+	var top yaml.Node
+	if err := yaml.Load(data, &top); err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	return &p, nil
+	c := packCheck{file: file, top: &top}
+	c.all(&p)
+	return &p, c.sorted()
 }
 
-func (p *pack) check(name string) error {
+// packName returns the name of the pack in a file.
+func packName(file string) string { return strings.TrimSuffix(filepath.Base(file), ".yaml") }
+
+// A packCheck collects what is wrong with a pack.
+type packCheck struct {
+	file     string
+	top      *yaml.Node // of the file
+	problems []packProblem
+}
+
+type packProblem struct {
+	line int
+	text string
+}
+
+// wrong reports a problem of the value at path, keys with dots between them.
+func (c *packCheck) wrong(path, format string, args ...any) {
+	text := fmt.Sprintf(format, args...)
+	if path != "" {
+		text = path + ": " + text
+	}
+	c.problems = append(c.problems, packProblem{lineOf(c.top, path), text})
+}
+
+// sorted returns the problems in the order of the file.
+func (c *packCheck) sorted() error {
+	slices.SortFunc(c.problems, func(a, b packProblem) int {
+		return cmp.Or(cmp.Compare(a.line, b.line), strings.Compare(a.text, b.text))
+	})
 	var errs []error
-	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
-	if p.Name != name {
-		wrong("name: got %q, want the name of the file", p.Name)
-	}
-	if (p.GPU == nil) == (len(p.Tokens) == 0) {
-		wrong("want either tokens or gpu")
-	}
-	if p.GPU != nil {
-		if len(p.GPU.Busy) == 0 || len(p.GPU.Device) == 0 || p.GPU.Attached == "" {
-			wrong("gpu: want busy, device and attached")
-		}
-		for _, b := range p.GPU.Busy {
-			if !(b.Full > 0) {
-				wrong("gpu.busy: %s: full: got %v, want above 0", b.Metric, b.Full)
-			}
-		}
-		return errors.Join(errs...)
-	}
-	for _, s := range []signal{input, output} {
-		if p.Tokens[s] == nil {
-			wrong("tokens.%s: missing", s)
-		}
-	}
-	for s, c := range p.counters() {
-		if c == nil || len(c.Metrics) == 0 {
-			wrong("%s: want metrics", s)
-			continue
-		}
-		if c.Absent != "" && c.Absent != "zero" && c.Absent != "unknown" {
-			wrong("%s.absent: got %q, want zero or unknown", s, c.Absent)
-		}
-	}
-	if p.TTFTSeconds != nil && len(p.TTFTSeconds.Histograms) == 0 {
-		wrong("ttft_seconds: want histograms")
+	for _, p := range c.problems {
+		errs = append(errs, fmt.Errorf("%s:%d: %s", c.file, p.line, p.text))
 	}
 	return errors.Join(errs...)
 }
 
-// counters returns every counter of p by the signal that it is read as.
-func (p *pack) counters() map[signal]*counter {
-	all := map[signal]*counter{}
-	maps.Copy(all, p.Tokens)
+// lineOf returns the line of the value at path, or of the innermost one around it that there is.
+func lineOf(n *yaml.Node, path string) int {
+	if n.Kind == yaml.DocumentNode {
+		n = n.Content[0]
+	}
+	for key := range strings.SplitSeq(path, ".") {
+		i := slices.IndexFunc(n.Content, func(k *yaml.Node) bool { return k.Value == key })
+		if n.Kind != yaml.MappingNode || i < 0 || i%2 != 0 {
+			break
+		}
+		n = n.Content[i+1]
+	}
+	return n.Line
+}
+
+func (c *packCheck) all(p *pack) {
+	if p.Name != packName(c.file) {
+		c.wrong("name", "got %q, want the name of the file", p.Name)
+	}
+	if (p.GPU == nil) == (len(p.Tokens) == 0) {
+		c.wrong("", "want either tokens or gpu")
+	}
+	c.where("where", p.Where)
+	if p.GPU != nil {
+		c.gpu(p.GPU)
+		return
+	}
+	for _, s := range slices.Sorted(maps.Keys(p.Tokens)) {
+		if !slices.Contains([]signal{input, output, cacheRead, cacheWrite}, s) {
+			c.wrong("tokens."+string(s), "got %q, want input, output, cache_read or cache_write", s)
+		} else if p.Tokens[s] == nil {
+			c.wrong("tokens."+string(s), "got nothing, want metrics")
+		}
+	}
+	for _, s := range []signal{input, output} {
+		if _, ok := p.Tokens[s]; !ok {
+			c.wrong("tokens."+string(s), "missing")
+		}
+	}
+	c.where("cache_apart", p.CacheApart)
+	for path, count := range p.counters() {
+		// An engine for embeddings generates nothing: an output without a name that is zero when absent.
+		c.counter(path, count, path == "tokens.output" && count.Absent == "zero")
+	}
+	if p.TTFTSeconds != nil {
+		c.histogram("ttft_seconds", p.TTFTSeconds)
+	}
+	for path, g := range map[string]*gauge{"running": p.Running, "waiting": p.Waiting, "cache_usage": p.CacheUsage} {
+		if g != nil {
+			c.metrics(path+".metrics", g.Metrics)
+			c.where(path+".where", g.Where)
+		}
+	}
+	if sums := p.PeriodSums; sums != nil {
+		if err := checkPeriod(sums.Period); err != nil {
+			c.wrong("period_sums.period", "%v", err)
+		}
+		if err := checkStamps(sums.Stamps); err != nil {
+			c.wrong("period_sums.stamps", "%v", err)
+		}
+	}
+}
+
+// checkPeriod reports a period that no number of makes an hour.
+func checkPeriod(d time.Duration) error {
+	if d < time.Second || time.Hour%d != 0 {
+		return fmt.Errorf("got a period of %s, want one that divides an hour, such as 5m", d)
+	}
+	return nil
+}
+
+func checkStamps(stamps string) error {
+	if stamps != scrapeStamps && stamps != cloudStamps {
+		return fmt.Errorf("got stamps %q, want scrape or cloud", stamps)
+	}
+	return nil
+}
+
+func (c *packCheck) gpu(g *gpuPack) {
+	if len(g.Busy) == 0 || len(g.Device) == 0 {
+		c.wrong("gpu", "want busy and device")
+	}
+	for _, b := range g.Busy {
+		if !(b.Full > 0) || b.Metric == "" {
+			c.wrong("gpu.busy", "%q: full: got %v, want above 0", b.Metric, b.Full)
+		}
+	}
+}
+
+func (c *packCheck) counter(path string, count *counter, nameless bool) {
+	if count.Metrics != nil || !nameless {
+		c.metrics(path+".metrics", count.Metrics)
+	}
+	c.where(path+".where", count.Where)
+	c.scale(path+".scale", count.Scale)
+	if count.Absent != "" && count.Absent != "zero" && count.Absent != "unknown" {
+		c.wrong(path+".absent", "got %q, want zero or unknown", count.Absent)
+	}
+	for key, other := range map[string]*counter{".else": count.Else, ".plus": count.Plus} {
+		if other != nil {
+			c.counter(path+key, other, false)
+		}
+	}
+}
+
+func (c *packCheck) histogram(path string, h *histogram) {
+	if (len(h.Histograms) == 0) == (len(h.Quantiles) == 0) {
+		c.wrong(path, "want either histograms or quantiles")
+	}
+	c.where(path+".where", h.Where)
+	c.scale(path+".scale", h.Scale)
+	if h.Else != nil {
+		c.histogram(path+".else", h.Else)
+	}
+}
+
+func (c *packCheck) metrics(path string, names []string) {
+	if len(names) == 0 {
+		c.wrong(path, "want the name of a metric")
+	}
+	if slices.Contains(names, "") {
+		c.wrong(path, "got an empty name")
+	}
+}
+
+func (c *packCheck) scale(path string, scale float64) {
+	if scale < 0 || scale > 1e9 {
+		c.wrong(path, "got %v, want above 0", scale)
+	}
+}
+
+// where checks matchers: a key is a label, a value what the label must be, or after ~ a regular expression that it must
+// match, or after !~ one that it must not match.
+func (c *packCheck) where(path string, values map[string]string) {
+	for _, label := range slices.Sorted(maps.Keys(values)) {
+		_, expr, isRegexp := matcherKind(values[label])
+		if _, err := regexp.Compile(expr); isRegexp && err != nil {
+			c.wrong(path+"."+label, "%v", err)
+		}
+	}
+	if err := checkLabels(nil, values); err != nil {
+		c.wrong(path, "%v", err)
+	}
+}
+
+// counters returns every counter of p by its path in the file.
+func (p *pack) counters() map[string]*counter {
+	all := map[string]*counter{}
+	for s, c := range p.Tokens {
+		if c != nil {
+			all["tokens."+string(s)] = c
+		}
+	}
 	if p.Requests != nil {
-		all[requests] = p.Requests
+		all["requests"] = p.Requests
+	}
+	if p.Errors != nil {
+		all["errors"] = p.Errors
 	}
 	return all
+}
+
+// counter returns the counter that s is read from, nil when there is none.
+func (p *pack) counter(s signal) *counter {
+	c := p.Tokens[s]
+	switch s {
+	case requests:
+		c = p.Requests
+	case failures:
+		c = p.Errors
+	case cacheReadDoubtful:
+		if read := p.Tokens[cacheRead]; read != nil && len(read.Doubtful) > 0 {
+			return &counter{Metrics: read.Doubtful, Where: read.Where, Scale: read.Scale}
+		}
+	}
+	if c == nil || len(c.Metrics) == 0 {
+		return nil
+	}
+	return c
 }
 
 // rules returns how the cells of p become tokens per class.

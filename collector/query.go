@@ -24,6 +24,7 @@ const (
 	cacheReadDoubtful signal = "cache_read_doubtful" // from a counter known to count too much
 	cacheWrite        signal = "cache_write"
 	requests          signal = "requests"
+	failures          signal = "errors"   // requests that failed; shown when a pack is tried, not kept
 	coverage          signal = "coverage" // share of the hour in which the input counter was there
 	resets            signal = "resets"   // most falls of one series of the input counter
 )
@@ -60,39 +61,20 @@ type queries struct {
 }
 
 // packQueries returns the expressions that read p, restricted to the matchers and grouped by the labels.
-// Aggregation is always outside the range function: increase(sum()) takes every pod that leaves for a reset.
 func packQueries(p *pack, selected map[string]string, groupBy []string) queries {
-	by := labelList(groupBy)
-	matchers := matcherList(selected)
-	alternatives := func(names []string, suffix, form string) string {
-		parts := make([]string, len(names))
-		for i, name := range names {
-			parts[i] = fmt.Sprintf(form, selector(name+suffix, matchers))
-		}
-		return strings.Join(parts, " or ")
-	}
-	increases := func(names []string) string {
-		return "sum by (" + by + ") (" + alternatives(names, "", "increase(%s["+hourWindow+"])") + ")"
-	}
+	w := wording{p, selected, groupBy, time.Hour}
 	var parts []string
 	for _, s := range hourly {
-		switch c := p.counters()[s]; {
-		case c != nil:
-			parts = append(parts, marked(s, increases(c.Metrics)))
-		case s == cacheReadDoubtful && p.Tokens[cacheRead] != nil && len(p.Tokens[cacheRead].Doubtful) > 0:
-			parts = append(parts, marked(s, increases(p.Tokens[cacheRead].Doubtful)))
+		if c := p.counter(s); c != nil {
+			parts = append(parts, marked(s, w.counted(s, c)))
 		}
 	}
-	counted := p.Tokens[input].Metrics
-	parts = append(parts,
-		marked(coverage, covered("sum by ("+by+") ("+alternatives(counted, "", "%s")+")")),
-		marked(resets, "max by ("+by+") ("+alternatives(counted, "", "resets(%s["+hourWindow+"])")+")"))
-	q := queries{hourly: strings.Join(parts, "\nor ")}
-	if h := p.TTFTSeconds; h != nil {
-		q.ttft = "histogram_quantile(0.95, sum by (" + labelList(append([]string{"le"}, groupBy...)) + ") (" +
-			alternatives(h.Histograms, "_bucket", "rate(%s["+dayWindow+"])") + "))"
+	parts = append(parts, marked(coverage, covered("sum by ("+w.by()+") ("+strings.Join(w.present(), " or ")+")")))
+	if p.PeriodSums == nil { // a gauge may fall
+		falls := w.each(p.Tokens[input], "resets(%s["+hourWindow+"])")
+		parts = append(parts, marked(resets, "max by ("+w.by()+") ("+strings.Join(falls, " or ")+")"))
 	}
-	return q
+	return queries{hourly: strings.Join(parts, "\nor "), ttft: w.ttft()}
 }
 
 // ownQueries returns the expressions of the user's own PromQL. Coverage is the share of five-minute steps at which the
@@ -131,9 +113,15 @@ func (q *Queries) expr(s signal) string {
 	return map[signal]string{input: q.Input, output: q.Output, cacheRead: q.CacheRead, requests: q.Requests}[s]
 }
 
-// gpuQuery returns the expression for both GPU signals per value of the join labels. Both are means of what was there at
-// five-minute steps of the day, so that their ratio is the busy share of all GPU hours even when pods come and go.
+// gpuQuery returns the expression for both GPU signals per value of the join labels.
 func gpuQuery(g *gpuPack, join []string) string {
+	busy, count := gpuParts(g, join)
+	return marked(gpuBusy, busy) + "\nor " + marked(gpuCount, count)
+}
+
+// gpuParts returns the expressions for the GPUs busy and held. Both are means of what was there at five-minute steps of the
+// day, so that their ratio is the busy share of all GPU hours even when pods come and go.
+func gpuParts(g *gpuPack, join []string) (busy, count string) {
 	by := labelList(join)
 	device := labelList(append(slices.Clone(join), g.Device...))
 	perDevice := make([]string, len(g.Busy))
@@ -145,13 +133,16 @@ func gpuQuery(g *gpuPack, join []string) string {
 	}
 	devices := strings.Join(perDevice, " or ")
 	steps := "[" + dayWindow + ":5m]"
-	return marked(gpuBusy, "avg_over_time((sum by ("+by+") ("+devices+"))"+steps+")") + "\nor " +
-		marked(gpuCount, "avg_over_time((count by ("+by+") ("+devices+"))"+steps+")")
+	return "avg_over_time((sum by (" + by + ") (" + devices + "))" + steps + ")",
+		"avg_over_time((count by (" + by + ") (" + devices + "))" + steps + ")"
 }
 
-// attached selects the GPUs that a workload holds. Where the scrape did not honour labels, the workload's own ones are
+// attached selects the GPUs that a workload holds, all of them without a label that says so. Where the scrape did not honour labels, the workload's own ones are
 // called exported_ and take their names back.
 func attached(metric, label string, join []string) string {
+	if label == "" {
+		return selector(metric, "")
+	}
 	exported := selector(metric, labelName("exported_"+label)+`!=""`)
 	for _, name := range join {
 		exported = fmt.Sprintf(`label_replace(%s, %q, "$1", %q, "(.+)")`, exported, name, "exported_"+name)
@@ -170,12 +161,20 @@ func covered(expr string) string {
 	return fmt.Sprintf("clamp_max(count_over_time((%s)[%s]) / %d, 1)", expr, probes, time.Hour/probeStep)
 }
 
-// selector returns the series of a metric that the matchers leave.
+// selector returns the series of a metric that the matchers leave. A name that only Prometheus 3 knows stands among them.
 func selector(metric, matchers string) string {
-	if matchers == "" {
+	switch {
+	case !prommodel.LegacyValidation.IsValidMetricName(metric):
+		return "{" + joined(strconv.Quote(metric), matchers) + "}"
+	case matchers == "":
 		return metric
 	}
 	return metric + "{" + matchers + "}"
+}
+
+// joined puts commas between the lists of matchers that are not empty.
+func joined(lists ...string) string {
+	return strings.Join(slices.DeleteFunc(lists, func(list string) bool { return list == "" }), ",")
 }
 
 // matcherList writes equality matchers, sorted by label.

@@ -4,6 +4,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -16,18 +17,23 @@ var update = flag.Bool("update", false, "write the golden files")
 func TestQueries(t *testing.T) {
 	t.Parallel()
 	hostile := map[string]string{"job": "a\"} or vector(1) #", "team": "x\ny\\z\u202e"}
-	for name, q := range map[string]queries{
-		"litellm":          packQueries(mustPack(t, "litellm"), nil, []string{"team_alias", "requested_model"}),
+	all := map[string]queries{
 		"litellm-selected": packQueries(mustPack(t, "litellm"), hostile, []string{"gen_ai.model"}),
-		"vllm":             packQueries(mustPack(t, "vllm"), nil, []string{"namespace", "model_name"}),
-		"dcgm":             {gpu: gpuQuery(mustPack(t, "dcgm").GPU, []string{"namespace"})},
 		"own": ownQueries(&Queries{
 			Input:    `sum by (team) (increase(in_total[$__window])) # prompt`,
 			Output:   `sum by (team) (increase(out_total[$__window]))`,
 			Requests: `sum by (team) (increase(requests_total[$__window]))`,
 			TTFTP95:  `histogram_quantile(0.95, sum by (le, team) (rate(ttft_bucket[$__window])))`,
 		}, []string{"team"}),
-	} {
+	}
+	for _, name := range Packs() {
+		if p := mustPack(t, name); p.GPU != nil {
+			all[name] = queries{gpu: gpuQuery(p.GPU, []string{"namespace"})}
+		} else {
+			all[name] = packQueries(p, nil, p.GroupBy)
+		}
+	}
+	for name, q := range all {
 		for part, got := range map[string]string{"hourly": q.hourly, "ttft": q.ttft, "gpu": q.gpu} {
 			if got == "" {
 				continue
@@ -50,13 +56,20 @@ func TestQueries(t *testing.T) {
 	}
 }
 
+// quoted is a text in an expression.
+var quoted = regexp.MustCompile(`"[^"]*"`)
+
 // TestF25_AggregateOutside holds that no aggregation is inside increase, rate or resets.
 func TestF25_AggregateOutside(t *testing.T) {
 	t.Parallel()
-	for _, name := range []string{"litellm", "vllm"} {
-		q := packQueries(mustPack(t, name), nil, []string{"namespace"})
+	for _, name := range Packs() {
+		p := mustPack(t, name)
+		if p.GPU != nil {
+			continue
+		}
+		q := packQueries(p, nil, []string{"namespace"})
 		for _, function := range []string{"increase(", "rate(", "resets("} {
-			for _, inside := range strings.Split(q.hourly+q.ttft, function)[1:] {
+			for _, inside := range strings.Split(quoted.ReplaceAllString(q.hourly+q.ttft, "text"), function)[1:] {
 				if inside, _, _ := strings.Cut(inside, ")"); strings.ContainsAny(inside, "( ") {
 					t.Errorf("pack %s: %s%s): got more than a selector inside", name, function, inside)
 				}
@@ -67,7 +80,7 @@ func TestF25_AggregateOutside(t *testing.T) {
 
 func mustPack(t *testing.T, name string) *pack {
 	t.Helper()
-	p, err := loadPack(name)
+	p, err := (*Library)(nil).pack(name)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,6 +51,7 @@ var imports = map[string][]string{
 		"alerting", "alerting/slack", "collector", "config", "model",
 	},
 	"cmd/tipline-demo/engine":  {},
+	"cmd/tipline-demo/packs":   {"cmd/tipline-demo/engine", "collector", "model"},
 	"cmd/tipline-demo/traffic": {},
 	"cmd/tipline-demo/world":   {"cmd/tipline-demo/engine", "cmd/tipline-demo/traffic"},
 

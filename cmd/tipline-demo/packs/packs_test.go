@@ -1,0 +1,418 @@
+// Package packs holds every metric pack against an exposition of its program, scraped by a real Prometheus engine.
+package packs
+
+import (
+	"encoding/json"
+	"log/slog"
+	"maps"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tipline/cmd/tipline-demo/engine"
+	"tipline/collector"
+	"tipline/model"
+)
+
+// A truth is what a pack must find in the world that a run makes of some expositions. Their values are what happens between
+// two scrapes, in testdata/truth.json.
+type truth struct {
+	Pack        string
+	Expositions []string                      // the i-th replica shows the i-th of them, the others the first
+	Want        map[string]map[string]float64 // per scrape and replica, by workload and class or requests
+	TTFTSeconds float64                       `json:"ttft_seconds"` // 0 means that it is not looked at
+	Job         string                        // of the targets; empty means the name of the pack
+	Replicas    int                           // 0 means 3
+	Period      string                        // of gauges that show the sum of a period; empty means counters
+	Stamps      string                        // the time of such a sample, scrape or cloud
+	Set         struct{ Period, Stamps string }
+	GPUs, Busy  float64
+}
+
+func truths(t *testing.T) []truth {
+	t.Helper()
+	data, err := os.ReadFile("testdata/truth.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []truth
+	if err := json.Unmarshal(data, &all); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// TestEveryPackHasAnExposition holds that no pack is shipped without a test, and that no exposition lies about unused.
+func TestEveryPackHasAnExposition(t *testing.T) {
+	t.Parallel()
+	tested, used := map[string]bool{}, map[string]bool{}
+	for _, c := range truths(t) {
+		tested[c.Pack] = true
+		for _, file := range c.Expositions {
+			used[file] = true
+		}
+	}
+	for _, name := range collector.Packs() {
+		if !tested[name] {
+			t.Errorf("pack %s: testdata/truth.json has nothing to test it with", name)
+		}
+	}
+	files, err := filepath.Glob("testdata/*.prom")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("got %d expositions: %v", len(files), err)
+	}
+	for _, file := range files {
+		if !used[filepath.Base(file)] {
+			t.Errorf("%s is not in testdata/truth.json", file)
+		}
+	}
+}
+
+// TestPacks holds that what a collector reads with a pack is what happened, through restarts, a gap, replicas that come late
+// and go, and upgrades under way; and that each signal of the pack is found in one of its expositions.
+func TestPacks(t *testing.T) {
+	t.Parallel()
+	cases := map[string][]truth{}
+	for _, c := range truths(t) {
+		cases[c.Pack] = append(cases[c.Pack], c)
+	}
+	for _, name := range collector.Packs() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			found := map[string]bool{}
+			timed := false
+			for _, c := range cases[name] {
+				w := build(t, c)
+				if c.GPUs > 0 {
+					w.checkGPUs(t)
+				} else {
+					w.checkTotals(t)
+				}
+				w.try(t, found)
+				timed = timed || c.TTFTSeconds > 0
+			}
+			for signal, ok := range found {
+				if !ok {
+					t.Errorf("%s: none of the expositions has it", signal)
+				}
+			}
+			if _, has := found["ttft_p95"]; has && !timed {
+				t.Error("ttft_p95: no exposition has a known one")
+			}
+		})
+	}
+}
+
+// The worlds last four hours, scraped every minute.
+const (
+	minutes  = 4 * 60
+	restarts = 83  // the first replica begins again at zero after this minute, and after twice as many
+	gapFrom  = 125 // the second one is not scraped from this minute
+	gapTo    = 150
+	born     = 90  // the third one begins at this minute
+	replaced = 195 // and another takes its place at this one
+)
+
+var start = time.Date(2026, 9, 3, 0, 0, 0, 0, time.UTC)
+
+// A world is an engine that has scraped the replicas of a case for four hours.
+type world struct {
+	truth
+	client http.RoundTripper
+	steps  float64 // increments of all replicas together, of each value of the expositions
+}
+
+func build(t *testing.T, c truth) *world {
+	t.Helper()
+	e, err := engine.Open(func() time.Time { return start.Add(minutes * time.Minute) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	w := &world{truth: c, client: handler{e.Handler()}}
+	period := time.Minute
+	if c.Period != "" {
+		if period, err = time.ParseDuration(c.Period); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if w.Replicas == 0 {
+		w.Replicas = 3
+	}
+	if w.GPUs > 0 {
+		w.Replicas = 1
+	}
+	for replica := range w.Replicas {
+		s := newScraper(t, e, c, replica)
+		for minute := 0; minute <= minutes; minute++ {
+			if c.Period != "" {
+				w.steps += s.period(t, minute, int(period.Minutes()))
+			} else {
+				w.steps += s.count(t, minute)
+			}
+		}
+	}
+	return w
+}
+
+// A scraper brings what one replica shows into an engine.
+type scraper struct {
+	truth
+	engine     *engine.Engine
+	replica    int
+	exposition []byte
+	counters   map[string]bool // names of families that grow
+	target     map[string]string
+}
+
+func newScraper(t *testing.T, e *engine.Engine, c truth, replica int) *scraper {
+	t.Helper()
+	file := c.Expositions[0]
+	if replica < len(c.Expositions) {
+		file = c.Expositions[replica]
+	}
+	data, err := os.ReadFile(filepath.Join("testdata", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &scraper{truth: c, engine: e, replica: replica, exposition: data, counters: map[string]bool{}}
+	for line := range strings.Lines(string(data)) {
+		fields := strings.Fields(line)
+		if len(fields) == 4 && fields[1] == "TYPE" && (fields[3] == "counter" || fields[3] == "histogram") {
+			s.counters[strings.Trim(fields[2], `"`)] = true
+		}
+	}
+	job := c.Job
+	if job == "" {
+		job = c.Pack
+	}
+	name := c.Pack + "-" + string(rune('0'+replica))
+	s.target = map[string]string{"job": job, "namespace": "ns", "service": c.Pack, "pod": name, "instance": name + ":8000"}
+	return s
+}
+
+// grows tells whether the values of a metric are counted.
+func (s *scraper) grows(name string) bool {
+	if s.counters[name] {
+		return true
+	}
+	for _, suffix := range []string{"_total", "_sum", "_count", "_bucket"} {
+		if family, ok := strings.CutSuffix(name, suffix); ok && s.counters[family] {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *scraper) ingest(t *testing.T, at time.Time, change func(name string, value float64) float64) {
+	t.Helper()
+	target := s.target
+	if s.GPUs > 0 { // the exporter knows its own namespace, and the scrape keeps it
+		target = map[string]string{"job": s.target["job"], "instance": s.target["instance"]}
+	}
+	if err := s.engine.Ingest(s.exposition, at, target, change); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// count scrapes counters at the minute and returns by how many increments they grew since the last one.
+func (s *scraper) count(t *testing.T, minute int) float64 {
+	t.Helper()
+	shown, grown := minute, 1
+	switch {
+	case s.replica == 0:
+		shown = minute % restarts
+		if shown == 0 && minute > 0 {
+			shown = restarts
+		}
+	case s.replica == 1 && minute > gapFrom && minute < gapTo:
+		return 1
+	case s.replica == 2 && minute < born:
+		return 0
+	case s.replica == 2 && minute <= replaced:
+		shown = minute - born
+	case s.replica == 2:
+		shown = minute - replaced
+	}
+	if shown == 0 {
+		grown = 0
+	}
+	s.scrape(t, minute, shown)
+	if s.replica == 2 && minute == replaced {
+		s.target["pod"], s.target["instance"] = "other", "other:8000"
+		s.scrape(t, minute, 0)
+	}
+	return float64(grown)
+}
+
+func (s *scraper) scrape(t *testing.T, minute, shown int) {
+	t.Helper()
+	s.ingest(t, start.Add(time.Duration(minute)*time.Minute), func(name string, value float64) float64 {
+		if s.grows(name) {
+			return value * float64(shown)
+		}
+		return value
+	})
+}
+
+// period scrapes gauges that show the sum of a period, every other one of which is idle. A cloud's own time is the beginning of
+// the period, and it shows nothing when idle; at the time of a scrape the last complete period is shown, a zero when idle.
+func (s *scraper) period(t *testing.T, minute, period int) float64 {
+	t.Helper()
+	if s.replica == 2 && minute <= born {
+		return 0
+	}
+	at := start.Add(time.Duration(minute) * time.Minute)
+	begins := minute%period == 0
+	if s.Stamps == "cloud" {
+		if !begins || minute/period%2 != 0 || minute == minutes {
+			return 0
+		}
+		s.ingest(t, at, nil)
+		return 1
+	}
+	busy := minute > 0 && (minute-1)/period%2 == 0
+	s.ingest(t, at, func(_ string, value float64) float64 {
+		if busy {
+			return value
+		}
+		return 0
+	})
+	if busy && begins {
+		return 1
+	}
+	return 0
+}
+
+func (w *world) settings() collector.Settings {
+	s := collector.Settings{
+		Name: w.Pack, URL: "http://prometheus", Client: w.client, Pack: w.Pack, Backfill: 4 * time.Hour, Stamps: w.Set.Stamps,
+	}
+	if w.Set.Period != "" {
+		s.Period, _ = time.ParseDuration(w.Set.Period)
+	}
+	return s
+}
+
+// checkTotals lets a collector read the world and compares what it found with what happened.
+func (w *world) checkTotals(t *testing.T) {
+	t.Helper()
+	result := collect(t, w.settings())
+	for _, warning := range result.Warnings {
+		if warning.Code != collector.ServerNote { // about counters whose names do not end as counters should
+			t.Errorf("%v: unexpected warning %v", w.Expositions, warning)
+		}
+	}
+	names := []string{}
+	for _, u := range result.Usage {
+		names = append(names, u.Workload)
+		want := w.Want[u.Workload]
+		got := map[string]float64{}
+		for i, h := range u.Hours {
+			for class, tokens := range h.Tokens {
+				got[model.Class(class).String()] += float64(tokens)
+			}
+			got["requests"] += h.Requests
+			if h.Coverage < 0.9 {
+				t.Errorf("%v: %s: hour %d has coverage %v", w.Expositions, u.Workload, i, h.Coverage)
+			}
+		}
+		for what := range got {
+			if truth := want[what] * w.steps; math.Abs(got[what]-truth) > 0.002*truth {
+				t.Errorf("%v: %s: %s: got %v, want %v", w.Expositions, u.Workload, what, got[what], truth)
+			}
+		}
+		if w.TTFTSeconds > 0 && (u.TTFTP95 == nil || math.Abs(u.TTFTP95.Seconds()-w.TTFTSeconds) > 0.001) {
+			t.Errorf("%v: %s: time to first token: got %v, want %v s", w.Expositions, u.Workload, u.TTFTP95, w.TTFTSeconds)
+		}
+	}
+	if want := slices.Sorted(maps.Keys(w.Want)); !slices.Equal(names, want) {
+		t.Errorf("%v: got workloads %q, want %q", w.Expositions, names, want)
+	}
+}
+
+func collect(t *testing.T, s collector.Settings) collector.Result {
+	t.Helper()
+	c, err := collector.New(s, memory{}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	result, err := c.Collect(t.Context(), start.Add((minutes+25)*time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return result
+}
+
+// checkGPUs lets a collector count the GPUs of the one workload that the scrape job is.
+func (w *world) checkGPUs(t *testing.T) {
+	t.Helper()
+	s := w.settings()
+	something := "count by (job) (last_over_time({job=\"" + w.Pack + "\"}[$__window]))"
+	s.Pack, s.Queries = "", &collector.Queries{Input: something, Output: something}
+	s.GroupBy, s.GPUs = []string{"job"}, &collector.GPUs{Pack: w.Pack, Join: []string{"job"}}
+	usage := collect(t, s).Usage
+	if len(usage) != 1 || usage[0].GPU == nil || usage[0].GPU.Utilization == nil {
+		t.Fatalf("%v: got %+v, want one workload with GPUs that are busy", w.Expositions, usage)
+	}
+	gpu := usage[0].GPU
+	if busy := gpu.Count * float64(*gpu.Utilization); gpu.Count != w.GPUs || math.Abs(busy-w.Busy) > 1e-9 {
+		t.Errorf("%v: got %v GPUs, %v busy, want %v and %v", w.Expositions, gpu.Count, busy, w.GPUs, w.Busy)
+	}
+}
+
+// try lets every signal of the pack be looked for and notes which were found.
+func (w *world) try(t *testing.T, found map[string]bool) {
+	t.Helper()
+	counted := map[string]float64{}
+	for _, workload := range w.Want {
+		for what, each := range workload {
+			counted[what] += each * w.steps
+		}
+	}
+	readings, sent, err := collector.Try(t.Context(), w.settings(), start.Add(minutes*time.Minute))
+	if err != nil {
+		t.Fatalf("%v: %v", w.Expositions, err)
+	}
+	if sent > 3*len(readings) {
+		t.Errorf("%v: got %d queries for %d signals, want at most three each", w.Expositions, sent, len(readings))
+	}
+	for _, r := range readings {
+		found[r.Signal] = found[r.Signal] || r.Series > 0
+		if r.Series > 0 && (len(r.Metrics) == 0 || r.Workloads == 0 || math.IsNaN(r.Value)) {
+			t.Errorf("%v: got %+v, want a metric, a workload and a value", w.Expositions, r)
+		}
+		if r.Series > 0 && len(r.Labels) == 0 {
+			t.Errorf("%v: %s: got no labels", w.Expositions, r.Signal)
+		}
+		if want, ok := counted[r.Signal]; ok && r.Signal != "input" && want > 0 && math.Abs(r.Value-want) > 0.005*want {
+			t.Errorf("%v: %s: got %v over the day, want %v", w.Expositions, r.Signal, r.Value, want)
+		}
+	}
+}
+
+// handler serves requests without a socket.
+type handler struct{ http.Handler }
+
+func (h handler) RoundTrip(r *http.Request) (*http.Response, error) {
+	recorder := httptest.NewRecorder()
+	h.ServeHTTP(recorder, r)
+	return recorder.Result(), nil
+}
+
+// memory is a history that is forgotten.
+type memory struct{}
+
+func (memory) Get(string, string) ([]byte, error)                    { return nil, nil }
+func (memory) Scan(string, string, func(string, []byte) error) error { return nil }
+func (memory) Apply(map[string]map[string][]byte) error              { return nil }

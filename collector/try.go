@@ -1,0 +1,172 @@
+package collector
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
+	prommodel "github.com/prometheus/common/model"
+)
+
+// A Reading is what a server has for one signal of a pack.
+type Reading struct {
+	Signal    string
+	Unit      string   // of Value
+	Metrics   []string // names under which the series that are read were found, sorted
+	Series    int      // that are read
+	Workloads int      // that the series make
+	Value     float64  // the sum over all workloads, the worst of them for the time to first token and the fill of the cache; NaN when there is none
+	Labels    []string // of the series, sorted
+}
+
+// trial is one signal to be tried.
+type trial struct {
+	name, unit string
+	found      []string // expressions of the series, best first
+	value      string   // expression of the value per workload
+	worst      bool     // the largest value is shown instead of the sum
+}
+
+// Try asks the server of s what it has for each signal of its pack over the day before now, with three queries a signal. It
+// returns how many queries were sent, and keeps nothing.
+func Try(ctx context.Context, s Settings, now time.Time) (readings []Reading, sent int, err error) {
+	p, err := s.Library.pack(s.Pack)
+	if err != nil {
+		return nil, 0, err
+	}
+	if p, err = s.adapted(p); err != nil {
+		return nil, 0, err
+	}
+	c, err := newClient(s.URL, s.Client, cmp.Or(s.Timeout, defaultTimeout), cmp.Or(s.MaxResponseBytes, defaultMaxResponseBytes))
+	if err != nil {
+		return nil, 0, err
+	}
+	for _, t := range trials(p, s) {
+		r, err := t.read(ctx, c, now.Truncate(time.Second))
+		if err != nil {
+			return nil, int(c.guard.sent.Load()), fmt.Errorf("%s: %w", t.name, err)
+		}
+		readings = append(readings, r)
+	}
+	return readings, int(c.guard.sent.Load()), nil
+}
+
+// trials returns every signal of p in the order in which they are shown.
+func trials(p *pack, s Settings) []trial {
+	const seen = "last_over_time(%s[1h])"
+	w := wording{p, s.Select, s.GroupBy, 24 * time.Hour}
+	if len(w.groupBy) == 0 {
+		w.groupBy = p.GroupBy
+	}
+	if p.GPU != nil {
+		return gpuTrials(p.GPU, s.GroupBy)
+	}
+	var all []trial
+	for _, name := range []signal{input, output, cacheRead, cacheReadDoubtful, cacheWrite, requests, failures} {
+		c := p.counter(name)
+		if c == nil {
+			continue
+		}
+		unit := "tokens/day"
+		if name == requests || name == failures {
+			unit = "requests/day"
+		}
+		found := w.each(c, seen)
+		if c.Plus != nil {
+			found = append(found, w.each(c.Plus, seen)...)
+		}
+		all = append(all, trial{string(name), unit, found, w.counted(name, c), false})
+	}
+	if p.TTFTSeconds != nil {
+		var found []string
+		for h := p.TTFTSeconds; h != nil; h = h.Else {
+			for _, name := range h.Histograms {
+				found = append(found, w.alternatives([]string{name + "_count"}, seen, h.Where)...)
+			}
+			found = append(found, w.alternatives(h.Quantiles, seen, h.Where)...)
+		}
+		all = append(all, trial{"ttft_p95", "seconds", found, w.ttft(), true})
+	}
+	for _, level := range []struct {
+		name, unit, of string
+		gauge          *gauge
+	}{
+		{"running", "requests now", "sum", p.Running},
+		{"waiting", "requests now", "sum", p.Waiting},
+		{"cache_usage", "of 1 now", "max", p.CacheUsage},
+	} {
+		if g := level.gauge; g != nil {
+			found := w.alternatives(g.Metrics, seen, g.Where)
+			all = append(all, trial{level.name, level.unit, found, w.level(g, level.of), level.of == "max"})
+		}
+	}
+	return all
+}
+
+func gpuTrials(g *gpuPack, join []string) []trial {
+	var found []string
+	for _, b := range g.Busy {
+		found = append(found, attached(b.Metric, g.Attached, nil))
+	}
+	busy, count := gpuParts(g, join)
+	return []trial{
+		{string(gpuCount), "GPUs, mean of the day", found, count, false},
+		{string(gpuBusy), "GPUs, mean of the day", found, busy, false},
+	}
+}
+
+// read asks for the names, the labels and the value of t.
+func (t trial) read(ctx context.Context, c *client, now time.Time) (Reading, error) {
+	r := Reading{Signal: t.name, Unit: t.unit, Value: math.NaN()}
+	ask := func(expr string) (prommodel.Matrix, error) {
+		m, _, err := c.ask(ctx, expr, v1.Range{Start: now, End: now, Step: time.Hour})
+		return m, err
+	}
+	found := "(" + strings.Join(t.found, " or ") + ")"
+	names, err := ask("count by (__name__) " + found)
+	if err != nil || len(names) == 0 {
+		return r, err
+	}
+	for _, stream := range names {
+		r.Metrics = append(r.Metrics, string(stream.Metric[prommodel.MetricNameLabel]))
+		r.Series += int(stream.Values[0].Value)
+	}
+	slices.Sort(r.Metrics)
+	examples, err := ask("topk by (__name__) (5, " + found + ")")
+	if err != nil {
+		return r, err
+	}
+	labels := map[string]bool{}
+	for _, stream := range examples {
+		for name := range stream.Metric {
+			labels[string(name)] = name != prommodel.MetricNameLabel
+		}
+	}
+	maps.DeleteFunc(labels, func(_ string, shown bool) bool { return !shown })
+	r.Labels = slices.Sorted(maps.Keys(labels))
+	values, err := ask(t.value)
+	if err != nil {
+		return r, err
+	}
+	for _, stream := range values {
+		v := float64(stream.Values[0].Value)
+		switch {
+		case math.IsNaN(v): // of a workload that was idle
+			continue
+		case math.IsNaN(r.Value):
+			r.Value = v
+		case t.worst:
+			r.Value = max(r.Value, v)
+		default:
+			r.Value += v
+		}
+		r.Workloads++
+	}
+	return r, nil
+}

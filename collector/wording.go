@@ -1,0 +1,201 @@
+package collector
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// partLabel tells apart numbers of one signal that are added up.
+const partLabel = "tipline_part"
+
+// lateWindow is how far back a value with a cloud's own time still counts as seen: such values come 10 minutes late with
+// the defaults of the exporters, and an idle period has none.
+const lateWindow = "15m"
+
+// target are the labels that tell one scraped program from another.
+var target = []string{"job", "instance"}
+
+// wording writes the expressions of one pack. Aggregation is always outside the range function: increase(sum()) takes every
+// pod that leaves for a reset.
+type wording struct {
+	pack     *pack
+	selected map[string]string // only series with these label values count
+	groupBy  []string
+	window   time.Duration // that ends at the evaluation
+}
+
+func (w wording) by() string { return labelList(w.groupBy) }
+
+// counted returns what the counter c of the signal s says per group over the window. Where the input of some series leaves
+// the cache out and that of others does not, it is added to the former.
+func (w wording) counted(s signal, c *counter) string {
+	total := w.total(c, nil)
+	if s != input || len(w.pack.CacheApart) == 0 {
+		return total
+	}
+	parts := []string{total}
+	for _, cached := range []signal{cacheRead, cacheWrite} {
+		if c := w.pack.counter(cached); c != nil {
+			parts = append(parts, w.total(c, w.pack.CacheApart))
+		}
+	}
+	return w.added(parts)
+}
+
+// total returns what c says per group over the window, of the series that match only.
+func (w wording) total(c *counter, only map[string]string) string {
+	text := w.increases(w.by(), c, only)
+	if c.Else != nil {
+		// Each target is read in the form that it has, so that while programs are upgraded one by one nothing is lost and
+		// what shows both forms is counted once.
+		per := labelList(append(slices.Clone(w.groupBy), slices.DeleteFunc(slices.Clone(target), func(label string) bool {
+			return slices.Contains(w.groupBy, label)
+		})...))
+		var forms []string
+		for form := c; form != nil; form = form.Else {
+			forms = append(forms, w.increases(per, form, only))
+		}
+		text = "sum by (" + w.by() + ") (" + strings.Join(forms, " or ") + ")"
+	}
+	if c.Plus == nil {
+		return text
+	}
+	return w.added([]string{text, w.total(c.Plus, only)})
+}
+
+// added adds up expressions per group; one that has nothing to say about a group adds nothing.
+func (w wording) added(parts []string) string {
+	named := make([]string, len(parts))
+	for i, part := range parts {
+		named[i] = fmt.Sprintf(`label_replace(%s, %q, "%d", "", "")`, part, partLabel, i)
+	}
+	return "sum by (" + w.by() + ") (" + strings.Join(named, " or ") + ")"
+}
+
+// increases returns the increase over the window of the best name that each series of c has, added up.
+func (w wording) increases(by string, c *counter, only map[string]string) string {
+	return "sum by (" + by + ") (" + strings.Join(w.alternatives(c.Metrics, w.increase(), c.Where, only), " or ") + ")" + times(c.Scale)
+}
+
+// increase returns the form of what one series counted over the window.
+func (w wording) increase() string {
+	sums := w.pack.PeriodSums
+	switch {
+	case sums == nil:
+		return "increase(%s[" + promDuration(w.window) + "])"
+	case sums.Stamps == cloudStamps:
+		// Each period is stored once, at its beginning: the one at which the window ends belongs to the next.
+		return "sum_over_time(%s[" + promDuration(w.window) + "] offset 1s)"
+	default:
+		// One look a period, however often it was scraped. A second less than the window, since servers before Prometheus
+		// 3 count both ends.
+		return "sum_over_time(%s[" + promDuration(w.window-time.Second) + ":" + promDuration(sums.Period) + "])"
+	}
+}
+
+// alternatives returns form for each name, restricted to the matchers of the source, the pack and its part.
+func (w wording) alternatives(names []string, form string, where ...map[string]string) []string {
+	lists := []string{matcherList(w.selected), whereList(w.pack.Where)}
+	for _, values := range where {
+		lists = append(lists, whereList(values))
+	}
+	matchers := joined(lists...)
+	texts := make([]string, len(names))
+	for i, name := range names {
+		texts[i] = fmt.Sprintf(form, selector(name, matchers))
+	}
+	return texts
+}
+
+// each returns form for every name that c may be found under.
+func (w wording) each(c *counter, form string) []string {
+	var texts []string
+	for ; c != nil; c = c.Else {
+		texts = append(texts, w.alternatives(c.Metrics, form, c.Where)...)
+	}
+	return texts
+}
+
+// present returns expressions that have a value where the input is there to be counted.
+func (w wording) present() []string {
+	form := "%s"
+	if sums := w.pack.PeriodSums; sums != nil && sums.Stamps == cloudStamps {
+		form = "last_over_time(%s[" + lateWindow + "])"
+	}
+	return w.each(w.pack.Tokens[input], form)
+}
+
+// ttft returns the 95th percentile of the time to first token per group over the day before, in seconds.
+func (w wording) ttft() string {
+	var forms []string
+	for h := w.pack.TTFTSeconds; h != nil; h = h.Else {
+		if len(h.Quantiles) > 0 { // of each period: nineteen periods in twenty were not slower
+			slowest := w.alternatives(h.Quantiles, "quantile_over_time(0.95, %s["+dayWindow+"])", h.Where)
+			forms = append(forms, "max by ("+w.by()+") ("+strings.Join(slowest, " or ")+")"+times(h.Scale))
+			continue
+		}
+		buckets := make([]string, len(h.Histograms))
+		for i, name := range h.Histograms {
+			buckets[i] = name + "_bucket"
+		}
+		rates := w.alternatives(buckets, "rate(%s["+dayWindow+"])", h.Where)
+		forms = append(forms, "histogram_quantile(0.95, sum by ("+labelList(append([]string{"le"}, w.groupBy...))+") ("+
+			strings.Join(rates, " or ")+"))"+times(h.Scale))
+	}
+	return strings.Join(forms, "\nor ")
+}
+
+// level returns what the gauge g shows now per group: the sum over the replicas, or with of = "max" the worst of them.
+func (w wording) level(g *gauge, of string) string {
+	shown := strings.Join(w.alternatives(g.Metrics, "%s", g.Where), " or ")
+	if len(g.Per) > 0 {
+		shown = "max by (" + labelList(append(slices.Clone(w.groupBy), g.Per...)) + ") (" + shown + ")"
+	}
+	return of + " by (" + w.by() + ") (" + shown + ")"
+}
+
+// times writes the multiplication by a scale, 0 being 1.
+func times(scale float64) string {
+	if scale == 0 || scale == 1 {
+		return ""
+	}
+	return " * " + strconv.FormatFloat(scale, 'g', -1, 64)
+}
+
+// promDuration writes d as PromQL does, in the largest unit that it is a whole number of.
+func promDuration(d time.Duration) string {
+	for _, unit := range []struct {
+		length time.Duration
+		name   string
+	}{{24 * time.Hour, "d"}, {time.Hour, "h"}, {time.Minute, "m"}} {
+		if d%unit.length == 0 {
+			return fmt.Sprintf("%d%s", d/unit.length, unit.name)
+		}
+	}
+	return fmt.Sprintf("%ds", d/time.Second)
+}
+
+// matcherKind splits the value of a where into PromQL's operator and what follows it.
+func matcherKind(value string) (operator, text string, isRegexp bool) {
+	if text, ok := strings.CutPrefix(value, "!~"); ok {
+		return "!~", text, true
+	}
+	if text, ok := strings.CutPrefix(value, "~"); ok {
+		return "=~", text, true
+	}
+	return "=", value, false
+}
+
+// whereList writes the matchers of a where, sorted by label.
+func whereList(values map[string]string) string {
+	var list []string
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		operator, text, _ := matcherKind(values[name])
+		list = append(list, labelName(name)+operator+strconv.Quote(text))
+	}
+	return strings.Join(list, ",")
+}
