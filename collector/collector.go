@@ -155,6 +155,9 @@ func (s Settings) adapted(p *pack) (*pack, error) {
 	changed := *p
 	if s.CacheApart != nil {
 		changed.CacheApart = s.CacheApart
+		if err := checkWhere(s.CacheApart); err != nil {
+			return nil, fmt.Errorf("cache_apart: %w", err)
+		}
 	}
 	if s.Period == 0 && s.Stamps == "" {
 		return &changed, nil

@@ -22,7 +22,7 @@ type pack struct {
 	Switch             string              `yaml:"switch"`               // what turns the metrics on; empty when they are on by themselves
 	Labels             packLabels          `yaml:"labels"`               // what the labels say
 	GroupBy            []string            `yaml:"group_by"`             // labels that usually make a workload
-	Where              map[string]string   `yaml:"where"`                // only such series count, see matcher values
+	Where              map[string]string   `yaml:"where"`                // only such series count, see checkWhere
 	Tokens             map[signal]*counter `yaml:"tokens"`               // input and output at least
 	InputIncludesCache bool                `yaml:"input_includes_cache"` // fresh = input - cache_read - cache_write
 	CacheApart         map[string]string   `yaml:"cache_apart"`          // series whose input leaves the cache out although others include it
@@ -48,7 +48,7 @@ type packLabels struct {
 // series that has several of them is read once, under the best.
 type counter struct {
 	Metrics  []string          `yaml:"metrics"`
-	Where    map[string]string `yaml:"where"`    // only such series count, see matcher values
+	Where    map[string]string `yaml:"where"`    // only such series count, see checkWhere
 	Else     *counter          `yaml:"else"`     // where a target has none of Metrics: another generation, with other labels
 	Plus     *counter          `yaml:"plus"`     // added
 	Scale    float64           `yaml:"scale"`    // tokens or requests per unit; 0 means 1
@@ -281,18 +281,24 @@ func (c *packCheck) scale(path string, scale float64) {
 	}
 }
 
-// where checks matchers: a key is a label, a value what the label must be, or after ~ a regular expression that it must
-// match, or after !~ one that it must not match.
+// where checks matchers.
 func (c *packCheck) where(path string, values map[string]string) {
+	if err := checkWhere(values); err != nil {
+		c.wrong(path, "%v", err)
+	}
+}
+
+// checkWhere reports what no query can say. A key of a where is a label, a value what the label must be, or after ~ a regular
+// expression that it must match, or after !~ one that it must not match.
+func checkWhere(values map[string]string) error {
+	errs := []error{checkLabels(nil, values)}
 	for _, label := range slices.Sorted(maps.Keys(values)) {
 		_, expr, isRegexp := matcherKind(values[label])
 		if _, err := regexp.Compile(expr); isRegexp && err != nil {
-			c.wrong(path+"."+label, "%v", err)
+			errs = append(errs, fmt.Errorf("%s: %w", label, err))
 		}
 	}
-	if err := checkLabels(nil, values); err != nil {
-		c.wrong(path, "%v", err)
-	}
+	return errors.Join(errs...)
 }
 
 // counters returns every counter of p by its path in the file.

@@ -41,7 +41,7 @@ func TestPackIsReadStrictly(t *testing.T) {
 		"an odd signal":      {`{name: x, tokens: {inpt: {metrics: [c]}, input: {metrics: [a]}, output: {metrics: [b]}}}`, `got "inpt"`},
 		"a line":             {"name: x\ntokens:\n  input:\n    metrics: []\n  output: {metrics: [b]}", "x.yaml:4: tokens.input.metrics"},
 		"else without names": {`{name: x, tokens: {input: {metrics: [a], else: {}}, output: {metrics: [b]}}}`, "tokens.input.else.metrics: want"},
-		"a bad regexp":       {`{name: x, where: {a: "~("}, tokens: {input: {metrics: [a]}, output: {metrics: [b]}}}`, "where.a: error parsing regexp"},
+		"a bad regexp":       {`{name: x, where: {a: "~("}, tokens: {input: {metrics: [a]}, output: {metrics: [b]}}}`, "where: a: error parsing regexp"},
 		"a period of 7m":     {`{name: x, period_sums: {period: 7m, stamps: scrape}, tokens: {input: {metrics: [a]}, output: {metrics: [b]}}}`, "divides an hour"},
 		"unknown stamps":     {`{name: x, period_sums: {period: 5m, stamps: now}, tokens: {input: {metrics: [a]}, output: {metrics: [b]}}}`, `got stamps "now"`},
 		"an empty signal":    {`{name: x, tokens: {input: {metrics: [a]}, output: {metrics: [b]}, cache_read: }}`, "tokens.cache_read: got nothing"},

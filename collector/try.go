@@ -57,16 +57,24 @@ func Try(ctx context.Context, s Settings, now time.Time) (readings []Reading, se
 	return readings, int(c.guard.sent.Load()), nil
 }
 
+// seen is the form of a series that is there or was in the hour before, as that of a cloud is.
+const seen = "last_over_time(%s[1h])"
+
 // trials returns every signal of p in the order in which they are shown.
 func trials(p *pack, s Settings) []trial {
-	const seen = "last_over_time(%s[1h])"
+	if p.GPU != nil {
+		return gpuTrials(p.GPU, s.GroupBy)
+	}
 	w := wording{p, s.Select, s.GroupBy, 24 * time.Hour}
 	if len(w.groupBy) == 0 {
 		w.groupBy = p.GroupBy
 	}
-	if p.GPU != nil {
-		return gpuTrials(p.GPU, s.GroupBy)
-	}
+	return w.trials(seen)
+}
+
+// trials returns every signal of a pack that counts tokens, its series in the form seen.
+func (w wording) trials(seen string) []trial {
+	p := w.pack
 	var all []trial
 	for _, name := range []signal{input, output, cacheRead, cacheReadDoubtful, cacheWrite, requests, failures} {
 		c := p.counter(name)

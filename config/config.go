@@ -18,6 +18,7 @@ import (
 // Config is a valid configuration, with every default filled in.
 type Config struct {
 	Hash      string // hex SHA-256 of everything below but Prices; comments, key order and secrets do not change it
+	PacksDir  string // folder with metric packs of the user's; empty means none
 	Sources   []Source
 	Options   []decide.Option // with prices filled in from the price book
 	Workloads []Workload      // in the order of the file: the first that matches counts
@@ -39,6 +40,9 @@ type Source struct {
 	Queries    *Queries          // the user's own PromQL
 	Select     map[string]string // only series with these label values count
 	GroupBy    []string          // labels that make a workload; empty means those of the pack
+	CacheApart map[string]string `json:",omitempty"` // only series with these label values leave the cache out of their input; nil means that of the pack
+	Period     time.Duration     `json:",omitempty"` // of gauges that show sums of a period; 0 means that of the pack
+	Stamps     string            `json:",omitempty"` // the time of such a sample, scrape or cloud; empty means that of the pack
 	Hosting    model.Hosting     // how the workloads counted there are served now
 	GPUs       *GPUs             // where their GPUs are counted; nil means nowhere
 	Backfill   time.Duration     // how far back a cold start asks

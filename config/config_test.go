@@ -22,7 +22,7 @@ import (
 var update = flag.Bool("update", false, "write the expected problems of testdata/bad anew; read the difference before committing it")
 
 // packs are the names that stand for the metric packs of the collector.
-var packs = []string{"dcgm", "litellm", "vllm"}
+var packs = []string{"bedrock-yace", "dcgm", "litellm", "vllm"}
 
 func TestBadFiles(t *testing.T) {
 	t.Parallel()

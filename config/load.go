@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
+	"strings"
 
 	promconfig "github.com/prometheus/common/config"
 
@@ -62,6 +64,10 @@ func (r *reader) resolve(raw *rawConfig) *Config {
 	if len(raw.Sources) == 0 {
 		r.missing(raw.At, "sources", ", want at least one")
 	}
+	if raw.PacksDir.given() {
+		c.PacksDir = r.path(raw.PacksDir)
+		r.addPacks(c.PacksDir)
+	}
 	c.Sources = r.sources(raw.Sources)
 	c.Options = r.options(raw.Options, c.Prices)
 	c.Policy = r.policy(raw.Policy)
@@ -102,9 +108,23 @@ func (r *reader) book(raw rawBook) (Book, []Quarantined) {
 	return book, quarantine
 }
 
+// addPacks makes the names of the packs in dir known. Whether they are good is for their reader to say, and so is a folder
+// that is not there.
+func (r *reader) addPacks(dir string) {
+	files, err := filepath.Glob(filepath.Join(promconfig.JoinDir(filepath.Dir(r.file), dir), "*.yaml"))
+	if err != nil || len(r.packs) == 0 {
+		return
+	}
+	r.packs = slices.Clone(r.packs)
+	for _, file := range files {
+		r.packs = append(r.packs, strings.TrimSuffix(filepath.Base(file), ".yaml"))
+	}
+}
+
 // hash returns the hex SHA-256 of c in a form that depends on nothing but what c means.
 func (c *Config) hash() string {
 	content := struct {
+		PacksDir  string `json:",omitempty"`
 		Sources   []Source
 		Options   []decide.Option
 		Workloads []Workload
@@ -114,7 +134,7 @@ func (c *Config) hash() string {
 		TimeZone  string
 		Notify    Notify
 		Store     Store
-	}{c.Sources, c.Options, c.Workloads, c.Defaults, c.Policy, c.Schedule, c.Schedule.Location.String(), c.Notify, c.Store}
+	}{c.PacksDir, c.Sources, c.Options, c.Workloads, c.Defaults, c.Policy, c.Schedule, c.Schedule.Location.String(), c.Notify, c.Store}
 	data, err := json.Marshal(content)
 	if err != nil {
 		panic("config: " + err.Error()) // every type in it can be written
@@ -137,4 +157,5 @@ func (c *Config) setDirectory(dir string) {
 		w.SecretFile = promconfig.JoinDir(dir, w.SecretFile)
 	}
 	c.Store.Path = promconfig.JoinDir(dir, c.Store.Path)
+	c.PacksDir = promconfig.JoinDir(dir, c.PacksDir)
 }

@@ -6,6 +6,7 @@ package config
 
 type rawConfig struct {
 	At        place         `yaml:"-"`
+	PacksDir  scalar        `yaml:"packs_dir"`
 	Sources   []rawSource   `yaml:"sources"`
 	Options   []rawOption   `yaml:"options"`
 	Workloads []rawWorkload `yaml:"workloads"`
@@ -32,6 +33,9 @@ type rawSource struct {
 	Queries    *rawQueries       `yaml:"queries"`
 	Select     map[string]scalar `yaml:"select"`
 	GroupBy    []scalar          `yaml:"group_by"`
+	CacheApart map[string]scalar `yaml:"cache_apart"`
+	Period     scalar            `yaml:"period"`
+	Stamps     scalar            `yaml:"stamps"`
 	Hosting    scalar            `yaml:"hosting"`
 	GPUs       *rawGPUs          `yaml:"gpus"`
 	Backfill   scalar            `yaml:"backfill"`

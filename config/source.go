@@ -32,12 +32,17 @@ func (r *reader) sources(raws []rawSource) []Source {
 			Name:    r.name(raw.Name, raw.At, lines),
 			Select:  r.textMap(raw.Select),
 			GroupBy: r.labels(raw.GroupBy),
-			Hosting: model.Hosting(r.required(raw.Hosting, raw.At, "hosting", hostings())),
+			// What only a pack has, and the pack says the rest.
+			CacheApart: r.textMap(raw.CacheApart),
+			Period:     r.period(raw.Period),
+			Stamps:     r.choice(raw.Stamps, "scrape", "cloud"),
+			Hosting:    model.Hosting(r.required(raw.Hosting, raw.At, "hosting", hostings())),
 			// The history of a source is as old as it likes; what the server no longer has costs an empty answer.
 			Backfill: r.duration(raw.Backfill, defaultBackfill, false),
 			Delay:    r.duration(raw.Delay, defaultDelay, true),
 		}
 		r.wantLabels(raw.At, raw.Select)
+		r.wantLabels(raw.At, raw.CacheApart)
 		switch {
 		case raw.Pack.given() && raw.Queries != nil:
 			r.wrong(raw.Queries.At, "the source has a pack too, want one of the two")
@@ -104,6 +109,15 @@ func (r *reader) pack(s scalar) string {
 	return name
 }
 
+// period reads how long the periods of an exporter are, 0 without a word about it.
+func (r *reader) period(s scalar) time.Duration {
+	d := r.duration(s, 0, false)
+	if d != 0 && (d < time.Second || time.Hour%d != 0) {
+		r.wrong(s.place, "got %s, want a period that divides an hour, such as 1m or 5m", quote(s.text()))
+	}
+	return d
+}
+
 // labels reads a list of label names.
 func (r *reader) labels(list []scalar) []string {
 	for _, s := range list {
@@ -143,6 +157,14 @@ func (r *reader) queries(raw rawSource) *Queries {
 	}
 	if q.InputIncludesCache.given() && !q.CacheRead.given() {
 		r.wrong(q.InputIncludesCache.place, "has no effect without cache_read")
+	}
+	for _, s := range []scalar{raw.Period, raw.Stamps} {
+		if s.given() {
+			r.wrong(s.place, "has no effect on queries of your own")
+		}
+	}
+	if len(raw.CacheApart) > 0 {
+		r.wrong(raw.At, "cache_apart has no effect on queries of your own")
 	}
 	return &Queries{
 		Input:              r.expression(q.Input),

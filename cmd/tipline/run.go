@@ -14,6 +14,7 @@ import (
 	"github.com/prometheus/common/version"
 	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
 
+	"tipline/collector"
 	"tipline/config"
 )
 
@@ -73,6 +74,8 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	forecast := addForecast(app, p)
 	commands["forecast"] = func(context.Context) int { return forecast() }
 
+	addPacks(app, p, commands)
+
 	command("version", "Print the version, the commit and the Go version.")
 	commands["version"] = func(context.Context) int {
 		fmt.Fprintln(stdout, version.Print("tipline"))
@@ -108,6 +111,9 @@ func (p *program) fail(err error) int {
 func (p *program) check() int {
 	cfg, err := p.load()
 	if err != nil {
+		return p.fail(err)
+	}
+	if _, err := collector.OpenLibrary(cfg.PacksDir); err != nil {
 		return p.fail(err)
 	}
 	fmt.Fprintf(p.stdout, "%s: good: %s, %s, %s\n", p.configFile,

@@ -31,8 +31,12 @@ type source struct {
 // prepare makes cfg ready to use; it opens no connection.
 func (d *Daemon) prepare(cfg *config.Config) (*setup, error) {
 	s := &setup{cfg: cfg, policy: alertPolicy(cfg.Policy)}
+	library, err := collector.OpenLibrary(cfg.PacksDir)
+	if err != nil {
+		return nil, err
+	}
 	for _, sc := range cfg.Sources {
-		c, err := d.newCollector(sc)
+		c, err := d.newCollector(sc, library)
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", sc.Name, err)
 		}
@@ -68,14 +72,15 @@ func alertPolicy(p decide.Policy) alerting.Policy {
 	return alerting.Policy{Enter: enter, Leave: leave, Confirmations: p.Confirmations, ConfirmEvery: p.ConfirmEvery}
 }
 
-func (d *Daemon) newCollector(s config.Source) (*collector.Collector, error) {
+func (d *Daemon) newCollector(s config.Source, library *collector.Library) (*collector.Collector, error) {
 	transport, err := promconfig.NewRoundTripperFromConfig(s.Prometheus.HTTP, s.Name)
 	if err != nil {
 		return nil, err
 	}
 	settings := collector.Settings{
 		Name: s.Name, URL: s.Prometheus.URL, Client: transport,
-		Pack: s.Pack, Select: s.Select, GroupBy: s.GroupBy,
+		Pack: s.Pack, Library: library, Select: s.Select, GroupBy: s.GroupBy,
+		CacheApart: s.CacheApart, Period: s.Period, Stamps: s.Stamps,
 		Backfill: s.Backfill, Delay: s.Delay,
 		Timeout: s.Prometheus.Timeout, MaxResponseBytes: s.Prometheus.MaxResponseBytes, Concurrency: s.Prometheus.Concurrency,
 	}

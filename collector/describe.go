@@ -1,0 +1,83 @@
+package collector
+
+import (
+	"strings"
+	"time"
+)
+
+// A Description is what a pack reads, for a reader.
+type Description struct {
+	Name, About string
+	Switch      string   // what turns the metrics on; empty when they are on by themselves
+	Counts      []Count  // every signal
+	GroupBy     []string // labels that make a workload unless the source says otherwise
+	Model       []string // labels that say which model
+	Provider    []string // labels that say whose it is
+	Tenant      []string // labels that say for whom
+	Input       string   // what the input counter holds
+	Period      string   // of gauges that show the sum of a period; empty means counters
+	Traps       []string // what makes the numbers wrong
+	Queries     []string // PromQL that is sent for a source without further settings
+}
+
+// A Count is one signal of a pack with the expressions that it is looked for under, best first.
+type Count struct {
+	Signal  string
+	Metrics []string
+}
+
+// Describe returns what the pack with the given name reads.
+func (l *Library) Describe(name string) (Description, error) {
+	p, err := l.pack(name)
+	if err != nil {
+		return Description{}, err
+	}
+	d := Description{
+		Name: p.Name, About: p.About, Switch: p.Switch, GroupBy: p.GroupBy, Traps: p.Traps,
+		Model: p.Labels.Model, Provider: p.Labels.Provider, Tenant: p.Labels.Tenant, Input: p.inputHolds(),
+	}
+	if sums := p.PeriodSums; sums != nil {
+		d.Period = promDuration(sums.Period) + ", at the time of the " + sums.Stamps
+	}
+	if p.GPU != nil {
+		d.Queries = []string{gpuQuery(p.GPU, []string{"namespace"})}
+		var busy []string
+		for _, b := range p.GPU.Busy {
+			busy = append(busy, b.Metric)
+		}
+		d.Counts = []Count{{string(gpuCount), busy}, {string(gpuBusy), busy}}
+		return d, nil
+	}
+	w := wording{pack: p, groupBy: p.GroupBy, window: time.Hour}
+	for _, t := range w.trials("%s") {
+		d.Counts = append(d.Counts, Count{t.name, t.found})
+	}
+	q := packQueries(p, nil, p.GroupBy)
+	d.Queries = []string{q.hourly}
+	if q.ttft != "" {
+		d.Queries = append(d.Queries, q.ttft)
+	}
+	return d, nil
+}
+
+// inputHolds says in words what the input counter of p holds.
+func (p *pack) inputHolds() string {
+	switch {
+	case p.GPU != nil:
+		return ""
+	case p.Tokens[cacheRead] == nil && p.Tokens[cacheWrite] == nil:
+		return "whatever the program calls input; cached tokens are not counted"
+	case !p.InputIncludesCache:
+		return "no cached tokens, which are counted apart"
+	case len(p.CacheApart) > 0:
+		return "cached tokens too, but not of " + whereList(p.CacheApart)
+	}
+	var kinds []string
+	if p.Tokens[cacheRead] != nil {
+		kinds = append(kinds, "cache reads")
+	}
+	if p.Tokens[cacheWrite] != nil {
+		kinds = append(kinds, "cache writes")
+	}
+	return strings.Join(kinds, " and ") + " too"
+}
