@@ -489,8 +489,19 @@ func (c *Collector) askHours(ctx context.Context, s span) ([]answer, error) {
 		return nil, err
 	}
 	a, err := readAnswer(m, s, c.settings.GroupBy)
-	a.notes = notes
+	a.notes = c.relevant(notes)
 	return []answer{a}, err
+}
+
+// relevant returns notes without the remark that a metric might not be a counter, which servers make of its name alone. The
+// built-in packs know what is one; of expressions and packs of the user's it is worth a look.
+func (c *Collector) relevant(notes []model.Warning) []model.Warning {
+	if c.settings.Queries != nil || c.settings.Library.text(c.settings.Pack) != "" {
+		return notes
+	}
+	return slices.DeleteFunc(notes, func(w model.Warning) bool {
+		return strings.HasPrefix(w.Text, "PromQL info: metric might not be a counter")
+	})
 }
 
 // usage returns what the archive has at now, sorted by name.

@@ -320,16 +320,18 @@ func (p *pack) counters() map[string]*counter {
 
 // counter returns the counter that s is read from, nil when there is none.
 func (p *pack) counter(s signal) *counter {
-	c := p.Tokens[s]
-	switch s {
-	case requests:
-		c = p.Requests
-	case failures:
-		c = p.Errors
-	case cacheReadDoubtful:
+	if s == cacheReadDoubtful {
 		if read := p.Tokens[cacheRead]; read != nil && len(read.Doubtful) > 0 {
 			return &counter{Metrics: read.Doubtful, Where: read.Where, Scale: read.Scale}
 		}
+		return nil
+	}
+	c := p.Tokens[s]
+	if s == requests {
+		c = p.Requests
+	}
+	if s == failures {
+		c = p.Errors
 	}
 	if c == nil || len(c.Metrics) == 0 {
 		return nil

@@ -218,7 +218,7 @@ func checkLabels(groupBy []string, selected map[string]string) error {
 		switch {
 		case name == "" || !utf8.ValidString(name):
 			errs = append(errs, fmt.Errorf("group_by: got %q, want the name of a label", name))
-		case name == signalLabel || name == "le" || name == prommodel.MetricNameLabel:
+		case name == signalLabel || name == partLabel || name == "le" || name == prommodel.MetricNameLabel:
 			errs = append(errs, fmt.Errorf("group_by: %q does not name a workload", name))
 		case seen[name]:
 			errs = append(errs, fmt.Errorf("group_by: %q is listed twice", name))

@@ -13,7 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "write the golden files")
 
-// TestQueries shows every expression that is sent. The end-to-end tests give the same files to PromQL's own parser.
+// TestQueries shows every expression that is sent. The tests of the packs in cmd/tipline-demo send the same ones to a real engine.
 func TestQueries(t *testing.T) {
 	t.Parallel()
 	hostile := map[string]string{"job": "a\"} or vector(1) #", "team": "x\ny\\z\u202e"}
@@ -33,6 +33,7 @@ func TestQueries(t *testing.T) {
 			all[name] = packQueries(p, nil, p.GroupBy)
 		}
 	}
+	kept := map[string]bool{}
 	for name, q := range all {
 		for part, got := range map[string]string{"hourly": q.hourly, "ttft": q.ttft, "gpu": q.gpu} {
 			if got == "" {
@@ -40,6 +41,7 @@ func TestQueries(t *testing.T) {
 			}
 			file := filepath.Join("testdata", "queries", name+"-"+part+".promql")
 			got += "\n"
+			kept[file] = true
 			if *update {
 				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
@@ -52,6 +54,15 @@ func TestQueries(t *testing.T) {
 			if diff := cmp.Diff(string(want), got); diff != "" {
 				t.Errorf("%s, run with -update to accept (-want +got):\n%s", file, diff)
 			}
+		}
+	}
+	files, err := filepath.Glob(filepath.Join("testdata", "queries", "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if !kept[file] {
+			t.Errorf("%s is of nothing that is asked", file)
 		}
 	}
 }

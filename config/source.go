@@ -3,6 +3,7 @@ package config
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	promconfig "github.com/prometheus/common/config"
@@ -121,17 +122,23 @@ func (r *reader) period(s scalar) time.Duration {
 // labels reads a list of label names.
 func (r *reader) labels(list []scalar) []string {
 	for _, s := range list {
-		if s.given() && !prommodel.LegacyValidation.IsValidLabelName(s.text()) {
+		if s.given() && !isLabel(s.text()) {
 			r.wrong(s.place, "got %s, want the name of a label", quote(s.text()))
 		}
 	}
 	return r.words(list)
 }
 
+// isLabel tells whether name can be a label: letters, digits and underscores, and the dots that OpenTelemetry's attributes keep
+// where Prometheus 3 takes them over as they are.
+func isLabel(name string) bool {
+	return prommodel.LegacyValidation.IsValidLabelName(strings.ReplaceAll(name, ".", "_"))
+}
+
 // wantLabels reports keys of m that cannot be labels.
 func (r *reader) wantLabels(at place, m map[string]scalar) {
 	for _, name := range slices.Sorted(maps.Keys(m)) {
-		if !prommodel.LegacyValidation.IsValidLabelName(name) {
+		if !isLabel(name) {
 			where := m[name].place
 			if where.node == nil {
 				where = at

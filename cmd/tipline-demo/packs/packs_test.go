@@ -309,9 +309,7 @@ func (w *world) checkTotals(t *testing.T) {
 	t.Helper()
 	result := collect(t, w.settings())
 	for _, warning := range result.Warnings {
-		if warning.Code != collector.ServerNote { // about counters whose names do not end as counters should
-			t.Errorf("%v: unexpected warning %v", w.Expositions, warning)
-		}
+		t.Errorf("%v: unexpected warning %v", w.Expositions, warning)
 	}
 	names := []string{}
 	for _, u := range result.Usage {

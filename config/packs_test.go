@@ -1,0 +1,46 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestPacksDir holds that the packs of a folder beside the file are known, and that no other is.
+func TestPacksDir(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "own"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "own", "acme.yaml"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	parse := func(pack, more string) (*Config, error) {
+		text := "packs_dir: own\nsources: [{name: a, prometheus: {url: \"http://p:9090\"}, " + pack + ", hosting: api" + more + "}]\n"
+		return Parse(filepath.Join(dir, "tipline.yml"), []byte(text), packs...)
+	}
+	c, err := parse("pack: acme", `, period: 1m, stamps: cloud, cache_apart: {provider: ~a|b}, group_by: [gen_ai.request.model]`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := c.Sources[0]
+	if c.PacksDir != filepath.Join(dir, "own") || s.Pack != "acme" || s.Period != time.Minute || s.Stamps != "cloud" || s.CacheApart["provider"] != "~a|b" {
+		t.Errorf("got folder %s and source %+v", c.PacksDir, s)
+	}
+	const own = `queries: {input: a, output: b}, group_by: [x]`
+	for name, tc := range map[string]struct{ pack, more, want string }{
+		"a pack that is nowhere":      {"pack: acne", "", `unknown pack "acne", did you mean "acme"?`},
+		"a period of seven minutes":   {"pack: acme", ", period: 7m", `sources[0].period: got "7m", want a period that divides an hour`},
+		"other stamps":                {"pack: acme", ", stamps: clod", `sources[0].stamps: got "clod"`},
+		"period of own queries":       {own, ", period: 1m", "sources[0].period: has no effect on queries of your own"},
+		"cache apart of own queries":  {own, ", cache_apart: {a: b}", "cache_apart has no effect on queries of your own"},
+		"cache apart of an odd label": {"pack: acme", `, cache_apart: {"a b": c}`, "want the name of a label"},
+	} {
+		if _, err := parse(tc.pack, tc.more); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got %v, want %q", name, err, tc.want)
+		}
+	}
+}
