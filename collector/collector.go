@@ -158,6 +158,9 @@ func (s Settings) adapted(p *pack) (*pack, error) {
 		if err := checkWhere(s.CacheApart); err != nil {
 			return nil, fmt.Errorf("cache_apart: %w", err)
 		}
+		if p.counter(cacheRead) == nil && p.counter(cacheWrite) == nil {
+			return nil, fmt.Errorf("cache_apart: has no effect on pack %q, which counts no cached tokens", p.Name)
+		}
 	}
 	if s.Period == 0 && s.Stamps == "" {
 		return &changed, nil

@@ -41,11 +41,9 @@ func (l *Library) Describe(name string) (Description, error) {
 	}
 	if p.GPU != nil {
 		d.Queries = []string{gpuQuery(p.GPU, []string{"namespace"})}
-		var busy []string
-		for _, b := range p.GPU.Busy {
-			busy = append(busy, b.Metric)
+		for _, t := range gpuTrials(p.GPU, nil) {
+			d.Counts = append(d.Counts, Count{t.name, t.found})
 		}
-		d.Counts = []Count{{string(gpuCount), busy}, {string(gpuBusy), busy}}
 		return d, nil
 	}
 	w := wording{pack: p, groupBy: p.GroupBy, window: time.Hour}

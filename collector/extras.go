@@ -121,6 +121,9 @@ func judgeGPUs(cells map[signal]cell, scope string) (*model.GPU, []model.Warning
 	}
 	gpu := &model.GPU{Count: count, Scope: scope}
 	busy := cells[gpuBusy]
+	if busy.seen == 0 {
+		return gpu, []model.Warning{{Code: GPUUtilizationUnknown, Text: "GPUs in " + scope + " are counted, but not how busy they are"}}
+	}
 	share := model.Fraction(busy.value / count)
 	const rounding = 1e-6
 	if busy.seen != 1 || math.IsNaN(float64(share)) || share < 0 || share > 1+rounding {

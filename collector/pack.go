@@ -81,7 +81,8 @@ type periodSums struct {
 
 // gpuPack says how one exporter shows which GPUs are held and how busy they are.
 type gpuPack struct {
-	Busy     []busyGauge `yaml:"busy"`     // best first
+	Busy     []busyGauge `yaml:"busy"`     // best first; empty where only Held is known
+	Held     *heldGauge  `yaml:"held"`     // instead of Busy: how many GPUs are held, and not how busy they are
 	Device   []string    `yaml:"device"`   // labels that tell one GPU from another
 	Attached string      `yaml:"attached"` // label that is not empty when a workload holds the GPU; empty means that all are held
 }
@@ -90,6 +91,20 @@ type gpuPack struct {
 type busyGauge struct {
 	Metric string  `yaml:"metric"`
 	Full   float64 `yaml:"full"`
+}
+
+// heldGauge is a gauge that shows how many GPUs each device, which is a container here, holds.
+type heldGauge struct {
+	Metric string            `yaml:"metric"`
+	Where  map[string]string `yaml:"where"` // only such series count, see checkWhere
+	While  *heldWhile        `yaml:"while"` // nil means that what is shown is held
+}
+
+// heldWhile is a gauge that is 1 while what shares its labels On with a device is alive.
+type heldWhile struct {
+	Metric string            `yaml:"metric"`
+	Where  map[string]string `yaml:"where"`
+	On     []string          `yaml:"on"`
 }
 
 // Values of periodSums.Stamps.
@@ -229,8 +244,19 @@ func checkStamps(stamps string) error {
 }
 
 func (c *packCheck) gpu(g *gpuPack) {
-	if len(g.Busy) == 0 || len(g.Device) == 0 {
-		c.wrong("gpu", "want busy and device")
+	if (len(g.Busy) == 0) == (g.Held == nil) || len(g.Device) == 0 {
+		c.wrong("gpu", "want device, and either busy or held")
+	}
+	if h := g.Held; h != nil {
+		c.metrics("gpu.held.metric", []string{h.Metric})
+		c.where("gpu.held.where", h.Where)
+		if w := h.While; w != nil {
+			c.metrics("gpu.held.while.metric", []string{w.Metric})
+			c.where("gpu.held.while.where", w.Where)
+			if len(w.On) == 0 {
+				c.wrong("gpu.held.while.on", "want labels")
+			}
+		}
 	}
 	for _, b := range g.Busy {
 		if !(b.Full > 0) || b.Metric == "" {

@@ -50,6 +50,8 @@ func TestPackIsReadStrictly(t *testing.T) {
 		"a gauge of nothing": {`{name: x, waiting: {}, tokens: {input: {metrics: [a]}, output: {metrics: [b]}}}`, "waiting.metrics: want"},
 		"unknown absence":    {`{name: x, tokens: {input: {metrics: [a], absent: nil}, output: {metrics: [b]}}}`, `got "nil"`},
 		"a GPU that is void": {`{name: x, gpu: {busy: [{metric: a}], device: [b], attached: c}}`, "want above 0"},
+		"busy and held":      {`{name: x, gpu: {busy: [{metric: a, full: 1}], held: {metric: b}, device: [c]}}`, "either busy or held"},
+		"held while nothing": {`{name: x, gpu: {held: {metric: b, while: {metric: c}}, device: [c]}}`, "gpu.held.while.on: want labels"},
 		"two documents":      {good + "\n---\n" + good, "document"},
 		"nothing":            {"", "document"},
 	} {

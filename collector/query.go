@@ -116,13 +116,20 @@ func (q *Queries) expr(s signal) string {
 // gpuQuery returns the expression for both GPU signals per value of the join labels.
 func gpuQuery(g *gpuPack, join []string) string {
 	busy, count := gpuParts(g, join)
+	if busy == "" {
+		return marked(gpuCount, count)
+	}
 	return marked(gpuBusy, busy) + "\nor " + marked(gpuCount, count)
 }
 
 // gpuParts returns the expressions for the GPUs busy and held. Both are means of what was there at five-minute steps of the
-// day, so that their ratio is the busy share of all GPU hours even when pods come and go.
+// day, so that their ratio is the busy share of all GPU hours even when pods come and go. busy is empty when it is not known.
 func gpuParts(g *gpuPack, join []string) (busy, count string) {
 	by := labelList(join)
+	steps := "[" + dayWindow + ":5m]"
+	if g.Held != nil {
+		return "", "avg_over_time((sum by (" + by + ") (" + g.Held.perDevice(append(slices.Clone(join), g.Device...)) + "))" + steps + ")"
+	}
 	device := labelList(append(slices.Clone(join), g.Device...))
 	perDevice := make([]string, len(g.Busy))
 	for i, b := range g.Busy {
@@ -132,9 +139,19 @@ func gpuParts(g *gpuPack, join []string) (busy, count string) {
 		}
 	}
 	devices := strings.Join(perDevice, " or ")
-	steps := "[" + dayWindow + ":5m]"
 	return "avg_over_time((sum by (" + by + ") (" + devices + "))" + steps + ")",
 		"avg_over_time((count by (" + by + ") (" + devices + "))" + steps + ")"
+}
+
+// perDevice returns how many GPUs each device holds, once however many exporters show it.
+func (h *heldGauge) perDevice(device []string) string {
+	slices.Sort(device)
+	shown := "max by (" + labelList(slices.Compact(device)) + ") (" + selector(h.Metric, whereList(h.Where)) + ")"
+	if h.While == nil {
+		return shown
+	}
+	on := labelList(h.While.On)
+	return shown + " * on (" + on + ") group_left () (max by (" + on + ") (" + selector(h.While.Metric, whereList(h.While.Where)) + ") == 1)"
 }
 
 // attached selects the GPUs that a workload holds, all of them without a label that says so. Where the scrape did not honour labels, the workload's own ones are

@@ -123,10 +123,11 @@ func gpuTrials(g *gpuPack, join []string) []trial {
 		found = append(found, attached(b.Metric, g.Attached, nil))
 	}
 	busy, count := gpuParts(g, join)
-	return []trial{
-		{string(gpuCount), "GPUs, mean of the day", found, count, false},
-		{string(gpuBusy), "GPUs, mean of the day", found, busy, false},
+	const unit = "GPUs, mean of the day"
+	if g.Held != nil {
+		return []trial{{string(gpuCount), unit, []string{selector(g.Held.Metric, whereList(g.Held.Where))}, count, false}}
 	}
+	return []trial{{string(gpuCount), unit, found, count, false}, {string(gpuBusy), unit, found, busy, false}}
 }
 
 // read asks for the names, the labels and the value of t.

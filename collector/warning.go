@@ -9,19 +9,20 @@ import (
 
 // Codes of the warnings about a workload.
 const (
-	Sawtooth            = "SAWTOOTH"              // the counter fell too often for restarts; the hours count as not measured
-	NotFinite           = "NOT_FINITE"            // NaN or infinite; the hours count as not measured
-	Negative            = "NEGATIVE"              // below zero; the hours count as not measured
-	OutOfRange          = "OUT_OF_RANGE"          // more than any workload can use; the hours count as not measured
-	Duplicate           = "DUPLICATE_SERIES"      // two values for one workload and hour; the hours count as not measured
-	MissingSignal       = "MISSING_SIGNAL"        // input without output or the reverse; the hours count as not measured
-	CacheSplitUnknown   = "CACHE_SPLIT_UNKNOWN"   // all input counts as fresh
-	CacheSplitDoubtful  = "CACHE_SPLIT_DOUBTFUL"  // cache reads come from a counter that can count too much
-	RequestsUnknown     = "REQUESTS_UNKNOWN"      // no request counter with the workload's labels
-	Vanished            = "VANISHED"              // it had data and has none now
-	TTFTUnknown         = "TTFT_UNKNOWN"          // no time to first token over the last day
-	GPUUnknown          = "GPU_UNKNOWN"           // no GPU is attached, or their number makes no sense
-	GPUUtilizationRange = "GPU_UTILIZATION_RANGE" // utilization below 0 or above 1: not known
+	Sawtooth              = "SAWTOOTH"                // the counter fell too often for restarts; the hours count as not measured
+	NotFinite             = "NOT_FINITE"              // NaN or infinite; the hours count as not measured
+	Negative              = "NEGATIVE"                // below zero; the hours count as not measured
+	OutOfRange            = "OUT_OF_RANGE"            // more than any workload can use; the hours count as not measured
+	Duplicate             = "DUPLICATE_SERIES"        // two values for one workload and hour; the hours count as not measured
+	MissingSignal         = "MISSING_SIGNAL"          // input without output or the reverse; the hours count as not measured
+	CacheSplitUnknown     = "CACHE_SPLIT_UNKNOWN"     // all input counts as fresh
+	CacheSplitDoubtful    = "CACHE_SPLIT_DOUBTFUL"    // cache reads come from a counter that can count too much
+	RequestsUnknown       = "REQUESTS_UNKNOWN"        // no request counter with the workload's labels
+	Vanished              = "VANISHED"                // it had data and has none now
+	TTFTUnknown           = "TTFT_UNKNOWN"            // no time to first token over the last day
+	GPUUnknown            = "GPU_UNKNOWN"             // no GPU is attached, or their number makes no sense
+	GPUUtilizationUnknown = "GPU_UTILIZATION_UNKNOWN" // the exporter counts GPUs and does not say how busy they are
+	GPUUtilizationRange   = "GPU_UTILIZATION_RANGE"   // utilization below 0 or above 1: not known
 )
 
 // Codes of the warnings about a source.
