@@ -21,6 +21,16 @@ const (
 // corrupt is put before the key of a row that could not be read, which keeps it for a person to look at.
 const corrupt = "corrupt/"
 
+// announced is put before the id of a decision in the ledger, for the row that says which message was about it.
+const announced = "announced/"
+
+// Announcement is what the ledger keeps of a message beside the receipt of the decision that it was about.
+type Announcement struct {
+	Event  string    `json:"event"`
+	Reason Reason    `json:"reason"`
+	Time   time.Time `json:"time"`
+}
+
 // forgetAfter is how long the state of a workload that is no longer evaluated is kept.
 const forgetAfter = 90 * 24 * time.Hour
 
@@ -162,6 +172,7 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 				Version: eventVersion, ID: eventID(w.Workload, after.State.Sequence, w.Decision.ID), Reason: reason, Time: now,
 				Workload: w.Workload, Previous: before.State.Standing, Channel: j.Channel, Report: w,
 			}
+			changes.put(ledgerBucket, announced+w.Decision.ID, encode(Announcement{Event: c.Event.ID, Reason: reason, Time: now}))
 			for _, n := range d.notifiers {
 				queue.add(n.Name(), *c.Event, changes)
 			}
@@ -193,6 +204,26 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 	}
 	d.outbox = queue
 	return considered, nil
+}
+
+// Answer keeps what a person said to a decision about workload as a row of the ledger, in one transaction with what it does to
+// the state of the workload: a move to declined is ruled out, see State.Declined. An empty declined changes no state.
+func (d *Desk) Answer(workload, declined, key string, row []byte) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	changes := batch{ledgerBucket: {key: row}}
+	r := d.states[workload]
+	if r == nil || declined == "" || r.State.Declined(declined) == r.State {
+		return d.store.Apply(changes)
+	}
+	after := *r
+	after.State = r.State.Declined(declined)
+	changes.put(stateBucket, workload, encode(after))
+	if err := d.store.Apply(changes); err != nil {
+		return err
+	}
+	d.states[workload] = &after
+	return nil
 }
 
 // encode writes v, which holds nothing that JSON cannot.

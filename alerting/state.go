@@ -107,6 +107,18 @@ func (s State) Next(w model.WorkloadReport, now time.Time, p Policy) (State, Rea
 	return s, reason
 }
 
+// Declined returns s after a person has ruled out a move to option: the verdict to stay takes its place without a word, and
+// whatever asked for it begins anew when it may be proposed again.
+func (s State) Declined(option string) State {
+	if s.Standing == option {
+		s.Standing = s.Current
+	}
+	if s.Candidate == option {
+		s.Candidate, s.Count, s.Since = "", 0, time.Time{}
+	}
+	return s
+}
+
 // confirmed names what it means that the standing verdict took the place of before.
 func (s State) confirmed(before string) Reason {
 	switch {

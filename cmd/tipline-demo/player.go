@@ -89,7 +89,7 @@ func (p *player) handler() http.Handler {
 		Report: p.daemon.Report, Ready: p.daemon.Ready, Reload: p.daemon.Reload, Gatherer: p.registry,
 		Log: slog.New(slog.NewTextHandler(p.out, &slog.HandlerOptions{Level: slog.LevelError})),
 		Decision: func(id string) ([]byte, bool) {
-			row, err := p.store.Get("ledger", id)
+			row, err := p.daemon.Receipt(id)
 			return row, err == nil && row != nil
 		},
 	})

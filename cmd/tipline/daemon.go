@@ -52,7 +52,7 @@ func (p *program) runDaemon(ctx context.Context, listen *toolkit.FlagConfig, onc
 		return p.runOnce(ctx, d)
 	}
 	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), gauges.New(d.Report))
-	return p.serve(ctx, d, file, registry, listen)
+	return p.serve(ctx, d, registry, listen)
 }
 
 // runOnce evaluates one cycle, delivers what is due and prints the report.
@@ -85,7 +85,7 @@ func (p *program) verdict(report *model.Report, err error) int {
 }
 
 // serve answers HTTP and runs the schedule until ctx ends; a SIGHUP reloads the configuration.
-func (p *program) serve(ctx context.Context, d *daemon.Daemon, file *store.Store, registry *prometheus.Registry, listen *toolkit.FlagConfig) int {
+func (p *program) serve(ctx context.Context, d *daemon.Daemon, registry *prometheus.Registry, listen *toolkit.FlagConfig) int {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var tasks sync.WaitGroup
@@ -94,7 +94,7 @@ func (p *program) serve(ctx context.Context, d *daemon.Daemon, file *store.Store
 	handler := web.Handler(web.Options{
 		Report: d.Report, Ready: d.Ready, Reload: d.Reload, Gatherer: registry, Log: p.log,
 		Decision: func(id string) ([]byte, bool) {
-			row, err := file.Get("ledger", id)
+			row, err := d.Receipt(id)
 			return row, err == nil && row != nil
 		},
 	})

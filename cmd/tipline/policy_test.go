@@ -34,14 +34,16 @@ var imports = map[string][]string{
 	"alerting/slack/slacktest": {},
 
 	"cmd/internal/store":  {},
+	"cmd/internal/ledger": {"model", "model/cost", "model/decide"},
 	"cmd/internal/gauges": {"model"},
 	"cmd/internal/web":    {"model"},
 	"cmd/internal/daemon": {
+		"cmd/internal/ledger",
 		"alerting", "alerting/slack", "alerting/webhook",
 		"collector", "config", "model", "model/cost", "model/decide", "model/forecast",
 	},
 	"cmd/tipline": {
-		"cmd/internal/daemon", "cmd/internal/gauges", "cmd/internal/store", "cmd/internal/web",
+		"cmd/internal/daemon", "cmd/internal/gauges", "cmd/internal/ledger", "cmd/internal/store", "cmd/internal/web",
 		"alerting", "alerting/slack", "collector", "config", "model", "model/cost", "model/decide", "model/forecast",
 	},
 

@@ -7,6 +7,8 @@ import (
 	"sort"
 	"time"
 
+	"tipline/cmd/internal/ledger"
+	"tipline/collector"
 	"tipline/config"
 	"tipline/model"
 	"tipline/model/decide"
@@ -21,6 +23,8 @@ type metered struct {
 	usage  model.Usage
 	stanza config.Workload // what the configuration says of it
 	outage string          // why the source could not be read; empty when it answered
+
+	expressions collector.Expressions // what the source is asked
 }
 
 // named gives every usage the name its stanza asks for and adds up those that share one.
@@ -61,22 +65,28 @@ func named(found []metered) []metered {
 
 // evaluate projects one workload, costs its options and decides. It never fails: what is missing is said in the report, and the
 // verdict is then empty.
-func evaluate(m metered, cfg *config.Config, now time.Time) (w model.WorkloadReport, v decide.Verdict) {
+func evaluate(m metered, cfg *config.Config, answers ledger.Answers, now time.Time) evaluation {
 	u := m.usage.Until(now)
-	w = model.WorkloadReport{
+	current, candidates, answered := answers.Heed(u.Workload, m.stanza.Current, m.stanza.Candidates, now)
+	e := evaluation{metered: m}
+	w := model.WorkloadReport{
 		Workload: u.Workload,
 		Source:   u.Source,
 		Labels:   u.Labels,
-		Current:  m.stanza.Current,
+		Current:  current,
 		Usage:    summarize(u, now),
 		Options:  []model.OptionCost{},
 		Drift:    []model.Drift{},
-		Warnings: append([]model.Warning{}, u.Warnings...),
+		Warnings: append(append([]model.Warning{}, u.Warnings...), answered...),
 	}
-	unknown := func(code, text string) (model.WorkloadReport, decide.Verdict) {
+	unknown := func(code, text string) evaluation {
 		w.Decision = model.Decision{Recommendation: model.Unknown, Reason: model.ReasonUnknown, Because: text, WouldChange: []string{}}
 		w.Warnings = append(w.Warnings, model.Warning{Code: code, Text: text})
-		return w, decide.Verdict{}
+		e.report = w
+		if e.input != nil {
+			e.frozen = code
+		}
+		return e
 	}
 	projected, ok := forecast.Project(u, now.Truncate(time.Hour))
 	if !ok {
@@ -86,19 +96,20 @@ func evaluate(m metered, cfg *config.Config, now time.Time) (w model.WorkloadRep
 	if peak := projected.Load.PeakFactor(); peak > 0 {
 		w.Usage.PeakFactor = &peak
 	}
-	if m.stanza.Current == "" {
+	if current == "" {
 		return unknown("NO_OPTIONS", "the configuration names no current option for this workload: add it to workloads or to defaults")
 	}
-	v = decide.Decide(decide.Input{
+	e.input = &decide.Input{
 		Workload:    w.Workload,
 		Constraints: m.stanza.Constraints,
-		Current:     m.stanza.Current,
-		Options:     cfg.Options,
-		Candidates:  m.stanza.Candidates,
+		Current:     current,
+		Options:     involved(cfg.Options, append([]string{current}, candidates...)),
+		Candidates:  candidates,
 		Forecast:    projected,
 		TTFTP95:     u.TTFTP95,
 		Policy:      cfg.Policy,
-	})
+	}
+	v := decide.Decide(*e.input)
 	w.Options, w.Crossover, w.Decision = v.Options, v.Crossover, v.Decision
 	economics(&w)
 
@@ -112,7 +123,18 @@ func evaluate(m metered, cfg *config.Config, now time.Time) (w model.WorkloadRep
 		return unknown("THIN_HISTORY", fmt.Sprintf("%.0f hours have been measured, want %.0f before anything is decided (policy.min_history)",
 			hours.Hours(), cfg.Policy.MinHistory.Hours()))
 	}
-	return w, v
+	e.report, e.verdict = w, v
+	return e
+}
+
+// involved returns the options with the given names and those that their hybrids are made of, in the order of all.
+func involved(all []decide.Option, names []string) []decide.Option {
+	for _, o := range all {
+		if o.Hosting == model.Hybrid && slices.Contains(names, o.Name) {
+			names = append(names, o.Base, o.Overflow)
+		}
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(o decide.Option) bool { return !slices.Contains(names, o.Name) })
 }
 
 // summarize says what was measured of u up to now.

@@ -20,13 +20,18 @@ func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
 	defer d.mu.Unlock()
 	now := d.options.Now().UTC()
 	began := time.Now()
+	answersErr := d.takeAnswers()
 	report, err := d.evaluate(ctx, now)
 	if report == nil {
 		return nil, err
 	}
+	err = errors.Join(err, answersErr)
 	considered, alertErr := d.desk.Consider(d.judged(report), now)
 	if alertErr != nil {
 		err = errors.Join(err, fmt.Errorf("alert states: %w", alertErr))
+	}
+	if compactErr := d.compact(now); compactErr != nil {
+		err = errors.Join(err, compactErr)
 	}
 	for _, c := range considered {
 		d.options.Log.Info("considered", "workload", c.Workload, "reason", string(c.Reason))
@@ -106,8 +111,9 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 	var found []metered
 	for i, s := range sources {
 		for _, u := range results[i].Usage {
-			m := metered{usage: u, stanza: d.setup.cfg.For(u.Labels, s.cfg.Name), outage: reports[i].Error}
-			found = append(found, m)
+			found = append(found, metered{
+				usage: u, stanza: d.setup.cfg.For(u.Labels, s.cfg.Name), outage: reports[i].Error, expressions: s.collector.Expressions(),
+			})
 		}
 	}
 	return found, reports, errors.Join(errs...)
@@ -129,28 +135,35 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 			Code: "PRICE_QUARANTINED", Text: fmt.Sprintf("the price %s of %s %s is not believed: %s", q.Value, q.Item, q.Field, q.Reason),
 		})
 	}
+	receipts := map[string][]byte{}
 	for _, m := range named(found) {
-		w, v := d.evaluateSafely(m, now)
-		verdicts = append(verdicts, v)
-		if in, known := v.Input(); known {
-			d.latest[w.Workload] = in
-		} else if before, had := d.before[w.Workload]; had {
-			d.latest[w.Workload] = before
+		e := d.evaluateSafely(m, now)
+		verdicts = append(verdicts, e.verdict)
+		if in, known := e.verdict.Input(); known {
+			d.latest[e.report.Workload] = in
+		} else if before, had := d.before[e.report.Workload]; had {
+			d.latest[e.report.Workload] = before
 		}
-		w.Decision.ID = receiptID(w, report)
-		report.Workloads = append(report.Workloads, w)
+		receipt, err := e.receipt(report)
+		if err != nil {
+			d.options.Log.Error("no receipt", "workload", e.report.Workload, "error", err)
+		}
+		receipts[e.report.Decision.ID] = receipt
+		report.Workloads = append(report.Workloads, e.report)
 	}
 	report.SharedFleets = decide.Share(verdicts)
+	d.receipts.Store(&receipts)
 	return report
 }
 
 // evaluateSafely evaluates m; a panic spoils that workload only.
-func (d *Daemon) evaluateSafely(m metered, now time.Time) (w model.WorkloadReport, v decide.Verdict) {
+func (d *Daemon) evaluateSafely(m metered, now time.Time) (e evaluation) {
 	defer func() {
 		if p := recover(); p != nil {
 			d.options.Log.Error("evaluation panicked", "workload", m.usage.Workload, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			text := "the evaluation of this workload failed; the log says where"
-			w = model.WorkloadReport{
+			e = evaluation{metered: m}
+			e.report = model.WorkloadReport{
 				Workload: m.usage.Workload, Source: m.usage.Source, Labels: m.usage.Labels, Current: m.stanza.Current,
 				Options: []model.OptionCost{}, Drift: []model.Drift{},
 				Warnings: []model.Warning{{Code: "EVALUATION_FAILED", Text: text}},
@@ -158,9 +171,9 @@ func (d *Daemon) evaluateSafely(m metered, now time.Time) (w model.WorkloadRepor
 			}
 		}
 	}()
-	w, v = evaluate(m, d.setup.cfg, now)
-	w.Moved = d.moved(w, v)
-	return w, v
+	e = evaluate(m, d.setup.cfg, d.answers, now)
+	e.report.Moved = d.moved(e.report, e.verdict)
+	return e
 }
 
 // moved says why the cost of w is another than in the cycle before; nil when that cannot be told.

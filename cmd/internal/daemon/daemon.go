@@ -13,6 +13,7 @@ import (
 	"github.com/robfig/cron/v3"
 
 	"tipline/alerting"
+	"tipline/cmd/internal/ledger"
 	"tipline/config"
 	"tipline/model"
 	"tipline/model/decide"
@@ -37,16 +38,19 @@ type Store interface {
 
 // A Daemon observes the workloads of one configuration. Its methods may be called at the same time.
 type Daemon struct {
-	options Options
-	metrics *metrics
-	desk    *alerting.Desk
-	report  atomic.Pointer[model.Report]
-	ready   atomic.Bool   // a whole cycle has been published
-	changed chan struct{} // holds one value after a reload, for Serve to start the new schedule
-	queued  chan struct{} // holds one value when there may be something to deliver
+	options  Options
+	metrics  *metrics
+	desk     *alerting.Desk
+	report   atomic.Pointer[model.Report]
+	receipts atomic.Pointer[map[string][]byte] // of the last evaluation, by the id of the decision; never changed once stored
+	ready    atomic.Bool                       // a whole cycle has been published
+	changed  chan struct{}                     // holds one value after a reload, for Serve to start the new schedule
+	queued   chan struct{}                     // holds one value when there may be something to deliver
 
-	mu    sync.Mutex // held during a cycle, a collection and a reload: one at a time
-	setup *setup
+	mu        sync.Mutex // held during a cycle, a collection and a reload: one at a time
+	setup     *setup
+	answers   ledger.Answers // what people said to decisions
+	compacted time.Time      // when the ledger was last gone through
 
 	before, latest map[string]decide.Input // what the last cycle and the last evaluation rested on, by workload
 }
@@ -69,6 +73,9 @@ func New(o Options) (*Daemon, error) {
 	d.desk, err = alerting.NewDesk(o.Store, d.setup.notifiers, d.setup.policy, o.Log)
 	if err != nil {
 		return nil, fmt.Errorf("alert states: %w", err)
+	}
+	if d.answers, err = ledger.LoadAnswers(o.Store); err != nil {
+		o.Log.Error("answers not read", "error", err)
 	}
 	return d, nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"tipline/alerting"
+	"tipline/cmd/internal/ledger"
 	"tipline/cmd/internal/store"
 	"tipline/collector"
 	"tipline/collector/promtest"
@@ -188,7 +189,7 @@ func TestCycle(t *testing.T) {
 	if err != nil || receipt == nil {
 		t.Fatalf("receipt %s: got %q, %v", r.box.events[0].Report.Decision.ID, receipt, err)
 	}
-	var kept Receipt
+	var kept ledger.Receipt
 	if err := json.Unmarshal(receipt, &kept); err != nil || kept.Workload.Workload != "support" {
 		t.Errorf("receipt: got %+v (%v), want that of support", kept.Workload, err)
 	}

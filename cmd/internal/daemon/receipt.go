@@ -1,48 +1,141 @@
 package daemon
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
+	"cmp"
 	"fmt"
 	"time"
 
+	"github.com/prometheus/common/version"
+
 	"tipline/alerting"
+	"tipline/cmd/internal/ledger"
 	"tipline/model"
+	"tipline/model/decide"
 )
 
-// Receipt is what the ledger keeps of a decision: everything it rested on and everything it found.
-type Receipt struct {
-	Version    int                  `json:"version"`
-	AsOf       time.Time            `json:"as_of"`
-	ConfigHash string               `json:"config_hash"`
-	Workload   model.WorkloadReport `json:"workload"`
+// evaluation is what one cycle made of one workload.
+type evaluation struct {
+	metered
+	report  model.WorkloadReport
+	input   *decide.Input  // nil when nothing could be computed
+	verdict decide.Verdict // empty when it is not known
+	frozen  string         // code of the warning that made the verdict unknown although the costs are known
 }
 
-// receiptVersion is the version of the Receipt form written today.
-const receiptVersion = 1
-
-// receiptID names the decision on w: the same inputs give the same id. It hashes everything that the receipt holds.
-func receiptID(w model.WorkloadReport, report *model.Report) string {
-	w.Decision.ID = ""
-	sum := sha256.Sum256(encodeReceipt(w, report))
-	return hex.EncodeToString(sum[:6])
+// receipt gives e its receipt and the decision its id. A receipt that cannot be written is nil, and the decision then has no id.
+func (e *evaluation) receipt(report *model.Report) ([]byte, error) {
+	used := e.usage.Until(report.AsOf)
+	r := ledger.Receipt{
+		AsOf: report.AsOf, Engine: cmp.Or(version.Version, "development"), ConfigHash: report.ConfigHash,
+		Samples: ledger.SamplesOf(used), Frozen: e.frozen, Workload: e.report,
+	}
+	r.Samples.Expression = e.expressions.Hourly
+	if used.TTFTP95 != nil {
+		r.Samples.TTFTExpression = e.expressions.TTFT
+	}
+	if used.GPU != nil {
+		r.Samples.GPUExpression = e.expressions.GPUs
+	}
+	if e.input != nil {
+		r.SetInputs(*e.input)
+	}
+	data, err := r.Seal()
+	if err != nil {
+		return nil, err
+	}
+	e.report.Decision.ID = r.ID
+	return data, nil
 }
 
 // judged returns the evaluations of report as the alert desk takes them, each with its receipt.
 func (d *Daemon) judged(report *model.Report) []alerting.Judged {
+	receipts := *d.receipts.Load()
 	judged := make([]alerting.Judged, len(report.Workloads))
 	for i, w := range report.Workloads {
 		stanza := d.setup.cfg.For(w.Labels, w.Source)
-		judged[i] = alerting.Judged{Report: w, Channel: stanza.SlackChannel, Receipt: encodeReceipt(w, report)}
+		judged[i] = alerting.Judged{Report: w, Channel: stanza.SlackChannel, Receipt: receipts[w.Decision.ID]}
 	}
 	return judged
 }
 
-func encodeReceipt(w model.WorkloadReport, report *model.Report) []byte {
-	data, err := json.Marshal(Receipt{Version: receiptVersion, AsOf: report.AsOf, ConfigHash: report.ConfigHash, Workload: w})
-	if err != nil { // a NaN or an infinity got into a report: a mistake of ours, never of the input
-		panic(fmt.Sprintf("receipt of %s: %v", w.Workload, err))
+// Receipt returns the receipt of a decision of the last cycle or of one that the ledger holds; nil when there is none.
+func (d *Daemon) Receipt(id string) ([]byte, error) {
+	if !ledger.ValidID(id) {
+		return nil, nil
 	}
-	return data
+	if last := d.receipts.Load(); last != nil && (*last)[id] != nil {
+		return (*last)[id], nil
+	}
+	return d.options.Store.Get(ledger.Bucket, id)
+}
+
+// takeAnswers puts the answers that were left in the data folder into the ledger, each with what it does to the alert state in
+// one transaction. One that cannot be taken is put aside, logged, and spoils nothing.
+func (d *Daemon) takeAnswers() error {
+	left, err := ledger.Left(d.setup.cfg.Store.Path)
+	if err != nil {
+		return err
+	}
+	for _, w := range left {
+		a, err := d.about(w)
+		if err != nil {
+			d.options.Log.Error("answer put aside", "decision", w.Answer.ID, "error", err)
+			if err := w.Refuse(); err != nil {
+				return fmt.Errorf("answers: %w", err)
+			}
+			continue
+		}
+		declined := ""
+		if a.Kind == ledger.NotViable {
+			declined = a.Option
+		}
+		key, value := a.Row()
+		if err := d.desk.Answer(a.Workload, declined, key, value); err != nil {
+			return fmt.Errorf("answers: %w", err) // stays where it is, for the next cycle
+		}
+		d.answers = d.answers.With(a)
+		d.options.Log.Info("answer taken", "decision", a.ID, "workload", a.Workload, "kind", a.Kind, "option", a.Option)
+		if err := w.Taken(); err != nil { // it would be taken again, which changes nothing
+			return fmt.Errorf("answers: %w", err)
+		}
+	}
+	return nil
+}
+
+// about returns the answer of w with what its decision was about.
+func (d *Daemon) about(w ledger.Waiting) (ledger.Answer, error) {
+	if w.Err != nil {
+		return w.Answer, w.Err
+	}
+	data, err := d.options.Store.Get(ledger.Bucket, w.Answer.ID)
+	if err != nil {
+		return w.Answer, err
+	}
+	if data == nil {
+		return w.Answer, fmt.Errorf("decision %s: the ledger does not hold it", w.Answer.ID)
+	}
+	r, err := ledger.Open(data)
+	if err != nil {
+		return w.Answer, err
+	}
+	return w.Answer.About(r)
+}
+
+// compactEvery is how often the ledger is gone through for receipts that are old.
+const compactEvery = 24 * time.Hour
+
+// compact makes old receipts smaller, at most once a day.
+func (d *Daemon) compact(now time.Time) error {
+	if now.Sub(d.compacted) < compactEvery {
+		return nil
+	}
+	n, err := ledger.Compact(d.options.Store, now)
+	if err != nil {
+		return err
+	}
+	d.compacted = now
+	if n > 0 {
+		d.options.Log.Info("ledger compacted", "receipts", n)
+	}
+	return nil
 }

@@ -1,0 +1,267 @@
+package ledger
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"tipline/model"
+)
+
+// The kinds of an Answer.
+const (
+	NotViable = "not_viable" // the move cannot be made before Until
+	Done      = "done"       // the move has been made
+)
+
+// maxReason bounds the words of a person, in characters.
+const maxReason = 300
+
+// Answer is what a person says to a decision to move.
+type Answer struct {
+	Version  int       `json:"version"`
+	ID       string    `json:"id"`   // of the decision
+	Kind     string    `json:"kind"` // NotViable or Done
+	Reason   string    `json:"reason,omitempty"`
+	Until    time.Time `json:"until,omitzero"` // of NotViable: the move may be proposed again from then on
+	Given    time.Time `json:"given"`
+	Workload string    `json:"workload,omitempty"` // these three from the receipt, once the answer is taken
+	From     string    `json:"from,omitempty"`     // the current option of the decision
+	Option   string    `json:"option,omitempty"`   // the option that it said to move to
+}
+
+const answerVersion = 1
+
+// Check returns what is wrong with a.
+func (a Answer) Check() error {
+	switch {
+	case a.Version != answerVersion:
+		return fmt.Errorf("answer: got version %d, want %d", a.Version, answerVersion)
+	case !ValidID(a.ID):
+		return fmt.Errorf("answer: got the id %q, want the 12 hexadecimal digits of a decision", a.ID)
+	case a.Kind != NotViable && a.Kind != Done:
+		return fmt.Errorf("answer: got the kind %q, want %s or %s", a.Kind, NotViable, Done)
+	case a.Kind == NotViable && strings.TrimSpace(a.Reason) == "":
+		return errors.New("answer: the reason is empty, want why the move is not viable")
+	case !utf8.ValidString(a.Reason) || strings.ContainsFunc(a.Reason, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }):
+		return errors.New("answer: the reason has control characters, want one line of text")
+	case utf8.RuneCountInString(a.Reason) > maxReason:
+		return fmt.Errorf("answer: the reason has %d characters, want at most %d", utf8.RuneCountInString(a.Reason), maxReason)
+	case a.Kind == NotViable && !a.Until.After(a.Given):
+		return fmt.Errorf("answer: until %s is not after %s, when it was given", a.Until.Format(time.DateOnly), a.Given.Format(time.DateOnly))
+	}
+	return nil
+}
+
+// NewAnswer returns an answer of the form written today.
+func NewAnswer(id, kind, reason string, until, given time.Time) Answer {
+	return Answer{Version: answerVersion, ID: id, Kind: kind, Reason: reason, Until: until, Given: given}
+}
+
+// About returns a with the workload and the options of the decision of r, which must be one to move.
+func (a Answer) About(r Receipt) (Answer, error) {
+	d := r.Workload.Decision
+	if d.Recommendation != model.Move {
+		return a, fmt.Errorf("decision %s does not say to move %s, so there is nothing to answer", a.ID, r.Workload.Workload)
+	}
+	a.Workload, a.From, a.Option = r.Workload.Workload, r.Workload.Current, d.Option
+	return a, nil
+}
+
+// Row returns the key and the value under which a is kept in the ledger. A later answer to the same decision takes its place.
+func (a Answer) Row() (key string, value []byte) {
+	value, err := json.Marshal(a)
+	if err != nil {
+		panic("ledger: " + err.Error()) // every field can be written
+	}
+	return answered + a.ID, value
+}
+
+// Text says a in one sentence.
+func (a Answer) Text() string {
+	given := model.FormatDate(a.Given)
+	if a.Kind == Done {
+		return fmt.Sprintf("the move from %s to %s was answered as done on %s (decision %s)", a.From, a.Option, given, a.ID)
+	}
+	return fmt.Sprintf("%s is left out until %s: not viable, %s (answered on %s to decision %s)", a.Option, model.FormatDate(a.Until), a.Reason, given, a.ID)
+}
+
+// Answers are those that were taken, the oldest first.
+type Answers []Answer
+
+// Store keeps rows on disk. cmd/internal/store satisfies it.
+type Store interface {
+	Get(bucket, key string) ([]byte, error)
+	Scan(bucket, prefix string, fn func(key string, value []byte) error) error
+	Apply(batch map[string]map[string][]byte) error
+}
+
+// LoadAnswers reads the answers that s holds. A row that is not one is left out, and named in the error.
+func LoadAnswers(s Store) (Answers, error) {
+	var all Answers
+	var errs []error
+	err := s.Scan(Bucket, answered, func(key string, value []byte) error {
+		a, err := parseAnswer(value)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("row %q: %w", key, err))
+			return nil
+		}
+		all = append(all, a)
+		return nil
+	})
+	all.sort()
+	return all, errors.Join(append(errs, err)...)
+}
+
+func (all Answers) sort() {
+	slices.SortStableFunc(all, func(a, b Answer) int {
+		if c := a.Given.Compare(b.Given); c != 0 {
+			return c
+		}
+		return strings.Compare(a.ID, b.ID)
+	})
+}
+
+// With returns all with a in place of an earlier answer to the same decision.
+func (all Answers) With(a Answer) Answers {
+	next := slices.DeleteFunc(slices.Clone(all), func(old Answer) bool { return old.ID == a.ID })
+	next = append(next, a)
+	next.sort()
+	return next
+}
+
+// To returns the answer to the decision id.
+func (all Answers) To(id string) (Answer, bool) {
+	i := slices.IndexFunc(all, func(a Answer) bool { return a.ID == id })
+	if i < 0 {
+		return Answer{}, false
+	}
+	return all[i], true
+}
+
+// Heed returns the current option and the candidates of workload with the answers taken into account at now, and what is to be
+// said of each that counted. A move that is done counts until the configuration names another current option; an option that is
+// not viable is left out until the date, unless it has become the current one.
+func (all Answers) Heed(workload, current string, candidates []string, now time.Time) (string, []string, []model.Warning) {
+	var said []model.Warning
+	for _, a := range all {
+		if a.Kind == Done && a.Workload == workload && a.From == current {
+			current = a.Option
+			text := a.Text() + fmt.Sprintf(": %s counts as the current option until the configuration names it", current)
+			said = append(said, model.Warning{Code: "ANSWERED_DONE", Text: text})
+		}
+	}
+	candidates = slices.Clone(candidates)
+	for _, a := range all {
+		out := func(name string) bool { return name == a.Option }
+		if a.Kind == NotViable && a.Workload == workload && now.Before(a.Until) && a.Option != current && slices.ContainsFunc(candidates, out) {
+			candidates = slices.DeleteFunc(candidates, out)
+			said = append(said, model.Warning{Code: "ANSWERED_NOT_VIABLE", Text: a.Text()})
+		}
+	}
+	return current, candidates, said
+}
+
+func parseAnswer(data []byte) (Answer, error) {
+	var a Answer
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&a); err != nil {
+		return a, fmt.Errorf("answer: %w", err)
+	}
+	return a, a.Check()
+}
+
+// folder is where answers wait in the data folder until the daemon takes them at its next cycle. A file needs no port, no
+// password and no daemon that is up; whoever may write to the data folder may answer.
+const folder = "answers"
+
+// Leave puts a into the data folder for the daemon, whole or not at all. One that waits for the same decision is replaced.
+func Leave(data string, a Answer) error {
+	if err := a.Check(); err != nil {
+		return err
+	}
+	_, value := a.Row()
+	dir := filepath.Join(data, folder)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return fmt.Errorf("answer: %w", err)
+	}
+	file, err := os.CreateTemp(dir, "new-*")
+	if err != nil {
+		return fmt.Errorf("answer: %w", err)
+	}
+	_, err = file.Write(value)
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), filepath.Join(dir, a.ID+".json"))
+	}
+	if err != nil {
+		_ = os.Remove(file.Name())
+		return fmt.Errorf("answer: %w", err)
+	}
+	return nil
+}
+
+// maxAnswerBytes bounds a file that is taken for an answer.
+const maxAnswerBytes = 8 << 10
+
+// A Waiting answer lies in the data folder.
+type Waiting struct {
+	Answer Answer
+	Err    error // what is wrong with it; the answer is then empty
+	path   string
+}
+
+// Left returns the answers that lie in the data folder, in the order of their decisions.
+func Left(data string) ([]Waiting, error) {
+	entries, err := os.ReadDir(filepath.Join(data, folder))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("answers: %w", err)
+	}
+	var all []Waiting
+	for _, e := range entries {
+		id, isAnswer := strings.CutSuffix(e.Name(), ".json")
+		if !isAnswer || !e.Type().IsRegular() {
+			continue
+		}
+		w := Waiting{path: filepath.Join(data, folder, e.Name())}
+		w.Answer, w.Err = readAnswer(w.path)
+		if w.Err == nil && w.Answer.ID != id {
+			w.Err = fmt.Errorf("answer: the file %s holds one to decision %s", e.Name(), w.Answer.ID)
+		}
+		all = append(all, w)
+	}
+	return all, nil
+}
+
+func readAnswer(path string) (Answer, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return Answer{}, err
+	}
+	defer file.Close()
+	data, err := io.ReadAll(io.LimitReader(file, maxAnswerBytes))
+	if err != nil {
+		return Answer{}, err
+	}
+	return parseAnswer(data)
+}
+
+// Taken removes the file of an answer that is in the ledger.
+func (w Waiting) Taken() error { return os.Remove(w.path) }
+
+// Refuse puts the file aside, where a person finds it.
+func (w Waiting) Refuse() error { return os.Rename(w.path, w.path+".refused") }

@@ -1,0 +1,162 @@
+package ledger
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"regexp"
+	"slices"
+	"strings"
+
+	"tipline/model/decide"
+)
+
+// ErrNoInputs says that a receipt does not hold what a decision is computed from.
+var ErrNoInputs = errors.New("it does not hold the inputs of the decision")
+
+// hugeExponent matches a text from which a fraction of thousands of digits would be made. No receipt holds one.
+var hugeExponent = regexp.MustCompile(`"[+-]?[0-9_.]*[eEpP][+-]?[0-9_]{4,}"`)
+
+// Input returns the inputs that r holds. A field that this tipline does not know is an error: leaving it out would compute
+// something else.
+func (r Receipt) Input() (decide.Input, error) {
+	var in decide.Input
+	if len(r.Inputs) == 0 || bytes.Equal(bytes.TrimSpace(r.Inputs), []byte("null")) {
+		return in, ErrNoInputs
+	}
+	if hugeExponent.Match(r.Inputs) {
+		return in, errors.New("inputs: got a number of thousands of digits, which tipline does not write")
+	}
+	d := json.NewDecoder(bytes.NewReader(r.Inputs))
+	d.DisallowUnknownFields()
+	if err := d.Decode(&in); err != nil {
+		return in, fmt.Errorf("inputs, written by tipline %s: %w", r.Engine, err)
+	}
+	return in, nil
+}
+
+// Comparison is what computing a receipt again gave.
+type Comparison struct {
+	Amounts     int      // amounts of money that were compared
+	Numbers     int      // numbers that were compared, amounts among them
+	Differences []string // what the receipt says and what it should say, in words; empty when all of it agrees
+}
+
+// Recompute decides again from the inputs of r, offline, and compares every number and code with what r says was found.
+// Sentences are left out: their wording may change from version to version.
+func (r Receipt) Recompute() (c Comparison, err error) {
+	in, err := r.Input()
+	if err != nil {
+		return c, err
+	}
+	defer func() { // the file may be a stranger's
+		if p := recover(); p != nil {
+			c, err = Comparison{}, fmt.Errorf("inputs: nothing can be computed from them: %v", p)
+		}
+	}()
+	v := decide.Decide(in)
+	found := map[string]any{"options": r.Workload.Options, "crossover": r.Workload.Crossover, "decision": r.Workload.Decision}
+	again := map[string]any{"options": trimmed(v.Options), "crossover": shortened(v.Crossover), "decision": v.Decision}
+	if r.Frozen != "" {
+		delete(found, "decision") // the measurements overruled it
+	}
+	c.compare("", generic(found), generic(again))
+	return c, nil
+}
+
+// generic returns v as JSON has it.
+func generic(v any) any {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return map[string]any{"error": err.Error()}
+	}
+	var out any
+	if err := json.Unmarshal(data, &out); err != nil {
+		return nil
+	}
+	return out
+}
+
+// prose are the keys under which sentences stand.
+var prose = []string{"because", "would_change", "formula", "warnings", "infeasible", "id"}
+
+// closeEnough is the relative error that another processor's arithmetic may make: far below a cent in a billion dollars.
+const closeEnough = 1e-12
+
+// compare adds what is in found and not so in again.
+func (c *Comparison) compare(path string, found, again any) {
+	switch found := found.(type) {
+	case map[string]any:
+		other, ok := again.(map[string]any)
+		if !ok {
+			c.differs(path, found, again)
+			return
+		}
+		for _, key := range sortedKeys(found) {
+			if !slices.Contains(prose, key) {
+				c.compare(strings.TrimPrefix(path+"."+key, "."), found[key], other[key])
+			}
+		}
+	case []any:
+		other, ok := again.([]any)
+		if !ok || len(other) != len(found) {
+			c.differs(path, found, again)
+			return
+		}
+		for i := range found {
+			c.compare(path+place(found[i], i), found[i], other[i])
+		}
+	case float64:
+		c.Numbers++
+		if strings.Contains(path, "usd") {
+			c.Amounts++
+		}
+		if other, ok := again.(float64); !ok || math.Abs(found-other) > closeEnough*math.Abs(found) {
+			c.differs(path, found, again)
+		}
+	default:
+		if found != again {
+			c.differs(path, found, again)
+		}
+	}
+}
+
+// place names an element of a list, by its option where it has one.
+func place(element any, i int) string {
+	if m, ok := element.(map[string]any); ok {
+		if name, ok := m["option"].(string); ok {
+			return "[" + name + "]"
+		}
+	}
+	return fmt.Sprintf("[%d]", i)
+}
+
+func (c *Comparison) differs(path string, found, again any) {
+	c.Differences = append(c.Differences, fmt.Sprintf("%s: the receipt says %s, computed again it is %s", path, brief(found), brief(again)))
+}
+
+// brief writes v on one short line.
+func brief(v any) string {
+	if v == nil {
+		return "nothing"
+	}
+	data, err := json.Marshal(v)
+	if err != nil {
+		return "?"
+	}
+	if text := string(data); len(text) <= 80 {
+		return text
+	}
+	return string(data[:77]) + "..."
+}
+
+func sortedKeys(m map[string]any) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}

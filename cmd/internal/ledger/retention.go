@@ -1,0 +1,105 @@
+package ledger
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// How long receipts are kept. One that a message was about, or that a person answered, is evidence and stays longer.
+//
+//	                    whole       then a summary   then
+//	nobody was told     90 days     to 400 days      nothing
+//	announced, answered 400 days    for ever
+//
+// A summary has the id, the measured usage, what every option cost and the decision, but no inputs, samples and prices: it
+// can be read and not computed again.
+const (
+	wholeFor          = 90 * 24 * time.Hour
+	summaryFor        = 400 * 24 * time.Hour
+	announcedWholeFor = 400 * 24 * time.Hour
+)
+
+// maxCompacted bounds the rows of one compaction, so that its transaction stays small; the next one goes on.
+const maxCompacted = 500
+
+// Compact applies the rule above to what s holds and returns how many receipts it made smaller or removed. A row that is not a
+// receipt stays as it is.
+func Compact(s Store, now time.Time) (int, error) {
+	evidence := map[string]bool{}
+	for _, prefix := range []string{Announced, answered} {
+		err := s.Scan(Bucket, prefix, func(key string, _ []byte) error {
+			evidence[strings.TrimPrefix(key, prefix)] = true
+			return nil
+		})
+		if err != nil {
+			return 0, fmt.Errorf("ledger: %w", err)
+		}
+	}
+	rows := map[string][]byte{}
+	err := s.Scan(Bucket, "", func(key string, value []byte) error {
+		if !ValidID(key) {
+			return nil
+		}
+		if smaller, changed := compacted(value, evidence[key], now); changed {
+			rows[key] = smaller
+		}
+		if len(rows) == maxCompacted {
+			return errEnough
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return 0, fmt.Errorf("ledger: %w", err)
+	}
+	if len(rows) == 0 {
+		return 0, nil
+	}
+	if err := s.Apply(map[string]map[string][]byte{Bucket: rows}); err != nil {
+		return 0, fmt.Errorf("ledger: %w", err)
+	}
+	return len(rows), nil
+}
+
+var errEnough = errors.New("enough for now")
+
+// compacted returns what is left at now of a receipt, nil for nothing, and whether that is another than before.
+func compacted(value []byte, evidence bool, now time.Time) ([]byte, bool) {
+	var head struct {
+		AsOf      time.Time `json:"as_of"`
+		Compacted time.Time `json:"compacted"`
+	}
+	if err := json.Unmarshal(value, &head); err != nil || head.AsOf.IsZero() {
+		return nil, false
+	}
+	whole := wholeFor
+	if evidence {
+		whole = announcedWholeFor
+	}
+	switch age := now.Sub(head.AsOf); {
+	case !evidence && age > summaryFor:
+		return nil, true
+	case age <= whole || !head.Compacted.IsZero():
+		return nil, false
+	}
+	r, err := Open(value)
+	if err != nil {
+		return nil, false
+	}
+	data, err := json.Marshal(r.summary(now))
+	return data, err == nil
+}
+
+// summary returns r without what is needed only to compute it again.
+func (r Receipt) summary(now time.Time) Receipt {
+	r.Compacted = now
+	r.Samples, r.Capacity, r.Inputs = nil, nil, nil
+	r.Workload.Options = trimmed(r.Workload.Options)
+	for i := range r.Workload.Options {
+		o := &r.Workload.Options[i]
+		o.Parts, o.Prices, o.Warnings, o.Crossover = nil, nil, nil, nil
+	}
+	return r
+}
