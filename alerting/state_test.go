@@ -162,3 +162,33 @@ func FuzzNext(f *testing.F) {
 		}
 	})
 }
+
+// TestNextAfterAnAnswer holds what a person's answer does to the timelines: X is announced, then ruled out at the bar, so that
+// evaluations say S until it is proposed again.
+func TestNextAfterAnAnswer(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ name, evaluations, want string }{
+		{"an announced move that is ruled out is withdrawn without a word", "XXX|SSSSS", "wwf-----"},
+		{"and is announced again when it is proposed again and confirmed", "XXX|SSSSXXX", "wwf----wws"},
+		{"another option may be announced meanwhile", "XXX|YYYY", "wwfwws-"},
+		{"a move that waits begins anew", "SSSXX|SSXXX", "wwbww--wws"},
+		{"an answer to what is no longer asked changes nothing", "SSSYY|Y", "wwbwws"},
+	} {
+		var s State
+		var got strings.Builder
+		day := 0
+		for _, c := range tc.evaluations {
+			if c == '|' {
+				s = s.Declined("X")
+				continue
+			}
+			var why Reason
+			s, why = s.Next(answers(c), morning.AddDate(0, 0, day), policy)
+			day++
+			got.WriteString(letters[why])
+		}
+		if got.String() != tc.want {
+			t.Errorf("%s: %s: got %s, want %s", tc.name, tc.evaluations, got.String(), tc.want)
+		}
+	}
+}

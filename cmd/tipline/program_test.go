@@ -89,7 +89,7 @@ func forget(t *testing.T, folder string) {
 func TestHelpShowsTheWholeSurface(t *testing.T) {
 	t.Parallel()
 	code, out, _ := tipline(t, t.TempDir(), "--help")
-	for _, command := range []string{"run", "check", "report", "forecast", "version"} {
+	for _, command := range []string{"run", "check", "report", "forecast", "explain", "decide", "version"} {
 		if code != exitDone || !strings.Contains(out, "\n"+command) {
 			t.Errorf("exit %d: no %q in\n%s", code, command, out)
 		}
@@ -107,6 +107,12 @@ func TestUsageErrors(t *testing.T) {
 		{"report", "--output=xml"},
 		{"report", "--at=yesterday"},
 		{"forecast"},
+		{"decide", "0123456789ab"},
+		{"decide", "0123456789ab", "--not-viable=no staff"},
+		{"decide", "0123456789ab", "--not-viable=no staff", "--until=soon"},
+		{"decide", "0123456789ab", "--not-viable=no staff", "--until=2001-01-01"},
+		{"decide", "0123456789ab", "--done", "--until=2030-01-01"},
+		{"decide", "an-id", "--done"},
 		{"forecast", "--history=x", "--horizons=0"},
 		{"forecast", "--history=x", "--origin=2026-11-23T12:30:00Z"},
 	} {

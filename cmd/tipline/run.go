@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
@@ -29,6 +30,7 @@ const (
 // program is one invocation: where it reads and writes, and what its command line says.
 type program struct {
 	getenv         func(string) string
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	log            *slog.Logger
 	now            func() time.Time
@@ -38,7 +40,7 @@ type program struct {
 
 // run is tipline as a function: it runs the command that args name and returns the exit code.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
-	p := &program{getenv: getenv, stdout: stdout, stderr: stderr, now: time.Now}
+	p := &program{getenv: getenv, stdin: os.Stdin, stdout: stdout, stderr: stderr, now: time.Now}
 	app := kingpin.New("tipline", "Observes what LLM workloads use, projects their volume and says when another way of hosting pays.")
 	app.UsageWriter(stdout).ErrorWriter(stderr)
 	app.HelpFlag.Short('h')
@@ -75,6 +77,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	commands["forecast"] = func(context.Context) int { return forecast() }
 
 	addPacks(app, p, commands)
+	commands["explain"] = addExplain(app, p)
+	decide := addDecide(app, p)
+	commands["decide"] = func(context.Context) int { return decide() }
 
 	command("version", "Print the version, the commit and the Go version.")
 	commands["version"] = func(context.Context) int {

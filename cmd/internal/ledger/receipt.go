@@ -185,6 +185,9 @@ func Open(data []byte) (Receipt, error) {
 	if r.Version < 1 || r.Version > version {
 		return Receipt{}, fmt.Errorf("receipt: got version %d, want 1 to %d: it is not a receipt, or a newer tipline wrote it", r.Version, version)
 	}
+	if string(r.Inputs) == "null" {
+		r.Inputs = nil
+	}
 	if r.ID == "" { // version 1
 		r.ID = r.Workload.Decision.ID
 	}

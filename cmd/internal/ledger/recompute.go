@@ -23,7 +23,7 @@ var hugeExponent = regexp.MustCompile(`"[+-]?[0-9_.]*[eEpP][+-]?[0-9_]{4,}"`)
 // something else.
 func (r Receipt) Input() (decide.Input, error) {
 	var in decide.Input
-	if len(r.Inputs) == 0 || bytes.Equal(bytes.TrimSpace(r.Inputs), []byte("null")) {
+	if len(r.Inputs) == 0 {
 		return in, ErrNoInputs
 	}
 	if hugeExponent.Match(r.Inputs) {

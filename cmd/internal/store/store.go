@@ -302,3 +302,23 @@ func (s *Store) view(bucket string, fn func(*bbolt.Bucket) error) error {
 		return fn(b)
 	})
 }
+
+// OpenToRead opens the data file in directory dir without changing anything. It fails when there is none, when a running
+// tipline holds it, see ErrInUse, and when it is damaged or of another schema version: Open is what mends that.
+func OpenToRead(dir string) (*Store, error) {
+	s := &Store{path: filepath.Join(dir, fileName)}
+	found, err := look(s.path)
+	switch {
+	case err != nil:
+	case found.version == 0:
+		err = fs.ErrNotExist
+	case found.version != schemaVersion:
+		err = fmt.Errorf("schema version %d, want %d", found.version, schemaVersion)
+	default:
+		s.db, err = openLocked(s.path, true)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("data file %s: %w", s.path, err)
+	}
+	return s, nil
+}

@@ -724,3 +724,43 @@ func TestSystemErrorsAreNotDamage(t *testing.T) {
 		}
 	}
 }
+
+func TestOpenToRead(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if s, err := OpenToRead(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("no file: got %v, %v, want that there is none", s, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "none")); err == nil {
+		t.Error("reading made a folder")
+	}
+	writer, err := Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writer.Apply(map[string]map[string][]byte{Ledger: {"id": []byte("row")}}); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := OpenToRead(dir); !errors.Is(err, ErrInUse) {
+		t.Errorf("beside a writer: got %v, %v, want that it is in use", s, err)
+	}
+	if err := writer.Close(); err != nil {
+		t.Fatal(err)
+	}
+	one, err := OpenToRead(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer one.Close()
+	two, err := OpenToRead(dir)
+	if err != nil {
+		t.Fatalf("two readers: %v", err)
+	}
+	defer two.Close()
+	if row, err := two.Get(Ledger, "id"); err != nil || string(row) != "row" {
+		t.Errorf("got %q, %v, want the row", row, err)
+	}
+	if err := two.Apply(map[string]map[string][]byte{Ledger: {"id": nil}}); err == nil {
+		t.Error("a reader wrote")
+	}
+}

@@ -1,0 +1,191 @@
+package daemon
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"tipline/alerting"
+	"tipline/cmd/internal/ledger"
+	"tipline/collector/promtest"
+	"tipline/model"
+)
+
+func supported(t testing.TB) *rig {
+	t.Helper()
+	return newRig(t, route(steady(map[string]string{"team_alias": "support"}, 2e7), func(promtest.Query) promtest.Answer { return promtest.Answer{} }))
+}
+
+// TestReceiptOfACycle holds that what a message was about can be computed again from the ledger, to the cent.
+func TestReceiptOfACycle(t *testing.T) {
+	t.Parallel()
+	r := supported(t)
+	report := r.days(t, 3)
+	if len(r.box.events) != 1 {
+		t.Fatalf("got %d messages, want one", len(r.box.events))
+	}
+	event := r.box.events[0]
+	id := event.Report.Decision.ID
+	row, err := r.store.Get(ledger.Bucket, id)
+	if err != nil || ledger.Verify(row) != nil {
+		t.Fatalf("receipt %s: %v, %v", id, err, ledger.Verify(row))
+	}
+	receipt, err := ledger.Open(row)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := receipt.Recompute()
+	if err != nil || len(c.Differences) > 0 || c.Amounts < 10 {
+		t.Errorf("computed again: %d amounts, %v, %v", c.Amounts, c.Differences, err)
+	}
+	if got := *receipt.Workload.Options[1].USDPerMonth; got != *event.Report.Options[1].USDPerMonth {
+		t.Errorf("the receipt says %+v, the message %+v", got, *event.Report.Options[1].USDPerMonth)
+	}
+	s := receipt.Samples
+	if s.Source != "gateway" || !strings.Contains(s.Expression, "increase(litellm_input_tokens_metric_total[1h])") {
+		t.Errorf("samples: got %q of %s, want the expression that was asked", s.Expression, s.Source)
+	}
+	if hours := s.To.Sub(s.From).Hours(); int(hours) != s.MeasuredHours || hours < 14*24 || s.ClassTokens["input"] != model.Tokens(hours*1.6e7) {
+		t.Errorf("samples: got %+v, want the sums of every hour", s)
+	}
+	row, err = r.store.Get(ledger.Bucket, ledger.Announced+id)
+	var said alerting.Announcement
+	if err != nil || json.Unmarshal(row, &said) != nil || said.Event != event.ID || said.Reason != alerting.FirstSeen {
+		t.Errorf("announcement: got %s, %v, want that of message %s", row, err, event.ID)
+	}
+
+	// A decision that changed nothing is not in the ledger, and its receipt can be had until the next cycle.
+	report = r.days(t, 1)
+	id = report.Workloads[0].Decision.ID
+	if row, err := r.store.Get(ledger.Bucket, id); err != nil || row != nil {
+		t.Errorf("got %d bytes, %v, want nothing in the ledger", len(row), err)
+	}
+	if last, err := r.Receipt(id); err != nil || ledger.Verify(last) != nil {
+		t.Errorf("receipt of the last cycle: %v, %v", err, ledger.Verify(last))
+	}
+	if other, err := r.Receipt("announced/" + id); err != nil || other != nil {
+		t.Errorf("got %s, %v, want receipts and nothing else", other, err)
+	}
+}
+
+// TestFrozenReceipt holds that a verdict which the measurements overruled can still be computed again.
+func TestFrozenReceipt(t *testing.T) {
+	t.Parallel()
+	r := supported(t)
+	r.days(t, 1)
+	r.server.Answer(func(promtest.Query) promtest.Answer { return promtest.Status(503, "down") })
+	id := r.days(t, 1).Workloads[0].Decision.ID
+	row, err := r.Receipt(id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	receipt, err := ledger.Open(row)
+	if err != nil || receipt.Frozen != "SOURCE_DOWN" {
+		t.Fatalf("got %q, %v, want the code of what overruled it", receipt.Frozen, err)
+	}
+	if c, err := receipt.Recompute(); err != nil || len(c.Differences) > 0 || c.Amounts == 0 {
+		t.Errorf("computed again: %d amounts, %v, %v", c.Amounts, c.Differences, err)
+	}
+}
+
+// TestAnswers lives through a move that is announced, ruled out until a date, and proposed again from then on.
+func TestAnswers(t *testing.T) {
+	t.Parallel()
+	r := supported(t)
+	r.days(t, 3)
+	id := r.box.events[0].Report.Decision.ID
+	until := r.clock().AddDate(0, 0, 10)
+	if err := ledger.Leave(r.folder, ledger.NewAnswer(id, ledger.NotViable, "no staff", until, r.clock())); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"ffffffffffff", "eeeeeeeeeeee"} {
+		if err := os.WriteFile(filepath.Join(r.folder, "answers", name+".json"), []byte(`{"version":1,"id":"ffffffffffff","kind":"done"}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 10 {
+		w := workload(t, r.days(t, 1), "support")
+		if w.Decision.Recommendation != model.Stay || len(w.Options) != 1 {
+			t.Fatalf("on %s: got %s with %d options, want to stay without the fleet", r.clock(), w.Decision.Recommendation, len(w.Options))
+		}
+		if text := w.Warnings[len(w.Warnings)-1].Text; !strings.Contains(text, "no staff") || !strings.Contains(text, id) {
+			t.Errorf("the report does not mention the answer: %q", text)
+		}
+	}
+	if len(r.box.events) != 1 {
+		t.Fatalf("got %d messages while the move is ruled out, want none beside the first", len(r.box.events))
+	}
+	left, err := filepath.Glob(filepath.Join(r.folder, "answers", "*"))
+	if err != nil || len(left) != 2 || !strings.HasSuffix(left[0], "eeeeeeeeeeee.json.refused") || !strings.HasSuffix(left[1], "ffffffffffff.json.refused") {
+		t.Errorf("left in the folder: %v, %v, want the two that answer nothing, put aside", left, err)
+	}
+	r.days(t, 3)
+	if len(r.box.events) != 2 || r.box.events[1].Reason != alerting.Switched {
+		t.Fatalf("after the date: got %d messages, want the move announced again", len(r.box.events))
+	}
+
+	// The answer outlives a restart.
+	options := r.options
+	options.Registry = nil
+	again, err := New(options)
+	if err != nil || len(again.answers) != 1 {
+		t.Errorf("after a restart: got %+v, %v, want the answer", again.answers, err)
+	}
+
+	id = r.box.events[1].Report.Decision.ID
+	if err := ledger.Leave(r.folder, ledger.NewAnswer(id, ledger.Done, "", time.Time{}, r.clock())); err != nil {
+		t.Fatal(err)
+	}
+	w := workload(t, r.days(t, 4), "support")
+	if w.Current != "fleet" || w.Decision.Recommendation != model.Stay || len(r.box.events) != 2 {
+		t.Errorf("after the move: got %s on %s and %d messages, want to stay on the fleet in silence", w.Decision.Recommendation, w.Current, len(r.box.events))
+	}
+	r.text = strings.Replace(r.text, "current: api", "current: fleet", 1)
+	if err := r.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if w := workload(t, r.days(t, 1), "support"); w.Current != "fleet" || bytes.Contains(fmtWarnings(w), []byte("ANSWERED")) {
+		t.Errorf("the configuration has caught up: got %s and %s", w.Current, fmtWarnings(w))
+	}
+}
+
+func fmtWarnings(w model.WorkloadReport) []byte {
+	data, _ := json.Marshal(w.Warnings) // texts can always be written
+	return data
+}
+
+// TestLedgerIsCompacted lets a year and a half pass after a few decisions.
+func TestLedgerIsCompacted(t *testing.T) {
+	t.Parallel()
+	r := supported(t)
+	r.days(t, 3)
+	count := func() (whole, all int) {
+		_ = r.store.Scan(ledger.Bucket, "", func(key string, value []byte) error {
+			if ledger.ValidID(key) {
+				all++
+				if ledger.Verify(value) == nil {
+					whole++
+				}
+			}
+			return nil
+		})
+		return whole, all
+	}
+	first, _ := count()
+	r.mu.Lock()
+	r.now = r.now.AddDate(0, 0, 450)
+	r.mu.Unlock()
+	r.server.Answer(func(promtest.Query) promtest.Answer { return promtest.Answer{} })
+	r.days(t, 1)
+	// What was announced is a summary; the decisions before it are gone.
+	if whole, all := count(); first < 2 || whole > 1 || all > 2 {
+		t.Errorf("of %d receipts %d are whole and %d there at all, want a summary of the announced one", first, whole, all)
+	}
+	if row, err := r.store.Get(ledger.Bucket, r.box.events[0].Report.Decision.ID); err != nil || row == nil {
+		t.Errorf("the receipt of the message is gone: %v", err)
+	}
+}

@@ -1,0 +1,254 @@
+package ledger
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tipline/model"
+)
+
+var notViable = Answer{
+	Version: answerVersion, ID: "0123456789ab", Kind: NotViable, Reason: "no staff", Given: asOf, Until: asOf.AddDate(0, 3, 0),
+	Workload: "support", From: "api", Option: "own",
+}
+
+func TestAnswerCheck(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		change func(*Answer)
+		want   string // in the error; empty for none
+	}{
+		{"a reason and a date", func(*Answer) {}, ""},
+		{"done needs neither", func(a *Answer) { a.Kind, a.Reason, a.Until = Done, "", time.Time{} }, ""},
+		{"no reason", func(a *Answer) { a.Reason = " " }, "the reason is empty"},
+		{"a date that is over", func(a *Answer) { a.Until = asOf.AddDate(0, 0, -1) }, "until 2026-11-22 is not after 2026-11-23"},
+		{"an id of something else", func(a *Answer) { a.ID = "../../etc/x" }, `got the id "../../etc/x"`},
+		{"a kind that is not known", func(a *Answer) { a.Kind = "maybe" }, `got the kind "maybe"`},
+		{"a reason that moves the cursor", func(a *Answer) { a.Reason = "a\x1b[2J" }, "control characters"},
+		{"a reason that turns the text", func(a *Answer) { a.Reason = "a\u202eb" }, "control characters"},
+		{"an essay", func(a *Answer) { a.Reason = strings.Repeat("é", 301) }, "301 characters"},
+		{"another version", func(a *Answer) { a.Version = 2 }, "version 2"},
+	} {
+		a := notViable
+		tc.change(&a)
+		err := a.Check()
+		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: got %v, want %q", tc.name, err, tc.want)
+		}
+	}
+}
+
+func TestHeed(t *testing.T) {
+	t.Parallel()
+	done := Answer{Version: 1, ID: "ba9876543210", Kind: Done, Given: asOf, Workload: "support", From: "api", Option: "own"}
+	all := []string{"api", "own", "both"}
+	for _, tc := range []struct {
+		name       string
+		answers    Answers
+		workload   string
+		current    string
+		now        time.Time
+		want       string
+		candidates []string
+		said       int
+	}{
+		{"nothing was said", nil, "support", "api", asOf, "api", all, 0},
+		{"a move that is not viable is left out", Answers{notViable}, "support", "api", asOf, "api", []string{"api", "both"}, 1},
+		{"until the second before the date", Answers{notViable}, "support", "api", notViable.Until.Add(-time.Second), "api", []string{"api", "both"}, 1},
+		{"and no longer", Answers{notViable}, "support", "api", notViable.Until, "api", all, 0},
+		{"for its workload alone", Answers{notViable}, "search", "api", asOf, "api", all, 0},
+		{"and not once it serves the workload", Answers{notViable}, "support", "own", asOf, "own", all, 0},
+		{"a move that is done counts as the current option", Answers{done}, "support", "api", asOf, "own", all, 1},
+		{"until the configuration names it", Answers{done}, "support", "own", asOf, "own", all, 0},
+		{"or another one", Answers{done}, "support", "both", asOf, "both", all, 0},
+	} {
+		current, candidates, said := tc.answers.Heed(tc.workload, tc.current, all, tc.now)
+		if current != tc.want || !slices.Equal(candidates, tc.candidates) || len(said) != tc.said {
+			t.Errorf("%s: got %s, %v and %v, want %s, %v and %d sentences", tc.name, current, candidates, said, tc.want, tc.candidates, tc.said)
+		}
+	}
+}
+
+func TestAnswersThatWereLeft(t *testing.T) {
+	t.Parallel()
+	data := t.TempDir()
+	if left, err := Left(data); err != nil || left != nil {
+		t.Fatalf("before any answer: got %v, %v", left, err)
+	}
+	first := NewAnswer("0123456789ab", NotViable, "no staff", asOf.AddDate(0, 1, 0), asOf)
+	second := NewAnswer("0123456789ab", Done, "", time.Time{}, asOf.Add(time.Hour))
+	for _, a := range []Answer{first, second} {
+		if err := Leave(data, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := Leave(data, Answer{}); err == nil {
+		t.Error("an answer to nothing was left")
+	}
+	for name, text := range map[string]string{
+		"aaaaaaaaaaaa.json": `{"version":1`, "bbbbbbbbbbbb.json": strings.Repeat("x", 1<<20), "cccccccccccc.json": `{"version":1,"id":"dddddddddddd","kind":"done"}`,
+		"notes.txt": "not an answer", "new-1": "half an answer",
+	} {
+		if err := os.WriteFile(filepath.Join(data, folder, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left, err := Left(data)
+	if err != nil || len(left) != 4 {
+		t.Fatalf("got %v, %v, want four files", left, err)
+	}
+	if left[0].Err != nil || left[0].Answer != second {
+		t.Errorf("got %+v, want the later answer to the same decision", left[0])
+	}
+	for _, w := range left[1:] {
+		if w.Err == nil {
+			t.Errorf("%s: got %+v, want an error", w.path, w.Answer)
+		}
+		if err := w.Refuse(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := left[0].Taken(); err != nil {
+		t.Error(err)
+	}
+	if left, err := Left(data); err != nil || len(left) != 0 {
+		t.Errorf("after all of them: got %v, %v, want none", left, err)
+	}
+}
+
+func TestOnlyMovesAreAnswered(t *testing.T) {
+	t.Parallel()
+	r := *receiptOf(fiveOptions())
+	a, err := notViable.About(r)
+	if err != nil || a.Workload != "support-chat" || a.From != "api-a" || a.Option != r.Workload.Decision.Option {
+		t.Errorf("got %+v, %v, want it to be about %s", a, err, r.Workload.Decision.Option)
+	}
+	r.Workload.Decision.Recommendation = model.Stay
+	if a, err := notViable.About(r); err == nil {
+		t.Errorf("an answer to a decision to stay: got %+v, want an error", a)
+	}
+}
+
+// rows is a Store in memory.
+type rows map[string][]byte
+
+func (s rows) Get(_, key string) ([]byte, error) { return s[key], nil }
+
+func (s rows) Scan(_, prefix string, fn func(key string, value []byte) error) error {
+	var keys []string
+	for key := range s {
+		if strings.HasPrefix(key, prefix) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	for _, key := range keys {
+		if err := fn(key, s[key]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s rows) Apply(batch map[string]map[string][]byte) error {
+	for key, value := range batch[Bucket] {
+		if value == nil {
+			delete(s, key)
+			continue
+		}
+		s[key] = value
+	}
+	return nil
+}
+
+func TestCompact(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	for _, tc := range []struct {
+		name     string
+		age      time.Duration
+		evidence string // a row beside the receipt
+		want     string // whole, summary or gone
+	}{
+		{"a new receipt", day, "", "whole"},
+		{"nobody was told, 90 days", 90 * day, "", "whole"},
+		{"nobody was told, longer", 90*day + time.Second, "", "summary"},
+		{"nobody was told, more than 400 days", 400*day + time.Second, "", "gone"},
+		{"announced, 400 days", 400 * day, Announced, "whole"},
+		{"announced, longer", 400*day + time.Second, Announced, "summary"},
+		{"announced, ten years", 3650 * day, Announced, "summary"},
+		{"answered, longer than 400 days", 401 * day, answered, "summary"},
+		{"of tomorrow, by a clock that jumped", -day, "", "whole"},
+	} {
+		data := seal(t, receiptOf(fiveOptions()))
+		r, err := Open(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := rows{r.ID: data, "corrupt/x": []byte("?"), "0123456789ab": []byte("not a receipt")}
+		if tc.evidence != "" {
+			s[tc.evidence+r.ID] = []byte("{}")
+		}
+		now := asOf.Add(tc.age)
+		n, err := Compact(s, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (n == 0) != (tc.want == "whole") {
+			t.Errorf("%s: compacted %d receipts, want %s", tc.name, n, tc.want)
+		}
+		if n, err := Compact(s, now); n != 0 || err != nil {
+			t.Errorf("%s: the second time compacted %d, %v, want nothing more", tc.name, n, err)
+		}
+		left := s[r.ID]
+		switch tc.want {
+		case "whole":
+			if err := Verify(left); err != nil {
+				t.Errorf("%s: %v", tc.name, err)
+			}
+		case "gone":
+			if left != nil {
+				t.Errorf("%s: got %d bytes, want none", tc.name, len(left))
+			}
+		default:
+			kept, err := Open(left)
+			if err != nil || kept.Inputs != nil || len(left)*4 > len(data) {
+				t.Errorf("%s: got %d of %d bytes, %v, want a summary", tc.name, len(left), len(data), err)
+			}
+			if kept.ID != r.ID || kept.Workload.Decision.Because == "" || kept.Workload.Options[1].USDPerMonth == nil || !kept.Compacted.Equal(now) {
+				t.Errorf("%s: the summary lost its verdict: %+v", tc.name, kept)
+			}
+		}
+		if len(s) != 3+min(1, len(tc.evidence))-map[string]int{"gone": 1}[tc.want] {
+			t.Errorf("%s: rows that are not receipts are gone: %d left", tc.name, len(s))
+		}
+	}
+}
+
+func TestLoadAnswers(t *testing.T) {
+	t.Parallel()
+	later := notViable
+	later.ID, later.Given = "aaaaaaaaaaaa", asOf.Add(time.Hour)
+	s := rows{answered + "ffffffffffff": []byte("{")}
+	for _, a := range []Answer{later, notViable} {
+		key, value := a.Row()
+		s[key] = value
+	}
+	all, err := LoadAnswers(s)
+	if err == nil || !slices.Equal(all, Answers{notViable, later}) {
+		t.Errorf("got %+v, %v, want both answers, the oldest first, and what is wrong with the third", all, err)
+	}
+	if a, ok := all.To(later.ID); !ok || a != later {
+		t.Errorf("got %+v, want %+v", a, later)
+	}
+	changed := later
+	changed.Kind = Done
+	if got := all.With(changed); !slices.Equal(got, Answers{notViable, changed}) || all[1] != later {
+		t.Errorf("got %+v, want the answer replaced, and the list as it was", got)
+	}
+}

@@ -1,0 +1,164 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/alecthomas/kingpin/v2"
+
+	"tipline/alerting"
+	"tipline/cmd/internal/ledger"
+	"tipline/cmd/internal/store"
+)
+
+// origin is where a receipt is read from: a file, a running tipline, or the data file of the configuration.
+type origin struct {
+	file   string // of a receipt; "-" is standard input
+	server string // address of a running tipline
+}
+
+// addOrigin adds the flags of an origin to command.
+func addOrigin(command *kingpin.CmdClause) *origin {
+	o := &origin{}
+	command.Flag("receipt", "Read the receipt from this file, - for standard input; no server and no configuration is needed.").PlaceHolder("FILE").StringVar(&o.file)
+	command.Flag("server", "Ask the tipline that runs at this address, which holds the data file.").PlaceHolder("URL").StringVar(&o.server)
+	return o
+}
+
+// errUnreachable says that a running tipline did not answer.
+var errUnreachable = errors.New("not reached")
+
+// found is a receipt with what the ledger holds beside it; the rest is nil unless it was read from the data file.
+type found struct {
+	data         []byte
+	announcement *alerting.Announcement
+	answer       *ledger.Answer
+}
+
+// find reads the receipt of the decision id; with a file, id may be empty.
+func (p *program) find(ctx context.Context, o origin, id string) (found, error) {
+	switch {
+	case o.file != "" && o.server != "":
+		return found{}, errors.New("--receipt and --server: want one of the two")
+	case o.file == "" && !ledger.ValidID(id):
+		return found{}, fmt.Errorf("decision: got %q, want the 12 hexadecimal digits that messages and reports call the receipt", id)
+	case o.file != "":
+		data, err := readReceipt(o.file, p.stdin)
+		if err != nil {
+			return found{}, err
+		}
+		if r, err := ledger.Open(data); err == nil && id != "" && r.ID != id {
+			return found{}, fmt.Errorf("%s: holds the receipt of decision %s, want that of %s", o.file, r.ID, id)
+		}
+		return found{data: data}, nil
+	case o.server != "":
+		data, err := ask(ctx, o.server, "/api/v1/decisions/"+id)
+		return found{data: data}, err
+	}
+	cfg, err := p.load()
+	if err != nil {
+		return found{}, err
+	}
+	return stored(cfg.Store.Path, id)
+}
+
+// readReceipt reads a file, or standard input when its name is "-".
+func readReceipt(name string, stdin io.Reader) ([]byte, error) {
+	in := stdin
+	if name != "-" {
+		file, err := os.Open(name)
+		if err != nil {
+			return nil, fmt.Errorf("receipt: %w", err)
+		}
+		defer file.Close()
+		in = file
+	}
+	data, err := io.ReadAll(io.LimitReader(in, 8*ledger.MaxBytes))
+	if err != nil {
+		return nil, fmt.Errorf("receipt: %w", err)
+	}
+	return data, nil
+}
+
+// ask gets path from the tipline at address.
+func ask(ctx context.Context, address, path string) ([]byte, error) {
+	base, err := url.Parse(address)
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+		return nil, fmt.Errorf("--server: got %q, want an address such as http://127.0.0.1:9464", address)
+	}
+	shown := base.Redacted()
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(base.String(), "/")+path, nil)
+	if err != nil {
+		return nil, fmt.Errorf("--server %s: %w", shown, errUnreachable)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		var ue *url.Error
+		if errors.As(err, &ue) {
+			err = ue.Err // its text holds the address, and that may hold a password
+		}
+		return nil, fmt.Errorf("--server %s: %w: %w", shown, errUnreachable, err)
+	}
+	defer response.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(response.Body, 64<<20))
+	if err != nil {
+		return nil, fmt.Errorf("--server %s: %w: %w", shown, errUnreachable, err)
+	}
+	if response.StatusCode != http.StatusOK {
+		var said struct {
+			Error string `json:"error"`
+		}
+		if json.Unmarshal(body, &said) != nil || said.Error == "" {
+			said.Error = response.Status
+		}
+		return nil, fmt.Errorf("--server %s: %s", shown, plain([]string{said.Error})[0])
+	}
+	return body, nil
+}
+
+// stored reads the receipt of the decision id from the data file in folder.
+func stored(folder, id string) (found, error) {
+	file, err := store.OpenToRead(folder)
+	switch {
+	case errors.Is(err, store.ErrInUse):
+		return found{}, fmt.Errorf("%w: ask that one with --server http://127.0.0.1:9464, its --web.listen-address", err)
+	case errors.Is(err, fs.ErrNotExist):
+		return found{}, fmt.Errorf("%w: no tipline has run with this configuration yet; --receipt reads a file, --server asks a running one", err)
+	case err != nil:
+		return found{}, err
+	}
+	defer file.Close()
+	f := found{}
+	if f.data, err = file.Get(ledger.Bucket, id); err != nil {
+		return found{}, err
+	}
+	if f.data == nil {
+		return found{}, fmt.Errorf("decision %s: the ledger in %s does not hold it; it holds decisions that changed something, see the retention of receipts", id, folder)
+	}
+	if row, err := file.Get(ledger.Bucket, ledger.Announced+id); err == nil && row != nil {
+		a := new(alerting.Announcement)
+		if json.Unmarshal(row, a) == nil {
+			f.announcement = a
+		}
+	}
+	if answers, err := ledger.LoadAnswers(file); err == nil {
+		if a, ok := answers.To(id); ok {
+			f.answer = &a
+		}
+	}
+	return f, nil
+}
+
+// isInUse reports whether err says that a running tipline holds the data file.
+func isInUse(err error) bool { return errors.Is(err, store.ErrInUse) }
