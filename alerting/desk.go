@@ -206,12 +206,12 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 	return considered, nil
 }
 
-// Answer keeps what a person said to a decision about workload as a row of the ledger, in one transaction with what it does to
+// Answer keeps what a person said to a decision about workload as rows of the ledger, in one transaction with what it does to
 // the state of the workload: a move to declined is ruled out, see State.Declined. An empty declined changes no state.
-func (d *Desk) Answer(workload, declined, key string, row []byte) error {
+func (d *Desk) Answer(workload, declined string, rows map[string][]byte) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	changes := batch{ledgerBucket: {key: row}}
+	changes := batch{ledgerBucket: rows}
 	r := d.states[workload]
 	if r == nil || declined == "" || r.State.Declined(declined) == r.State {
 		return d.store.Apply(changes)

@@ -338,3 +338,25 @@ func TestForgottenWorkloads(t *testing.T) {
 		t.Errorf("after 91 days (%v) the state is kept, want it gone", err)
 	}
 }
+
+// TestAnswerIsOneTransaction holds that an answer and what it does to the state are written together, or neither.
+func TestAnswerIsOneTransaction(t *testing.T) {
+	t.Parallel()
+	for _, fails := range []bool{true, false} {
+		store := &memory{}
+		d := newDesk(t, store)
+		consider(t, d, 0, "XXX")
+		store.failBefore = func(int) bool { return fails }
+		err := d.Answer("support", "X", map[string][]byte{"answer/0123456789ab": []byte("{}")})
+		if (err != nil) != fails {
+			t.Fatalf("the disk fails: %v; got %v", fails, err)
+		}
+		if kept := store.rows["ledger"]["answer/0123456789ab"] != nil; kept == fails {
+			t.Errorf("the disk fails: %v; the answer is in the ledger: %v", fails, kept)
+		}
+		want := map[bool]string{true: "X", false: "now"}[fails]
+		if got := d.states["support"].State.Standing; got != want {
+			t.Errorf("the disk fails: %v; got %q standing, want %q", fails, got, want)
+		}
+	}
+}

@@ -52,7 +52,7 @@ func (p *program) decide(a ledger.Answer) int {
 	if err != nil {
 		return p.fail(err)
 	}
-	about := "the daemon looks the decision up when it takes the answer, and its log says if there is none"
+	about := "the daemon, which is running, looks the decision up when it takes the answer, and its log says if there is none"
 	f, err := stored(cfg.Store.Path, a.ID)
 	switch {
 	case err == nil:

@@ -70,7 +70,7 @@ func (p *program) explain(f found, format string) error {
 	if in, err := r.Input(); err == nil {
 		e.in = &in
 	}
-	for _, section := range []func(){e.head, e.volume, e.options, e.steps, e.change, e.prices, e.capacity, e.queries} {
+	for _, section := range []func(){e.head, e.volume, e.options, e.moved, e.steps, e.change, e.prices, e.capacity, e.queries} {
 		section()
 	}
 	e.checks(checked)
@@ -378,6 +378,22 @@ func crossoverText(x model.Crossover) string {
 		model.FormatTokens(*x.FirstTokensPerMonth), model.FormatTokens(*x.PermanentTokensPerMonth))
 }
 
+// moved says which inputs moved the cost of the current option since the evaluation before.
+func (e *explainer) moved() {
+	m := e.r.Workload.Moved
+	if m == nil || len(m.Cost.Parts) == 0 {
+		return
+	}
+	e.title("WHY IT COSTS OTHERWISE THAN BEFORE")
+	e.line("  %s cost %s on %s and costs %s now. Of the difference of %s comes from", m.Option, cents(m.Cost.BeforeUSDPerMonth),
+		model.FormatDate(m.Since), cents(m.Cost.AfterUSDPerMonth), cents(m.Cost.ChangeUSDPerMonth))
+	var rows [][]string
+	for _, part := range m.Cost.Parts {
+		rows = append(rows, []string{part.Input, cents(part.USDPerMonth)})
+	}
+	e.table("      ", rows)
+}
+
 // cents writes an amount to the cent.
 func cents(v model.USD) string {
 	if math.IsNaN(float64(v)) || math.IsInf(float64(v), 0) {
@@ -388,11 +404,27 @@ func cents(v model.USD) string {
 	if strings.HasPrefix(text, "-") {
 		sign, text = "−", text[1:]
 	}
+	if text == "0.00" {
+		sign = ""
+	}
 	whole, rest, _ := strings.Cut(text, ".")
 	for i := len(whole) - 3; i > 0; i -= 3 {
 		whole = whole[:i] + "," + whole[i:]
 	}
 	return sign + "$" + whole + "." + rest
+}
+
+// differsBecause says in words why the model answers otherwise than the rule of thumb (cost model, section 10).
+var differsBecause = map[string]string{
+	decide.BillTooSmall:        "the whole API bill is below what a fleet costs before it serves anything",
+	decide.UnitFloor:           "even a full GPU costs more for a token than the API charges",
+	decide.DearModel:           "the volume is small, and its price per token is high",
+	decide.HybridBeatsPure:     "GPUs for the base load with an API for the rest cost less than either alone, and the guide has no such answer",
+	decide.ApprovedAPI:         "an API is approved for the regulated data",
+	decide.ManagedSameBoundary: "a managed service keeps the data in the account too, with less to operate",
+	decide.Latency:             "what the guide asks for is too slow for the limit",
+	decide.ModelConstraint:     "what the guide asks for cannot serve the model",
+	decide.NotWorthMoving:      "the move is not worth it",
 }
 
 func (e *explainer) change() {
@@ -407,7 +439,7 @@ func (e *explainer) change() {
 		e.title("RULE OF THUMB")
 		text := "the hosting guide alone would say " + d.RuleOfThumb
 		if d.DiffersBecause != "" {
-			text += ", which differs because " + strings.ToLower(strings.ReplaceAll(d.DiffersBecause, "_", " "))
+			text += "; the model says otherwise because " + cmp.Or(differsBecause[d.DiffersBecause], strings.ToLower(strings.ReplaceAll(d.DiffersBecause, "_", " ")))
 		}
 		e.line("  %s.", text)
 	}

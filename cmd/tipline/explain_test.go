@@ -1,6 +1,8 @@
 package main
 
 import (
+	"fmt"
+	"math"
 	"net/http"
 	"os"
 	"os/exec"
@@ -10,8 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"tipline/cmd/internal/ledger"
 	"tipline/cmd/internal/store"
+	"tipline/cmd/internal/whatif"
 	"tipline/collector/promtest"
+	"tipline/config"
+	"tipline/model"
+	"tipline/model/decide"
 )
 
 var receiptOf = regexp.MustCompile(`receipt ([0-9a-f]{12})`)
@@ -59,9 +66,15 @@ func TestExplainElsewhere(t *testing.T) {
 	if code != exitDone || errs != "" {
 		t.Fatalf("exit %d, %s\n%s", code, errs, out)
 	}
+	r, err := ledger.Open([]byte(receipt))
+	if err != nil {
+		t.Fatal(err)
+	}
+	api, fleet := r.Workload.Options[0].USDPerMonth.P50, r.Workload.Options[1].USDPerMonth.P50
 	for _, want := range []string{
-		"Receipt " + id + " of sup|port", "VERDICT: move sup|port from api to fleet", "Because at 15.0B tokens a month fleet costs $26,863",
-		"3 × 7.98 USD/h × 730 h", "= $17,476.20", "fleet: $26,863.20", "$44,884.96 − $26,863.20 = $18,021.76 a month, 40% of it",
+		"Receipt " + id + " of sup|port", "VERDICT: move sup|port from api to fleet", "fleet costs " + model.FormatUSD(fleet) + " a month and api costs",
+		fmt.Sprintf("%d × 7.98 USD/h × 730 h", *r.Workload.Options[1].Replicas), "operations  9387 USD a month", "= $9,387.00",
+		"api: " + cents(api), "fleet: " + cents(fleet), fmt.Sprintf("%s − %s = %s a month", cents(api), cents(fleet), cents(api-fleet)),
 		"sum by (team_alias) (increase(litellm_input_tokens_metric_total[1h])", "336 hours from ", "[SWITCH]", "all the same to the cent",
 	} {
 		if !strings.Contains(out, want) {
@@ -77,7 +90,7 @@ func TestExplainElsewhere(t *testing.T) {
 
 	for name, change := range map[string]*strings.Replacer{
 		"a price among the inputs":  strings.NewReplacer(`"Input": "3"`, `"Input": "2"`),
-		"a cost among the results":  strings.NewReplacer(`"p50": 44884.95`, `"p50": 44784.95`),
+		"a cost among the results":  strings.NewReplacer(fmt.Sprintf(`"p50": %v`, float64(api)), fmt.Sprintf(`"p50": %v`, float64(api)+0.01)),
 		"a volume that nobody read": strings.NewReplacer(`"measured_hours": 336`, `"measured_hours": 335`),
 	} {
 		writeFile(t, file, change.Replace(receipt))
@@ -95,7 +108,7 @@ func TestExplainAsks(t *testing.T) {
 	folder, _, box := stageProgram(t)
 	_, address, log := child(t, folder)
 	await(t, log, "one message in Slack", func() bool { return len(box.Messages()) == 1 })
-	id := regexp.MustCompile(`"id":"([0-9a-f]{12})"`).FindStringSubmatch(get(t, http.MethodGet, address+"/api/v1/report", http.StatusOK))[1]
+	id := receiptID(t, get(t, http.MethodGet, address+"/api/v1/report", http.StatusOK))
 	if code, out, errs := alone(t, "explain", id, "--server", address); code != exitDone || !strings.Contains(out, "all the same to the cent") {
 		t.Errorf("--server: exit %d, %s\n%s", code, errs, out)
 	}
@@ -207,5 +220,118 @@ func TestDecideBesideTheDaemon(t *testing.T) {
 	}
 	if _, printed := evaluated(t, folder); !strings.Contains(printed, "answered as done") {
 		t.Errorf("the answer was not taken:\n%s", printed)
+	}
+}
+
+func TestCents(t *testing.T) {
+	t.Parallel()
+	for v, want := range map[model.USD]string{
+		0: "$0.00", 0.004: "$0.00", -0.004: "$0.00", 0.006: "$0.01", -12.5: "−$12.50", 999.994: "$999.99", 999.996: "$1,000.00",
+		1234567.891: "$1,234,567.89", -1000: "−$1,000.00", model.USD(math.NaN()): "unknown", model.USD(math.Inf(1)): "unknown",
+	} {
+		if got := cents(v); got != want {
+			t.Errorf("%v: got %s, want %s", float64(v), got, want)
+		}
+	}
+}
+
+// TestExplainEveryReason tells every way in which a decision can end, each of them computed again.
+func TestExplainEveryReason(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		reason  string
+		changes []config.Setting
+		want    string
+	}{
+		{model.ReasonBelowMargin, nil, "It must be 20% of the current cost and $1,000 a month at least: not enough: stay."},
+		{model.ReasonSwitch, []config.Setting{{Path: "volume.tokens_per_month", Value: "+300%"}}, "once 3 evaluations in a row, 1 day apart, say so."},
+		{
+			model.ReasonUncertain,
+			[]config.Setting{{Path: "volume.tokens_per_month", Value: "+300%"}, {Path: "volume.growth_per_month", Value: "-0.6"}},
+			"It must hold over the next 12 months in 80% of the futures at least",
+		},
+		{
+			model.ReasonPaybackTooLong,
+			[]config.Setting{
+				{Path: "volume.tokens_per_month", Value: "+300%"},
+				{Path: "options.own-llama-70b.migration_usd", Value: "600000"},
+				{Path: "candidates", Value: "sonnet, own-llama-70b"},
+				{Path: "policy.min_probability", Value: "0"},
+			},
+			"Moving costs $600,000.00 once",
+		},
+		{
+			model.ReasonWait,
+			[]config.Setting{
+				{Path: "volume.tokens_per_month", Value: "+130%"},
+				{Path: "options.own-llama-70b.migration_usd", Value: "500000"},
+				{Path: "volume.growth_per_month", Value: "15%"},
+				{Path: "candidates", Value: "sonnet, own-llama-70b"},
+				{Path: "policy.max_payback_months", Value: "100"},
+				{Path: "policy.min_probability", Value: "0"},
+				{Path: "policy.discount_rate", Value: "99%"},
+			},
+			"Waiting must not be worth more than moving now or never",
+		},
+		{model.ReasonCurrentInfeasible, []config.Setting{{Path: "constraints.data_sensitivity", Value: "regulated"}}, "may not serve it any more"},
+		{
+			model.ReasonNoFeasibleOption,
+			[]config.Setting{{Path: "constraints.data_sensitivity", Value: "regulated"}, {Path: "candidates", Value: "sonnet"}},
+			"Nothing is left: no option may serve this workload",
+		},
+		{model.ReasonAlreadyBest, []config.Setting{{Path: "options.sonnet.prices", Value: "-90%"}}, "That is what is in use now"},
+	} {
+		s, err := config.LoadScenario("testdata/whatif/growing-assistant.yaml")
+		if err != nil {
+			t.Fatal(err)
+		}
+		in := stated(s, s.AsOf)
+		for _, c := range tc.changes {
+			if _, err := whatif.Apply(&in, builtinRows, c.Path, c.Value); err != nil {
+				t.Fatal(err)
+			}
+		}
+		v := decide.Decide(in)
+		r := ledger.Receipt{AsOf: s.AsOf, Engine: engine(), Workload: model.WorkloadReport{
+			Workload: in.Workload, Current: in.Current, Options: v.Options, Crossover: v.Crossover, Decision: v.Decision,
+		}}
+		r.SetInputs(in)
+		data, err := r.Seal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v.Decision.Reason != tc.reason {
+			t.Errorf("%v: got %s (%s), want %s", tc.changes, v.Decision.Reason, v.Decision.Because, tc.reason)
+			continue
+		}
+		var out, errs strings.Builder
+		p := &program{stdout: &out, stderr: &errs}
+		if err := p.explain(found{data: data}, "text"); err != nil || !strings.Contains(out.String(), tc.want) || !strings.Contains(out.String(), "all the same to the cent") {
+			t.Errorf("%s: got %v, want %q in\n%s", tc.reason, err, tc.want, out.String())
+		}
+	}
+}
+
+// TestExplainWhatMoved tells which inputs moved the cost since the evaluation before.
+func TestExplainWhatMoved(t *testing.T) {
+	t.Parallel()
+	r := ledger.Receipt{Engine: engine(), Workload: model.WorkloadReport{Workload: "support", Moved: &model.Moved{
+		Since: time.Date(2026, 11, 22, 6, 0, 0, 0, time.UTC), Option: "sonnet", Cost: model.CostChange{
+			BeforeUSDPerMonth: 1000, AfterUSDPerMonth: 900.5, ChangeUSDPerMonth: -99.5,
+			Parts: []model.ChangePart{{Input: "volume", USDPerMonth: 50.5}, {Input: "price", USDPerMonth: -150}},
+		},
+	}}}
+	data, err := r.Seal()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out, errs strings.Builder
+	p := &program{stdout: &out, stderr: &errs}
+	if err := p.explain(found{data: data}, "text"); err != nil {
+		t.Error(err)
+	}
+	const want = "sonnet cost $1,000.00 on 22 Nov 2026 and costs $900.50 now. Of the difference of −$99.50 comes from\n      volume  $50.50\n      price   −$150.00\n"
+	if !strings.Contains(out.String(), want) {
+		t.Errorf("no %q in\n%s", want, out.String())
 	}
 }

@@ -35,6 +35,7 @@ var imports = map[string][]string{
 
 	"cmd/internal/store":  {},
 	"cmd/internal/ledger": {"model", "model/cost", "model/decide"},
+	"cmd/internal/whatif": {"model", "model/cost", "model/decide"},
 	"cmd/internal/gauges": {"model"},
 	"cmd/internal/web":    {"model"},
 	"cmd/internal/daemon": {
@@ -44,7 +45,7 @@ var imports = map[string][]string{
 	},
 	"cmd/tipline": {
 		"cmd/internal/daemon", "cmd/internal/gauges", "cmd/internal/ledger", "cmd/internal/store", "cmd/internal/web",
-		"alerting", "alerting/slack", "collector", "config", "model", "model/cost", "model/decide", "model/forecast",
+		"cmd/internal/whatif", "alerting", "alerting/slack", "collector", "config", "model", "model/cost", "model/decide", "model/forecast",
 	},
 
 	"cmd/tipline-demo": {

@@ -98,7 +98,7 @@ func ask(ctx context.Context, address, path string) ([]byte, error) {
 	shown := base.Redacted()
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(base.String(), "/")+path, nil)
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, strings.TrimRight(base.String(), "/")+path, http.NoBody)
 	if err != nil {
 		return nil, fmt.Errorf("--server %s: %w", shown, errUnreachable)
 	}
@@ -144,7 +144,7 @@ func stored(folder, id string) (found, error) {
 		return found{}, err
 	}
 	if f.data == nil {
-		return found{}, fmt.Errorf("decision %s: the ledger in %s does not hold it; it holds decisions that changed something, see the retention of receipts", id, folder)
+		return found{}, fmt.Errorf("decision %s: the ledger in %s does not hold it: it keeps those that changed something, not those of report", id, folder)
 	}
 	if row, err := file.Get(ledger.Bucket, ledger.Announced+id); err == nil && row != nil {
 		a := new(alerting.Announcement)

@@ -78,6 +78,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 
 	addPacks(app, p, commands)
 	commands["explain"] = addExplain(app, p)
+	commands["whatif"] = addWhatIf(app, p)
 	decide := addDecide(app, p)
 	commands["decide"] = func(context.Context) int { return decide() }
 

@@ -77,7 +77,11 @@ func (d *Daemon) takeAnswers() error {
 		return err
 	}
 	for _, w := range left {
-		a, err := d.about(w)
+		receipt, err := d.Receipt(w.Answer.ID)
+		if err != nil {
+			return fmt.Errorf("answers: %w", err)
+		}
+		a, err := about(w, receipt)
 		if err != nil {
 			d.options.Log.Error("answer put aside", "decision", w.Answer.ID, "error", err)
 			if err := w.Refuse(); err != nil {
@@ -90,7 +94,7 @@ func (d *Daemon) takeAnswers() error {
 			declined = a.Option
 		}
 		key, value := a.Row()
-		if err := d.desk.Answer(a.Workload, declined, key, value); err != nil {
+		if err := d.desk.Answer(a.Workload, declined, map[string][]byte{key: value, a.ID: receipt}); err != nil {
 			return fmt.Errorf("answers: %w", err) // stays where it is, for the next cycle
 		}
 		d.answers = d.answers.With(a)
@@ -102,19 +106,15 @@ func (d *Daemon) takeAnswers() error {
 	return nil
 }
 
-// about returns the answer of w with what its decision was about.
-func (d *Daemon) about(w ledger.Waiting) (ledger.Answer, error) {
+// about returns the answer of w with what its decision was about, which receipt says; nil when there is no such decision.
+func about(w ledger.Waiting, receipt []byte) (ledger.Answer, error) {
 	if w.Err != nil {
 		return w.Answer, w.Err
 	}
-	data, err := d.options.Store.Get(ledger.Bucket, w.Answer.ID)
-	if err != nil {
-		return w.Answer, err
+	if receipt == nil {
+		return w.Answer, fmt.Errorf("decision %s: neither the ledger nor the last evaluation has it", w.Answer.ID)
 	}
-	if data == nil {
-		return w.Answer, fmt.Errorf("decision %s: the ledger does not hold it", w.Answer.ID)
-	}
-	r, err := ledger.Open(data)
+	r, err := ledger.Open(receipt)
 	if err != nil {
 		return w.Answer, err
 	}

@@ -24,7 +24,7 @@ func supported(t testing.TB) *rig {
 func TestReceiptOfACycle(t *testing.T) {
 	t.Parallel()
 	r := supported(t)
-	report := r.days(t, 3)
+	r.days(t, 3)
 	if len(r.box.events) != 1 {
 		t.Fatalf("got %d messages, want one", len(r.box.events))
 	}
@@ -59,8 +59,7 @@ func TestReceiptOfACycle(t *testing.T) {
 	}
 
 	// A decision that changed nothing is not in the ledger, and its receipt can be had until the next cycle.
-	report = r.days(t, 1)
-	id = report.Workloads[0].Decision.ID
+	id = r.days(t, 1).Workloads[0].Decision.ID
 	if row, err := r.store.Get(ledger.Bucket, id); err != nil || row != nil {
 		t.Errorf("got %d bytes, %v, want nothing in the ledger", len(row), err)
 	}
@@ -156,6 +155,25 @@ func TestAnswers(t *testing.T) {
 func fmtWarnings(w model.WorkloadReport) []byte {
 	data, _ := json.Marshal(w.Warnings) // texts can always be written
 	return data
+}
+
+// TestAnswerToTheLastEvaluation answers the decision that the page shows today, which changed nothing and is not in the ledger.
+func TestAnswerToTheLastEvaluation(t *testing.T) {
+	t.Parallel()
+	r := supported(t)
+	id := workload(t, r.days(t, 5), "support").Decision.ID
+	if row, err := r.store.Get(ledger.Bucket, id); err != nil || row != nil {
+		t.Fatalf("got %d bytes, %v, want nothing in the ledger", len(row), err)
+	}
+	if err := ledger.Leave(r.folder, ledger.NewAnswer(id, ledger.Done, "", time.Time{}, r.clock())); err != nil {
+		t.Fatal(err)
+	}
+	if w := workload(t, r.days(t, 1), "support"); w.Current != "fleet" {
+		t.Errorf("got %s as the current option, want the fleet", w.Current)
+	}
+	if row, err := r.store.Get(ledger.Bucket, id); err != nil || ledger.Verify(row) != nil {
+		t.Errorf("the receipt of what was answered: %v, %v, want it in the ledger", err, ledger.Verify(row))
+	}
 }
 
 // TestLedgerIsCompacted lets a year and a half pass after a few decisions.

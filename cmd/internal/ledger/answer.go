@@ -152,8 +152,7 @@ func (all Answers) To(id string) (Answer, bool) {
 // Heed returns the current option and the candidates of workload with the answers taken into account at now, and what is to be
 // said of each that counted. A move that is done counts until the configuration names another current option; an option that is
 // not viable is left out until the date, unless it has become the current one.
-func (all Answers) Heed(workload, current string, candidates []string, now time.Time) (string, []string, []model.Warning) {
-	var said []model.Warning
+func (all Answers) Heed(workload, current string, candidates []string, now time.Time) (from string, to []string, said []model.Warning) {
 	for _, a := range all {
 		if a.Kind == Done && a.Workload == workload && a.From == current {
 			current = a.Option

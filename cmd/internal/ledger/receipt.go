@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"tipline/model"
@@ -169,7 +170,7 @@ func shortened(x *model.Crossover) *model.Crossover {
 		return x
 	}
 	short := *x
-	short.Intervals = append(x.Intervals[:maxIntervals-1:maxIntervals-1], x.Intervals[len(x.Intervals)-1])
+	short.Intervals = slices.Concat(x.Intervals[:maxIntervals-1], x.Intervals[len(x.Intervals)-1:])
 	return &short
 }
 

@@ -21,8 +21,10 @@ var asOf = time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
 // fiveOptions is a workload of 6B tokens a month on an API, with two APIs, two fleets and a hybrid to choose from.
 func fiveOptions() decide.Input {
 	shapes := []decide.Throughput{
-		{Input: 1000, Output: 1000, OutputTokensPerSecond: big.NewRat(4205, 1)}, {Input: 500, Output: 2000, OutputTokensPerSecond: big.NewRat(5104, 1)},
-		{Input: 2000, Output: 200, OutputTokensPerSecond: big.NewRat(1230, 1)}, {Input: 128, Output: 2048, OutputTokensPerSecond: big.NewRat(5810, 1)},
+		{Input: 1000, Output: 1000, OutputTokensPerSecond: big.NewRat(4205, 1)},
+		{Input: 500, Output: 2000, OutputTokensPerSecond: big.NewRat(5104, 1)},
+		{Input: 2000, Output: 200, OutputTokensPerSecond: big.NewRat(1230, 1)},
+		{Input: 128, Output: 2048, OutputTokensPerSecond: big.NewRat(5810, 1)},
 	}
 	rows := func(item string) []model.PriceSource {
 		return []model.PriceSource{

@@ -1,0 +1,238 @@
+package whatif
+
+import (
+	"math"
+	"math/big"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"tipline/model"
+	"tipline/model/cost"
+	"tipline/model/decide"
+)
+
+// twoOptions is a workload with an API and a fleet of two GPUs a replica.
+func twoOptions() decide.Input {
+	origin := time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC)
+	var total model.Distribution
+	for i := range total {
+		total[i] = 7.2e9
+	}
+	mix := [model.NumClasses]model.Fraction{model.Input: 0.8, model.Output: 0.2}
+	return decide.Input{
+		Workload: "support", Current: "gpt-5.5", Candidates: []string{"gpt-5.5", "own"},
+		Constraints: decide.Constraints{Sensitivity: decide.Internal, OpsCapacity: decide.OpsDedicated},
+		Options: []decide.Option{
+			{
+				Name: "gpt-5.5", Hosting: model.API, API: &cost.Prices{Input: big.NewRat(5, 4), Output: big.NewRat(10, 1)},
+				Prices: []model.PriceSource{{Item: "openai/gpt-5.5", Field: "input", Value: "1.25", Unit: "USD/Mtok", Source: "list", Date: "2026-08-01"}},
+			},
+			{
+				Name: "own", Hosting: model.SelfHosted, Capacity: &cost.Capacity{BlockCostPerHour: big.NewRat(798, 100), TokensPerHour: big.NewRat(30_000_000, 1)},
+				Prices: []model.PriceSource{{Item: "h100", Field: "usd_per_hour", Value: "3.99", Unit: "USD/GPU-hour", Source: "list", Date: "2026-09-20"}},
+			},
+		},
+		Forecast: model.Forecast{
+			Origin: origin, Requests30d: 7.2e6,
+			Next:   []model.Projection{{}, {From: origin, To: origin.AddDate(0, 0, 30), Total: total, Mix: mix}, {}},
+			Months: []model.Projection{{}, {From: origin.AddDate(0, 6, 0), To: origin.AddDate(0, 7, 0), Total: total, Mix: mix}},
+			Load:   model.LoadCurve{{Hours: 720, TokensPerHour: 1e7}},
+		},
+		Policy: decide.Policy{Enter: big.NewRat(1, 5), Leave: big.NewRat(1, 10), LeadTime: 90 * 24 * time.Hour},
+	}
+}
+
+// shelf is a price book of three items.
+func shelf(item string) []model.PriceSource {
+	rate := "output tokens/s per replica"
+	return map[string][]model.PriceSource{
+		"b200":     {{Item: "b200", Field: "usd_per_hour", Value: "5.985", Unit: "USD/GPU-hour", Source: "shelf", Date: "2026-11-01"}},
+		"instance": {{Item: "instance", Field: "usd_per_hour", Value: "13", Unit: "USD/instance-hour", Source: "shelf", Date: "2026-11-01"}},
+		"1xb200": {
+			{Item: "1xb200", Field: "1000/1000", Value: "7007", Unit: rate, Source: "shelf", Date: "2026-11-01"},
+			{Item: "1xb200", Field: "128/2048", Value: "9922", Unit: rate, Source: "shelf", Date: "2026-11-01"},
+		},
+	}[item]
+}
+
+func TestApply(t *testing.T) {
+	t.Parallel()
+	rat := func(r *big.Rat) string { return r.RatString() }
+	for _, tc := range []struct {
+		path, value, from, to string
+		got                   func(in decide.Input) string
+		want                  string
+	}{
+		{"options.gpt-5.5.prices", "-30%", "1.25 in, 10 out", "0.875 in, 7 out", func(in decide.Input) string { return rat(in.Options[0].API.Input) }, "7/8"},
+		{"options.gpt-5.5.input", "2", "1.25", "2", func(in decide.Input) string { return in.Options[0].Prices[0].Value + in.Options[0].Prices[0].Source }, "2what-if"},
+		{"options.gpt-5.5.output", "+10%", "10", "11", func(in decide.Input) string { return rat(in.Options[0].API.Output) }, "11"},
+		{"options.gpt-5.5.discount", "15%", "not set", "0.15", func(in decide.Input) string { return rat(in.Options[0].API.Discount) }, "3/20"},
+		{"options.own.usd_per_hour", "1.995", "3.99 USD/GPU-hour", "1.995 USD/GPU-hour", func(in decide.Input) string { return rat(in.Options[1].Capacity.BlockCostPerHour) }, "399/100"},
+		{"options.own.usd_per_hour", "-50%", "3.99 USD/GPU-hour", "1.995 USD/GPU-hour", func(in decide.Input) string { return rat(in.Options[1].Capacity.BlockCostPerHour) }, "399/100"},
+		{"options.own.usd_per_hour", "b200", "3.99 USD/GPU-hour", "5.985 USD/GPU-hour", func(in decide.Input) string {
+			return rat(in.Options[1].Capacity.BlockCostPerHour) + " " + in.Options[1].Prices[0].Date
+		}, "1197/100 2026-11-01"},
+		{"options.own.gpus_per_replica", "1", "2", "1", func(in decide.Input) string { return rat(in.Options[1].Capacity.BlockCostPerHour) }, "399/100"},
+		{"options.own.throughput", "1xb200", "30000000 tokens/h per replica", "2 shapes, the first 7007 output tokens/s", func(in decide.Input) string {
+			return in.Options[1].Prices[2].Value + " " + in.Options[1].Prices[2].Source
+		}, "9922 shelf"},
+		{"options.own.throughput", "+20%", "30000000 tokens/h per replica", "36000000 tokens/h per replica", func(in decide.Input) string { return rat(in.Options[1].Capacity.TokensPerHour) }, "36000000"},
+		{"options.own.min_replicas", "3", "not set", "3", func(in decide.Input) string { return big.NewInt(*in.Options[1].Capacity.MinReplicas).String() }, "3"},
+		{"options.own.target_utilization", "80%", "not set", "0.8", func(in decide.Input) string { return rat(in.Options[1].Capacity.TargetUtilization) }, "4/5"},
+		{"options.own.regions", "[eu, us]", "not set", "eu, us", func(in decide.Input) string { return in.Options[1].Regions[1] }, "us"},
+		{"constraints.data_sensitivity", "regulated", "internal", "regulated", func(in decide.Input) string { return string(in.Constraints.Sensitivity) }, "regulated"},
+		{"constraints.ttft_limit", "500ms", "0s", "500ms", func(in decide.Input) string { return in.Constraints.TTFTLimit.String() }, "500ms"},
+		{"constraints.batch", "true", "false", "true", nil, ""},
+		{"policy.enter", "0", "0.2", "0", func(in decide.Input) string { return rat(in.Policy.Enter) }, "0"},
+		{"policy.lead_time", "30d", "90d", "30d", func(in decide.Input) string { return in.Policy.LeadTime.String() }, "720h0m0s"},
+		{"current", "own", "gpt-5.5", "own", func(in decide.Input) string { return in.Current }, "own"},
+		{"candidates", "own", "gpt-5.5, own", "own", func(in decide.Input) string { return strings.Join(in.Candidates, " ") }, "own"},
+		{"volume.tokens_per_month", "+50%", "7.30B", "10.9B", func(in decide.Input) string { return model.FormatTokens(in.Forecast.Load[0].TokensPerHour) }, "15.0M"},
+		{"volume.tokens_per_month", "3.65e9", "7.30B", "3.65B", func(in decide.Input) string { return model.FormatTokens(model.Tokens(in.Forecast.Requests30d)) }, "3.60M"},
+		{"volume.requests_per_month", "1e6", "7.30M", "1.00M", nil, ""},
+		{"volume.mix.output", "60%", "20%", "60%", func(in decide.Input) string { return model.FormatPercent(in.Forecast.Months[1].Mix[model.Input]) }, "40%"},
+	} {
+		in := twoOptions()
+		c, err := Apply(&in, shelf, tc.path, tc.value)
+		if err != nil || c != (Changed{tc.path, tc.from, tc.to}) {
+			t.Errorf("%s=%s: got %+v, %v, want from %q to %q", tc.path, tc.value, c, err, tc.from, tc.to)
+			continue
+		}
+		if tc.got != nil && tc.got(in) != tc.want {
+			t.Errorf("%s=%s: got %q, want %q", tc.path, tc.value, tc.got(in), tc.want)
+		}
+	}
+}
+
+// TestGrowth holds that growth is compounded from the middle of the next 30 days on, and leaves those alone.
+func TestGrowth(t *testing.T) {
+	t.Parallel()
+	in := twoOptions()
+	if _, err := Apply(&in, shelf, "volume.growth_per_month", "8%"); err != nil {
+		t.Fatal(err)
+	}
+	month := in.Forecast.Months[1]
+	ahead := month.From.Sub(in.Forecast.Origin).Hours() + month.To.Sub(month.From).Hours()/2 - 15*24
+	if got, want := float64(month.Total.At(0.5)), 7.2e9*math.Pow(1.08, ahead/730); math.Abs(got-want) > 1 {
+		t.Errorf("half a year ahead: got %v, want %v", got, want)
+	}
+	if got := float64(in.Forecast.Next[model.Next30d].Total.At(0.5)); got != 7.2e9 {
+		t.Errorf("the next 30 days: got %v, want them as they were", got)
+	}
+}
+
+func TestApplyRefuses(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ path, value, want string }{
+		{"options.gpt-5.5.inptu", "1", `unknown path, did you mean "options.gpt-5.5.input"?`},
+		{"options.none.prices", "1", "unknown path"},
+		{"options.gpt-5.5.input", "-1", `got "-1", want a number, 0 or more`},
+		{"options.gpt-5.5.input", "1e99", `got "1e99"`},
+		{"options.gpt-5.5.input", "1e999999999", `got "1e999999999"`},
+		{"options.gpt-5.5.cache_read", "-30%", "nothing to change relatively"},
+		{"options.gpt-5.5.prices", "2", "a change such as -30%"},
+		{"options.gpt-5.5.prices", "-130%", "not below -100%"},
+		{"options.own.usd_per_hour", "0", "more than 0"},
+		{"options.own.usd_per_hour", "instance", "sold like it"},
+		{"options.own.usd_per_hour", "1xb200", "sold like it"},
+		{"options.own.throughput", "b200", "an item of the price book"},
+		{"options.own.gpus_per_replica", "0", "1 or more"},
+		{"options.own.throughput", "-100%", "more than nothing"},
+		{"options.own.min_replicas", "1.5", "a whole number"},
+		{"options.own.target_utilization", "120%", "at most 1"},
+		{"constraints.data_sensitivity", "secret", "one of [public internal regulated]"},
+		{"constraints.batch", "yes", "true or false"},
+		{"constraints.residency", "eu,,us", "separated by commas"},
+		{"policy.lead_time", "soon", "a duration"},
+		{"current", "none", "gpt-5.5, own"},
+		{"candidates", "", "names of options"},
+		{"volume.tokens_per_month", "-100%", "from 1 to 1e18"},
+		{"volume.growth_per_month", "900%", "from -90% to 200%"},
+		{"volume.mix.output", "2", "a share from 0 to 1"},
+	} {
+		in := twoOptions()
+		c, err := Apply(&in, shelf, tc.path, tc.value)
+		if err == nil || !strings.HasPrefix(err.Error(), tc.path+": ") || !strings.Contains(err.Error(), tc.want) && tc.value != "1e99" {
+			t.Errorf("%s=%s: got %+v, %v, want %q", tc.path, tc.value, c, err, tc.want)
+		}
+		if !reflect.DeepEqual(in, twoOptions()) {
+			t.Errorf("%s=%s: refused, and yet something is otherwise", tc.path, tc.value)
+		}
+	}
+}
+
+func TestCloneSharesNothing(t *testing.T) {
+	t.Parallel()
+	in := twoOptions()
+	out, err := Clone(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range [][2]string{{"options.gpt-5.5.prices", "-30%"}, {"options.own.usd_per_hour", "-30%"}, {"volume.tokens_per_month", "+50%"}, {"volume.mix.output", "0.5"}} {
+		if _, err := Apply(&out, shelf, c[0], c[1]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !reflect.DeepEqual(in, twoOptions()) {
+		t.Error("changing the copy changed the original")
+	}
+}
+
+func TestAxis(t *testing.T) {
+	t.Parallel()
+	tokens := func(v float64) *model.Tokens { n := model.Tokens(v); return &n }
+	for _, tc := range []struct {
+		name      string
+		intervals []model.Interval
+		want      [3]string
+	}{
+		{
+			"never", nil,
+			[3]string{strings.Repeat("─", 64), strings.Repeat(" ", 32) + "▲", "100M" + strings.Repeat(" ", 28) + "1B" + strings.Repeat(" ", 30) + "10B"},
+		},
+		{
+			"from the volume on",
+			[]model.Interval{{FromExclusive: 1e9}},
+			[3]string{strings.Repeat("─", 32) + strings.Repeat("█", 32), strings.Repeat(" ", 32) + "▲", "100M" + strings.Repeat(" ", 28) + "1B" + strings.Repeat(" ", 30) + "10B"},
+		},
+		{
+			"a narrow window",
+			[]model.Interval{{FromExclusive: 1.01e9, ToInclusive: tokens(1.02e9)}},
+			[3]string{strings.Repeat("─", 32) + "▒" + strings.Repeat("─", 31), strings.Repeat(" ", 32) + "▲", "100M" + strings.Repeat(" ", 28) + "1B" + strings.Repeat(" ", 30) + "10B"},
+		},
+	} {
+		got := Axis(model.Crossover{Intervals: tc.intervals}, []Mark{{1e9, '▲'}})
+		for i, want := range tc.want {
+			if got[i] != want {
+				t.Errorf("%s, line %d:\ngot  %q\nwant %q", tc.name, i, got[i], want)
+			}
+		}
+	}
+	if got := Ranges(model.Crossover{Intervals: []model.Interval{{ToInclusive: tokens(1e9)}, {FromExclusive: 2e9, ToInclusive: tokens(3e9)}, {FromExclusive: 4e9}}}); got != "up to 1.00B, 2.00B to 3.00B, above 4.00B" {
+		t.Errorf("ranges: got %q", got)
+	}
+}
+
+// FuzzApply changes whatever strangers write: each change is refused, or the inputs can still be decided on.
+func FuzzApply(f *testing.F) {
+	f.Add("options.own.usd_per_hour", "-30%")
+	f.Add("volume.mix.cache_write_1h", "1")
+	f.Add("volume.growth_per_month", "-0.9")
+	f.Add("options.own.replicas_per_block", "0")
+	f.Fuzz(func(t *testing.T, path, value string) {
+		in := twoOptions()
+		c, err := Apply(&in, shelf, path, value)
+		if err != nil {
+			return
+		}
+		if c.To == "" {
+			t.Errorf("%s=%q: got %+v without what it is now", path, value, c)
+		}
+		if _, err := Clone(in); err != nil {
+			t.Errorf("%s=%q: %v", path, value, err)
+		}
+		decide.Decide(in)
+	})
+}

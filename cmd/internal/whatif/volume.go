@@ -1,0 +1,150 @@
+package whatif
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"strconv"
+
+	"tipline/model"
+	"tipline/model/decide"
+)
+
+// monthHours is the month that volumes are stated for: 730 hours (cost model, section 1).
+const monthHours = 730.0
+
+// MonthlyTokens returns the median volume of f in a month of 730 hours; 0 when nothing is projected.
+func MonthlyTokens(f model.Forecast) float64 {
+	if len(f.Next) <= model.Next30d {
+		return 0
+	}
+	return float64(f.Next[model.Next30d].Total.At(0.50)) * monthHours / 720
+}
+
+// volumeKnobs adds those of the projection.
+func volumeKnobs(in *decide.Input, all map[string]knob) {
+	f := &in.Forecast
+	all["volume.tokens_per_month"] = knob{
+		get: func() string { return model.FormatTokens(model.Tokens(MonthlyTokens(*f))) },
+		set: func(value string) error {
+			now := MonthlyTokens(*f)
+			next, err := measure(value, now)
+			if err != nil || !(next >= 1 && next <= 1e18) || now <= 0 {
+				return fmt.Errorf("tokens in a month of 730 hours, from 1 to 1e18, or a change such as +50%%")
+			}
+			scale(f, next/now)
+			return nil
+		},
+	}
+	all["volume.growth_per_month"] = knob{
+		get: func() string { return model.FormatPercent(f.MonthlyGrowth) },
+		set: func(value string) error {
+			r := parse(value)
+			low, high := big.NewRat(-9, 10), big.NewRat(2, 1)
+			if r == nil || r.Cmp(low) < 0 || r.Cmp(high) > 0 {
+				return fmt.Errorf("growth a month from -90%% to 200%%, such as 8%% or 0.08")
+			}
+			g, _ := r.Float64()
+			grow(f, g)
+			return nil
+		},
+	}
+	all["volume.requests_per_month"] = knob{
+		get: func() string {
+			if !(f.Requests30d > 0) {
+				return notSet
+			}
+			return model.FormatTokens(model.Tokens(f.Requests30d * monthHours / 720))
+		},
+		set: func(value string) error {
+			next, err := measure(value, f.Requests30d*monthHours/720)
+			if err != nil || !(next > 0 && next <= 1e18) {
+				return fmt.Errorf("requests in a month, more than 0, or a change such as +50%%")
+			}
+			f.Requests30d = next * 720 / monthHours
+			return nil
+		},
+	}
+	for _, c := range model.Classes {
+		all["volume.mix."+c.String()] = mix(f, c)
+	}
+}
+
+// measure reads a number, or a change of now.
+func measure(value string, now float64) (float64, error) {
+	if factor, err := relative(value); err == nil {
+		times, _ := factor.Float64()
+		return now * times, nil
+	}
+	r := parse(value)
+	if r == nil {
+		return 0, strconv.ErrSyntax
+	}
+	v, _ := r.Float64()
+	return v, nil
+}
+
+// scale multiplies every volume of f, and the requests with them.
+func scale(f *model.Forecast, times float64) {
+	for _, spans := range [][]model.Projection{f.Next, f.Months} {
+		for i := range spans {
+			for j := range spans[i].Total {
+				spans[i].Total[j] *= model.Tokens(times)
+			}
+		}
+	}
+	for i := range f.Load {
+		f.Load[i].TokensPerHour *= model.Tokens(times)
+	}
+	f.Requests30d *= times
+}
+
+// grow replaces the growth of f: what a month holds is compounded anew from the middle of the next 30 days on.
+func grow(f *model.Forecast, growth float64) {
+	ratio := (1 + growth) / (1 + float64(f.MonthlyGrowth))
+	for i := range f.Months {
+		m := &f.Months[i]
+		ahead := (m.From.Sub(f.Origin).Hours() + m.To.Sub(m.From).Hours()/2 - 360) / monthHours
+		if ahead <= 0 {
+			continue
+		}
+		for j := range m.Total {
+			m.Total[j] *= model.Tokens(math.Pow(ratio, ahead))
+		}
+	}
+	f.MonthlyGrowth = model.Fraction(growth)
+}
+
+// mix is the share of one class in all tokens; the others keep their proportions.
+func mix(f *model.Forecast, c model.Class) knob {
+	return knob{
+		get: func() string {
+			if len(f.Next) <= model.Next30d {
+				return notSet
+			}
+			return model.FormatPercent(f.Next[model.Next30d].Mix[c])
+		},
+		set: func(value string) error {
+			r := parse(value)
+			if r == nil || !share.met(r) {
+				return fmt.Errorf("a share from 0 to 1, such as 25%% or 0.25")
+			}
+			next, _ := r.Float64()
+			for _, spans := range [][]model.Projection{f.Next, f.Months} {
+				for i := range spans {
+					others := 1 - float64(spans[i].Mix[c])
+					if others <= 0 && next < 1 {
+						return fmt.Errorf("1, since all tokens are of this class and the others have no proportions to keep")
+					}
+					for other := range spans[i].Mix {
+						if others > 0 {
+							spans[i].Mix[other] *= model.Fraction((1 - next) / others)
+						}
+					}
+					spans[i].Mix[c] = model.Fraction(next)
+				}
+			}
+			return nil
+		},
+	}
+}

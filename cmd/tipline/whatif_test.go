@@ -1,0 +1,137 @@
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+var update = flag.Bool("update", false, "write what the scenarios print to their golden files")
+
+// TestScenarios holds what every scenario of testdata prints, and so does the commented reference of their form.
+func TestScenarios(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("testdata/whatif/*.yaml")
+	if err != nil || len(files) < 4 {
+		t.Fatalf("got %d scenarios, %v", len(files), err)
+	}
+	for _, file := range append(files, "../../config/scenario.yaml") {
+		code, out, errs := tipline(t, t.TempDir(), "whatif", file)
+		if code != exitDone || errs != "" {
+			t.Errorf("%s: exit %d, %s", file, code, errs)
+			continue
+		}
+		golden := filepath.Join("testdata/whatif", strings.TrimSuffix(filepath.Base(file), ".yaml")+".txt")
+		if *update {
+			if err := os.WriteFile(golden, []byte(out), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if diff := cmp.Diff(readFile(t, golden), out); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", file, diff)
+		}
+	}
+}
+
+func TestWhatIfAsJSON(t *testing.T) {
+	t.Parallel()
+	code, out, errs := tipline(t, t.TempDir(), "whatif", "testdata/whatif/another-gpu.yaml", "-o", "json", "--set=constraints.residency=")
+	if code != exitDone || errs != "" {
+		t.Fatalf("exit %d, %s", code, errs)
+	}
+	var a struct {
+		Changes []struct{ Path, From, To string }
+		Today   verdictOf
+		WhatIf  verdictOf `json:"what_if"`
+		Differs bool
+	}
+	if err := json.Unmarshal([]byte(out), &a); err != nil {
+		t.Fatal(err)
+	}
+	if len(a.Changes) != 4 || a.Changes[3].Path != "constraints.residency" || a.Changes[3].From != "eu" {
+		t.Errorf("changes: got %+v, want that of the file and that of the command line", a.Changes)
+	}
+	if a.Today.Decision.Option != "scaleway-llama" || a.WhatIf.Decision.Option != "groq-llama" || !a.Differs {
+		t.Errorf("got %s today and %s then, want the API of the region and the cheaper one of elsewhere", a.Today.Decision.Option, a.WhatIf.Decision.Option)
+	}
+}
+
+// TestWhatIfOfAWorkload changes what a configured workload rests on: by its configuration, by a running daemon, by a receipt.
+func TestWhatIfOfAWorkload(t *testing.T) {
+	t.Parallel()
+	folder, _, box := stageProgram(t)
+	_, before, _ := tipline(t, folder, "whatif", "--workload=sup|port", "--set=options.api.prices=-50%")
+	for _, want := range []string{
+		"options.api.prices  3 in, 3 out  → 1.5 in, 1.5 out", "DECISION: stay", "Without the changes: move to fleet, because at ",
+	} {
+		if !strings.Contains(before, want) {
+			t.Errorf("no %q in\n%s", want, before)
+		}
+	}
+	_, address, log := child(t, folder)
+	await(t, log, "one message in Slack", func() bool { return len(box.Messages()) == 1 })
+	code, asked, errs := alone(t, "whatif", "--server", address, "--workload=sup|port", "--set=options.api.prices=-50%")
+	if code != exitDone || tail(asked) != tail(before) {
+		t.Errorf("--server: exit %d, %s\n%s\nwant\n%s", code, errs, asked, before)
+	}
+	id := receiptID(t, get(t, http.MethodGet, address+"/api/v1/report", http.StatusOK))
+	file := filepath.Join(t.TempDir(), "receipt.json")
+	writeFile(t, file, get(t, http.MethodGet, address+"/api/v1/decisions/"+id, http.StatusOK))
+	code, kept, errs := alone(t, "whatif", "--receipt", file, "--set=options.api.prices=-50%")
+	if code != exitDone || tail(kept) != tail(before) {
+		t.Errorf("--receipt: exit %d, %s\n%s\nwant\n%s", code, errs, kept, before)
+	}
+}
+
+// tail returns text without its first lines, which name the day.
+func tail(text string) string {
+	_, rest, _ := strings.Cut(text, "\nCHANGED")
+	return rest
+}
+
+func receiptID(t *testing.T, report string) string {
+	t.Helper()
+	var r struct {
+		Workloads []struct {
+			Decision struct{ ID string }
+		}
+	}
+	if err := json.Unmarshal([]byte(report), &r); err != nil || len(r.Workloads) != 1 {
+		t.Fatalf("%v in %s", err, report)
+	}
+	return r.Workloads[0].Decision.ID
+}
+
+func TestWhatIfSaysWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	folder, _, _ := stageProgram(t)
+	const scenario = "testdata/whatif/cheap-model.yaml"
+	for _, tc := range []struct {
+		name string
+		code int
+		args []string
+		want string
+	}{
+		{"no start", exitUsage, nil, "want one start"},
+		{"two starts", exitUsage, []string{scenario, "--workload=a"}, "want one start"},
+		{"nothing to change", exitUsage, []string{"--workload=a"}, "want --set"},
+		{"a change without a value", exitUsage, []string{scenario, "--set=policy.enter"}, `got "policy.enter", want PATH=VALUE`},
+		{"a server without a workload", exitUsage, []string{scenario, "--server=http://x"}, "want --workload"},
+		{"no such file", exitNotRight, []string{"none.yaml"}, "no such file"},
+		{"not a scenario", exitNotRight, []string{filepath.Join(folder, "tipline.yml")}, "tipline.yml:1:1: sources: unknown key"},
+		{"a path that is not there", exitNotRight, []string{scenario, "--set=options.own-llama-70b.usd_per_hor=3"}, `did you mean "options.own-llama-70b.usd_per_hour"?`},
+		{"a value that is none", exitNotRight, []string{scenario, "--set=policy.enter=lots"}, `policy.enter: got "lots", want a share`},
+		{"a workload that is not there", exitNotRight, []string{"--workload=none", "--set=policy.enter=0"}, `"none": not found, want one of sup|port`},
+	} {
+		code, out, errs := tipline(t, folder, append([]string{"whatif"}, tc.args...)...)
+		if code != tc.code || out != "" || !strings.Contains(errs, tc.want) {
+			t.Errorf("%s: exit %d, %q, want exit %d and %q", tc.name, code, errs, tc.code, tc.want)
+		}
+	}
+}
