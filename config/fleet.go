@@ -32,6 +32,7 @@ func (r *reader) fleet(o *decide.Option, raw rawOption, book Book) {
 			r.wrong(raw.MaxReplicas.place, "got %d, want at least the %d of min_replicas", most, *c.MinReplicas)
 		}
 	}
+	o.Autoscale = r.autoscale(raw)
 	var t *tariff
 	switch {
 	case o.Hosting == model.SelfHosted && raw.GPU == nil:
@@ -67,6 +68,9 @@ func (r *reader) gpu(o *decide.Option, c *cost.Capacity, raw *rawGPU, book Book)
 	switch {
 	case raw.USDPerHour.given() && raw.Price.given():
 		r.wrong(raw.Price.place, "usd_per_hour is set too, want one of the two")
+	case raw.Owned != nil && (raw.USDPerHour.given() || raw.Price.given()):
+		r.wrong(raw.Owned.At, "a price of a GPU-hour is set too, want one of the two")
+	case raw.Owned != nil: // priced below, once it is known how many GPUs a block has
 	case raw.Price.given():
 		perHour = r.bookValue(t, raw.Price, book, "usd_per_hour", "USD/GPU-hour", "a GPU")
 	case raw.USDPerHour.given():
@@ -83,9 +87,14 @@ func (r *reader) gpu(o *decide.Option, c *cost.Capacity, raw *rawGPU, book Book)
 	if raw.Spot != nil && perHour != nil {
 		perHour = r.spot(t, o, raw.Spot, perHour)
 	}
+	gpus *= c.ReplicasPerBlock
 	if perHour != nil {
-		c.BlockCostPerHour = new(big.Rat).Mul(perHour, big.NewRat(gpus*c.ReplicasPerBlock, 1))
+		c.BlockCostPerHour = new(big.Rat).Mul(perHour, big.NewRat(gpus, 1))
 	}
+	if raw.Owned != nil {
+		r.owned(t, o, c, raw, gpus)
+	}
+	r.reserved(t, o, raw, gpus)
 	return t
 }
 

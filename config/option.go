@@ -55,7 +55,12 @@ func (r *reader) options(raws []rawOption, book Book) []decide.Option {
 			ratio := demand{"tokens of this model per token measured, more than 0", positive}
 			o.TokenRatioIn, o.TokenRatioOut = r.number(t.Input, ratio), r.number(t.Output, ratio)
 		}
-		o.Committed = r.committed(raw)
+		switch {
+		case o.Committed == nil:
+			o.Committed = r.committed(raw)
+		case raw.Committed != nil:
+			r.wrong(raw.Committed.At, "the capital of the hardware that was bought is committed already, want one of the two")
+		}
 		options = append(options, o)
 	}
 	r.hybrids(options, raws)
@@ -310,6 +315,10 @@ func (r *reader) hybrids(options []decide.Option, raws []rawOption) {
 		base := r.part(byName, raw, "base", raw.Base, "a self-hosted or a cloud-managed option", model.SelfHosted, model.CloudManaged)
 		overflow := r.part(byName, raw, "overflow", raw.Overflow, "an option of kind api", model.API)
 		if base == nil || overflow == nil {
+			continue
+		}
+		if base.Autoscale != nil {
+			r.wrong(raw.Base.place, "%s follows its load, want a fleet that runs all month: the load above it goes to the API", quote(base.Name))
 			continue
 		}
 		o.Base, o.Overflow = base.Name, overflow.Name

@@ -127,6 +127,7 @@ type rawOption struct {
 	Throughput        *rawThroughput `yaml:"throughput" kinds:"self-hosted cloud-managed"`
 	TargetUtilization scalar         `yaml:"target_utilization" kinds:"self-hosted cloud-managed"`
 	PeakFactor        scalar         `yaml:"peak_factor" kinds:"self-hosted cloud-managed"`
+	Autoscale         *rawAutoscale  `yaml:"autoscale" kinds:"self-hosted cloud-managed"`
 	MinReplicas       scalar         `yaml:"min_replicas" kinds:"self-hosted cloud-managed"`
 	SpareReplicas     scalar         `yaml:"spare_replicas" kinds:"self-hosted cloud-managed"`
 	MaxReplicas       scalar         `yaml:"max_replicas" kinds:"self-hosted cloud-managed"`
@@ -188,6 +189,8 @@ type rawGPU struct {
 	Price      scalar        `yaml:"price"`
 	BlockOf    scalar        `yaml:"replicas_per_block"`
 	Memory     *rawMemory    `yaml:"memory"`
+	Reserved   scalar        `yaml:"reserved_usd_per_hour"`
+	Owned      *rawOwned     `yaml:"owned"`
 	Spot       *rawSpot      `yaml:"spot"`
 	Origin     rawProvenance `yaml:"origin"`
 }
@@ -207,6 +210,32 @@ type rawSpot struct {
 	Over       scalar `yaml:"over_provisioned"`
 	Fallback   scalar `yaml:"fallback"`
 	Redone     scalar `yaml:"redone"`
+}
+
+type rawOwned struct {
+	At              place  `yaml:"-"`
+	CapexUSD        scalar `yaml:"capex_usd"`
+	Months          scalar `yaml:"months"`
+	AnnualRate      scalar `yaml:"annual_rate"`
+	Salvage         scalar `yaml:"salvage"`
+	Maintenance     scalar `yaml:"maintenance_per_year"`
+	IdleWatts       scalar `yaml:"gpu_idle_watts"`
+	LoadWatts       scalar `yaml:"gpu_load_watts"`
+	HostWatts       scalar `yaml:"host_watts"`
+	Busy            scalar `yaml:"busy"`
+	PUE             scalar `yaml:"pue"`
+	USDPerKWh       scalar `yaml:"usd_per_kwh"`
+	ColocationKW    scalar `yaml:"colocation_kw"`
+	ColocationPerKW scalar `yaml:"colocation_usd_per_kw"`
+	Bought          scalar `yaml:"bought"`
+	Blocks          scalar `yaml:"blocks"`
+}
+
+type rawAutoscale struct {
+	At           place  `yaml:"-"`
+	ColdStart    scalar `yaml:"cold_start"`
+	StartsPerDay scalar `yaml:"starts_per_day"`
+	IdleTimeout  scalar `yaml:"idle_timeout"`
 }
 
 type rawInstance struct {

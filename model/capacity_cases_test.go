@@ -192,15 +192,15 @@ func autoscaleCase(t *testing.T, given, expect json.RawMessage) {
 	for _, b := range g.Blocks {
 		load = append(load, cost.LoadBlock{Hours: b.Hours.Rat, TokensPerHour: b.Rate.Rat})
 	}
-	hours, usd, err := cost.Autoscaled{
+	got, err := cost.Autoscaled{
 		PerReplica: g.Rate.Rat, ReplicaCost: g.Cost.Rat, MinReplicas: g.Min, ScaleToZero: g.ToZero, ColdStarts: g.ColdStarts.Rat,
 		ColdStartHours: minutes(g.ColdMinutes), IdleTimeouts: g.Timeouts.Rat, IdleTimeoutHours: minutes(g.IdleMinutes), FixedMonthly: g.Fixed.Rat,
-	}.At(load)
+	}.At(cost.NewLoad(load))
 	if err != nil {
 		t.Fatal(err)
 	}
-	near(t, "replica-hours", hours, want.Hours)
-	near(t, "cost", usd, want.Cost)
+	near(t, "replica-hours", got.ReplicaHours, want.Hours)
+	near(t, "cost", got.Cost, want.Cost)
 }
 
 func reserveMixCase(t *testing.T, given, expect json.RawMessage) {

@@ -195,19 +195,6 @@ func TestFootprintThatDoesNotFit(t *testing.T) {
 	}
 }
 
-// TestAutoscaledQuota holds that a load above the quota is refused and not served by fewer.
-func TestAutoscaledQuota(t *testing.T) {
-	t.Parallel()
-	a := Autoscaled{PerReplica: integer(10), ReplicaCost: one, MaxReplicas: 2}
-	if _, _, err := a.At([]LoadBlock{{Hours: one, TokensPerHour: integer(21)}}); err == nil || !strings.Contains(err.Error(), "quota is 2") {
-		t.Errorf("got %v, want the quota", err)
-	}
-	hours, _, err := a.At([]LoadBlock{{Hours: integer(3), TokensPerHour: integer(20)}, {Hours: integer(4), TokensPerHour: zero}})
-	if err != nil || hours.Cmp(integer(6)) != 0 {
-		t.Errorf("got %v, %v, want 6 replica-hours: 2 in 3 hours, none in 4", hours, err)
-	}
-}
-
 // TestElasticitiesAreDerivatives moves each input of the smooth crossing by a thousandth of a percent.
 func TestElasticitiesAreDerivatives(t *testing.T) {
 	t.Parallel()

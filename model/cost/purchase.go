@@ -72,37 +72,3 @@ func (s Spot) PerHour() *big.Rat {
 func (s Spot) Effective(throughput *big.Rat) *big.Rat {
 	return mul(throughput, sub(one, or(s.Redone, zero)))
 }
-
-// Autoscaled is a fleet that follows its load (cost model, section 4.6). Nil fields are 0.
-type Autoscaled struct {
-	PerReplica       *big.Rat // κ: tokens an hour that a replica may carry
-	ReplicaCost      *big.Rat // USD per hour
-	MinReplicas      int64    // while there is load, and without it unless ScaleToZero
-	ScaleToZero      bool     // hours without load cost nothing
-	ColdStarts       *big.Rat // a month
-	ColdStartHours   *big.Rat // paid at each
-	IdleTimeouts     *big.Rat // a month
-	IdleTimeoutHours *big.Rat // paid at each before the replica goes
-	FixedMonthly     *big.Rat // USD
-	MaxReplicas      int64    // the quota; 0 means none
-}
-
-// At returns the replica-hours that a load takes and their cost in USD. It is an error when the load needs more replicas
-// than the quota has.
-func (a Autoscaled) At(load []LoadBlock) (replicaHours, cost *big.Rat, err error) {
-	replicaHours = add(mul(or(a.ColdStarts, zero), or(a.ColdStartHours, zero)), mul(or(a.IdleTimeouts, zero), or(a.IdleTimeoutHours, zero)))
-	for _, b := range load {
-		if a.ScaleToZero && b.TokensPerHour.Sign() == 0 {
-			continue
-		}
-		needed := ceil(quo(b.TokensPerHour, a.PerReplica))
-		if a.MaxReplicas > 0 && needed.Cmp(big.NewInt(a.MaxReplicas)) > 0 {
-			return nil, nil, fmt.Errorf("autoscale: %s tokens an hour need %s replicas, the quota is %d", Decimal(b.TokensPerHour), needed, a.MaxReplicas)
-		}
-		if least := big.NewInt(a.MinReplicas); needed.Cmp(least) < 0 {
-			needed = least
-		}
-		replicaHours.Add(replicaHours, mul(b.Hours, new(big.Rat).SetInt(needed)))
-	}
-	return replicaHours, add(mul(replicaHours, a.ReplicaCost), or(a.FixedMonthly, zero)), nil
-}

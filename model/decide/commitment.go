@@ -49,6 +49,8 @@ func (c *costed) committable(api bool) *big.Rat {
 		return orZero(c.linear.MinimumCommit)
 	case c.median.fleet != nil:
 		return c.median.fleet.CapacityCost
+	case c.median.scaled != nil:
+		return c.median.scaled.CapacityCost
 	case c.median.hybrid != nil:
 		return new(big.Rat).Mul(big.NewRat(c.median.hybrid.Replicas, 1), c.fleet.BlockCost)
 	}

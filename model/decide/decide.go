@@ -137,7 +137,7 @@ func candidates(in Input, d demand) []*costed {
 			continue
 		}
 		seen[name] = true
-		if o.Hosting == model.Hybrid && d.shape == nil {
+		if o.followsLoad() && d.shape == nil {
 			d.shape = cost.LoadOf(d.load)
 		}
 		c := &costed{plan: newPlan(o, options, in.Constraints, d)}
@@ -265,6 +265,8 @@ func (c *costed) describeFleet(o *model.OptionCost, d demand) {
 		utilization, idle := fraction(point.Utilization), usd(point.CapacityCost)
 		idle -= model.USD(float64(idle) * float64(utilization))
 		o.Replicas, o.EconomicUtilizationRatio, o.IdleUSDPerMonth = &point.Replicas, &utilization, &idle
+	case c.median.scaled != nil:
+		c.describeScaled(o)
 	case c.median.hybrid != nil:
 		h := c.median.hybrid
 		replicas := h.Replicas * c.fleet.Shape().ReplicasPerBlock

@@ -50,6 +50,7 @@ type Option struct {
 	Capacity   *cost.Capacity // of a self-hosted or cloud-managed fleet; PeakFactor nil takes the workload's own
 	Throughput []Throughput   // measured shapes; when not empty they give Capacity.TokensPerHour by the workload's mix
 	Spot       *cost.Spot     // how often the capacity is taken away; nil when it never is
+	Autoscale  *Autoscale     // how the fleet follows its load; nil for one that runs all month, sized for the peak
 	Base       string         // of a hybrid: the option whose replicas carry the base load
 	Overflow   string         // of a hybrid: the API option that takes the rest
 
@@ -69,6 +70,15 @@ type Option struct {
 
 	Prices   []model.PriceSource // origin of every price and throughput above
 	Warnings []model.Warning     // what is doubtful about them
+}
+
+// Autoscale is how a fleet follows its load hour by hour (cost model, sections 4.6 and 4.7). It scales to zero when its
+// Capacity asks for no replica at least.
+type Autoscale struct {
+	ColdStart       time.Duration // from asking for a replica until it serves; it is paid for
+	IdleTimeout     time.Duration // for which a replica that is not needed any more is still paid for
+	StartsPerDay    *big.Rat      // of all replicas together
+	ReservedPerHour *big.Rat      // USD of a block that is paid for in all hours of the month; nil when none can be reserved
 }
 
 // Throughput is a measured rate of one replica at maximum load for requests of one shape.

@@ -50,7 +50,7 @@ func evaluated(in Input, name string) (*evaluation, error) {
 	e := &evaluation{demand: d, constraints: in.Constraints}
 	o := options[name]
 	e.parts = [3]Option{o, options[o.Base], options[o.Overflow]}
-	if o.Hosting == model.Hybrid {
+	if o.followsLoad() {
 		e.demand.shape = cost.LoadOf(d.load)
 	}
 	p := e.plan()

@@ -15,6 +15,7 @@ const snap = 1e-9
 type fast struct {
 	api    bool
 	hybrid bool
+	scaled *fastScaled // of a fleet that follows its load
 
 	perToken, commit, fee float64 // of the API or the overflow
 
@@ -44,6 +45,11 @@ func newFast(p *plan) fast {
 		if s.MaxVolume != nil {
 			f.maxVolume = float(s.MaxVolume)
 		}
+	}
+	if p.scaled != nil {
+		f.scaled, f.month = newFastScaled(p.scaled), float(p.scaled.hours)
+		f.fixed, f.variable, f.capacity = float(p.scaled.FixedMonthly), float(p.scaled.variable)/1e6, float(p.scaled.PerReplica)
+		f.curve(p.demand.load)
 	}
 	if f.hybrid {
 		base := p.fleet.Base()
@@ -83,6 +89,8 @@ func (f fast) at(volume float64) float64 {
 	case f.hybrid:
 		usd, _ := f.split(volume)
 		return usd
+	case f.scaled != nil:
+		return f.fixed + f.following(volume) + f.variable*volume
 	case volume > f.maxVolume*(1+snap):
 		return math.NaN()
 	}
@@ -108,6 +116,8 @@ func (f fast) due(volume, share float64) float64 {
 	case f.hybrid:
 		_, n := f.split(volume)
 		used = float64(n) * f.blockCost
+	case f.scaled != nil:
+		used = f.following(volume)
 	default:
 		used = f.blocks(volume) * f.blockCost
 	}

@@ -118,8 +118,8 @@ func (d demand) usage(volume, ratioIn, ratioOut *big.Rat, prices *cost.Prices) [
 	return []cost.Usage{u}
 }
 
-// plan is one option made ready to be priced at any volume of one workload. Exactly one of api, fleet and both is set,
-// unless problem says why the option has no cost.
+// plan is one option made ready to be priced at any volume of one workload. An API has prices, a fleet that runs all month has
+// fleet, one that follows its load has scaled, a hybrid has prices and fleet, unless problem says why the option has no cost.
 type plan struct {
 	option   Option
 	problem  string
@@ -128,15 +128,17 @@ type plan struct {
 
 	prices *cost.Prices // of an API
 	linear cost.Linear  // of an API, and of the overflow of a hybrid, at the mix
-	fleet  *cost.Fleet  // of a fleet, and of the base of a hybrid
-	load   *cost.Load   // of a hybrid
+	fleet  *cost.Fleet  // of a fleet that runs all month, and of the base of a hybrid
+	scaled *scaledFleet // of a fleet that follows its load
+	load   *cost.Load   // of a hybrid and of a fleet that follows its load
 }
 
 // bill is what a plan costs at one volume.
 type bill struct {
 	usd        *big.Rat
 	parts      []cost.Part
-	fleet      *cost.Point  // of a fleet
+	fleet      *cost.Point  // of a fleet that runs all month
+	scaled     *scaledPoint // of a fleet that follows its load
 	hybrid     *cost.Hybrid // of a hybrid
 	fallbacks  []string
 	infeasible string // why the option cannot serve the volume; the rest is then empty
@@ -156,6 +158,9 @@ func (p *plan) prepare(o Option, options map[string]Option, c Constraints) error
 	case model.API:
 		return p.useAPI(o)
 	case model.SelfHosted, model.CloudManaged:
+		if o.Autoscale != nil {
+			return p.useAutoscale(o, c)
+		}
 		return p.useFleet(o, c)
 	case model.Hybrid:
 		base, overflow := options[o.Base], options[o.Overflow]
@@ -164,6 +169,9 @@ func (p *plan) prepare(o Option, options map[string]Option, c Constraints) error
 		}
 		if p.load = p.demand.shape; !p.load.Known() {
 			return fmt.Errorf("the load of the hours is not known yet, and %s is shared out by it", o.Name)
+		}
+		if base.Autoscale != nil {
+			return fmt.Errorf("base %q of %s follows its load: want a fleet that runs all month", o.Base, o.Name)
 		}
 		if err := p.useAPI(overflow); err != nil {
 			return err
@@ -201,25 +209,39 @@ func (p *plan) useAPI(o Option) (err error) {
 }
 
 func (p *plan) useFleet(o Option, constraints Constraints) (err error) {
-	if o.Capacity == nil {
-		return fmt.Errorf("%w for %s", cost.ErrNoPrice, o.Name)
+	c, err := p.capacity(o, constraints)
+	if err != nil {
+		return err
 	}
-	c := *o.Capacity
+	if c.PeakFactor == nil {
+		c.PeakFactor = p.peakFactor(constraints)
+	}
+	p.fleet, err = c.Fleet()
+	return err
+}
+
+// capacity returns the fleet of o in tokens as they are measured, at the load that the latency need allows. Its peak factor is as
+// configured.
+func (p *plan) capacity(o Option, constraints Constraints) (c cost.Capacity, err error) {
+	if o.Capacity == nil {
+		return c, fmt.Errorf("%w for %s", cost.ErrNoPrice, o.Name)
+	}
+	c = *o.Capacity
 	if len(o.Throughput) > 0 {
 		c.TokensPerHour = p.throughput(o)
 	}
 	if c.TokensPerHour == nil {
-		return fmt.Errorf("the throughput of %s is not known", o.Name)
+		return c, fmt.Errorf("the throughput of %s is not known", o.Name)
 	}
 	if o.Spot != nil {
 		if !constraints.Batch && orZero(o.Spot.Fallback).Sign() == 0 {
-			return fmt.Errorf("the spot capacity of %s has no fallback, and this work cannot wait", o.Name)
+			return c, fmt.Errorf("the spot capacity of %s has no fallback, and this work cannot wait", o.Name)
 		}
 		c.TokensPerHour = o.Spot.Effective(c.TokensPerHour)
 	}
 	factor, err := p.tokenFactor(o)
 	if err != nil {
-		return err
+		return c, err
 	}
 	c.TokensPerHour = new(big.Rat).Quo(c.TokensPerHour, factor)
 	if c.VariablePerMTok != nil {
@@ -230,11 +252,7 @@ func (p *plan) useFleet(o Option, constraints Constraints) (err error) {
 		p.warn("ASSUMED_UTILIZATION", "target utilization %s is the table value for this latency need, not measured",
 			c.TargetUtilization.FloatString(2))
 	}
-	if c.PeakFactor == nil {
-		c.PeakFactor = p.peakFactor(constraints)
-	}
-	p.fleet, err = c.Fleet()
-	return err
+	return c, nil
 }
 
 func (p *plan) warn(code, format string, args ...any) {
@@ -295,6 +313,9 @@ func (p *plan) at(volume *big.Rat) bill {
 	}
 	switch p.option.Hosting {
 	case model.SelfHosted, model.CloudManaged:
+		if p.scaled != nil {
+			return p.scaledAt(volume)
+		}
 		return p.fleetAt(volume)
 	case model.Hybrid:
 		return p.hybridAt(volume)
@@ -344,12 +365,17 @@ func (p *plan) fleetParts(blocks int64, capacity, volume *big.Rat) []cost.Part {
 		Name: "GPU hours", USD: capacity,
 		Formula: fmt.Sprintf("%d × %s USD/h × %s h", blocks, cost.Decimal(perHour), cost.Decimal(p.fleet.Hours)),
 	}}
-	if p.fleet.Fixed.Sign() > 0 {
-		parts = append(parts, cost.Part{Name: "operations", USD: p.fleet.Fixed, Formula: cost.Decimal(p.fleet.Fixed) + " USD a month"})
+	return append(parts, otherParts(p.fleet.Fixed, p.fleet.Variable, volume)...)
+}
+
+// otherParts returns what a fleet costs beside its GPU hours: fixed USD a month, and variable USD per million of volume tokens.
+func otherParts(fixed, variable, volume *big.Rat) (parts []cost.Part) {
+	if fixed.Sign() > 0 {
+		parts = append(parts, cost.Part{Name: "operations", USD: fixed, Formula: cost.Decimal(fixed) + " USD a month"})
 	}
-	if p.fleet.Variable.Sign() > 0 {
-		formula := fmt.Sprintf("%s × %s USD/Mtok", tokensText(volume), cost.Decimal(p.fleet.Variable))
-		parts = append(parts, cost.Part{Name: "variable cost", USD: perMillion(volume, p.fleet.Variable), Formula: formula})
+	if variable.Sign() > 0 {
+		formula := fmt.Sprintf("%s × %s USD/Mtok", tokensText(volume), cost.Decimal(variable))
+		parts = append(parts, cost.Part{Name: "variable cost", USD: perMillion(volume, variable), Formula: formula})
 	}
 	return parts
 }

@@ -92,8 +92,8 @@ func mostSaving(groups map[string][]tenant) (best *pooled) {
 // tenant returns the workload as a tenant of c, with a key that it shares with those that c may serve on the same replicas. It is
 // false when c is no fleet, is not allowed, or when the workload's best option has no cost.
 func (e *explanation) tenant(c *costed) (t tenant, key string, ok bool) {
-	isFleet := c.option.Hosting == model.SelfHosted || c.option.Hosting == model.CloudManaged
-	if !isFleet || c.problem != "" || len(c.blocked) > 0 || e.best == nil {
+	runsAllMonth := c.option.Hosting != model.Hybrid && c.fleet != nil
+	if !runsAllMonth || c.problem != "" || len(c.blocked) > 0 || e.best == nil {
 		return tenant{}, "", false
 	}
 	volume := float(e.demand.median)

@@ -1,0 +1,104 @@
+package cost
+
+import (
+	"fmt"
+	"math/big"
+	"sort"
+)
+
+// Autoscaled is a fleet that follows its load (cost model, section 4.6). Nil fields are 0.
+type Autoscaled struct {
+	PerReplica       *big.Rat // κ: tokens an hour that a replica may carry
+	ReplicaCost      *big.Rat // USD per hour
+	ReservedCost     *big.Rat // USD per hour of a replica that is paid for in all hours of the month; nil when none can be reserved
+	MinReplicas      int64    // while there is load, and without it unless ScaleToZero
+	SpareReplicas    int64    // beside them, while there are any
+	ScaleToZero      bool     // hours without load cost nothing
+	ColdStarts       *big.Rat // a month
+	ColdStartHours   *big.Rat // paid at each
+	IdleTimeouts     *big.Rat // a month
+	IdleTimeoutHours *big.Rat // paid at each before the replica goes
+	FixedMonthly     *big.Rat // USD
+	MaxReplicas      int64    // the quota, spares included; 0 means none
+}
+
+// Scaling is what an autoscaled fleet takes in a month.
+type Scaling struct {
+	ReplicaHours *big.Rat // in which a replica runs, cold starts and idle timeouts included
+	PaidHours    *big.Rat // the same, with the hours in which a reserved replica is not needed
+	Most         int64    // replicas in the hour of the highest load
+	Reserved     int64    // replicas that are worth reserving
+	CapacityCost *big.Rat // USD
+	Cost         *big.Rat // USD, FixedMonthly included
+}
+
+// At returns what the fleet takes under a load. It is an error when the load needs more replicas than the quota has.
+func (a Autoscaled) At(l *Load) (Scaling, error) {
+	steps, err := a.replicas(l)
+	if err != nil {
+		return Scaling{}, err
+	}
+	month := mul(l.all, l.month)
+	starting := add(mul(or(a.ColdStarts, zero), or(a.ColdStartHours, zero)), mul(or(a.IdleTimeouts, zero), or(a.IdleTimeoutHours, zero)))
+	var s Scaling
+	if len(steps) > 0 {
+		s.Most = steps[0].Units
+	}
+	if a.ReservedCost != nil && a.ReplicaCost.Sign() > 0 {
+		s.Reserved = reservable(steps, quo(mul(a.ReservedCost, month), a.ReplicaCost))
+	}
+	s.ReplicaHours = add(starting, zero)
+	beyond := add(starting, zero) // hours that are paid for as they come
+	for _, step := range steps {
+		s.ReplicaHours.Add(s.ReplicaHours, mul(step.Hours, integer(step.Units)))
+		beyond.Add(beyond, mul(step.Hours, integer(max(0, step.Units-s.Reserved))))
+	}
+	reserved := mul(integer(s.Reserved), month)
+	s.PaidHours = add(beyond, reserved)
+	s.CapacityCost = add(mul(beyond, a.ReplicaCost), mul(reserved, or(a.ReservedCost, zero)))
+	s.Cost = add(s.CapacityCost, or(a.FixedMonthly, zero))
+	return s, nil
+}
+
+// replicas returns in how many hours of the month how many replicas run, the most first. Neighbors may have the same number.
+func (a Autoscaled) replicas(l *Load) ([]UnitHours, error) {
+	var steps []UnitHours
+	for i := 0; i < len(l.rates); {
+		rate := mul(l.rates[i], l.scale)
+		needed := ceil(quo(rate, a.PerReplica))
+		if needed.BitLen() > 53 {
+			return nil, fmt.Errorf("autoscale: %s tokens an hour need %s replicas, more than there are", Decimal(rate), needed)
+		}
+		units := needed.Int64()
+		next := len(l.rates) // the first of those hours that need fewer
+		if units > 0 {
+			fewer := quo(mul(integer(units-1), a.PerReplica), l.scale)
+			next = i + sort.Search(len(l.rates)-i, func(j int) bool { return l.rates[i+j].Cmp(fewer) <= 0 })
+		}
+		if units > 0 || !a.ScaleToZero {
+			units = max(units, a.MinReplicas) + a.SpareReplicas
+		}
+		if a.MaxReplicas > 0 && units > a.MaxReplicas {
+			return nil, fmt.Errorf("autoscale: %s tokens an hour need %d replicas, the quota is %d", Decimal(rate), units, a.MaxReplicas)
+		}
+		hours := l.hours[next-1]
+		if i > 0 {
+			hours = sub(hours, l.hours[i-1])
+		}
+		steps = append(steps, UnitHours{Hours: mul(hours, l.month), Units: units})
+		i = next
+	}
+	return steps, nil
+}
+
+// reservable returns how many units are used for more than breakeven hours. The load is sorted, most units first: the hours in
+// which the n-th unit is used never increase with n.
+func reservable(load []UnitHours, breakeven *big.Rat) int64 {
+	used := new(big.Rat)
+	for _, l := range load {
+		if used.Add(used, l.Hours); used.Cmp(breakeven) > 0 {
+			return l.Units
+		}
+	}
+	return 0
+}

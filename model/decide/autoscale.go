@@ -1,0 +1,183 @@
+package decide
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"sort"
+	"time"
+
+	"tipline/model"
+	"tipline/model/cost"
+)
+
+// scaledFleet is a fleet that follows its load, in blocks: what can be bought counts as one replica of all its throughput.
+type scaledFleet struct {
+	cost.Autoscaled
+
+	hours      *big.Rat // of a month
+	throughput *big.Rat // κ_max: tokens an hour of a block at maximum load
+	variable   *big.Rat // USD per million tokens
+	perBlock   int64    // replicas
+}
+
+// scaledPoint is a fleet that follows its load, at one volume.
+type scaledPoint struct {
+	cost.Scaling
+
+	utilization *big.Rat // economic: tokens served over tokens that could have been served in the hours that are paid for
+}
+
+// followsLoad reports whether the cost of o depends on when the tokens come.
+func (o Option) followsLoad() bool { return o.Hosting == model.Hybrid || o.Autoscale != nil }
+
+// useAutoscale prepares a fleet that follows its load (cost model, section 4.6).
+//
+// The rule that a cold start must fit the latency limit holds where a request waits for one: in a fleet that may be at zero, and in
+// one without a spare to carry what comes while the next replica starts.
+func (p *plan) useAutoscale(o Option, constraints Constraints) error {
+	c, err := p.capacity(o, constraints)
+	if err != nil {
+		return err
+	}
+	c.PeakFactor = nil // every hour has as many replicas as it needs
+	fleet, err := c.Fleet()
+	if err != nil {
+		return err
+	}
+	if p.load = p.demand.shape; !p.load.Known() {
+		return fmt.Errorf("the load of the hours is not known yet, and %s follows it", o.Name)
+	}
+	shape := fleet.Shape()
+	toZero := shape.MinReplicas == 0
+	waits := toZero || shape.SpareReplicas == 0
+	switch limit := constraints.TTFTLimit; {
+	case constraints.Batch || !waits:
+	case limit > 0 && o.Autoscale.ColdStart > limit && toZero:
+		return fmt.Errorf("%s scales to zero, and a cold start of %s is above the limit of %s", o.Name, o.Autoscale.ColdStart, limit)
+	case limit > 0 && o.Autoscale.ColdStart > limit:
+		return fmt.Errorf("%s has no spare replica, and a cold start of %s is above the limit of %s", o.Name, o.Autoscale.ColdStart, limit)
+	case limit == 0:
+		p.warn("COLD_START", "requests to %s may wait %s for a replica to start; no latency limit is given that this would break", o.Name, o.Autoscale.ColdStart)
+	}
+	k := shape.ReplicasPerBlock
+	blocks := func(replicas int64) int64 { return (replicas + k - 1) / k }
+	days := new(big.Rat).Quo(fleet.Hours, big.NewRat(24, 1))
+	starts := new(big.Rat).Mul(days, orZero(o.Autoscale.StartsPerDay))
+	p.scaled = &scaledFleet{
+		Autoscaled: cost.Autoscaled{
+			PerReplica: new(big.Rat).Mul(fleet.Usable, big.NewRat(k, 1)), ReplicaCost: new(big.Rat).Quo(fleet.BlockCost, fleet.Hours),
+			ReservedCost: o.Autoscale.ReservedPerHour, MinReplicas: blocks(shape.MinReplicas), SpareReplicas: blocks(shape.SpareReplicas),
+			ScaleToZero: toZero, ColdStarts: starts, ColdStartHours: hoursOf(o.Autoscale.ColdStart),
+			IdleTimeouts: starts, IdleTimeoutHours: hoursOf(o.Autoscale.IdleTimeout), FixedMonthly: fleet.Fixed,
+		},
+		hours: fleet.Hours, throughput: new(big.Rat).Mul(fleet.Throughput, big.NewRat(k, 1)), variable: fleet.Variable, perBlock: k,
+	}
+	if c.MaxReplicas != nil {
+		if p.scaled.MaxReplicas = *c.MaxReplicas / k; p.scaled.MaxReplicas == 0 {
+			return fmt.Errorf("the quota of %d replicas of %s is less than the %d that are bought together", *c.MaxReplicas, o.Name, k)
+		}
+	}
+	return nil
+}
+
+// hoursOf returns d in hours.
+func hoursOf(d time.Duration) *big.Rat { return big.NewRat(int64(d), int64(time.Hour)) }
+
+func (p *plan) scaledAt(volume *big.Rat) bill {
+	scaling, err := p.scaled.At(p.load.To(volume, p.scaled.hours))
+	if err != nil {
+		return bill{infeasible: err.Error()}
+	}
+	point := &scaledPoint{Scaling: scaling, utilization: new(big.Rat)}
+	if scaling.PaidHours.Sign() > 0 {
+		point.utilization.Quo(volume, new(big.Rat).Mul(scaling.PaidHours, p.scaled.throughput))
+	}
+	b := bill{scaled: point}
+	reserved := new(big.Rat).Mul(big.NewRat(scaling.Reserved, 1), p.scaled.hours)
+	if scaling.Reserved > 0 {
+		b.parts = append(b.parts, cost.Part{
+			Name: "reserved GPU hours", USD: new(big.Rat).Mul(reserved, p.scaled.ReservedCost),
+			Formula: fmt.Sprintf("%d × %s USD/h × %s h", scaling.Reserved, cost.Decimal(p.scaled.ReservedCost), cost.Decimal(p.scaled.hours)),
+		})
+	}
+	beyond := new(big.Rat).Sub(scaling.PaidHours, reserved)
+	b.parts = append(b.parts, cost.Part{
+		Name: "GPU hours", USD: new(big.Rat).Mul(beyond, p.scaled.ReplicaCost),
+		Formula: fmt.Sprintf("%s h × %s USD/h, at most %d at once", cost.Decimal(beyond), cost.Decimal(p.scaled.ReplicaCost), scaling.Most),
+	})
+	b.parts = append(b.parts, otherParts(p.scaled.FixedMonthly, p.scaled.variable, volume)...)
+	b.usd = sum(b.parts)
+	return b
+}
+
+// describeScaled fills in what only a fleet that follows its load has. Replicas are those of the hour of the highest load.
+func (c *costed) describeScaled(o *model.OptionCost) {
+	point := c.median.scaled
+	replicas, utilization := point.Most*c.scaled.perBlock, fraction(point.utilization)
+	idle := usd(point.CapacityCost)
+	idle -= model.USD(float64(idle) * float64(utilization))
+	o.Replicas, o.EconomicUtilizationRatio, o.IdleUSDPerMonth = &replicas, &utilization, &idle
+}
+
+// fastScaled is a scaledFleet in floating point.
+type fastScaled struct {
+	onDemand, reserved           float64 // USD per block-hour; reserved is NaN when none can be reserved
+	minBlocks, spares, maxBlocks float64
+	toZero                       bool
+	starting                     float64 // hours a month of cold starts and idle timeouts
+}
+
+func newFastScaled(s *scaledFleet) *fastScaled {
+	f := &fastScaled{
+		onDemand: float(s.ReplicaCost), reserved: math.NaN(), minBlocks: float64(s.MinReplicas), spares: float64(s.SpareReplicas),
+		maxBlocks: math.Inf(1), toZero: s.ScaleToZero,
+		starting: float(s.ColdStarts)*float(s.ColdStartHours) + float(s.IdleTimeouts)*float(s.IdleTimeoutHours),
+	}
+	if s.ReservedCost != nil {
+		f.reserved = float(s.ReservedCost)
+	}
+	if s.MaxReplicas > 0 {
+		f.maxBlocks = float64(s.MaxReplicas)
+	}
+	return f
+}
+
+// following returns what the blocks of a fleet that follows its load cost at volume tokens, as cost.Autoscaled finds it; NaN when
+// the quota does not allow them.
+func (f fast) following(volume float64) float64 {
+	s := f.scaled
+	month := f.month / f.all
+	scale := volume / (f.total * month)
+	breakeven := s.reserved * f.month / s.onDemand
+	hours := s.starting
+	var reserved, used float64
+	for i := 0; i < len(f.rates); {
+		blocks := math.Ceil(f.rates[i] * scale / f.capacity * (1 - snap))
+		next := len(f.rates)
+		if blocks > 0 {
+			fewer := (blocks - 1) * f.capacity / scale * (1 + snap)
+			next = i + max(1, sort.Search(len(f.rates)-i, func(j int) bool { return f.rates[i+j] <= fewer }))
+		}
+		if blocks > 0 || !s.toZero {
+			blocks = max(blocks, s.minBlocks) + s.spares
+		}
+		if blocks > s.maxBlocks {
+			return math.NaN()
+		}
+		length := f.hours[next-1] * month
+		if i > 0 {
+			length -= f.hours[i-1] * month
+		}
+		if used += length; reserved == 0 && used > breakeven*(1+snap) { // the hours of a block never increase with its number
+			reserved = blocks
+			hours -= blocks * (used - length) // the hours before this one have as many blocks or more
+		}
+		hours += length * max(0, blocks-reserved)
+		i = next
+	}
+	if reserved == 0 {
+		return hours * s.onDemand
+	}
+	return hours*s.onDemand + reserved*s.reserved*f.month
+}

@@ -1,0 +1,194 @@
+package decide
+
+import (
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+	"time"
+
+	"tipline/model"
+	"tipline/model/cost"
+)
+
+// following returns a fleet of 1M tokens an hour and replica at 2 USD that follows its load.
+func following() Option {
+	return Option{
+		Name: "follows", Hosting: model.SelfHosted,
+		Capacity: &cost.Capacity{
+			TokensPerHour: rat("1000000"), BlockCostPerHour: rat("2"), TargetUtilization: rat("1"), FixedMonthly: rat("100"), VariablePerMTok: rat("0.5"),
+		},
+		Autoscale: &Autoscale{ColdStart: 6 * time.Minute, IdleTimeout: 15 * time.Minute, StartsPerDay: rat("2")},
+	}
+}
+
+// dayAndNight is a load of 3.5M tokens an hour in 250 hours of a month of 730, of 0.5M in 400 and of none in 80.
+func dayAndNight(in *Input) {
+	in.Forecast.Load = model.LoadCurve{{Hours: 250, TokensPerHour: 3_500_000}, {Hours: 400, TokensPerHour: 500_000}, {Hours: 80, TokensPerHour: 0}}
+	for i := range in.Forecast.Next[model.Next30d].Total { // 1.075B tokens in 730 hours
+		in.Forecast.Next[model.Next30d].Total[i] = 1.075e9 * 720 / 730
+	}
+}
+
+// TestAutoscaleByHand works fleets out on paper. Four replicas in 250 hours and one in 480 are 1,480 replica-hours; two starts a day
+// are 365/6 of 0.1 + 0.25 hours. Of 2 USD an hour that is 3,002.58 USD, with 100 USD of operations and 0.5 USD for each of 1,075
+// million tokens 3,640.08.
+func TestAutoscaleByHand(t *testing.T) {
+	t.Parallel()
+	starts := 2 * 730.0 / 24 * 0.35
+	for _, tc := range []struct {
+		name     string
+		edit     func(o *Option)
+		usd      float64
+		replicas int64
+	}{
+		{"every hour has what it needs", func(*Option) {}, 2*(1480+starts) + 637.5, 4},
+		{"no load, no replica", func(o *Option) { o.Capacity.MinReplicas = new(int64) }, 2*(1400+starts) + 637.5, 4},
+		{"a spare in every hour", func(o *Option) { o.Capacity.SpareReplicas = 1 }, 2*(1480+730+starts) + 637.5, 5},
+		{"blocks of two", func(o *Option) { o.Capacity.ReplicasPerBlock = 2 }, 2*(2*250+480+starts) + 637.5, 4},
+		{ // the second to the fourth replica run in 250 hours, which at 2 USD are less than 730 at 0.75
+			"what runs long enough is reserved", func(o *Option) { o.Autoscale.ReservedPerHour = rat("0.75") }, 0.75*730 + 2*(750+starts) + 637.5, 4,
+		},
+		{"all are reserved when that costs next to nothing", func(o *Option) { o.Autoscale.ReservedPerHour = rat("0.5") }, 0.5*4*730 + 2*starts + 637.5, 4},
+	} {
+		o := following()
+		tc.edit(&o)
+		in := input(projection(1e9, 0, 0), append(four("3"), o))
+		dayAndNight(&in)
+		v := Decide(in)
+		got := v.Options[4]
+		if got.USDPerMonth == nil || math.Abs(float64(got.USDPerMonth.P50)-tc.usd) > 0.01 || *got.Replicas != tc.replicas {
+			t.Errorf("%s: got %+v USD and %v replicas, want %v and %d (%s)", tc.name, got.USDPerMonth, got.Replicas, tc.usd, tc.replicas, got.Infeasible)
+			continue
+		}
+		checkParts(t, got)
+		if got.Crossover != nil || *got.EconomicUtilizationRatio <= 0 || *got.EconomicUtilizationRatio > 1 {
+			t.Errorf("%s: got a crossover %v and a utilization of %v, want none and a share", tc.name, got.Crossover, *got.EconomicUtilizationRatio)
+		}
+	}
+}
+
+// TestAutoscaleFastAgreesWithExact compares the two forms over random fleets and loads, at volumes on and off the steps.
+func TestAutoscaleFastAgreesWithExact(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(47, 1))
+	for range 300 {
+		o := following()
+		least, quota := r.Int64N(3), 1+r.Int64N(40)
+		o.Capacity.MinReplicas, o.Capacity.SpareReplicas, o.Capacity.ReplicasPerBlock = &least, r.Int64N(3), 1+r.Int64N(3)
+		if r.IntN(3) == 0 {
+			o.Capacity.MaxReplicas = &quota
+		}
+		o.Autoscale.ReservedPerHour = oneOf(r, nil, rat("0.4"), rat("1.3"), rat("2"))
+		in := input(projection(1e9, 0, 0.1), []Option{o})
+		in.Current = o.Name
+		in.Forecast.Load = nil
+		for range 1 + r.IntN(30) {
+			in.Forecast.Load = append(in.Forecast.Load, model.LoadBlock{Hours: float64(1 + r.IntN(5)), TokensPerHour: model.Tokens(r.IntN(4) * 1000)})
+		}
+		in.Forecast.Load = append(in.Forecast.Load, model.LoadBlock{Hours: 1, TokensPerHour: 4000})
+		d, _ := newDemand(in.Forecast, in.Constraints)
+		c := candidates(in, d)[0]
+		if c.problem != "" {
+			if !strings.Contains(c.problem, "bought together") {
+				t.Fatal(c.problem)
+			}
+			continue
+		}
+		for v := 1e5; v < 1e12; v *= 2.3 {
+			volume := whole(v)
+			exact, got := c.at(volume), c.fast.at(float(volume))
+			if exact.usd == nil {
+				if !math.IsNaN(got) {
+					t.Fatalf("%v tokens: got %v, want none: %s", v, got, exact.infeasible)
+				}
+				continue
+			}
+			if want := float(exact.usd); math.Abs(got-want) > 1e-9*want {
+				t.Fatalf("%+v over %v: %v tokens cost %v, want %v", *o.Autoscale, in.Forecast.Load, v, got, want)
+			}
+		}
+	}
+}
+
+// TestColdStartsFitTheLimit holds that no request waits longer for a replica than its limit allows.
+func TestColdStartsFitTheLimit(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name       string
+		edit       func(in *Input, o *Option)
+		infeasible string
+		warning    string
+	}{
+		{"a fleet at zero makes a request wait", func(_ *Input, o *Option) { o.Capacity.MinReplicas = new(int64) }, "scales to zero", ""},
+		{"so does one without a spare", func(_ *Input, o *Option) { o.Capacity.SpareReplicas = 0 }, "no spare replica", ""},
+		{"a spare carries what comes meanwhile", func(*Input, *Option) {}, "", ""},
+		{"a start within the limit breaks nothing", func(_ *Input, o *Option) {
+			o.Capacity.MinReplicas, o.Autoscale.ColdStart = new(int64), 400*time.Millisecond
+		}, "", ""},
+		{"work that can wait waits", func(in *Input, o *Option) {
+			o.Capacity.MinReplicas, in.Constraints = new(int64), Constraints{Sensitivity: Internal, OpsCapacity: OpsDedicated, Batch: true}
+		}, "", ""},
+		{"without a limit it is said", func(in *Input, o *Option) { o.Capacity.MinReplicas, in.Constraints.TTFTLimit = new(int64), 0 }, "", "COLD_START"},
+		{"an unknown load cannot be followed", func(in *Input, _ *Option) { in.Forecast.Load = nil }, "not known yet", ""},
+		{"less than a block is allowed", func(_ *Input, o *Option) {
+			quota := int64(3)
+			o.Capacity.MaxReplicas, o.Capacity.ReplicasPerBlock = &quota, 4
+		}, "bought together", ""},
+		{"the quota does not carry the peak", func(_ *Input, o *Option) {
+			quota := int64(4)
+			o.Capacity.MaxReplicas = &quota
+		}, "the quota is 4", ""},
+	} {
+		o := following()
+		o.Capacity.SpareReplicas = 1
+		in := input(projection(1e9, 0, 0), append(four("3"), Option{}))
+		dayAndNight(&in)
+		in.Constraints.TTFTLimit = 500 * time.Millisecond
+		tc.edit(&in, &o)
+		in.Options[4], in.Candidates[4] = o, o.Name
+		got := Decide(in).Options[4]
+		if (got.Infeasible == "") != (tc.infeasible == "") || !strings.Contains(got.Infeasible, tc.infeasible) {
+			t.Errorf("%s: got infeasible %q, want %q", tc.name, got.Infeasible, tc.infeasible)
+		}
+		warned := ""
+		for _, w := range got.Warnings {
+			if w.Code == "COLD_START" {
+				warned = w.Code
+			}
+		}
+		if warned != tc.warning {
+			t.Errorf("%s: got warnings %+v, want %q", tc.name, got.Warnings, tc.warning)
+		}
+	}
+}
+
+// TestAutoscaleBesideTheRest holds that what else looks at fleets takes one that follows its load for what it is: it is left like any
+// other, its change is split over its inputs, a commitment covers its GPU hours, and a hybrid does not stand on it.
+func TestAutoscaleBesideTheRest(t *testing.T) {
+	t.Parallel()
+	in := input(projection(1e9, 0, 0.1), append(four("0.5"), following()))
+	dayAndNight(&in)
+	in.Current = "follows"
+	if d := Decide(in).Decision; d.Recommendation != model.Move || d.Option != "api" {
+		t.Errorf("got %+v, want a move to the cheaper API", d)
+	}
+	before := in
+	before.Forecast.Next = append([]model.Projection{}, in.Forecast.Next...)
+	for i := range before.Forecast.Next[model.Next30d].Total {
+		before.Forecast.Next[model.Next30d].Total[i] /= 2
+	}
+	m, err := Moved(before, in, "api")
+	if err != nil || len(m.Cost.Parts) == 0 {
+		t.Fatalf("got %+v, %v, want what the volume changed", m, err)
+	}
+	in.Options[4].Committed = &Commitment{Until: in.Forecast.Origin.AddDate(1, 0, 0)}
+	if v := Decide(in); v.Decision.Commitment == nil || math.Abs(float64(v.Decision.Commitment.AvoidableUSDPerMonth)-637.5) > 0.01 {
+		t.Errorf("got %+v, want all but the GPU hours to be avoidable", v.Decision.Commitment)
+	}
+	in.Options[2].Base = "follows"
+	if got := Decide(in).Options[2].Infeasible; !strings.Contains(got, "runs all month") {
+		t.Errorf("a hybrid on it: got %q, want to be told that it follows its load", got)
+	}
+	Share([]Verdict{Decide(in), Decide(in)})
+}
