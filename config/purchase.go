@@ -61,14 +61,14 @@ func (r *reader) reserved(t *tariff, o *decide.Option, raw *rawGPU, gpus int64) 
 // owned works the hour of a block out of what it takes to own it (cost model, section 4.7). gpus are those of a block.
 func (r *reader) owned(t *tariff, o *decide.Option, c *cost.Capacity, gpu *rawGPU, gpus int64) {
 	raw := gpu.Owned
-	switch {
-	case gpu.Spot != nil:
+	if gpu.Spot != nil {
 		r.wrong(gpu.Spot.At, "owned is set too, want one of the two")
-	case o.Autoscale != nil:
+	}
+	if o.Autoscale != nil {
 		r.wrong(raw.At, "has no effect with autoscale: hardware that is owned is paid for in every hour")
 	}
 	if !raw.CapexUSD.given() || !raw.LoadWatts.given() {
-		r.wrong(raw.At, "want capex_usd, the price of a block of %d GPUs with their host, and gpu_load_watts of one GPU", gpus)
+		r.wrong(raw.At, "want capex_usd, dollars of a block of GPUs with their host, and gpu_load_watts of one GPU")
 		return
 	}
 	number := func(s scalar, want, fallback string) *big.Rat {

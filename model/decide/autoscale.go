@@ -31,6 +31,20 @@ type scaledPoint struct {
 // followsLoad reports whether the cost of o depends on when the tokens come.
 func (o Option) followsLoad() bool { return o.Hosting == model.Hybrid || o.Autoscale != nil }
 
+// reservedAt returns a with another price of what is reserved.
+func (a Autoscale) reservedAt(perHour *big.Rat) *Autoscale {
+	a.ReservedPerHour = perHour
+	return &a
+}
+
+// sameStarts reports whether a and b follow the load alike.
+func (a *Autoscale) sameStarts(b *Autoscale) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.ColdStart == b.ColdStart && a.IdleTimeout == b.IdleTimeout && equal(a.StartsPerDay, b.StartsPerDay)
+}
+
 // useAutoscale prepares a fleet that follows its load (cost model, section 4.6).
 //
 // The rule that a cold start must fit the latency limit holds where a request waits for one: in a fleet that may be at zero, and in

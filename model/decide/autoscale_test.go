@@ -182,6 +182,32 @@ func TestAutoscaleBesideTheRest(t *testing.T) {
 	if err != nil || len(m.Cost.Parts) == 0 {
 		t.Fatalf("got %+v, %v, want what the volume changed", m, err)
 	}
+	own := in.Options[4]
+	for name, edit := range map[string]func(o *Option){
+		"price":      func(o *Option) { o.Autoscale = o.Autoscale.reservedAt(rat("0.5")) },
+		"throughput": func(o *Option) { o.Autoscale = nil },
+	} {
+		changed := in
+		changed.Options = append([]Option{}, in.Options...)
+		edit(&changed.Options[4])
+		for _, pair := range [][2]Input{{in, changed}, {changed, in}} {
+			m, err := Moved(pair[0], pair[1], "api")
+			if err != nil {
+				t.Fatal(err)
+			}
+			total, named := model.USD(0), false
+			for _, p := range m.Cost.Parts {
+				total += p.USDPerMonth
+				named = named || p.Input == name
+			}
+			if !named || math.Abs(float64(total-m.Cost.ChangeUSDPerMonth)) > 1e-6 || m.Cost.ChangeUSDPerMonth == 0 {
+				t.Errorf("%s: got %+v, want parts that sum to the change", name, m.Cost)
+			}
+		}
+	}
+	if own.Autoscale.ReservedPerHour != nil {
+		t.Error("splitting a change changed the option")
+	}
 	in.Options[4].Committed = &Commitment{Until: in.Forecast.Origin.AddDate(1, 0, 0)}
 	if v := Decide(in); v.Decision.Commitment == nil || math.Abs(float64(v.Decision.Commitment.AvoidableUSDPerMonth)-637.5) > 0.01 {
 		t.Errorf("got %+v, want all but the GPU hours to be avoidable", v.Decision.Commitment)
@@ -190,5 +216,10 @@ func TestAutoscaleBesideTheRest(t *testing.T) {
 	if got := Decide(in).Options[2].Infeasible; !strings.Contains(got, "runs all month") {
 		t.Errorf("a hybrid on it: got %q, want to be told that it follows its load", got)
 	}
-	Share([]Verdict{Decide(in), Decide(in)})
+	in.Current, in.Candidates = "api", []string{"api", "follows"}
+	second := in
+	second.Workload = "another"
+	if got := Share([]Verdict{Decide(in), Decide(second)}); len(got) != 0 {
+		t.Errorf("got %+v, want no fleet to be shared: pools are sized for a peak", got)
+	}
 }

@@ -156,10 +156,17 @@ func taken(o Option, f factor, other Option) Option {
 	switch f {
 	case priceFactor:
 		o.API = other.API
+		if o.Autoscale != nil && other.Autoscale != nil {
+			o.Autoscale = o.Autoscale.reservedAt(other.Autoscale.ReservedPerHour)
+		}
 	case mixFactor:
 		o.TokenRatioIn, o.TokenRatioOut = other.TokenRatioIn, other.TokenRatioOut
 	case throughputFactor:
 		o.Throughput, o.Spot = other.Throughput, other.Spot
+		reserved := o.Autoscale
+		if o.Autoscale = other.Autoscale; reserved != nil && other.Autoscale != nil {
+			o.Autoscale = other.Autoscale.reservedAt(reserved.ReservedPerHour)
+		}
 	case volumeFactor, cacheFactor, stepFactor, operationsFactor, numFactors:
 	}
 	return o
@@ -218,12 +225,13 @@ func sameOption(a Option, f factor, b Option) bool {
 		return equal(a.TokenRatioIn, b.TokenRatioIn) && equal(a.TokenRatioOut, b.TokenRatioOut)
 	case priceFactor:
 		return a.API == b.API && equal(x.BlockCostPerHour, y.BlockCostPerHour) && equal(x.ManagedOverhead, y.ManagedOverhead) &&
-			equal(x.VariablePerMTok, y.VariablePerMTok) && equal(x.HoursPerMonth, y.HoursPerMonth)
+			equal(x.VariablePerMTok, y.VariablePerMTok) && equal(x.HoursPerMonth, y.HoursPerMonth) &&
+			(a.Autoscale == nil || b.Autoscale == nil || equal(a.Autoscale.ReservedPerHour, b.Autoscale.ReservedPerHour))
 	case stepFactor:
 		return x.ReplicasPerBlock == y.ReplicasPerBlock && x.SpareReplicas == y.SpareReplicas && x.MinReplicas == y.MinReplicas && x.MaxReplicas == y.MaxReplicas
 	case throughputFactor:
 		return a.Spot == b.Spot && slices.Equal(a.Throughput, b.Throughput) && equal(x.TokensPerHour, y.TokensPerHour) &&
-			equal(x.TargetUtilization, y.TargetUtilization) && equal(x.PeakFactor, y.PeakFactor)
+			equal(x.TargetUtilization, y.TargetUtilization) && equal(x.PeakFactor, y.PeakFactor) && a.Autoscale.sameStarts(b.Autoscale)
 	case operationsFactor:
 		return equal(x.FixedMonthly, y.FixedMonthly)
 	case volumeFactor, cacheFactor, numFactors:

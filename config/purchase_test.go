@@ -1,0 +1,53 @@
+package config
+
+import (
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestOwnedHardware works a block of four GPUs out on paper: (60,000 − 6,000)/36 = 1,500 USD of capital, 500 of maintenance, 450 of
+// colocation, and (4 × (100 + 600/2) + 600) W × 1.5 × 730 h × 0.1 USD/kWh = 240.90 of power make 2,690.90 USD a month.
+func TestOwnedHardware(t *testing.T) {
+	t.Parallel()
+	const owned = `{per_replica: 2, replicas_per_block: 2, owned: {capex_usd: 60000, annual_rate: 0, gpu_load_watts: 700, gpu_idle_watts: 100,
+      host_watts: 600, busy: 0.5, pue: 1.5, usd_per_kwh: 0.1, colocation_kw: 3, colocation_usd_per_kw: 150BOUGHT}}`
+	o := option(t, parse(t, fleetConfig(strings.Replace(owned, "BOUGHT", "", 1), "{included: true}")), "fleet")
+	if got := o.Capacity.BlockCostPerHour; got.Cmp(rat("3.686164")) != 0 {
+		t.Errorf("an hour of a block: got %s USD, want 3.686164", got.FloatString(6))
+	}
+	if o.Committed != nil {
+		t.Errorf("hardware that is yet to be bought: got %+v, want nothing due", o.Committed)
+	}
+	rows := map[string]string{}
+	for _, p := range o.Prices {
+		rows[p.Field] = p.Value
+	}
+	for field, want := range map[string]string{"capex": "60000", "capital": "1500", "power": "240.9", "colocation": "450", "maintenance": "500"} {
+		if rows[field] != want {
+			t.Errorf("%s: got %q, want %s", field, rows[field], want)
+		}
+	}
+	o = option(t, parse(t, fleetConfig(strings.Replace(owned, "BOUGHT", ", bought: 2026-01-15, blocks: 3", 1), "{included: true}")), "fleet")
+	c := o.Committed
+	if c == nil || !c.Until.Equal(time.Date(2029, 1, 15, 0, 0, 0, 0, time.UTC)) || c.USDPerMonth.Cmp(rat("4500")) != 0 {
+		t.Errorf("got %+v, want the capital of three blocks until they are written off", c)
+	}
+	annuity := option(t, parse(t, fleetConfig("{owned: {capex_usd: 60000, gpu_load_watts: 700}}", "{included: true}")), "fleet")
+	if digits := annuity.Capacity.BlockCostPerHour.Denom().BitLen(); digits > 20 {
+		t.Errorf("an annuity: got a denominator of %d bits, want a millionth of a dollar", digits)
+	}
+}
+
+// TestAutoscale holds that a price of what is reserved is that of a block, and what an autoscaler waits for without a word about it.
+func TestAutoscale(t *testing.T) {
+	t.Parallel()
+	text := fleetConfig("{usd_per_hour: 4, per_replica: 2, reserved_usd_per_hour: 2.5}", "{included: true}")
+	a := option(t, parse(t, text+"    autoscale: {cold_start: 6m, starts_per_day: 4}\n    min_replicas: 0\n"), "fleet").Autoscale
+	if a == nil || a.ColdStart != 6*time.Minute || a.IdleTimeout != 15*time.Minute || a.StartsPerDay.Cmp(rat("4")) != 0 || a.ReservedPerHour.Cmp(rat("5")) != 0 {
+		t.Errorf("got %+v, want six minutes, a quarter of an hour, four a day and 5 USD for two GPUs", a)
+	}
+	if o := option(t, parse(t, fleetConfig("{usd_per_hour: 4}", "{included: true}")), "fleet"); o.Autoscale != nil {
+		t.Errorf("got %+v, want a fleet that runs all month", o.Autoscale)
+	}
+}
