@@ -15,6 +15,7 @@ import (
 // fleet resolves what a self-hosted or a cloud-managed option costs and can do.
 func (r *reader) fleet(o *decide.Option, raw rawOption, book Book) {
 	o.ClosedWeights, o.NoGPU = r.boolean(raw.ClosedWeights), r.boolean(raw.NoGPU)
+	r.endpoint(o, raw)
 	c := &cost.Capacity{
 		TargetUtilization: r.number(raw.TargetUtilization, demand{"a share of the capacity, more than 0 and at most 1", aboveZero}),
 		PeakFactor:        r.number(raw.PeakFactor, demand{"the peak hour over the mean hour, 1 or more", atLeastOne}),
@@ -55,6 +56,16 @@ func (r *reader) fleet(o *decide.Option, raw rawOption, book Book) {
 	t.item, t.origin = o.Name, model.PriceSource{Source: here}
 	t.add("variable", c.VariablePerMTok, "USD/Mtok")
 	o.Capacity, o.Prices = c, t.rows
+}
+
+// endpoint reads the kind of a managed endpoint, which says who may use it (cost model, section 5).
+func (r *reader) endpoint(o *decide.Option, raw rawOption) {
+	switch r.choice(raw.Endpoint, "real-time", "asynchronous", "batch-transform", "serverless") {
+	case "asynchronous", "batch-transform":
+		o.BatchOnly = true
+	case "serverless":
+		o.NoGPU = true
+	}
 }
 
 // gpu resolves the price of a block of GPUs, which holds one replica or more.

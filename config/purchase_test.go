@@ -39,6 +39,20 @@ func TestOwnedHardware(t *testing.T) {
 	}
 }
 
+// TestEndpoint holds which managed endpoints are for work that can wait, and which have no GPUs.
+func TestEndpoint(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[string][2]bool{ // batch only, no GPU
+		"real-time": {false, false}, "asynchronous": {true, false}, "batch-transform": {true, false}, "serverless": {false, true},
+	} {
+		text := strings.NewReplacer("self-hosted", "cloud-managed", "gpu:", "instance:").Replace(fleetConfig("{usd_per_hour: 4}", "{usd_per_month: 1}"))
+		o := option(t, parse(t, text+"    endpoint: "+kind+"\n"), "fleet")
+		if got := [2]bool{o.BatchOnly, o.NoGPU}; got != want {
+			t.Errorf("%s: got %v, want %v", kind, got, want)
+		}
+	}
+}
+
 // TestAutoscale holds that a price of what is reserved is that of a block, and what an autoscaler waits for without a word about it.
 func TestAutoscale(t *testing.T) {
 	t.Parallel()

@@ -143,6 +143,7 @@ type rawOption struct {
 	ApprovedForRegulated scalar         `yaml:"approved_for_regulated" kinds:"api"`
 	CustomWeights        scalar         `yaml:"custom_weights" kinds:"api"`
 	ClosedWeights        scalar         `yaml:"closed_weights" kinds:"self-hosted cloud-managed"`
+	Endpoint             scalar         `yaml:"endpoint" kinds:"cloud-managed"`
 	NoGPU                scalar         `yaml:"no_gpu" kinds:"cloud-managed"`
 	TokenRatio           *rawTokenRatio `yaml:"token_ratio" kinds:"api self-hosted cloud-managed"`
 	MigrationUSD         scalar         `yaml:"migration_usd"`

@@ -83,6 +83,7 @@ type OptionCost struct {
 	Infeasible                string          `json:"infeasible,omitempty"`
 	Replicas                  *int64          `json:"replicas,omitempty"` // at the median volume, spares included
 	OwnShareRatio             *Fraction       `json:"own_share_ratio,omitempty"`
+	Sizes                     []FleetSize     `json:"sizes,omitempty"` // of a hybrid: one block of replicas less, the best number, one more
 	BreakevenUtilizationRatio *Fraction       `json:"breakeven_utilization_ratio,omitempty"`
 	UnitCostFloorUSDPerMTok   *USDPerMTok     `json:"unit_cost_floor_usd_per_mtok,omitempty"`
 	EconomicUtilizationRatio  *Fraction       `json:"economic_utilization_ratio,omitempty"` // tokens served over tokens that its fleet could serve
@@ -94,6 +95,12 @@ type OptionCost struct {
 	Parts                     []CostPart      `json:"parts"`               // what the median cost is made of; sums to it
 	Prices                    []PriceSource   `json:"prices"`              // every price and throughput used, with its origin
 	Warnings                  []Warning       `json:"warnings"`
+}
+
+// FleetSize is what an option costs with a given number of replicas at the median volume.
+type FleetSize struct {
+	Replicas    int64 `json:"replicas"`
+	USDPerMonth USD   `json:"usd_per_month"`
 }
 
 // Advice of a Prospect.

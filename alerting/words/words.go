@@ -174,6 +174,7 @@ var obstacles = map[string]string{
 	"FINE_TUNED_WEIGHTS": "cannot host weights of one's own",
 	"CLOSED_WEIGHTS":     "the weights are not available",
 	"NO_GPU":             "has no GPUs",
+	"BATCH_ONLY":         "serves only work that can wait",
 }
 
 // differences says the codes of the cost model, section 10, in words.

@@ -18,6 +18,7 @@ const (
 	FineTunedWeights = "FINE_TUNED_WEIGHTS"
 	ClosedWeights    = "CLOSED_WEIGHTS"
 	NoGPU            = "NO_GPU"
+	BatchOnly        = "BATCH_ONLY" // a queue in front of it, and work that cannot wait (section 5)
 )
 
 // Blocked returns every reason why o may not serve a workload with the constraints c, in the order of section 9.
@@ -49,5 +50,6 @@ func Blocked(c Constraints, o Option, ttft time.Duration) []string {
 	block(c.FineTuned && o.Hosting == model.API && !o.CustomWeights, FineTunedWeights)
 	block(o.ClosedWeights && o.Hosting != model.API, ClosedWeights)
 	block(o.NoGPU && o.Hosting == model.CloudManaged, NoGPU)
+	block(o.BatchOnly && o.Hosting == model.CloudManaged && !c.Batch, BatchOnly)
 	return reasons
 }

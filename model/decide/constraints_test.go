@@ -24,7 +24,8 @@ func randomOption(r *rand.Rand, o Option) Option {
 	o.Regions, o.Models = oneOf(r, nil, []string{"eu"}, []string{"us"}), oneOf(r, nil, []string{"llama"}, []string{"gpt"})
 	o.TTFTP95 = oneOf(r, 0, 200*time.Millisecond, 2*time.Second)
 	o.ApprovedForRegulated, o.CustomWeights, o.OpsIncluded = r.IntN(2) == 0, r.IntN(2) == 0, r.IntN(2) == 0
-	o.NoGPU, o.ClosedWeights = r.IntN(4) == 0, r.IntN(4) == 0
+	kind := r.IntN(4)
+	o.NoGPU, o.BatchOnly, o.ClosedWeights = kind == 0, kind == 1, r.IntN(4) == 0
 	return o
 }
 
@@ -39,6 +40,7 @@ func TestFewerConstraintsBlockLess(t *testing.T) {
 			"sensitivity": func(c *Constraints) { c.Sensitivity = Public }, "ops capacity": func(c *Constraints) { c.OpsCapacity = OpsDedicated },
 			"residency": func(c *Constraints) { c.Residency = nil }, "ttft limit": func(c *Constraints) { c.TTFTLimit = 0 },
 			"model": func(c *Constraints) { c.Model = "" }, "fine-tuning": func(c *Constraints) { c.FineTuned = false },
+			"latency": func(c *Constraints) { c.Batch = true },
 		} {
 			relaxed := c
 			relax(&relaxed)
@@ -59,6 +61,7 @@ func TestBlocked(t *testing.T) {
 		"included": {Name: "included", Hosting: model.SelfHosted, Regions: []string{"eu"}, OpsIncluded: true},
 		"closed":   {Name: "closed", Hosting: model.SelfHosted, Regions: []string{"eu"}, ClosedWeights: true},
 		"abroad":   {Name: "abroad", Hosting: model.API, Regions: []string{"us"}},
+		"queue":    {Name: "queue", Hosting: model.CloudManaged, Regions: []string{"eu"}, BatchOnly: true},
 		"nowhere":  {Name: "nowhere", Hosting: model.SelfHosted},
 	}
 	hybrid := func(base, overflow string) Option {
@@ -98,6 +101,9 @@ func TestBlocked(t *testing.T) {
 			hybrid("nowhere", "api"), nil,
 			[]string{ResidencyUnknown},
 		},
+		{"a queue is not for work that cannot wait", staffed, options["queue"], nil, []string{BatchOnly}},
+		{"nor as a base", staffed, hybrid("queue", "api"), nil, []string{BatchOnly}},
+		{"a queue is for work that can wait", Constraints{Sensitivity: Internal, OpsCapacity: OpsLimited, Batch: true}, options["queue"], nil, nil},
 		{"closed weights cannot be the base", staffed, hybrid("closed", "api"), nil, []string{ClosedWeights}},
 		{
 			"a slow overflow is a slow hybrid",

@@ -270,7 +270,7 @@ func (c *costed) describeFleet(o *model.OptionCost, d demand) {
 	case c.median.hybrid != nil:
 		h := c.median.hybrid
 		replicas := h.Replicas * c.fleet.Shape().ReplicasPerBlock
-		o.Replicas = &replicas
+		o.Replicas, o.Sizes = &replicas, c.sizes(d)
 		if d.median.Sign() > 0 {
 			own := fraction(new(big.Rat).Quo(h.Own, d.median))
 			o.OwnShareRatio = &own
@@ -288,6 +288,22 @@ func (c *costed) describeFleet(o *model.OptionCost, d demand) {
 			o.BreakevenUtilizationRatio = &rho
 		}
 	}
+}
+
+// sizes returns what the hybrid c costs with the number of blocks that is best and with the numbers beside it, as far as the quota
+// allows them. No blocks at all means everything on the API.
+func (c *costed) sizes(d demand) []model.FleetSize {
+	base, load := c.fleet.Base(), c.load.To(d.median, c.fleet.Hours)
+	best := c.median.hybrid.Replicas
+	var sizes []model.FleetSize
+	for n := max(0, best-1); n <= best+1; n++ {
+		if base.Max == nil || n <= *base.Max {
+			sizes = append(sizes, model.FleetSize{
+				Replicas: n * c.fleet.Shape().ReplicasPerBlock, USDPerMonth: usd(load.Split(n, base, c.linear)),
+			})
+		}
+	}
+	return sizes
 }
 
 // savings returns what alt saves against now: the median exactly, the outer quantiles from the equally likely paths.

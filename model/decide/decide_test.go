@@ -468,6 +468,39 @@ func TestHybridIsCostedEvenWhereNoReplicaPays(t *testing.T) {
 	if o := v.Options[2]; o.USDPerMonth == nil || math.Abs(float64(o.USDPerMonth.P50)-15_212.4) > 0.01 || *o.Replicas != 1 {
 		t.Errorf("got %+v, want one replica for 15,212.40 USD", o)
 	}
+	// Beside it: none, with 1B · 730/720 tokens at 3 USD/Mtok on the API, and a second that has nothing to do.
+	want := []model.FleetSize{{Replicas: 0, USDPerMonth: 3_041.67}, {Replicas: 1, USDPerMonth: 15_212.4}, {Replicas: 2, USDPerMonth: 21_037.8}}
+	sizes := v.Options[2].Sizes
+	if len(sizes) != len(want) {
+		t.Fatalf("got %+v, want %+v", sizes, want)
+	}
+	for i, size := range sizes {
+		if size.Replicas != want[i].Replicas || math.Abs(float64(size.USDPerMonth-want[i].USDPerMonth)) > 0.01 {
+			t.Errorf("got %+v, want %+v", size, want[i])
+		}
+	}
+}
+
+// TestHybridSizes holds that, where a hybrid pays, one block less and one more cost no less, and that the quota bounds what is shown.
+func TestHybridSizes(t *testing.T) {
+	t.Parallel()
+	for _, volume := range []float64{3e10, 1e11, 1e12} {
+		in := input(projection(volume, 0, 0.05), four("3"))
+		o := Decide(in).Options[2]
+		if len(o.Sizes) != 3 || o.Sizes[1].Replicas != *o.Replicas || math.Abs(float64(o.Sizes[1].USDPerMonth-o.USDPerMonth.P50)) > 1e-6 {
+			t.Fatalf("%v tokens: got %+v of %d replicas for %v, want its neighbors", volume, o.Sizes, *o.Replicas, o.USDPerMonth.P50)
+		}
+		for _, i := range []int{0, 2} {
+			if o.Sizes[i].USDPerMonth < o.Sizes[1].USDPerMonth {
+				t.Errorf("%v tokens: %+v is cheaper than %+v", volume, o.Sizes[i], o.Sizes[1])
+			}
+		}
+		quota := o.Sizes[0].Replicas
+		in.Options[3].Capacity.MaxReplicas = &quota
+		if o = Decide(in).Options[2]; len(o.Sizes) != 2 || *o.Replicas != quota {
+			t.Errorf("%v tokens: got %+v within a quota of %d, want none above it", volume, o.Sizes, quota)
+		}
+	}
 }
 
 // TestTokenRatio holds that an option whose model needs twice the tokens costs what it would at twice the volume.

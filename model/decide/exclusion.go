@@ -10,7 +10,7 @@ import (
 
 // codes are those of the hard constraints in the order of the cost model, section 9.
 var codes = [...]string{
-	DataRegulated, Residency, ResidencyUnknown, TTFTSLA, NoOpsCapacity, ModelUnavailable, FineTunedWeights, ClosedWeights, NoGPU,
+	DataRegulated, Residency, ResidencyUnknown, TTFTSLA, NoOpsCapacity, ModelUnavailable, FineTunedWeights, ClosedWeights, NoGPU, BatchOnly,
 }
 
 // cheapest returns the cheapest option that may be chosen when the given constraints do not count, the one chosen now among equals;

@@ -61,6 +61,7 @@ type Option struct {
 	CustomWeights        bool          // an API that can host the company's own weights
 	OpsIncluded          bool          // the offer includes operations
 	NoGPU                bool          // a managed kind without GPUs
+	BatchOnly            bool          // a managed kind that queues requests or runs jobs, for work that can wait
 	ClosedWeights        bool          // the model's weights are not available
 
 	TokenRatioIn, TokenRatioOut *big.Rat // tokens of this option's model per token measured, nil means 1 (section 2.3)
