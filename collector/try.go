@@ -43,6 +43,9 @@ func Try(ctx context.Context, s Settings, now time.Time) (readings []Reading, se
 	if p, err = s.adapted(p); err != nil {
 		return nil, 0, err
 	}
+	if err := checkLabels(s.GroupBy, s.Select); err != nil {
+		return nil, 0, err
+	}
 	c, err := newClient(s.URL, s.Client, cmp.Or(s.Timeout, defaultTimeout), cmp.Or(s.MaxResponseBytes, defaultMaxResponseBytes))
 	if err != nil {
 		return nil, 0, err

@@ -114,6 +114,9 @@ func TestPackIsTried(t *testing.T) {
 	if code, _, stderr := try("--prometheus", "nowhere"); code != exitUsage || !strings.Contains(stderr, "address of a server") {
 		t.Errorf("not an address: got %d, %s", code, stderr)
 	}
+	if code, _, stderr := try("--prometheus", prom.URL, "--group-by", "app,le"); code != exitUsage || !strings.Contains(stderr, `"le" does not name a workload`) {
+		t.Errorf("not a label of workloads: got %d, %s", code, stderr)
+	}
 }
 
 // TestOwnPackInConfiguration holds that a source can name a pack of the user's, and that check says what is wrong with one.
