@@ -81,3 +81,31 @@ func TestCommitted(t *testing.T) {
 		t.Errorf("got %+v, want no commitment", o.Committed)
 	}
 }
+
+// TestAnnouncedPrices holds that a change is read with its first day, as a multiple or as prices, and shown among the prices.
+func TestAnnouncedPrices(t *testing.T) {
+	t.Parallel()
+	text := fleetConfig("{usd_per_hour: 4}", "{included: true}") + `    announced_prices: [{from: 2027-01-01, times: 1.25}]
+  - name: api
+    kind: api
+    prices: {input: 1, output: 2}
+    announced_prices: [{from: 2027-02-01, prices: {input: 3, output: 4}}]
+`
+	c := parse(t, text)
+	fleet, api := option(t, c, "fleet").Announced, option(t, c, "api").Announced
+	if len(fleet) != 1 || fleet[0].Times.Cmp(rat("1.25")) != 0 || !fleet[0].From.Equal(time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("got %+v, want a quarter more from New Year on", fleet)
+	}
+	if len(api) != 1 || api[0].Times != nil || api[0].API == nil || api[0].API.Output.Cmp(rat("4")) != 0 {
+		t.Errorf("got %+v, want other prices", api)
+	}
+	for _, name := range []string{"fleet", "api"} {
+		found := false
+		for _, p := range option(t, c, name).Prices {
+			found = found || strings.HasPrefix(p.Item, name+" from 2027-")
+		}
+		if !found {
+			t.Errorf("%s: the announced prices are not among %+v", name, option(t, c, name).Prices)
+		}
+	}
+}

@@ -61,6 +61,7 @@ func (r *reader) options(raws []rawOption, book Book) []decide.Option {
 		case raw.Committed != nil:
 			r.wrong(raw.Committed.At, "the capital of the hardware that was bought is committed already, want one of the two")
 		}
+		o.Announced = r.announced(&o, raw)
 		options = append(options, o)
 	}
 	r.hybrids(options, raws)
@@ -87,6 +88,42 @@ func (r *reader) committed(raw rawOption) *decide.Commitment {
 		r.missing(c.At, "usd_per_month", ", want dollars per month, because the option has no minimum_commit_usd_per_month")
 	}
 	return &decide.Commitment{Until: last.AddDate(0, 0, 1), USDPerMonth: amount}
+}
+
+// announced reads the changes of an option's prices that are known before they come.
+func (r *reader) announced(o *decide.Option, raw rawOption) []decide.PriceChange {
+	var changes []decide.PriceChange
+	for _, c := range raw.Announced {
+		if c.At.node == nil {
+			continue // not a mapping, which has been reported
+		}
+		if !c.From.given() {
+			r.missing(c.At, "from", ", want the first day on which it holds, such as 2027-01-01")
+			continue
+		}
+		from, err := time.Parse(time.DateOnly, c.From.text())
+		if err != nil {
+			r.wrong(c.From.place, "got %s, want a date such as 2027-01-01", quote(c.From.text()))
+			continue
+		}
+		change := decide.PriceChange{From: from}
+		switch {
+		case c.Times.given() == (c.Prices != nil):
+			r.wrong(c.At, "want exactly one of times and prices")
+		case c.Prices != nil && o.Hosting != model.API:
+			r.wrong(c.Prices.At, "are those of an API, want times")
+		case c.Prices != nil:
+			t := r.tariff(o.Name+" from "+c.From.text(), c.Prices.Origin)
+			change.API = r.prices(t, c.Prices)
+			o.Prices = append(o.Prices, t.rows...)
+		default:
+			t := r.tariff(o.Name+" from "+c.From.text(), rawProvenance{})
+			change.Times = t.add("times", r.number(c.Times, demand{"by how much today's prices are multiplied, such as 1.25 for a quarter more, more than 0", positive}), "times")
+			o.Prices = append(o.Prices, t.rows...)
+		}
+		changes = append(changes, change)
+	}
+	return changes
 }
 
 // fits reports keys that are for other kinds of option than the one that raw is.

@@ -148,12 +148,20 @@ type rawOption struct {
 	TokenRatio           *rawTokenRatio `yaml:"token_ratio" kinds:"api self-hosted cloud-managed"`
 	MigrationUSD         scalar         `yaml:"migration_usd"`
 	Committed            *rawCommitted  `yaml:"committed" kinds:"api self-hosted cloud-managed"`
+	Announced            []rawAnnounced `yaml:"announced_prices" kinds:"api self-hosted cloud-managed"`
 }
 
 type rawCommitted struct {
 	At          place  `yaml:"-"`
 	Until       scalar `yaml:"until"`
 	USDPerMonth scalar `yaml:"usd_per_month"`
+}
+
+type rawAnnounced struct {
+	At     place      `yaml:"-"`
+	From   scalar     `yaml:"from"`
+	Times  scalar     `yaml:"times"`
+	Prices *rawPrices `yaml:"prices"`
 }
 
 type rawPrices struct {

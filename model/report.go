@@ -90,10 +90,11 @@ type OptionCost struct {
 	IdleUSDPerMonth           *USD            `json:"idle_usd_per_month,omitempty"`         // part of the cost that serves nothing
 	ProbabilityCheaper        *Fraction       `json:"probability_cheaper,omitempty"`        // than the current option
 	SavingUSDPerMonth         *Quantiles[USD] `json:"saving_usd_per_month,omitempty"`
-	Prospect                  *Prospect       `json:"prospect,omitempty"`  // of moving there from the current option
-	Crossover                 *Crossover      `json:"crossover,omitempty"` // against the API that it would replace or that would replace it
-	Parts                     []CostPart      `json:"parts"`               // what the median cost is made of; sums to it
-	Prices                    []PriceSource   `json:"prices"`              // every price and throughput used, with its origin
+	PriceChanges              []DatedCost     `json:"price_changes,omitempty"` // announced ones, with what it costs from then on
+	Prospect                  *Prospect       `json:"prospect,omitempty"`      // of moving there from the current option
+	Crossover                 *Crossover      `json:"crossover,omitempty"`     // against the API that it would replace or that would replace it
+	Parts                     []CostPart      `json:"parts"`                   // what the median cost is made of; sums to it
+	Prices                    []PriceSource   `json:"prices"`                  // every price and throughput used, with its origin
 	Warnings                  []Warning       `json:"warnings"`
 }
 
@@ -101,6 +102,12 @@ type OptionCost struct {
 type FleetSize struct {
 	Replicas    int64 `json:"replicas"`
 	USDPerMonth USD   `json:"usd_per_month"`
+}
+
+// DatedCost is what an option costs at the median volume at the prices that are valid from a date on.
+type DatedCost struct {
+	From        string `json:"from"` // 2006-01-02
+	USDPerMonth USD    `json:"usd_per_month"`
 }
 
 // Advice of a Prospect.

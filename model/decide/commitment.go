@@ -61,6 +61,9 @@ func (c *costed) committable(api bool) *big.Rat {
 // s leaves c at its full cost.
 func (c *costed) bear(s *sunkCost) {
 	c.due, c.fast.sunk = c.median.usd, 0
+	for i := range c.later {
+		c.later[i].fast.sunk = 0
+	}
 	if s == nil || c.median.usd == nil {
 		return
 	}
@@ -72,6 +75,9 @@ func (c *costed) bear(s *sunkCost) {
 	if part := c.committable(c.fast.sinksAPI); part != nil {
 		c.due = new(big.Rat).Sub(c.median.usd, lesser(part, s.usd))
 		c.fast.sunk = float(s.usd)
+		for i := range c.later {
+			c.later[i].fast.sunk, c.later[i].fast.sinksAPI = c.fast.sunk, c.fast.sinksAPI
+		}
 	}
 }
 

@@ -19,6 +19,7 @@ const monthsAhead = 12
 type costed struct {
 	*plan
 	fast        fast
+	later       []later // the same at prices that are announced
 	blocked     []string
 	median      bill
 	due         *big.Rat // USD a month that the decision compares: of the median cost what does not stay due in any case
@@ -127,7 +128,7 @@ func undecided(why string) Verdict {
 func candidates(in Input, d demand) []*costed {
 	options := map[string]Option{}
 	for _, o := range in.Options {
-		options[o.Name] = o
+		options[o.Name] = o.at(in.Forecast.Origin)
 	}
 	var all []*costed
 	seen := map[string]bool{}
@@ -143,6 +144,7 @@ func candidates(in Input, d demand) []*costed {
 		c := &costed{plan: newPlan(o, options, in.Constraints, d)}
 		if c.problem == "" {
 			c.fast = newFast(c.plan)
+			c.later = announced(o, options, in, d)
 		}
 		c.blocked = blocked(in, o, options)
 		c.warnUnknownLatency(in, options)
@@ -246,6 +248,7 @@ func (c *costed) summary(in Input, d demand, now *costed) model.OptionCost {
 		o.SavingUSDPerMonth = savings(d, now, c)
 	}
 	c.describeFleet(&o, d)
+	o.PriceChanges = c.priceChanges(d)
 	if c.crossover != nil {
 		o.Crossover = c.describeCrossover(in, d)
 		if c.crossover.Cut {

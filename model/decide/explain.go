@@ -38,7 +38,7 @@ type explanation struct {
 func (e explanation) decision(options []model.OptionCost) model.Decision {
 	d := model.Decision{
 		Option: e.choice.Recommended, Reason: e.choice.Reason, Best: e.choice.Best, Because: e.because(),
-		WouldChange: slices.Insert(e.wouldChange(), 0, e.afterCommitment()...), Commitment: e.commitment(), Constraints: e.constraintPrices(),
+		WouldChange: slices.Insert(e.wouldChange(), 0, slices.Concat(e.afterCommitment(), e.repriced())...), Commitment: e.commitment(), Constraints: e.constraintPrices(),
 	}
 	d.WouldChange = append(d.WouldChange, e.lifted(d.Constraints)...)
 	switch {

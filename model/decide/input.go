@@ -67,7 +67,8 @@ type Option struct {
 	TokenRatioIn, TokenRatioOut *big.Rat // tokens of this option's model per token measured, nil means 1 (section 2.3)
 	MigrationCost               *big.Rat // USD to move there, once; nil means 0
 
-	Committed *Commitment // what stays due of it until a date; nil means nothing
+	Committed *Commitment   // what stays due of it until a date; nil means nothing
+	Announced []PriceChange // changes of its prices that are known; none when empty
 
 	Prices   []model.PriceSource // origin of every price and throughput above
 	Warnings []model.Warning     // what is doubtful about them

@@ -45,7 +45,7 @@ func evaluated(in Input, name string) (*evaluation, error) {
 	d.prefixHit = enginePrefixHit(in, d)
 	options := map[string]Option{}
 	for _, o := range in.Options {
-		options[o.Name] = o
+		options[o.Name] = o.at(in.Forecast.Origin)
 	}
 	e := &evaluation{demand: d, constraints: in.Constraints}
 	o := options[name]

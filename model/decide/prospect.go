@@ -10,11 +10,12 @@ import (
 
 // future is the months ahead on every quantile path, and what the current option costs in them (cost model, section 8).
 type future struct {
-	months  [][]float64 // tokens a month of each path
-	sunk    []float64   // share of each month in which what is committed stays due
-	now     [][]float64 // USD of the current option; NaN where it cannot serve
-	growth  float64     // by which a month discounts: 1 + r
-	wait    int         // months
+	spans   [][2]time.Time // from and to of each month
+	months  [][]float64    // tokens a month of each path
+	sunk    []float64      // share of each month in which what is committed stays due
+	now     [][]float64    // USD of the current option; NaN where it cannot serve
+	growth  float64        // by which a month discounts: 1 + r
+	wait    int            // months
 	current *costed
 }
 
@@ -23,6 +24,7 @@ type future struct {
 func newFuture(in Input, now *costed, s *sunkCost) *future {
 	f := &future{current: now, wait: in.Policy.WaitMonths, growth: math.Pow(1+float(orZero(in.Policy.DiscountRate)), 1.0/monthsAYear)}
 	add := func(p model.Projection, from, to time.Time) {
+		f.spans = append(f.spans, [2]time.Time{from, to})
 		f.months = append(f.months, perMonth(p))
 		f.sunk = append(f.sunk, s.share(from, to))
 	}
@@ -56,14 +58,14 @@ func perMonth(p model.Projection) []float64 {
 	return paths
 }
 
-// costs returns what c costs in every month on every path, without what stays due in any case.
+// costs returns what c costs in every month on every path at the prices that are valid in it, without what stays due in any case.
 func (f *future) costs(c *costed) [][]float64 {
 	all := make([][]float64, len(f.months))
 	paths := make([]float64, len(f.months)*len(f.months[0]))
 	for t, month := range f.months {
 		all[t], paths = paths[:len(month):len(month)], paths[len(month):]
 		for j, volume := range month {
-			all[t][j] = c.fast.due(volume, f.sunk[t])
+			all[t][j] = c.over(f.spans[t][0], f.spans[t][1], volume, f.sunk[t])
 		}
 	}
 	return all
@@ -126,6 +128,9 @@ func (f *future) prospect(saved [][]float64, migration float64) *model.Prospect 
 		p.NPVAfterWaitUSD += model.USD(max(0, later) / paths)
 	}
 	p.ValueOfWaitingUSD = p.NPVAfterWaitUSD - max(0, p.NPVUSD)
+	if math.Abs(float64(p.ValueOfWaitingUSD)) <= snap*float64(p.NPVAfterWaitUSD) { // what rounding left is no reason to wait
+		p.ValueOfWaitingUSD = 0
+	}
 	p.Advice = advice(p.NPVUSD > 0, p.ValueOfWaitingUSD > 0)
 	median := len(saved[0]) / 2
 	p.CumulativeUSD, p.PaidBackAfter = paidBack(saved, median, migration)

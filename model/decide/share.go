@@ -246,6 +246,9 @@ func because(f model.SharedFleet, pays int) string {
 // listed names the first of names and how many more there are.
 func listed(names []string) string {
 	const most = 4
+	if len(names) == 1 {
+		return names[0]
+	}
 	if len(names) <= most {
 		return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
 	}

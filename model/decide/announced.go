@@ -1,0 +1,168 @@
+package decide
+
+import (
+	"fmt"
+	"maps"
+	"math/big"
+	"slices"
+	"time"
+
+	"tipline/model"
+	"tipline/model/cost"
+)
+
+// A PriceChange is a change of an option's prices that is known before it comes: a price has a day on which it begins (cost model,
+// section 3). It holds until the next change and is counted from the prices of the option itself, not from those of the change before.
+type PriceChange struct {
+	From  time.Time
+	Times *big.Rat     // by which every price per token, request or hour is multiplied; nil means 1
+	API   *cost.Prices // of an API: the prices from then on, instead of Times; nil means none of its own
+}
+
+// at returns o with the prices that are valid at t.
+func (o Option) at(t time.Time) Option {
+	var valid *PriceChange
+	for i, c := range o.Announced {
+		if !c.From.After(t) && (valid == nil || !c.From.Before(valid.From)) {
+			valid = &o.Announced[i]
+		}
+	}
+	if valid == nil {
+		return o
+	}
+	if o.API != nil {
+		o.API = valid.prices(o.API)
+	}
+	if o.Capacity != nil && o.Capacity.BlockCostPerHour != nil {
+		c := *o.Capacity
+		c.BlockCostPerHour = new(big.Rat).Mul(c.BlockCostPerHour, orOne(valid.Times))
+		o.Capacity = &c
+	}
+	return o
+}
+
+// prices returns what c makes of base. Discount, commitment and monthly fee are agreed upon and stay.
+func (c *PriceChange) prices(base *cost.Prices) *cost.Prices {
+	p := *base
+	if c.API != nil {
+		p = *c.API
+		p.Discount, p.MinimumCommit, p.FixedMonthly = base.Discount, base.MinimumCommit, base.FixedMonthly
+		return &p
+	}
+	for _, price := range []**big.Rat{
+		&p.Input, &p.Output, &p.CacheRead, &p.CacheWrite, &p.CacheWrite1h, &p.BatchInput, &p.BatchOutput, &p.RequestFee,
+	} {
+		if *price != nil {
+			*price = new(big.Rat).Mul(*price, orOne(c.Times))
+		}
+	}
+	if p.Long != nil {
+		p.Long = c.prices(p.Long)
+	}
+	return &p
+}
+
+// later is a plan at the prices that are valid from a date on.
+type later struct {
+	from time.Time
+	plan *plan
+	fast fast
+}
+
+// announced returns the plans of o after every change of its prices, or of those of its base and its overflow, that comes after t and
+// within the months that are looked at.
+func announced(o Option, options map[string]Option, in Input, d demand) []later {
+	t := in.Forecast.Origin
+	var dates []time.Time
+	for _, part := range []Option{o, options[o.Base], options[o.Overflow]} {
+		for _, c := range part.Announced {
+			if c.From.After(t) && c.From.Before(t.AddDate(0, monthsAhead+1, 0)) {
+				dates = append(dates, c.From)
+			}
+		}
+	}
+	slices.SortFunc(dates, time.Time.Compare)
+	var plans []later
+	for _, from := range slices.CompactFunc(dates, time.Time.Equal) {
+		then := maps.Clone(options)
+		for name, part := range then {
+			then[name] = part.at(from)
+		}
+		p := newPlan(o.at(from), then, in.Constraints, d)
+		if p.problem != "" {
+			continue // what it costs now is the best that is known
+		}
+		plans = append(plans, later{from: from, plan: p, fast: newFast(p)})
+	}
+	return plans
+}
+
+// over returns what c costs in a month of volume tokens that reaches over [from, to), each part of it at the prices that are valid
+// in it, less the share of what stays due in any case.
+func (c *costed) over(from, to time.Time, volume, sunk float64) float64 {
+	if len(c.later) == 0 {
+		return c.fast.due(volume, sunk)
+	}
+	usd, done := 0.0, from
+	valid := c.fast
+	for _, l := range c.later {
+		if until := minTime(l.from, to); until.After(done) {
+			usd += valid.due(volume, sunk) * float64(until.Sub(done)) / float64(to.Sub(from))
+			done = until
+		}
+		valid = l.fast
+	}
+	if to.After(done) {
+		usd += valid.due(volume, sunk) * float64(to.Sub(done)) / float64(to.Sub(from))
+	}
+	return usd
+}
+
+func minTime(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// priceChanges says what c costs at the median volume after each change of its prices.
+func (c *costed) priceChanges(d demand) []model.DatedCost {
+	var costs []model.DatedCost
+	for _, l := range c.later {
+		if bill := l.plan.at(d.median); bill.usd != nil {
+			costs = append(costs, model.DatedCost{From: l.from.Format(time.DateOnly), USDPerMonth: usd(bill.usd)})
+		}
+	}
+	return costs
+}
+
+// repriced says for every announced change of a price whether another option is then the cheapest.
+func (e explanation) repriced() []string {
+	if e.best == nil {
+		return nil
+	}
+	byDate := map[time.Time][]string{}
+	for _, c := range e.all {
+		for _, l := range c.later {
+			byDate[l.from] = append(byDate[l.from], c.option.Name)
+		}
+	}
+	volume, before := float(e.demand.median), e.best
+	var sentences []string
+	for _, date := range slices.SortedFunc(maps.Keys(byDate), time.Time.Compare) {
+		cheapest := before
+		least := cheapest.over(date, date.AddDate(0, 0, 1), volume, e.sunk.share(date, date.AddDate(0, 0, 1)))
+		for _, c := range e.all {
+			usd := c.over(date, date.AddDate(0, 0, 1), volume, e.sunk.share(date, date.AddDate(0, 0, 1)))
+			if len(c.blocked) == 0 && c.due != nil && usd < least*(1-snap) {
+				cheapest, least = c, usd
+			}
+		}
+		if cheapest != before {
+			sentences = append(sentences, fmt.Sprintf("the prices of %s from %s on: at the volume of today %s is then the cheapest, at %s a month",
+				listed(byDate[date]), date.Format(time.DateOnly), cheapest.option.Name, model.FormatUSD(model.USD(least))))
+		}
+		before = cheapest
+	}
+	return sentences
+}
