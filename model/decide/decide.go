@@ -54,13 +54,13 @@ func Decide(in Input) Verdict {
 			c.crossover, c.against = &x, api.option.Name
 		}
 	}
-	e := explanation{in: in, demand: d, all: all, now: now, api: api, sunk: sink(now, in.Options, in.Forecast.Origin)}
+	e := explanation{in: &in, demand: d, all: all, now: now, api: api, sunk: sink(now, in.Options, in.Forecast.Origin)}
 	if e.sunk != nil {
 		e.after = e.choose(nil)
 	}
 	e.choice = e.choose(e.sunk)
 	e.best = find(all, e.choice.Best)
-	v := Verdict{found: &e}
+	v := Verdict{in: &in, tenants: e.tenants()}
 	for _, c := range all {
 		o := c.summary(in, d, now)
 		if c.crossover != nil {
@@ -84,7 +84,7 @@ func (e explanation) choose(s *sunkCost) Choice {
 	for _, c := range e.all {
 		c.bear(s)
 	}
-	ahead := newFuture(e.in, e.now, s)
+	ahead := newFuture(*e.in, e.now, s)
 	priced := make([]Priced, len(e.all))
 	for i, c := range e.all {
 		migration := orZero(c.option.MigrationCost)

@@ -24,7 +24,7 @@ const (
 
 // explanation turns a choice into a decision with its reasons in words.
 type explanation struct {
-	in     Input
+	in     *Input
 	demand demand
 	all    []*costed
 	now    *costed

@@ -49,7 +49,7 @@ func TestPricesFlipTheAnswer(t *testing.T) {
 			if from == to {
 				to = find(all, "api")
 			}
-			e := explanation{in: in, demand: d, all: all, now: from, api: find(all, "api")}
+			e := explanation{in: &in, demand: d, all: all, now: from, api: find(all, "api")}
 			api, gpu := e.flips(find(all, "self"), from, to)
 			if api == nil || gpu == nil {
 				t.Fatalf("got prices %v and %v, want both", api, gpu)

@@ -122,13 +122,14 @@ type Verdict struct {
 	Crossover *model.Crossover   // of the option that the decision is about
 	Decision  model.Decision     // without its id, which the receipt gives
 
-	found *explanation // what Share builds on; nil when nothing could be compared
+	in      *Input   // nil when nothing could be compared
+	tenants []tenant // what Share builds on
 }
 
 // Input returns what v rests on, and false when nothing could be compared.
 func (v Verdict) Input() (Input, bool) {
-	if v.found == nil {
+	if v.in == nil {
 		return Input{}, false
 	}
-	return v.found.in, true
+	return *v.in, true
 }

@@ -16,13 +16,13 @@ type future struct {
 	now     [][]float64    // USD of the current option; NaN where it cannot serve
 	growth  float64        // by which a month discounts: 1 + r
 	wait    int            // months
-	current *costed
+	scratch [][]float64    // see saved
 }
 
 // newFuture returns the next twelve calendar months, or as many as the forecast has, each brought to cost.DefaultHours. A forecast
 // without any stands still at the next 30 days.
 func newFuture(in Input, now *costed, s *sunkCost) *future {
-	f := &future{current: now, wait: in.Policy.WaitMonths, growth: math.Pow(1+float(orZero(in.Policy.DiscountRate)), 1.0/monthsAYear)}
+	f := &future{wait: in.Policy.WaitMonths, growth: math.Pow(1+float(orZero(in.Policy.DiscountRate)), 1.0/monthsAYear)}
 	add := func(p model.Projection, from, to time.Time) {
 		f.spans = append(f.spans, [2]time.Time{from, to})
 		f.months = append(f.months, perMonth(p))
@@ -38,7 +38,8 @@ func newFuture(in Input, now *costed, s *sunkCost) *future {
 		from := in.Forecast.Origin.AddDate(0, len(f.months), 0)
 		add(in.Forecast.Next[model.Next30d], from, from.AddDate(0, 1, 0))
 	}
-	f.now = f.costs(now)
+	f.now, f.scratch = f.table(), f.table()
+	f.costs(f.now, now)
 	return f
 }
 
@@ -58,28 +59,34 @@ func perMonth(p model.Projection) []float64 {
 	return paths
 }
 
-// costs returns what c costs in every month on every path at the prices that are valid in it, without what stays due in any case.
-func (f *future) costs(c *costed) [][]float64 {
-	all := make([][]float64, len(f.months))
-	paths := make([]float64, len(f.months)*len(f.months[0]))
+// costs writes what c costs in every month on every path, at the prices that are valid in it and without what stays due in any case.
+func (f *future) costs(all [][]float64, c *costed) {
 	for t, month := range f.months {
-		all[t], paths = paths[:len(month):len(month)], paths[len(month):]
 		for j, volume := range month {
 			all[t][j] = c.over(f.spans[t][0], f.spans[t][1], volume, f.sunk[t])
 		}
 	}
+}
+
+// table returns room for a number for every month and path.
+func (f *future) table() [][]float64 {
+	all := make([][]float64, len(f.months))
+	cells := make([]float64, len(f.months)*len(f.months[0]))
+	for t, month := range f.months {
+		all[t], cells = cells[:len(month):len(month)], cells[len(month):]
+	}
 	return all
 }
 
-// saved returns what alt saves in every month on every path.
+// saved returns what alt saves in every month on every path. The table is valid until the next call.
 func (f *future) saved(alt *costed) [][]float64 {
-	saved := f.costs(alt)
-	for t, month := range saved {
+	f.costs(f.scratch, alt)
+	for t, month := range f.scratch {
 		for j := range month {
 			month[j] = f.now[t][j] - month[j]
 		}
 	}
-	return saved
+	return f.scratch
 }
 
 // probability returns the share of the paths on which more is saved over the months than a move costs. Months that either cannot

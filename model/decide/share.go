@@ -18,15 +18,34 @@ const hoursOfWeek = 168
 // tenant is a workload as a fleet that it may share sees it. The load is in replicas, so that workloads whose requests take a replica
 // differently long can be added up.
 type tenant struct {
+	key       string // the same for those that may share replicas
 	workload  string
-	fleet     *costed
-	peak      float64              // replicas that its own peak takes
-	load      [hoursOfWeek]float64 // replicas that each hour of the week takes; the highest of them is peak
-	variable  float64              // USD a month that really vary with its volume
-	alone     float64              // USD a month of the best option without sharing
-	now       float64              // USD a month of the current option; NaN when that is not known
-	migration float64              // USD to move there, once
-	fleetPays bool                 // alone it is best served by replicas of its own, in part or in whole
+	option    string
+	hosting   model.Hosting
+	fleet     *cost.Fleet
+	peak      float64               // replicas that its own peak takes
+	profile   *[hoursOfWeek]float64 // how its load spreads over a week; nil for work that can wait, which fills the hours evenly
+	variable  float64               // USD a month that really vary with its volume
+	alone     float64               // USD a month of the best option without sharing
+	now       float64               // USD a month of the current option; NaN when that is not known
+	migration float64               // USD to move there, once
+	fleetPays bool                  // alone it is best served by replicas of its own, in part or in whole
+}
+
+// addTo adds the replicas that t takes in every hour of the week to load. A workload's own peak is above that of its average week: the
+// ratio of the two is kept in every hour.
+func (t tenant) addTo(load *[hoursOfWeek]float64) {
+	highest := 0.0
+	if t.profile != nil {
+		highest = slices.Max(t.profile[:])
+	}
+	for h := range load {
+		share := 1.0
+		if highest > 0 {
+			share = t.profile[h] / highest
+		}
+		load[h] += t.peak * share
+	}
 }
 
 // pooled is a fleet with the tenants it serves best.
@@ -48,13 +67,8 @@ type pooled struct {
 func Share(verdicts []Verdict) []model.SharedFleet {
 	groups := map[string][]tenant{}
 	for _, v := range verdicts {
-		if v.found == nil {
-			continue
-		}
-		for _, c := range v.found.all {
-			if t, key, ok := v.found.tenant(c); ok {
-				groups[key] = append(groups[key], t)
-			}
+		for _, t := range v.tenants {
+			groups[t.key] = append(groups[t.key], t)
 		}
 	}
 	fleets := []model.SharedFleet{}
@@ -89,36 +103,37 @@ func mostSaving(groups map[string][]tenant) (best *pooled) {
 	return best
 }
 
-// tenant returns the workload as a tenant of c, with a key that it shares with those that c may serve on the same replicas. It is
-// false when c is no fleet, is not allowed, or when the workload's best option has no cost.
-func (e *explanation) tenant(c *costed) (t tenant, key string, ok bool) {
-	runsAllMonth := c.option.Hosting != model.Hybrid && c.fleet != nil
-	if !runsAllMonth || c.problem != "" || len(c.blocked) > 0 || e.best == nil {
-		return tenant{}, "", false
+// tenants returns the workload as a tenant of every fleet that it may use; none when its best option has no cost. How far a replica
+// may be loaded is what tells one class of latency from another.
+func (e *explanation) tenants() []tenant {
+	if e.best == nil {
+		return nil
 	}
-	volume := float(e.demand.median)
-	t = tenant{
-		workload: e.in.Workload, fleet: c, peak: volume / float(c.fleet.PerReplica), variable: volume * float(c.fleet.Variable) / 1e6,
-		alone: float(e.best.due), now: math.NaN(), fleetPays: e.best.option.Hosting != model.API,
-	}
-	if e.now.due != nil {
-		t.now = float(e.now.due)
-	}
-	if c != e.now {
-		t.migration = float(orZero(c.option.MigrationCost))
-	}
-	profile := e.in.Forecast.HourOfWeek
-	highest := slices.Max(profile[:])
-	for h, share := range profile {
-		t.load[h] = t.peak
-		if highest > 0 && !e.in.Constraints.Batch { // what can wait fills the hours evenly
-			t.load[h] *= share / highest
+	volume, class := float(e.demand.median), targetUtilization(e.in.Constraints).RatString()
+	var tenants []tenant
+	for _, c := range e.all {
+		runsAllMonth := c.option.Hosting != model.Hybrid && c.fleet != nil
+		if !runsAllMonth || c.problem != "" || len(c.blocked) > 0 {
+			continue
 		}
+		t := tenant{
+			key:      strings.Join([]string{c.option.Name, e.weights(c), strings.Join(e.regions(c), ","), class}, "\x00"),
+			workload: e.in.Workload, option: c.option.Name, hosting: c.option.Hosting, fleet: c.fleet,
+			peak: volume / float(c.fleet.PerReplica), variable: volume * float(c.fleet.Variable) / 1e6,
+			alone: float(e.best.due), now: math.NaN(), fleetPays: e.best.option.Hosting != model.API,
+		}
+		if e.now.due != nil {
+			t.now = float(e.now.due)
+		}
+		if c != e.now {
+			t.migration = float(orZero(c.option.MigrationCost))
+		}
+		if !e.in.Constraints.Batch {
+			t.profile = &e.in.Forecast.HourOfWeek
+		}
+		tenants = append(tenants, t)
 	}
-	// A workload's own peak is above that of its average week: the ratio of the two is kept in every hour. How far a replica may be
-	// loaded is what tells one class of latency from another.
-	utilization := targetUtilization(e.in.Constraints)
-	return t, strings.Join([]string{c.option.Name, e.weights(c), strings.Join(e.regions(c), ","), utilization.RatString()}, "\x00"), true
+	return tenants
 }
 
 // weights names the weights that c would have to hold for the workload.
@@ -159,12 +174,10 @@ func pool(group []tenant) *pooled {
 	var load [hoursOfWeek]float64
 	var alone, variable float64
 	for i, t := range sorted {
-		for h := range load {
-			load[h] += t.load[h]
-		}
+		t.addTo(&load)
 		alone, variable = alone+t.alone, variable+t.variable
-		p, feasible := sized(t.fleet.fleet, load)
-		p.usd = p.capacity + float(t.fleet.fleet.Fixed) + variable
+		p, feasible := sized(t.fleet, load)
+		p.usd = p.capacity + float(t.fleet.Fixed) + variable
 		p.saving = alone - p.usd
 		if i > 0 && feasible && p.saving > 0 && (best == nil || p.saving > best.saving) {
 			p.tenants = sorted[:i+1]
@@ -198,10 +211,10 @@ func sized(f *cost.Fleet, load [hoursOfWeek]float64) (p pooled, feasible bool) {
 
 // report says what p is and what it saves.
 func (p *pooled) report() model.SharedFleet {
-	c := p.tenants[0].fleet
+	first := p.tenants[0]
 	f := model.SharedFleet{
-		Option: c.option.Name, Hosting: c.option.Hosting, Workloads: []string{}, Replicas: p.replicas, PeakReplicas: p.peak,
-		PeakHour: hourText(p.hour), CapacityUSDPerMonth: model.USD(p.capacity), OperationsUSDPerMonth: usd(c.fleet.Fixed),
+		Option: first.option, Hosting: first.hosting, Workloads: []string{}, Replicas: p.replicas, PeakReplicas: p.peak,
+		PeakHour: hourText(p.hour), CapacityUSDPerMonth: model.USD(p.capacity), OperationsUSDPerMonth: usd(first.fleet.Fixed),
 		USDPerMonth: model.USD(p.usd), SavingUSDPerMonth: model.USD(p.saving),
 	}
 	var now float64
