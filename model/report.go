@@ -139,6 +139,7 @@ type SharedFleet struct {
 	Option                string   `json:"option"`
 	Hosting               Hosting  `json:"kind"`
 	Workloads             []string `json:"workloads"`             // that share it
+	AlreadyThere          []string `json:"already_there"`         // those of them that run on it now: the verdict on each counts a fleet of its own
 	Replicas              int64    `json:"replicas"`              // spares included
 	PeakReplicas          float64  `json:"peak_replicas"`         // that the highest hour of all of them together takes
 	SumOfPeaksReplicas    float64  `json:"sum_of_peaks_replicas"` // that their own highest hours take, which need not coincide

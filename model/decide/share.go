@@ -29,6 +29,7 @@ type tenant struct {
 	alone     float64               // USD a month of the best option without sharing
 	now       float64               // USD a month of the current option; NaN when that is not known
 	migration float64               // USD to move there, once
+	there     bool                  // it is what serves the workload now
 	fleetPays bool                  // alone it is best served by replicas of its own, in part or in whole
 }
 
@@ -125,7 +126,7 @@ func (e *explanation) tenants() []tenant {
 		if e.now.due != nil {
 			t.now = float(e.now.due)
 		}
-		if c != e.now {
+		if t.there = c == e.now; !t.there {
 			t.migration = float(orZero(c.option.MigrationCost))
 		}
 		if !e.in.Constraints.Batch {
@@ -213,7 +214,7 @@ func sized(f *cost.Fleet, load [hoursOfWeek]float64) (p pooled, feasible bool) {
 func (p *pooled) report() model.SharedFleet {
 	first := p.tenants[0]
 	f := model.SharedFleet{
-		Option: first.option, Hosting: first.hosting, Workloads: []string{}, Replicas: p.replicas, PeakReplicas: p.peak,
+		Option: first.option, Hosting: first.hosting, Workloads: []string{}, AlreadyThere: []string{}, Replicas: p.replicas, PeakReplicas: p.peak,
 		PeakHour: hourText(p.hour), CapacityUSDPerMonth: model.USD(p.capacity), OperationsUSDPerMonth: usd(first.fleet.Fixed),
 		USDPerMonth: model.USD(p.usd), SavingUSDPerMonth: model.USD(p.saving),
 	}
@@ -229,8 +230,12 @@ func (p *pooled) report() model.SharedFleet {
 		if t.fleetPays {
 			pays++
 		}
+		if t.there {
+			f.AlreadyThere = append(f.AlreadyThere, t.workload)
+		}
 	}
 	slices.Sort(f.Workloads)
+	slices.Sort(f.AlreadyThere)
 	if !math.IsNaN(now) {
 		f.CurrentUSDPerMonth = new(model.USD(now))
 	}
@@ -251,9 +256,13 @@ func because(f model.SharedFleet, pays int) string {
 	if f.Replicas != 1 {
 		replicas = fmt.Sprintf("%d replicas", f.Replicas)
 	}
-	return fmt.Sprintf("%s may share %s: %s; together on %s they cost %s a month instead of %s, a saving of %s (their peaks add up to %.2f replicas, the highest hour together, %s, takes %.2f)",
+	there := ""
+	if n := len(f.AlreadyThere); n > 1 {
+		there = fmt.Sprintf("; %d of them run on it now, and the verdict on each counts a fleet of its own", n)
+	}
+	return fmt.Sprintf("%s may share %s: %s; together on %s they cost %s a month instead of %s, a saving of %s (their peaks add up to %.2f replicas, the highest hour together, %s, takes %.2f)%s",
 		listed(f.Workloads), f.Option, alone, replicas, model.FormatUSD(f.USDPerMonth), model.FormatUSD(f.AloneUSDPerMonth), model.FormatUSD(f.SavingUSDPerMonth),
-		f.SumOfPeaksReplicas, f.PeakHour, f.PeakReplicas)
+		f.SumOfPeaksReplicas, f.PeakHour, f.PeakReplicas, there)
 }
 
 // listed names the first of names and how many more there are.

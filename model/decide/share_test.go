@@ -71,6 +71,17 @@ func TestNineShareWhatNonePaysForAlone(t *testing.T) {
 			t.Errorf("because: got %q, want it to say %q", f.Because, want)
 		}
 	}
+	if len(f.AlreadyThere) != 0 || strings.Contains(f.Because, "run on it now") {
+		t.Errorf("got %+v, want none of them there", f)
+	}
+	inputs[3].Current, inputs[5].Current = "self", "self"
+	f = Share(together(inputs...))[0]
+	if !slices.Equal(f.AlreadyThere, []string{"w3", "w5"}) || !strings.HasSuffix(f.Because, "; 2 of them run on it now, and the verdict on each counts a fleet of its own") {
+		t.Errorf("got %+v, want w3 and w5 there", f)
+	}
+	if math.Abs(float64(f.AloneUSDPerMonth-82_125)) > 0.01 || math.Abs(float64(*f.CurrentUSDPerMonth)-(7*9125+2*21_037.8)) > 0.01 {
+		t.Errorf("got %v alone and %v now, want the API alone and two fleets now", f.AloneUSDPerMonth, *f.CurrentUSDPerMonth)
+	}
 	// Five by day and four by night: the days peak highest, with a third of the nights' peak below them.
 	for i := range 4 {
 		inputs[i].Forecast = weekly(inputs[i].Forecast, night12)

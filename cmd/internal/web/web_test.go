@@ -296,3 +296,14 @@ func TestSlowClientIsDropped(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestPageShowsSharedFleets holds that what workloads may share is on the page, and that their names cannot turn it around.
+func TestPageShowsSharedFleets(t *testing.T) {
+	t.Parallel()
+	report := sample()
+	report.SharedFleets = []model.SharedFleet{{Because: "support and " + hostile + " may share a fleet"}}
+	page := ask(t, options(report), "GET", "/", "").Body.String()
+	if !strings.Contains(page, "shared fleet: <bdi>support and &lt;script&gt;") || strings.Contains(page, "<script") {
+		t.Error("the shared fleet is not on the page, or not escaped")
+	}
+}
