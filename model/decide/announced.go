@@ -125,6 +125,42 @@ func minTime(a, b time.Time) time.Time {
 	return a
 }
 
+// crossesByPrice brings the dates of out forward to the day on which announced prices make c cheaper than api, where it is not yet and
+// where the volume would not before: a price can cross a threshold without any change in volume.
+func (c *costed) crossesByPrice(in Input, api *costed, out *model.Crossover) {
+	if out.State == model.StateInside || out.State == model.StateAbove {
+		return
+	}
+	changes := slices.Concat(c.later, api.later)
+	slices.SortStableFunc(changes, func(a, b later) int { return a.from.Compare(b.from) })
+	first := func(p float64) (time.Time, bool) {
+		for _, l := range changes {
+			for _, m := range in.Forecast.Months {
+				if l.from.Before(m.From) || !l.from.Before(m.To) {
+					continue
+				}
+				volume := float64(m.Total.At(p)) * float(cost.DefaultHours) / m.To.Sub(m.From).Hours()
+				if next := l.from.AddDate(0, 0, 1); c.over(l.from, next, volume, 0) < api.over(l.from, next, volume, 0) {
+					return l.from, true
+				}
+			}
+		}
+		return time.Time{}, false
+	}
+	sooner := func(known string, at time.Time) string {
+		if date := at.Format(time.DateOnly); known == "" || date < known {
+			return date
+		}
+		return known
+	}
+	if at, crosses := first(0.50); crosses {
+		out.CrossesOn = sooner(out.CrossesOn, at)
+	}
+	if at, crosses := first(0.90); crosses {
+		out.ActBy = sooner(out.ActBy, at.Add(-in.Policy.LeadTime))
+	}
+}
+
 // priceChanges says what c costs at the median volume after each change of its prices.
 func (c *costed) priceChanges(d demand) []model.DatedCost {
 	var costs []model.DatedCost

@@ -87,6 +87,41 @@ func TestAnnouncedPriceChangesTheAnswer(t *testing.T) {
 	}
 }
 
+// TestAnnouncedPriceCrosses holds that the day on which a price makes a fleet cheaper is the day of the crossover, and that the date to
+// act by is a migration's length before it, unless growth crosses sooner.
+func TestAnnouncedPriceCrosses(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name             string
+		announced        []PriceChange
+		fleet            []PriceChange
+		growth           float64
+		crosses, actedBy string
+	}{
+		{"the API becomes dearer", []PriceChange{{From: day("2027-03-01"), Times: rat("2")}}, nil, 0, "2027-03-01", "2026-12-01"},
+		{"GPUs become cheaper", nil, []PriceChange{{From: day("2027-04-10"), Times: rat("0.2")}}, 0, "2027-04-10", "2027-01-10"},
+		{"the second change does it", []PriceChange{{From: day("2027-02-01"), Times: rat("1.1")}, {From: day("2027-06-01"), Times: rat("2")}}, nil, 0, "2027-06-01", "2027-03-03"},
+		{"not enough", []PriceChange{{From: day("2027-03-01"), Times: rat("1.1")}}, nil, 0, "", ""},
+		{"nothing is announced", nil, nil, 0, "", ""},
+		{"growth is sooner", []PriceChange{{From: day("2027-09-01"), Times: rat("2")}}, nil, 0.6, "2027-02-", "2026-11-"},
+	} {
+		in := steadily("0.9")
+		if tc.growth > 0 {
+			in.Forecast = projection(2e10, tc.growth, 0)
+		}
+		in.Options[0].Announced, in.Options[1].Announced = tc.announced, tc.fleet
+		x := Decide(in).Crossover
+		if !strings.HasPrefix(x.CrossesOn, tc.crosses) || !strings.HasPrefix(x.ActBy, tc.actedBy) || (x.CrossesOn == "") != (tc.crosses == "") {
+			t.Errorf("%s: crosses on %q, act by %q, want %q and %q", tc.name, x.CrossesOn, x.ActBy, tc.crosses, tc.actedBy)
+		}
+	}
+	in := steadily("3")
+	in.Options[0].Announced = []PriceChange{{From: day("2027-03-01"), Times: rat("2")}}
+	if x := Decide(in).Crossover; x.CrossesOn != "" || x.ActBy != "" {
+		t.Errorf("a fleet that is cheaper already crosses on %q, act by %q", x.CrossesOn, x.ActBy)
+	}
+}
+
 // TestAnnouncedLaws holds, for options of every kind, that a change which has come is the same as prices that always were so, that one
 // beyond the horizon changes nothing, and that one by nothing changes no answer.
 func TestAnnouncedLaws(t *testing.T) {

@@ -64,6 +64,7 @@ func Decide(in Input) Verdict {
 	for _, c := range all {
 		o := c.summary(in, d, now)
 		if c.crossover != nil {
+			c.crossesByPrice(in, api, o.Crossover)
 			o.Warnings = append(o.Warnings, c.sensitivity(o.Crossover, api)...)
 		}
 		o.ExclusionUSDPerMonth = e.exclusionPrice(c)
