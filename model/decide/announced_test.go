@@ -39,15 +39,18 @@ func TestMonthsUseThePricesValidInThem(t *testing.T) {
 		{"none", nil, 12 * (3*tokens - fleet)},
 		{"twice as much from February on", []PriceChange{{From: day("2027-02-01"), Times: rat("2")}}, 2*(3*tokens-fleet) + 10*(6*tokens-fleet)},
 		{
-			"half of December", []PriceChange{{From: day("2026-12-16").Add(12 * time.Hour), Times: rat("2")}},
+			"half of December",
+			[]PriceChange{{From: day("2026-12-16").Add(12 * time.Hour), Times: rat("2")}},
 			0.5*(3*tokens-fleet) + 11.5*(6*tokens-fleet),
 		},
 		{
-			"each counted from today's", []PriceChange{{From: day("2027-03-01"), Times: rat("3")}, {From: day("2027-01-01"), Times: rat("2")}},
+			"each counted from today's",
+			[]PriceChange{{From: day("2027-03-01"), Times: rat("3")}, {From: day("2027-01-01"), Times: rat("2")}},
 			(3*tokens - fleet) + 2*(6*tokens-fleet) + 9*(9*tokens-fleet),
 		},
 		{
-			"other prices", []PriceChange{{From: day("2027-01-01"), API: &cost.Prices{Input: rat("1"), Output: rat("5")}}},
+			"other prices",
+			[]PriceChange{{From: day("2027-01-01"), API: &cost.Prices{Input: rat("1"), Output: rat("5")}}},
 			(3*tokens - fleet) + 11*(2*tokens-fleet),
 		},
 		{"in the past", []PriceChange{{From: day("2026-10-01"), Times: rat("2")}}, 12 * (6*tokens - fleet)},

@@ -260,9 +260,10 @@ func because(f model.SharedFleet, pays int) string {
 	if n := len(f.AlreadyThere); n > 1 {
 		there = fmt.Sprintf("; %d of them run on it now, and the verdict on each counts a fleet of its own", n)
 	}
-	return fmt.Sprintf("%s may share %s: %s; together on %s they cost %s a month instead of %s, a saving of %s (their peaks add up to %.2f replicas, the highest hour together, %s, takes %.2f)%s",
-		listed(f.Workloads), f.Option, alone, replicas, model.FormatUSD(f.USDPerMonth), model.FormatUSD(f.AloneUSDPerMonth), model.FormatUSD(f.SavingUSDPerMonth),
-		f.SumOfPeaksReplicas, f.PeakHour, f.PeakReplicas, there)
+	return fmt.Sprintf("%s may share %s: %s; together on %s they cost %s a month instead of %s, a saving of %s "+
+		"(their peaks add up to %.2f replicas, the highest hour together, %s, takes %.2f)%s",
+		listed(f.Workloads), f.Option, alone, replicas, model.FormatUSD(f.USDPerMonth), model.FormatUSD(f.AloneUSDPerMonth),
+		model.FormatUSD(f.SavingUSDPerMonth), f.SumOfPeaksReplicas, f.PeakHour, f.PeakReplicas, there)
 }
 
 // listed names the first of names and how many more there are.

@@ -224,18 +224,19 @@ func byHand(inputs []Input, option string, members []int) (usd float64, replicas
 	if option == "managed" {
 		capacity, overhead = inputs[members[0]].Options[1].Capacity, 1.15
 	}
-	for h := range 168 {
-		sum := 0.0
-		for _, i := range members {
-			in := inputs[i]
-			tokens := math.Round(float64(in.Forecast.Next[1].Total.At(0.5)) * 730 / 720)
-			peak, ratio := math.Round(in.Forecast.Load.PeakFactor()*1e4)/1e4, in.Forecast.HourOfWeek[h]/slices.Max(in.Forecast.HourOfWeek[:])
+	var replicasOf [168]float64
+	for _, i := range members {
+		in := inputs[i]
+		tokens := math.Round(float64(in.Forecast.Next[1].Total.At(0.5)) * 730 / 720)
+		peak, top := math.Round(in.Forecast.Load.PeakFactor()*1e4)/1e4, slices.Max(in.Forecast.HourOfWeek[:])
+		for h, share := range in.Forecast.HourOfWeek {
+			ratio := share / top
 			if in.Constraints.Batch {
 				peak, ratio = 1, 1
 			}
-			sum += tokens / 730 * peak * ratio / (30_276_000 * 0.6)
+			replicasOf[h] += tokens / 730 * peak * ratio / (30_276_000 * 0.6)
+			highest = max(highest, replicasOf[h])
 		}
-		highest = max(highest, sum)
 	}
 	replicas = int64(math.Ceil(highest-1e-9)) + 1
 	usd = float64(replicas)*7.98*730*overhead + float(capacity.FixedMonthly)
