@@ -188,7 +188,6 @@ func TestUnknownModelHasNoCost(t *testing.T) {
 func TestWhatIsDoubtfulAboutPricesIsSaid(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct{ name, option, want string }{
-		{"long context", "{name: x, kind: api, model: openai/gpt-5.4}", "LONG_CONTEXT_UNKNOWN"},
 		{"a GPU is not a model", "{name: x, kind: api, model: lambda/h100-80gb/8x/on-demand}", "UNPRICED_MODEL"},
 		{
 			"instance type not in the book",

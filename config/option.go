@@ -75,19 +75,14 @@ func (r *reader) committed(raw rawOption) *decide.Commitment {
 		return nil
 	}
 	amount := r.number(c.USDPerMonth, demand{"dollars per month, more than 0", positive})
-	if !c.Until.given() {
-		r.missing(c.At, "until", ", want the last day on which it is due, such as 2027-06-30")
-		return nil
-	}
-	last, err := time.Parse(time.DateOnly, c.Until.text())
-	if err != nil {
-		r.wrong(c.Until.place, "got %s, want a date such as 2027-06-30", quote(c.Until.text()))
+	until, ok := r.lastDay(c.At, c.Until, "on which it is due")
+	if !ok {
 		return nil
 	}
 	if raw.Kind.text() == string(model.API) && !c.USDPerMonth.given() && !raw.MinimumCommit.given() {
 		r.missing(c.At, "usd_per_month", ", want dollars per month, because the option has no minimum_commit_usd_per_month")
 	}
-	return &decide.Commitment{Until: last.AddDate(0, 0, 1), USDPerMonth: amount}
+	return &decide.Commitment{Until: until, USDPerMonth: amount}
 }
 
 // announced reads the changes of an option's prices that are known before they come.
@@ -214,15 +209,48 @@ func (r *reader) api(o *decide.Option, raw rawOption, book Book) {
 		return
 	}
 	discount := r.number(raw.Discount, demand{"a share of the price, 0 or more and less than 1, such as 0.1 for 10 %", belowOne})
+	uplift := r.number(raw.Uplift, demand{"a share on top of the prices of tokens, 0 or more, such as 0.1 for 10 %", notNegative})
+	o.Credits = r.credits(raw.Credits)
 	commit := r.number(raw.MinimumCommit, demand{"dollars per month, 0 or more", notNegative})
 	fixed := r.number(raw.FixedMonthly, demand{"dollars per month, 0 or more", notNegative})
 	if o.API != nil {
 		t.origin = model.PriceSource{Source: here}
 		o.API.Discount = t.add("discount", discount, "share")
+		o.API.Uplift = t.add("uplift", uplift, "share")
 		o.API.MinimumCommit = t.add("minimum_commit", commit, "USD/month")
 		o.API.FixedMonthly = t.add("fixed", fixed, "USD/month")
 	}
 	o.Prices = t.rows
+}
+
+// credits reads the free credits of an API.
+func (r *reader) credits(raw *rawCredit) *decide.Credits {
+	if raw == nil {
+		return nil
+	}
+	if !raw.USDPerMonth.given() {
+		r.missing(raw.At, "usd_per_month", ", want dollars per month")
+	}
+	amount := r.number(raw.USDPerMonth, demand{"dollars per month, more than 0", positive})
+	until, ok := r.lastDay(raw.At, raw.Until, "on which they count")
+	if amount == nil || !ok {
+		return nil
+	}
+	return &decide.Credits{Until: until, USDPerMonth: amount}
+}
+
+// lastDay reads the last day of something that ends and returns the first instant after it. The key is required.
+func (r *reader) lastDay(at place, s scalar, what string) (time.Time, bool) {
+	if !s.given() {
+		r.missing(at, "until", ", want the last day "+what+", such as 2027-06-30")
+		return time.Time{}, false
+	}
+	last, err := time.Parse(time.DateOnly, s.text())
+	if err != nil {
+		r.wrong(s.place, "got %s, want a date such as 2027-06-30", quote(s.text()))
+		return time.Time{}, false
+	}
+	return last.AddDate(0, 0, 1), true
 }
 
 // book looks the prices of an API up. A model that the book does not have has no cost, which a warning says.
@@ -235,13 +263,11 @@ func (t *tariff) book(o *decide.Option, book Book) *cost.Prices {
 	}
 	p := new(cost.Prices)
 	for _, row := range rows {
-		field, threshold, long := strings.Cut(row.Field, "_over_")
+		field, _, long := strings.Cut(row.Field, "_over_")
 		target := p
 		if long {
 			if p.Long == nil {
 				p.Long = new(cost.Prices)
-				text := fmt.Sprintf("requests with a prompt above %s tokens cost more; their share is not measured and is taken as 0", threshold)
-				o.Warnings = append(o.Warnings, model.Warning{Code: "LONG_CONTEXT_UNKNOWN", Text: text})
 			}
 			target = p.Long
 		}

@@ -53,6 +53,26 @@ func TestEndpoint(t *testing.T) {
 	}
 }
 
+// TestTariffTerms holds what beside its prices an API option says, and what a workload says of its requests.
+func TestTariffTerms(t *testing.T) {
+	t.Parallel()
+	c := parse(t, `sources: [{name: gateway, prometheus: {url: "http://p:9090"}, pack: litellm, hosting: api}]
+options: [{name: api, kind: api, model: openai/gpt-5-mini, uplift: 0.1, credits: {usd_per_month: 500, until: 2027-03-31}}]
+workloads:
+  - {match: {team_alias: a}, constraints: {batch_share: 0.5}}
+defaults: {current: api, constraints: {data_sensitivity: internal, ops_capacity: none, batch_share: 0.3, long_prompt_share: 0.1}}
+`)
+	o := option(t, c, "api")
+	if o.API.Uplift.Cmp(rat("0.1")) != 0 || o.Credits == nil || o.Credits.USDPerMonth.Cmp(rat("500")) != 0 ||
+		!o.Credits.Until.Equal(time.Date(2027, 4, 1, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("got an uplift of %v and %+v, want a tenth, and 500 USD up to the end of March", o.API.Uplift, o.Credits)
+	}
+	own, shared := c.Workloads[0].Constraints, c.Defaults.Constraints
+	if own.BatchShare.Cmp(rat("0.5")) != 0 || own.LongShare.Cmp(rat("0.1")) != 0 || shared.BatchShare.Cmp(rat("0.3")) != 0 {
+		t.Errorf("got %v and %v of the workload, %v of the others, want 0.5, 0.1 and 0.3", own.BatchShare, own.LongShare, shared.BatchShare)
+	}
+}
+
 // TestAutoscale holds that a price of what is reserved is that of a block, and what an autoscaler waits for without a word about it.
 func TestAutoscale(t *testing.T) {
 	t.Parallel()

@@ -121,6 +121,8 @@ type rawOption struct {
 	Discount      scalar     `yaml:"discount" kinds:"api"`
 	MinimumCommit scalar     `yaml:"minimum_commit_usd_per_month" kinds:"api"`
 	FixedMonthly  scalar     `yaml:"fixed_usd_per_month" kinds:"api"`
+	Uplift        scalar     `yaml:"uplift" kinds:"api"`
+	Credits       *rawCredit `yaml:"credits" kinds:"api"`
 
 	GPU               *rawGPU        `yaml:"gpu" kinds:"self-hosted"`
 	Instance          *rawInstance   `yaml:"instance" kinds:"cloud-managed"`
@@ -149,6 +151,12 @@ type rawOption struct {
 	MigrationUSD         scalar         `yaml:"migration_usd"`
 	Committed            *rawCommitted  `yaml:"committed" kinds:"api self-hosted cloud-managed"`
 	Announced            []rawAnnounced `yaml:"announced_prices" kinds:"api self-hosted cloud-managed"`
+}
+
+type rawCredit struct {
+	At          place  `yaml:"-"`
+	Until       scalar `yaml:"until"`
+	USDPerMonth scalar `yaml:"usd_per_month"`
 }
 
 type rawCommitted struct {
@@ -326,6 +334,8 @@ type rawConstraints struct {
 	Model           scalar   `yaml:"model"`
 	FineTuned       scalar   `yaml:"fine_tuned"`
 	Batch           scalar   `yaml:"batch"`
+	BatchShare      scalar   `yaml:"batch_share"`
+	LongShare       scalar   `yaml:"long_prompt_share"`
 }
 
 type rawWorkloadNotify struct {

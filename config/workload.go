@@ -114,6 +114,8 @@ func (r *reader) constraints(w rawWorkload, shared rawConstraints, decided bool)
 		{&own.Model, &shared.Model},
 		{&own.FineTuned, &shared.FineTuned},
 		{&own.Batch, &shared.Batch},
+		{&own.BatchShare, &shared.BatchShare},
+		{&own.LongShare, &shared.LongShare},
 	} {
 		if !pair.own.given() {
 			*pair.own = *pair.other
@@ -139,6 +141,11 @@ func (r *reader) constraints(w rawWorkload, shared rawConstraints, decided bool)
 		Model:       r.word(own.Model),
 		FineTuned:   r.boolean(own.FineTuned),
 		Batch:       r.boolean(own.Batch),
+		BatchShare:  r.number(own.BatchShare, demand{"the share of the tokens that can wait, 0 to 1", share}),
+		LongShare:   r.number(own.LongShare, demand{"the share of the tokens in requests above the long-context threshold, 0 to 1", share}),
+	}
+	if c.Batch && w.Constraints.BatchShare.given() {
+		r.wrong(w.Constraints.BatchShare.place, "all of batch work can wait, want one of batch and batch_share")
 	}
 	if c.Batch && w.Constraints.TTFTLimit.given() {
 		r.wrong(w.Constraints.TTFTLimit.place, "batch work has no latency limit, want one of batch and ttft_limit")

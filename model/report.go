@@ -83,7 +83,8 @@ type OptionCost struct {
 	Infeasible                string          `json:"infeasible,omitempty"`
 	Replicas                  *int64          `json:"replicas,omitempty"` // at the median volume, spares included
 	OwnShareRatio             *Fraction       `json:"own_share_ratio,omitempty"`
-	Sizes                     []FleetSize     `json:"sizes,omitempty"` // of a hybrid: one block of replicas less, the best number, one more
+	CreditsUSDPerMonth        *USD            `json:"credits_usd_per_month,omitempty"` // free credits that the median cost does not count, because they end
+	Sizes                     []FleetSize     `json:"sizes,omitempty"`                 // of a hybrid: one block of replicas less, the best number, one more
 	BreakevenUtilizationRatio *Fraction       `json:"breakeven_utilization_ratio,omitempty"`
 	UnitCostFloorUSDPerMTok   *USDPerMTok     `json:"unit_cost_floor_usd_per_mtok,omitempty"`
 	EconomicUtilizationRatio  *Fraction       `json:"economic_utilization_ratio,omitempty"` // tokens served over tokens that its fleet could serve

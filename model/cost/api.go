@@ -20,6 +20,17 @@ type Usage struct {
 	Long     bool                       // prompts above the long-context threshold, which pay the higher rate on all their tokens
 }
 
+// tier names what sets the price of u apart.
+func (u Usage) tier() string {
+	switch {
+	case u.Long:
+		return " (long prompts)"
+	case u.Batch:
+		return " (batch)"
+	}
+	return ""
+}
+
 // Bill is what an API charges for a month.
 type Bill struct {
 	Cost      *big.Rat // USD
@@ -59,6 +70,7 @@ func (p Prices) Validate() error {
 	check("batch_input", p.BatchInput, nil)
 	check("batch_output", p.BatchOutput, nil)
 	check("request_fee", p.RequestFee, nil)
+	check("uplift", p.Uplift, nil)
 	check("discount", p.Discount, one)
 	check("minimum_commit", p.MinimumCommit, nil)
 	check("fixed_monthly", p.FixedMonthly, nil)
@@ -85,6 +97,7 @@ func (p Prices) Monthly(usage []Usage) (Bill, error) {
 	}
 	bill := Bill{Cost: new(big.Rat), Tokens: new(big.Rat)}
 	kept := sub(one, or(p.Discount, zero))
+	charged := mul(kept, add(one, or(p.Uplift, zero)))
 	var requests big.Rat
 	for _, u := range usage {
 		for _, class := range model.Classes {
@@ -103,7 +116,7 @@ func (p Prices) Monthly(usage []Usage) (Bill, error) {
 				bill.Fallbacks = append(bill.Fallbacks, fallback)
 			}
 			bill.Tokens.Add(bill.Tokens, tokens)
-			bill.add(class.String()+" tokens", quo(mul(tokens, price), million), kept,
+			bill.add(class.String()+" tokens"+u.tier(), quo(mul(tokens, price), million), charged,
 				fmt.Sprintf("%s × %s USD/Mtok", model.FormatTokens(model.Tokens(float(tokens))), Decimal(price)))
 		}
 		requests.Add(&requests, or(u.Requests, zero))

@@ -12,6 +12,7 @@ type Prices struct {
 	CacheWrite, CacheWrite1h *big.Rat // USD per million tokens; nil falls back to Input
 	BatchInput, BatchOutput  *big.Rat // USD per million tokens; nil falls back to Input and Output
 	RequestFee               *big.Rat // USD per request; nil means none
+	Uplift                   *big.Rat // share on top of the prices of tokens, for a region or a service tier; nil means none
 	Discount                 *big.Rat // share taken off usage, 0 to 1; nil means none
 	MinimumCommit            *big.Rat // USD per month due whether used or not; nil means none
 	FixedMonthly             *big.Rat // USD per month on top; nil means none

@@ -250,6 +250,7 @@ func (c *costed) summary(in Input, d demand, now *costed) model.OptionCost {
 	}
 	c.describeFleet(&o, d)
 	o.PriceChanges = c.priceChanges(d)
+	c.describeCredits(&o, in)
 	if c.crossover != nil {
 		o.Crossover = c.describeCrossover(in, d)
 		if c.crossover.Cut {
@@ -308,6 +309,18 @@ func (c *costed) sizes(d demand) []model.FleetSize {
 		}
 	}
 	return sizes
+}
+
+// describeCredits says which free credits the cost of c does not count.
+func (c *costed) describeCredits(o *model.OptionCost, in Input) {
+	credits := c.option.Credits
+	if credits == nil || c.median.usd == nil || !in.Forecast.Origin.Before(credits.Until) {
+		return
+	}
+	o.CreditsUSDPerMonth = new(usd(lesser(credits.USDPerMonth, c.median.usd)))
+	o.Warnings = append(o.Warnings, model.Warning{Code: "FREE_CREDITS", Text: fmt.Sprintf(
+		"free credits take %s a month off the bill of %s until %s; they end, so they are not counted",
+		model.FormatUSD(*o.CreditsUSDPerMonth), o.Option, credits.Until.AddDate(0, 0, -1).Format(time.DateOnly))})
 }
 
 // savings returns what alt saves against now: the median exactly, the outer quantiles from the equally likely paths.

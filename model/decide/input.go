@@ -39,6 +39,8 @@ type Constraints struct {
 	Model       string        // the model that must be served; empty means any accepted one
 	FineTuned   bool          // the weights are the company's own
 	Batch       bool          // deferrable work: no latency need, no spare replica
+	BatchShare  *big.Rat      // share of the tokens that may go through a batch tier; nil means none, or all with Batch
+	LongShare   *big.Rat      // share of the tokens that are of requests with a prompt above the long-context threshold; nil means unknown
 }
 
 // Option is one way to serve a workload, with what it costs and what it can do.
@@ -69,9 +71,17 @@ type Option struct {
 
 	Committed *Commitment   // what stays due of it until a date; nil means nothing
 	Announced []PriceChange // changes of its prices that are known; none when empty
+	Credits   *Credits      // what the provider gives for a while; nil means nothing
 
 	Prices   []model.PriceSource // origin of every price and throughput above
 	Warnings []model.Warning     // what is doubtful about them
+}
+
+// Credits are free credits of an API. They end, so no cost and no decision counts them: they are reported apart (cost model,
+// section 15).
+type Credits struct {
+	Until       time.Time // the first instant without them
+	USDPerMonth *big.Rat
 }
 
 // Autoscale is how a fleet follows its load hour by hour (cost model, sections 4.6 and 4.7). It scales to zero when its

@@ -103,7 +103,7 @@ func (e *evaluation) take(f factor, other *evaluation) {
 		d.mix = mixed(d.mix, o.mix)
 		d.prefixHit = o.prefixHit
 	case priceFactor:
-		d.deferrable = o.deferrable
+		d.batchShare, d.longShare = o.batchShare, o.longShare
 	case stepFactor:
 		e.overhang = other.overhang
 	case throughputFactor:
@@ -190,7 +190,7 @@ func (e *evaluation) same(f factor, other *evaluation) bool {
 		}
 		return equal(d.prefixHit, o.prefixHit)
 	case priceFactor:
-		if d.deferrable != o.deferrable {
+		if !equal(d.batchShare, o.batchShare) || !equal(d.longShare, o.longShare) {
 			return false
 		}
 	case stepFactor:

@@ -32,7 +32,8 @@ type demand struct {
 	prefixHit  *big.Rat                   // share of the input that the engines found in their prefix cache; nil when no engine was measured
 	load       model.LoadCurve
 	shape      *cost.Load // load made exact; nil until a hybrid needs it
-	deferrable bool       // may go through a batch tier
+	batchShare *big.Rat   // of the tokens, that may go through a batch tier
+	longShare  *big.Rat   // of the tokens, that are of requests with a long prompt; nil means unknown
 }
 
 // newDemand returns the demand of f, and false when f does not say how many tokens of which class are to come.
@@ -42,7 +43,10 @@ func newDemand(f model.Forecast, c Constraints) (demand, bool) {
 	}
 	next := f.Next[model.Next30d]
 	month := float(cost.DefaultHours) / hours30d
-	d := demand{load: f.Load, deferrable: c.Batch}
+	d := demand{load: f.Load, batchShare: orZero(c.BatchShare), longShare: c.LongShare}
+	if c.Batch {
+		d.batchShare = orOne(nil)
+	}
 	for _, tokens := range next.Total.Paths() {
 		d.paths = append(d.paths, float64(tokens)*month)
 	}
@@ -104,18 +108,40 @@ func exactMix(mix [model.NumClasses]model.Fraction) (exact [model.NumClasses]*bi
 
 // usage returns volume tokens at the mix of d, with the requests they come in, as prices charges them.
 func (d demand) usage(volume, ratioIn, ratioOut *big.Rat, prices *cost.Prices) []cost.Usage {
-	u := cost.Usage{Batch: d.deferrable && (prices.BatchInput != nil || prices.BatchOutput != nil)}
-	for _, c := range model.Classes {
-		ratio := ratioIn
-		if c == model.Output {
-			ratio = ratioOut
+	batch, long := new(big.Rat), new(big.Rat)
+	if prices.BatchInput != nil || prices.BatchOutput != nil {
+		batch = d.batchShare
+	}
+	if prices.Long != nil {
+		long = orZero(d.longShare)
+	}
+	rest := func(share *big.Rat) *big.Rat { return new(big.Rat).Sub(orOne(nil), share) }
+	var blocks []cost.Usage
+	for _, block := range []struct {
+		batch, long bool
+		share       *big.Rat
+	}{
+		{false, false, new(big.Rat).Mul(rest(batch), rest(long))},
+		{true, false, new(big.Rat).Mul(batch, rest(long))},
+		{false, true, long}, // a long prompt has one price, sent through a batch tier or not
+	} {
+		if block.share.Sign() == 0 {
+			continue
 		}
-		u.Tokens[c] = new(big.Rat).Mul(new(big.Rat).Mul(volume, d.mix[c]), ratio)
+		u := cost.Usage{Batch: block.batch, Long: block.long}
+		for _, c := range model.Classes {
+			ratio := ratioIn
+			if c == model.Output {
+				ratio = ratioOut
+			}
+			u.Tokens[c] = new(big.Rat).Mul(new(big.Rat).Mul(volume, d.mix[c]), new(big.Rat).Mul(ratio, block.share))
+		}
+		blocks = append(blocks, u)
 	}
 	if d.perRequest != nil {
-		u.Requests = new(big.Rat).Quo(volume, d.perRequest)
+		blocks[0].Requests = new(big.Rat).Quo(volume, d.perRequest) // what a request costs does not depend on its block
 	}
-	return []cost.Usage{u}
+	return blocks
 }
 
 // plan is one option made ready to be priced at any volume of one workload. An API has prices, a fleet that runs all month has
@@ -194,10 +220,11 @@ func (p *plan) useAPI(o Option) (err error) {
 		return fmt.Errorf("the requests are not known, and %s charges for each", o.Name)
 	}
 	usage := p.demand.usage(big.NewRat(1_000_000, 1), orOne(o.TokenRatioIn), orOne(o.TokenRatioOut), o.API)
-	if usage[0].Batch {
-		p.warn("BATCH_PRICES", "the batch prices of %s are used, because the work is deferrable", o.Name)
+	if slices.ContainsFunc(usage, func(u cost.Usage) bool { return u.Batch }) {
+		p.warn("BATCH_PRICES", "the batch prices of %s are used for the %s of the tokens that are deferrable",
+			o.Name, model.FormatPercent(fraction(p.demand.batchShare)))
 	}
-	if o.API.Long != nil {
+	if o.API.Long != nil && p.demand.longShare == nil {
 		p.warn("LONG_CONTEXT_UNKNOWN", "%s charges more for long prompts, and how many of them are long is not known: none is assumed", o.Name)
 	}
 	if p.linear, err = o.API.Linear(usage); err != nil {
