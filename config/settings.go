@@ -45,7 +45,7 @@ func (r *reader) policy(raw rawPolicy) decide.Policy {
 		MaxPaybackMonths: r.numberOr(raw.MaxPaybackMonths, demand{"months, more than 0", positive}, defaultMaxPaybackMonths),
 		LeadTime:         r.duration(raw.LeadTime, defaultLeadTime, true),
 		DiscountRate:     r.numberOr(raw.DiscountRate, demand{"a share a year, 0 or more and less than 1, such as 0.08 for 8 %", belowOne}, defaultDiscountRate),
-		WaitMonths:       int(r.whole(raw.WaitMonths, "months", 1, defaultWaitMonths)),
+		WaitMonths:       int(r.whole(raw.WaitMonths, "months", 0, defaultWaitMonths)),
 		MinHistory:       r.duration(raw.MinHistory, defaultMinHistory, true),
 	}
 }

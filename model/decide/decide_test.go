@@ -322,7 +322,7 @@ func TestDecideNeverChoosesWhatIsBlocked(t *testing.T) {
 	}
 	for _, reason := range []string{
 		model.ReasonNoFeasibleOption, model.ReasonCurrentInfeasible, model.ReasonAlreadyBest, model.ReasonUncertain, model.ReasonPaybackTooLong,
-		model.ReasonWait, model.ReasonSwitch, model.ReasonUnknown,
+		model.ReasonSwitch, model.ReasonUnknown,
 	} {
 		if seen[reason] == 0 {
 			t.Errorf("none of the decisions is %s: %v", reason, seen)

@@ -110,7 +110,7 @@ type Policy struct {
 	MaxPaybackMonths *big.Rat
 	LeadTime         time.Duration // how long a migration takes
 	DiscountRate     *big.Rat      // a year, by which later savings count less; nil means 0
-	WaitMonths       int           // the wait that is weighed against moving now
+	WaitMonths       int           // the wait that is weighed against moving now; 0 means that none is
 	MinHistory       time.Duration // measured hours below which nothing is decided
 }
 

@@ -112,9 +112,6 @@ func (f *future) prospect(saved [][]float64, migration float64) *model.Prospect 
 	paths := float64(len(saved[0]))
 	for j := range saved[0] {
 		now, later, factor := -migration, 0.0, 1.0
-		if f.wait == 0 {
-			later = -migration
-		}
 		for t := range saved {
 			factor *= f.growth
 			present := saved[t][j] / factor
@@ -133,6 +130,9 @@ func (f *future) prospect(saved [][]float64, migration float64) *model.Prospect 
 		p.RegretStayUSD += model.USD(max(0, now) / paths)
 		p.RegretSwitchUSD += model.USD(max(0, -now) / paths)
 		p.NPVAfterWaitUSD += model.USD(max(0, later) / paths)
+	}
+	if f.wait == 0 { // waiting is not weighed
+		p.NPVAfterWaitUSD = max(0, p.NPVUSD)
 	}
 	p.ValueOfWaitingUSD = p.NPVAfterWaitUSD - max(0, p.NPVUSD)
 	if math.Abs(float64(p.ValueOfWaitingUSD)) <= snap*float64(p.NPVAfterWaitUSD) { // what rounding left is no reason to wait

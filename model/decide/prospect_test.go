@@ -1,9 +1,12 @@
 package decide
 
 import (
+	"fmt"
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"slices"
+	"strings"
 	"testing"
 
 	"tipline/model"
@@ -29,7 +32,7 @@ func TestProspectAgreesWithWeigh(t *testing.T) {
 				saved[i][j] = float(scenarios[j].Savings[i])
 			}
 		}
-		migration, rate, wait := dollars(r, 0, 50_000), big.NewRat(r.Int64N(100), 10_000), r.IntN(14)
+		migration, rate, wait := dollars(r, 0, 50_000), big.NewRat(r.Int64N(100), 10_000), 1+r.IntN(13)
 		f := future{growth: 1 + float(rate), wait: wait}
 		got, want := f.prospect(saved, float(migration)), Weigh(scenarios, migration, wait, rate)
 		for _, pair := range []struct {
@@ -72,6 +75,10 @@ func TestWaitingIsWorthSomething(t *testing.T) {
 	if p.NPVUSD != 0 || p.ValueOfWaitingUSD != 18_000 || p.Advice != model.AdviceWait || p.RegretSwitchUSD != 31_500 || p.RegretStayUSD != 31_500 {
 		t.Errorf("got %+v, want a move worth nothing and a wait worth 18,000", p)
 	}
+	f.wait = 0
+	if p := f.prospect(saved, 44_000); p.ValueOfWaitingUSD != 0 || p.NPVAfterWaitUSD != p.NPVUSD || p.Advice != model.AdviceSwitchNow {
+		t.Errorf("no wait to weigh: got %+v, want a move now that is worth something", p)
+	}
 	saved[7][1] = math.NaN()
 	if p := f.prospect(saved, 45_000); p != nil {
 		t.Errorf("a month that cannot be served: got %+v, want nothing", p)
@@ -106,5 +113,36 @@ func TestProspectOfASteadySaving(t *testing.T) {
 	}
 	if p.RegretSwitchUSD != 0 || !near(float64(p.RegretStayUSD), npv) || p.Advice != model.AdviceSwitchNow || p.Months != 12 || p.UpfrontUSD != 100_000 {
 		t.Errorf("got %+v, want no regret of moving now", p)
+	}
+}
+
+// TestDecideWaits holds that a move which pays in most courses of the volume waits where the others lose more than is forgone until
+// it is known which of them comes, and is made where nothing is to be gained by waiting.
+func TestDecideWaits(t *testing.T) {
+	t.Parallel()
+	options := slices.DeleteFunc(four("3"), func(o Option) bool { return o.Name != "api" && o.Name != "self" })
+	options[1].MigrationCost = rat("90000")
+	in := input(projection(1.15e10, 0, 0.7), options)
+	in.Policy.MinProbability, in.Policy.WaitMonths = rat("0.3"), 3
+	v := Decide(in)
+	d, p := v.Decision, v.Options[1].Prospect
+	if d.Recommendation != model.Stay || d.Reason != model.ReasonWait || d.Option != "api" || d.Best != "self" {
+		t.Fatalf("got %+v with %+v, want to wait", d, p)
+	}
+	if p.ValueOfWaitingUSD <= 0 || p.Advice != model.AdviceWait || d.Prospect == nil || *d.Prospect != *p {
+		t.Errorf("got %+v, want a wait that is worth something", p)
+	}
+	want := fmt.Sprintf("moving now is worth %s over the next 12 months, and deciding in 3 months, knowing more, %s",
+		model.FormatUSD(p.NPVUSD), model.FormatUSD(p.NPVAfterWaitUSD))
+	if !strings.Contains(d.Because, want) {
+		t.Errorf("because: got %q, want it to say %q", d.Because, want)
+	}
+	in.Policy.WaitMonths = 0
+	if d := Decide(in).Decision; d.Reason != model.ReasonSwitch {
+		t.Errorf("no wait to weigh: got %+v, want a move", d)
+	}
+	in.Policy.WaitMonths, in.Forecast = 3, projection(1.2e10, 0, 0.01)
+	if d := Decide(in).Decision; d.Reason != model.ReasonSwitch {
+		t.Errorf("a volume that is certain: got %+v, want a move", d)
 	}
 }
