@@ -1,6 +1,7 @@
 package cost
 
 import (
+	"math"
 	"math/big"
 	"slices"
 )
@@ -109,24 +110,118 @@ type Winner struct {
 
 // Envelope returns which of the curves is cheapest at every volume in (0, limit] (cost model, section 7.4). On equal cost
 // the earlier curve wins.
+//
+// Arithmetic is exact wherever two curves are near each other. Elsewhere floating point tells them apart, which is what makes a
+// hundred thousand steps a matter of a second.
 func Envelope(curves []Curve, limit *big.Rat) []Winner {
-	var cuts []*big.Rat
-	for _, c := range curves {
-		for _, s := range c {
-			cuts = append(cuts, s.From, s.To)
+	sweeps := make([]sweep, len(curves))
+	end := newCut(limit)
+	cuts := []cut{end}
+	for i, c := range curves {
+		sweeps[i].curve = make([]rough, len(c))
+		for j, s := range c {
+			r := rough{from: newCut(s.From), to: newCut(s.To), alpha: float(s.Alpha), beta: float(s.Beta)}
+			sweeps[i].curve[j] = r
+			cuts = append(cuts, r.from, r.to)
 		}
 	}
-	cuts = ascending(append(cuts, limit), limit)
+	cuts = slices.DeleteFunc(cuts, func(c cut) bool { return c.exact.Sign() <= 0 || c.compare(end) > 0 })
+	slices.SortFunc(cuts, cut.compare)
+	cuts = slices.CompactFunc(cuts, func(a, b cut) bool { return a.compare(b) == 0 })
 	var winners []Winner
-	from := zero
+	from := cut{exact: zero}
 	for _, to := range cuts {
-		pieces := ascending(append(crossings(curves, from, to), to), to)
-		for _, end := range pieces {
-			winners = extend(winners, Winner{From: from, To: end, Index: cheapest(curves, from, end)})
-			from = end
+		for i := range sweeps {
+			sweeps[i].advance(to)
 		}
+		if index, clear := clearWinner(sweeps, from, to); clear {
+			winners = extend(winners, Winner{From: from.exact, To: to.exact, Index: index})
+			from = to
+			continue
+		}
+		start := from.exact
+		for _, piece := range ascending(append(crossings(curves, start, to.exact), to.exact), to.exact) {
+			winners = extend(winners, Winner{From: start, To: piece, Index: cheapest(curves, start, piece)})
+			start = piece
+		}
+		from = to
 	}
 	return winners
+}
+
+// near is the relative distance within which two floats do not tell two exact numbers apart. It is far above the error of the
+// few operations that they come from.
+const near = 1e-9
+
+// A cut is a volume at which a curve may bend.
+type cut struct {
+	exact *big.Rat
+	rough float64
+}
+
+func newCut(v *big.Rat) cut { return cut{exact: v, rough: float(v)} }
+
+func (c cut) compare(other cut) int {
+	if difference := c.rough - other.rough; math.Abs(difference) > near*(math.Abs(c.rough)+math.Abs(other.rough)) {
+		if difference < 0 {
+			return -1
+		}
+		return 1
+	}
+	if c.exact == other.exact {
+		return 0
+	}
+	return c.exact.Cmp(other.exact)
+}
+
+// rough is a Segment in floating point.
+type rough struct {
+	from, to    cut
+	alpha, beta float64
+}
+
+// A sweep goes through a curve from left to right.
+type sweep struct {
+	curve []rough
+	next  int // the first segment that ends at the volume reached or later
+}
+
+func (s *sweep) advance(to cut) {
+	for s.next < len(s.curve) && s.curve[s.next].to.compare(to) < 0 {
+		s.next++
+	}
+}
+
+// segment returns the segment that holds the volumes just below to, and false when there is none.
+func (s *sweep) segment(to cut) (rough, bool) {
+	if s.next == len(s.curve) || s.curve[s.next].from.compare(to) >= 0 {
+		return rough{}, false
+	}
+	return s.curve[s.next], true
+}
+
+// clearWinner returns the curve that is below every other one in all of (from, to], where each of them is straight or absent: -1 when
+// all are absent. It is false when two of them are too near at an end to tell.
+func clearWinner(sweeps []sweep, from, to cut) (index int, clear bool) {
+	index = -1
+	var left, right, size float64 // of index: its cost at from and to, and what that is added up from
+	for i := range sweeps {
+		s, ok := sweeps[i].segment(to)
+		if !ok {
+			continue
+		}
+		l, r := s.alpha+s.beta*from.rough, s.alpha+s.beta*to.rough
+		own := math.Abs(s.alpha) + math.Abs(s.beta)*to.rough
+		margin := near * (own + size)
+		switch {
+		case index < 0, l < left-margin && r < right-margin:
+			index, left, right, size = i, l, r, own
+		case l > left+margin && r > right+margin:
+		default:
+			return 0, false
+		}
+	}
+	return index, true
 }
 
 // ascending returns the positive values up to limit, sorted, each once.

@@ -59,7 +59,7 @@ func TestEnvelopeByHand(t *testing.T) {
 	t.Parallel()
 	r := newRandom(8)
 	limit := whole(60_000)
-	for range 150 {
+	for range 400 {
 		ways := make([]way, 1+r.IntN(4))
 		curves := make([]cost.Curve, len(ways))
 		for i := range ways {
@@ -111,6 +111,33 @@ func TestEnvelopeByHand(t *testing.T) {
 				t.Errorf("with a dominated option: piece %d: got %v, want %v", i, again[i], winners[i])
 			}
 		}
+	}
+}
+
+// BenchmarkEnvelope has ten options, eight of them fleets whose steps make 100,000 breakpoints.
+func BenchmarkEnvelope(b *testing.B) {
+	const limit = 1_000_000_000_000
+	r := newRandom(9)
+	curves := []cost.Curve{
+		cost.Linear{PerMTok: big.NewRat(3, 5), MinimumCommit: whole(5000)}.Curve(whole(limit)),
+		cost.Tiers{AllUnits: true, Bounds: []*big.Rat{whole(limit / 2)}, PerMTok: []*big.Rat{big.NewRat(4, 5), big.NewRat(1, 2)}}.Curve(whole(limit), nil, nil),
+	}
+	breakpoints := 0
+	for i := range int64(8) {
+		f, err := cost.Capacity{
+			TokensPerHour: whole(110_000 + 1013*i), BlockCostPerHour: quo(r.between(500, 700), whole(10_000)), TargetUtilization: big.NewRat(1, 1),
+			HoursPerMonth: whole(730), FixedMonthly: whole(1000 * i),
+		}.Fleet()
+		if err != nil {
+			b.Fatal(err)
+		}
+		curve := f.Curve(whole(limit))
+		curves, breakpoints = append(curves, curve), breakpoints+len(curve)
+	}
+	b.ReportMetric(float64(breakpoints), "breakpoints")
+	b.ReportAllocs()
+	for b.Loop() {
+		cost.Envelope(curves, whole(limit))
 	}
 }
 
