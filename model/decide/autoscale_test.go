@@ -223,3 +223,50 @@ func TestAutoscaleBesideTheRest(t *testing.T) {
 		t.Errorf("got %+v, want no fleet to be shared: pools are sized for a peak", got)
 	}
 }
+
+// TestAutoscaleAmongOthers decides over random volumes and limits with a fleet that follows its load among the options, the current one
+// included: parts sum to costs, a saving is the difference of two costs, and what has no cost is not moved to.
+func TestAutoscaleAmongOthers(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(48, 1))
+	moves := 0
+	for range 300 {
+		o := following()
+		least, quota := r.Int64N(2), 1+r.Int64N(200)
+		o.Capacity.MinReplicas, o.Capacity.SpareReplicas = &least, r.Int64N(2)
+		o.Capacity.MaxReplicas = oneOf(r, nil, &quota)
+		in := input(projection(oneOf(r, 1e7, 1e9, 1e11), 0.2*r.Float64()-0.1, r.Float64()), append(four(oneOf(r, "0.3", "3", "20")), o))
+		in.Constraints.TTFTLimit, in.Constraints.Batch = oneOf(r, 0, 500*time.Millisecond), r.IntN(3) == 0
+		in.Current = oneOf(r, "api", "self", "hybrid", "follows")
+		v := Decide(in)
+		costs := map[string]*model.Quantiles[model.USD]{}
+		for _, o := range v.Options {
+			checkParts(t, o)
+			costs[o.Option] = o.USDPerMonth
+		}
+		for _, o := range v.Options {
+			if s := o.SavingUSDPerMonth; s != nil && math.Abs(float64(s.P50-(costs[in.Current].P50-costs[o.Option].P50))) > 1e-6*float64(costs[in.Current].P50) {
+				t.Fatalf("%s saves %v, costs are %v and %v", o.Option, s.P50, costs[in.Current].P50, costs[o.Option].P50)
+			}
+		}
+		if d := v.Decision; d.Recommendation == model.Move && costs[d.Option] == nil {
+			t.Fatalf("moves to %s, which has no cost", d.Option)
+		} else if d.Option == "follows" && d.Recommendation == model.Move {
+			moves++
+		}
+	}
+	if moves == 0 {
+		t.Error("no decision is to move to the fleet that follows its load")
+	}
+}
+
+// BenchmarkDecideAutoscaled has a fleet that follows its load beside the four other kinds of option.
+func BenchmarkDecideAutoscaled(b *testing.B) {
+	o := following()
+	o.Capacity.SpareReplicas = 1
+	in := input(projection(2e10, 0.05, 0.3), append(four("3"), o))
+	b.ReportAllocs()
+	for b.Loop() {
+		Decide(in)
+	}
+}
