@@ -20,7 +20,7 @@ func (r *reader) fleet(o *decide.Option, raw rawOption, book Book) {
 		TargetUtilization: r.number(raw.TargetUtilization, demand{"a share of the capacity, more than 0 and at most 1", aboveZero}),
 		PeakFactor:        r.number(raw.PeakFactor, demand{"the peak hour over the mean hour, 1 or more", atLeastOne}),
 		VariablePerMTok:   r.number(raw.Variable, demand{"dollars per million tokens, 0 or more", notNegative}),
-		SpareReplicas:     r.whole(raw.SpareReplicas, "replicas", 0, defaultSpares),
+		SpareReplicas:     r.whole(raw.SpareReplicas, "replicas", 0, spares(raw)),
 	}
 	if raw.MinReplicas.given() {
 		least := r.whole(raw.MinReplicas, "replicas", 0, 1)
@@ -56,6 +56,14 @@ func (r *reader) fleet(o *decide.Option, raw rawOption, book Book) {
 	t.item, t.origin = o.Name, model.PriceSource{Source: here}
 	t.add("variable", c.VariablePerMTok, "USD/Mtok")
 	o.Capacity, o.Prices = c, t.rows
+}
+
+// spares returns how many spare replicas an option has that does not say: a provider that promises a throughput has its own.
+func spares(raw rawOption) int64 {
+	if raw.Throughput != nil && raw.Throughput.Provisioned != nil {
+		return 0
+	}
+	return defaultSpares
 }
 
 // endpoint reads the kind of a managed endpoint, which says who may use it (cost model, section 5).
@@ -259,13 +267,13 @@ func (r *reader) overhead(t *tariff, o *decide.Option, raw *rawInstance, book Bo
 // throughput resolves what one replica can do at maximum load.
 func (r *reader) throughput(t *tariff, o *decide.Option, c *cost.Capacity, raw *rawThroughput, book Book) {
 	given := 0
-	for _, is := range []bool{raw.TokensPerHour.given(), raw.Shapes != nil, raw.Book.given()} {
+	for _, is := range []bool{raw.TokensPerHour.given(), raw.Shapes != nil, raw.Book.given(), raw.Provisioned != nil} {
 		if is {
 			given++
 		}
 	}
 	if given != 1 {
-		r.wrong(raw.At, "want exactly one of tokens_per_hour, shapes and book, an item of the price book")
+		r.wrong(raw.At, "want exactly one of tokens_per_hour, shapes, provisioned and book, an item of the price book")
 		return
 	}
 	measured := r.tariff(o.Name, raw.Origin)
@@ -273,6 +281,8 @@ func (r *reader) throughput(t *tariff, o *decide.Option, c *cost.Capacity, raw *
 	case raw.TokensPerHour.given():
 		value := r.number(raw.TokensPerHour, demand{"input and output tokens per hour of one replica, more than 0", positive})
 		c.TokensPerHour = measured.add("throughput", value, "tokens/h per replica")
+	case raw.Provisioned != nil:
+		o.Provisioned = r.provisioned(measured, raw.Provisioned)
 	case raw.Book.given():
 		o.Throughput = r.bookShapes(measured, raw.Book, book)
 	default:
@@ -286,6 +296,22 @@ func (r *reader) throughput(t *tariff, o *decide.Option, c *cost.Capacity, raw *
 		}
 	}
 	t.rows = append(t.rows, measured.rows...)
+}
+
+// provisioned reads what a unit of provisioned throughput is rated at.
+func (r *reader) provisioned(t *tariff, raw *rawUnit) *decide.Provisioned {
+	if !raw.InputPerMinute.given() || !raw.OutputWeight.given() {
+		r.wrong(raw.At, "want input_tokens_per_minute of a unit, and output_weight, how many of them a token of output counts as")
+		return nil
+	}
+	rate := r.number(raw.InputPerMinute, demand{"input tokens per minute of a unit, more than 0", positive})
+	weight := r.number(raw.OutputWeight, demand{"input tokens that a token of output counts as, more than 0", positive})
+	if rate == nil || weight == nil {
+		return nil
+	}
+	return &decide.Provisioned{
+		InputPerMinute: t.add("throughput", rate, "input tokens/min per unit"), OutputWeight: t.add("output weight", weight, "input tokens"),
+	}
 }
 
 func (r *reader) shape(t *tariff, raw rawShape) *decide.Throughput {

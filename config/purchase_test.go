@@ -73,6 +73,17 @@ defaults: {current: api, constraints: {data_sensitivity: internal, ops_capacity:
 	}
 }
 
+// TestProvisioned holds that a unit of provisioned throughput is a replica that needs no spare.
+func TestProvisioned(t *testing.T) {
+	t.Parallel()
+	text := strings.NewReplacer("self-hosted", "cloud-managed", "gpu:", "instance:", "tokens_per_hour: 1000000",
+		"provisioned: {input_tokens_per_minute: 2500, output_weight: 4}").Replace(fleetConfig("{usd_per_hour: 2}", "{usd_per_month: 1}"))
+	o := option(t, parse(t, text), "fleet")
+	if p := o.Provisioned; p == nil || p.InputPerMinute.Cmp(rat("2500")) != 0 || p.OutputWeight.Cmp(rat("4")) != 0 || o.Capacity.SpareReplicas != 0 {
+		t.Errorf("got %+v and %d spares, want 2500 tokens a minute, a weight of 4 and none", p, o.Capacity.SpareReplicas)
+	}
+}
+
 // TestAutoscale holds that a price of what is reserved is that of a block, and what an autoscaler waits for without a word about it.
 func TestAutoscale(t *testing.T) {
 	t.Parallel()

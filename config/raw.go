@@ -271,7 +271,14 @@ type rawThroughput struct {
 	TokensPerHour scalar        `yaml:"tokens_per_hour"`
 	Shapes        []rawShape    `yaml:"shapes"`
 	Book          scalar        `yaml:"book"`
+	Provisioned   *rawUnit      `yaml:"provisioned"`
 	Origin        rawProvenance `yaml:"origin"`
+}
+
+type rawUnit struct {
+	At             place  `yaml:"-"`
+	InputPerMinute scalar `yaml:"input_tokens_per_minute"`
+	OutputWeight   scalar `yaml:"output_weight"`
 }
 
 type rawShape struct {

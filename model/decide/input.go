@@ -48,13 +48,14 @@ type Option struct {
 	Name    string
 	Hosting model.Hosting
 
-	API        *cost.Prices   // of an API
-	Capacity   *cost.Capacity // of a self-hosted or cloud-managed fleet; PeakFactor nil takes the workload's own
-	Throughput []Throughput   // measured shapes; when not empty they give Capacity.TokensPerHour by the workload's mix
-	Spot       *cost.Spot     // how often the capacity is taken away; nil when it never is
-	Autoscale  *Autoscale     // how the fleet follows its load; nil for one that runs all month, sized for the peak
-	Base       string         // of a hybrid: the option whose replicas carry the base load
-	Overflow   string         // of a hybrid: the API option that takes the rest
+	API         *cost.Prices   // of an API
+	Capacity    *cost.Capacity // of a self-hosted or cloud-managed fleet; PeakFactor nil takes the workload's own
+	Throughput  []Throughput   // measured shapes; when not empty they give Capacity.TokensPerHour by the workload's mix
+	Provisioned *Provisioned   // units of throughput that are bought instead of replicas; nil for replicas
+	Spot        *cost.Spot     // how often the capacity is taken away; nil when it never is
+	Autoscale   *Autoscale     // how the fleet follows its load; nil for one that runs all month, sized for the peak
+	Base        string         // of a hybrid: the option whose replicas carry the base load
+	Overflow    string         // of a hybrid: the API option that takes the rest
 
 	Regions              []string      // where it runs; empty means not declared, which fails a residency constraint
 	Models               []string      // the models it serves; empty means not declared and fits any
@@ -91,6 +92,13 @@ type Autoscale struct {
 	IdleTimeout     time.Duration // for which a replica that is not needed any more is still paid for
 	StartsPerDay    *big.Rat      // of all replicas together
 	ReservedPerHour *big.Rat      // USD of a block that is paid for in all hours of the month; nil when none can be reserved
+}
+
+// Provisioned is what a unit of provisioned throughput is rated at: tokens of input, to which the others are converted (cost model,
+// section 3). A unit takes the place of a replica.
+type Provisioned struct {
+	InputPerMinute *big.Rat // tokens of input a minute, or what is worth as many
+	OutputWeight   *big.Rat // tokens of input that a token of output is worth
 }
 
 // Throughput is a measured rate of one replica at maximum load for requests of one shape.

@@ -162,7 +162,7 @@ func taken(o Option, f factor, other Option) Option {
 	case mixFactor:
 		o.TokenRatioIn, o.TokenRatioOut = other.TokenRatioIn, other.TokenRatioOut
 	case throughputFactor:
-		o.Throughput, o.Spot = other.Throughput, other.Spot
+		o.Throughput, o.Spot, o.Provisioned = other.Throughput, other.Spot, other.Provisioned
 		reserved := o.Autoscale
 		if o.Autoscale = other.Autoscale; reserved != nil && other.Autoscale != nil {
 			o.Autoscale = other.Autoscale.reservedAt(reserved.ReservedPerHour)
@@ -230,7 +230,7 @@ func sameOption(a Option, f factor, b Option) bool {
 	case stepFactor:
 		return x.ReplicasPerBlock == y.ReplicasPerBlock && x.SpareReplicas == y.SpareReplicas && x.MinReplicas == y.MinReplicas && x.MaxReplicas == y.MaxReplicas
 	case throughputFactor:
-		return a.Spot == b.Spot && slices.Equal(a.Throughput, b.Throughput) && equal(x.TokensPerHour, y.TokensPerHour) &&
+		return a.Spot == b.Spot && a.Provisioned == b.Provisioned && slices.Equal(a.Throughput, b.Throughput) && equal(x.TokensPerHour, y.TokensPerHour) &&
 			equal(x.TargetUtilization, y.TargetUtilization) && equal(x.PeakFactor, y.PeakFactor) && a.Autoscale.sameStarts(b.Autoscale)
 	case operationsFactor:
 		return equal(x.FixedMonthly, y.FixedMonthly)

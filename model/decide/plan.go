@@ -257,6 +257,12 @@ func (p *plan) capacity(o Option, constraints Constraints) (c cost.Capacity, err
 	if len(o.Throughput) > 0 {
 		c.TokensPerHour = p.throughput(o)
 	}
+	if o.Provisioned != nil {
+		c.TokensPerHour = o.Provisioned.tokensPerHour(p.demand.mix)
+		if c.TargetUtilization == nil { // what is rated is promised within the latency of the service
+			c.TargetUtilization = orOne(nil)
+		}
+	}
 	if c.TokensPerHour == nil {
 		return c, fmt.Errorf("the throughput of %s is not known", o.Name)
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tipline/model"
+	"tipline/model/cost"
 )
 
 // TestTariffByHand prices 10B tokens a month of which a tenth are of long prompts and a quarter of the rest can wait, at 2 USD/Mtok, 1 in
@@ -20,14 +21,14 @@ func TestTariffByHand(t *testing.T) {
 	api.Long = &long
 	in.Constraints.BatchShare, in.Constraints.LongShare = rat("0.25"), rat("0.1")
 	in.Options[0].Credits = &Credits{Until: in.Forecast.Origin.AddDate(0, 1, 0), USDPerMonth: rat("500")}
-	cost := func() model.OptionCost { return Decide(in).Options[0] }
+	priced := func() model.OptionCost { return Decide(in).Options[0] }
 	codes := func(o model.OptionCost) (all []string) {
 		for _, w := range o.Warnings {
 			all = append(all, w.Code)
 		}
 		return all
 	}
-	o := cost()
+	o := priced()
 	if math.Abs(float64(o.USDPerMonth.P50)-17_380) > 0.01 {
 		t.Errorf("got %v USD, want 17,380", o.USDPerMonth.P50)
 	}
@@ -49,20 +50,50 @@ func TestTariffByHand(t *testing.T) {
 		t.Errorf("got credits %v beside the cost, want 500", o.CreditsUSDPerMonth)
 	}
 	in.Options[0].Credits = &Credits{Until: in.Forecast.Origin.Add(time.Hour), USDPerMonth: rat("1000000")}
-	if got := cost().CreditsUSDPerMonth; got == nil || math.Abs(float64(*got)-17_380) > 0.01 {
+	if got := priced().CreditsUSDPerMonth; got == nil || math.Abs(float64(*got)-17_380) > 0.01 {
 		t.Errorf("got credits %v, want no more than the bill", got)
 	}
 	in.Options[0].Credits.Until = in.Forecast.Origin
-	if got := cost().CreditsUSDPerMonth; got != nil {
+	if got := priced().CreditsUSDPerMonth; got != nil {
 		t.Errorf("got credits of %v after their end", *got)
 	}
 	in.Constraints.LongShare = nil
-	if got := codes(cost()); len(got) != 2 || got[1] != "LONG_CONTEXT_UNKNOWN" {
+	if got := codes(priced()); len(got) != 2 || got[1] != "LONG_CONTEXT_UNKNOWN" {
 		t.Errorf("got warnings %v, want the share of long prompts to be unknown", got)
 	}
 	in.Constraints.Batch = true // 1 USD/Mtok
-	if got := cost().USDPerMonth.P50; math.Abs(float64(got)-8_800) > 0.01 {
+	if got := priced().USDPerMonth.P50; math.Abs(float64(got)-8_800) > 0.01 {
 		t.Errorf("all of it deferrable: got %v USD, want 8,800", got)
+	}
+}
+
+// TestProvisionedByHand has units of 2,500 input tokens a minute at 1 USD an hour. At half input, a quarter read from a cache and a
+// quarter output, which counts fourfold, a unit serves 60 · 2,500 / (0.5 + 0.25·4) = 100,000 tokens an hour or 73M a month: 100 of
+// them serve 7.3B. Tokens that are not read from the cache any more are input: then 60 · 2,500 / 1.75 are served, by 117 units.
+func TestProvisionedByHand(t *testing.T) {
+	t.Parallel()
+	f := projection(7.3e9*720/730, 0, 0)
+	mix := &f.Next[model.Next30d].Mix
+	mix[model.Input], mix[model.CacheRead], mix[model.Output] = 0.5, 0.25, 0.25
+	in := input(f, append(four("3"), Option{
+		Name: "units", Hosting: model.CloudManaged, Provisioned: &Provisioned{InputPerMinute: rat("2500"), OutputWeight: rat("4")},
+		Capacity: &cost.Capacity{BlockCostPerHour: rat("1"), PeakFactor: rat("1")},
+	}))
+	if o := Decide(in).Options[4]; o.Infeasible != "" || *o.Replicas != 100 || math.Abs(float64(o.USDPerMonth.P50)-73_000) > 0.01 || len(o.Warnings) != 0 {
+		t.Errorf("got %+v, want 100 units for 73,000 USD", o)
+	}
+	mix[model.Input], mix[model.CacheRead] = 0.75, 0
+	if o := Decide(in).Options[4]; *o.Replicas != 117 {
+		t.Errorf("without a cache: got %d units, want 117", *o.Replicas)
+	}
+	mix[model.Input], mix[model.CacheRead], mix[model.Output] = 0, 1, 0
+	if o := Decide(in).Options[4]; o.USDPerMonth != nil || o.Infeasible == "" {
+		t.Errorf("everything from the cache: got %+v, want no cost rather than none to pay", o)
+	}
+	in.Options[2].Base = "units"
+	mix[model.Input], mix[model.CacheRead], mix[model.Output] = 0.5, 0.25, 0.25
+	if o := Decide(in).Options[2]; o.Infeasible != "" || *o.Replicas == 0 {
+		t.Errorf("a base of units with the rest by the token: got %+v, want a cost", o)
 	}
 }
 

@@ -63,6 +63,20 @@ func (p *plan) fitted(o Option) (*big.Rat, error) {
 	return whole(float(rates.TotalTokensPerHour)), nil
 }
 
+// tokensPerHour returns the tokens of all classes that a unit serves in an hour at a mix: what is read from a cache costs it nothing. It is
+// nil when everything is.
+func (p Provisioned) tokensPerHour(mix [model.NumClasses]*big.Rat) *big.Rat {
+	weighed := new(big.Rat).Mul(mix[model.Output], p.OutputWeight)
+	for _, class := range []model.Class{model.Input, model.CacheWrite, model.CacheWrite1h} {
+		weighed.Add(weighed, mix[class])
+	}
+	if weighed.Sign() <= 0 {
+		return nil
+	}
+	perHour := new(big.Rat).Mul(p.InputPerMinute, big.NewRat(60, 1))
+	return perHour.Quo(perHour, weighed)
+}
+
 // outside reports whether requests of that many tokens are smaller or larger than every measured one.
 func outside(shapes []cost.MeasuredShape, tokens float64) bool {
 	least, most := math.Inf(1), 0.0
