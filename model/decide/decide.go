@@ -320,7 +320,8 @@ func (c *costed) describeCredits(o *model.OptionCost, in Input) {
 	o.CreditsUSDPerMonth = new(usd(lesser(credits.USDPerMonth, c.median.usd)))
 	o.Warnings = append(o.Warnings, model.Warning{Code: "FREE_CREDITS", Text: fmt.Sprintf(
 		"free credits take %s a month off the bill of %s until %s; they end, so they are not counted",
-		model.FormatUSD(*o.CreditsUSDPerMonth), o.Option, credits.Until.AddDate(0, 0, -1).Format(time.DateOnly))})
+		model.FormatUSD(*o.CreditsUSDPerMonth), o.Option, credits.Until.AddDate(0, 0, -1).Format(time.DateOnly),
+	)})
 }
 
 // savings returns what alt saves against now: the median exactly, the outer quantiles from the equally likely paths.
