@@ -134,7 +134,7 @@ func Envelope(curves []Curve, limit *big.Rat) []Winner {
 		for i := range sweeps {
 			sweeps[i].advance(to)
 		}
-		if index, clear := clearWinner(sweeps, from, to); clear {
+		if index, told := clearWinner(sweeps, from, to); told {
 			winners = extend(winners, Winner{From: from.exact, To: to.exact, Index: index})
 			from = to
 			continue
@@ -202,7 +202,7 @@ func (s *sweep) segment(to cut) (rough, bool) {
 
 // clearWinner returns the curve that is below every other one in all of (from, to], where each of them is straight or absent: -1 when
 // all are absent. It is false when two of them are too near at an end to tell.
-func clearWinner(sweeps []sweep, from, to cut) (index int, clear bool) {
+func clearWinner(sweeps []sweep, from, to cut) (index int, told bool) {
 	index = -1
 	var left, right, size float64 // of index: its cost at from and to, and what that is added up from
 	for i := range sweeps {
