@@ -38,15 +38,18 @@ func (o Option) at(t time.Time) Option {
 		c.BlockCostPerHour = new(big.Rat).Mul(c.BlockCostPerHour, orOne(valid.Times))
 		o.Capacity = &c
 	}
+	if o.Autoscale != nil && o.Autoscale.ReservedPerHour != nil {
+		o.Autoscale = o.Autoscale.reservedAt(new(big.Rat).Mul(o.Autoscale.ReservedPerHour, orOne(valid.Times)))
+	}
 	return o
 }
 
-// prices returns what c makes of base. Discount, commitment and monthly fee are agreed upon and stay.
+// prices returns what c makes of base. Uplift, discount, commitment and monthly fee are agreed upon and stay.
 func (c *PriceChange) prices(base *cost.Prices) *cost.Prices {
 	p := *base
 	if c.API != nil {
 		p = *c.API
-		p.Discount, p.MinimumCommit, p.FixedMonthly = base.Discount, base.MinimumCommit, base.FixedMonthly
+		p.Uplift, p.Discount, p.MinimumCommit, p.FixedMonthly = base.Uplift, base.Discount, base.MinimumCommit, base.FixedMonthly
 		return &p
 	}
 	for _, price := range []**big.Rat{

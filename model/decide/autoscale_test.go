@@ -270,3 +270,22 @@ func BenchmarkDecideAutoscaled(b *testing.B) {
 		Decide(in)
 	}
 }
+
+// TestAnnouncedAutoscale holds that an announced price is that of what is reserved too, and that what is agreed upon stays.
+func TestAnnouncedAutoscale(t *testing.T) {
+	t.Parallel()
+	from := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
+	o := following()
+	o.Autoscale.ReservedPerHour, o.Announced = rat("0.5"), []PriceChange{{From: from, Times: rat("3")}}
+	if then := o.at(from); then.Autoscale.ReservedPerHour.Cmp(rat("1.5")) != 0 || then.Capacity.BlockCostPerHour.Cmp(rat("6")) != 0 {
+		t.Errorf("got %+v and %+v, want three times the prices", then.Autoscale, then.Capacity)
+	}
+	if now := o.at(from.Add(-1)); now.Autoscale.ReservedPerHour.Cmp(rat("0.5")) != 0 || o.Autoscale.ReservedPerHour.Cmp(rat("0.5")) != 0 {
+		t.Errorf("before that day: got %+v, want the price of today", now.Autoscale)
+	}
+	api := four("2")[0]
+	api.API.Uplift, api.Announced = rat("0.1"), []PriceChange{{From: from, API: &cost.Prices{Input: rat("1"), Output: rat("1")}}}
+	if got := api.at(from).API.Uplift; got == nil || got.Cmp(rat("0.1")) != 0 {
+		t.Errorf("got an uplift of %v, want a tenth as today", got)
+	}
+}
