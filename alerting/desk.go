@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -204,6 +206,33 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 	}
 	d.outbox = queue
 	return considered, nil
+}
+
+// Firing is a confirmed verdict that asks for a change, as long as it stands.
+type Firing struct {
+	Workload string
+	Current  string
+	Option   string    // empty when no option may serve the workload
+	Since    time.Time // the evaluation that confirmed it
+}
+
+// Firing returns the confirmed verdicts that ask for a change, sorted by workload.
+func (d *Desk) Firing() []Firing {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var firing []Firing
+	for _, workload := range slices.Sorted(maps.Keys(d.states)) {
+		s := d.states[workload].State
+		if s.Standing == "" || s.Standing == s.Current {
+			continue
+		}
+		f := Firing{Workload: workload, Current: s.Current, Option: s.Standing, Since: s.Confirmed}
+		if f.Option == none {
+			f.Option = ""
+		}
+		firing = append(firing, f)
+	}
+	return firing
 }
 
 // Answer keeps what a person said to a decision about workload as rows of the ledger, in one transaction with what it does to

@@ -56,6 +56,7 @@ type State struct {
 	Count     int       `json:"count,omitempty"`     // evaluations in a row that asked for Candidate
 	Since     time.Time `json:"since,omitzero"`      // the first of them
 	Counted   time.Time `json:"counted,omitzero"`    // the last evaluation that counted
+	Confirmed time.Time `json:"confirmed,omitzero"`  // the evaluation that confirmed Standing
 	Sequence  int64     `json:"sequence,omitempty"`  // messages so far
 	Verdict   string    `json:"verdict,omitempty"`   // the last decision that the ledger holds, without its numbers
 }
@@ -99,7 +100,7 @@ func (s State) Next(w model.WorkloadReport, now time.Time, p Policy) (State, Rea
 		return s, Waiting
 	}
 	before := s.Standing
-	s.Standing, s.Candidate, s.Count, s.Since = asked, "", 0, time.Time{}
+	s.Standing, s.Candidate, s.Count, s.Since, s.Confirmed = asked, "", 0, time.Time{}, now
 	reason := s.confirmed(before)
 	if reason.Notify() {
 		s.Sequence++

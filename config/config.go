@@ -96,6 +96,13 @@ type Schedule struct {
 type Notify struct {
 	Slack   *Slack   // nil means that nothing is posted there
 	Webhook *Webhook // nil means that nothing is posted there
+
+	Alertmanager *Alertmanager // nil means that nothing is posted there
+}
+
+// Alertmanager says where verdicts that stand are shown as firing alerts.
+type Alertmanager struct {
+	URL string // of an Alertmanager with the API v2, with a path prefix if it has one
 }
 
 // Webhook says where to post signed JSON. Exactly one of URL and URLFile is set.

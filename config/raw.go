@@ -371,9 +371,14 @@ type rawSchedule struct {
 }
 
 type rawNotify struct {
-	Slack        *rawSlack   `yaml:"slack"`
-	Webhook      *rawWebhook `yaml:"webhook"`
-	Alertmanager scalar      `yaml:"alertmanager" refuse:"is not supported yet: messages go to slack and webhook, remove the key"`
+	Slack        *rawSlack        `yaml:"slack"`
+	Webhook      *rawWebhook      `yaml:"webhook"`
+	Alertmanager *rawAlertmanager `yaml:"alertmanager"`
+}
+
+type rawAlertmanager struct {
+	At  place  `yaml:"-"`
+	URL scalar `yaml:"url"`
 }
 
 type rawWebhook struct {

@@ -102,6 +102,12 @@ func (r *reader) notify(raw rawNotify) Notify {
 	if raw.Webhook != nil {
 		n.Webhook = r.webhook(raw.Webhook)
 	}
+	if a := raw.Alertmanager; a != nil {
+		n.Alertmanager = &Alertmanager{URL: r.address(a.URL)}
+		if !a.URL.given() {
+			r.missing(a.At, "url", ", want the address of an Alertmanager, such as http://alertmanager:9093")
+		}
+	}
 	return n
 }
 

@@ -30,6 +30,7 @@ var imports = map[string][]string{
 	"alerting/words":           {"alerting", "model"},
 	"alerting/post":            {"alerting"},
 	"alerting/slack":           {"alerting", "alerting/post", "alerting/words", "model"},
+	"alerting/alertmanager":    {"alerting", "alerting/post", "alerting/words", "model"},
 	"alerting/webhook":         {"alerting", "alerting/post", "alerting/words", "model"},
 	"alerting/slack/slacktest": {},
 
@@ -40,7 +41,7 @@ var imports = map[string][]string{
 	"cmd/internal/web":    {"model"},
 	"cmd/internal/daemon": {
 		"cmd/internal/ledger",
-		"alerting", "alerting/slack", "alerting/webhook",
+		"alerting", "alerting/alertmanager", "alerting/slack", "alerting/webhook",
 		"collector", "config", "model", "model/cost", "model/decide", "model/forecast",
 	},
 	"cmd/tipline": {

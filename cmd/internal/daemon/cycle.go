@@ -41,6 +41,7 @@ func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
 	d.ready.Store(true)
 	d.metrics.evaluated(now, time.Since(began), d.desk.Pending(), err)
 	signal(d.queued)
+	signal(d.evaluated)
 	return report, err
 }
 

@@ -13,6 +13,7 @@ import (
 	"github.com/robfig/cron/v3"
 
 	"tipline/alerting"
+	"tipline/alerting/alertmanager"
 	"tipline/cmd/internal/ledger"
 	"tipline/config"
 	"tipline/model"
@@ -38,14 +39,15 @@ type Store interface {
 
 // A Daemon observes the workloads of one configuration. Its methods may be called at the same time.
 type Daemon struct {
-	options  Options
-	metrics  *metrics
-	desk     *alerting.Desk
-	report   atomic.Pointer[model.Report]
-	receipts atomic.Pointer[map[string][]byte] // of the last evaluation, by the id of the decision; never changed once stored
-	ready    atomic.Bool                       // a whole cycle has been published
-	changed  chan struct{}                     // holds one value after a reload, for Serve to start the new schedule
-	queued   chan struct{}                     // holds one value when there may be something to deliver
+	options   Options
+	metrics   *metrics
+	desk      *alerting.Desk
+	report    atomic.Pointer[model.Report]
+	receipts  atomic.Pointer[map[string][]byte] // of the last evaluation, by the id of the decision; never changed once stored
+	ready     atomic.Bool                       // a whole cycle has been published
+	changed   chan struct{}                     // holds one value after a reload, for Serve to start the new schedule
+	queued    chan struct{}                     // holds one value when there may be something to deliver
+	evaluated chan struct{}                     // holds one value after an evaluation, for what stands to be shown
 
 	mu        sync.Mutex // held during a cycle, a collection and a reload: one at a time
 	setup     *setup
@@ -62,10 +64,11 @@ func New(o Options) (*Daemon, error) {
 		return nil, err
 	}
 	d := &Daemon{
-		options: o,
-		metrics: newMetrics(o.Registry),
-		changed: make(chan struct{}, 1),
-		queued:  make(chan struct{}, 1),
+		options:   o,
+		metrics:   newMetrics(o.Registry),
+		changed:   make(chan struct{}, 1),
+		queued:    make(chan struct{}, 1),
+		evaluated: make(chan struct{}, 1),
 	}
 	if d.setup, err = d.prepare(cfg); err != nil {
 		return nil, err
@@ -115,6 +118,7 @@ func (d *Daemon) Serve(ctx context.Context) {
 	var tasks sync.WaitGroup
 	defer tasks.Wait()
 	tasks.Go(func() { d.deliver(ctx) })
+	tasks.Go(func() { d.keepShowing(ctx) })
 	d.evaluateNow(ctx)
 	for ctx.Err() == nil {
 		schedule := d.start(ctx)
@@ -166,6 +170,36 @@ func (d *Daemon) collectNow(ctx context.Context) {
 func (d *Daemon) Deliver(ctx context.Context) (time.Time, error) {
 	defer func() { d.metrics.queued(d.desk.Pending()) }()
 	return d.desk.Deliver(ctx, d.options.Now().UTC())
+}
+
+// Show tells the Alertmanager of the configuration, if there is one, which verdicts stand.
+func (d *Daemon) Show(ctx context.Context) error {
+	d.mu.Lock()
+	board := d.setup.board
+	d.mu.Unlock()
+	if board == nil {
+		return nil
+	}
+	err := board.Show(ctx, d.desk.Firing(), d.Report(), d.options.Now().UTC())
+	d.metrics.attempted("alertmanager", err)
+	return err
+}
+
+// keepShowing shows what stands after every evaluation and every alertmanager.Resend, for an Alertmanager forgets.
+func (d *Daemon) keepShowing(ctx context.Context) {
+	again := time.NewTicker(alertmanager.Resend)
+	defer again.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-d.evaluated:
+		case <-again.C:
+		}
+		if err := d.Show(ctx); err != nil && ctx.Err() == nil {
+			d.options.Log.Error("alerts not shown", "error", err)
+		}
+	}
 }
 
 // deliver sends what is due, then waits for the next message to fall due or to be queued.

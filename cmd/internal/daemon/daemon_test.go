@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -297,6 +300,39 @@ func TestThinHistory(t *testing.T) {
 	}
 }
 
+// TestStandingVerdictsAreShown holds that an Alertmanager is told what was confirmed, and nothing before.
+func TestStandingVerdictsAreShown(t *testing.T) {
+	t.Parallel()
+	var mu sync.Mutex
+	var posts []string
+	manager := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		posts = append(posts, string(body))
+	}))
+	t.Cleanup(manager.Close)
+	r := newRig(t, route(steady(map[string]string{"team_alias": "support"}, 2e7), steady(map[string]string{"model_name": "llama"}, 1e5)))
+	r.text += "notify: {alertmanager: {url: \"" + manager.URL + "\"}}\n"
+	if err := r.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		r.days(t, 1)
+		if err := r.Show(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	mu.Lock()
+	defer mu.Unlock()
+	if len(posts) != 1 || !strings.Contains(posts[0], `"recommended":"fleet"`) || strings.Contains(posts[0], "llama") {
+		t.Errorf("got %q, want one post about support, after the third morning", posts)
+	}
+}
+
 func TestServerDownAtStart(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, func(promtest.Query) promtest.Answer { return promtest.Status(503, "starting") })
@@ -345,7 +381,7 @@ func TestServe(t *testing.T) {
 		var cycles []time.Time
 		d := &Daemon{
 			options: Options{Now: time.Now, Log: slog.New(slog.DiscardHandler), Store: nothing{}},
-			metrics: newMetrics(nil), changed: make(chan struct{}, 1), queued: make(chan struct{}, 1),
+			metrics: newMetrics(nil), changed: make(chan struct{}, 1), queued: make(chan struct{}, 1), evaluated: make(chan struct{}, 1),
 			setup: &setup{cfg: &config.Config{Schedule: config.Schedule{Collect: "7 * * * *", Evaluate: "0 6 * * *", Location: time.UTC}}},
 		}
 		var err error

@@ -88,14 +88,23 @@ type counted struct {
 // Send delivers e and counts how that went: delivered, or the remedy of the error.
 func (c counted) Send(ctx context.Context, e alerting.Event) error {
 	err := c.Notifier.Send(ctx, e)
-	outcome := "delivered"
+	c.attempts.WithLabelValues(c.Name(), outcome(err)).Inc()
+	return err
+}
+
+// attempted counts an attempt to tell notifier something by how it went.
+func (m *metrics) attempted(notifier string, err error) {
+	m.notifications.WithLabelValues(notifier, outcome(err)).Inc()
+}
+
+// outcome names how an attempt went: delivered, or the remedy of the error.
+func outcome(err error) string {
 	var failed *alerting.SendError
 	switch {
 	case errors.As(err, &failed):
-		outcome = string(failed.Remedy)
+		return string(failed.Remedy)
 	case err != nil:
-		outcome = string(alerting.Retry)
+		return string(alerting.Retry)
 	}
-	c.attempts.WithLabelValues(c.Name(), outcome).Inc()
-	return err
+	return "delivered"
 }

@@ -8,6 +8,7 @@ import (
 	promconfig "github.com/prometheus/common/config"
 
 	"tipline/alerting"
+	"tipline/alerting/alertmanager"
 	"tipline/alerting/slack"
 	"tipline/alerting/webhook"
 	"tipline/collector"
@@ -20,6 +21,7 @@ type setup struct {
 	cfg       *config.Config
 	sources   []source
 	notifiers []alerting.Notifier
+	board     *alertmanager.Board // nil shows nothing
 	policy    alerting.Policy
 }
 
@@ -57,6 +59,9 @@ func (d *Daemon) prepare(cfg *config.Config) (*setup, error) {
 			return nil, fmt.Errorf("notify.webhook: %w", err)
 		}
 		s.notifiers = append(s.notifiers, n)
+	}
+	if ac := cfg.Notify.Alertmanager; ac != nil {
+		s.board = alertmanager.New(ac.URL, &http.Client{Timeout: 30 * time.Second})
 	}
 	s.notifiers = append(s.notifiers, d.options.Notifiers...)
 	for i, n := range s.notifiers {
