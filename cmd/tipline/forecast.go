@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -20,6 +21,7 @@ type forecastOptions struct {
 	origin   time.Time
 	horizons []int // days
 	shape    bool  // the load of the 168 hours after the origin instead of totals
+	explain  bool  // what the totals are made of, in words, instead of them
 }
 
 // addForecast adds the forecast command to app and returns it as a function.
@@ -30,8 +32,12 @@ func addForecast(app *kingpin.Application, p *program) func() int {
 	horizons := command.Flag("horizons", "Days ahead, separated by commas.").Default("7,30").String()
 	out := command.Flag("out", "Write the CSV to this file instead of standard output.").PlaceHolder("FILE").String()
 	shape := command.Flag("shape", "Write the expected load of each of the 168 hours after the origin instead of totals.").Bool()
+	explain := command.Flag("explain", "Say in words what the totals are made of instead: level, week, members with their weights, spread.").Bool()
 	return func() int {
-		o := forecastOptions{shape: *shape}
+		o := forecastOptions{shape: *shape, explain: *explain}
+		if o.shape && o.explain {
+			return p.usage(errors.New("--shape and --explain: want one of them"))
+		}
 		var err error
 		if o.horizons, err = parseHorizons(*horizons); err != nil {
 			return p.usage(err)
@@ -104,9 +110,11 @@ func runForecast(history io.Reader, name string, o forecastOptions, out io.Write
 		return err
 	}
 	w := bufio.NewWriter(out)
-	if o.shape {
+	switch {
+	case o.explain:
+	case o.shape:
 		fmt.Fprintln(w, "workload,origin,timestamp,point")
-	} else {
+	default:
 		fmt.Fprintln(w, "workload,origin,horizon_days,point,lo80,hi80,lo95,hi95")
 	}
 	for _, u := range usage {
@@ -116,6 +124,11 @@ func runForecast(history io.Reader, name string, o forecastOptions, out io.Write
 		}
 		if o.shape {
 			writeShape(w, u, origin)
+			continue
+		}
+		if o.explain {
+			lines, _ := forecast.Explain(u, origin)
+			fmt.Fprintln(w, strings.Join(plain(append([]string{u.Workload}, lines...)), "\n  "))
 			continue
 		}
 		for _, days := range o.horizons {

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tipline/model"
 )
 
 const historyHeader = "timestamp,workload,input_tokens,output_tokens,requests\n"
@@ -181,4 +183,31 @@ func FuzzReadHistory(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestForecastExplained holds that the words name the workload, every part, and the very totals of the CSV.
+func TestForecastExplained(t *testing.T) {
+	t.Parallel()
+	history := historyRows(1000, "checkout-bot", "a\x1b[2J")
+	var out bytes.Buffer
+	o := forecastOptions{origin: historyEnd, horizons: []int{30}, explain: true}
+	if err := runForecast(strings.NewReader(history), "history.csv", o, &out); err != nil {
+		t.Fatal(err)
+	}
+	o.explain = false
+	point, err := strconv.ParseFloat(forecastCSV(t, history, o)[2][3], 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"\ncheckout-bot\n", "history      41 days until 23 November 2026 09:00 UTC", "usual day", "Mon 100 %", "damped Holt", "own past", "7  days",
+		"30 days      " + model.FormatTokens(model.Tokens(point)) + " tokens",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("no %q in\n%s", want, out.String())
+		}
+	}
+	if strings.Contains(out.String(), "\x1b") {
+		t.Error("a name moves the cursor of the terminal")
+	}
 }

@@ -28,24 +28,25 @@ type member func(l levels, end int) (line, bool)
 // dampings are round numbers. Trust is the logarithm of a member's weight before it was tested on the workload itself; it was
 // fitted on the development set of the forecast protocol, drawn towards equal trust, and cross-validated by workload.
 var members = []struct {
+	name     string
 	forecast member
 	trust    float64
 }{
-	{averageOf(1), -0.39},
-	{averageOf(3), -0.28},
-	{averageOf(week), 0.34},
-	{averageOf(2 * week), 0.09},
-	{averageOf(4 * week), 0.06},
-	{averageOf(8 * week), -0.09},
-	{smoothing(0.15), 0.80},
-	{smoothing(0.4), -0.03},
-	{holt(0.4, 0.1, 0.95), -0.15},
-	{holt(0.3, 0.1, 0.9), -0.55},
-	{theta, 0.28},
-	{regression(6*week, 0.985), -0.09},
-	{regression(3*week, 0.95), -0.05},
-	{medianOf(5), 0.04},
-	{medianOf(2 * week), 0.05},
+	{"mean of 1 day", averageOf(1), -0.39},
+	{"mean of 3 days", averageOf(3), -0.28},
+	{"mean of 1 week", averageOf(week), 0.34},
+	{"mean of 2 weeks", averageOf(2 * week), 0.09},
+	{"mean of 4 weeks", averageOf(4 * week), 0.06},
+	{"mean of 8 weeks", averageOf(8 * week), -0.09},
+	{"exponential smoothing, slow", smoothing(0.15), 0.80},
+	{"exponential smoothing, fast", smoothing(0.4), -0.03},
+	{"damped Holt", holt(0.4, 0.1, 0.95), -0.15},
+	{"damped Holt, slow", holt(0.3, 0.1, 0.9), -0.55},
+	{"theta", theta, 0.28},
+	{"trend of 6 weeks", regression(6*week, 0.985), -0.09},
+	{"trend of 3 weeks", regression(3*week, 0.95), -0.05},
+	{"median of 5 days", medianOf(5), 0.04},
+	{"median of 2 weeks", medianOf(2 * week), 0.05},
 }
 
 // Places in members of those whose differences tell how the last days compare with those before them.
