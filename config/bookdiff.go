@@ -35,13 +35,20 @@ func (b Book) WriteTo(w io.Writer) (int64, error) {
 	counted := &counting{to: w}
 	out := csv.NewWriter(counted)
 	_ = out.Write(bookColumns) // Flush and Error say what went wrong
-	for _, item := range b.Items() {
-		for _, row := range b.rows[item] {
-			_ = out.Write([]string{row.Item, row.Field, row.Value, row.Unit, row.Date, row.Source, row.Note})
-		}
+	for _, row := range b.Rows() {
+		_ = out.Write([]string{row.Item, row.Field, row.Value, row.Unit, row.Date, row.Source, row.Note})
 	}
 	out.Flush()
 	return counted.n, out.Error()
+}
+
+// Rows returns every row of b, items sorted.
+func (b Book) Rows() []Row {
+	var rows []Row
+	for _, item := range b.Items() {
+		rows = append(rows, b.rows[item]...)
+	}
+	return rows
 }
 
 // counting counts what is written.

@@ -35,12 +35,11 @@ func addPrices(app *kingpin.Application, p *program) map[string]func() int {
 	after := diff.Arg("after", "A price book (CSV).").Required().String()
 
 	imports := prices.Command("import", "Turn a price list of others into a price book.")
-	from := imports.Flag("from", "Whose list it is: litellm, model_prices_and_context_window.json.").Required().Enum("litellm")
+	imports.Flag("from", "Whose list it is: litellm, model_prices_and_context_window.json.").Required().Enum("litellm") // the only one so far
 	date := imports.Flag("date", "The day that the list is of, such as 2026-08-01.").Required().String()
 	source := imports.Arg("file", "The list.").Required().String()
 	out := imports.Flag("out", "Write the price book to this file instead of standard output.").PlaceHolder("FILE").String()
 
-	_ = from // one importer so far
 	return map[string]func() int{
 		"prices list":   func() int { return p.listPrices(*glob, *format) },
 		"prices check":  func() int { return p.checkPrices(*checked) },
@@ -84,14 +83,8 @@ func printBook(w io.Writer, book config.Book, format string) error {
 		return err
 	case "json":
 		rows := []model.PriceSource{}
-		for _, item := range book.Items() {
-			found, err := book.Lookup(item)
-			if err != nil {
-				return err
-			}
-			for _, row := range found {
-				rows = append(rows, row.PriceSource)
-			}
+		for _, row := range book.Rows() {
+			rows = append(rows, row.PriceSource)
 		}
 		encoder := json.NewEncoder(w)
 		encoder.SetIndent("", "  ")
@@ -99,14 +92,8 @@ func printBook(w io.Writer, book config.Book, format string) error {
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ITEM\tFIELD\tVALUE\tUNIT\tDATE\tSOURCE")
-	for _, item := range book.Items() {
-		found, err := book.Lookup(item)
-		if err != nil {
-			return err
-		}
-		for _, row := range found {
-			fmt.Fprintln(table, strings.Join(plain([]string{row.Item, row.Field, row.Value, row.Unit, row.Date, row.Source}), "\t"))
-		}
+	for _, row := range book.Rows() {
+		fmt.Fprintln(table, strings.Join(plain([]string{row.Item, row.Field, row.Value, row.Unit, row.Date, row.Source}), "\t"))
 	}
 	return table.Flush()
 }

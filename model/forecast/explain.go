@@ -18,7 +18,6 @@ func Explain(u model.Usage, origin time.Time) ([]string, bool) {
 	if !ok {
 		return nil, false
 	}
-	e := newEvidence(o.series, o.levels, o.pool)
 	lines := []string{
 		fmt.Sprintf("history      %s until %s", age(o.age), moment(origin)),
 		fmt.Sprintf("usual day    %s tokens, the mean of the last four weeks", model.FormatTokens(model.Tokens(usualDay(o.levels.days)))),
@@ -36,8 +35,8 @@ func Explain(u model.Usage, origin time.Time) ([]string, bool) {
 		}
 		lines = append(lines, fmt.Sprintf("  %-28s %4.0f %%  %4.0f %%  %s", members[m].name, 100*o.pool.weekly[m], 100*o.pool.monthly[m], model.FormatTokens(model.Tokens(total))))
 	}
-	lines = append(lines, fmt.Sprintf("own past     a week's total was missed by %.0f %% on average, in %d tests", 100*math.Expm1(e.own), o.pool.tests))
-	lines = append(lines, fmt.Sprintf("days         lie %.0f %% from the level of the week before on average", 100*math.Expm1(e.daily)))
+	lines = append(lines, fmt.Sprintf("own past     a week's total was missed by %.0f %% on average, in %d tests", 100*math.Expm1(o.rests.own), o.pool.tests))
+	lines = append(lines, fmt.Sprintf("days         lie %.0f %% from the level of the week before on average", 100*math.Expm1(o.rests.daily)))
 	for _, days := range []int{7, scored} {
 		d := o.totals[days]
 		lines = append(lines, fmt.Sprintf("%-2d days      %s tokens; 80 %% range %s to %s, 95 %% range %s to %s", days, model.FormatTokens(d.At(0.5)),

@@ -12,6 +12,7 @@ type outlook struct {
 	series
 	levels levels
 	pool   pool
+	rests  evidence             // what the spread rests on
 	totals []model.Distribution // totals of the first d days after the origin
 }
 
@@ -24,6 +25,7 @@ func newOutlook(u model.Usage, origin time.Time, days int) (outlook, bool) {
 	l := newLevels(s.days)
 	o := outlook{series: s, levels: l, pool: newPool(l), totals: make([]model.Distribution, days+1)}
 	e := newEvidence(s, l, o.pool)
+	o.rests = e
 	scale := usualDay(l.days)
 	sums := make([]float64, len(members)) // each member's total until the day
 	var scoredSpread float64              // at the farthest day that was scored
