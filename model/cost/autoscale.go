@@ -3,7 +3,6 @@ package cost
 import (
 	"fmt"
 	"math/big"
-	"sort"
 )
 
 // Autoscaled is a fleet that follows its load (cost model, section 4.6). Nil fields are 0.
@@ -72,8 +71,7 @@ func (a Autoscaled) replicas(l *Load) ([]UnitHours, error) {
 		units := needed.Int64()
 		next := len(l.rates) // the first of those hours that need fewer
 		if units > 0 {
-			fewer := quo(mul(integer(units-1), a.PerReplica), l.scale)
-			next = i + sort.Search(len(l.rates)-i, func(j int) bool { return l.rates[i+j].Cmp(fewer) <= 0 })
+			next = l.above(quo(mul(integer(units-1), a.PerReplica), l.scale))
 		}
 		if units > 0 || !a.ScaleToZero {
 			units = max(units, a.MinReplicas) + a.SpareReplicas

@@ -16,6 +16,7 @@ type LoadBlock struct{ Hours, TokensPerHour *big.Rat }
 // Load is a load-duration curve made ready for questions: how much of it a given capacity carries.
 type Load struct {
 	rates  []*big.Rat // descending
+	near   []float64  // rates, each rounded to the nearest float
 	hours  []*big.Rat // hours[i]: hours with a load of rates[i] or more
 	volume []*big.Rat // volume[i]: tokens in the hours with a load below rates[i]
 	total  *big.Rat
@@ -52,13 +53,14 @@ func LoadOf(curve model.LoadCurve) *Load {
 // sum adds up blocks, which are sorted, highest load first.
 func sum(blocks []LoadBlock) *Load {
 	l := &Load{
-		rates: make([]*big.Rat, len(blocks)), hours: make([]*big.Rat, len(blocks)), volume: make([]*big.Rat, len(blocks)),
+		rates: make([]*big.Rat, len(blocks)), near: make([]float64, len(blocks)), hours: make([]*big.Rat, len(blocks)), volume: make([]*big.Rat, len(blocks)),
 		total: new(big.Rat), all: new(big.Rat), scale: one, month: one,
 	}
 	sums := make([]big.Rat, 2*len(blocks))
 	for i, b := range blocks {
 		accumulate(l.all, b.Hours)
 		l.rates[i], l.hours[i] = b.TokensPerHour, sums[i].Set(l.all)
+		l.near[i], _ = b.TokensPerHour.Float64()
 	}
 	var block big.Rat
 	for i, b := range slices.Backward(blocks) {
@@ -101,12 +103,23 @@ func (l *Load) Carried(capacity *big.Rat) *big.Rat {
 		return zero
 	}
 	x := quo(capacity, l.scale)
-	i := sort.Search(len(l.rates), func(i int) bool { return l.rates[i].Cmp(x) <= 0 }) // rates[:i] are above x
+	i := l.above(x)
 	below, above := l.total, zero
 	if i > 0 {
 		above, below = l.hours[i-1], l.volume[i-1]
 	}
 	return mul(add(mul(x, above), below), mul(l.scale, l.month))
+}
+
+// above returns how many rates are above x.
+func (l *Load) above(x *big.Rat) int {
+	near, _ := x.Float64()
+	// Rounding keeps order, so only rates that round to the same float have to be compared exactly.
+	i := sort.Search(len(l.near), func(i int) bool { return l.near[i] <= near })
+	for i < len(l.near) && l.near[i] == near && l.rates[i].Cmp(x) > 0 {
+		i++
+	}
+	return i
 }
 
 // Base is the fleet that carries the base load of a hybrid. Its replica is what can be bought.

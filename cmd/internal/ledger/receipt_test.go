@@ -65,7 +65,7 @@ func fiveOptions() decide.Input {
 		f.HourOfWeek[i] = 1.0 / 168
 	}
 	for i := range 120 {
-		f.Load = append(f.Load, model.LoadBlock{Hours: 5.6, TokensPerHour: model.Tokens(1.7e7 - 1.3e5*float64(i))})
+		f.Load = append(f.Load, model.LoadBlock{Hours: 6, TokensPerHour: model.Tokens(1.7e7 - 1.3e5*float64(i))})
 	}
 	ttft := 430 * time.Millisecond
 	return decide.Input{
