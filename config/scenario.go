@@ -25,6 +25,8 @@ type Scenario struct {
 	Options     []decide.Option
 	Policy      decide.Policy
 	Changes     []Setting // in the order of their paths
+	Prices      Book      // where items are looked up
+	Quarantined []Quarantined
 }
 
 // Volume is a stated number of tokens in a month of 730 hours and how they come.
@@ -51,6 +53,7 @@ type rawScenario struct {
 	Constraints rawConstraints    `yaml:"constraints"`
 	Options     []rawOption       `yaml:"options"`
 	Policy      rawPolicy         `yaml:"policy"`
+	Prices      rawBook           `yaml:"prices"`
 	Set         map[string]scalar `yaml:"set"`
 }
 
@@ -101,8 +104,9 @@ func ParseScenario(name string, data []byte) (*Scenario, error) {
 }
 
 func (r *reader) scenario(raw *rawScenario) *Scenario {
-	book := Builtin()
-	s := &Scenario{Name: r.word(raw.Name), Options: r.options(raw.Options, book), Policy: r.policy(raw.Policy)}
+	s := &Scenario{Name: r.word(raw.Name), Policy: r.policy(raw.Policy)}
+	s.Prices, s.Quarantined = r.book(raw.Prices)
+	s.Options = r.options(raw.Options, s.Prices)
 	if d := raw.AsOf; d.given() {
 		var err error
 		if s.AsOf, err = time.Parse(time.DateOnly, d.text()); err != nil {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"math"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -120,6 +122,47 @@ func TestExplainAsks(t *testing.T) {
 	}
 	if code, _, errs := alone(t, "explain", id, "--server", "http://user:secret@127.0.0.1:1"); code != exitUnreachable || strings.Contains(errs, "secret") {
 		t.Errorf("nobody listens: exit %d, %q", code, errs)
+	}
+}
+
+// TestExplainAuthenticates asks a tipline behind a password, and sends the password to no other server.
+func TestExplainAuthenticates(t *testing.T) {
+	t.Parallel()
+	folder, _, _ := stageProgram(t)
+	id, _ := evaluated(t, folder)
+	_, receipt, _ := tipline(t, folder, "explain", id, "-o", "json")
+	elsewhere := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("a redirect was followed") }))
+	defer elsewhere.Close()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch name, password, _ := r.BasicAuth(); {
+		case name != "reader" || password != "a-planted-secret":
+			w.WriteHeader(http.StatusUnauthorized)
+		case strings.HasSuffix(r.URL.Path, "/"+id):
+			_, _ = io.WriteString(w, receipt)
+		default:
+			http.Redirect(w, r, elsewhere.URL, http.StatusFound)
+		}
+	}))
+	defer server.Close()
+	file := filepath.Join(folder, "client.yml")
+	writeFile(t, file, "basic_auth: {username: reader, password_file: password}\n")
+	writeFile(t, filepath.Join(folder, "password"), "a-planted-secret")
+	if code, out, errs := alone(t, "explain", id, "--server", server.URL, "--http.config.file", file); code != exitDone || !strings.Contains(out, "all the same to the cent") {
+		t.Errorf("exit %d, %s\n%s", code, errs, out)
+	}
+	for name, tc := range map[string]struct {
+		args []string
+		want string
+	}{
+		"without the password": {[]string{id, "--server", server.URL}, "401 Unauthorized"},
+		"a redirect":           {[]string{"0123456789ab", "--server", server.URL, "--http.config.file", file}, "302 Found"},
+		"no such file":         {[]string{id, "--server", server.URL, "--http.config.file", "nowhere.yml"}, "no such file"},
+		"no server":            {[]string{id, "--http.config.file", file}, "want --server"},
+	} {
+		code, _, errs := alone(t, append([]string{"explain"}, tc.args...)...)
+		if code != exitNotRight || !strings.Contains(errs, tc.want) || strings.Contains(errs, "planted") {
+			t.Errorf("%s: exit %d, %q, want %q", name, code, errs, tc.want)
+		}
 	}
 }
 
@@ -287,7 +330,7 @@ func TestExplainEveryReason(t *testing.T) {
 		}
 		in := stated(s, s.AsOf)
 		for _, c := range tc.changes {
-			if _, err := whatif.Apply(&in, builtinRows, c.Path, c.Value); err != nil {
+			if _, err := whatif.Apply(&in, start{book: s.Prices}.rows, c.Path, c.Value); err != nil {
 				t.Fatal(err)
 			}
 		}

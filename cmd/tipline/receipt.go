@@ -10,10 +10,12 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
+	promconfig "github.com/prometheus/common/config"
 
 	"tipline/alerting"
 	"tipline/cmd/internal/ledger"
@@ -24,6 +26,7 @@ import (
 type origin struct {
 	file   string // of a receipt; "-" is standard input
 	server string // address of a running tipline
+	client string // file that says how to authenticate there; none when empty
 }
 
 // addOrigin adds the flags of an origin to command.
@@ -31,6 +34,7 @@ func addOrigin(command *kingpin.CmdClause) *origin {
 	o := &origin{}
 	command.Flag("receipt", "Read the receipt from this file, - for standard input; no server and no configuration is needed.").PlaceHolder("FILE").StringVar(&o.file)
 	command.Flag("server", "Ask the tipline that runs at this address, which holds the data file.").PlaceHolder("URL").StringVar(&o.server)
+	command.Flag("http.config.file", "With --server: how to authenticate there and whom to trust, as a Prometheus HTTP client configuration.").PlaceHolder("FILE").StringVar(&o.client)
 	return o
 }
 
@@ -49,6 +53,8 @@ func (p *program) find(ctx context.Context, o origin, id string) (found, error) 
 	switch {
 	case o.file != "" && o.server != "":
 		return found{}, errors.New("--receipt and --server: want one of the two")
+	case o.client != "" && o.server == "":
+		return found{}, errors.New("--http.config.file: want --server beside it")
 	case o.file == "" && !ledger.ValidID(id):
 		return found{}, fmt.Errorf("decision: got %q, want the 12 hexadecimal digits that messages and reports call the receipt", id)
 	case o.file != "":
@@ -61,7 +67,7 @@ func (p *program) find(ctx context.Context, o origin, id string) (found, error) 
 		}
 		return found{data: data}, nil
 	case o.server != "":
-		data, err := ask(ctx, o.server, "/api/v1/decisions/"+id)
+		data, err := o.ask(ctx, "/api/v1/decisions/"+id)
 		return found{data: data}, err
 	}
 	cfg, err := p.load()
@@ -89,8 +95,9 @@ func readReceipt(name string, stdin io.Reader) ([]byte, error) {
 	return data, nil
 }
 
-// ask gets path from the tipline at address.
-func ask(ctx context.Context, address, path string) ([]byte, error) {
+// ask gets path from the tipline at the address of o.
+func (o origin) ask(ctx context.Context, path string) ([]byte, error) {
+	address := o.server
 	base, err := url.Parse(address)
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
 		return nil, fmt.Errorf("--server: got %q, want an address such as http://127.0.0.1:9464", address)
@@ -102,7 +109,12 @@ func ask(ctx context.Context, address, path string) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--server %s: %w", shown, errUnreachable)
 	}
-	response, err := http.DefaultClient.Do(request)
+	client, err := o.httpClient()
+	if err != nil {
+		return nil, err
+	}
+	defer client.CloseIdleConnections()
+	response, err := client.Do(request)
 	if err != nil {
 		var ue *url.Error
 		if errors.As(err, &ue) {
@@ -125,6 +137,25 @@ func ask(ctx context.Context, address, path string) ([]byte, error) {
 		return nil, fmt.Errorf("--server %s: %s", shown, plain([]string{said.Error})[0])
 	}
 	return body, nil
+}
+
+// httpClient returns a client that authenticates as the file of o says and follows no redirect, so that a password goes nowhere else.
+func (o origin) httpClient() (*http.Client, error) {
+	settings := promconfig.DefaultHTTPClientConfig
+	if o.client != "" {
+		loaded, _, err := promconfig.LoadHTTPConfigFile(o.client)
+		if err != nil {
+			return nil, fmt.Errorf("--http.config.file: %w", err)
+		}
+		loaded.SetDirectory(filepath.Dir(o.client))
+		settings = *loaded
+	}
+	settings.FollowRedirects = false
+	client, err := promconfig.NewClientFromConfig(settings, "tipline")
+	if err != nil {
+		return nil, fmt.Errorf("--http.config.file: %w", err)
+	}
+	return client, nil
 }
 
 // stored reads the receipt of the decision id from the data file in folder.

@@ -50,7 +50,7 @@ func (p *program) whatIf(ctx context.Context, w whatIf) int {
 	if err != nil {
 		return p.usage(err)
 	}
-	base, more, err := p.base(ctx, w)
+	start, err := p.base(ctx, w)
 	switch {
 	case errors.Is(err, errUnreachable):
 		p.fail(err)
@@ -58,7 +58,7 @@ func (p *program) whatIf(ctx context.Context, w whatIf) int {
 	case err != nil:
 		return p.fail(err)
 	}
-	a, err := answerWhatIf(base, append(more, changes...))
+	a, err := start.answer(append(start.changes, changes...))
 	if err != nil {
 		return p.fail(err)
 	}
@@ -89,6 +89,8 @@ func (w whatIf) changes() ([]config.Setting, error) {
 		return nil, errors.New("whatif: want one start: a scenario file, --workload with a name, or --receipt with a file")
 	case w.from.server != "" && w.workload == "":
 		return nil, errors.New("--server: want --workload beside it")
+	case w.from.client != "" && w.from.server == "":
+		return nil, errors.New("--http.config.file: want --server beside it")
 	case w.file == "" && len(w.set) == 0:
 		return nil, errors.New("whatif: want --set with what is to be otherwise")
 	}
@@ -103,28 +105,35 @@ func (w whatIf) changes() ([]config.Setting, error) {
 	return changes, nil
 }
 
-// base returns the inputs to start from, and the changes that a scenario asks for.
-func (p *program) base(ctx context.Context, w whatIf) (decide.Input, []config.Setting, error) {
+// start is what a what-if sets out from.
+type start struct {
+	in      decide.Input
+	book    config.Book      // where the items of changes are looked up
+	changes []config.Setting // that a scenario asks for
+}
+
+func (p *program) base(ctx context.Context, w whatIf) (start, error) {
 	if w.file != "" {
 		s, err := config.LoadScenario(w.file)
 		if err != nil {
-			return decide.Input{}, nil, err
+			return start{}, err
 		}
-		return stated(s, p.now().UTC()), s.Changes, nil
+		p.printQuarantined(s.Quarantined)
+		return start{stated(s, p.now().UTC()), s.Prices, s.Changes}, nil
 	}
-	data, err := p.receiptOf(ctx, w)
+	data, book, err := p.receiptOf(ctx, w)
 	if err != nil {
-		return decide.Input{}, nil, err
+		return start{}, err
 	}
 	r, err := ledger.Open(data)
 	if err != nil {
-		return decide.Input{}, nil, err
+		return start{}, err
 	}
 	in, err := r.Input()
 	if errors.Is(err, ledger.ErrNoInputs) {
 		err = fmt.Errorf("%s: there is nothing to start from: %w", r.Workload.Workload, cmp.Or(because(r.Workload.Decision), err))
 	}
-	return in, nil, err
+	return start{in: in, book: book}, err
 }
 
 // because returns why a decision is unknown, nil when it does not say.
@@ -135,32 +144,35 @@ func because(d model.Decision) error {
 	return errors.New(d.Because)
 }
 
-// receiptOf returns a receipt of the workload as it is now, or the one of --receipt.
-func (p *program) receiptOf(ctx context.Context, w whatIf) ([]byte, error) {
+// receiptOf returns a receipt of the workload as it is now, or the one of --receipt, and the price book to look items up in: that of
+// the configuration where there is one.
+func (p *program) receiptOf(ctx context.Context, w whatIf) ([]byte, config.Book, error) {
 	if w.from.file != "" {
 		f, err := p.find(ctx, *w.from, "")
-		return f.data, err
+		return f.data, config.Builtin(), err
 	}
 	if w.from.server == "" {
-		return p.evaluateOne(ctx, w.workload)
+		cfg, err := p.load()
+		if err != nil {
+			return nil, config.Book{}, err
+		}
+		data, err := p.evaluateOne(ctx, cfg, w.workload)
+		return data, cfg.Prices, err
 	}
-	data, err := ask(ctx, w.from.server, "/api/v1/workloads/"+url.PathEscape(w.workload))
+	data, err := w.from.ask(ctx, "/api/v1/workloads/"+url.PathEscape(w.workload))
 	if err != nil {
-		return nil, err
+		return nil, config.Book{}, err
 	}
 	var now model.WorkloadReport
 	if err := json.Unmarshal(data, &now); err != nil || !ledger.ValidID(now.Decision.ID) {
-		return nil, fmt.Errorf("--server: the answer about %q is not one of tipline", w.workload)
+		return nil, config.Book{}, fmt.Errorf("--server: the answer about %q is not one of tipline", w.workload)
 	}
-	return ask(ctx, w.from.server, "/api/v1/decisions/"+now.Decision.ID)
+	data, err = w.from.ask(ctx, "/api/v1/decisions/"+now.Decision.ID)
+	return data, config.Builtin(), err
 }
 
-// evaluateOne evaluates every workload of the configuration and returns the receipt of the one called name.
-func (p *program) evaluateOne(ctx context.Context, name string) ([]byte, error) {
-	cfg, err := p.load()
-	if err != nil {
-		return nil, err
-	}
+// evaluateOne evaluates every workload of cfg and returns the receipt of the one called name.
+func (p *program) evaluateOne(ctx context.Context, cfg *config.Config, name string) ([]byte, error) {
 	file, forget, err := p.openBeside(cfg.Store.Path)
 	if err != nil {
 		return nil, err
@@ -187,9 +199,9 @@ func (p *program) evaluateOne(ctx context.Context, name string) ([]byte, error) 
 	return nil, fmt.Errorf("workload %q: not found, want one of %s", name, strings.Join(names, ", "))
 }
 
-// builtinRows returns the rows that the built-in price book has of item.
-func builtinRows(item string) []model.PriceSource {
-	listed, err := config.Builtin().Lookup(item)
+// rows returns the rows that the price book has of item.
+func (s start) rows(item string) []model.PriceSource {
+	listed, err := s.book.Lookup(item)
 	if err != nil {
 		return nil // what is wrong with the value is said where it is used
 	}
@@ -241,15 +253,16 @@ type whatIfAnswer struct {
 	was, is decide.Input
 }
 
-// answerWhatIf decides on in as it is and as the changes make it.
-func answerWhatIf(in decide.Input, changes []config.Setting) (whatIfAnswer, error) {
+// answer decides on what s starts from, as it is and as the changes make it.
+func (s start) answer(changes []config.Setting) (whatIfAnswer, error) {
+	in := s.in
 	a := whatIfAnswer{Workload: in.Workload, AsOf: in.Forecast.Origin, Changes: []whatif.Changed{}, was: in}
 	changed, err := whatif.Clone(in)
 	if err != nil {
 		return a, err
 	}
 	for _, c := range changes {
-		did, err := whatif.Apply(&changed, builtinRows, c.Path, c.Value)
+		did, err := whatif.Apply(&changed, s.rows, c.Path, c.Value)
 		if err != nil {
 			return a, err
 		}

@@ -6,10 +6,15 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"tipline/config"
+	"tipline/model"
+	"tipline/model/decide"
 )
 
 var update = flag.Bool("update", false, "write what the scenarios print to their golden files")
@@ -86,6 +91,45 @@ func TestWhatIfOfAWorkload(t *testing.T) {
 	code, kept, errs := alone(t, "whatif", "--receipt", file, "--set=options.api.prices=-50%")
 	if code != exitDone || tail(kept) != tail(before) {
 		t.Errorf("--receipt: exit %d, %s\n%s\nwant\n%s", code, errs, kept, before)
+	}
+}
+
+// TestWhatIfReadsThePriceBook takes an item from the books of the configuration and of the scenario, not from the built-in one alone.
+func TestWhatIfReadsThePriceBook(t *testing.T) {
+	t.Parallel()
+	folder, _, _ := stageProgram(t)
+	book := filepath.Join(folder, "book.csv")
+	writeFile(t, book, "item,field,value,unit,date,source,note\nhouse/h100,usd_per_hour,1.25,USD/GPU-hour,2026-11-01,framework agreement,\n")
+	file := filepath.Join(folder, "tipline.yml")
+	data, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	writeFile(t, file, string(data)+"\nprices: {files: [book.csv]}\n")
+	const change = "--set=options.fleet.usd_per_hour=house/h100"
+	if code, out, errs := tipline(t, folder, "whatif", "--workload=sup|port", change); code != exitDone || !strings.Contains(out, "→ 1.25 USD/GPU-hour") {
+		t.Errorf("configured: exit %d, %s\n%s", code, errs, out)
+	}
+	example, err := filepath.Abs("testdata/whatif/cheap-model.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if data, err = os.ReadFile(example); err != nil {
+		t.Fatal(err)
+	}
+	scenario := filepath.Join(folder, "scenario.yaml")
+	writeFile(t, scenario, string(data)+"\nprices: {files: [book.csv]}\n")
+	s, err := config.LoadScenario(scenario)
+	if err != nil {
+		t.Fatal(err)
+	}
+	fleet := slices.IndexFunc(s.Options, func(o decide.Option) bool { return o.Hosting == model.SelfHosted })
+	set := "--set=options." + s.Options[fleet].Name + ".usd_per_hour=house/h100"
+	if code, out, errs := alone(t, "whatif", scenario, set); code != exitDone || !strings.Contains(out, "→ 1.25 USD/GPU-hour") {
+		t.Errorf("scenario: exit %d, %s\n%s", code, errs, out)
+	}
+	if code, _, errs := alone(t, "whatif", example, set); code != exitNotRight || !strings.Contains(errs, "an item of the price book") {
+		t.Errorf("an item that no book has: exit %d, %s", code, errs)
 	}
 }
 

@@ -122,22 +122,25 @@ func edits(a, b string) int {
 // knobs returns everything in in that can be changed, by its path.
 func knobs(in *decide.Input, book Book) map[string]knob {
 	all := map[string]knob{
-		"current":                      optionName(in, &in.Current),
-		"candidates":                   optionNames(in, &in.Candidates),
-		"constraints.data_sensitivity": choice(&in.Constraints.Sensitivity, decide.Public, decide.Internal, decide.Regulated),
-		"constraints.ops_capacity":     choice(&in.Constraints.OpsCapacity, decide.OpsNone, decide.OpsLimited, decide.OpsDedicated),
-		"constraints.residency":        words(&in.Constraints.Residency),
-		"constraints.ttft_limit":       duration(&in.Constraints.TTFTLimit),
-		"constraints.model":            text(&in.Constraints.Model),
-		"constraints.fine_tuned":       boolean(&in.Constraints.FineTuned),
-		"constraints.batch":            boolean(&in.Constraints.Batch),
-		"policy.enter":                 number(&in.Policy.Enter, belowOne),
-		"policy.leave":                 number(&in.Policy.Leave, belowOne),
-		"policy.min_saving_usd":        number(&in.Policy.MinSavingUSD, notNegative),
-		"policy.min_probability":       number(&in.Policy.MinProbability, share),
-		"policy.max_payback_months":    number(&in.Policy.MaxPaybackMonths, positive),
-		"policy.lead_time":             duration(&in.Policy.LeadTime),
-		"policy.discount_rate":         number(&in.Policy.DiscountRate, belowOne),
+		"current":                       optionName(in, &in.Current),
+		"candidates":                    optionNames(in, &in.Candidates),
+		"constraints.data_sensitivity":  choice(&in.Constraints.Sensitivity, decide.Public, decide.Internal, decide.Regulated),
+		"constraints.ops_capacity":      choice(&in.Constraints.OpsCapacity, decide.OpsNone, decide.OpsLimited, decide.OpsDedicated),
+		"constraints.residency":         words(&in.Constraints.Residency),
+		"constraints.ttft_limit":        duration(&in.Constraints.TTFTLimit),
+		"constraints.model":             text(&in.Constraints.Model),
+		"constraints.fine_tuned":        boolean(&in.Constraints.FineTuned),
+		"constraints.batch":             boolean(&in.Constraints.Batch),
+		"constraints.batch_share":       number(&in.Constraints.BatchShare, share),
+		"constraints.long_prompt_share": number(&in.Constraints.LongShare, share),
+		"policy.enter":                  number(&in.Policy.Enter, belowOne),
+		"policy.leave":                  number(&in.Policy.Leave, belowOne),
+		"policy.min_saving_usd":         number(&in.Policy.MinSavingUSD, notNegative),
+		"policy.min_probability":        number(&in.Policy.MinProbability, share),
+		"policy.max_payback_months":     number(&in.Policy.MaxPaybackMonths, positive),
+		"policy.lead_time":              duration(&in.Policy.LeadTime),
+		"policy.discount_rate":          number(&in.Policy.DiscountRate, belowOne),
+		"policy.wait_months":            months(&in.Policy.WaitMonths),
 	}
 	volumeKnobs(in, all)
 	for i := range in.Options {
@@ -147,6 +150,9 @@ func knobs(in *decide.Input, book Book) map[string]knob {
 		all[prefix+"regions"] = words(&o.Regions)
 		all[prefix+"models"] = words(&o.Models)
 		all[prefix+"ttft_p95"] = duration(&o.TTFTP95)
+		all[prefix+"token_ratio.input"] = number(&o.TokenRatioIn, positive)
+		all[prefix+"token_ratio.output"] = number(&o.TokenRatioOut, positive)
+		termKnobs(o, prefix, all)
 		if o.API != nil {
 			apiKnobs(o, prefix, all)
 		}

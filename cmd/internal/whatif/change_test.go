@@ -44,6 +44,73 @@ func twoOptions() decide.Input {
 	}
 }
 
+// onTerms is twoOptions with a fleet that is bought on every kind of terms at once.
+func onTerms() decide.Input {
+	in := twoOptions()
+	own := &in.Options[1]
+	own.Spot = &cost.Spot{Spot: big.NewRat(2, 1), OnDemand: big.NewRat(4, 1), Fallback: big.NewRat(1, 4), Redone: big.NewRat(1, 10)}
+	own.Capacity.BlockCostPerHour = new(big.Rat).Mul(big.NewRat(2, 1), own.Spot.PerHour()) // two GPUs at 2.50
+	own.Prices[0].Value = "4"
+	own.Prices = append(own.Prices, model.PriceSource{Item: "h100", Field: "spot", Value: "2", Unit: "USD/GPU-hour", Source: "list"})
+	own.Committed = &decide.Commitment{Until: time.Date(2027, 4, 1, 0, 0, 0, 0, time.UTC)}
+	own.Autoscale = &decide.Autoscale{ColdStart: 5 * time.Minute, StartsPerDay: big.NewRat(4, 1)}
+	own.Provisioned = &decide.Provisioned{InputPerMinute: big.NewRat(2500, 1), OutputWeight: big.NewRat(4, 1)}
+	in.Options[0].Credits = &decide.Credits{Until: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), USDPerMonth: big.NewRat(1000, 1)}
+	return in
+}
+
+func TestApplyToTerms(t *testing.T) {
+	t.Parallel()
+	rat := func(r *big.Rat) string { return r.RatString() }
+	block := func(in decide.Input) string { return rat(in.Options[1].Capacity.BlockCostPerHour) }
+	for _, tc := range []struct {
+		path, value, from, to string
+		got                   func(in decide.Input) string
+		want                  string
+	}{
+		{"options.own.spot.usd_per_hour", "1", "2", "1", block, "7/2"},
+		{"options.own.spot.usd_per_hour", "-50%", "2", "1", func(in decide.Input) string { return in.Options[1].Prices[1].Value + in.Options[1].Prices[1].Source }, "1what-if"},
+		{"options.own.spot.fallback", "0", "0.25", "0", block, "4"},
+		{"options.own.spot.over_provisioned", "20%", "not set", "0.2", block, "28/5"},
+		{"options.own.spot.redone", "0.2", "0.1", "0.2", block, "5"},
+		// A quarter of the hours is served at the listed price.
+		{"options.own.usd_per_hour", "-50%", "4 USD/GPU-hour", "2 USD/GPU-hour", block, "4"},
+		{"options.own.gpus_per_replica", "1", "2", "1", block, "5/2"},
+		{"options.own.committed.until", "2027-06-30", "2027-03-31", "2027-06-30", func(in decide.Input) string { return in.Options[1].Committed.Until.Format(time.DateOnly) }, "2027-07-01"},
+		{"options.own.committed.usd_per_month", "900", "not set", "900", nil, ""},
+		{"options.gpt-5.5.credits.usd_per_month", "+10%", "1000", "1100", nil, ""},
+		{"options.own.autoscale.cold_start", "90s", "5m", "1m30s", nil, ""},
+		{"options.own.autoscale.starts_per_day", "8", "4", "8", nil, ""},
+		{"options.own.provisioned.output_weight", "3", "4", "3", nil, ""},
+		{"options.own.token_ratio.input", "1.2", "not set", "1.2", func(in decide.Input) string { return rat(in.Options[1].TokenRatioIn) }, "6/5"},
+		{"options.gpt-5.5.uplift", "10%", "not set", "0.1", nil, ""},
+		{"constraints.batch_share", "40%", "not set", "0.4", nil, ""},
+		{"constraints.long_prompt_share", "0.1", "not set", "0.1", nil, ""},
+		{"policy.wait_months", "6", "0", "6", nil, ""},
+	} {
+		in := onTerms()
+		c, err := Apply(&in, shelf, tc.path, tc.value)
+		if err != nil || c != (Changed{tc.path, tc.from, tc.to}) {
+			t.Errorf("%s=%s: got %+v, %v, want from %q to %q", tc.path, tc.value, c, err, tc.from, tc.to)
+			continue
+		}
+		if tc.got != nil && tc.got(in) != tc.want {
+			t.Errorf("%s=%s: got %q, want %q", tc.path, tc.value, tc.got(in), tc.want)
+		}
+	}
+	for _, tc := range []struct{ path, value, want string }{
+		{"options.own.committed.until", "soon", "a day such as"},
+		{"options.own.spot.fallback", "1", "less than 1"},
+		{"policy.wait_months", "13", "from 0 to 12"},
+		{"options.own.credits.until", "2027-01-31", "unknown path"},
+	} {
+		in := onTerms()
+		if _, err := Apply(&in, shelf, tc.path, tc.value); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s=%s: got %v, want %q", tc.path, tc.value, err, tc.want)
+		}
+	}
+}
+
 // shelf is a price book of three items.
 func shelf(item string) []model.PriceSource {
 	rate := "output tokens/s per replica"
@@ -221,8 +288,10 @@ func FuzzApply(f *testing.F) {
 	f.Add("volume.mix.cache_write_1h", "1")
 	f.Add("volume.growth_per_month", "-0.9")
 	f.Add("options.own.replicas_per_block", "0")
+	f.Add("options.own.spot.fallback", "0.5")
+	f.Add("options.own.committed.until", "9999-12-31")
 	f.Fuzz(func(t *testing.T, path, value string) {
-		in := twoOptions()
+		in := onTerms()
 		c, err := Apply(&in, shelf, path, value)
 		if err != nil {
 			return

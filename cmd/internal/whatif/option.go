@@ -30,6 +30,7 @@ func apiKnobs(o *decide.Option, prefix string, all map[string]knob) {
 		{"batch_input", &p.BatchInput, notNegative},
 		{"batch_output", &p.BatchOutput, notNegative},
 		{"request_fee", &p.RequestFee, notNegative},
+		{"uplift", &p.Uplift, notNegative},
 		{"discount", &p.Discount, belowOne},
 		{"minimum_commit_usd_per_month", &p.MinimumCommit, notNegative},
 		{"fixed_usd_per_month", &p.FixedMonthly, notNegative},
@@ -95,9 +96,18 @@ func hourly(o *decide.Option, book Book) knob {
 	if row >= 0 {
 		get = func() string { return o.Prices[row].Value + " " + o.Prices[row].Unit }
 	}
+	reprice := func(factor *big.Rat) {
+		if s := o.Spot; s != nil && s.OnDemand != nil { // the listed price is that of the hours served on demand
+			before := s.PerHour()
+			s.OnDemand = new(big.Rat).Mul(s.OnDemand, factor)
+			scaleBlock(c, s.PerHour(), before)
+			return
+		}
+		c.BlockCostPerHour = new(big.Rat).Mul(c.BlockCostPerHour, factor)
+	}
 	return knob{get: get, set: func(value string) error {
 		if factor, err := relative(value); err == nil {
-			c.BlockCostPerHour = new(big.Rat).Mul(c.BlockCostPerHour, factor)
+			reprice(factor)
 			if row >= 0 {
 				rescale(&o.Prices[row], factor)
 			}
@@ -121,7 +131,7 @@ func hourly(o *decide.Option, book Book) knob {
 		case now == nil || now.Sign() == 0:
 			return fmt.Errorf("a change such as -30%%, since what it costs now is not known")
 		}
-		c.BlockCostPerHour = new(big.Rat).Mul(c.BlockCostPerHour, new(big.Rat).Quo(price, now))
+		reprice(new(big.Rat).Quo(price, now))
 		if row >= 0 {
 			o.Prices[row] = next
 		}
@@ -134,6 +144,9 @@ func gpus(o *decide.Option, row int) knob {
 	c := o.Capacity
 	perBlock := func() *big.Rat { // USD an hour of a block whose replicas have one GPU
 		price := parse(o.Prices[row].Value)
+		if o.Spot != nil {
+			price = o.Spot.PerHour()
+		}
 		if price == nil {
 			return new(big.Rat)
 		}

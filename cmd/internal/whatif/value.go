@@ -125,6 +125,18 @@ func pointed(at **int64) knob {
 	}
 }
 
+// months is a knob for a number of months that the horizon holds.
+func months(at *int) knob {
+	return knob{get: func() string { return fmt.Sprint(*at) }, set: func(value string) error {
+		n := new(int64)
+		if err := whole(n).set(value); err != nil || *n > 12 {
+			return fmt.Errorf("whole months from 0 to 12")
+		}
+		*at = int(*n)
+		return nil
+	}}
+}
+
 func boolean(at *bool) knob {
 	return knob{get: func() string { return fmt.Sprint(*at) }, set: func(value string) error {
 		if value != "true" && value != "false" {
