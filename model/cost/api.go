@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/big"
 	"slices"
+	"strings"
 
 	"tipline/model"
 )
@@ -220,11 +221,10 @@ func Decimal(r *big.Rat) string {
 	if r.IsInt() {
 		return r.Num().String()
 	}
-	for digits := 1; digits < 6; digits++ {
-		text := r.FloatString(digits)
-		if exact, ok := new(big.Rat).SetString(text); ok && exact.Cmp(r) == 0 {
-			return text
-		}
+	const digits, unit = 6, 1_000_000
+	text := r.FloatString(digits)
+	if d := r.Denom(); d.IsUint64() && unit%d.Uint64() == 0 { // exact
+		return strings.TrimRight(text, "0")
 	}
-	return r.FloatString(6)
+	return text
 }
