@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	_ "embed"
 	"encoding/csv"
 	"fmt"
@@ -14,15 +15,21 @@ import (
 	"tipline/model"
 )
 
-// Book is a price book: dated numbers, each with its source. The zero Book is empty.
+// Book is a price book: dated numbers, each with its source. A number may have several rows, which hold one after the other. The
+// zero Book is empty.
 type Book struct {
 	rows map[string][]Row // by item, in the order of the file
 }
 
-// Row is one number of a Book. Value is a decimal above 0, Date is never empty.
+// Row is one number of a Book. Value is a decimal above 0, Date is never empty. Only a price may begin and end.
 type Row struct {
 	model.PriceSource
 	Note string // what a reader should know; may be empty
+}
+
+// holds reports whether w is valid on day, which is of the form 2026-08-01; the empty day is before all others.
+func (w Row) holds(day string) bool {
+	return w.ValidFrom <= day && (w.ValidTo == "" || day <= w.ValidTo)
 }
 
 // Rat returns the value of w exactly.
@@ -50,7 +57,7 @@ var builtin = sync.OnceValue(func() Book {
 func Builtin() Book { return builtin() }
 
 // bookColumns heads a price book.
-var bookColumns = []string{"item", "field", "value", "unit", "date", "source", "note"}
+var bookColumns = []string{"item", "field", "value", "unit", "valid_from", "valid_to", "source", "checked_at", "note"}
 
 // parseBook reads the columns of a price book.
 func parseBook(data string) (Book, error) {
@@ -65,12 +72,16 @@ func parseBook(data string) (Book, error) {
 	}
 	b := Book{rows: map[string][]Row{}}
 	for i, c := range lines[min(1, len(lines)):] {
-		row := Row{PriceSource: model.PriceSource{Item: c[0], Field: c[1], Value: c[2], Unit: c[3], Date: c[4], Source: c[5]}, Note: c[6]}
+		row := Row{Note: c[8], PriceSource: model.PriceSource{
+			Item: c[0], Field: c[1], Value: c[2], Unit: c[3], ValidFrom: c[4], ValidTo: c[5], Source: c[6], Date: c[7],
+		}}
 		if err := row.check(); err != nil {
 			return Book{}, fmt.Errorf("row %d: %w", i+1, err)
 		}
-		if _, twice := b.Value(row.Item, row.Field); twice {
-			return Book{}, fmt.Errorf("row %d: %s %s is there twice", i+1, row.Item, row.Field)
+		for _, other := range b.rows[row.Item] {
+			if other.Field == row.Field && (row.holds(other.ValidFrom) || other.holds(row.ValidFrom)) {
+				return Book{}, fmt.Errorf("row %d: %s %s is there twice for %s", i+1, row.Item, row.Field, cmp.Or(max(row.ValidFrom, other.ValidFrom), "the same time"))
+			}
 		}
 		b.rows[row.Item] = append(b.rows[row.Item], row)
 	}
@@ -84,8 +95,19 @@ func (w Row) check() error {
 	if value := w.Rat(); value == nil || value.Sign() <= 0 {
 		return fmt.Errorf("%s %s: got %q, want a decimal above 0", w.Item, w.Field, w.Value)
 	}
-	if _, err := time.Parse(time.DateOnly, w.Date); err != nil {
-		return fmt.Errorf("%s %s: got date %q, want one such as 2026-08-01", w.Item, w.Field, w.Date)
+	for _, date := range []struct{ column, day string }{{"checked_at", w.Date}, {"valid_from", w.ValidFrom}, {"valid_to", w.ValidTo}} {
+		if date.day == "" && date.column != "checked_at" {
+			continue
+		}
+		if _, err := time.Parse(time.DateOnly, date.day); err != nil {
+			return fmt.Errorf("%s %s: got %s %q, want a day such as 2026-08-01", w.Item, w.Field, date.column, date.day)
+		}
+	}
+	switch {
+	case w.ValidTo != "" && w.ValidTo < w.ValidFrom:
+		return fmt.Errorf("%s %s: got valid_to %s, want a day from %s on, on which it begins", w.Item, w.Field, w.ValidTo, w.ValidFrom)
+	case (w.ValidFrom != "" || w.ValidTo != "") && !strings.HasPrefix(w.Unit, "USD"):
+		return fmt.Errorf("%s %s: got a time for which it is valid, want none: only a price begins and ends", w.Item, w.Field)
 	}
 	return nil
 }
@@ -105,14 +127,40 @@ func (b Book) Lookup(item string) ([]Row, error) {
 	return nil, fmt.Errorf("the price book has no %s%s", quote(item), hint)
 }
 
-// Value returns one row, and false when b does not have it.
-func (b Book) Value(item, field string) (Row, bool) {
-	for _, row := range b.rows[item] {
-		if row.Field == field {
-			return row, true
+// At returns the rows of b that are valid on day, which is of the form 2026-08-01: at most one of an item and a field.
+func (b Book) At(day string) Book {
+	at := Book{rows: map[string][]Row{}}
+	for item, rows := range b.rows {
+		if valid := slices.DeleteFunc(slices.Clone(rows), func(w Row) bool { return !w.holds(day) }); len(valid) > 0 {
+			at.rows[item] = valid
 		}
 	}
-	return Row{}, false
+	return at
+}
+
+// Turns returns the days on which a row of item begins or is no longer valid, in order; empty when its rows hold always.
+func (b Book) Turns(item string) []string {
+	var days []string
+	for _, w := range b.rows[item] {
+		if w.ValidFrom != "" {
+			days = append(days, w.ValidFrom)
+		}
+		if last, err := time.Parse(time.DateOnly, w.ValidTo); err == nil {
+			days = append(days, last.AddDate(0, 0, 1).Format(time.DateOnly))
+		}
+	}
+	slices.Sort(days)
+	return slices.Compact(days)
+}
+
+// Value returns one row, the first of those that hold one after the other, and false when b does not have it.
+func (b Book) Value(item, field string) (first Row, known bool) {
+	for _, row := range b.rows[item] {
+		if row.Field == field && (!known || row.ValidFrom < first.ValidFrom) {
+			first, known = row, true
+		}
+	}
+	return first, known
 }
 
 // nearest returns the item that item may have been meant to be: one that ends in it, or one that is few edits away.

@@ -1,9 +1,15 @@
 package config
 
 import (
+	"math/big"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"tipline/model"
+	"tipline/model/decide"
 )
 
 func TestBuiltinBook(t *testing.T) {
@@ -62,12 +68,20 @@ func TestLookupNamesTheNearest(t *testing.T) {
 
 func TestBadBooks(t *testing.T) {
 	t.Parallel()
-	const head = "item,field,value,unit,date,source,note\n"
+	const head = "item,field,value,unit,valid_from,valid_to,source,checked_at,note\n"
 	for _, tc := range []struct{ name, rows, want string }{
-		{"no date", "a,input,1,USD/Mtok,,s,\n", `row 1: a input: got date "", want one such as 2026-08-01`},
-		{"no source", "a,input,1,USD/Mtok,2026-08-01,,\n", "row 1: a input: want item, field, unit and source"},
-		{"zero", "a,input,0,USD/Mtok,2026-08-01,s,\n", `row 1: a input: got "0", want a decimal above 0`},
-		{"twice", "a,input,1,USD/Mtok,2026-08-01,s,\na,input,2,USD/Mtok,2026-08-01,s,\n", "row 2: a input is there twice"},
+		{"no date", "a,input,1,USD/Mtok,,,s,,\n", `row 1: a input: got checked_at "", want a day such as 2026-08-01`},
+		{"no day", "a,input,1,USD/Mtok,soon,,s,2026-08-01,\n", `row 1: a input: got valid_from "soon", want a day such as 2026-08-01`},
+		{"no source", "a,input,1,USD/Mtok,,,,2026-08-01,\n", "row 1: a input: want item, field, unit and source"},
+		{"zero", "a,input,0,USD/Mtok,,,s,2026-08-01,\n", `row 1: a input: got "0", want a decimal above 0`},
+		{"negative", "a,input,-1,USD/Mtok,,,s,2026-08-01,\n", `row 1: a input: got "-1", want a decimal above 0`},
+		{"twice", "a,input,1,USD/Mtok,,,s,2026-08-01,\na,input,2,USD/Mtok,,,s,2026-08-01,\n", "row 2: a input is there twice for the same time"},
+		{
+			"two at a time", "a,input,1,USD/Mtok,,2026-12-31,s,2026-08-01,\na,input,2,USD/Mtok,2026-12-31,,s,2026-08-01,\n",
+			"row 2: a input is there twice for 2026-12-31",
+		},
+		{"ends before it begins", "a,input,1,USD/Mtok,2027-01-01,2026-12-31,s,2026-08-01,\n", "row 1: a input: got valid_to 2026-12-31, want a day from 2027-01-01 on, on which it begins"},
+		{"a rate that ends", "a,1/1,1,output tokens/s per replica,,2026-12-31,s,2026-08-01,\n", "row 1: a 1/1: got a time for which it is valid, want none: only a price begins and ends"},
 		{"columns", "a,input\n", "record on line 2: wrong number of fields"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -76,5 +90,98 @@ func TestBadBooks(t *testing.T) {
 				t.Errorf("got %v, want %s", err, tc.want)
 			}
 		})
+	}
+}
+
+// TestDatedPrices holds that an option's price is that of the day, whatever day the configuration is read on, and unknown outside of
+// all of them.
+func TestDatedPrices(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	book := `item,field,value,unit,valid_from,valid_to,source,checked_at,note
+a/m,input,1,USD/Mtok,,2026-12-31,list,2026-11-01,
+a/m,output,4,USD/Mtok,,,list,2026-11-01,
+a/m,input,1.5,USD/Mtok,2027-01-01,2027-06-30,list,2026-11-01,introductory price
+own/h100,usd_per_hour,2,USD/GPU-hour,2026-12-01,2027-02-28,list,2026-11-01,
+own/h100,usd_per_hour,3,USD/GPU-hour,2027-03-01,,list,2026-11-01,
+`
+	if err := os.WriteFile(filepath.Join(folder, "own.csv"), []byte(book), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const text = `sources: [{name: gateway, prometheus: {url: "http://p:9090"}, pack: litellm, hosting: api}]
+options:
+  - {name: api, kind: api, model: a/m, discount: 0.1}
+  - {name: own, kind: self-hosted, gpu: {price: own/h100, per_replica: 2}, throughput: {tokens_per_hour: 1e6}}
+  - name: spot
+    kind: self-hosted
+    gpu: {price: own/h100, per_replica: 2, spot: {usd_per_hour: 1, fallback: 0.5}}
+    throughput: {tokens_per_hour: 1e6}
+prices: {files: [own.csv]}
+`
+	c, err := Parse(filepath.Join(folder, "tipline.yml"), []byte(text), packs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	show := func(r *big.Rat) string {
+		if r == nil {
+			return "unknown"
+		}
+		return r.RatString()
+	}
+	for _, tc := range []struct{ day, input, own, spot string }{
+		{"2026-11-27", "1", "unknown", "unknown"},
+		{"2026-12-31", "1", "4", "3"},
+		{"2027-01-01", "3/2", "4", "3"},
+		{"2027-03-01", "3/2", "6", "4"},
+		{"2027-06-30", "3/2", "6", "4"},
+		{"2027-07-01", "unknown", "6", "4"},
+	} {
+		at := startOf(tc.day)
+		api, own, spot := c.Options[0].Settled(at), c.Options[1].Settled(at), c.Options[2].Settled(at)
+		for _, settled := range []struct {
+			name      string
+			got, want string
+		}{
+			{"api", show(api.API.Input), tc.input},
+			{"own", show(own.Capacity.BlockCostPerHour), tc.own},
+			{"spot", show(spot.Capacity.BlockCostPerHour), tc.spot},
+		} {
+			if settled.got != settled.want && settled.want != "unknown" {
+				t.Errorf("%s on %s: got %s, want %s", settled.name, tc.day, settled.got, settled.want)
+			}
+		}
+		next := model.Projection{From: at, To: at.AddDate(0, 0, 30), Mix: [model.NumClasses]model.Fraction{model.Input: 0.8, model.Output: 0.2}}
+		for i := range next.Total {
+			next.Total[i] = 1e9
+		}
+		in := decide.Input{
+			Workload: "w", Current: "api", Candidates: []string{"own", "spot"}, Options: c.Options, Policy: c.Policy,
+			Constraints: decide.Constraints{Sensitivity: decide.Public, OpsCapacity: decide.OpsDedicated},
+			Forecast:    model.Forecast{Origin: at, Next: []model.Projection{{}, next, {}}, Load: model.LoadCurve{{Hours: 720, TokensPerHour: 1e9 / 720}}},
+		}
+		for i, o := range decide.Decide(in).Options { // own, spot, api
+			want := []string{tc.own, tc.spot, tc.input}[i]
+			if unknown := o.USDPerMonth == nil; unknown != (want == "unknown") {
+				t.Errorf("%s on %s: cost %v, %q, want a cost unless the price is %s", o.Option, tc.day, o.USDPerMonth, o.Infeasible, want)
+			}
+			var codes strings.Builder
+			for _, w := range o.Warnings {
+				if strings.HasPrefix(w.Code, "PRICE_END") || w.Code == "PRICE_NOT_YET" {
+					codes.WriteString(w.Code)
+				}
+			}
+			ends := ""
+			switch {
+			case want == "unknown" && tc.day < "2026-12-01":
+				ends = "PRICE_NOT_YET"
+			case want == "unknown":
+				ends = "PRICE_ENDED"
+			case o.Option == "api":
+				ends = "PRICE_ENDS"
+			}
+			if codes.String() != ends {
+				t.Errorf("%s on %s: got %q, want %q", o.Option, tc.day, codes.String(), ends)
+			}
+		}
 	}
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"encoding/csv"
 	"fmt"
 	"io"
@@ -30,13 +31,13 @@ func ReadBook(r io.Reader) (Book, error) {
 	return parseBook(string(data))
 }
 
-// WriteTo writes b as CSV, with the columns item, field, value, unit, date, source and note, items sorted.
+// WriteTo writes b as CSV, with the columns item, field, value, unit, valid_from, valid_to, source, checked_at and note, items sorted.
 func (b Book) WriteTo(w io.Writer) (int64, error) {
 	counted := &counting{to: w}
 	out := csv.NewWriter(counted)
 	_ = out.Write(bookColumns) // Flush and Error say what went wrong
 	for _, row := range b.Rows() {
-		_ = out.Write([]string{row.Item, row.Field, row.Value, row.Unit, row.Date, row.Source, row.Note})
+		_ = out.Write([]string{row.Item, row.Field, row.Value, row.Unit, row.ValidFrom, row.ValidTo, row.Source, row.Date, row.Note})
 	}
 	out.Flush()
 	return counted.n, out.Error()
@@ -66,6 +67,7 @@ func (c *counting) Write(p []byte) (int, error) {
 // Change is a row that differs between two books. A nil Before is new, a nil After is gone.
 type Change struct {
 	Item, Field   string
+	From          string // the first day on which the rows hold; empty when they always did
 	Before, After *Row
 }
 
@@ -77,41 +79,39 @@ func (c Change) Factor() *big.Rat {
 	return new(big.Rat).Quo(c.After.Rat(), c.Before.Rat())
 }
 
-// Diff returns what differs between b and next, in the order of items and fields. Dates and sources alone are no difference.
+// Diff returns what differs between b and next, in the order of items, fields and the days from which rows hold. Sources and the days
+// on which they were looked at are no difference.
 func (b Book) Diff(next Book) []Change {
-	items := map[string]bool{}
-	for item := range b.rows {
-		items[item] = true
-	}
-	for item := range next.rows {
-		items[item] = true
-	}
-	var changes []Change
-	for _, item := range slices.Sorted(maps.Keys(items)) {
-		fields := map[string]bool{}
-		for _, rows := range [][]Row{b.rows[item], next.rows[item]} {
-			for _, row := range rows {
-				fields[row.Field] = true
+	type key struct{ item, field, from string }
+	changes := map[key]*Change{}
+	for i, book := range []Book{b, next} {
+		for _, row := range book.Rows() {
+			k := key{row.Item, row.Field, row.ValidFrom}
+			if changes[k] == nil {
+				changes[k] = &Change{Item: row.Item, Field: row.Field, From: row.ValidFrom}
 			}
-		}
-		for _, field := range slices.Sorted(maps.Keys(fields)) {
-			c := Change{Item: item, Field: field}
-			if row, ok := b.Value(item, field); ok {
-				c.Before = &row
-			}
-			if row, ok := next.Value(item, field); ok {
-				c.After = &row
-			}
-			if f := c.Factor(); f == nil || f.Cmp(one) != 0 {
-				changes = append(changes, c)
+			if i == 0 {
+				changes[k].Before = &row
+			} else {
+				changes[k].After = &row
 			}
 		}
 	}
-	return changes
+	var differ []Change
+	for _, c := range changes {
+		if f := c.Factor(); f == nil || f.Cmp(one) != 0 || c.Before.ValidTo != c.After.ValidTo {
+			differ = append(differ, *c)
+		}
+	}
+	slices.SortFunc(differ, func(x, y Change) int {
+		return cmp.Or(cmp.Compare(x.Item, y.Item), cmp.Compare(x.Field, y.Field), cmp.Compare(x.From, y.From))
+	})
+	return differ
 }
 
-// Update returns b with the rows of next in the place of those with the same item and field. A row of next that is more than
-// twice or less than half of what b has is quarantined, and b's stays, unless its item is confirmed.
+// Update returns b with the rows of next in the place of those with the same item and field. A row of next that is more than twice or
+// less than half of the one before it, in next or in b, is quarantined unless its item is confirmed; a number of which no row is
+// believed stays as b has it.
 func (b Book) Update(next Book, confirmed []string) (Book, []Quarantined) {
 	merged := Book{rows: maps.Clone(b.rows)}
 	if merged.rows == nil {
@@ -119,24 +119,46 @@ func (b Book) Update(next Book, confirmed []string) (Book, []Quarantined) {
 	}
 	var quarantine []Quarantined
 	for _, item := range next.Items() {
-		rows := slices.Clone(merged.rows[item])
-		for _, row := range next.rows[item] {
-			at := slices.IndexFunc(rows, func(r Row) bool { return r.Field == row.Field })
-			if at < 0 {
-				rows = append(rows, row)
-				continue
+		var good []Row
+		for _, row := range inTime(next.rows[item]) {
+			before, known := preceding(good, row)
+			if !known {
+				before, known = preceding(b.rows[item], row)
 			}
-			factor := new(big.Rat).Quo(row.Rat(), rows[at].Rat())
-			if jump := factor.Cmp(big.NewRat(mostChange, 1)) > 0 || factor.Cmp(big.NewRat(1, mostChange)) < 0; jump && !slices.Contains(confirmed, item) {
+			if known && !slices.Contains(confirmed, item) && jumps(before, row) {
 				quarantine = append(quarantine, Quarantined{row, fmt.Sprintf("was %s on %s: a change by more than %d times wants to be confirmed",
-					rows[at].Value, rows[at].Date, mostChange)})
+					before.Value, before.Date, mostChange)})
 				continue
 			}
-			rows[at] = row
+			good = append(good, row)
 		}
-		merged.rows[item] = rows
+		kept := slices.DeleteFunc(slices.Clone(merged.rows[item]), func(was Row) bool {
+			return slices.ContainsFunc(good, func(is Row) bool { return is.Field == was.Field })
+		})
+		merged.rows[item] = append(kept, good...)
 	}
 	return merged, quarantine
+}
+
+// inTime returns rows with those of one field in the order in which they hold.
+func inTime(rows []Row) []Row {
+	return slices.SortedStableFunc(slices.Values(rows), func(x, y Row) int { return cmp.Compare(x.ValidFrom, y.ValidFrom) })
+}
+
+// preceding returns the last of rows that is of the same number as row and does not begin after it; the first one when all do.
+func preceding(rows []Row, row Row) (before Row, known bool) {
+	for _, r := range inTime(rows) {
+		if r.Field == row.Field && (!known || r.ValidFrom <= row.ValidFrom) {
+			before, known = r, true
+		}
+	}
+	return before, known
+}
+
+// jumps reports whether the value of b is more than mostChange times that of a, or the other way round.
+func jumps(a, b Row) bool {
+	factor := new(big.Rat).Quo(b.Rat(), a.Rat())
+	return factor.Cmp(big.NewRat(mostChange, 1)) > 0 || factor.Cmp(big.NewRat(1, mostChange)) < 0
 }
 
 // Only returns the items of b that keep says yes to.
@@ -154,8 +176,16 @@ func (b Book) Only(keep func(item string) bool) Book {
 func (b Book) Implausible() []Quarantined {
 	var bad []Quarantined
 	for _, item := range b.Items() {
-		if rows := b.rows[item]; rows[0].Unit == "USD/Mtok" {
-			bad = append(bad, implausible(rows)...)
+		if b.rows[item][0].Unit != "USD/Mtok" {
+			continue
+		}
+		seen := map[Row]bool{}
+		for _, day := range append([]string{""}, b.Turns(item)...) {
+			for _, q := range implausible(b.At(day).rows[item]) {
+				if !seen[q.Row] {
+					seen[q.Row], bad = true, append(bad, q)
+				}
+			}
 		}
 	}
 	return bad

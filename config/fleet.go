@@ -91,7 +91,7 @@ func (r *reader) gpu(o *decide.Option, c *cost.Capacity, raw *rawGPU, book Book)
 		r.wrong(raw.Owned.At, "a price of a GPU-hour is set too, want one of the two")
 	case raw.Owned != nil: // priced below, once it is known how many GPUs a block has
 	case raw.Price.given():
-		perHour = r.bookValue(t, raw.Price, book, "usd_per_hour", "USD/GPU-hour", "a GPU")
+		perHour = r.hourPrice(t, o, raw.Price, book, "USD/GPU-hour", "a GPU")
 	case raw.USDPerHour.given():
 		perHour = t.add("usd_per_hour", r.number(raw.USDPerHour, demand{"dollars per GPU-hour, more than 0", positive}), "USD/GPU-hour")
 	default:
@@ -202,18 +202,35 @@ func gpuExamples(gpu string, book Book) string {
 	return fmt.Sprintf(", which has %d for this type, from %s at %s to %s at %s", len(found), first.Item, first.Value, last.Item, last.Value)
 }
 
-// bookValue reads the name of an item of the price book and returns one of its values; nil when there is none.
-func (r *reader) bookValue(t *tariff, s scalar, book Book, field, unit, what string) *big.Rat {
-	if _, err := book.Lookup(s.text()); err != nil {
+// hourPrice reads the name of an item of the price book and returns what an hour of it costs, with how that changes in o; nil when it
+// is not what is sold in that unit.
+func (r *reader) hourPrice(t *tariff, o *decide.Option, s scalar, book Book, unit, what string) *big.Rat {
+	const field = "usd_per_hour"
+	item := s.text()
+	rows, err := book.Lookup(item)
+	if err != nil {
 		r.wrong(s.place, "%s", err)
 		return nil
 	}
-	row, ok := book.Value(s.text(), field)
-	if !ok || row.Unit != unit {
-		r.wrong(s.place, "%s is not the price of %s", quote(s.text()), what)
+	first, ok := book.Value(item, field)
+	if !ok || first.Unit != unit {
+		r.wrong(s.place, "%s is not the price of %s", quote(item), what)
 		return nil
 	}
-	return t.fromBook(row)
+	for _, day := range append([]string{""}, book.Turns(item)...) {
+		change := decide.PriceChange{From: startOf(day), Unknown: true}
+		if row, known := book.At(day).Value(item, field); known {
+			change.Unknown, change.Listed = false, new(big.Rat).Quo(row.Rat(), first.Rat())
+		}
+		o.Announced = append(o.Announced, change)
+	}
+	o.Announced = changesOf(o.Announced)
+	for _, row := range rows {
+		if row.Field == field {
+			t.rows = append(t.rows, row.PriceSource)
+		}
+	}
+	return first.Rat()
 }
 
 // instance resolves the price of one managed instance: what the provider charges for it, or the raw price with a share on top.
@@ -237,7 +254,7 @@ func (r *reader) instance(o *decide.Option, c *cost.Capacity, raw *rawInstance, 
 	case raw.USDPerHour.given():
 		c.BlockCostPerHour = t.add("usd_per_hour", r.number(raw.USDPerHour, hourly), "USD/instance-hour")
 	case raw.Price.given():
-		c.BlockCostPerHour = r.bookValue(t, raw.Price, book, "usd_per_hour", "USD/instance-hour", "a managed instance")
+		c.BlockCostPerHour = r.hourPrice(t, o, raw.Price, book, "USD/instance-hour", "a managed instance")
 	default:
 		c.BlockCostPerHour = t.add("raw_usd_per_hour", r.number(raw.RawUSDPerHour, hourly), "USD/instance-hour")
 		c.ManagedOverhead = r.overhead(t, o, raw, book)

@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"tipline/model"
 )
 
 // liteLLMMap is in the form of the LiteLLM price map. The first two models and their prices are those of the map of 1 August
@@ -126,8 +128,8 @@ func TestPriceFiles(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	const head = "item,field,value,unit,date,source,note\n"
-	write("own.csv", head+"openai/gpt-5-mini,input,0.2,USD/Mtok,2026-10-01,contract,\nopenai/gpt-5-mini,output,20,USD/Mtok,2026-10-01,contract,\n")
+	const head = "item,field,value,unit,valid_from,valid_to,source,checked_at,note\n"
+	write("own.csv", head+"openai/gpt-5-mini,input,0.2,USD/Mtok,,,contract,2026-10-01,\nopenai/gpt-5-mini,output,20,USD/Mtok,,,contract,2026-10-01,\n")
 	const text = `sources: [{name: gateway, prometheus: {url: "http://p:9090"}, pack: litellm, hosting: api}]
 options: [{name: mini, kind: api, model: openai/gpt-5-mini}]
 prices: {files: [own.csv]}
@@ -179,5 +181,29 @@ func BenchmarkImportRefused(b *testing.B) {
 		if _, _, err := ImportLiteLLM(bytes.NewReader(huge), "2026-08-01"); err == nil {
 			b.Fatal("a list of 50 MB was read")
 		}
+	}
+}
+
+// TestUpdateInTime holds an announced price against the one that it follows, and keeps the good one before a wrong one.
+func TestUpdateInTime(t *testing.T) {
+	t.Parallel()
+	row := func(value, from, to string) Row {
+		return Row{PriceSource: model.PriceSource{Item: "a/m", Field: "input", Value: value, Unit: "USD/Mtok", Source: "list", Date: "2026-11-01", ValidFrom: from, ValidTo: to}}
+	}
+	book := Book{rows: map[string][]Row{"a/m": {row("1", "", "")}}}
+	next := Book{rows: map[string][]Row{"a/m": {row("20", "2027-06-01", ""), row("1.5", "2027-01-01", "2027-05-31"), row("1.1", "", "2026-12-31")}}}
+	merged, bad := book.Update(next, nil)
+	if rows := merged.rows["a/m"]; len(rows) != 2 || rows[0].Value != "1.1" || rows[1].Value != "1.5" {
+		t.Errorf("got %+v, want the two rows that are believed", rows)
+	}
+	if len(bad) != 1 || bad[0].Value != "20" || !strings.Contains(bad[0].Reason, "was 1.5") {
+		t.Errorf("quarantine: got %+v, want the row that follows 1.5 with 20", bad)
+	}
+	merged, bad = book.Update(Book{rows: map[string][]Row{"a/m": {row("10", "2027-01-01", "")}}}, nil)
+	if rows := merged.rows["a/m"]; len(rows) != 1 || rows[0].Value != "1" || len(bad) != 1 {
+		t.Errorf("got %+v and %+v, want what was there", rows, bad)
+	}
+	if changes := book.Diff(next); len(changes) != 3 || changes[0].From != "" || changes[2].From != "2027-06-01" || changes[2].Before != nil {
+		t.Errorf("diff: got %+v, want the change of today's price and two new ones", changes)
 	}
 }

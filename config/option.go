@@ -87,10 +87,14 @@ func (r *reader) committed(raw rawOption) *decide.Commitment {
 
 // announced reads the changes of an option's prices that are known before they come.
 func (r *reader) announced(o *decide.Option, raw rawOption) []decide.PriceChange {
-	var changes []decide.PriceChange
+	changes := o.Announced
 	for _, c := range raw.Announced {
 		if c.At.node == nil {
 			continue // not a mapping, which has been reported
+		}
+		if len(o.Announced) > 0 {
+			r.wrong(c.At, "the price book says from when to when the prices of %s hold, want one of the two", quote(o.Name))
+			return changes
 		}
 		if !c.From.given() {
 			r.missing(c.At, "from", ", want the first day on which it holds, such as 2027-01-01")
@@ -253,7 +257,7 @@ func (r *reader) lastDay(at place, s scalar, what string) (time.Time, bool) {
 	return last.AddDate(0, 0, 1), true
 }
 
-// book looks the prices of an API up. A model that the book does not have has no cost, which a warning says.
+// book looks the prices of an API up, and how they change. A model that the book does not have has no cost, which a warning says.
 func (t *tariff) book(o *decide.Option, book Book) *cost.Prices {
 	rows, err := book.Lookup(t.item)
 	if err != nil {
@@ -261,6 +265,32 @@ func (t *tariff) book(o *decide.Option, book Book) *cost.Prices {
 		o.Warnings = append(o.Warnings, model.Warning{Code: "UNPRICED_MODEL", Text: text})
 		return nil
 	}
+	var first *cost.Prices
+	turns := append([]string{""}, book.Turns(t.item)...)
+	for _, day := range turns {
+		p := apiPrices(book.At(day).rows[t.item])
+		if first == nil {
+			first = p
+		}
+		o.Announced = append(o.Announced, decide.PriceChange{From: startOf(day), API: p, Unknown: p == nil})
+	}
+	if first == nil {
+		text := fmt.Sprintf("the price book has %s, but not as a model with prices per token", quote(t.item))
+		o.Warnings = append(o.Warnings, model.Warning{Code: "UNPRICED_MODEL", Text: text})
+		o.Announced = nil
+		return nil
+	}
+	o.Announced = changesOf(o.Announced)
+	for _, row := range rows {
+		if field, _, _ := strings.Cut(row.Field, "_over_"); priceField(first, field) != nil {
+			t.rows = append(t.rows, row.PriceSource)
+		}
+	}
+	return first
+}
+
+// apiPrices returns the prices of an API that rows are, nil without those of input and output.
+func apiPrices(rows []Row) *cost.Prices {
 	p := new(cost.Prices)
 	for _, row := range rows {
 		field, _, long := strings.Cut(row.Field, "_over_")
@@ -272,16 +302,28 @@ func (t *tariff) book(o *decide.Option, book Book) *cost.Prices {
 			target = p.Long
 		}
 		if price := priceField(target, field); price != nil {
-			*price = t.fromBook(row)
+			*price = row.Rat()
 		}
 	}
 	if p.Input == nil || p.Output == nil {
-		text := fmt.Sprintf("the price book has %s, but not as a model with prices per token", quote(t.item))
-		o.Warnings = append(o.Warnings, model.Warning{Code: "UNPRICED_MODEL", Text: text})
-		t.rows = nil
 		return nil
 	}
 	return p
+}
+
+// startOf returns the beginning of day; the zero time, which is before all others, for the empty one.
+func startOf(day string) time.Time {
+	t, _ := time.Parse(time.DateOnly, day) // the book has checked it
+	return t
+}
+
+// changesOf returns the changes among periods, the prices of which follow each other: those of the first that is known are the option's
+// own, so that it changes nothing when it is there from the beginning.
+func changesOf(periods []decide.PriceChange) []decide.PriceChange {
+	if len(periods) > 0 && !periods[0].Unknown {
+		periods = periods[1:]
+	}
+	return slices.Clip(periods)
 }
 
 // priceField returns where p keeps the price that the configuration and the price book call name; nil when nowhere.

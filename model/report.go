@@ -170,8 +170,14 @@ type PriceSource struct {
 	Value  string `json:"value"` // exact decimal
 	Unit   string `json:"unit"`  // for example "USD/Mtok"
 	Source string `json:"source"`
-	Date   string `json:"date,omitempty"` // 2006-01-02; absent when it comes from the configuration file
+	Date   string `json:"date,omitempty"` // on which the source was looked at, 2006-01-02; absent when it comes from the configuration file
+
+	ValidFrom string `json:"valid_from,omitempty"` // first day on which it holds; absent when it always did
+	ValidTo   string `json:"valid_to,omitempty"`   // last day; absent when no end is known
 }
+
+// Ended reports whether p holds no more on day, which is of the form 2006-01-02.
+func (p PriceSource) Ended(day string) bool { return p.ValidTo != "" && p.ValidTo < day }
 
 // Reasons of a Crossover (cost model, section 7.3).
 const (

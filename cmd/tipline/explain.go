@@ -452,7 +452,7 @@ func (e *explainer) prices() {
 		for _, p := range o.Prices {
 			if !seen[p] {
 				seen[p] = true
-				rows = append(rows, []string{p.Item, p.Field, p.Value + " " + p.Unit, p.Source, cmp.Or(p.Date, "no date")})
+				rows = append(rows, []string{p.Item, p.Field, p.Value + " " + p.Unit, p.Source, cmp.Or(p.Date, "no date"), validity(p)})
 			}
 		}
 	}
@@ -460,6 +460,19 @@ func (e *explainer) prices() {
 		e.title("PRICES AND RATES, AND WHERE THEY ARE FROM")
 		e.table("  ", rows)
 	}
+}
+
+// validity says when p holds; empty when it always does.
+func validity(p model.PriceSource) string {
+	switch {
+	case p.ValidFrom == "" && p.ValidTo == "":
+		return ""
+	case p.ValidTo == "":
+		return "from " + p.ValidFrom
+	case p.ValidFrom == "":
+		return "until " + p.ValidTo
+	}
+	return p.ValidFrom + " to " + p.ValidTo
 }
 
 func (e *explainer) capacity() {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -91,9 +92,9 @@ func printBook(w io.Writer, book config.Book, format string) error {
 		return encoder.Encode(rows)
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ITEM\tFIELD\tVALUE\tUNIT\tDATE\tSOURCE")
+	fmt.Fprintln(table, "ITEM\tFIELD\tVALUE\tUNIT\tVALID\tCHECKED\tSOURCE")
 	for _, row := range book.Rows() {
-		fmt.Fprintln(table, strings.Join(plain([]string{row.Item, row.Field, row.Value, row.Unit, row.Date, row.Source}), "\t"))
+		fmt.Fprintln(table, strings.Join(plain([]string{row.Item, row.Field, row.Value, row.Unit, cmp.Or(validity(row.PriceSource), "always"), row.Date, row.Source}), "\t"))
 	}
 	return table.Flush()
 }
@@ -149,7 +150,7 @@ func (p *program) diffPrices(before, after string) int {
 		return p.fail(err)
 	}
 	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "ITEM\tFIELD\tBEFORE\tAFTER\tCHANGE")
+	fmt.Fprintln(table, "ITEM\tFIELD\tFROM\tBEFORE\tAFTER\tCHANGE")
 	for _, c := range was.Diff(is) {
 		old, now, change := "-", "-", "new"
 		if c.Before != nil {
@@ -158,14 +159,16 @@ func (p *program) diffPrices(before, after string) int {
 		if c.After != nil {
 			now = c.After.Value
 		}
-		if f := c.Factor(); f != nil {
+		if f := c.Factor(); f != nil && f.IsInt() && f.Num().IsInt64() && f.Num().Int64() == 1 {
+			change = "ends " + cmp.Or(c.After.ValidTo, "never")
+		} else if f != nil {
 			ratio, _ := f.Float64()
 			change = model.FormatPercent(model.Fraction(ratio - 1))
 			if ratio > 1 {
 				change = "+" + change
 			}
 		}
-		fmt.Fprintln(table, strings.Join(plain([]string{c.Item, c.Field, old, now, change}), "\t"))
+		fmt.Fprintln(table, strings.Join(plain([]string{c.Item, c.Field, cmp.Or(c.From, "-"), old, now, change}), "\t"))
 	}
 	if err := table.Flush(); err != nil {
 		return p.fail(err)

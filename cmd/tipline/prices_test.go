@@ -34,13 +34,14 @@ func TestPrices(t *testing.T) {
 			line = strings.Join(strings.Fields(l), " ")
 		}
 	}
-	if code != exitDone || line != "openai/gpt-5-mini output 2 1 −50%" {
+	if code != exitDone || line != "openai/gpt-5-mini output - 2 1 −50%" {
 		t.Errorf("diff: exit %d, got %q", code, line)
 	}
 	file := filepath.Join(folder, "tipline.yml")
 	writeFile(t, file, readFile(t, file)+"prices: {files: [book.csv]}\n")
 	code, out, errs = tipline(t, folder, "prices", "list", "--item=openai/gpt-5-mini", "--output=csv")
-	if code != exitDone || !strings.Contains(out, "openai/gpt-5-mini,output,1,USD/Mtok,2026-09-01") || !strings.Contains(out, "cache_read,0.025,USD/Mtok,2026-08-01") {
+	if code != exitDone || !strings.Contains(out, "openai/gpt-5-mini,output,1,USD/Mtok,,,") || !strings.Contains(out, ",2026-09-01,") ||
+		!strings.Contains(out, "cache_read,0.025,USD/Mtok,,,") || !strings.Contains(out, ",2026-08-01,") {
 		t.Errorf("list: exit %d, %q, %q", code, out, errs)
 	}
 	for _, args := range [][]string{

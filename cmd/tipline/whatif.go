@@ -261,6 +261,9 @@ func (s start) answer(changes []config.Setting) (whatIfAnswer, error) {
 	if err != nil {
 		return a, err
 	}
+	for i, o := range changed.Options { // what is changed is what holds now
+		changed.Options[i] = o.Settled(in.Forecast.Origin)
+	}
 	for _, c := range changes {
 		did, err := whatif.Apply(&changed, s.rows, c.Path, c.Value)
 		if err != nil {

@@ -99,7 +99,7 @@ func TestWhatIfReadsThePriceBook(t *testing.T) {
 	t.Parallel()
 	folder, _, _ := stageProgram(t)
 	book := filepath.Join(folder, "book.csv")
-	writeFile(t, book, "item,field,value,unit,date,source,note\nhouse/h100,usd_per_hour,1.25,USD/GPU-hour,2026-11-01,framework agreement,\n")
+	writeFile(t, book, "item,field,value,unit,valid_from,valid_to,source,checked_at,note\nhouse/h100,usd_per_hour,1.25,USD/GPU-hour,,,framework agreement,2026-11-01,\n")
 	file := filepath.Join(folder, "tipline.yml")
 	data, err := os.ReadFile(file)
 	if err != nil {

@@ -14,19 +14,20 @@ import (
 // A PriceChange is a change of an option's prices that is known before it comes: a price has a day on which it begins (cost model,
 // section 3). It holds until the next change and is counted from the prices of the option itself, not from those of the change before.
 type PriceChange struct {
-	From  time.Time
-	Times *big.Rat     // by which every price per token, request or hour is multiplied; nil means 1
-	API   *cost.Prices // of an API: the prices from then on, instead of Times; nil means none of its own
+	From    time.Time
+	Times   *big.Rat     // by which every price per token, request or hour is multiplied; nil means 1
+	Listed  *big.Rat     // of a fleet: by which the listed price of its hour is multiplied, instead of Times; spot prices stay
+	API     *cost.Prices // of an API: the prices from then on, instead of Times; nil means none of its own
+	Unknown bool         // no price is known from then on
 }
 
-// at returns o with the prices that are valid at t.
+// at returns o with the prices that are valid at t. Its announced changes stay as they are, counted from the prices of o.
 func (o Option) at(t time.Time) Option {
-	var valid *PriceChange
-	for i, c := range o.Announced {
-		if !c.From.After(t) && (valid == nil || !c.From.Before(valid.From)) {
-			valid = &o.Announced[i]
-		}
+	today := t.UTC().Format(time.DateOnly)
+	if ended := func(p model.PriceSource) bool { return p.Ended(today) }; slices.ContainsFunc(o.Prices, ended) {
+		o.Prices = slices.DeleteFunc(slices.Clone(o.Prices), ended)
 	}
+	valid := o.valid(t)
 	if valid == nil {
 		return o
 	}
@@ -35,8 +36,13 @@ func (o Option) at(t time.Time) Option {
 	}
 	if o.Capacity != nil && o.Capacity.BlockCostPerHour != nil {
 		c := *o.Capacity
-		c.BlockCostPerHour = new(big.Rat).Mul(c.BlockCostPerHour, orOne(valid.Times))
+		c.BlockCostPerHour = valid.block(o.Spot, c.BlockCostPerHour)
 		o.Capacity = &c
+	}
+	if o.Spot != nil && o.Spot.OnDemand != nil && valid.Listed != nil {
+		s := *o.Spot
+		s.OnDemand = new(big.Rat).Mul(s.OnDemand, valid.Listed)
+		o.Spot = &s
 	}
 	if o.Autoscale != nil && o.Autoscale.ReservedPerHour != nil {
 		o.Autoscale = o.Autoscale.reservedAt(new(big.Rat).Mul(o.Autoscale.ReservedPerHour, orOne(valid.Times)))
@@ -44,11 +50,71 @@ func (o Option) at(t time.Time) Option {
 	return o
 }
 
+// valid returns the announced change that holds at t, nil when none does yet.
+func (o Option) valid(t time.Time) *PriceChange {
+	var valid *PriceChange
+	for i, c := range o.Announced {
+		if !c.From.After(t) && (valid == nil || !c.From.Before(valid.From)) {
+			valid = &o.Announced[i]
+		}
+	}
+	return valid
+}
+
+// Settled returns o as it is at t, its announced changes those that come later and counted from the prices that it then has: the same
+// costs from t on. An option whose price is not known at t is returned as it is.
+func (o Option) Settled(t time.Time) Option {
+	valid := o.valid(t)
+	if valid == nil || valid.Unknown {
+		return o
+	}
+	ahead := slices.DeleteFunc(slices.Clone(o.Announced), func(c PriceChange) bool { return !c.From.After(t) })
+	for i, c := range ahead {
+		if o.API != nil {
+			ahead[i] = PriceChange{From: c.From, API: c.prices(o.API), Unknown: c.Unknown}
+			continue
+		}
+		ahead[i] = c.since(*valid)
+	}
+	o = o.at(t)
+	o.Announced = ahead
+	return o
+}
+
+// since returns c, a change of a fleet's prices, counted from the prices that before led to.
+func (c PriceChange) since(before PriceChange) PriceChange {
+	if c.Times != nil || before.Times != nil {
+		c.Times = new(big.Rat).Quo(orOne(c.Times), orOne(before.Times))
+	}
+	if c.Listed != nil || before.Listed != nil {
+		c.Listed = new(big.Rat).Quo(orOne(c.Listed), orOne(before.Listed))
+	}
+	return c
+}
+
+// block returns what an hour of a block of replicas costs, nil when that is not known.
+func (c *PriceChange) block(spot *cost.Spot, usd *big.Rat) *big.Rat {
+	switch {
+	case c.Unknown:
+		return nil
+	case c.Listed == nil:
+		return new(big.Rat).Mul(usd, orOne(c.Times))
+	case spot == nil || spot.OnDemand == nil:
+		return new(big.Rat).Mul(usd, c.Listed)
+	}
+	then := *spot
+	then.OnDemand = new(big.Rat).Mul(spot.OnDemand, c.Listed)
+	return new(big.Rat).Mul(usd, new(big.Rat).Quo(then.PerHour(), spot.PerHour()))
+}
+
 // prices returns what c makes of base. Uplift, discount, commitment and monthly fee are agreed upon and stay.
 func (c *PriceChange) prices(base *cost.Prices) *cost.Prices {
 	p := *base
-	if c.API != nil {
-		p = *c.API
+	if c.API != nil || c.Unknown {
+		p = cost.Prices{}
+		if c.API != nil {
+			p = *c.API
+		}
 		p.Uplift, p.Discount, p.MinimumCommit, p.FixedMonthly = base.Uplift, base.Discount, base.MinimumCommit, base.FixedMonthly
 		return &p
 	}
@@ -70,6 +136,27 @@ type later struct {
 	from time.Time
 	plan *plan
 	fast fast
+}
+
+// ends warns when no price of c, or of its parts, is known from a day on that is looked at, and when none is known now.
+func (c *costed) ends(options map[string]Option, t time.Time) {
+	o := c.option
+	for _, part := range []Option{o, options[o.Base], options[o.Overflow]} {
+		switch valid := part.valid(t); {
+		case valid == nil || !valid.Unknown:
+		case valid.From.IsZero():
+			c.warn("PRICE_NOT_YET", "no price of %s holds yet", part.Name)
+			continue
+		default:
+			c.warn("PRICE_ENDED", "no price of %s is known since %s", part.Name, valid.From.Format(time.DateOnly))
+			continue
+		}
+		for _, change := range part.Announced {
+			if change.Unknown && change.From.After(t) && change.From.Before(t.AddDate(0, monthsAhead+1, 0)) {
+				c.warn("PRICE_ENDS", "no price of %s is known from %s on: until one is, that of the day before is taken", part.Name, change.From.Format(time.DateOnly))
+			}
+		}
+	}
 }
 
 // announced returns the plans of o after every change of its prices, or of those of its base and its overflow, that comes after t and

@@ -209,3 +209,48 @@ func almost(a, b any) bool {
 	}
 	return a == b
 }
+
+// TestSettled holds that an option settled at a day costs the same from then on, whatever was announced before.
+func TestSettled(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(1, 2))
+	start := day("2026-11-01")
+	for range 2000 {
+		api := Option{API: &cost.Prices{Input: rat("3"), Output: rat("5")}}
+		own := Option{Capacity: &cost.Capacity{BlockCostPerHour: rat("8")}, Spot: &cost.Spot{Spot: rat("1"), OnDemand: rat("4"), Fallback: rat("0.25")}}
+		listed := r.IntN(2) == 0 // a fleet is priced by the book or by the configuration
+		for range r.IntN(5) {
+			from, times := start.AddDate(0, 0, r.IntN(60)), big.NewRat(1+r.Int64N(9), 1+r.Int64N(9))
+			own.Announced = append(own.Announced, PriceChange{From: from, Times: times})
+			if listed {
+				own.Announced[len(own.Announced)-1] = PriceChange{From: from, Listed: times}
+			}
+			api.Announced = append(api.Announced, PriceChange{From: from, Times: times})
+			if r.IntN(2) == 0 {
+				api.Announced[len(api.Announced)-1] = PriceChange{From: from, API: &cost.Prices{Input: big.NewRat(1+r.Int64N(9), 1), Output: rat("1")}}
+			}
+		}
+		t1, t2 := start.AddDate(0, 0, r.IntN(60)), start.AddDate(0, 0, r.IntN(60))
+		if t2.Before(t1) {
+			t1, t2 = t2, t1
+		}
+		if got, want := api.Settled(t1).at(t2).API.Input, api.at(t2).API.Input; got.Cmp(want) != 0 {
+			t.Fatalf("%+v settled on %s: on %s got %v, want %v", api.Announced, t1.Format(time.DateOnly), t2.Format(time.DateOnly), got, want)
+		}
+		got, want := own.Settled(t1).at(t2).Capacity.BlockCostPerHour, own.at(t2).Capacity.BlockCostPerHour
+		if got.Cmp(want) != 0 {
+			t.Fatalf("%+v settled on %s: on %s got %v, want %v", own.Announced, t1.Format(time.DateOnly), t2.Format(time.DateOnly), got, want)
+		}
+	}
+}
+
+// TestPastChangeDoesNotMultiply holds that what was announced for the past and for the future is counted from the same prices.
+func TestPastChangeDoesNotMultiply(t *testing.T) {
+	t.Parallel()
+	in := input(projection(2e10, 0, 0.1), four("3"))
+	in.Options[0].Announced = []PriceChange{{From: day("2026-10-01"), Times: rat("2")}, {From: day("2027-02-01"), Times: rat("3")}}
+	o := Decide(in).Options[0]
+	if len(o.PriceChanges) != 1 || math.Abs(float64(o.PriceChanges[0].USDPerMonth/o.USDPerMonth.P50)-1.5) > 1e-9 {
+		t.Errorf("got %+v after %v, want half as much again", o.PriceChanges, o.USDPerMonth.P50)
+	}
+}

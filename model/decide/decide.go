@@ -127,9 +127,9 @@ func undecided(why string) Verdict {
 
 // candidates prices every candidate, the current option among them, each name once.
 func candidates(in Input, d demand) []*costed {
-	options := map[string]Option{}
+	options, dated := map[string]Option{}, map[string]Option{}
 	for _, o := range in.Options {
-		options[o.Name] = o.at(in.Forecast.Origin)
+		options[o.Name], dated[o.Name] = o.at(in.Forecast.Origin), o
 	}
 	var all []*costed
 	seen := map[string]bool{}
@@ -145,8 +145,9 @@ func candidates(in Input, d demand) []*costed {
 		c := &costed{plan: newPlan(o, options, in.Constraints, d)}
 		if c.problem == "" {
 			c.fast = newFast(c.plan)
-			c.later = announced(o, options, in, d)
+			c.later = announced(dated[name], dated, in, d)
 		}
+		c.ends(options, in.Forecast.Origin)
 		c.blocked = blocked(in, o, options)
 		c.warnUnknownLatency(in, options)
 		c.median = c.at(d.median)

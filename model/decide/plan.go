@@ -254,6 +254,9 @@ func (p *plan) capacity(o Option, constraints Constraints) (c cost.Capacity, err
 		return c, fmt.Errorf("%w for %s", cost.ErrNoPrice, o.Name)
 	}
 	c = *o.Capacity
+	if c.BlockCostPerHour == nil {
+		return c, fmt.Errorf("%w for an hour of %s", cost.ErrNoPrice, o.Name)
+	}
 	if len(o.Throughput) > 0 {
 		c.TokensPerHour = p.throughput(o)
 	}

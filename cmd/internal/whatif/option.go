@@ -45,7 +45,16 @@ func apiKnobs(o *decide.Option, prefix string, all map[string]knob) {
 			if err != nil {
 				return err
 			}
-			for _, q := range []*cost.Prices{p, p.Long} {
+			all := []*cost.Prices{p}
+			for _, c := range o.Announced {
+				all = append(all, c.API)
+			}
+			for _, q := range slices.Clone(all) {
+				if q != nil {
+					all = append(all, q.Long)
+				}
+			}
+			for _, q := range all {
 				if q == nil {
 					continue
 				}
