@@ -77,7 +77,11 @@ type record struct {
 	Version int       `json:"version"`
 	State   State     `json:"state"`
 	Seen    time.Time `json:"seen"` // the last evaluation that was written
+	Told    []Told    `json:"told,omitempty"`
 }
+
+// same reports whether r and o differ in nothing but when they were seen.
+func (r record) same(o record) bool { return r.State == o.State && slices.Equal(r.Told, o.Told) }
 
 const recordVersion = 1
 
@@ -159,7 +163,7 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 		if r := d.states[w.Workload]; r != nil {
 			before = *r
 		}
-		after := record{Version: recordVersion, Seen: now}
+		after := record{Version: recordVersion, Seen: now, Told: before.Told}
 		var reason Reason
 		after.State, reason = before.State.Next(w, now, d.policy)
 		c := Considered{Workload: w.Workload, Reason: reason}
@@ -174,12 +178,25 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 				Version: eventVersion, ID: eventID(w.Workload, after.State.Sequence, w.Decision.ID), Reason: reason, Time: now,
 				Workload: w.Workload, Previous: before.State.Standing, Channel: j.Channel, Report: w,
 			}
-			changes.put(ledgerBucket, announced+w.Decision.ID, encode(Announcement{Event: c.Event.ID, Reason: reason, Time: now}))
+		}
+		if reason != NoData && after.State.Standing != "" {
+			var news []model.Drift
+			if news, after.Told = tell(before.Told, w, now); len(news) > 0 && c.Event == nil { // a verdict's message says them too
+				after.State.Sequence++
+				c.Event = &Event{
+					Version: eventVersion, ID: eventID(w.Workload, after.State.Sequence, w.Decision.ID), Reason: Drifted, Time: now,
+					Workload: w.Workload, Drifts: news, Channel: j.Channel, Report: w,
+				}
+				changes.put(ledgerBucket, w.Decision.ID, j.Receipt)
+			}
+		}
+		if c.Event != nil {
+			changes.put(ledgerBucket, announced+w.Decision.ID, encode(Announcement{Event: c.Event.ID, Reason: c.Event.Reason, Time: now}))
 			for _, n := range d.notifiers {
 				queue.add(n.Name(), *c.Event, changes)
 			}
 		}
-		if after.State != before.State {
+		if !after.same(before) {
 			changes.put(stateBucket, w.Workload, encode(after))
 			states[w.Workload] = &after
 		}

@@ -12,6 +12,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"tipline/model"
 )
 
 // memory is a Store in memory whose Apply can be told to fail: before it persists, or after.
@@ -358,5 +360,90 @@ func TestAnswerIsOneTransaction(t *testing.T) {
 		if got := d.states["support"].State.Standing; got != want {
 			t.Errorf("the disk fails: %v; got %q standing, want %q", fails, got, want)
 		}
+	}
+}
+
+// TestDriftIsToldOnce holds that a material drift of a workload whose verdict is settled is told once as long as it lasts, and again
+// when it comes back after a fortnight.
+func TestDriftIsToldOnce(t *testing.T) {
+	t.Parallel()
+	store, box := &memory{}, &mailbox{name: "box"}
+	day := 0
+	drift := func(c rune, drifts ...model.Drift) {
+		t.Helper()
+		d := newDesk(t, store, box) // a restart before every evaluation
+		w := answers(c)
+		w.Drift = drifts
+		now := morning.AddDate(0, 0, day)
+		if _, err := d.Consider([]Judged{{Report: w, Receipt: []byte("{}")}}, now); err != nil {
+			t.Fatal(err)
+		}
+		deliverAll(t, d, now, now.Add(time.Hour))
+		day++
+	}
+	volume := model.Drift{Kind: "volume", Score: 1.2, Material: true, Text: "twice as much"}
+	mix := model.Drift{Kind: "output_share", Score: 3, Material: true, Text: "longer answers"}
+	told := func(want int, after string) {
+		t.Helper()
+		if len(box.accepted) != want {
+			t.Fatalf("%s: got %d messages, want %d", after, len(box.accepted), want)
+		}
+	}
+	drift('S', volume)
+	drift('S', volume)
+	told(0, "before a verdict is confirmed")
+	drift('S')
+	drift('?', volume)
+	told(0, "while the verdict is not known")
+	drift('S', model.Drift{Kind: "volume", Score: 1.2}, model.Drift{Kind: "peak_factor", Score: 0.9, Material: true})
+	told(0, "a drift that does not matter, and none yet")
+	drift('S', volume)
+	told(1, "a material drift")
+	if e := box.accepted[0]; e.Reason != Drifted || len(e.Drifts) != 1 || e.Drifts[0].Kind != "volume" {
+		t.Errorf("got %+v, want the drift of the volume", e)
+	}
+	if store.rows["ledger"]["0123456789ab"] == nil || store.rows["ledger"][announced+"0123456789ab"] == nil {
+		t.Error("the ledger does not hold the receipt that the message names")
+	}
+	for range 20 {
+		drift('S', volume)
+	}
+	told(1, "as long as it lasts")
+	drift('S', volume, mix)
+	told(2, "another input")
+	day += 15
+	drift('S', volume)
+	told(3, "after a fortnight without")
+	if a, b := box.accepted[1].ID, box.accepted[2].ID; a == b {
+		t.Errorf("two messages under one id %s", a)
+	}
+}
+
+// TestDriftWaitsForNoVerdict holds that what waits in the outbox is merged with its like alone, and that the message of a verdict says
+// the drifts too.
+func TestDriftWaitsForNoVerdict(t *testing.T) {
+	t.Parallel()
+	store := &memory{}
+	box := &mailbox{name: "box", fail: func(int) error { return &SendError{Remedy: FixSettings, Err: errors.New("away")} }}
+	d := newDesk(t, store, box)
+	consider(t, d, 0, "SSS")
+	step := func(day int, c rune, kinds ...string) {
+		t.Helper()
+		w := answers(c)
+		for _, kind := range kinds {
+			w.Drift = append(w.Drift, model.Drift{Kind: kind, Score: 2, Material: true})
+		}
+		if _, err := d.Consider([]Judged{{Report: w, Receipt: []byte("{}")}}, morning.AddDate(0, 0, day)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	step(3, 'S', "volume")
+	step(4, 'S', "volume", "output_share")
+	step(5, 'X', "volume")
+	step(6, 'X', "volume")
+	step(7, 'X', "volume", "peak_factor") // the verdict is confirmed, and the new drift with it
+	letters := d.outbox.to("box")
+	if len(letters) != 2 || len(letters[0].Event.Drifts) != 2 || letters[1].Event.Reason != Switched || len(letters[1].Event.Superseded) > 0 {
+		t.Errorf("got %+v, want the two drifts in one message and the verdict in another", letters)
 	}
 }

@@ -53,18 +53,26 @@ func (o *outbox) set(l letter) {
 	o.letters[l.key()] = l
 }
 
-// add queues e for notifier. What still waits there about the same workload, and was never tried, is merged into it.
+// add queues e for notifier. What still waits there about the same workload, and was never tried, is merged into it: verdicts into a
+// verdict, drifts into a drift.
 func (o *outbox) add(notifier string, e Event, changes batch) {
 	for _, old := range o.to(notifier) {
 		if old.Event.Workload != e.Workload || old.Sending || old.Attempts > 0 && old.Event.Repeat {
+			continue
+		}
+		if (old.Event.Reason == Drifted) != (e.Reason == Drifted) {
+			continue
+		}
+		delete(o.letters, old.key())
+		changes.put(outboxBucket, old.key(), nil)
+		if e.Reason == Drifted {
+			e.Drifts = append(slices.Clone(old.Event.Drifts), e.Drifts...)
 			continue
 		}
 		e.Superseded = append(slices.Clone(old.Event.Superseded), Superseded{
 			Reason: old.Event.Reason, Time: old.Event.Time, Option: old.Event.Report.Decision.Option,
 		})
 		e.Previous = old.Event.Previous
-		delete(o.letters, old.key())
-		changes.put(outboxBucket, old.key(), nil)
 	}
 	o.last++
 	l := letter{Version: letterVersion, Notifier: notifier, Number: o.last, Event: e}

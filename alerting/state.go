@@ -33,12 +33,13 @@ const (
 	Switched  Reason = "switched"   // another verdict is confirmed
 	Returned  Reason = "returned"   // an announced move is withdrawn: the current option is to be kept after all
 	NoOption  Reason = "no_option"  // no option may serve the workload any more
+	Drifted   Reason = "drifted"    // of a message alone: an input has moved, and with it the answer or the cost
 )
 
 // Notify reports whether r is worth a message.
 func (r Reason) Notify() bool {
 	switch r {
-	case FirstSeen, Switched, Returned, NoOption:
+	case FirstSeen, Switched, Returned, NoOption, Drifted:
 		return true
 	case Unchanged, Waiting, NoData, Settled, Followed, Restarted:
 	}

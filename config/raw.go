@@ -361,6 +361,7 @@ type rawPolicy struct {
 	DiscountRate     scalar `yaml:"discount_rate"`
 	WaitMonths       scalar `yaml:"wait_months"`
 	MinHistory       scalar `yaml:"min_history"`
+	DriftUSD         scalar `yaml:"drift_usd"`
 }
 
 type rawSchedule struct {

@@ -333,9 +333,16 @@ type ChangePart struct {
 	USDPerMonth USD    `json:"usd_per_month"`
 }
 
-// Drift is an input that moved since the last announced decision.
+// Drift says how far an input of the decision is from what its past led one to expect.
 type Drift struct {
-	Kind  string  `json:"kind"`
-	Score float64 `json:"score"`
-	Text  string  `json:"text"`
+	Kind     string  `json:"kind"`
+	Score    float64 `json:"score"`           // evidence over what an alarm takes: 1 and more is drift
+	Since    string  `json:"since,omitempty"` // the first day of it, 2006-01-02; absent without drift
+	Expected float64 `json:"expected"`        // in the unit of the kind, a day
+	Found    float64 `json:"found"`
+
+	CostUSDPerMonth *USD   `json:"cost_usd_per_month,omitempty"` // what it adds to the cost of the current option; absent when it is not known
+	OptionWithout   string `json:"option_without,omitempty"`     // the option that would be the answer without it; absent when that is the same
+	Material        bool   `json:"material"`                     // it changes the answer, or the cost by more than policy.drift_usd
+	Text            string `json:"text"`
 }

@@ -45,8 +45,15 @@ func Text(e alerting.Event) string { return words.Shorten(escaper.Replace(words.
 // answer, when to act, and where the numbers come from.
 func Blocks(e alerting.Event) []slackapi.Block {
 	w := e.Report
+	header := slackapi.NewHeaderBlock(slackapi.NewTextBlockObject(slackapi.PlainTextType, words.Shorten(words.Headline(e), maxHeader), false, false))
+	if e.Reason == alerting.Drifted {
+		return []slackapi.Block{
+			header, section("*" + model.FormatDate(e.Time) + "* · now on " + name(w.Current) + previous(e) + "\n" + bullets(words.Drifts(e))),
+			slackapi.NewDividerBlock(), footer(e),
+		}
+	}
 	blocks := []slackapi.Block{
-		slackapi.NewHeaderBlock(slackapi.NewTextBlockObject(slackapi.PlainTextType, words.Shorten(words.Headline(e), maxHeader), false, false)),
+		header,
 		section("*" + model.FormatDate(e.Time) + "* · now on " + name(w.Current) + previous(e) + "\n" + inert(words.Sentence(w.Decision.Because), 2*words.MaxLine)),
 	}
 	if line := words.Volume(w); line != "" {

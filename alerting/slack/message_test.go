@@ -60,10 +60,31 @@ func event() alerting.Event {
 	}
 }
 
+// drifted returns the message that two inputs of a workload have drifted.
+func drifted() alerting.Event {
+	e := event()
+	e.Reason, e.Previous = alerting.Drifted, ""
+	e.Report.Decision.Recommendation, e.Report.Decision.Option = model.Stay, "haiku"
+	e.Drifts = []model.Drift{
+		{
+			Kind: "volume", Score: 1.4, Since: "2026-11-02", Material: true, CostUSDPerMonth: new(model.USD(7_310)),
+			Text: "430M tokens a day since 2 Nov 2026, where 287M was to be expected; it adds $7,310 a month to the cost of haiku; the answer is the same without it",
+		},
+		{
+			Kind: "cache_share", Score: 2.1, Since: "2026-11-05", Material: true, CostUSDPerMonth: new(model.USD(1_940)),
+			Text: "11% of the prompt tokens come from a cache since 5 Nov 2026, where 34% was to be expected; it adds $1,940 a month to the cost of haiku; the answer is the same without it",
+		},
+	}
+	return e
+}
+
 // TestGolden shows a message as JSON and as preview.
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	for name, got := range map[string]string{"switched.json": string(JSON(event())) + "\n", "switched.txt": Preview(event(), 100, false)} {
+	for name, got := range map[string]string{
+		"switched.json": string(JSON(event())) + "\n", "switched.txt": Preview(event(), 100, false),
+		"drifted.json": string(JSON(drifted())) + "\n", "drifted.txt": Preview(drifted(), 100, false),
+	} {
 		path := filepath.Join("testdata", name)
 		if *update {
 			if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
@@ -138,6 +159,9 @@ func TestHostileNames(t *testing.T) {
 		e.Workload, e.Report.Current, e.Report.Decision.Option, e.Report.Decision.Because = text, text, text, text
 		e.Report.Decision.WouldChange = []string{text, text, text, text, text, text, text}
 		e.Report.Options[0].Option = text
+		moved := drifted()
+		moved.Workload, moved.Report.Current, moved.Report.Decision.Option, moved.Drifts[0].Text = text, text, text, text
+		checkLimits(t, moved)
 		for range 30 {
 			e.Report.Options = append(e.Report.Options, model.OptionCost{Option: text, Infeasible: text, Warnings: []model.Warning{{Text: text}}})
 		}

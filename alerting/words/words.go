@@ -23,6 +23,9 @@ const (
 // Headline returns the verdict of e in one plain sentence.
 func Headline(e alerting.Event) string {
 	workload, d := Clean(e.Workload, 60), e.Report.Decision
+	if e.Reason == alerting.Drifted {
+		return drifted(workload, e)
+	}
 	option := Clean(d.Option, 40)
 	if e.Reason == alerting.NoOption {
 		return fmt.Sprintf("%s: no option may serve it", workload)
@@ -40,9 +43,53 @@ func Headline(e alerting.Event) string {
 	return fmt.Sprintf("%s: %s", workload, verb)
 }
 
+// kinds says the kinds of drift in words.
+var kinds = map[string]string{
+	"volume": "volume", "output_share": "share of generated tokens", "cache_share": "share of cached prompt tokens", "peak_factor": "peak factor",
+}
+
+// drifted says in one sentence what has drifted and what that does.
+func drifted(workload string, e alerting.Event) string {
+	d := e.Drifts[0]
+	text := workload + ": " + kinds[d.Kind] + " has drifted"
+	if more := len(e.Drifts) - 1; more > 0 {
+		text = fmt.Sprintf("%s: %s and %s have drifted", workload, kinds[d.Kind], count(more, "other input"))
+	}
+	if usd := d.CostUSDPerMonth; usd != nil && *usd > 0 {
+		text += fmt.Sprintf(", %s a month more", model.FormatUSD(*usd))
+	} else if usd != nil && *usd < 0 {
+		text += fmt.Sprintf(", %s a month less", model.FormatUSD(-*usd))
+	}
+	if d.OptionWithout != "" {
+		return text + ", and it changes the answer"
+	}
+	return text + ", same answer"
+}
+
+// Drifts says every drift of e, and what the answer is.
+func Drifts(e alerting.Event) []string {
+	var lines []string
+	for _, d := range e.Drifts {
+		lines = append(lines, Sentence(d.Text))
+	}
+	d := e.Report.Decision
+	answer := "The answer now: stay on " + Clean(d.Option, MaxName) + "."
+	if d.Recommendation == model.Move {
+		answer = "The answer now: move to " + Clean(d.Option, MaxName) + "; that is told by itself once it is confirmed."
+	}
+	return append(lines, answer)
+}
+
 // Text returns e as plain text that is complete on its own, and without markup.
 func Text(e alerting.Event) string {
-	parts := []string{Headline(e) + ".", Clean(Sentence(e.Report.Decision.Because), MaxLine)}
+	parts := []string{Headline(e) + "."}
+	if e.Reason == alerting.Drifted {
+		for _, line := range Drifts(e) {
+			parts = append(parts, Clean(line, MaxLine))
+		}
+		return strings.Join(append(parts, "Receipt "+e.Report.Decision.ID+"."), " ")
+	}
+	parts = append(parts, Clean(Sentence(e.Report.Decision.Because), MaxLine))
 	if line := Volume(e.Report); line != "" {
 		parts = append(parts, line)
 	}
@@ -131,6 +178,11 @@ func Reasons(w model.WorkloadReport) []string {
 		if o.Option == w.Current && o.EconomicUtilizationRatio != nil && o.IdleUSDPerMonth != nil {
 			lines = append(lines, fmt.Sprintf("The fleet serves %s of the tokens that it could; %s a month pay for idle capacity.",
 				model.FormatPercent(*o.EconomicUtilizationRatio), model.FormatUSD(*o.IdleUSDPerMonth)))
+		}
+	}
+	for _, moved := range w.Drift {
+		if moved.Material {
+			lines = append(lines, Sentence(moved.Text))
 		}
 	}
 	if d.DiffersBecause != "" {

@@ -83,6 +83,7 @@ func everything() *model.Report {
 			},
 		},
 		Decision: model.Decision{Recommendation: model.Move, Option: "own", Hosting: "self-hosted"},
+		Drift:    []model.Drift{{Kind: "volume", Score: 1.5}},
 	}
 	other := w
 	other.Workload = "other"

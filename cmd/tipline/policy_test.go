@@ -21,6 +21,7 @@ var imports = map[string][]string{
 	"model":          {},
 	"model/cost":     {"model"},
 	"model/decide":   {"model", "model/cost"},
+	"model/drift":    {"model"},
 	"model/forecast": {"model"},
 
 	"collector":                {"model"},
@@ -40,9 +41,9 @@ var imports = map[string][]string{
 	"cmd/internal/gauges": {"model"},
 	"cmd/internal/web":    {"model"},
 	"cmd/internal/daemon": {
-		"cmd/internal/ledger",
+		"cmd/internal/ledger", "cmd/internal/whatif",
 		"alerting", "alerting/alertmanager", "alerting/slack", "alerting/webhook",
-		"collector", "config", "model", "model/cost", "model/decide", "model/forecast",
+		"collector", "config", "model", "model/cost", "model/decide", "model/drift", "model/forecast",
 	},
 	"cmd/tipline": {
 		"cmd/internal/daemon", "cmd/internal/gauges", "cmd/internal/ledger", "cmd/internal/store", "cmd/internal/web",

@@ -131,6 +131,11 @@ func notes(report *model.Report) []string {
 				lines = append(lines, fmt.Sprintf("%s: %s", w.Workload, warning.Text))
 			}
 		}
+		for _, d := range w.Drift {
+			if d.Score >= 1 {
+				lines = append(lines, fmt.Sprintf("%s: drift: %s", w.Workload, d.Text))
+			}
+		}
 	}
 	for _, f := range report.SharedFleets {
 		lines = append(lines, "shared fleet: "+f.Because)

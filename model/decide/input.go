@@ -120,6 +120,7 @@ type Policy struct {
 	DiscountRate     *big.Rat      // a year, by which later savings count less; nil means 0
 	WaitMonths       int           // the wait that is weighed against moving now; 0 means that none is
 	MinHistory       time.Duration // measured hours below which nothing is decided
+	DriftUSD         *big.Rat      // USD per month by which a drift must change a cost to be told; nil means 0
 }
 
 // Input is everything one decision rests on.

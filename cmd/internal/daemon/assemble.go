@@ -123,6 +123,7 @@ func evaluate(m metered, cfg *config.Config, answers ledger.Answers, now time.Ti
 		return unknown("THIN_HISTORY", fmt.Sprintf("%.0f hours have been measured, want %.0f before anything is decided (policy.min_history)",
 			hours.Hours(), cfg.Policy.MinHistory.Hours()))
 	}
+	w.Drift = drifts(u, *e.input, v, now)
 	e.report, e.verdict = w, v
 	return e
 }

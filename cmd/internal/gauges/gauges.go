@@ -41,7 +41,7 @@ var (
 	idleUSD             = desc("workload_idle_usd_per_month", "Part of the fleet's cost that serves nothing, in US dollars per month.", "workload")
 	coverage            = desc("workload_coverage_ratio", "Share of the last 30 days that was measured.", "workload")
 	lastSample          = desc("workload_last_sample_timestamp_seconds", "End of the newest measured hour, in seconds since the epoch.", "workload")
-	driftScore          = desc("workload_drift_score", "How far an input has moved since the last announced decision.", "workload", "kind")
+	driftScore          = desc("workload_drift_score", "Evidence that an input is not what its past led one to expect, over what an alarm takes: 1 and more is drift.", "workload", "kind")
 	sourceUp            = desc("source_up", "1 when the source answered in the last cycle, 0 otherwise.", "source")
 	notExported         = desc("workloads_not_exported", "Workloads beyond the first 2,000 by name, which have no series of their own.")
 )

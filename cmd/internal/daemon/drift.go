@@ -1,0 +1,178 @@
+package daemon
+
+import (
+	"fmt"
+	"math"
+	"math/big"
+	"slices"
+	"time"
+
+	"tipline/cmd/internal/whatif"
+	"tipline/collector"
+	"tipline/model"
+	"tipline/model/decide"
+	"tipline/model/drift"
+)
+
+// input is one input of a decision whose drift is looked for.
+type input struct {
+	kind    string
+	days    []float64
+	scale   drift.Scale
+	growing bool
+	say     func(f drift.Finding) (found, expected string)
+	restore func(in *decide.Input, f drift.Finding) []settingPair // changes that bring in back to what was to be expected
+}
+
+// settingPair is a change as whatif takes it.
+type settingPair struct{ path, value string }
+
+// drifts says which inputs of the decision v on in have drifted, sorted by kind as listed here. Inputs of which too little is known are
+// left out.
+func drifts(u model.Usage, in decide.Input, v decide.Verdict, now time.Time) []model.Drift {
+	found := []model.Drift{}
+	days := drift.DaysOf(u, now)
+	split := !slices.ContainsFunc(u.Warnings, func(w model.Warning) bool { return w.Code == collector.CacheSplitUnknown })
+	for _, i := range inputs(days, split) {
+		f, known := drift.Find(i.days, i.scale, i.growing)
+		if !known {
+			continue
+		}
+		d := model.Drift{Kind: i.kind, Score: f.Score, Expected: f.Expected, Found: f.Found}
+		if f.Score >= 1 {
+			since := now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -f.Days)
+			d.Since = since.Format(time.DateOnly)
+			is, was := i.say(f)
+			d.Text = fmt.Sprintf("%s since %s, where %s was to be expected", is, model.FormatDate(since), was)
+			if i.kind == drift.Volume {
+				d.Text += meter(days)
+			}
+			weigh(&d, in, v, i.restore(&in, f))
+		}
+		found = append(found, d)
+	}
+	return found
+}
+
+// inputs lists what the days of a workload tell; split says whether the tokens read from a cache are known.
+func inputs(days drift.Days, split bool) []input {
+	shareOf := func(what string) func(drift.Finding) (string, string) {
+		return func(f drift.Finding) (string, string) {
+			return model.FormatPercent(model.Fraction(f.Found)) + what, model.FormatPercent(model.Fraction(f.Expected))
+		}
+	}
+	all := []input{
+		{
+			kind: drift.Volume, days: days.Volume, scale: drift.Ratio, growing: true,
+			say: func(f drift.Finding) (string, string) {
+				return model.FormatTokens(model.Tokens(f.Found)) + " tokens a day", model.FormatTokens(model.Tokens(f.Expected))
+			},
+			restore: func(_ *decide.Input, f drift.Finding) []settingPair {
+				if f.Found <= 0 {
+					return nil
+				}
+				return []settingPair{{"volume.tokens_per_month", fmt.Sprintf("%+.6f%%", 100*(f.Expected/f.Found-1))}}
+			},
+		},
+		{
+			kind: drift.Mix, days: days.OutputShare, scale: drift.Share, say: shareOf(" of the tokens are generated"),
+			restore: func(_ *decide.Input, f drift.Finding) []settingPair {
+				return []settingPair{{"volume.mix.output", fmt.Sprintf("%.9f", f.Expected)}}
+			},
+		},
+		{
+			kind: drift.Peak, days: days.Peak, scale: drift.Ratio,
+			say: func(f drift.Finding) (string, string) {
+				return fmt.Sprintf("the busiest hour of a day has %.2f times the mean one", f.Found), fmt.Sprintf("%.2f times", f.Expected)
+			},
+			restore: func(in *decide.Input, f drift.Finding) []settingPair {
+				var changes []settingPair
+				peak := in.Forecast.Load.PeakFactor() * f.Expected / f.Found
+				for _, o := range in.Options {
+					if o.Capacity != nil && o.Capacity.PeakFactor == nil && o.Autoscale == nil && peak > 0 {
+						changes = append(changes, settingPair{"options." + o.Name + ".peak_factor", fmt.Sprintf("%.9f", max(1, peak))})
+					}
+				}
+				return changes
+			},
+		},
+	}
+	if split {
+		all = slices.Insert(all, 2, input{
+			kind: drift.CacheShare, days: days.CacheShare, scale: drift.Share, say: shareOf(" of the prompt tokens come from a cache"),
+			restore: func(in *decide.Input, f drift.Finding) []settingPair {
+				prompt := 1 - float64(in.Forecast.Next[model.Next30d].Mix[model.Output])
+				return []settingPair{{"volume.mix.cache_read", fmt.Sprintf("%.9f", f.Expected*prompt)}}
+			},
+		})
+	}
+	return all
+}
+
+// meter warns when tokens drifted and requests did not: what a counter counts may have changed, which nobody should take for growth.
+func meter(days drift.Days) string {
+	if !slices.ContainsFunc(days.Requests, func(n float64) bool { return n > 0 }) {
+		return ""
+	}
+	if f, known := drift.Find(days.Requests, drift.Ratio, true); known && f.Score < 0.5 {
+		return " while the requests are as many as expected: either their prompts or answers have another length, or the meter counts otherwise"
+	}
+	return ""
+}
+
+// weigh says what d does to the cost of the current option and to the answer, by deciding once more with the input as it was to be
+// expected. Without changes the effect is not known.
+func weigh(d *model.Drift, in decide.Input, v decide.Verdict, changes []settingPair) {
+	if len(changes) == 0 {
+		return
+	}
+	expected, err := whatif.Clone(in)
+	if err != nil {
+		return
+	}
+	for _, c := range changes {
+		if _, err := whatif.Apply(&expected, nil, c.path, c.value); err != nil {
+			return // a share or a volume that no workload has
+		}
+	}
+	without := decide.Decide(expected)
+	is, was := costNow(v, in.Current), costNow(without, in.Current)
+	if math.IsNaN(is) || math.IsNaN(was) {
+		return
+	}
+	d.CostUSDPerMonth = new(model.USD(is - was))
+	if is >= was {
+		d.Text += fmt.Sprintf("; it adds %s a month to the cost of %s", model.FormatUSD(model.USD(is-was)), in.Current)
+	} else {
+		d.Text += fmt.Sprintf("; it takes %s a month off the cost of %s", model.FormatUSD(model.USD(was-is)), in.Current)
+	}
+	switch a, b := v.Decision, without.Decision; {
+	case a.Option != b.Option:
+		d.OptionWithout, d.Material = b.Option, true
+		d.Text += fmt.Sprintf("; without it the answer would be %s instead of %s", b.Option, a.Option)
+	default:
+		d.Text += "; the answer is the same without it"
+	}
+	least, _ := orZero(in.Policy.DriftUSD).Float64()
+	d.Material = d.Material || math.Abs(is-was) >= max(least, 1)
+	if x, y := v.Crossover, without.Crossover; x != nil && y != nil && x.State != y.State {
+		d.Material = true
+	}
+}
+
+func orZero(r *big.Rat) *big.Rat {
+	if r == nil {
+		return new(big.Rat)
+	}
+	return r
+}
+
+// costNow returns what option costs a month by v, NaN when that is not known.
+func costNow(v decide.Verdict, option string) float64 {
+	for _, o := range v.Options {
+		if o.Option == option && o.USDPerMonth != nil {
+			return float64(o.USDPerMonth.P50)
+		}
+	}
+	return math.NaN()
+}

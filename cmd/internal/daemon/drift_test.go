@@ -1,0 +1,106 @@
+package daemon
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tipline/collector"
+	"tipline/config"
+	"tipline/model"
+	"tipline/model/drift"
+)
+
+// driftedHours are a hundred days until opening of a workload whose tokens deviate by 5 %, changed by change from days ago on.
+func driftedHours(ago int, change func(h *model.Hour)) model.Usage {
+	r := rand.New(rand.NewPCG(5, 6))
+	u := model.Usage{Workload: "support", Source: "gateway", Start: opening.AddDate(0, 0, -100).Truncate(24 * time.Hour)}
+	n := int(opening.Sub(u.Start) / time.Hour)
+	for i := range n {
+		day := 1 + 0.05*math.Sin(float64(i/24*37))
+		load := 3e7 * day * (1 + 0.5*math.Sin(float64(i%24)/24*2*math.Pi)) * (0.97 + 0.06*r.Float64())
+		h := model.Hour{
+			Tokens:   model.Volume{model.Input: model.Tokens(0.6 * load), model.CacheRead: model.Tokens(0.2 * load), model.Output: model.Tokens(0.2 * load)},
+			Requests: load / 2000, Coverage: 1,
+		}
+		if i >= n-24*ago {
+			change(&h)
+		}
+		u.Hours = append(u.Hours, h)
+	}
+	return u
+}
+
+// TestDrifts holds that the input that moved is named, with its days, what it costs and what it does to the answer, and no other.
+func TestDrifts(t *testing.T) {
+	t.Parallel()
+	text := strings.NewReplacer("%s/gateway", "http://p:9090", "%s/engines", "http://p:9090", "%s", t.TempDir()).Replace(settings)
+	cfg, err := config.Parse("tipline.yml", []byte(text), collector.Packs()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	times := func(factor model.Tokens, classes ...model.Class) func(h *model.Hour) {
+		return func(h *model.Hour) {
+			for _, c := range classes {
+				h.Tokens[c] *= factor
+			}
+		}
+	}
+	all := model.Classes[:]
+	for _, tc := range []struct {
+		name     string
+		ago      int
+		change   func(h *model.Hour)
+		kind     string // of the drift that is material; empty for none
+		says     string
+		others   []string // that drift along
+		cheaper  bool
+		warnings []model.Warning
+	}{
+		{"as ever", 10, func(*model.Hour) {}, "", "", nil, false, nil},
+		{"twice the volume", 10, func(h *model.Hour) { times(2, all...)(h); h.Requests *= 2 }, drift.Volume, "tokens a day since 23 Oct 2026, where ", nil, false, nil},
+		{"half the volume", 10, func(h *model.Hour) { times(0.5, all...)(h); h.Requests *= 0.5 }, drift.Volume, "a month off the cost of api", nil, true, nil},
+		{"longer prompts", 10, times(2, model.Input, model.CacheRead), drift.Volume, "the requests are as many as expected", []string{drift.Mix}, false, nil},
+		{"a cache that misses", 10, func(h *model.Hour) {
+			h.Tokens[model.Input] += h.Tokens[model.CacheRead]
+			h.Tokens[model.CacheRead] = 0
+		}, "", "", []string{drift.CacheShare}, false, nil}, // the API charges the same for both
+		{"a cache whose hits are not known", 10, func(h *model.Hour) {
+			h.Tokens[model.Input] += h.Tokens[model.CacheRead]
+			h.Tokens[model.CacheRead] = 0
+		}, "", "", nil, false, []model.Warning{{Code: collector.CacheSplitUnknown}}},
+	} {
+		u := driftedHours(tc.ago, tc.change)
+		u.Warnings = tc.warnings
+		e := evaluate(metered{usage: u, stanza: cfg.For(u.Labels, "gateway")}, cfg, nil, opening)
+		if e.report.Decision.Reason == model.ReasonUnknown {
+			t.Fatalf("%s: %s", tc.name, e.report.Decision.Because)
+		}
+		var drifted []string
+		material := ""
+		for _, d := range e.report.Drift {
+			if d.Score < 1 {
+				continue
+			}
+			drifted = append(drifted, d.Kind)
+			if d.Kind == tc.kind {
+				if !d.Material || !strings.Contains(d.Text, tc.says) || d.CostUSDPerMonth == nil || *d.CostUSDPerMonth < 0 != tc.cheaper {
+					t.Errorf("%s: got %+v, want %q", tc.name, d, tc.says)
+				}
+			}
+			if d.Material {
+				material = d.Kind
+			}
+		}
+		want := slices.Clone(tc.others)
+		if tc.kind != "" {
+			want = append([]string{tc.kind}, want...)
+		}
+		if !slices.Equal(drifted, want) || (material == "") != (tc.kind == "") {
+			t.Errorf("%s: %v drifted, %q matters, want %v and %q", tc.name, drifted, material, want, tc.kind)
+		}
+	}
+}

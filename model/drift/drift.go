@@ -1,0 +1,306 @@
+// Package drift finds out whether the inputs that a verdict rests on have moved.
+//
+// Every input is one number a day. The days before the last three weeks say what was to be expected: a level for each day of the week
+// and, for volume, its growth. What the last three weeks were beyond that is added up by a cumulative sum (Page, Continuous inspection
+// schemes, Biometrika 41, 1954), one upwards and one downwards. Nothing is kept between two evaluations: the same days give the same
+// answer. README.md has the false alarms and the delays that were measured.
+package drift
+
+import (
+	"math"
+	"slices"
+)
+
+// The days that are looked at.
+const (
+	Recent    = 21 // days that are held against what was to be expected
+	Reference = 63 // days before them, which say what that is
+	Window    = 84 // both
+	least     = 28 // days of the reference that must be known before anything is said
+	week      = 7  // days
+	fewest    = 3  // days since the change before which it is not told from a single odd day
+)
+
+// The cumulative sum. The allowance is half of the shift that is found the soonest, in standard deviations of a day; the threshold gives
+// the rate of false alarms that README.md states.
+const (
+	allowance = 0.75
+	threshold = 8.5
+	mostStep  = 3.0  // standard deviations that one day counts for at most, so that a single batch is no drift
+	mostCarry = 0.95 // of a day's deviation into the next
+)
+
+// Scale is how the values of an input are compared.
+type Scale int
+
+// The scales.
+const (
+	Ratio Scale = iota // by their logarithm: volumes, times, rates; a value of 0 is one
+	Share              // by the logarithm of their odds: shares from 0 to 1
+)
+
+// Finding is what became of one input.
+type Finding struct {
+	Score    float64 // evidence over what an alarm takes: 1 and more is drift
+	Days     int     // since when: that many days ago the deviation began; 0 when there is none
+	Expected float64 // the level of the days since then as it was to be expected
+	Found    float64 // the level that they have
+}
+
+// Find looks at the days of an input, the newest last and NaN where it is not known; days beyond Window are not read. A growing input is
+// one whose growth is not drift. It is false when too little is known to expect anything.
+func Find(days []float64, scale Scale, growing bool) (Finding, bool) {
+	days = days[max(0, len(days)-Window):]
+	if len(days) <= Recent {
+		return Finding{}, false
+	}
+	values, offset := scale.transform(days, len(days)-Recent)
+	e, ok := expect(values, len(values)-Recent, growing)
+	if !ok {
+		return Finding{}, false
+	}
+	var up, down sum
+	before := math.NaN()
+	for i := len(values) - Recent - 1; i < len(values); i++ {
+		deviation := values[i] - e.at(i)
+		fresh := deviation
+		if !math.IsNaN(before) {
+			fresh -= e.carry * before
+		}
+		if before = deviation; i < len(values)-Recent || math.IsNaN(fresh) {
+			continue
+		}
+		step := max(-mostStep, min(mostStep, fresh/e.deviation))
+		doubt := e.slopeError * (float64(i) - e.middle) * (1 - e.carry) / e.deviation
+		up.add(step-doubt, i)
+		down.add(-step-doubt, i)
+	}
+	s := up
+	if down.total > up.total {
+		s = down
+	}
+	f := Finding{Score: s.total / threshold}
+	if s.total == 0 {
+		return f, true
+	}
+	f.Days = len(values) - s.since
+	beyond, expected := make([]float64, 0, Recent), make([]float64, 0, Recent)
+	for i := s.since; i < len(values); i++ {
+		if !math.IsNaN(values[i]) {
+			beyond, expected = append(beyond, values[i]-e.at(i)), append(expected, e.at(i))
+		}
+	}
+	if len(beyond) < fewest { // a single day, however odd, is none
+		f.Score = min(f.Score, 0.99)
+	}
+	level := median(expected)
+	f.Found, f.Expected = scale.back(level+median(beyond), offset), scale.back(level, offset)
+	return f, true
+}
+
+// sum is a cumulative sum that begins anew whenever it falls to 0.
+type sum struct {
+	total float64
+	since int // the day from which it has been above 0
+}
+
+func (s *sum) add(step float64, day int) {
+	if s.total == 0 {
+		s.since = day
+	}
+	s.total = max(0, s.total+step-allowance)
+}
+
+// expectation is what the reference days lead one to expect.
+type expectation struct {
+	weekday    [week]float64 // by place modulo week
+	slope      float64       // a day
+	slopeError float64       // standard error of slope
+	middle     float64       // the place at which the level is that of weekday
+	deviation  float64       // standard deviation of what a day does not take over from the one before
+	carry      float64       // share of a day's deviation that the next one takes over
+}
+
+func (e expectation) at(i int) float64 { return e.weekday[i%week] + e.slope*(float64(i)-e.middle) }
+
+// expect learns from values[:n].
+func expect(values []float64, n int, growing bool) (expectation, bool) {
+	known := make([]float64, 0, Reference)
+	for _, v := range values[:n] {
+		if !math.IsNaN(v) {
+			known = append(known, v)
+		}
+	}
+	if len(known) < least {
+		return expectation{}, false
+	}
+	e := expectation{middle: float64(n-1) / 2}
+	if growing {
+		e.slope, e.slopeError = slope(values[:n])
+	}
+	level := median(known)
+	var room [Reference/week + 1]float64
+	for d := range e.weekday {
+		of := room[:0]
+		for i := d; i < n; i += week {
+			if !math.IsNaN(values[i]) {
+				of = append(of, values[i]-e.slope*(float64(i)-e.middle))
+			}
+		}
+		if e.weekday[d] = level; len(of) > 0 {
+			e.weekday[d] = median(of)
+		}
+	}
+	e.spread(values[:n])
+	return e, true
+}
+
+// slope returns the growth of values a day: the median of the slopes between the medians of every two weeks (Theil, 1950; Sen, Estimates of
+// the regression coefficient based on Kendall's tau, JASA 63, 1968), and its standard error.
+func slope(values []float64) (perDay, standardError float64) {
+	const weeks = Reference / week
+	at, levels := make([]float64, 0, weeks), make([]float64, 0, weeks)
+	for from := len(values) % week; from < len(values); from += week {
+		if m := medianOf(values[from : from+week]); !math.IsNaN(m) {
+			at, levels = append(at, float64(from)+float64(week-1)/2), append(levels, m)
+		}
+	}
+	slopes := make([]float64, 0, weeks*(weeks-1)/2)
+	for i := range levels {
+		for j := range i {
+			slopes = append(slopes, (levels[i]-levels[j])/(at[i]-at[j]))
+		}
+	}
+	if len(slopes) < 3 {
+		return 0, 0
+	}
+	steepness := median(slopes)
+	var middle, level, squares, spread float64
+	for i := range at {
+		middle += at[i] / float64(len(at))
+		level += (levels[i] - steepness*at[i]) / float64(len(at))
+	}
+	for i := range at {
+		squares += (levels[i] - level - steepness*at[i]) * (levels[i] - level - steepness*at[i])
+		spread += (at[i] - middle) * (at[i] - middle)
+	}
+	return steepness, math.Sqrt(squares / float64(len(at)-2) / spread)
+}
+
+// leastDeviation is the least standard deviation of a day, on the scales of logarithms: differences below 2 % are nothing.
+const leastDeviation = 0.02
+
+// spread learns how much days deviate and how much of that they take over from the day before.
+func (e *expectation) spread(values []float64) {
+	deviations, fresh := make([]float64, 0, len(values)), make([]float64, 0, len(values))
+	var pairs, squares float64
+	before := math.NaN()
+	for i, v := range values {
+		deviation := v - e.at(i)
+		if !math.IsNaN(deviation) {
+			deviations = append(deviations, deviation)
+			if !math.IsNaN(before) {
+				pairs += deviation * before
+				squares += before * before
+			}
+		}
+		before = deviation
+	}
+	if squares > 0 {
+		// A correlation estimated from few days is too low by about (1+4φ)/n (Kendall, Note on bias in the estimation of
+		// autocorrelation, Biometrika 41, 1954); seven level parameters take as much again.
+		n := float64(len(deviations))
+		e.carry = max(0, min(mostCarry, pairs/squares+2*(1+4*pairs/squares)/n))
+		if e.carry < 2/math.Sqrt(n) { // no different from none
+			e.carry = 0
+		}
+	}
+	before = math.NaN()
+	for i, v := range values {
+		deviation := v - e.at(i)
+		if d := deviation - e.carry*before; !math.IsNaN(d) {
+			fresh = append(fresh, d)
+		}
+		before = deviation
+	}
+	if len(fresh) == 0 {
+		fresh = deviations
+	}
+	squares = 0
+	for i, d := range fresh {
+		squares += d * d
+		fresh[i] = math.Abs(d)
+	}
+	// The median gives the scale of days as they mostly are, and the mean square that of days of which some are far off.
+	n := float64(len(fresh))
+	lost := math.Sqrt(n / max(1, n-week-2)) // to what was fitted: a level for each weekday, a slope and a carry
+	e.deviation = max(1.4826*median(fresh)*lost, 0.8*math.Sqrt(squares/n)*lost, leastDeviation)
+}
+
+// transform returns days on the scale, and what was added to each so that a zero has a logarithm.
+func (s Scale) transform(days []float64, n int) (values []float64, offset float64) {
+	values = make([]float64, len(days))
+	if s == Ratio {
+		positive := make([]float64, 0, n)
+		for _, v := range days[:n] {
+			if v > 0 && v <= huge {
+				positive = append(positive, v)
+			}
+		}
+		if len(positive) > 0 {
+			offset = 0.01 * median(positive)
+		}
+	}
+	for i, v := range days {
+		values[i] = s.forth(v, offset)
+	}
+	return values, offset
+}
+
+const (
+	tiny = 1e-3 // keeps the odds of a share of 0 or 1 finite
+	huge = 1e24 // beyond which a value is an artefact: no workload has as many tokens
+)
+
+func (s Scale) forth(v, offset float64) float64 {
+	if !(v >= 0 && v <= huge) || s == Ratio && v+offset == 0 {
+		return math.NaN()
+	}
+	if s == Share {
+		v = max(tiny, min(1-tiny, v))
+		return math.Log(v / (1 - v))
+	}
+	return math.Log(v + offset)
+}
+
+func (s Scale) back(v, offset float64) float64 {
+	if s == Share {
+		return 1 / (1 + math.Exp(-v))
+	}
+	return min(math.MaxFloat64, max(0, math.Exp(v)-offset))
+}
+
+// medianOf returns the middle of what is known of values, NaN when nothing is.
+func medianOf(values []float64) float64 {
+	var room [week]float64
+	known := room[:0]
+	for _, v := range values {
+		if !math.IsNaN(v) {
+			known = append(known, v)
+		}
+	}
+	if len(known) == 0 {
+		return math.NaN()
+	}
+	return median(known)
+}
+
+// median sorts values, of which there is at least one, and returns their middle.
+func median(values []float64) float64 {
+	slices.Sort(values)
+	n := len(values)
+	if n%2 == 1 {
+		return values[n/2]
+	}
+	return (values[n/2-1] + values[n/2]) / 2
+}

@@ -1,0 +1,265 @@
+package drift
+
+import (
+	"flag"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"tipline/model"
+)
+
+var update = flag.Bool("update", false, "write the measured table to README.md")
+
+// noise is a workload with a rhythm of the week whose days deviate by 10 %, each taking over phi of the deviation before it.
+type noise struct {
+	r       *rand.Rand
+	phi     float64
+	growing bool
+}
+
+const deviation = 0.1
+
+// days returns n days; those from shiftAt on are higher by shift standard deviations.
+func (s noise) days(n, shiftAt int, shift float64) []float64 {
+	out := make([]float64, n)
+	x := s.r.NormFloat64()
+	for i := range out {
+		x = s.phi*x + math.Sqrt(1-s.phi*s.phi)*s.r.NormFloat64()
+		level := 20 + deviation*x + 0.3*math.Sin(float64(i%week))
+		if s.growing {
+			level += 0.003 * float64(i) // 9 % a month
+		}
+		if i >= shiftAt {
+			level += deviation * shift
+		}
+		out[i] = math.Exp(level)
+	}
+	return out
+}
+
+// alarms counts the alarms of a year of evaluations, one a day; those within a week of each other are one.
+func (s noise) alarms() int {
+	days := s.days(Window+365, math.MaxInt, 0)
+	alarms, quiet := 0, week
+	for k := Window; k < len(days); k++ {
+		f, _ := Find(days[:k+1], Ratio, s.growing)
+		switch {
+		case f.Score < 1:
+			quiet++
+		case quiet >= week:
+			alarms++
+			fallthrough
+		default:
+			quiet = 0
+		}
+	}
+	return alarms
+}
+
+// found returns after how many days a shift is found, false when it is not within forty.
+func (s noise) found(shift float64) (int, bool) {
+	const at = Window + 10
+	days := s.days(at+40, at, shift)
+	for k := at; k < len(days); k++ {
+		if f, _ := Find(days[:k+1], Ratio, s.growing); f.Score >= 1 {
+			return k - at + 1, true
+		}
+	}
+	return 0, false
+}
+
+// TestRates measures false alarms and delays and holds README.md to what it says of them.
+func TestRates(t *testing.T) {
+	t.Parallel()
+	const years, shifts = 120, 120
+	var table strings.Builder
+	table.WriteString("| input | days take over | false alarms a year | a shift of 1 σ | 2 σ | 4 σ |\n|---|---|---|---|---|---|\n")
+	for _, growing := range []bool{false, true} {
+		for _, phi := range []float64{0, 0.5, 0.9} {
+			s := noise{rand.New(rand.NewPCG(20261127, 1)), phi, growing}
+			alarms := 0
+			for range years {
+				alarms += s.alarms()
+			}
+			rate := float64(alarms) / years
+			if rate > 1.3 {
+				t.Errorf("φ %.1f, growing %v: %.2f false alarms a year, want about one at most", phi, growing, rate)
+			}
+			fmt.Fprintf(&table, "| %s | %.1f | %.2f |", map[bool]string{false: "level", true: "growing"}[growing], phi, rate)
+			for _, shift := range []float64{1, 2, 4} {
+				hits, sum := 0, 0
+				for range shifts {
+					if after, ok := s.found(shift); ok {
+						hits++
+						sum += after
+					}
+				}
+				if phi == 0 && shift == 4 && (hits < shifts || sum > 7*shifts) {
+					t.Errorf("growing %v: %d of %d shifts of 4 σ found, in %d days together", growing, hits, shifts, sum)
+				}
+				fmt.Fprintf(&table, " %d %% in %.0f days |", 100*hits/shifts, float64(sum)/float64(max(1, hits)))
+			}
+			table.WriteString("\n")
+		}
+	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	const from, to = "<!-- measured -->\n", "<!-- /measured -->"
+	head, rest, found := strings.Cut(string(readme), from)
+	was, tail, closed := strings.Cut(rest, to)
+	if !found || !closed {
+		t.Fatal("README.md has no measured table")
+	}
+	if *update {
+		if err := os.WriteFile("README.md", []byte(head+from+table.String()+to+tail), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if was != table.String() {
+		t.Errorf("README.md says\n%s\nmeasured\n%s", was, table.String())
+	}
+}
+
+func TestFind(t *testing.T) {
+	t.Parallel()
+	steady := func() []float64 { return noise{rand.New(rand.NewPCG(1, 1)), 0, false}.days(Window, math.MaxInt, 0) }
+	shifted := func(from int, times float64) []float64 {
+		d := steady()
+		for i := from; i < len(d); i++ {
+			d[i] *= times
+		}
+		return d
+	}
+	for _, tc := range []struct {
+		name  string
+		days  []float64
+		drift bool
+		since int     // days ago, within two
+		times float64 // found over expected, within a fifth
+	}{
+		{"as ever", steady(), false, 0, 0},
+		{"twice as much for ten days", shifted(Window-10, 2), true, 10, 2},
+		{"half as much for a week", shifted(Window-7, 0.5), true, 7, 0.5},
+		{"one day of ten times as much", func() []float64 { d := steady(); d[Window-4] *= 10; return d }(), false, 0, 0},
+		{"yesterday alone", shifted(Window-1, 3), false, 0, 0},
+		{"before the reference began", shifted(10, 2), false, 0, 0},
+	} {
+		f, known := Find(tc.days, Ratio, true)
+		if !known || f.Score >= 1 != tc.drift {
+			t.Errorf("%s: got %+v, %v, want drift: %v", tc.name, f, known, tc.drift)
+		}
+		if tc.drift && (math.Abs(float64(f.Days-tc.since)) > 2 || math.Abs(f.Found/f.Expected/tc.times-1) > 0.2) {
+			t.Errorf("%s: got %+v, want %v times as much for %d days", tc.name, f, tc.times, tc.since)
+		}
+	}
+	for name, days := range map[string][]float64{
+		"no days": nil, "three weeks": steady()[:21], "nothing known": func() []float64 {
+			d := make([]float64, Window)
+			for i := range d {
+				d[i] = math.NaN()
+			}
+			return d
+		}(),
+	} {
+		if f, known := Find(days, Ratio, true); known {
+			t.Errorf("%s: got %+v, want that nothing is expected", name, f)
+		}
+	}
+}
+
+// TestFindIsScaleFree holds that units do not matter, and that what is missing is no deviation.
+func TestFindIsScaleFree(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(3, 4))
+	for range 2000 {
+		days := noise{r, r.Float64(), r.IntN(2) == 0}.days(Window, r.IntN(2*Window), r.Float64()*6-3)
+		growing := r.IntN(2) == 0
+		a, knownA := Find(days, Ratio, growing)
+		scaled := make([]float64, len(days))
+		for i, v := range days {
+			scaled[i] = v * 1024
+		}
+		b, knownB := Find(scaled, Ratio, growing)
+		if knownA != knownB || math.Abs(a.Score-b.Score) > 1e-6*(1+a.Score) || a.Days != b.Days {
+			t.Fatalf("got %+v, and in another unit %+v", a, b)
+		}
+		for i := range days {
+			if r.IntN(20) == 0 {
+				days[i] = math.NaN()
+			}
+		}
+		if c, known := Find(days, Ratio, growing); known && (math.IsNaN(c.Score) || c.Score < 0 || c.Days > Recent) {
+			t.Fatalf("with gaps: got %+v", c)
+		}
+	}
+}
+
+func TestDaysOf(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 8, 1, 5, 0, 0, 0, time.UTC)
+	u := model.Usage{Start: start, Hours: make([]model.Hour, 24*100)}
+	for i := range u.Hours {
+		u.Hours[i] = model.Hour{Tokens: model.Volume{model.Input: 60, model.CacheRead: 20, model.Output: 20}, Requests: 2, Coverage: 1}
+	}
+	now := start.Add(100 * 24 * time.Hour)
+	for i := range 6 { // of yesterday: too few hours are left
+		u.Hours[len(u.Hours)-10-i].Coverage = 0
+	}
+	d := DaysOf(u, now)
+	if len(d.Volume) != Window || !math.IsNaN(d.Volume[Window-1]) {
+		t.Fatalf("got %d days, the last %v, want %d and the last not known", len(d.Volume), d.Volume[len(d.Volume)-1], Window)
+	}
+	if d.Volume[0] != 2400 || d.OutputShare[0] != 0.2 || d.CacheShare[0] != 0.25 || d.Peak[0] != 1 || d.Requests[0] != 48 {
+		t.Errorf("got %v tokens, %v output, %v from cache, peak %v, %v requests", d.Volume[0], d.OutputShare[0], d.CacheShare[0], d.Peak[0], d.Requests[0])
+	}
+	for i := range u.Hours {
+		u.Hours[i].Tokens[model.CacheRead] = 0
+	}
+	if d := DaysOf(u, now); d.CacheShare != nil {
+		t.Errorf("got cache shares %v of a workload without a cache", d.CacheShare)
+	}
+}
+
+// FuzzFind looks at whatever days there are.
+func FuzzFind(f *testing.F) {
+	f.Add([]byte{1, 2, 3}, true, true)
+	f.Fuzz(func(t *testing.T, data []byte, share, growing bool) {
+		odd := []float64{0, 1, math.NaN(), math.Inf(1), -1, 1e-300, 1e300, math.MaxFloat64}
+		days := make([]float64, len(data))
+		for i, b := range data {
+			if days[i] = float64(b); b < byte(len(odd)) {
+				days[i] = odd[b]
+			}
+		}
+		got, known := Find(days, map[bool]Scale{true: Share}[share], growing)
+		for _, v := range []float64{got.Score, got.Expected, got.Found} {
+			if known && (math.IsNaN(v) || math.IsInf(v, 0) || v < 0) {
+				t.Errorf("%v: got %+v", days, got)
+			}
+		}
+	})
+}
+
+// BenchmarkDrift looks at all inputs of a workload: at most 50 µs.
+func BenchmarkDrift(b *testing.B) {
+	start := time.Date(2026, 8, 1, 0, 0, 0, 0, time.UTC)
+	r := rand.New(rand.NewPCG(1, 2))
+	u := model.Usage{Start: start, Hours: make([]model.Hour, 24*100)}
+	for i := range u.Hours {
+		u.Hours[i] = model.Hour{Tokens: model.Volume{model.Input: model.Tokens(50 + 20*r.Float64()), model.CacheRead: 20, model.Output: 20}, Requests: 2, Coverage: 1}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		d := DaysOf(u, start.AddDate(0, 0, 100))
+		Find(d.Volume, Ratio, true)
+		Find(d.OutputShare, Share, false)
+		Find(d.CacheShare, Share, false)
+		Find(d.Peak, Ratio, false)
+	}
+}
