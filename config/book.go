@@ -32,8 +32,20 @@ func (w Row) holds(day string) bool {
 	return w.ValidFrom <= day && (w.ValidTo == "" || day <= w.ValidTo)
 }
 
-// Rat returns the value of w exactly.
+// Rat returns the value of w exactly, nil for a day.
 func (w Row) Rat() *big.Rat { return parseDecimal(w.Value) }
+
+// dayUnit is the unit of a row whose value is a day, such as the last one on which a model is served.
+const dayUnit = "day"
+
+// currency returns the currency that w is a price in, empty when it is not a price.
+func (w Row) currency() string {
+	code, _, found := strings.Cut(w.Unit, "/")
+	if !found || len(code) != 3 || strings.ToUpper(code) != code {
+		return ""
+	}
+	return code
+}
 
 //go:embed prices.csv
 var builtinCSV string
@@ -50,6 +62,7 @@ var builtin = sync.OnceValue(func() Book {
 //
 //   - provider/model: prices of an API in USD per million tokens, under the fields of prices in the configuration;
 //     a field such as input_over_272k is the price of requests with a prompt longer than that
+//     retires is the last day on which it is served, in the unit day
 //   - provider/gpu/machine/terms: usd_per_hour of one GPU
 //   - ml.machine: usd_per_hour of a SageMaker instance, raw_usd_per_hour of the EC2 instance underneath and
 //     managed_overhead, the share by which the former is above the latter
@@ -92,7 +105,11 @@ func (w Row) check() error {
 	if w.Item == "" || w.Field == "" || w.Unit == "" || w.Source == "" {
 		return fmt.Errorf("%s %s: want item, field, unit and source", w.Item, w.Field)
 	}
-	if value := w.Rat(); value == nil || value.Sign() <= 0 {
+	if w.Unit == dayUnit {
+		if _, err := time.Parse(time.DateOnly, w.Value); err != nil {
+			return fmt.Errorf("%s %s: got %q, want a day such as 2027-03-31", w.Item, w.Field, w.Value)
+		}
+	} else if value := w.Rat(); value == nil || value.Sign() <= 0 {
 		return fmt.Errorf("%s %s: got %q, want a decimal above 0", w.Item, w.Field, w.Value)
 	}
 	for _, date := range []struct{ column, day string }{{"checked_at", w.Date}, {"valid_from", w.ValidFrom}, {"valid_to", w.ValidTo}} {
@@ -106,7 +123,7 @@ func (w Row) check() error {
 	switch {
 	case w.ValidTo != "" && w.ValidTo < w.ValidFrom:
 		return fmt.Errorf("%s %s: got valid_to %s, want a day from %s on, on which it begins", w.Item, w.Field, w.ValidTo, w.ValidFrom)
-	case (w.ValidFrom != "" || w.ValidTo != "") && !strings.HasPrefix(w.Unit, "USD"):
+	case (w.ValidFrom != "" || w.ValidTo != "") && w.currency() == "":
 		return fmt.Errorf("%s %s: got a time for which it is valid, want none: only a price begins and ends", w.Item, w.Field)
 	}
 	return nil
@@ -136,6 +153,40 @@ func (b Book) At(day string) Book {
 		}
 	}
 	return at
+}
+
+// Rate is what a unit of a currency is worth in USD, and on whose word.
+type Rate struct {
+	USD          *big.Rat
+	Source, Date string
+}
+
+// InUSD returns b with every price in USD; the source of one that was in another currency says at which rate. A currency without a rate
+// is an error that names the row: what it is worth is not known.
+func (b Book) InUSD(rates map[string]Rate) (Book, error) {
+	in := Book{rows: map[string][]Row{}}
+	for _, row := range b.Rows() {
+		if code := row.currency(); code != "" && code != "USD" {
+			rate, known := rates[code]
+			if !known {
+				return Book{}, fmt.Errorf("%s %s: got a price in %s, want USD, or the rate of %s in prices.rates", row.Item, row.Field, code, code)
+			}
+			row.Source = strings.TrimRight(fmt.Sprintf("%s: %s %s at %s USD, %s %s", row.Source, row.Value, code, decimalText(rate.USD), rate.Source, rate.Date), " ")
+			row.Value = decimalText(new(big.Rat).Mul(row.Rat(), rate.USD))
+			row.Unit = "USD" + strings.TrimPrefix(row.Unit, code)
+		}
+		in.rows[row.Item] = append(in.rows[row.Item], row)
+	}
+	return in, nil
+}
+
+// Checked returns the newest day on which a source of b was looked at, empty when b is.
+func (b Book) Checked() string {
+	newest := ""
+	for _, row := range b.Rows() {
+		newest = max(newest, row.Date)
+	}
+	return newest
 }
 
 // Turns returns the days on which a row of item begins or is no longer valid, in order; empty when its rows hold always.

@@ -4,6 +4,7 @@ import (
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -184,4 +185,105 @@ prices: {files: [own.csv]}
 			}
 		}
 	}
+}
+
+// TestCurrencies holds that a price in another currency is used at the rate that is given, and not at all without one.
+func TestCurrencies(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	const book = "item,field,value,unit,valid_from,valid_to,source,checked_at,note\n" +
+		"a/m,input,2,EUR/Mtok,,,list,2026-11-01,\na/m,output,4,EUR/Mtok,,,list,2026-11-01,\na/m,retires,2027-06-30,day,,,list,2026-11-01,\n"
+	if err := os.WriteFile(filepath.Join(folder, "own.csv"), []byte(book), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const text = `sources: [{name: gateway, prometheus: {url: "http://p:9090"}, pack: litellm, hosting: api}]
+options: [{name: api, kind: api, model: a/m}]
+`
+	c, err := Parse(filepath.Join(folder, "tipline.yml"), []byte(text+"prices: {files: [own.csv], rates: {EUR: {usd: 1.08, origin: {source: central bank, date: 2026-11-20}}}}\n"), packs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := c.Options[0]
+	if o.API.Input.Cmp(rat("2.16")) != 0 || !o.Retires.Equal(startOf("2027-07-01")) {
+		t.Errorf("got input %v and retirement %v, want 2.16 USD and the day after the last", o.API.Input, o.Retires)
+	}
+	want := "list: 2 EUR at 1.08 USD, central bank 2026-11-20"
+	if i := slices.IndexFunc(o.Prices, func(p model.PriceSource) bool { return p.Field == "input" }); i < 0 || o.Prices[i].Unit != "USD/Mtok" || o.Prices[i].Source != want {
+		t.Errorf("got rows %+v, want the source %q", o.Prices, want)
+	}
+	if len(c.Books) != 2 || c.Books[0].Book != "built-in" || c.Books[1] != (model.PriceBook{Book: "own.csv", Checked: "2026-11-01"}) {
+		t.Errorf("got books %+v", c.Books)
+	}
+	for prices, want := range map[string]string{
+		"{files: [own.csv]}":                          `prices.files[0]: "own.csv": a/m input: got a price in EUR, want USD, or the rate of EUR in prices.rates`,
+		"{files: [own.csv], rates: {EUR: {usd: 0}}}":  `prices.rates.EUR.usd: got "0", want dollars for one EUR, more than 0`,
+		"{files: [own.csv], rates: {EUR: {}}}":        "prices.rates.EUR",
+		"{files: [own.csv], rates: {euro: {usd: 1}}}": "want the three capital letters of a currency",
+		"{files: [own.csv], rates: {EUR: 1.08}}":      "prices.rates.EUR",
+	} {
+		if _, err := Parse(filepath.Join(folder, "tipline.yml"), []byte(text+"prices: "+prices+"\n"), packs...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", prices, err, want)
+		}
+	}
+}
+
+// TestDiscountEnds holds that a discount is given until its last day, whatever the prices are then.
+func TestDiscountEnds(t *testing.T) {
+	t.Parallel()
+	const text = `sources: [{name: gateway, prometheus: {url: "http://p:9090"}, pack: litellm, hosting: api}]
+options:
+  - name: api
+    kind: api
+    prices: {input: 10, output: 10}
+    discount: 0.2
+    discount_until: 2027-01-31
+    announced_prices: [{from: 2027-01-01, times: 2}, {from: 2027-03-01, prices: {input: 5, output: 5}}]
+`
+	c, err := Parse("tipline.yml", []byte(text), packs...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct{ day, input, discount string }{
+		{"2026-12-31", "10", "1/5"},
+		{"2027-01-01", "20", "1/5"},
+		{"2027-01-31", "20", "1/5"},
+		{"2027-02-01", "20", "none"},
+		{"2027-03-01", "5", "none"},
+	} {
+		p := c.Options[0].Settled(startOf(tc.day)).API
+		discount := "none"
+		if p.Discount != nil {
+			discount = p.Discount.RatString()
+		}
+		if p.Input.RatString() != tc.input || discount != tc.discount {
+			t.Errorf("%s: got %s less %s, want %s less %s", tc.day, p.Input.RatString(), discount, tc.input, tc.discount)
+		}
+	}
+	if _, err := Parse("tipline.yml", []byte(strings.Replace(text, "    discount: 0.2\n", "", 1)), packs...); err == nil || !strings.Contains(err.Error(), "there is no discount") {
+		t.Errorf("got %v, want to be told that there is no discount to end", err)
+	}
+}
+
+// FuzzBook reads whatever book there is: it is refused, or written and read again as it was.
+func FuzzBook(f *testing.F) {
+	f.Add("item,field,value,unit,valid_from,valid_to,source,checked_at,note\na/m,input,1,EUR/Mtok,2026-01-01,2026-12-31,s,2026-08-01,n\na/m,retires,2027-01-01,day,,,s,2026-08-01,\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		b, err := ReadBook(strings.NewReader(text))
+		if err != nil {
+			return
+		}
+		b.Implausible()
+		if _, err := b.InUSD(map[string]Rate{"EUR": {USD: rat("1.1")}}); err != nil && !strings.Contains(err.Error(), "prices.rates") {
+			t.Error(err)
+		}
+		var out strings.Builder
+		if _, err := b.WriteTo(&out); err != nil {
+			t.Fatal(err)
+		}
+		again, err := ReadBook(strings.NewReader(out.String()))
+		if err != nil || len(b.Diff(again)) > 0 {
+			t.Errorf("written and read again: %v, %+v", err, b.Diff(again))
+		}
+		Builtin().Update(b, nil)
+	})
 }

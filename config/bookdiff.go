@@ -71,9 +71,9 @@ type Change struct {
 	Before, After *Row
 }
 
-// Factor returns by how much the value changed, After over Before; nil when one of them is missing.
+// Factor returns by how much the value changed, After over Before; nil when one of them is missing or is a day.
 func (c Change) Factor() *big.Rat {
-	if c.Before == nil || c.After == nil {
+	if c.Before == nil || c.After == nil || c.Before.Rat() == nil || c.After.Rat() == nil {
 		return nil
 	}
 	return new(big.Rat).Quo(c.After.Rat(), c.Before.Rat())
@@ -99,7 +99,7 @@ func (b Book) Diff(next Book) []Change {
 	}
 	var differ []Change
 	for _, c := range changes {
-		if f := c.Factor(); f == nil || f.Cmp(one) != 0 || c.Before.ValidTo != c.After.ValidTo {
+		if c.Before == nil || c.After == nil || c.Before.Unit != c.After.Unit || c.Before.ValidTo != c.After.ValidTo || !c.Before.equals(*c.After) {
 			differ = append(differ, *c)
 		}
 	}
@@ -155,8 +155,20 @@ func preceding(rows []Row, row Row) (before Row, known bool) {
 	return before, known
 }
 
+// equals reports whether w and o have the same value.
+func (w Row) equals(o Row) bool {
+	a, b := w.Rat(), o.Rat()
+	if a == nil || b == nil {
+		return w.Value == o.Value
+	}
+	return a.Cmp(b) == 0
+}
+
 // jumps reports whether the value of b is more than mostChange times that of a, or the other way round.
 func jumps(a, b Row) bool {
+	if a.Rat() == nil || b.Rat() == nil { // days
+		return false
+	}
 	factor := new(big.Rat).Quo(b.Rat(), a.Rat())
 	return factor.Cmp(big.NewRat(mostChange, 1)) > 0 || factor.Cmp(big.NewRat(1, mostChange)) < 0
 }
@@ -176,7 +188,7 @@ func (b Book) Only(keep func(item string) bool) Book {
 func (b Book) Implausible() []Quarantined {
 	var bad []Quarantined
 	for _, item := range b.Items() {
-		if b.rows[item][0].Unit != "USD/Mtok" {
+		if !slices.ContainsFunc(b.rows[item], func(w Row) bool { return w.Unit == "USD/Mtok" }) {
 			continue
 		}
 		seen := map[Row]bool{}

@@ -27,7 +27,9 @@ type Config struct {
 	Schedule  Schedule
 	Notify    Notify
 	Store     Store
-	Prices    Book // the price book in force
+	Prices    Book              // the price book in force
+	Books     []model.PriceBook // that it is made of
+	Rates     map[string]Rate   // what other currencies than USD are worth, by their code
 
 	Quarantined []Quarantined // rows of price files that are not believed; what was there before them stays
 }

@@ -112,6 +112,9 @@ func liteLLMModel(name string, data json.RawMessage, date string) (rows []Row, b
 		}
 		rows = append(rows, row)
 	}
+	if last, _ := fields["deprecation_date"].(string); startOf(last) != (time.Time{}) {
+		rows = append(rows, Row{PriceSource: model.PriceSource{Item: item, Field: "retires", Value: last, Unit: dayUnit, Source: liteLLMSource, Date: date}})
+	}
 	if len(rows)+len(bad) < 2 || fields["output_cost_per_token"] == nil || fields["input_cost_per_token"] == nil {
 		return nil, nil // charged by the image, the second or the request, or an embedding
 	}
@@ -150,6 +153,7 @@ func implausible(rows []Row) (bad []Quarantined) {
 		value := row.Rat()
 		reason := ""
 		switch {
+		case value == nil: // a day
 		case value.Cmp(new(big.Rat).SetInt64(mostMTok)) > 0:
 			reason = fmt.Sprintf("more than %d USD per million tokens: per thousand, or per token, taken for per million?", int64(mostMTok))
 		case row.Field == "cache_read" && input != nil && value.Cmp(input) > 0:

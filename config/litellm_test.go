@@ -18,7 +18,7 @@ import (
 const liteLLMMap = `{
   "sample_spec": {"litellm_provider": "one of ...", "input_cost_per_token": 0.0, "output_cost_per_token": 0.0},
   "gpt-5-mini": {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 2.5e-07, "output_cost_per_token": 2e-06, "cache_read_input_token_cost": 2.5e-08},
-  "azure_ai/Llama-3.3-70B-Instruct": {"litellm_provider": "azure_ai", "mode": "chat", "input_cost_per_token": 7.1e-07, "output_cost_per_token": 7.1e-07},
+  "azure_ai/Llama-3.3-70B-Instruct": {"litellm_provider": "azure_ai", "mode": "chat", "input_cost_per_token": 7.1e-07, "output_cost_per_token": 7.1e-07, "deprecation_date": "2027-05-01"},
   "1024-x-1024/dall-e-2": {"litellm_provider": "openai", "mode": "image_generation", "input_cost_per_pixel": 1.9e-08, "output_cost_per_pixel": 0.0},
   "an-embedding": {"litellm_provider": "openai", "mode": "embedding", "input_cost_per_token": 2e-08},
   "free": {"litellm_provider": "nobody", "mode": "chat", "input_cost_per_token": 0.0, "output_cost_per_token": 0.0},
@@ -42,6 +42,9 @@ func TestImportLiteLLM(t *testing.T) {
 	}
 	if changes := Builtin().Only(func(item string) bool { return item == "openai/gpt-5-mini" }).Diff(book.Only(func(item string) bool { return item == "openai/gpt-5-mini" })); len(changes) > 0 {
 		t.Errorf("the built-in prices of the same day differ: %+v", changes)
+	}
+	if row, known := book.Value("azure_ai/Llama-3.3-70B-Instruct", "retires"); !known || row.Value != "2027-05-01" || row.Unit != dayUnit {
+		t.Errorf("got %+v, want the last day of the model", row)
 	}
 	said := map[string]string{}
 	for _, q := range bad {
@@ -166,6 +169,9 @@ func FuzzImportLiteLLM(f *testing.F) {
 		}
 		for _, item := range book.Items() {
 			for _, row := range book.rows[item] {
+				if row.Unit == dayUnit {
+					continue
+				}
 				if value := row.Rat(); value == nil || value.Sign() <= 0 || value.Cmp(big.NewRat(mostMTok, 1)) > 0 {
 					t.Errorf("got %+v in the book", row)
 				}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -13,6 +14,7 @@ import (
 
 	promconfig "github.com/prometheus/common/config"
 
+	"tipline/model"
 	"tipline/model/decide"
 )
 
@@ -60,7 +62,8 @@ func (r *reader) raw(data []byte) *rawConfig {
 
 func (r *reader) resolve(raw *rawConfig) *Config {
 	c := &Config{}
-	c.Prices, c.Quarantined = r.book(raw.Prices)
+	c.Rates = r.rates(raw.Prices.Rates)
+	c.Prices, c.Books, c.Quarantined = r.book(raw.Prices, c.Rates)
 	if len(raw.Sources) == 0 {
 		r.missing(raw.At, "sources", ", want at least one")
 	}
@@ -82,8 +85,11 @@ func (r *reader) resolve(raw *rawConfig) *Config {
 }
 
 // book returns the built-in price book with the rows of the files in the place of its own, and what of them is not believed.
-func (r *reader) book(raw rawBook) (Book, []Quarantined) {
+//
+// The second result says how old each of the books is.
+func (r *reader) book(raw rawBook, rates map[string]Rate) (Book, []model.PriceBook, []Quarantined) {
 	book := Builtin()
+	books := []model.PriceBook{{Book: "built-in", Checked: book.Checked()}}
 	var quarantine []Quarantined
 	for _, s := range raw.Files {
 		path := r.path(s)
@@ -101,11 +107,36 @@ func (r *reader) book(raw rawBook) (Book, []Quarantined) {
 			r.wrong(s.place, "%s is not a price book: %s", quote(path), redact(err.Error()))
 			continue
 		}
+		if next, err = next.InUSD(rates); err != nil {
+			r.wrong(s.place, "%s: %s", quote(path), err)
+			continue
+		}
+		books = append(books, model.PriceBook{Book: path, Checked: next.Checked()})
 		var bad []Quarantined
 		book, bad = book.Update(next, r.words(raw.Confirmed))
 		quarantine = append(quarantine, bad...)
 	}
-	return book, quarantine
+	return book, books, quarantine
+}
+
+// rates reads what currencies are worth.
+func (r *reader) rates(raws map[string]rawRate) map[string]Rate {
+	rates := map[string]Rate{}
+	for _, code := range slices.Sorted(maps.Keys(raws)) {
+		raw := raws[code]
+		usd := r.number(raw.USD, demand{"dollars for one " + code + ", more than 0", positive})
+		switch {
+		case raw.At.node == nil: // not a mapping, which has been reported
+		case (Row{PriceSource: model.PriceSource{Unit: code + "/x"}}).currency() == "" || code == "USD":
+			r.wrong(raw.At, "want the three capital letters of a currency other than USD, such as EUR")
+		case !raw.USD.given():
+			r.missing(raw.At, "usd", ", want dollars for one "+code)
+		case usd != nil:
+			origin := r.tariff(code, raw.Origin).origin
+			rates[code] = Rate{USD: usd, Source: origin.Source, Date: origin.Date}
+		}
+	}
+	return rates
 }
 
 // addPacks makes the names of the packs in dir known. Whether they are good is for their reader to say, and so is a folder

@@ -62,6 +62,10 @@ func (r *reader) options(raws []rawOption, book Book) []decide.Option {
 			r.wrong(raw.Committed.At, "the capital of the hardware that was bought is committed already, want one of the two")
 		}
 		o.Announced = r.announced(&o, raw)
+		r.endDiscount(&o, raw)
+		if at, ok := r.lastDayOf(raw.Retires); ok {
+			o.Retires = at
+		}
 		options = append(options, o)
 	}
 	r.hybrids(options, raws)
@@ -243,10 +247,47 @@ func (r *reader) credits(raw *rawCredit) *decide.Credits {
 	return &decide.Credits{Until: until, USDPerMonth: amount}
 }
 
+// endDiscount ends the discount of an API after its last day, whatever its prices are then.
+func (r *reader) endDiscount(o *decide.Option, raw rawOption) {
+	end, ok := r.lastDayOf(raw.DiscountUntil)
+	switch {
+	case !ok:
+		return
+	case !raw.Discount.given():
+		r.wrong(raw.DiscountUntil.place, "there is no discount, want it beside discount")
+		return
+	}
+	var over decide.PriceChange // the prices are those of the day before
+	for i, c := range o.Announced {
+		if !c.From.Before(end) {
+			o.Announced[i].DiscountOver = true
+		} else if !c.From.Before(over.From) {
+			over = c
+		}
+	}
+	over.From, over.DiscountOver = end, true
+	if !slices.ContainsFunc(o.Announced, func(c decide.PriceChange) bool { return c.From.Equal(end) }) {
+		o.Announced = append(o.Announced, over)
+	}
+	for i := range o.Prices {
+		if o.Prices[i].Field == "discount" {
+			o.Prices[i].ValidTo = end.AddDate(0, 0, -1).Format(time.DateOnly)
+		}
+	}
+}
+
 // lastDay reads the last day of something that ends and returns the first instant after it. The key is required.
 func (r *reader) lastDay(at place, s scalar, what string) (time.Time, bool) {
 	if !s.given() {
 		r.missing(at, "until", ", want the last day "+what+", such as 2027-06-30")
+		return time.Time{}, false
+	}
+	return r.lastDayOf(s)
+}
+
+// lastDayOf does so when the key is there; it is false when it is not, or is wrong.
+func (r *reader) lastDayOf(s scalar) (time.Time, bool) {
+	if !s.given() {
 		return time.Time{}, false
 	}
 	last, err := time.Parse(time.DateOnly, s.text())
@@ -281,6 +322,10 @@ func (t *tariff) book(o *decide.Option, book Book) *cost.Prices {
 		return nil
 	}
 	o.Announced = changesOf(o.Announced)
+	if row, known := book.Value(t.item, "retires"); known && row.Unit == dayUnit {
+		o.Retires = startOf(row.Value).AddDate(0, 0, 1)
+		t.rows = append(t.rows, row.PriceSource)
+	}
 	for _, row := range rows {
 		if field, _, _ := strings.Cut(row.Field, "_over_"); priceField(first, field) != nil {
 			t.rows = append(t.rows, row.PriceSource)

@@ -20,9 +20,16 @@ type rawConfig struct {
 }
 
 type rawBook struct {
-	At        place    `yaml:"-"`
-	Files     []scalar `yaml:"files"`
-	Confirmed []scalar `yaml:"confirmed"`
+	At        place              `yaml:"-"`
+	Files     []scalar           `yaml:"files"`
+	Confirmed []scalar           `yaml:"confirmed"`
+	Rates     map[string]rawRate `yaml:"rates"`
+}
+
+type rawRate struct {
+	At     place         `yaml:"-"`
+	USD    scalar        `yaml:"usd"`
+	Origin rawProvenance `yaml:"origin"`
 }
 
 type rawSource struct {
@@ -119,6 +126,7 @@ type rawOption struct {
 	Model         scalar     `yaml:"model" kinds:"api self-hosted cloud-managed"`
 	Prices        *rawPrices `yaml:"prices" kinds:"api"`
 	Discount      scalar     `yaml:"discount" kinds:"api"`
+	DiscountUntil scalar     `yaml:"discount_until" kinds:"api"`
 	MinimumCommit scalar     `yaml:"minimum_commit_usd_per_month" kinds:"api"`
 	FixedMonthly  scalar     `yaml:"fixed_usd_per_month" kinds:"api"`
 	Uplift        scalar     `yaml:"uplift" kinds:"api"`
@@ -151,6 +159,7 @@ type rawOption struct {
 	MigrationUSD         scalar         `yaml:"migration_usd"`
 	Committed            *rawCommitted  `yaml:"committed" kinds:"api self-hosted cloud-managed"`
 	Announced            []rawAnnounced `yaml:"announced_prices" kinds:"api self-hosted cloud-managed"`
+	Retires              scalar         `yaml:"retires" kinds:"api cloud-managed"`
 }
 
 type rawCredit struct {
@@ -361,6 +370,7 @@ type rawPolicy struct {
 	DiscountRate     scalar `yaml:"discount_rate"`
 	WaitMonths       scalar `yaml:"wait_months"`
 	MinHistory       scalar `yaml:"min_history"`
+	MaxPriceAge      scalar `yaml:"max_price_age"`
 	DriftUSD         scalar `yaml:"drift_usd"`
 }
 

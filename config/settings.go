@@ -25,6 +25,7 @@ const (
 	defaultDiscountRate     = "0.08"
 	defaultWaitMonths       = 3
 	defaultMinHistory       = 7 * 24 * time.Hour
+	defaultMaxPriceAge      = 30 * 24 * time.Hour
 	defaultDriftUSD         = "1000"
 
 	defaultCollect  = "7 * * * *"
@@ -48,6 +49,7 @@ func (r *reader) policy(raw rawPolicy) decide.Policy {
 		DiscountRate:     r.numberOr(raw.DiscountRate, demand{"a share a year, 0 or more and less than 1, such as 0.08 for 8 %", belowOne}, defaultDiscountRate),
 		WaitMonths:       int(r.whole(raw.WaitMonths, "months", 0, defaultWaitMonths)),
 		MinHistory:       r.duration(raw.MinHistory, defaultMinHistory, true),
+		MaxPriceAge:      r.duration(raw.MaxPriceAge, defaultMaxPriceAge, true),
 		DriftUSD:         r.numberOr(raw.DriftUSD, demand{"dollars per month, 0 or more", notNegative}, defaultDriftUSD),
 	}
 }

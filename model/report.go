@@ -10,7 +10,14 @@ type Report struct {
 	Sources      []SourceReport   `json:"sources"`
 	Workloads    []WorkloadReport `json:"workloads"`
 	SharedFleets []SharedFleet    `json:"shared_fleets"` // that workloads would pay less for together, the largest saving first
+	PriceBooks   []PriceBook      `json:"price_books"`
 	Warnings     []Warning        `json:"warnings"`
+}
+
+// PriceBook says how old a price book is.
+type PriceBook struct {
+	Book    string `json:"book"`       // "built-in", or the name of its file
+	Checked string `json:"checked_at"` // the newest day on which one of its sources was looked at, 2006-01-02
 }
 
 // SourceReport says how one source answered in the cycle.

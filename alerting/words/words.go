@@ -227,6 +227,7 @@ var obstacles = map[string]string{
 	"CLOSED_WEIGHTS":     "the weights are not available",
 	"NO_GPU":             "has no GPUs",
 	"BATCH_ONLY":         "serves only work that can wait",
+	"RETIRED":            "its model is retired before a move would be made",
 }
 
 // differences says the codes of the cost model, section 10, in words.

@@ -122,6 +122,15 @@ func (p *program) checkPrices(file string) int {
 	if err != nil {
 		return p.fail(err)
 	}
+	var rates map[string]config.Rate
+	if cfg, err := p.load(); err == nil {
+		rates = cfg.Rates
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return p.fail(err)
+	}
+	if book, err = book.InUSD(rates); err != nil {
+		return p.fail(fmt.Errorf("%s: %w", file, err))
+	}
 	bad := book.Implausible()
 	_, jumps := config.Builtin().Update(book, nil)
 	bad = append(bad, jumps...)

@@ -19,6 +19,8 @@ type PriceChange struct {
 	Listed  *big.Rat     // of a fleet: by which the listed price of its hour is multiplied, instead of Times; spot prices stay
 	API     *cost.Prices // of an API: the prices from then on, instead of Times; nil means none of its own
 	Unknown bool         // no price is known from then on
+
+	DiscountOver bool // of an API: its discount is not given any more
 }
 
 // at returns o with the prices that are valid at t. Its announced changes stay as they are, counted from the prices of o.
@@ -71,7 +73,7 @@ func (o Option) Settled(t time.Time) Option {
 	ahead := slices.DeleteFunc(slices.Clone(o.Announced), func(c PriceChange) bool { return !c.From.After(t) })
 	for i, c := range ahead {
 		if o.API != nil {
-			ahead[i] = PriceChange{From: c.From, API: c.prices(o.API), Unknown: c.Unknown}
+			ahead[i] = PriceChange{From: c.From, API: c.prices(o.API), Unknown: c.Unknown, DiscountOver: c.DiscountOver}
 			continue
 		}
 		ahead[i] = c.since(*valid)
@@ -110,13 +112,16 @@ func (c *PriceChange) block(spot *cost.Spot, usd *big.Rat) *big.Rat {
 // prices returns what c makes of base. Uplift, discount, commitment and monthly fee are agreed upon and stay.
 func (c *PriceChange) prices(base *cost.Prices) *cost.Prices {
 	p := *base
+	if c.DiscountOver {
+		p.Discount = nil
+	}
 	if c.API != nil || c.Unknown {
-		p = cost.Prices{}
+		listed := cost.Prices{}
 		if c.API != nil {
-			p = *c.API
+			listed = *c.API
 		}
-		p.Uplift, p.Discount, p.MinimumCommit, p.FixedMonthly = base.Uplift, base.Discount, base.MinimumCommit, base.FixedMonthly
-		return &p
+		listed.Uplift, listed.Discount, listed.MinimumCommit, listed.FixedMonthly = p.Uplift, p.Discount, p.MinimumCommit, p.FixedMonthly
+		return &listed
 	}
 	for _, price := range []**big.Rat{
 		&p.Input, &p.Output, &p.CacheRead, &p.CacheWrite, &p.CacheWrite1h, &p.BatchInput, &p.BatchOutput, &p.RequestFee,

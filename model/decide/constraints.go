@@ -19,6 +19,7 @@ const (
 	ClosedWeights    = "CLOSED_WEIGHTS"
 	NoGPU            = "NO_GPU"
 	BatchOnly        = "BATCH_ONLY" // a queue in front of it, and work that cannot wait (section 5)
+	Retired          = "RETIRED"    // its model is served no more, or not for as long as a move takes
 )
 
 // Blocked returns every reason why o may not serve a workload with the constraints c, in the order of section 9.

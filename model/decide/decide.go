@@ -148,6 +148,8 @@ func candidates(in Input, d demand) []*costed {
 			c.later = announced(dated[name], dated, in, d)
 		}
 		c.ends(options, in.Forecast.Origin)
+		c.retires(options, in)
+		c.aged(in)
 		c.blocked = blocked(in, o, options)
 		c.warnUnknownLatency(in, options)
 		c.median = c.at(d.median)
@@ -178,10 +180,18 @@ func blocked(in Input, o Option, options map[string]Option) []string {
 	if o.Name == in.Current && in.TTFTP95 != nil {
 		ttft = *in.TTFTP95
 	}
-	if o.Hosting != model.Hybrid {
-		return Blocked(in.Constraints, o, ttft)
-	}
 	base, overflow := options[o.Base], options[o.Overflow]
+	gone := false
+	for _, part := range []Option{o, base, overflow} {
+		gone = gone || part.retired(in.Forecast.Origin, in.Policy.LeadTime)
+	}
+	if o.Hosting != model.Hybrid {
+		reasons := Blocked(in.Constraints, o, ttft)
+		if gone {
+			reasons = append(reasons, Retired)
+		}
+		return reasons
+	}
 	o.ApprovedForRegulated = overflow.ApprovedForRegulated
 	o.OpsIncluded = base.OpsIncluded
 	if len(o.Regions) == 0 {
@@ -194,6 +204,9 @@ func blocked(in Input, o Option, options map[string]Option) []string {
 				reasons = append(reasons, reason)
 			}
 		}
+	}
+	if gone {
+		reasons = append(reasons, Retired)
 	}
 	return reasons
 }

@@ -72,6 +72,7 @@ type Option struct {
 
 	Committed *Commitment   // what stays due of it until a date; nil means nothing
 	Announced []PriceChange // changes of its prices that are known; none when empty
+	Retires   time.Time     // the first instant at which its model is not served any more; the zero time when none is known
 	Credits   *Credits      // what the provider gives for a while; nil means nothing
 
 	Prices   []model.PriceSource // origin of every price and throughput above
@@ -120,6 +121,7 @@ type Policy struct {
 	DiscountRate     *big.Rat      // a year, by which later savings count less; nil means 0
 	WaitMonths       int           // the wait that is weighed against moving now; 0 means that none is
 	MinHistory       time.Duration // measured hours below which nothing is decided
+	MaxPriceAge      time.Duration // age of a price above which it is doubted; 0 means that it does not matter
 	DriftUSD         *big.Rat      // USD per month by which a drift must change a cost to be told; nil means 0
 }
 

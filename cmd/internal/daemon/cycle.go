@@ -126,6 +126,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 		AsOf:       now,
 		ConfigHash: d.setup.cfg.Hash,
 		Sources:    sources,
+		PriceBooks: d.setup.cfg.Books,
 		Workloads:  []model.WorkloadReport{},
 		Warnings:   []model.Warning{},
 	}

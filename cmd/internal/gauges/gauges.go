@@ -42,13 +42,14 @@ var (
 	coverage            = desc("workload_coverage_ratio", "Share of the last 30 days that was measured.", "workload")
 	lastSample          = desc("workload_last_sample_timestamp_seconds", "End of the newest measured hour, in seconds since the epoch.", "workload")
 	driftScore          = desc("workload_drift_score", "Evidence that an input is not what its past led one to expect, over what an alarm takes: 1 and more is drift.", "workload", "kind")
+	priceAge            = desc("price_age_seconds", "Time since the newest of a price book's sources was looked at, in seconds.", "book")
 	sourceUp            = desc("source_up", "1 when the source answered in the last cycle, 0 otherwise.", "source")
 	notExported         = desc("workloads_not_exported", "Workloads beyond the first 2,000 by name, which have no series of their own.")
 )
 
 var all = []*prometheus.Desc{
 	tokensLast30d, projected, costUSD, crossover, breakeven, recommended, probability, saving, secondsToCrossover, gpuUtilization,
-	economicUtilization, idleUSD, coverage, lastSample, driftScore, sourceUp, notExported,
+	economicUtilization, idleUSD, coverage, lastSample, driftScore, priceAge, sourceUp, notExported,
 }
 
 // month is the length of the months in which a crossover is counted.
@@ -76,6 +77,11 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	send := sender(ch)
 	for _, s := range report.Sources {
 		send(sourceUp, oneIf(s.Up), s.Source)
+	}
+	for _, b := range report.PriceBooks {
+		if checked, err := time.Parse(time.DateOnly, b.Checked); err == nil {
+			send(priceAge, report.AsOf.Sub(checked).Seconds(), b.Book)
+		}
 	}
 	workloads := report.Workloads
 	send(notExported, float64(max(0, len(workloads)-maxWorkloads)))

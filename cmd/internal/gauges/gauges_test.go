@@ -19,7 +19,9 @@ func ptr[T any](v T) *T { return new(v) }
 // full returns a report in which every gauge has a value.
 func full() *model.Report {
 	return &model.Report{
-		Sources: []model.SourceReport{{Source: "gateway", Up: true}, {Source: "vllm", Error: "refused"}},
+		AsOf:       time.Date(2026, 8, 11, 12, 0, 0, 0, time.UTC),
+		Sources:    []model.SourceReport{{Source: "gateway", Up: true}, {Source: "vllm", Error: "refused"}},
+		PriceBooks: []model.PriceBook{{Book: "built-in", Checked: "2026-08-01"}, {Book: "own.csv"}},
 		Workloads: []model.WorkloadReport{
 			{
 				Workload: "chat", Current: "mini",
@@ -100,7 +102,7 @@ func TestUnknownHasNoSeries(t *testing.T) {
 	for _, f := range families {
 		got = append(got, f.GetName())
 	}
-	if want := "tipline_source_up tipline_workload_coverage_ratio tipline_workloads_not_exported"; strings.Join(got, " ") != want {
+	if want := "tipline_price_age_seconds tipline_source_up tipline_workload_coverage_ratio tipline_workloads_not_exported"; strings.Join(got, " ") != want {
 		t.Errorf("got %s, want %s", strings.Join(got, " "), want)
 	}
 }
@@ -152,6 +154,7 @@ func TestHostileNames(t *testing.T) {
 		report.Workloads = append(report.Workloads, w)
 	}
 	report.Sources = []model.SourceReport{{Source: "s\xff"}, {Source: "s\xfe"}}
+	report.PriceBooks = []model.PriceBook{{Book: "b\xff", Checked: "2026-08-01"}}
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(of(report))
 	families, err := registry.Gather()
