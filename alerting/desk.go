@@ -78,10 +78,23 @@ type record struct {
 	State   State     `json:"state"`
 	Seen    time.Time `json:"seen"` // the last evaluation that was written
 	Told    []Told    `json:"told,omitempty"`
+	Flip    *Flip     `json:"flip,omitempty"`
 }
 
+// Flip is the answer of a workload that the message of a change of prices has told already.
+type Flip struct {
+	Option string    `json:"option"`
+	Event  string    `json:"event"` // id of that message
+	Time   time.Time `json:"time"`
+}
+
+// flipHolds is for how long a confirmed verdict is not told again when a change of prices told it: as long as confirming it takes at most.
+const flipHolds = 30 * 24 * time.Hour
+
 // same reports whether r and o differ in nothing but when they were seen.
-func (r record) same(o record) bool { return r.State == o.State && slices.Equal(r.Told, o.Told) }
+func (r record) same(o record) bool {
+	return r.State == o.State && slices.Equal(r.Told, o.Told) && r.Flip == o.Flip
+}
 
 const recordVersion = 1
 
@@ -163,7 +176,7 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 		if r := d.states[w.Workload]; r != nil {
 			before = *r
 		}
-		after := record{Version: recordVersion, Seen: now, Told: before.Told}
+		after := record{Version: recordVersion, Seen: now, Told: before.Told, Flip: before.Flip}
 		var reason Reason
 		after.State, reason = before.State.Next(w, now, d.policy)
 		c := Considered{Workload: w.Workload, Reason: reason}
@@ -173,7 +186,12 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 			after.State.Verdict = verdict
 			changes.put(ledgerBucket, w.Decision.ID, j.Receipt)
 		}
-		if reason.Notify() {
+		told := before.Flip != nil && before.Flip.Option == after.State.Standing && now.Sub(before.Flip.Time) <= flipHolds
+		if reason.Notify() && told {
+			changes.put(ledgerBucket, announced+w.Decision.ID, encode(Announcement{Event: before.Flip.Event, Reason: PricesMoved, Time: now}))
+			after.Flip = nil
+		}
+		if reason.Notify() && !told {
 			c.Event = &Event{
 				Version: eventVersion, ID: eventID(w.Workload, after.State.Sequence, w.Decision.ID), Reason: reason, Time: now,
 				Workload: w.Workload, Previous: before.State.Standing, Channel: j.Channel, Report: w,

@@ -60,7 +60,7 @@ func (o *outbox) add(notifier string, e Event, changes batch) {
 		if old.Event.Workload != e.Workload || old.Sending || old.Attempts > 0 && old.Event.Repeat {
 			continue
 		}
-		if (old.Event.Reason == Drifted) != (e.Reason == Drifted) {
+		if (old.Event.Reason == Drifted) != (e.Reason == Drifted) || e.Reason == PricesMoved {
 			continue
 		}
 		delete(o.letters, old.key())

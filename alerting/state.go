@@ -23,23 +23,24 @@ type Reason string
 
 // The reasons. Those that Notify are worth a message.
 const (
-	Unchanged Reason = "unchanged"  // the verdict stands
-	Waiting   Reason = "waiting"    // another verdict asks to be confirmed
-	NoData    Reason = "no_data"    // the verdict is not known: nothing counts, nothing resets
-	Settled   Reason = "settled"    // the first verdict is confirmed: to stay; nobody needs to be told
-	Followed  Reason = "followed"   // the configuration says that the announced move was made
-	Restarted Reason = "restarted"  // the configuration names another current option: confirmation begins anew
-	FirstSeen Reason = "first_seen" // the first verdict is confirmed: to move
-	Switched  Reason = "switched"   // another verdict is confirmed
-	Returned  Reason = "returned"   // an announced move is withdrawn: the current option is to be kept after all
-	NoOption  Reason = "no_option"  // no option may serve the workload any more
-	Drifted   Reason = "drifted"    // of a message alone: an input has moved, and with it the answer or the cost
+	Unchanged   Reason = "unchanged"    // the verdict stands
+	Waiting     Reason = "waiting"      // another verdict asks to be confirmed
+	NoData      Reason = "no_data"      // the verdict is not known: nothing counts, nothing resets
+	Settled     Reason = "settled"      // the first verdict is confirmed: to stay; nobody needs to be told
+	Followed    Reason = "followed"     // the configuration says that the announced move was made
+	Restarted   Reason = "restarted"    // the configuration names another current option: confirmation begins anew
+	FirstSeen   Reason = "first_seen"   // the first verdict is confirmed: to move
+	Switched    Reason = "switched"     // another verdict is confirmed
+	Returned    Reason = "returned"     // an announced move is withdrawn: the current option is to be kept after all
+	NoOption    Reason = "no_option"    // no option may serve the workload any more
+	PricesMoved Reason = "prices_moved" // of a message alone: prices have changed or will, for however many workloads
+	Drifted     Reason = "drifted"      // of a message alone: an input has moved, and with it the answer or the cost
 )
 
 // Notify reports whether r is worth a message.
 func (r Reason) Notify() bool {
 	switch r {
-	case FirstSeen, Switched, Returned, NoOption, Drifted:
+	case FirstSeen, Switched, Returned, NoOption, Drifted, PricesMoved:
 		return true
 	case Unchanged, Waiting, NoData, Settled, Followed, Restarted:
 	}

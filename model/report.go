@@ -1,6 +1,9 @@
 package model
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Report is everything one cycle found. It is never changed once published. Its JSON form is the one that
 // `tipline report -o json` prints and GET /api/v1/report serves; a value that is not known is null or absent.
@@ -338,6 +341,47 @@ type CostChange struct {
 type ChangePart struct {
 	Input       string `json:"input"` // volume, mix, cache, price, capacity step, throughput or operations
 	USDPerMonth USD    `json:"usd_per_month"`
+}
+
+// PriceEvent is a change of prices and what it does to every workload that it touches.
+type PriceEvent struct {
+	From            string      `json:"from"`  // the day from which the new prices hold, 2006-01-02, or on which they were found to
+	Ahead           bool        `json:"ahead"` // that day is still to come
+	Moves           []PriceMove `json:"moves"`
+	Workloads       int         `json:"workloads"`          // that have one of the options among their candidates
+	CostUSDPerMonth USD         `json:"cost_usd_per_month"` // by which their current options cost more together, at the projected volumes
+	Flips           []PriceFlip `json:"flips"`              // workloads whose answer is another
+	Closer          []string    `json:"closer"`             // workloads that a move is closer for
+	Unknown         []string    `json:"unknown"`            // workloads whose cost is not known before or after
+}
+
+// PriceMove is one price that changed, of an option.
+type PriceMove struct {
+	Option string `json:"option"`
+	Field  string `json:"field"`
+	Unit   string `json:"unit"`
+	Before string `json:"before"` // exact decimal; empty when it was not known
+	After  string `json:"after"`  // empty when it is not known any more
+}
+
+// Text says m in words.
+func (m PriceMove) Text() string {
+	switch {
+	case m.Before == "":
+		return fmt.Sprintf("%s of %s: %s %s, which was not known before", m.Field, m.Option, m.After, m.Unit)
+	case m.After == "":
+		return fmt.Sprintf("%s of %s: none any more, it was %s %s", m.Field, m.Option, m.Before, m.Unit)
+	}
+	return fmt.Sprintf("%s of %s: %s → %s %s", m.Field, m.Option, m.Before, m.After, m.Unit)
+}
+
+// PriceFlip is a workload whose answer a change of prices changes.
+type PriceFlip struct {
+	Workload string `json:"workload"`
+	Before   string `json:"before"` // the answer in words
+	After    string `json:"after"`
+	Option   string `json:"option"`  // the answer after
+	Receipt  string `json:"receipt"` // of the evaluation that it was worked out from
 }
 
 // Drift says how far an input of the decision is from what its past led one to expect.

@@ -46,6 +46,13 @@ func Text(e alerting.Event) string { return words.Shorten(escaper.Replace(words.
 func Blocks(e alerting.Event) []slackapi.Block {
 	w := e.Report
 	header := slackapi.NewHeaderBlock(slackapi.NewTextBlockObject(slackapi.PlainTextType, words.Shorten(words.Headline(e), maxHeader), false, false))
+	if e.Reason == alerting.PricesMoved {
+		var lines []string
+		for _, line := range words.Prices(*e.Prices) {
+			lines = append(lines, "• "+inert(line, words.MaxLine))
+		}
+		return []slackapi.Block{header, section("*" + model.FormatDate(e.Time) + "*" + repeated(e) + "\n" + strings.Join(lines, "\n"))}
+	}
 	if e.Reason == alerting.Drifted {
 		return []slackapi.Block{
 			header, section("*" + model.FormatDate(e.Time) + "* · now on " + name(w.Current) + previous(e) + "\n" + bullets(words.Drifts(e))),
@@ -103,10 +110,14 @@ func previous(e alerting.Event) string {
 	for _, s := range e.Superseded {
 		text += fmt.Sprintf("; on %s it was %s, not sent before it changed", model.FormatDate(s.Time), name(s.Option))
 	}
+	return text + repeated(e)
+}
+
+func repeated(e alerting.Event) string {
 	if e.Repeat {
-		text += " · may repeat an earlier message"
+		return " · may repeat an earlier message"
 	}
-	return text
+	return ""
 }
 
 // optionLines lists what every option would cost, the recommended and the current one first.

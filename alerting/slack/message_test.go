@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -78,11 +79,28 @@ func drifted() alerting.Event {
 	return e
 }
 
+// repriced returns the message that the prices of an option change ahead.
+func repriced() alerting.Event {
+	return alerting.Event{
+		Version: 1, ID: "c0ffee00c0ffee01", Reason: alerting.PricesMoved, Time: time.Date(2026, 11, 12, 6, 0, 0, 0, time.UTC),
+		Prices: &model.PriceEvent{
+			From: "2027-01-01", Ahead: true, Workloads: 14, CostUSDPerMonth: 8_240,
+			Moves: []model.PriceMove{
+				{Option: "haiku", Field: "input", Unit: "USD/Mtok", Before: "0.8", After: "1"},
+				{Option: "haiku", Field: "output", Unit: "USD/Mtok", Before: "4", After: "5"},
+			},
+			Flips:  []model.PriceFlip{{Workload: "support-chat", Before: "stay on haiku", After: "move to base-plus-burst", Option: "base-plus-burst", Receipt: "0514a8524d8c"}},
+			Closer: []string{"search", "summaries"},
+		},
+	}
+}
+
 // TestGolden shows a message as JSON and as preview.
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	for name, got := range map[string]string{
 		"switched.json": string(JSON(event())) + "\n", "switched.txt": Preview(event(), 100, false),
+		"prices.json": string(JSON(repriced())) + "\n", "prices.txt": Preview(repriced(), 100, false),
 		"drifted.json": string(JSON(drifted())) + "\n", "drifted.txt": Preview(drifted(), 100, false),
 	} {
 		path := filepath.Join("testdata", name)
@@ -162,6 +180,10 @@ func TestHostileNames(t *testing.T) {
 		moved := drifted()
 		moved.Workload, moved.Report.Current, moved.Report.Decision.Option, moved.Drifts[0].Text = text, text, text, text
 		checkLimits(t, moved)
+		prices := repriced()
+		prices.Prices.Moves[0].Option, prices.Prices.Flips[0].Workload, prices.Prices.Closer = text, text, slices.Repeat([]string{text}, 30)
+		prices.Prices.Moves = slices.Repeat(prices.Prices.Moves, 20)
+		checkLimits(t, prices)
 		for range 30 {
 			e.Report.Options = append(e.Report.Options, model.OptionCost{Option: text, Infeasible: text, Warnings: []model.Warning{{Text: text}}})
 		}

@@ -41,7 +41,9 @@ type Payload struct {
 	Headline string               `json:"headline"`           // the verdict in one sentence, plain text
 	Text     string               `json:"text"`               // the message in plain text, complete on its own
 	Repeat   bool                 `json:"repeat"`             // an earlier attempt may have arrived
-	Report   model.WorkloadReport `json:"report"`             // as in GET /api/v1/report
+	Report   model.WorkloadReport `json:"report"`             // as in GET /api/v1/report; empty with prices
+	Drifts   []model.Drift        `json:"drifts,omitempty"`   // with the reason drifted
+	Prices   *model.PriceEvent    `json:"prices,omitempty"`   // with the reason prices_moved, which is about no single workload
 }
 
 // Settings says where to post. Exactly one of URL and URLFile is set; the files are read anew for every message.
@@ -100,6 +102,7 @@ func payload(e alerting.Event) Payload {
 	return Payload{
 		Version: PayloadVersion, ID: e.ID, Reason: e.Reason, Time: e.Time, Workload: e.Workload, Previous: e.Previous,
 		Headline: words.Headline(e), Text: words.Text(e), Repeat: e.Repeat, Report: e.Report,
+		Drifts: e.Drifts, Prices: e.Prices,
 	}
 }
 

@@ -6,6 +6,7 @@ package words
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -23,8 +24,12 @@ const (
 // Headline returns the verdict of e in one plain sentence.
 func Headline(e alerting.Event) string {
 	workload, d := Clean(e.Workload, 60), e.Report.Decision
-	if e.Reason == alerting.Drifted {
+	switch e.Reason {
+	case alerting.Drifted:
 		return drifted(workload, e)
+	case alerting.PricesMoved:
+		return moved(*e.Prices)
+	default:
 	}
 	option := Clean(d.Option, 40)
 	if e.Reason == alerting.NoOption {
@@ -80,14 +85,102 @@ func Drifts(e alerting.Event) []string {
 	return append(lines, answer)
 }
 
+// moved says in one sentence whose prices change and what that does.
+func moved(p model.PriceEvent) string {
+	var options []string
+	for _, m := range p.Moves {
+		if name := Clean(m.Option, 40); !slices.Contains(options, name) {
+			options = append(options, name)
+		}
+	}
+	who := strings.Join(options, ", ")
+	if len(options) > 2 {
+		who = fmt.Sprintf("%s and %s", options[0], count(len(options)-1, "other option"))
+	}
+	text := fmt.Sprintf("Prices of %s changed", who)
+	if p.Ahead {
+		text = fmt.Sprintf("Prices of %s change on %s", who, day(p.From))
+	}
+	switch usd := p.CostUSDPerMonth; {
+	case usd >= 1:
+		text += fmt.Sprintf(": %s a month more", model.FormatUSD(usd))
+	case usd <= -1:
+		text += fmt.Sprintf(": %s a month less", model.FormatUSD(-usd))
+	}
+	if n := len(p.Flips); n > 0 {
+		text += fmt.Sprintf(", %s", count(n, "other answer"))
+	}
+	return text
+}
+
+// most is how many things of one kind a sentence lists; the rest is counted.
+const most = 10
+
+// Prices says a change of prices and what it does, a sentence a line.
+func Prices(p model.PriceEvent) []string {
+	var lines []string
+	list := func(texts []string) {
+		if more := len(texts) - most; more > 0 {
+			texts = append(texts[:most:most], fmt.Sprintf("And %d more.", more))
+		}
+		lines = append(lines, texts...)
+	}
+	var moves, flips []string
+	for _, m := range p.Moves {
+		moves = append(moves, Sentence(Clean(m.Text(), MaxLine)))
+	}
+	list(moves)
+	lines = append(lines, fmt.Sprintf("%s could be on these; at the projected volumes the options they are on now cost %s.", count(p.Workloads, "workload"), change(p.CostUSDPerMonth)))
+	for _, f := range p.Flips {
+		flips = append(flips, fmt.Sprintf("%s: %s instead of %s (receipt %s).", Clean(f.Workload, MaxName), Clean(f.After, MaxName), Clean(f.Before, MaxName), f.Receipt))
+	}
+	list(flips)
+	if len(p.Flips) == 0 {
+		lines = append(lines, "Every answer stays as it is.")
+	}
+	for _, group := range []struct {
+		what  string
+		names []string
+	}{{"A move is closer for", p.Closer}, {"The cost is not known before or after for", p.Unknown}} {
+		if len(group.names) == 0 {
+			continue
+		}
+		var names []string
+		for _, name := range group.names[:min(len(group.names), most)] {
+			names = append(names, Clean(name, MaxName))
+		}
+		line := group.what + " " + strings.Join(names, ", ")
+		if more := len(group.names) - most; more > 0 {
+			line += fmt.Sprintf(" and %d more", more)
+		}
+		lines = append(lines, line+".")
+	}
+	return lines
+}
+
+// change says a difference in dollars.
+func change(usd model.USD) string {
+	switch {
+	case usd >= 1:
+		return model.FormatUSD(usd) + " a month more in all"
+	case usd <= -1:
+		return model.FormatUSD(-usd) + " a month less in all"
+	}
+	return "as much as before"
+}
+
 // Text returns e as plain text that is complete on its own, and without markup.
 func Text(e alerting.Event) string {
 	parts := []string{Headline(e) + "."}
-	if e.Reason == alerting.Drifted {
+	switch e.Reason {
+	case alerting.Drifted:
 		for _, line := range Drifts(e) {
 			parts = append(parts, Clean(line, MaxLine))
 		}
 		return strings.Join(append(parts, "Receipt "+e.Report.Decision.ID+"."), " ")
+	case alerting.PricesMoved:
+		return strings.Join(append(parts, Prices(*e.Prices)...), " ")
+	default:
 	}
 	parts = append(parts, Clean(Sentence(e.Report.Decision.Because), MaxLine))
 	if line := Volume(e.Report); line != "" {

@@ -26,6 +26,9 @@ func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
 		return nil, err
 	}
 	err = errors.Join(err, answersErr)
+	if pricesErr := d.tellPrices(now); pricesErr != nil { // first, so that a verdict that they change is not told twice
+		err = errors.Join(err, pricesErr)
+	}
 	considered, alertErr := d.desk.Consider(d.judged(report), now)
 	if alertErr != nil {
 		err = errors.Join(err, fmt.Errorf("alert states: %w", alertErr))
@@ -131,7 +134,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 		Warnings:   []model.Warning{},
 	}
 	var verdicts []decide.Verdict
-	d.latest = map[string]decide.Input{}
+	d.latest, d.priced = map[string]decide.Input{}, nil
 	for _, q := range d.setup.cfg.Quarantined {
 		report.Warnings = append(report.Warnings, model.Warning{
 			Code: "PRICE_QUARANTINED", Text: fmt.Sprintf("the price %s of %s %s is not believed: %s", q.Value, q.Item, q.Field, q.Reason),
@@ -151,6 +154,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 			d.options.Log.Error("no receipt", "workload", e.report.Workload, "error", err)
 		}
 		receipts[e.report.Decision.ID] = receipt
+		d.priced = append(d.priced, decide.Judged{Verdict: e.verdict, Receipt: e.report.Decision.ID})
 		report.Workloads = append(report.Workloads, e.report)
 	}
 	report.SharedFleets = decide.Share(verdicts)

@@ -54,6 +54,7 @@ type Daemon struct {
 	answers   ledger.Answers // what people said to decisions
 	compacted time.Time      // when the ledger was last gone through
 
+	priced         []decide.Judged         // the decisions of the last evaluation
 	before, latest map[string]decide.Input // what the last cycle and the last evaluation rested on, by workload
 }
 

@@ -1,0 +1,75 @@
+package alerting
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"time"
+
+	"tipline/model"
+)
+
+// priced is put before the id of the message of a change of prices in the ledger.
+const priced = "prices/"
+
+// toldFor is for how long the same change of the same prices is not told again.
+const toldFor = 180 * 24 * time.Hour
+
+// pricesKey names the message that prices move as moves says, or will, whenever and however often that is found.
+func pricesKey(moves []model.PriceMove, ahead bool) string {
+	sum := sha256.New()
+	fmt.Fprintln(sum, ahead)
+	for _, m := range moves {
+		fmt.Fprintf(sum, "%q %q %q %q\n", m.Option, m.Field, m.Before, m.After)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8])
+}
+
+// PricesTold reports whether a message said lately that these prices have moved, or with ahead that they will.
+func (d *Desk) PricesTold(moves []model.PriceMove, ahead bool, now time.Time) (bool, error) {
+	row, err := d.store.Get(ledgerBucket, priced+pricesKey(moves, ahead))
+	if err != nil || row == nil {
+		return false, err
+	}
+	var last Announcement
+	return json.Unmarshal(row, &last) == nil && now.Sub(last.Time) < toldFor, nil
+}
+
+// Prices queues the message of a change of prices, one for however many workloads, with other rows of the ledger in one transaction. The
+// verdicts that it tells are not told once more when they are confirmed, unless the change is still to come.
+func (d *Desk) Prices(e model.PriceEvent, rows map[string][]byte, now time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	changes := batch{}
+	for key, value := range rows {
+		changes.put(ledgerBucket, key, value)
+	}
+	key := pricesKey(e.Moves, e.Ahead)
+	event := Event{Version: eventVersion, ID: eventID(key, now.Unix(), ""), Reason: PricesMoved, Time: now, Prices: &e}
+	told := encode(Announcement{Event: event.ID, Reason: PricesMoved, Time: now})
+	changes.put(ledgerBucket, priced+key, told)
+	queue := d.outbox.clone()
+	for _, n := range d.notifiers {
+		queue.add(n.Name(), event, changes)
+	}
+	flips := map[string]*record{}
+	for _, f := range e.Flips {
+		changes.put(ledgerBucket, announced+f.Receipt, told)
+		r := d.states[f.Workload]
+		if r == nil || e.Ahead { // what is to come is confirmed, and told, when it has
+			continue
+		}
+		after := *r
+		after.Flip = &Flip{Option: f.Option, Event: event.ID, Time: now}
+		flips[f.Workload] = &after
+		changes.put(stateBucket, f.Workload, encode(after))
+	}
+	if err := d.store.Apply(changes); err != nil {
+		return err
+	}
+	maps.Copy(d.states, flips)
+	d.outbox = queue
+	return nil
+}

@@ -1,0 +1,105 @@
+package daemon
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"time"
+
+	"tipline/cmd/internal/ledger"
+	"tipline/model"
+	"tipline/model/decide"
+)
+
+// tariffsKey is the row of the ledger that holds what every option was charged at the last evaluation.
+const tariffsKey = "tariffs"
+
+// tellPrices compares what options are charged with the evaluation before, whatever happened in between, and looks at the changes that are
+// known ahead for as long as a move takes. Each change is one message, if it changes an answer or the cost by policy.drift_usd.
+func (d *Daemon) tellPrices(now time.Time) error {
+	options := d.setup.cfg.Options
+	standing := map[string]decide.Tariff{}
+	for _, o := range options {
+		standing[o.Name] = o.TariffAt(now)
+	}
+	data, err := json.Marshal(standing)
+	if err != nil {
+		return fmt.Errorf("tariffs: %w", err)
+	}
+	row, err := d.options.Store.Get(ledger.Bucket, tariffsKey)
+	if err != nil {
+		return fmt.Errorf("tariffs: %w", err)
+	}
+	var before map[string]decide.Tariff
+	if row != nil {
+		if err := json.Unmarshal(row, &before); err != nil {
+			d.options.Log.Error("tariffs of the evaluation before cannot be read; changes since then are not told", "error", err)
+		}
+	}
+	was := map[string]decide.Tariff{}
+	var moves []model.PriceMove
+	for _, o := range options {
+		if old, known := before[o.Name]; known {
+			if differ := decide.Moves(o.Name, old, standing[o.Name]); len(differ) > 0 {
+				was[o.Name], moves = old, append(moves, differ...)
+			}
+		}
+	}
+	rows := map[string][]byte{}
+	if string(row) != string(data) {
+		rows[tariffsKey] = data
+	}
+	if err := d.tellPrice(model.PriceEvent{From: now.Format(time.DateOnly), Moves: moves}, was, rows, now); err != nil {
+		return err
+	}
+	ahead := decide.Turning(options, now, now.Add(d.setup.cfg.Policy.LeadTime))
+	for _, day := range slices.SortedFunc(maps.Keys(ahead), time.Time.Compare) {
+		e := model.PriceEvent{From: day.Format(time.DateOnly), Ahead: true}
+		for _, name := range slices.Sorted(maps.Keys(ahead[day])) {
+			i := slices.IndexFunc(options, func(o decide.Option) bool { return o.Name == name })
+			e.Moves = append(e.Moves, decide.Moves(name, options[i].TariffAt(day.Add(-time.Nanosecond)), ahead[day][name])...)
+		}
+		if err := d.tellPrice(e, ahead[day], map[string][]byte{}, now); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// tellPrice writes rows to the ledger and queues the message of e, whose From, Ahead and Moves are known, if it is worth one. tariffs are
+// what the options are charged on the other side of the change.
+func (d *Daemon) tellPrice(e model.PriceEvent, tariffs map[string]decide.Tariff, rows map[string][]byte, now time.Time) error {
+	told, err := d.desk.PricesTold(e.Moves, e.Ahead, now)
+	if err != nil {
+		return fmt.Errorf("price changes: %w", err)
+	}
+	foretold, err := d.desk.PricesTold(e.Moves, true, now)
+	if err != nil {
+		return fmt.Errorf("price changes: %w", err)
+	}
+	if len(e.Moves) > 0 && !told {
+		does := decide.Reprice(d.priced, tariffs, !e.Ahead)
+		does.From, does.Ahead, does.Moves = e.From, e.Ahead, e.Moves
+		least, _ := orZero(d.setup.cfg.Policy.DriftUSD).Float64()
+		// What was told ahead is told again on its day only if answers change.
+		if len(does.Flips) > 0 || !foretold && math.Abs(float64(does.CostUSDPerMonth)) >= max(least, 1) {
+			receipts := *d.receipts.Load()
+			for _, f := range does.Flips {
+				if receipts[f.Receipt] != nil {
+					rows[f.Receipt] = receipts[f.Receipt]
+				}
+			}
+			d.options.Log.Info("price change told", "from", e.From, "workloads", does.Workloads, "answers", len(does.Flips))
+			if err := d.desk.Prices(does, rows, now); err != nil {
+				return fmt.Errorf("price changes: %w", err)
+			}
+			return nil
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return d.options.Store.Apply(map[string]map[string][]byte{ledger.Bucket: rows})
+}

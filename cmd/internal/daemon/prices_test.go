@@ -1,0 +1,120 @@
+package daemon
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tipline/alerting"
+	"tipline/alerting/slack"
+	"tipline/cmd/internal/ledger"
+	"tipline/collector/promtest"
+)
+
+// daily runs the cycles of n days and delivers what they say.
+func (r *rig) daily(t *testing.T, n int) {
+	t.Helper()
+	for range n {
+		if _, err := r.Cycle(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		for next := r.now; !next.IsZero(); {
+			var err error
+			if next, err = r.desk.Deliver(t.Context(), next); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r.mu.Lock()
+		r.now = r.now.Add(24 * time.Hour)
+		r.mu.Unlock()
+	}
+}
+
+// reasons returns why each message was sent, and empties the box.
+func (r *rig) reasons() []alerting.Reason {
+	r.box.mu.Lock()
+	defer r.box.mu.Unlock()
+	var reasons []alerting.Reason
+	for _, e := range r.box.events {
+		reasons = append(reasons, e.Reason)
+	}
+	return reasons
+}
+
+// TestPriceChangeIsOneMessage changes the price of an API under two workloads: one message says what it does to both, at once, and the
+// verdicts that are confirmed days later are not told again.
+func TestPriceChangeIsOneMessage(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, route(steady(map[string]string{"team_alias": "chat"}, 1e7), steady(map[string]string{"model_name": "batch"}, 1e7)))
+	r.text = strings.Replace(r.text, "input: 3, output: 3, cache_read: 3", "input: 1, output: 1, cache_read: 1", 1)
+	if err := r.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	r.daily(t, 4)
+	if got := r.reasons(); len(got) > 0 {
+		t.Fatalf("before the change: got %v", got)
+	}
+	r.text = strings.Replace(r.text, "input: 1, output: 1, cache_read: 1", "input: 9, output: 9, cache_read: 9", 1)
+	if err := r.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	r.daily(t, 6)
+	if got := r.reasons(); !slices.Equal(got, []alerting.Reason{alerting.PricesMoved}) {
+		t.Fatalf("got %v, want one message that the prices moved", got)
+	}
+	e := r.box.events[0]
+	text := slack.Text(e)
+	for _, want := range []string{"Prices of api changed: $", " a month more, 2 other answers.", "Input of api: 1 → 9 USD/Mtok.", "move to fleet instead of stay on api (receipt "} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %q in %s", want, text)
+		}
+	}
+	for _, f := range e.Prices.Flips {
+		if data, err := r.store.Get(ledger.Bucket, f.Receipt); err != nil || ledger.Verify(data) != nil {
+			t.Errorf("%s: the receipt %s is not in the ledger: %v", f.Workload, f.Receipt, err)
+		}
+	}
+	for _, firing := range r.desk.Firing() {
+		if firing.Option != "fleet" {
+			t.Errorf("got %+v, want the verdict confirmed although it was not told again", firing)
+		}
+	}
+	if n := len(r.desk.Firing()); n != 2 {
+		t.Errorf("%d verdicts stand, want 2", n)
+	}
+}
+
+// nothingMeasured answers every query with no series.
+func nothingMeasured(promtest.Query) promtest.Answer { return promtest.Answer{} }
+
+// TestAnnouncedPriceIsToldAhead tells a known change once when a move before it would have to begin, and once more on its day, since it
+// changes the answer.
+func TestAnnouncedPriceIsToldAhead(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, route(steady(map[string]string{"team_alias": "chat"}, 1e7), nothingMeasured))
+	r.text = strings.Replace(r.text, "{name: api, kind: api, model: example/model, prices: {input: 3, output: 3, cache_read: 3}}",
+		"{name: api, kind: api, model: example/model, prices: {input: 1, output: 1, cache_read: 1}, announced_prices: [{from: 2026-11-20, times: 9}]}", 1)
+	r.text += "policy: {lead_time: 10d}\n"
+	if err := r.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	r.daily(t, 8) // from 2 November on
+	if got := r.reasons(); len(got) > 0 {
+		t.Fatalf("before a move would have to begin: got %v", got)
+	}
+	r.daily(t, 8)
+	if got := r.reasons(); !slices.Equal(got, []alerting.Reason{alerting.PricesMoved}) {
+		t.Fatalf("got %v, want one message ahead", got)
+	}
+	if e := r.box.events[0].Prices; !e.Ahead || e.From != "2026-11-20" || e.Workloads != 1 {
+		t.Errorf("got %+v, want the change of 20 November", e)
+	}
+	if text := slack.Text(r.box.events[0]); !strings.Contains(text, "Prices of api change on 20 Nov 2026") {
+		t.Errorf("got %s", text)
+	}
+	r.daily(t, 10)
+	if got := r.reasons(); len(got) > 2 || len(got) == 2 && (got[1] != alerting.PricesMoved || r.box.events[1].Prices.Ahead) {
+		t.Errorf("got %v, want at most one message more, on the day", got)
+	}
+}

@@ -1,0 +1,195 @@
+package decide
+
+import (
+	"math/big"
+	"slices"
+	"time"
+
+	"tipline/model"
+	"tipline/model/cost"
+)
+
+// Tariff is what an option is charged at one time. What it does not have is nil.
+type Tariff struct {
+	API      *cost.Prices
+	Hour     *big.Rat   // USD an hour of a block of replicas
+	Spot     *cost.Spot // what Hour is made of
+	Reserved *big.Rat   // USD an hour of a block that is paid for in all hours
+}
+
+// TariffAt returns what o is charged at t.
+func (o Option) TariffAt(t time.Time) Tariff {
+	o = o.at(t)
+	tariff := Tariff{API: o.API, Spot: o.Spot}
+	if o.Capacity != nil {
+		tariff.Hour = o.Capacity.BlockCostPerHour
+	}
+	if o.Autoscale != nil {
+		tariff.Reserved = o.Autoscale.ReservedPerHour
+	}
+	return tariff
+}
+
+// Charged returns o as if it were charged by t now and from now on.
+func (o Option) Charged(t Tariff) Option {
+	o.Announced = nil
+	if o.API != nil {
+		o.API = t.API
+	}
+	if o.Capacity != nil {
+		c := *o.Capacity
+		c.BlockCostPerHour, o.Spot = t.Hour, t.Spot
+		o.Capacity = &c
+	}
+	if o.Autoscale != nil {
+		o.Autoscale = o.Autoscale.reservedAt(t.Reserved)
+	}
+	return o
+}
+
+// prices names the numbers of t.
+func (t Tariff) prices() []model.PriceMove {
+	var all []model.PriceMove
+	add := func(field, unit string, v *big.Rat) {
+		if v != nil {
+			all = append(all, model.PriceMove{Field: field, Unit: unit, After: cost.Decimal(v)})
+		}
+	}
+	if p := t.API; p != nil {
+		api := func(prefix string, p *cost.Prices) {
+			add(prefix+"input", "USD/Mtok", p.Input)
+			add(prefix+"output", "USD/Mtok", p.Output)
+			add(prefix+"cache_read", "USD/Mtok", p.CacheRead)
+			add(prefix+"cache_write", "USD/Mtok", p.CacheWrite)
+			add(prefix+"cache_write_1h", "USD/Mtok", p.CacheWrite1h)
+			add(prefix+"batch_input", "USD/Mtok", p.BatchInput)
+			add(prefix+"batch_output", "USD/Mtok", p.BatchOutput)
+		}
+		api("", p)
+		if p.Long != nil {
+			api("long.", p.Long)
+		}
+		add("request_fee", "USD/request", p.RequestFee)
+		add("discount", "share", p.Discount)
+		add("uplift", "share", p.Uplift)
+		add("minimum_commit", "USD/month", p.MinimumCommit)
+		add("fixed", "USD/month", p.FixedMonthly)
+	}
+	add("hour", "USD/block-hour", t.Hour)
+	add("reserved hour", "USD/block-hour", t.Reserved)
+	return all
+}
+
+// Moves returns the prices of option that differ between before and after.
+func Moves(option string, before, after Tariff) []model.PriceMove {
+	was, is := before.prices(), after.prices()
+	find := func(list []model.PriceMove, field string) string {
+		for _, m := range list {
+			if m.Field == field {
+				return m.After
+			}
+		}
+		return ""
+	}
+	var moves []model.PriceMove
+	for _, m := range is {
+		if old := find(was, m.Field); old != m.After {
+			moves = append(moves, model.PriceMove{Option: option, Field: m.Field, Unit: m.Unit, Before: old, After: m.After})
+		}
+	}
+	for _, m := range was {
+		if find(is, m.Field) == "" {
+			moves = append(moves, model.PriceMove{Option: option, Field: m.Field, Unit: m.Unit, Before: m.After})
+		}
+	}
+	return moves
+}
+
+// Judged is a decision with the id of its receipt.
+type Judged struct {
+	Verdict Verdict
+	Receipt string
+}
+
+// Reprice says what it does to workloads, in their order, that the options named in tariffs are charged by them instead of as they are;
+// past says that this is how they were before. A verdict that is not known is left out. Every other input stays as it is.
+func Reprice(workloads []Judged, tariffs map[string]Tariff, past bool) (e model.PriceEvent) {
+	e.Flips, e.Closer, e.Unknown = []model.PriceFlip{}, []string{}, []string{}
+	for _, w := range workloads {
+		in, known := w.Verdict.Input()
+		if !known {
+			continue
+		}
+		in.Options = slices.Clone(in.Options)
+		touched := false
+		for i, o := range in.Options {
+			if t, changed := tariffs[o.Name]; changed {
+				in.Options[i], touched = o.Charged(t), true
+			}
+		}
+		if !touched {
+			continue
+		}
+		e.Workloads++
+		before, after := w.Verdict, Decide(in)
+		if past {
+			before, after = after, before
+		}
+		if a, b := currentUSD(before, in.Current), currentUSD(after, in.Current); a != nil && b != nil {
+			e.CostUSDPerMonth += *b - *a
+		} else {
+			e.Unknown = append(e.Unknown, in.Workload)
+		}
+		switch a, b := before.Decision, after.Decision; {
+		case a.Option != b.Option || a.Recommendation != b.Recommendation:
+			e.Flips = append(e.Flips, model.PriceFlip{Workload: in.Workload, Before: answer(a), After: answer(b), Option: b.Option, Receipt: w.Receipt})
+		case b.Recommendation == model.Stay && a.SavingRatio != nil && b.SavingRatio != nil && *b.SavingRatio > *a.SavingRatio+closer:
+			e.Closer = append(e.Closer, in.Workload)
+		}
+	}
+	return e
+}
+
+// closer is by how much of the current cost a saving must grow for a workload to count as closer to a move.
+const closer = 0.01
+
+// answer says d in a few words.
+func answer(d model.Decision) string {
+	switch d.Recommendation {
+	case model.Move:
+		return "move to " + d.Option
+	case model.Stay:
+		return "stay on " + d.Option
+	}
+	return "unknown"
+}
+
+func currentUSD(v Verdict, current string) *model.USD {
+	for _, o := range v.Options {
+		if o.Option == current && o.USDPerMonth != nil {
+			return &o.USDPerMonth.P50
+		}
+	}
+	return nil
+}
+
+// Turning returns the days in (from, to] on which an announced change of a price begins, and what the options are then charged.
+func Turning(options []Option, from, to time.Time) map[time.Time]map[string]Tariff {
+	days := map[time.Time]map[string]Tariff{}
+	for _, o := range options {
+		for _, c := range o.Announced {
+			if !c.From.After(from) || c.From.After(to) {
+				continue
+			}
+			then := o.TariffAt(c.From)
+			if len(Moves(o.Name, o.TariffAt(c.From.Add(-time.Nanosecond)), then)) == 0 {
+				continue
+			}
+			if days[c.From] == nil {
+				days[c.From] = map[string]Tariff{}
+			}
+			days[c.From][o.Name] = then
+		}
+	}
+	return days
+}

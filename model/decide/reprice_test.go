@@ -1,0 +1,76 @@
+package decide
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"tipline/model"
+	"tipline/model/cost"
+)
+
+// TestReprice holds what a price list does to workloads against deciding on each of them with the new prices.
+func TestReprice(t *testing.T) {
+	t.Parallel()
+	var judged []Judged
+	volumes := []float64{1e9, 4e9, 8e9, 2e10, 6e10}
+	for _, volume := range volumes {
+		in := input(projection(volume, 0, 0.05), four("3"))
+		in.Workload = tokensText(whole(volume))
+		judged = append(judged, Judged{Verdict: Decide(in), Receipt: in.Workload})
+	}
+	judged = append(judged, Judged{}) // a workload whose verdict is not known
+	api := judged[0].Verdict.in.Options[slices.IndexFunc(judged[0].Verdict.in.Options, func(o Option) bool { return o.Name == "api" })]
+	cheap := map[string]Tariff{"api": {API: &cost.Prices{Input: rat("0.3"), Output: rat("0.3")}}}
+	e := Reprice(judged, cheap, false)
+	back := Reprice(judged, cheap, true)
+	var want model.USD
+	var flips []string
+	for _, w := range judged[:len(volumes)] {
+		in, _ := w.Verdict.Input()
+		in.Options = slices.Clone(in.Options)
+		for i, o := range in.Options {
+			if o.Name == "api" {
+				in.Options[i].API = cheap["api"].API
+			}
+		}
+		then := Decide(in)
+		want += *currentUSD(then, in.Current) - *currentUSD(w.Verdict, in.Current)
+		if then.Decision.Option != w.Verdict.Decision.Option {
+			flips = append(flips, in.Workload)
+		}
+	}
+	var got []string
+	for _, f := range e.Flips {
+		got = append(got, f.Workload)
+	}
+	if e.Workloads != len(volumes) || math.Abs(float64(e.CostUSDPerMonth-want)) > 0.01 || !slices.Equal(got, flips) || len(flips) == 0 || len(flips) == len(volumes) {
+		t.Errorf("got %d workloads, %v and the flips %v, want %d, %v and %v", e.Workloads, e.CostUSDPerMonth, got, len(volumes), want, flips)
+	}
+	if back.CostUSDPerMonth != -e.CostUSDPerMonth || len(back.Flips) != len(e.Flips) || back.Flips[0].Before != e.Flips[0].After {
+		t.Errorf("as it was before: got %+v, want the opposite of %+v", back, e)
+	}
+	if none := Reprice(judged, map[string]Tariff{"another": {}}, false); none.Workloads != 0 || none.CostUSDPerMonth != 0 || len(none.Flips) > 0 {
+		t.Errorf("an option that nobody has: got %+v", none)
+	}
+	moves := Moves("api", api.TariffAt(day("2026-11-01")), cheap["api"])
+	if i := slices.IndexFunc(moves, func(m model.PriceMove) bool { return m.Field == "input" }); i < 0 || moves[i].Text() != "input of api: 3 → 0.3 USD/Mtok" {
+		t.Errorf("got %+v", moves)
+	}
+}
+
+// TestTurning holds that only the days on which a price really changes, within the time that is looked at, are found.
+func TestTurning(t *testing.T) {
+	t.Parallel()
+	o := four("3")[0]
+	o.Announced = []PriceChange{
+		{From: day("2026-10-01"), Times: rat("2")},
+		{From: day("2027-01-01"), Times: rat("2")}, // nothing changes
+		{From: day("2027-02-01"), Times: rat("3")},
+		{From: day("2028-01-01"), Times: rat("4")},
+	}
+	days := Turning([]Option{o}, day("2026-11-01"), day("2027-06-01"))
+	if len(days) != 1 || days[day("2027-02-01")][o.Name].API.Input.Cmp(rat("9")) != 0 {
+		t.Errorf("got %+v, want the third change alone, to three times 3", days)
+	}
+}
