@@ -84,7 +84,8 @@ type Workload struct {
 	Current      string            // name of the option that serves it now; empty means not known, and no verdict
 	Candidates   []string          // names of the options to choose from; Current is always among them
 	Constraints  decide.Constraints
-	SlackChannel string // empty means the channel of Notify.Slack
+	Known        model.Known // what is known of it beside its history
+	SlackChannel string      // empty means the channel of Notify.Slack
 }
 
 // Schedule says when things are done, as cron specs of five fields or descriptors such as @daily.

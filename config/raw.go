@@ -331,7 +331,17 @@ type rawWorkload struct {
 	Current     scalar            `yaml:"current"`
 	Candidates  []scalar          `yaml:"candidates"`
 	Constraints rawConstraints    `yaml:"constraints"`
+	Events      []rawEvent        `yaml:"events"`
+	Holidays    []scalar          `yaml:"holidays"`
 	Notify      rawWorkloadNotify `yaml:"notify"`
+}
+
+type rawEvent struct {
+	At     place  `yaml:"-"`
+	Name   scalar `yaml:"name"`
+	From   scalar `yaml:"from"`
+	Until  scalar `yaml:"until"`
+	Change scalar `yaml:"change"`
 }
 
 type rawDefaults struct {
@@ -339,6 +349,8 @@ type rawDefaults struct {
 	Current     scalar            `yaml:"current"`
 	Candidates  []scalar          `yaml:"candidates"`
 	Constraints rawConstraints    `yaml:"constraints"`
+	Events      []rawEvent        `yaml:"events"`
+	Holidays    []scalar          `yaml:"holidays"`
 	Notify      rawWorkloadNotify `yaml:"notify"`
 }
 

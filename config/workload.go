@@ -4,14 +4,16 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
+	"tipline/model"
 	"tipline/model/decide"
 )
 
 // workloads resolves the stanzas and the defaults into c, whose sources and options are resolved already.
 func (r *reader) workloads(raw *rawConfig, c *Config) {
 	d := raw.Defaults
-	shared := rawWorkload{At: d.At, Current: d.Current, Candidates: d.Candidates, Constraints: d.Constraints, Notify: d.Notify}
+	shared := rawWorkload{At: d.At, Current: d.Current, Candidates: d.Candidates, Constraints: d.Constraints, Events: d.Events, Holidays: d.Holidays, Notify: d.Notify}
 	c.Defaults = r.workload(shared, rawWorkload{}, c)
 	lines := map[string]int{}
 	for i, w := range raw.Workloads {
@@ -72,8 +74,68 @@ func (r *reader) workload(w, shared rawWorkload, c *Config) Workload {
 	case resolved.Current != "" && !slices.Contains(resolved.Candidates, resolved.Current):
 		resolved.Candidates = slices.Insert(resolved.Candidates, 0, resolved.Current)
 	}
+	resolved.Known = r.known(w, shared)
 	resolved.Constraints = r.constraints(w, shared.Constraints, current.given())
 	return resolved
+}
+
+// known reads what is known of a workload beside its history: those of shared where w has none of its own.
+func (r *reader) known(w, shared rawWorkload) (k model.Known) {
+	events, holidays := w.Events, w.Holidays
+	if events == nil {
+		events = shared.Events
+	}
+	if holidays == nil {
+		holidays = shared.Holidays
+	}
+	for _, raw := range events {
+		if raw.At.node == nil {
+			continue // not a mapping, which has been reported
+		}
+		if e, ok := r.event(raw); ok {
+			k.Events = append(k.Events, e)
+		}
+	}
+	for _, s := range holidays {
+		if day, ok := r.day(s); ok {
+			k.Holidays = append(k.Holidays, day)
+		}
+	}
+	return k
+}
+
+// event reads a change of the volume that is known.
+func (r *reader) event(raw rawEvent) (e model.Event, ok bool) {
+	switch {
+	case !raw.From.given():
+		r.missing(raw.At, "from", ", want the first day on which it holds, such as 2027-02-01")
+		return e, false
+	case !raw.Change.given():
+		r.missing(raw.At, "change", ", want a change of the volume such as +40% or -100%")
+		return e, false
+	}
+	e.Name = r.word(raw.Name)
+	from, fromOK := r.day(raw.From)
+	until, untilOK := r.lastDayOf(raw.Until)
+	change, err := model.ParseChange(raw.Change.text())
+	if err != nil {
+		r.wrong(raw.Change.place, "got %s, want %s", quote(raw.Change.text()), err)
+	}
+	if fromOK && untilOK && !until.After(from) {
+		r.wrong(raw.Until.place, "got %s, want a day from %s on, on which it begins", quote(raw.Until.text()), raw.From.text())
+		return e, false
+	}
+	e.From, e.Until, e.Change = from, until, change
+	return e, fromOK && err == nil && (untilOK || !raw.Until.given())
+}
+
+// day reads a day, which begins at midnight in UTC.
+func (r *reader) day(s scalar) (time.Time, bool) {
+	day, err := time.Parse(time.DateOnly, s.text())
+	if err != nil {
+		r.wrong(s.place, "got %s, want a date such as 2027-02-01", quote(s.text()))
+	}
+	return day, err == nil
 }
 
 // option reads the name of an option.

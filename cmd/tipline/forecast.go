@@ -22,6 +22,7 @@ type forecastOptions struct {
 	horizons []int // days
 	shape    bool  // the load of the 168 hours after the origin instead of totals
 	explain  bool  // what the totals are made of, in words, instead of them
+	known    model.Known
 }
 
 // addForecast adds the forecast command to app and returns it as a function.
@@ -32,6 +33,7 @@ func addForecast(app *kingpin.Application, p *program) func() int {
 	horizons := command.Flag("horizons", "Days ahead, separated by commas.").Default("7,30").String()
 	out := command.Flag("out", "Write the CSV to this file instead of standard output.").PlaceHolder("FILE").String()
 	shape := command.Flag("shape", "Write the expected load of each of the 168 hours after the origin instead of totals.").Bool()
+	events := command.Flag("event", "A change of the volume that is known, such as 2027-02-01=+40% or, for a while, 2027-02-01..2027-02-14=+40%; may be repeated.").PlaceHolder("DAY=CHANGE").Strings()
 	explain := command.Flag("explain", "Say in words what the totals are made of instead: level, week, members with their weights, spread.").Bool()
 	return func() int {
 		o := forecastOptions{shape: *shape, explain: *explain}
@@ -40,6 +42,9 @@ func addForecast(app *kingpin.Application, p *program) func() int {
 		}
 		var err error
 		if o.horizons, err = parseHorizons(*horizons); err != nil {
+			return p.usage(err)
+		}
+		if o.known.Events, err = parseEvents(*events); err != nil {
 			return p.usage(err)
 		}
 		if *origin != "" {
@@ -70,6 +75,28 @@ func parseHorizons(list string) ([]int, error) {
 		days = append(days, n)
 	}
 	return days, nil
+}
+
+func parseEvents(texts []string) ([]model.Event, error) {
+	var events []model.Event
+	for _, text := range texts {
+		when, change, _ := strings.Cut(text, "=")
+		first, last, temporary := strings.Cut(when, "..")
+		from, err := time.Parse(time.DateOnly, first)
+		e := model.Event{From: from}
+		if temporary && err == nil {
+			e.Until, err = time.Parse(time.DateOnly, last)
+			e.Until = e.Until.AddDate(0, 0, 1)
+		}
+		if err != nil || temporary && !e.Until.After(from) {
+			return nil, fmt.Errorf("--event: got %q, want a day and a change such as 2027-02-01=+40%%, or two days such as 2027-02-01..2027-02-14=+40%%", text)
+		}
+		if e.Change, err = model.ParseChange(change); err != nil {
+			return nil, fmt.Errorf("--event: got %q, want %w", text, err)
+		}
+		events = append(events, e)
+	}
+	return events, nil
 }
 
 func parseOrigin(text string) (time.Time, error) {
@@ -123,16 +150,16 @@ func runForecast(history io.Reader, name string, o forecastOptions, out io.Write
 			origin = u.End()
 		}
 		if o.shape {
-			writeShape(w, u, origin)
+			writeShape(w, u, origin, o.known)
 			continue
 		}
 		if o.explain {
-			lines, _ := forecast.Explain(u, origin)
+			lines, _ := forecast.Explain(u, origin, o.known)
 			fmt.Fprintln(w, strings.Join(plain(append([]string{u.Workload}, lines...)), "\n  "))
 			continue
 		}
 		for _, days := range o.horizons {
-			if d, ok := forecast.Total(u, origin, time.Duration(days)*24*time.Hour); ok {
+			if d, ok := forecast.Total(u, origin, time.Duration(days)*24*time.Hour, o.known); ok {
 				fmt.Fprintf(w, "%s,%s,%d", csvField(u.Workload), origin.Format(time.RFC3339), days)
 				for _, level := range []float64{0.50, 0.10, 0.90, 0.025, 0.975} {
 					fmt.Fprintf(w, ",%.0f", float64(d.At(level)))
@@ -145,8 +172,8 @@ func runForecast(history io.Reader, name string, o forecastOptions, out io.Write
 }
 
 // writeShape writes the expected load of every hour of the week after origin.
-func writeShape(w io.Writer, u model.Usage, origin time.Time) {
-	f, ok := forecast.Project(u, origin)
+func writeShape(w io.Writer, u model.Usage, origin time.Time, k model.Known) {
+	f, ok := forecast.Project(u, origin, k)
 	if !ok {
 		return
 	}

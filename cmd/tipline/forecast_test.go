@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/csv"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -40,6 +41,43 @@ func forecastCSV(t *testing.T, history string, o forecastOptions) [][]string {
 		t.Fatalf("the output is no CSV: %v", err)
 	}
 	return rows
+}
+
+// TestForecastEvents reads changes that are known from the command line.
+func TestForecastEvents(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	file := filepath.Join(folder, "history.csv")
+	writeFile(t, file, historyRows(1000, "a"))
+	month := func(args ...string) float64 {
+		t.Helper()
+		code, out, errs := alone(t, append([]string{"forecast", "--history", file, "--horizons=30"}, args...)...)
+		if code != exitDone {
+			t.Fatalf("exit %d, %s", code, errs)
+		}
+		rows, err := csv.NewReader(strings.NewReader(out)).ReadAll()
+		if err != nil || len(rows) != 2 {
+			t.Fatalf("%v in %s", err, out)
+		}
+		point, err := strconv.ParseFloat(rows[1][3], 64)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return point
+	}
+	plain := month()
+	for event, want := range map[string]float64{
+		"2026-11-23=+50%": 1.5, "2026-11-23..2027-01-31=-50%": 0.5, "2027-03-01=+50%": 1, "2026-01-01=-100%": 1,
+	} {
+		if got := month("--event", event) / plain; got < want-0.07 || got > want+0.07 { // nine hours of the first day are measured already
+			t.Errorf("%s: got %.3f times as much, want %v", event, got, want)
+		}
+	}
+	for _, event := range []string{"tomorrow=+5%", "2026-11-23=5%", "2026-11-23=+5", "2026-11-23..2026-11-22=+5%", "2026-11-23", "2026-11-23=-101%", "2026-11-23=+NaN%"} {
+		if code, _, errs := alone(t, "forecast", "--history", file, "--event", event); code != exitUsage || !strings.Contains(errs, "--event: got ") {
+			t.Errorf("%s: exit %d, %q", event, code, errs)
+		}
+	}
 }
 
 func TestForecastCSV(t *testing.T) {

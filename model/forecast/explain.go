@@ -13,8 +13,8 @@ import (
 // Explain says in lines of text what a projection of u from origin on is made of: what was left out of history, the level and
 // its shifts, the week, the members with their weights, and what the spread rests on. It is false when not one hour before
 // origin was measured.
-func Explain(u model.Usage, origin time.Time) ([]string, bool) {
-	o, ok := newOutlook(u.Until(origin), origin, scored)
+func Explain(u model.Usage, origin time.Time, k model.Known) ([]string, bool) {
+	o, ok := newOutlook(u.Until(origin), origin, scored, k)
 	if !ok {
 		return nil, false
 	}

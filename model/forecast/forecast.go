@@ -10,24 +10,25 @@ import (
 // monthsAhead is how many calendar months after the current one are projected.
 const monthsAhead = 12
 
-// Total returns the tokens that u uses in the horizon from origin on, an hour boundary; horizon counts in whole hours.
+// Total returns the tokens that u uses in the horizon from origin on, an hour boundary, given what is known of it beside its history;
+// horizon counts in whole hours.
 // It is false when not one hour before origin was measured. Nothing at or after origin is read.
-func Total(u model.Usage, origin time.Time, horizon time.Duration) (model.Distribution, bool) {
-	o, ok := newOutlook(u, origin, int((horizon+day-1)/day))
+func Total(u model.Usage, origin time.Time, horizon time.Duration, k model.Known) (model.Distribution, bool) {
+	o, ok := newOutlook(u, origin, int((horizon+day-1)/day), k)
 	if !ok {
 		return model.Distribution{}, false
 	}
 	return o.total(origin.Add(horizon)), true
 }
 
-// Project returns where the volume of u goes from origin on, an hour boundary. It is false when not one hour before origin
+// Project returns where the volume of u goes from origin on, an hour boundary, given what is known of it beside its history. It is false when not one hour before origin
 // was measured. Nothing at or after origin is read, and a young workload gets a very wide range rather than an error.
-func Project(u model.Usage, origin time.Time) (model.Forecast, bool) {
+func Project(u model.Usage, origin time.Time, k model.Known) (model.Forecast, bool) {
 	origin = origin.UTC()
 	u = u.Until(origin)
 	first := time.Date(origin.Year(), origin.Month(), 1, 0, 0, 0, 0, time.UTC)
 	end := first.AddDate(0, 1+monthsAhead, 0)
-	o, ok := newOutlook(u, origin, int((end.Sub(origin)+day-1)/day))
+	o, ok := newOutlook(u, origin, int((end.Sub(origin)+day-1)/day), k)
 	if !ok {
 		return model.Forecast{}, false
 	}
@@ -40,6 +41,7 @@ func Project(u model.Usage, origin time.Time) (model.Forecast, bool) {
 		f.Next = append(f.Next, model.Projection{From: origin, To: to, Total: o.total(to), Mix: mix})
 	}
 	f.Requests30d = requests * float64(f.Next[model.Next30d].Total.At(0.50))
+	used := o.sinceMonthBegan(u, first)
 	for m := range 1 + monthsAhead {
 		month := model.Projection{From: first.AddDate(0, m, 0), To: first.AddDate(0, m+1, 0), Mix: mix}
 		if m > 0 {
@@ -47,7 +49,7 @@ func Project(u model.Usage, origin time.Time) (model.Forecast, bool) {
 		} else {
 			month.Total = o.total(month.To)
 			for i := range month.Total {
-				month.Total[i] += o.sinceMonthBegan(month.From)
+				month.Total[i] += used
 			}
 		}
 		f.Months = append(f.Months, month)
@@ -55,11 +57,18 @@ func Project(u model.Usage, origin time.Time) (model.Forecast, bool) {
 	return f, true
 }
 
-// sinceMonthBegan returns what was measured from the given start of the month until the origin, without artefacts.
-func (o outlook) sinceMonthBegan(start time.Time) model.Tokens {
+// sinceMonthBegan returns what was measured of u from the given start of the month until the origin, without artefacts. What is known of
+// a holiday or a change does not touch what was used.
+func (o outlook) sinceMonthBegan(u model.Usage, start time.Time) model.Tokens {
+	hours := o.hours
+	if !o.calendar.nothing() {
+		if s, ok := newSeries(u, o.origin); ok {
+			hours = s.hours
+		}
+	}
 	sum := 0.0
-	for i := max(0, len(o.hours)-int(o.origin.Sub(start)/time.Hour)); i < len(o.hours); i++ {
-		if v := o.hours[i]; !math.IsNaN(v) {
+	for i := max(0, len(hours)-int(o.origin.Sub(start)/time.Hour)); i < len(hours); i++ {
+		if v := hours[i]; !math.IsNaN(v) {
 			sum += v
 		}
 	}

@@ -49,7 +49,7 @@ func weekOf() float64 {
 
 func project(t *testing.T, u model.Usage) model.Forecast {
 	t.Helper()
-	f, ok := Project(u, monday)
+	f, ok := Project(u, monday, model.Known{})
 	if !ok {
 		t.Fatalf("%d hours of history: no forecast", len(u.Hours))
 	}
@@ -198,13 +198,13 @@ func TestSpansAndMonthsAgree(t *testing.T) {
 	f := project(t, u)
 	// The rest of November and December are 7 days 15 hours and 31 days of the same path.
 	end := time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC)
-	whole, ok := Total(u, monday, end.Sub(monday))
+	whole, ok := Total(u, monday, end.Sub(monday), model.Known{})
 	measured, _ := u.Between(time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC), monday)
 	got := float64(f.Months[0].Total.At(0.5) - measured.Total() + f.Months[1].Total.At(0.5))
 	if want := float64(whole.At(0.5)); !ok || math.Abs(got/want-1) > 1e-9 {
 		t.Errorf("rest of November and December: got %g, want the median of both together, %g", got, want)
 	}
-	week, _ := Total(u, monday, 7*day)
+	week, _ := Total(u, monday, 7*day, model.Known{})
 	if diff := cmp.Diff(f.Next[model.Next7d].Total, week); diff != "" {
 		t.Errorf("Project and Total differ: %s", diff)
 	}
@@ -374,7 +374,7 @@ func TestWeekendsOnly(t *testing.T) {
 		t.Errorf("next week: got %g, want about %d", got, usual)
 	}
 	// From Monday 09:00 on, five idle days come first.
-	d, _ := Total(history(1440, weekends), monday, 4*day)
+	d, _ := Total(history(1440, weekends), monday, 4*day, model.Known{})
 	if got := float64(d.At(0.5)); got > 0.15*usual {
 		t.Errorf("Monday to Friday: got %g, want next to nothing", got)
 	}
@@ -468,10 +468,10 @@ func TestNoForecastWithoutAMeasuredHour(t *testing.T) {
 		"starts later":       {Start: monday.Add(time.Hour), Hours: []model.Hour{{Coverage: 1}}},
 		"starts at the time": {Start: monday, Hours: []model.Hour{{Coverage: 1}}},
 	} {
-		if f, ok := Project(u, monday); ok {
+		if f, ok := Project(u, monday, model.Known{}); ok {
 			t.Errorf("%s: got %v, want no forecast", name, f.Next)
 		}
-		if d, ok := Total(u, monday, 7*day); ok {
+		if d, ok := Total(u, monday, 7*day, model.Known{}); ok {
 			t.Errorf("%s: got %v, want no total", name, d)
 		}
 	}
@@ -498,7 +498,7 @@ func FuzzProject(f *testing.F) {
 			}
 			u.Hours = append(u.Hours, h)
 		}
-		p, ok := Project(u, monday)
+		p, ok := Project(u, monday, model.Known{})
 		if !ok {
 			return
 		}
@@ -516,7 +516,7 @@ func BenchmarkProject(b *testing.B) {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				Project(u, monday)
+				Project(u, monday, model.Known{})
 			}
 		})
 	}

@@ -10,20 +10,23 @@ import (
 // outlook is a forecast of one workload from which the total of any span is read.
 type outlook struct {
 	series
-	levels levels
-	pool   pool
-	rests  evidence             // what the spread rests on
-	totals []model.Distribution // totals of the first d days after the origin
+	levels   levels
+	pool     pool
+	rests    evidence             // what the spread rests on
+	totals   []model.Distribution // totals of the first d days after the origin
+	calendar calendar
 }
 
-// newOutlook forecasts the given number of days. It is false when not one hour before origin was measured.
-func newOutlook(u model.Usage, origin time.Time, days int) (outlook, bool) {
-	s, ok := newSeries(u, origin)
+// newOutlook forecasts the given number of days of u, with what is known beside it. It is false when not one hour before origin was
+// measured, holidays and the like left out.
+func newOutlook(u model.Usage, origin time.Time, days int, k model.Known) (outlook, bool) {
+	c := newCalendar(k)
+	s, ok := newSeries(c.without(u, origin), origin)
 	if !ok {
 		return outlook{}, false
 	}
 	l := newLevels(s.days)
-	o := outlook{series: s, levels: l, pool: newPool(l), totals: make([]model.Distribution, days+1)}
+	o := outlook{series: s, levels: l, pool: newPool(l), totals: make([]model.Distribution, days+1), calendar: c}
 	e := newEvidence(s, l, o.pool)
 	o.rests = e
 	scale := usualDay(l.days)
@@ -48,6 +51,7 @@ func newOutlook(u model.Usage, origin time.Time, days int) (outlook, bool) {
 			o.totals[d][i] = max(o.totals[d][i], before) // what has been used stays used
 		}
 	}
+	o.apply(c)
 	return o, true
 }
 

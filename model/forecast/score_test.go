@@ -166,7 +166,7 @@ func readTasks(t *testing.T, folder, file string) []task {
 	readCSV(t, filepath.Join(folder, file), func(row []string) {
 		u := of(row[0], row[2])[row[3]]
 		origin, days := instant(t, row[4]), number(t, row[5])
-		d, ok := Total(*u, origin, time.Duration(days)*day)
+		d, ok := Total(*u, origin, time.Duration(days)*day, model.Known{})
 		if !ok {
 			t.Errorf("%s at %s: no forecast", row[3], row[4])
 			return
@@ -438,7 +438,7 @@ func TestShape(t *testing.T) {
 		if row[0] == "synthetic" {
 			after = truth[row[3]]
 		}
-		f, ok := Project(*u, origin)
+		f, ok := Project(*u, origin, model.Known{})
 		if !ok {
 			return
 		}

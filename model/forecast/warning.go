@@ -33,6 +33,7 @@ func (o outlook) warnings() []model.Warning {
 			add("LEVEL_SHIFT", "level shift on %s, ×%.2g: the projection follows the new level", on, math.Exp(s.change))
 		}
 	}
+	found = append(found, o.calendar.say(o.origin)...)
 	o.warnOf(add, "GAP", o.gaps(), "gap of %s: not measured is not idle, the projection leaves it out")
 	o.warnOf(add, "OUTAGE", o.outages, "%s of zeros amid hours that are otherwise busy: taken for an outage and left out")
 	o.warnOf(add, "COUNTER_ARTEFACT", o.artefacts,
@@ -55,7 +56,7 @@ func (o outlook) gaps() (places []int) {
 		end -= o.silent
 	}
 	for i := len(o.hours) - min(o.age, len(o.hours)); i < end; i++ {
-		if math.IsNaN(o.hours[i]) && !out[i] {
+		if math.IsNaN(o.hours[i]) && !out[i] && !o.calendar.leavesOut(o.at(i)) {
 			places = append(places, i)
 		}
 	}

@@ -88,7 +88,7 @@ func evaluate(m metered, cfg *config.Config, answers ledger.Answers, now time.Ti
 		}
 		return e
 	}
-	projected, ok := forecast.Project(u, now.Truncate(time.Hour))
+	projected, ok := forecast.Project(u, now.Truncate(time.Hour), m.stanza.Known)
 	if !ok {
 		return unknown("NO_USAGE", "no complete hour of usage has been measured yet")
 	}
