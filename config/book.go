@@ -180,6 +180,22 @@ func (b Book) InUSD(rates map[string]Rate) (Book, error) {
 	return in, nil
 }
 
+// Has reports whether b has a row of item.
+func (b Book) Has(item string) bool { return len(b.rows[item]) > 0 }
+
+// Dated returns b with every source looked at on day.
+func (b Book) Dated(day string) Book {
+	dated := Book{rows: map[string][]Row{}}
+	for item, rows := range b.rows {
+		rows = slices.Clone(rows)
+		for i := range rows {
+			rows[i].Date = day
+		}
+		dated.rows[item] = rows
+	}
+	return dated
+}
+
 // Checked returns the newest day on which a source of b was looked at, empty when b is.
 func (b Book) Checked() string {
 	newest := ""

@@ -6,6 +6,7 @@ package config
 
 import (
 	"maps"
+	"os"
 	"slices"
 	"time"
 
@@ -29,9 +30,30 @@ type Config struct {
 	Store     Store
 	Prices    Book              // the price book in force
 	Books     []model.PriceBook // that it is made of
+	Lists     []PriceSource     // price lists of others that are kept up to date
+	Confirmed []string          // items whose price may change more than twofold
 	Rates     map[string]Rate   // what other currencies than USD are worth, by their code
 
 	Quarantined []Quarantined // rows of price files that are not believed; what was there before them stays
+}
+
+// PriceSource is a price list of others, of which a copy is kept as a price book.
+type PriceSource struct {
+	Name     string
+	From     string // one of Lists
+	Provider string // whose machines a catalogue lists
+	URL      string
+	Path     string // of the copy
+}
+
+// Copy reads the copy of s; the error is fs.ErrNotExist, wrapped, while there is none.
+func (s PriceSource) Copy() (Book, error) {
+	file, err := os.Open(s.Path)
+	if err != nil {
+		return Book{}, err
+	}
+	defer file.Close()
+	return ReadBook(file)
 }
 
 // Source is a place where tokens are counted. Exactly one of Pack and Queries is set.
@@ -92,6 +114,7 @@ type Workload struct {
 type Schedule struct {
 	Collect  string
 	Evaluate string
+	Prices   string         // brings the price lists up to date
 	Location *time.Location // in which the specs are read
 }
 

@@ -44,15 +44,9 @@ var liteLLMFields = []struct{ theirs, ours string }{
 // row of its model, since prices of one model are read together. The error is about the list as a whole: too large, cut off or
 // not JSON; then nothing is returned.
 func ImportLiteLLM(r io.Reader, date string) (Book, []Quarantined, error) {
-	if _, err := time.Parse(time.DateOnly, date); err != nil {
-		return Book{}, nil, fmt.Errorf("date: got %s, want one such as 2026-08-01", quote(date))
-	}
-	data, err := io.ReadAll(io.LimitReader(r, maxImport+1))
+	data, err := readList(r, date)
 	if err != nil {
 		return Book{}, nil, err
-	}
-	if len(data) > maxImport {
-		return Book{}, nil, fmt.Errorf("price map: more than %d MiB, want the map of LiteLLM, which is smaller", maxImport>>20)
 	}
 	var models map[string]json.RawMessage
 	if err := json.Unmarshal(data, &models); err != nil {

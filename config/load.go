@@ -4,11 +4,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -62,8 +66,13 @@ func (r *reader) raw(data []byte) *rawConfig {
 
 func (r *reader) resolve(raw *rawConfig) *Config {
 	c := &Config{}
-	c.Rates = r.rates(raw.Prices.Rates)
-	c.Prices, c.Books, c.Quarantined = r.book(raw.Prices, c.Rates)
+	c.Store = Store{Path: defaultStorePath}
+	if raw.Store.Path.given() {
+		c.Store.Path = r.path(raw.Store.Path)
+	}
+	c.Rates, c.Confirmed = r.rates(raw.Prices.Rates), r.words(raw.Prices.Confirmed)
+	c.Lists = r.lists(raw.Prices.Lists, promconfig.JoinDir(filepath.Dir(r.file), c.Store.Path))
+	c.Prices, c.Books, c.Quarantined = r.book(rawFiles{raw.Prices.At, raw.Prices.Files, raw.Prices.Confirmed, raw.Prices.Rates}, c.Lists, c.Rates)
 	if len(raw.Sources) == 0 {
 		r.missing(raw.At, "sources", ", want at least one")
 	}
@@ -76,21 +85,33 @@ func (r *reader) resolve(raw *rawConfig) *Config {
 	c.Policy = r.policy(raw.Policy)
 	c.Schedule = r.schedule(raw.Schedule)
 	c.Notify = r.notify(raw.Notify)
-	c.Store = Store{Path: defaultStorePath}
-	if raw.Store.Path.given() {
-		c.Store.Path = r.path(raw.Store.Path)
-	}
 	r.workloads(raw, c)
 	return c
 }
 
-// book returns the built-in price book with the rows of the files in the place of its own, and what of them is not believed.
+// book returns the built-in price book with the rows of the copies of lists, and then those of the files, in the place of its own, and what of
+// them is not believed.
 //
 // The second result says how old each of the books is.
-func (r *reader) book(raw rawBook, rates map[string]Rate) (Book, []model.PriceBook, []Quarantined) {
+func (r *reader) book(raw rawFiles, lists []PriceSource, rates map[string]Rate) (Book, []model.PriceBook, []Quarantined) {
 	book := Builtin()
 	books := []model.PriceBook{{Book: "built-in", Checked: book.Checked()}}
 	var quarantine []Quarantined
+	confirmed := r.words(raw.Confirmed)
+	for _, list := range lists {
+		next, err := list.Copy()
+		switch {
+		case errors.Is(err, fs.ErrNotExist): // it has not been fetched yet, and is not needed to start
+		case err != nil:
+			row := Row{PriceSource: model.PriceSource{Item: list.Name, Field: "list"}}
+			quarantine = append(quarantine, Quarantined{row, "its copy cannot be read, and is fetched again: " + redact(err.Error())})
+		default:
+			books = append(books, model.PriceBook{Book: list.Name, Checked: next.Checked()})
+			var bad []Quarantined
+			book, bad = book.Update(next, confirmed)
+			quarantine = append(quarantine, bad...)
+		}
+	}
 	for _, s := range raw.Files {
 		path := r.path(s)
 		if path == "" {
@@ -113,11 +134,48 @@ func (r *reader) book(raw rawBook, rates map[string]Rate) (Book, []model.PriceBo
 		}
 		books = append(books, model.PriceBook{Book: path, Checked: next.Checked()})
 		var bad []Quarantined
-		book, bad = book.Update(next, r.words(raw.Confirmed))
+		book, bad = book.Update(next, confirmed)
 		quarantine = append(quarantine, bad...)
 	}
 	return book, books, quarantine
 }
+
+// lists reads which price lists of others are kept up to date, their copies in the folder store.
+func (r *reader) lists(raws []rawList, store string) []PriceSource {
+	var lists []PriceSource
+	lines := map[string]int{}
+	for _, raw := range raws {
+		if raw.At.node == nil {
+			continue // not a mapping, which has been reported
+		}
+		list := PriceSource{From: r.required(raw.From, raw.At, "from", Lists), Provider: r.word(raw.Provider)}
+		if list.From == "skypilot" && !raw.Provider.given() {
+			r.missing(raw.At, "provider", ", want whose machines they are, such as lambda")
+		}
+		if list.Name = list.From; raw.Name.given() {
+			list.Name = r.word(raw.Name)
+		}
+		at := raw.At.node.Line
+		switch earlier, twice := lines[list.Name]; {
+		case !listName.MatchString(list.Name) && list.Name != "":
+			r.wrong(raw.Name.place, "got %s, want lower-case letters, digits and hyphens", quote(list.Name))
+		case twice:
+			r.wrong(raw.At, "the list %s is on line %d too, want another name", quote(list.Name), earlier)
+		}
+		lines[list.Name] = at
+		if !raw.URL.given() {
+			r.missing(raw.At, "url", ", want where the list is, such as https://example.com/prices.json")
+		} else if u, err := url.Parse(raw.URL.text()); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
+			r.wrong(raw.URL.place, "got %s, want an address such as https://example.com/prices.json", quote(redact(raw.URL.text())))
+		}
+		list.URL, list.Path = raw.URL.text(), filepath.Join(store, "prices", list.Name+".csv")
+		lists = append(lists, list)
+	}
+	return lists
+}
+
+// listName matches what a file may be called everywhere.
+var listName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,40}$`)
 
 // rates reads what currencies are worth.
 func (r *reader) rates(raws map[string]rawRate) map[string]Rate {

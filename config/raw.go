@@ -22,8 +22,25 @@ type rawConfig struct {
 type rawBook struct {
 	At        place              `yaml:"-"`
 	Files     []scalar           `yaml:"files"`
+	Lists     []rawList          `yaml:"lists"`
 	Confirmed []scalar           `yaml:"confirmed"`
 	Rates     map[string]rawRate `yaml:"rates"`
+}
+
+// rawFiles is the part of a rawBook that a scenario has too.
+type rawFiles struct {
+	At        place              `yaml:"-"`
+	Files     []scalar           `yaml:"files"`
+	Confirmed []scalar           `yaml:"confirmed"`
+	Rates     map[string]rawRate `yaml:"rates"`
+}
+
+type rawList struct {
+	At       place  `yaml:"-"`
+	Name     scalar `yaml:"name"`
+	From     scalar `yaml:"from"`
+	Provider scalar `yaml:"provider"`
+	URL      scalar `yaml:"url"`
 }
 
 type rawRate struct {
@@ -389,6 +406,7 @@ type rawPolicy struct {
 type rawSchedule struct {
 	Collect  scalar `yaml:"collect"`
 	Evaluate scalar `yaml:"evaluate"`
+	Prices   scalar `yaml:"prices"`
 	TimeZone scalar `yaml:"time_zone"`
 	Digest   scalar `yaml:"digest" refuse:"is not supported yet: no digest is sent, remove the key"`
 }

@@ -30,6 +30,7 @@ const (
 
 	defaultCollect  = "7 * * * *"
 	defaultEvaluate = "0 6 * * *"
+	defaultPrices   = "37 5 * * *"
 	defaultTimeZone = "UTC"
 
 	defaultStorePath = "data"
@@ -71,6 +72,7 @@ func (r *reader) schedule(raw rawSchedule) Schedule {
 	}
 	s.Collect = r.cron(raw.Collect, defaultCollect)
 	s.Evaluate = r.cron(raw.Evaluate, defaultEvaluate)
+	s.Prices = r.cron(raw.Prices, defaultPrices)
 	return s
 }
 

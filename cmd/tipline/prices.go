@@ -36,7 +36,9 @@ func addPrices(app *kingpin.Application, p *program) map[string]func() int {
 	after := diff.Arg("after", "A price book (CSV).").Required().String()
 
 	imports := prices.Command("import", "Turn a price list of others into a price book.")
-	imports.Flag("from", "Whose list it is: litellm, model_prices_and_context_window.json.").Required().Enum("litellm") // the only one so far
+	from := imports.Flag("from", "Whose list it is: litellm (model_prices_and_context_window.json), genai-prices (data.json) or skypilot (vms.csv of a catalogue).").
+		Required().Enum(config.Lists...)
+	provider := imports.Flag("provider", "With skypilot: whose machines they are, such as lambda.").PlaceHolder("NAME").String()
 	date := imports.Flag("date", "The day that the list is of, such as 2026-08-01.").Required().String()
 	source := imports.Arg("file", "The list.").Required().String()
 	out := imports.Flag("out", "Write the price book to this file instead of standard output.").PlaceHolder("FILE").String()
@@ -45,7 +47,7 @@ func addPrices(app *kingpin.Application, p *program) map[string]func() int {
 		"prices list":   func() int { return p.listPrices(*glob, *format) },
 		"prices check":  func() int { return p.checkPrices(*checked) },
 		"prices diff":   func() int { return p.diffPrices(*before, *after) },
-		"prices import": func() int { return p.importPrices(*source, *date, *out) },
+		"prices import": func() int { return p.importPrices(*from, *provider, *source, *date, *out) },
 	}
 }
 
@@ -186,13 +188,13 @@ func (p *program) diffPrices(before, after string) int {
 }
 
 // importPrices writes the price book that a list of others makes.
-func (p *program) importPrices(source, date, out string) int {
+func (p *program) importPrices(kind, provider, source, date, out string) int {
 	in, err := os.Open(source)
 	if err != nil {
 		return p.fail(fmt.Errorf("price list: %w", err))
 	}
 	defer in.Close()
-	book, bad, err := config.ImportLiteLLM(in, date)
+	book, bad, err := config.Import(kind, in, provider, date)
 	if err != nil {
 		return p.fail(fmt.Errorf("%s: %w", source, err))
 	}

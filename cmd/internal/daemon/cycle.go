@@ -140,6 +140,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 			Code: "PRICE_QUARANTINED", Text: fmt.Sprintf("the price %s of %s %s is not believed: %s", q.Value, q.Item, q.Field, q.Reason),
 		})
 	}
+	report.Warnings = append(report.Warnings, d.stale...)
 	receipts := map[string][]byte{}
 	for _, m := range named(found) {
 		e := d.evaluateSafely(m, now)

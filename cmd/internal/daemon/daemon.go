@@ -51,8 +51,9 @@ type Daemon struct {
 
 	mu        sync.Mutex // held during a cycle, a collection and a reload: one at a time
 	setup     *setup
-	answers   ledger.Answers // what people said to decisions
-	compacted time.Time      // when the ledger was last gone through
+	answers   ledger.Answers  // what people said to decisions
+	compacted time.Time       // when the ledger was last gone through
+	stale     []model.Warning // which price lists could not be brought up to date, and why
 
 	priced         []decide.Judged         // the decisions of the last evaluation
 	before, latest map[string]decide.Input // what the last cycle and the last evaluation rested on, by workload
@@ -121,6 +122,7 @@ func (d *Daemon) Serve(ctx context.Context) {
 	tasks.Go(func() { d.deliver(ctx) })
 	tasks.Go(func() { d.keepShowing(ctx) })
 	d.evaluateNow(ctx)
+	tasks.Go(func() { d.refreshPrices(ctx) }) // what an earlier start fetched is used until then
 	for ctx.Err() == nil {
 		schedule := d.start(ctx)
 		select {
@@ -143,7 +145,7 @@ func (d *Daemon) start(ctx context.Context) *cron.Cron {
 	for _, job := range []struct {
 		spec string
 		run  func(context.Context)
-	}{{s.Collect, d.collectNow}, {s.Evaluate, d.evaluateNow}} {
+	}{{s.Collect, d.collectNow}, {s.Evaluate, d.evaluateNow}, {s.Prices, d.refreshPrices}} {
 		parsed, err := cron.ParseStandard(job.spec)
 		if err != nil { // config has parsed it before
 			d.options.Log.Error("schedule refused", "spec", job.spec, "error", err)

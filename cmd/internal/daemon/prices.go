@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"tipline/cmd/internal/ledger"
+	"tipline/cmd/internal/pricelist"
 	"tipline/model"
 	"tipline/model/decide"
 )
@@ -102,4 +104,39 @@ func (d *Daemon) tellPrice(e model.PriceEvent, tariffs map[string]decide.Tariff,
 		return nil
 	}
 	return d.options.Store.Apply(map[string]map[string][]byte{ledger.Bucket: rows})
+}
+
+// refreshPrices brings the copies of price lists up to date. New prices are put in force as by a reload; a list that cannot be fetched is
+// named in the log and in the report, and the copy there is stays in force.
+func (d *Daemon) refreshPrices(ctx context.Context) {
+	d.mu.Lock()
+	lists, confirmed := d.setup.cfg.Lists, d.setup.cfg.Confirmed
+	d.mu.Unlock()
+	var stale []model.Warning
+	fresh := false
+	for _, list := range lists {
+		changed, bad, err := pricelist.Refresh(ctx, list, confirmed, d.options.Now())
+		if ctx.Err() != nil {
+			return
+		}
+		for _, q := range bad {
+			d.options.Log.Debug("price quarantined", "list", list.Name, "item", q.Item, "field", q.Field, "value", q.Value, "reason", q.Reason)
+		}
+		if err != nil {
+			d.options.Log.Error("prices not refreshed", "list", list.Name, "error", err)
+			stale = append(stale, model.Warning{Code: "PRICES_NOT_REFRESHED", Text: err.Error()})
+			continue
+		}
+		d.options.Log.Info("prices refreshed", "list", list.Name, "changed", changed, "quarantined", len(bad))
+		fresh = fresh || changed
+	}
+	d.mu.Lock()
+	d.stale = stale
+	d.mu.Unlock()
+	if !fresh {
+		return
+	}
+	if err := d.Reload(); err != nil {
+		d.options.Log.Error("new prices are not in force", "error", err)
+	}
 }

@@ -1,6 +1,9 @@
 package daemon
 
 import (
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +13,7 @@ import (
 	"tipline/alerting/slack"
 	"tipline/cmd/internal/ledger"
 	"tipline/collector/promtest"
+	"tipline/model"
 )
 
 // daily runs the cycles of n days and delivers what they say.
@@ -116,5 +120,54 @@ func TestAnnouncedPriceIsToldAhead(t *testing.T) {
 	r.daily(t, 10)
 	if got := r.reasons(); len(got) > 2 || len(got) == 2 && (got[1] != alerting.PricesMoved || r.box.events[1].Prices.Ahead) {
 		t.Errorf("got %v, want at most one message more, on the day", got)
+	}
+}
+
+// TestPricesAreRefreshed starts without a price list, fetches it, decides by it from then on, and says so when it cannot be fetched.
+func TestPricesAreRefreshed(t *testing.T) {
+	t.Parallel()
+	list := `{"m": {"litellm_provider": "a", "input_cost_per_token": 2e-06, "output_cost_per_token": 4e-06}}`
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, list) }))
+	defer server.Close()
+	r := newRig(t, route(steady(map[string]string{"team_alias": "chat"}, 1e7), nothingMeasured))
+	r.text = strings.Replace(r.text, "model: example/model, prices: {input: 3, output: 3, cache_read: 3}", "model: a/m", 1)
+	r.text += "prices: {lists: [{from: litellm, url: \"" + server.URL + "\"}]}\n"
+	if err := r.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	price := func() string {
+		t.Helper()
+		report, err := r.Evaluate(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range report.Workloads[0].Options {
+			for _, p := range o.Prices {
+				if p.Item == "a/m" && p.Field == "input" {
+					return p.Value + " of " + p.Date
+				}
+			}
+		}
+		return "unknown"
+	}
+	if got := price(); got != "unknown" {
+		t.Fatalf("before the first fetch: got %s", got)
+	}
+	r.refreshPrices(t.Context())
+	if got := price(); got != "2 of 2026-11-02" {
+		t.Errorf("got %s, want the price of the list, looked at on the day", got)
+	}
+	server.Close()
+	r.refreshPrices(t.Context())
+	report, err := r.Evaluate(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(report.Warnings, func(w model.Warning) bool { return w.Code == "PRICES_NOT_REFRESHED" })
+	if i < 0 || !strings.Contains(report.Warnings[i].Text, "price list litellm: ") {
+		t.Errorf("got %+v, want to be told that the list was not fetched", report.Warnings)
+	}
+	if got := price(); got != "2 of 2026-11-02" {
+		t.Errorf("after a failure: got %s, want the last good price", got)
 	}
 }

@@ -1,0 +1,125 @@
+// Package pricelist keeps copies of price lists of others on disk, as price books, and brings them up to date.
+package pricelist
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"time"
+
+	"tipline/config"
+)
+
+// timeout is how long a list may take, its whole body included.
+const timeout = 2 * time.Minute
+
+// head is what is kept of an answer, to ask only for what has changed since.
+type head struct {
+	URL          string `json:"url"`
+	ETag         string `json:"etag,omitempty"`
+	LastModified string `json:"last_modified,omitempty"`
+}
+
+// Refresh brings the copy of source up to date, as of now, and reports whether a price in it changed. What cannot be right, or changed more
+// than twofold without being confirmed, is returned and stays as it was in the copy, or in the built-in book before there is one. On an
+// error the copy is untouched.
+func Refresh(ctx context.Context, source config.PriceSource, confirmed []string, now time.Time) (changed bool, bad []config.Quarantined, err error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	before, err := source.Copy()
+	cached := err == nil
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		before = config.Book{} // what cannot be read is fetched again
+	}
+	last := head{}
+	if data, err := os.ReadFile(source.Path + ".json"); cached && err == nil && (json.Unmarshal(data, &last) != nil || last.URL != source.URL) {
+		last = head{} // of another address
+	}
+	response, err := get(ctx, source.URL, last)
+	if err != nil {
+		return false, nil, fmt.Errorf("price list %s: %w", source.Name, err)
+	}
+	defer response.Body.Close()
+	day := now.UTC().Format(time.DateOnly)
+	switch response.StatusCode {
+	case http.StatusNotModified:
+		return false, nil, write(source, before.Dated(day), last)
+	case http.StatusOK:
+	default:
+		return false, nil, fmt.Errorf("price list %s: the server answers %s", source.Name, response.Status)
+	}
+	list, bad, err := config.Import(source.From, response.Body, source.Provider, day)
+	if err != nil {
+		return false, nil, fmt.Errorf("price list %s: %w", source.Name, err)
+	}
+	base := before
+	if !cached {
+		base = config.Builtin().Only(list.Has)
+	}
+	after, jumps := base.Update(list, confirmed)
+	bad = append(bad, jumps...)
+	next := head{URL: source.URL, ETag: response.Header.Get("ETag"), LastModified: response.Header.Get("Last-Modified")}
+	if err := write(source, after, next); err != nil {
+		return false, bad, err
+	}
+	return len(base.Diff(after)) > 0 || !cached, bad, nil
+}
+
+// get asks for address unless it is still as last says.
+func get(ctx context.Context, address string, last head) (*http.Response, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return nil, errors.New("want an address such as https://example.com/prices.json")
+	}
+	for name, value := range map[string]string{"If-None-Match": last.ETag, "If-Modified-Since": last.LastModified} {
+		if value != "" {
+			request.Header.Set(name, value)
+		}
+	}
+	client := &http.Client{CheckRedirect: func(to *http.Request, via []*http.Request) error {
+		if to.URL.Host != via[0].URL.Host || len(via) >= 10 {
+			return fmt.Errorf("redirected to %s, which is not the host that is configured", to.URL.Host)
+		}
+		return nil
+	}}
+	response, err := client.Do(request)
+	var failed *url.Error
+	if errors.As(err, &failed) {
+		err = failed.Err // its text holds the address, and that may hold a token
+	}
+	return response, err
+}
+
+// write replaces the copy of source as a whole, or leaves it as it is.
+func write(source config.PriceSource, book config.Book, h head) error {
+	if err := os.MkdirAll(filepath.Dir(source.Path), 0o700); err != nil {
+		return fmt.Errorf("price list %s: %w", source.Name, err)
+	}
+	file, err := os.CreateTemp(filepath.Dir(source.Path), filepath.Base(source.Path)+".*")
+	if err != nil {
+		return fmt.Errorf("price list %s: %w", source.Name, err)
+	}
+	_, err = book.WriteTo(file)
+	err = errors.Join(err, file.Sync(), file.Close())
+	if err == nil {
+		err = os.Rename(file.Name(), source.Path)
+	}
+	if err != nil {
+		_ = os.Remove(file.Name())
+		return fmt.Errorf("price list %s: %w", source.Name, err)
+	}
+	data, err := json.Marshal(h)
+	if err == nil {
+		err = os.WriteFile(source.Path+".json", data, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("price list %s: %w", source.Name, err)
+	}
+	return nil
+}
