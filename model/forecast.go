@@ -1,6 +1,9 @@
 package model
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // Levels are the probabilities at which a Distribution states its quantiles: the outer two make the 95 % interval,
 // the nineteen from 5 % to 95 % stand for equally likely futures.
@@ -24,6 +27,17 @@ func (d Distribution) At(p float64) Tokens {
 
 // Paths returns the nineteen quantiles from 5 % to 95 %: equally likely futures (cost model, section 8).
 func (d Distribution) Paths() []Tokens { return d[1 : len(d)-1] }
+
+// Stretch returns d with every quantile times as far from the median, on the logarithmic scale; a quantile of 0 stays.
+func (d Distribution) Stretch(times float64) Distribution {
+	median := d.At(0.50)
+	for i, q := range d {
+		if q > 0 && median > 0 {
+			d[i] = median * Tokens(math.Pow(float64(q/median), times))
+		}
+	}
+	return d
+}
 
 // Quantiles returns the three quantiles that are shown.
 func (d Distribution) Quantiles() Quantiles[Tokens] {

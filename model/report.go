@@ -73,7 +73,19 @@ type ForecastSummary struct {
 	CalendarMonthTokens Quantiles[Tokens]            `json:"calendar_month_tokens"` // the current month, what is already measured included
 	CalendarMonths      []MonthProjection            `json:"calendar_months"`
 	MonthlyGrowthRatio  Fraction                     `json:"monthly_growth_ratio"`
+	Scores              []ForecastScore              `json:"scores"` // how earlier projections of the workload turned out; empty before one has been graded
 	Warnings            []Warning                    `json:"warnings"`
+}
+
+// ForecastScore says how the projections of one span that were kept turned out.
+type ForecastScore struct {
+	Days            int      `json:"days"`
+	Graded          int      `json:"graded"`            // projections whose span has been measured
+	ErrorRatio      Fraction `json:"error_ratio"`       // median of |projected/used - 1|
+	NaiveErrorRatio Fraction `json:"naive_error_ratio"` // the same of the seasonal naive forecast: the last full weeks once more
+	BiasRatio       Fraction `json:"bias_ratio"`        // mean of projected/used - 1: above 0 too much was projected
+	Coverage80      Fraction `json:"coverage_80_ratio"` // share that lay inside of the 80 % range
+	Coverage95      Fraction `json:"coverage_95_ratio"`
 }
 
 // MonthProjection is the projected total of one calendar month in UTC.

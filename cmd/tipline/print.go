@@ -131,6 +131,12 @@ func notes(report *model.Report) []string {
 				lines = append(lines, fmt.Sprintf("%s: %s", w.Workload, warning.Text))
 			}
 		}
+		if w.Forecast != nil {
+			for _, s := range w.Forecast.Scores {
+				lines = append(lines, fmt.Sprintf("%s: %s of %d days missed by %s (the last weeks once more: %s), %s inside of the 80 %% range", w.Workload,
+					count(s.Graded, "earlier projection"), s.Days, model.FormatPercent(s.ErrorRatio), model.FormatPercent(s.NaiveErrorRatio), model.FormatPercent(s.Coverage80)))
+			}
+		}
 		for _, d := range w.Drift {
 			if d.Score >= 1 {
 				lines = append(lines, fmt.Sprintf("%s: drift: %s", w.Workload, d.Text))

@@ -25,6 +25,7 @@ type metered struct {
 	outage string          // why the source could not be read; empty when it answered
 
 	expressions collector.Expressions // what the source is asked
+	past        []forecast.Past       // earlier projections of the workload
 }
 
 // named gives every usage the name its stanza asks for and adds up those that share one.
@@ -92,7 +93,10 @@ func evaluate(m metered, cfg *config.Config, answers ledger.Answers, now time.Ti
 	if !ok {
 		return unknown("NO_USAGE", "no complete hour of usage has been measured yet")
 	}
+	e.past = forecast.Record(m.past, u, now.Truncate(time.Hour), m.stanza.Known)
+	projected = forecast.Widen(projected, e.past, u, now)
 	w.Forecast = outline(projected)
+	w.Forecast.Scores = forecast.Grade(e.past, u, now)
 	if peak := projected.Load.PeakFactor(); peak > 0 {
 		w.Usage.PeakFactor = &peak
 	}

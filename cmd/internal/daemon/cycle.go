@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"tipline/cmd/internal/ledger"
 	"tipline/collector"
 	"tipline/model"
 	"tipline/model/decide"
@@ -28,6 +29,11 @@ func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
 	err = errors.Join(err, answersErr)
 	if pricesErr := d.tellPrices(now); pricesErr != nil { // first, so that a verdict that they change is not told twice
 		err = errors.Join(err, pricesErr)
+	}
+	if len(d.records) > 0 {
+		if keepErr := d.options.Store.Apply(map[string]map[string][]byte{ledger.Bucket: d.records}); keepErr != nil {
+			err = errors.Join(err, fmt.Errorf("record of projections: %w", keepErr))
+		}
 	}
 	considered, alertErr := d.desk.Consider(d.judged(report), now)
 	if alertErr != nil {
@@ -142,8 +148,11 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	}
 	report.Warnings = append(report.Warnings, d.stale...)
 	receipts := map[string][]byte{}
+	d.records = map[string][]byte{}
 	for _, m := range named(found) {
+		before := d.record(&m)
 		e := d.evaluateSafely(m, now)
+		d.keep(e, before)
 		verdicts = append(verdicts, e.verdict)
 		if in, known := e.verdict.Input(); known {
 			d.latest[e.report.Workload] = in

@@ -55,6 +55,7 @@ type Daemon struct {
 	compacted time.Time       // when the ledger was last gone through
 	stale     []model.Warning // which price lists could not be brought up to date, and why
 
+	records        map[string][]byte       // rows of the ledger with the projections that the last evaluation added
 	priced         []decide.Judged         // the decisions of the last evaluation
 	before, latest map[string]decide.Input // what the last cycle and the last evaluation rested on, by workload
 }

@@ -41,6 +41,8 @@ var (
 	idleUSD             = desc("workload_idle_usd_per_month", "Part of the fleet's cost that serves nothing, in US dollars per month.", "workload")
 	coverage            = desc("workload_coverage_ratio", "Share of the last 30 days that was measured.", "workload")
 	lastSample          = desc("workload_last_sample_timestamp_seconds", "End of the newest measured hour, in seconds since the epoch.", "workload")
+	forecastError       = desc("forecast_error_ratio", "Median error of past projections of that many days, over what was used.", "workload", "horizon")
+	forecastCoverage    = desc("forecast_coverage_ratio", "Share of past projections of that many days in whose range, of that level, what was used lay.", "workload", "horizon", "level")
 	driftScore          = desc("workload_drift_score", "Evidence that an input is not what its past led one to expect, over what an alarm takes: 1 and more is drift.", "workload", "kind")
 	priceAge            = desc("price_age_seconds", "Time since the newest of a price book's sources was looked at, in seconds.", "book")
 	sourceUp            = desc("source_up", "1 when the source answered in the last cycle, 0 otherwise.", "source")
@@ -49,7 +51,7 @@ var (
 
 var all = []*prometheus.Desc{
 	tokensLast30d, projected, costUSD, crossover, breakeven, recommended, probability, saving, secondsToCrossover, gpuUtilization,
-	economicUtilization, idleUSD, coverage, lastSample, driftScore, priceAge, sourceUp, notExported,
+	economicUtilization, idleUSD, coverage, lastSample, forecastError, forecastCoverage, driftScore, priceAge, sourceUp, notExported,
 }
 
 // month is the length of the months in which a crossover is counted.
@@ -139,6 +141,12 @@ func (send send) forecast(w model.WorkloadReport) {
 	}
 	quantiles(send, projected, w.Forecast.Next30dTokens, w.Workload, "30d")
 	quantiles(send, projected, w.Forecast.CalendarMonthTokens, w.Workload, "calendar_month")
+	for _, s := range w.Forecast.Scores {
+		horizon := fmt.Sprintf("%dd", s.Days)
+		send(forecastError, float64(s.ErrorRatio), w.Workload, horizon)
+		send(forecastCoverage, float64(s.Coverage80), w.Workload, horizon, "0.8")
+		send(forecastCoverage, float64(s.Coverage95), w.Workload, horizon, "0.95")
+	}
 }
 
 func (send send) option(w model.WorkloadReport, o model.OptionCost) {
