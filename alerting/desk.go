@@ -79,6 +79,8 @@ type record struct {
 	Seen    time.Time `json:"seen"` // the last evaluation that was written
 	Told    []Told    `json:"told,omitempty"`
 	Flip    *Flip     `json:"flip,omitempty"`
+
+	Approach Approach `json:"approach,omitzero"`
 }
 
 // Flip is the answer of a workload that the message of a change of prices has told already.
@@ -93,7 +95,7 @@ const flipHolds = 30 * 24 * time.Hour
 
 // same reports whether r and o differ in nothing but when they were seen.
 func (r record) same(o record) bool {
-	return r.State == o.State && slices.Equal(r.Told, o.Told) && r.Flip == o.Flip
+	return r.State == o.State && slices.Equal(r.Told, o.Told) && r.Flip == o.Flip && r.Approach == o.Approach
 }
 
 const recordVersion = 1
@@ -170,13 +172,15 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 	states := map[string]*record{}
 	queue := d.outbox.clone()
 	considered := make([]Considered, 0, len(judged))
+	evaluated := map[string]bool{} // although nothing may move
 	for _, j := range judged {
 		w := j.Report
+		evaluated[w.Workload] = true
 		before := record{Version: recordVersion}
 		if r := d.states[w.Workload]; r != nil {
 			before = *r
 		}
-		after := record{Version: recordVersion, Seen: now, Told: before.Told, Flip: before.Flip}
+		after := record{Version: recordVersion, Seen: now, Told: before.Told, Flip: before.Flip, Approach: before.Approach}
 		var reason Reason
 		after.State, reason = before.State.Next(w, now, d.policy)
 		c := Considered{Workload: w.Workload, Reason: reason}
@@ -197,18 +201,25 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 				Workload: w.Workload, Previous: before.State.Standing, Channel: j.Channel, Report: w,
 			}
 		}
+		switch {
+		case reason == NoData: // what is not known moves nothing
+		case after.State.Standing != w.Current:
+			after.Approach = Approach{}
+		default:
+			var near bool
+			if after.Approach, near = before.Approach.next(w, now, d.policy); near && c.Event == nil {
+				c.Event = newEvent(Approaching, &after, j, now)
+			}
+		}
 		if reason != NoData && after.State.Standing != "" {
 			var news []model.Drift
 			if news, after.Told = tell(before.Told, w, now); len(news) > 0 && c.Event == nil { // a verdict's message says them too
-				after.State.Sequence++
-				c.Event = &Event{
-					Version: eventVersion, ID: eventID(w.Workload, after.State.Sequence, w.Decision.ID), Reason: Drifted, Time: now,
-					Workload: w.Workload, Drifts: news, Channel: j.Channel, Report: w,
-				}
-				changes.put(ledgerBucket, w.Decision.ID, j.Receipt)
+				c.Event = newEvent(Drifted, &after, j, now)
+				c.Event.Drifts = news
 			}
 		}
 		if c.Event != nil {
+			changes.put(ledgerBucket, w.Decision.ID, j.Receipt)
 			changes.put(ledgerBucket, announced+w.Decision.ID, encode(Announcement{Event: c.Event.ID, Reason: c.Event.Reason, Time: now}))
 			for _, n := range d.notifiers {
 				queue.add(n.Name(), *c.Event, changes)
@@ -221,7 +232,7 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 		considered = append(considered, c)
 	}
 	for workload, r := range d.states {
-		if states[workload] == nil && now.Sub(r.Seen) > forgetAfter {
+		if states[workload] == nil && !evaluated[workload] && now.Sub(r.Seen) > forgetAfter {
 			changes.put(stateBucket, workload, nil)
 			states[workload] = nil
 		}
@@ -241,6 +252,15 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 	}
 	d.outbox = queue
 	return considered, nil
+}
+
+// newEvent returns a message about the workload of j that is no verdict, numbered after those before it.
+func newEvent(reason Reason, after *record, j Judged, now time.Time) *Event {
+	after.State.Sequence++
+	return &Event{
+		Version: eventVersion, ID: eventID(j.Report.Workload, after.State.Sequence, j.Report.Decision.ID), Reason: reason, Time: now,
+		Workload: j.Report.Workload, Channel: j.Channel, Report: j.Report,
+	}
 }
 
 // Firing is a confirmed verdict that asks for a change, as long as it stands.

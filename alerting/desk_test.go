@@ -447,3 +447,80 @@ func TestDriftWaitsForNoVerdict(t *testing.T) {
 		t.Errorf("got %+v, want the two drifts in one message and the verdict in another", letters)
 	}
 }
+
+// nearing is a verdict to stay of a workload that crosses around a day and has to act by another.
+func nearing(option, crosses, actBy string) model.WorkloadReport {
+	w := answers('S')
+	w.Crossover = &model.Crossover{Option: option, Against: "now", CrossesOn: crosses, ActBy: actBy}
+	return w
+}
+
+// TestApproaching holds when a threshold ahead is told: the date to act by is near, in as many evaluations as a verdict takes, once.
+func TestApproaching(t *testing.T) {
+	t.Parallel()
+	store, box := &memory{}, &mailbox{name: "box"}
+	n := 0
+	run := func(days int, w model.WorkloadReport) {
+		t.Helper()
+		for range days {
+			d := newDesk(t, store, box) // a restart before every evaluation
+			d.policy.LeadTime = 90 * 24 * time.Hour
+			now := morning.AddDate(0, 0, n)
+			if _, err := d.Consider([]Judged{{Report: w, Receipt: []byte("{}")}}, now); err != nil {
+				t.Fatal(err)
+			}
+			deliverAll(t, d, now, now.Add(time.Hour))
+			n++
+		}
+	}
+	told := func(want int, what string) {
+		t.Helper()
+		if len(box.accepted) != want {
+			t.Fatalf("%s: got %d messages, want %d", what, len(box.accepted), want)
+		}
+	}
+	date := func(days int) string { return morning.AddDate(0, 0, days).Format(time.DateOnly) }
+	run(3, answers('S'))
+	run(5, nearing("X", date(400), date(310)))
+	told(0, "the date to act by is far away")
+	run(5, nearing("X", "", date(20)))
+	told(0, "only the upper path crosses")
+	blocked := nearing("X", date(120), date(30))
+	blocked.Options[1].Blocked = []string{"RESIDENCY"}
+	run(5, blocked)
+	told(0, "the option is not allowed")
+	run(2, nearing("X", date(150), date(60)))
+	run(1, answers('S'))
+	run(2, nearing("X", date(150), date(60)))
+	told(1, "near in three evaluations, one of them missing between")
+	if e := box.accepted[0]; e.Reason != Approaching || e.Report.Crossover.ActBy != date(60) {
+		t.Errorf("got %+v, want the approach", e)
+	}
+	run(30, nearing("X", date(151), date(61)))
+	told(1, "as long as it is near")
+	run(5, nearing("X", date(110), date(20)))
+	told(2, "forty days sooner than was told")
+	run(6, answers('S'))
+	run(5, nearing("X", date(220), date(130)))
+	told(3, "after it had gone away")
+	run(5, answers('X'))
+	told(4, "it has crossed")
+	if last := box.accepted[3]; last.Reason != Switched {
+		t.Errorf("got %s, want the verdict", last.Reason)
+	}
+}
+
+// TestUnknownForLongIsNotForgotten holds that a workload that is still evaluated keeps what was announced of it, however long nothing is
+// known of it.
+func TestUnknownForLongIsNotForgotten(t *testing.T) {
+	t.Parallel()
+	store, box := &memory{}, &mailbox{name: "box"}
+	d := newDesk(t, store, box)
+	consider(t, d, 0, "XXX")
+	consider(t, d, 3, strings.Repeat("?", 120))
+	consider(t, d, 123, "XXXX")
+	deliverAll(t, d, morning, morning.AddDate(1, 0, 0))
+	if len(box.accepted) != 1 {
+		t.Errorf("got %d messages, want the move once", len(box.accepted))
+	}
+}

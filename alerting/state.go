@@ -13,6 +13,12 @@ type Policy struct {
 	Leave         float64       // loss as a share of the current cost at which an announced move is withdrawn
 	Confirmations int           // evaluations in a row that must agree; 1 or less believes the first
 	ConfirmEvery  time.Duration // least time between two evaluations that count; 0 counts every one
+	LeadTime      time.Duration // how long a migration takes
+}
+
+// counts reports whether an evaluation at now counts when the last one that did was at last.
+func (p Policy) counts(last, now time.Time) bool {
+	return last.IsZero() || now.Sub(last) >= p.ConfirmEvery-min(earliness, p.ConfirmEvery/10)
 }
 
 // earliness is how much sooner than ConfirmEvery an evaluation may come and still count: a schedule's job starts within it.
@@ -33,6 +39,7 @@ const (
 	Switched    Reason = "switched"     // another verdict is confirmed
 	Returned    Reason = "returned"     // an announced move is withdrawn: the current option is to be kept after all
 	NoOption    Reason = "no_option"    // no option may serve the workload any more
+	Approaching Reason = "approaching"  // of a message alone: the projection crosses a threshold, and the date to act by is near
 	PricesMoved Reason = "prices_moved" // of a message alone: prices have changed or will, for however many workloads
 	Drifted     Reason = "drifted"      // of a message alone: an input has moved, and with it the answer or the cost
 )
@@ -40,7 +47,7 @@ const (
 // Notify reports whether r is worth a message.
 func (r Reason) Notify() bool {
 	switch r {
-	case FirstSeen, Switched, Returned, NoOption, Drifted, PricesMoved:
+	case FirstSeen, Switched, Returned, NoOption, Drifted, PricesMoved, Approaching:
 		return true
 	case Unchanged, Waiting, NoData, Settled, Followed, Restarted:
 	}
@@ -84,7 +91,7 @@ func (s State) Next(w model.WorkloadReport, now time.Time, p Policy) (State, Rea
 	if !known {
 		return s, NoData
 	}
-	if !s.Counted.IsZero() && now.Sub(s.Counted) < p.ConfirmEvery-min(earliness, p.ConfirmEvery/10) {
+	if !p.counts(s.Counted, now) {
 		if s.Candidate != "" {
 			return s, Waiting
 		}

@@ -79,6 +79,20 @@ func drifted() alerting.Event {
 	return e
 }
 
+// nearing returns the message that a workload comes near its threshold.
+func nearing() alerting.Event {
+	e := event()
+	e.Reason, e.Previous = alerting.Approaching, ""
+	e.Report.Crossover.CrossesOn, e.Report.Crossover.ActBy = "2027-04-12", "2026-12-20"
+	e.Report.Options = e.Report.Options[:2]
+	e.Report.Decision = model.Decision{
+		ID: "0514a8524d8c", Recommendation: model.Stay, Option: "haiku", Hosting: model.API, Reason: model.ReasonAlreadyBest,
+		Because:     "at 13.5B tokens a month haiku costs $21,459 and no allowed option costs less; the next, llama-70b-2xh100, costs $26,863",
+		WouldChange: []string{"more than 17.0B tokens a month: from there llama-70b-2xh100 is cheaper"},
+	}
+	return e
+}
+
 // repriced returns the message that the prices of an option change ahead.
 func repriced() alerting.Event {
 	return alerting.Event{
@@ -100,6 +114,7 @@ func TestGolden(t *testing.T) {
 	t.Parallel()
 	for name, got := range map[string]string{
 		"switched.json": string(JSON(event())) + "\n", "switched.txt": Preview(event(), 100, false),
+		"approaching.json": string(JSON(nearing())) + "\n", "approaching.txt": Preview(nearing(), 100, false),
 		"prices.json": string(JSON(repriced())) + "\n", "prices.txt": Preview(repriced(), 100, false),
 		"drifted.json": string(JSON(drifted())) + "\n", "drifted.txt": Preview(drifted(), 100, false),
 	} {

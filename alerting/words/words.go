@@ -29,6 +29,8 @@ func Headline(e alerting.Event) string {
 		return drifted(workload, e)
 	case alerting.PricesMoved:
 		return moved(*e.Prices)
+	case alerting.Approaching:
+		return approaching(workload, e)
 	default:
 	}
 	option := Clean(d.Option, 40)
@@ -83,6 +85,16 @@ func Drifts(e alerting.Event) []string {
 		answer = "The answer now: move to " + Clean(d.Option, MaxName) + "; that is told by itself once it is confirmed."
 	}
 	return append(lines, answer)
+}
+
+// approaching says in one sentence which threshold is near and until when to act.
+func approaching(workload string, e alerting.Event) string {
+	x := e.Report.Crossover
+	text := fmt.Sprintf("%s: %s will be cheaper around %s", workload, Clean(x.Option, 40), day(x.CrossesOn))
+	if x.Overdue(e.Time) {
+		return text + ", sooner than a move takes"
+	}
+	return fmt.Sprintf("%s, act by %s", text, day(x.ActBy))
 }
 
 // moved says in one sentence whose prices change and what that does.

@@ -74,7 +74,7 @@ func (d *Daemon) prepare(cfg *config.Config) (*setup, error) {
 func alertPolicy(p decide.Policy) alerting.Policy {
 	enter, _ := p.Enter.Float64()
 	leave, _ := p.Leave.Float64()
-	return alerting.Policy{Enter: enter, Leave: leave, Confirmations: p.Confirmations, ConfirmEvery: p.ConfirmEvery}
+	return alerting.Policy{Enter: enter, Leave: leave, Confirmations: p.Confirmations, ConfirmEvery: p.ConfirmEvery, LeadTime: p.LeadTime}
 }
 
 func (d *Daemon) newCollector(s config.Source, library *collector.Library) (*collector.Collector, error) {
