@@ -296,16 +296,21 @@ func Reasons(w model.WorkloadReport) []string {
 	return lines
 }
 
-// Doubts lists what makes the numbers uncertain.
+// Doubts lists what makes the numbers uncertain, the age of prices last.
 func Doubts(w model.WorkloadReport) []string {
-	var lines []string
+	var lines, ages []string
 	seen := map[string]bool{}
 	add := func(warnings []model.Warning) {
 		for _, warning := range warnings {
-			if text := Sentence(warning.Text); !seen[text] {
-				seen[text] = true
+			text := Sentence(warning.Text)
+			switch {
+			case seen[text]:
+			case warning.Code == "PRICE_OLD":
+				ages = append(ages, text)
+			default:
 				lines = append(lines, text)
 			}
+			seen[text] = true
 		}
 	}
 	add(w.Warnings)
@@ -317,7 +322,7 @@ func Doubts(w model.WorkloadReport) []string {
 			add(o.Warnings)
 		}
 	}
-	return lines
+	return append(lines, ages...)
 }
 
 // obstacles says the codes of the cost model, section 9, in words.
