@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"net/url"
+	"slices"
 	"time"
 
 	prommodel "github.com/prometheus/common/model"
@@ -107,6 +108,11 @@ func (g *group) at(s signal, i int) cell {
 	return cell{}
 }
 
+// counts reports whether an hour of g counts something of s.
+func (g *group) counts(s signal) bool {
+	return slices.ContainsFunc(g.cells[s], func(c cell) bool { return c.value > 0 })
+}
+
 // check returns the value of a cell, 0 if there is none, and what is wrong with it when it must lie in [0, most].
 func (c cell) check(most float64) (float64, note) {
 	switch {
@@ -130,8 +136,8 @@ type rules struct {
 	countsCacheWrite bool            // the source has a query for cache writes
 }
 
-// hour judges the i-th hour of g. What cannot be believed has coverage 0 and no tokens.
-func (r rules) hour(g *group, i int) hour {
+// hour judges the i-th hour of g, which belongs to a workload that generates or does not. What cannot be believed has coverage 0 and no tokens.
+func (r rules) hour(g *group, i int, generates bool) hour {
 	seen, notes := g.at(coverage, i).check(1 + 1e-9)
 	if falls, n := g.at(resets, i).check(math.MaxFloat64); n != 0 || falls > maxResets {
 		notes |= n
@@ -143,7 +149,7 @@ func (r rules) hour(g *group, i int) hour {
 	notes |= n
 	out, n := g.at(output, i).check(maxTokensPerHour)
 	notes |= n
-	if g.at(input, i).seen == 0 || g.at(output, i).seen == 0 && !r.zeroIfAbsent[output] {
+	if g.at(input, i).seen == 0 || g.at(output, i).seen == 0 && (generates || !r.zeroIfAbsent[output]) {
 		if seen < float64(model.CoverageFloor) {
 			return hour{notes: notes & noteRefused} // not enough samples for an increase
 		}

@@ -91,7 +91,7 @@ func TestHour(t *testing.T) {
 				delete(values, s)
 			}
 		}
-		if got := tc.rules.hour(groupOf(values), 0); got != tc.want {
+		if got := tc.rules.hour(groupOf(values), 0, false); got != tc.want {
 			t.Errorf("%s: got %+v, want %+v", tc.name, got, tc.want)
 		}
 	}
@@ -122,7 +122,7 @@ func TestReadAnswer(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("values an hour (-want +got):\n%s", diff)
 	}
-	if h := (rules{}).hour(a.groups["team=b"], 1); h.notes&noteDuplicate == 0 {
+	if h := (rules{}).hour(a.groups["team=b"], 1, false); h.notes&noteDuplicate == 0 {
 		t.Errorf("F36: two series for one workload: got %+v, want a refusal", h)
 	}
 	for name, when := range map[string]time.Time{"before": s.From, "after": s.To.Add(time.Hour), "between": s.To.Add(-time.Minute)} {
@@ -196,6 +196,55 @@ func TestSpans(t *testing.T) {
 	} {
 		if diff := cmp.Diff(tc.want, tc.got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// TestOutputThatVanishes holds that an output counter that is absent beside an input is zero while the workload never generated anything,
+// as one of embeddings, and not known once it has.
+func TestOutputThatVanishes(t *testing.T) {
+	t.Parallel()
+	r := rules{zeroIfAbsent: map[signal]bool{output: true}}
+	at := time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
+	say := func(a *archive, from int, outputs ...float64) {
+		g := &group{labels: map[string]string{"team": "a"}, cells: map[signal][]cell{}}
+		for _, out := range outputs {
+			g.cells[coverage] = append(g.cells[coverage], cell{1, 1})
+			g.cells[input] = append(g.cells[input], cell{1000, 1})
+			c := cell{}
+			if !math.IsNaN(out) {
+				c = cell{out, 1}
+			}
+			g.cells[output] = append(g.cells[output], c)
+		}
+		a.add(answer{span: span{at.Add(time.Duration(from) * time.Hour), at.Add(time.Duration(from+len(outputs)) * time.Hour)}, groups: map[string]*group{"team=a": g}}, r)
+	}
+	known := func(a *archive, hours int) string {
+		text := ""
+		for i := range hours {
+			text += map[bool]string{true: "+", false: "-"}[a.series["team=a"].at(at.Add(time.Duration(i)*time.Hour)).Coverage > 0]
+		}
+		return text
+	}
+	absent := math.NaN()
+	for _, tc := range []struct {
+		name string
+		says [][]float64
+		want string
+	}{
+		{"embeddings", [][]float64{{absent, absent}, {absent}}, "+++"},
+		{"vanishes within an answer", [][]float64{{50, absent, 50}}, "+-+"},
+		{"vanishes in a later answer", [][]float64{{50}, {absent, absent}}, "+--"},
+		{"idle", [][]float64{{50}, {0, 0}}, "+++"},
+	} {
+		a := &archive{series: map[string]*series{}, unsaved: map[string]func() []byte{}}
+		hours := 0
+		for _, outputs := range tc.says {
+			say(a, hours, outputs...)
+			hours += len(outputs)
+		}
+		if got := known(a, hours); got != tc.want {
+			t.Errorf("%s: got %s, want %s", tc.name, got, tc.want)
 		}
 	}
 }

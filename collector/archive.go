@@ -79,6 +79,14 @@ type series struct {
 	labels map[string]string
 	start  time.Time // of hours[0], a midnight in UTC
 	hours  []hour    // whole days
+
+	generates bool // it has had output: see generated
+}
+
+// generated reports whether s has ever had output. From then on an output that is absent beside an input is not known, and no zero.
+func (s *series) generated() bool {
+	s.generates = s.generates || slices.ContainsFunc(s.hours, func(h hour) bool { return h.Tokens[model.Output] > 0 })
+	return s.generates
 }
 
 // newArchive returns the archive of a source in store. It reads nothing yet.
@@ -223,9 +231,10 @@ func (a *archive) add(ans answer, r rules) {
 			a.series[key] = s
 			a.unsaved[a.prefix+"s/"+s.id] = func() []byte { return mustJSON(seriesRecord{recordVersion, s.labels}) }
 		}
+		generates := s.generated() || g.counts(output)
 		for i := range ans.span.hours() {
 			at := ans.span.From.Add(time.Duration(i) * time.Hour)
-			if s.put(at, r.hour(g, i)) {
+			if s.put(at, r.hour(g, i, generates)) {
 				midnight := at.Truncate(24 * time.Hour)
 				a.unsaved[a.prefix+"d/"+s.id+"/"+midnight.Format(dateForm)] = func() []byte {
 					return encodeDay((*day)(s.from(midnight)))

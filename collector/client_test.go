@@ -353,7 +353,7 @@ func FuzzDecodeQuery(f *testing.F) {
 		}
 		for _, g := range a.groups {
 			for i := range s.hours() {
-				h := (rules{includesCache: true}).hour(g, i)
+				h := (rules{includesCache: true}).hour(g, i, false)
 				var d day
 				d[0] = h
 				if back, err := decodeDay(encodeDay(&d)); err != nil || *back != d {
