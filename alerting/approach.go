@@ -63,6 +63,11 @@ func ahead(w model.WorkloadReport, now time.Time, p Policy) (option string, actB
 	if err != nil || at.After(now.Add(p.LeadTime)) {
 		return "", actBy
 	}
+	for _, o := range w.Options { // what an announced price does is told for all workloads at once
+		if (o.Option == x.Option || o.Option == x.Against) && slices.ContainsFunc(o.PriceChanges, func(c model.DatedCost) bool { return c.From == x.CrossesOn }) {
+			return "", actBy
+		}
+	}
 	allowed := slices.ContainsFunc(w.Options, func(o model.OptionCost) bool { return o.Option == x.Option && len(o.Blocked) == 0 })
 	if !allowed {
 		return "", actBy

@@ -489,6 +489,10 @@ func TestApproaching(t *testing.T) {
 	blocked.Options[1].Blocked = []string{"RESIDENCY"}
 	run(5, blocked)
 	told(0, "the option is not allowed")
+	priced := nearing("X", date(120), date(30))
+	priced.Options[1].PriceChanges = []model.DatedCost{{From: date(120)}}
+	run(5, priced)
+	told(0, "an announced price makes it cheaper")
 	run(2, nearing("X", date(150), date(60)))
 	run(1, answers('S'))
 	run(2, nearing("X", date(150), date(60)))

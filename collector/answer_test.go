@@ -3,6 +3,7 @@ package collector
 import (
 	"maps"
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -220,11 +221,11 @@ func TestOutputThatVanishes(t *testing.T) {
 		a.add(answer{span: span{at.Add(time.Duration(from) * time.Hour), at.Add(time.Duration(from+len(outputs)) * time.Hour)}, groups: map[string]*group{"team=a": g}}, r)
 	}
 	known := func(a *archive, hours int) string {
-		text := ""
+		var text strings.Builder
 		for i := range hours {
-			text += map[bool]string{true: "+", false: "-"}[a.series["team=a"].at(at.Add(time.Duration(i)*time.Hour)).Coverage > 0]
+			text.WriteString(map[bool]string{true: "+", false: "-"}[a.series["team=a"].at(at.Add(time.Duration(i)*time.Hour)).Coverage > 0])
 		}
-		return text
+		return text.String()
 	}
 	absent := math.NaN()
 	for _, tc := range []struct {

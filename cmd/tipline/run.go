@@ -61,8 +61,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	commands["run"] = func(ctx context.Context) int { return p.runDaemon(ctx, listen, *once) }
 
 	check := command("check", "Read the configuration and print everything that is wrong with it.")
+	live := check.Flag("live", "Also ask every server: whether it answers, what it has for each signal, how far back, and whether the clocks agree.").Bool()
 	_ = check
-	commands["check"] = func(context.Context) int { return p.check() }
+	commands["check"] = func(ctx context.Context) int { return p.check(ctx, *live) }
 
 	report := command("report", "Evaluate every workload once, without alerts, and print the report.")
 	format := report.Flag("output", "The form: table, json or markdown.").Short('o').Default("table").Enum("table", "json", "markdown")
@@ -114,17 +115,21 @@ func (p *program) fail(err error) int {
 }
 
 // check prints every problem of the configuration.
-func (p *program) check() int {
+func (p *program) check(ctx context.Context, live bool) int {
 	cfg, err := p.load()
 	if err != nil {
 		return p.fail(err)
 	}
-	if _, err := collector.OpenLibrary(cfg.PacksDir); err != nil {
+	library, err := collector.OpenLibrary(cfg.PacksDir)
+	if err != nil {
 		return p.fail(err)
 	}
 	fmt.Fprintf(p.stdout, "%s: good: %s, %s, %s\n", p.configFile,
 		count(len(cfg.Sources), "source"), count(len(cfg.Options), "option"), count(len(cfg.Workloads), "workload stanza"))
 	p.printQuarantined(cfg.Quarantined)
+	if live {
+		return p.checkLive(ctx, cfg, library)
+	}
 	return exitDone
 }
 

@@ -78,9 +78,18 @@ func alertPolicy(p decide.Policy) alerting.Policy {
 }
 
 func (d *Daemon) newCollector(s config.Source, library *collector.Library) (*collector.Collector, error) {
-	transport, err := promconfig.NewRoundTripperFromConfig(s.Prometheus.HTTP, s.Name)
+	settings, err := CollectorSettings(s, library)
 	if err != nil {
 		return nil, err
+	}
+	return collector.New(settings, d.options.Store, d.options.Log)
+}
+
+// CollectorSettings returns how a configured source is asked. The error is about a certificate or a secret that cannot be read.
+func CollectorSettings(s config.Source, library *collector.Library) (collector.Settings, error) {
+	transport, err := promconfig.NewRoundTripperFromConfig(s.Prometheus.HTTP, s.Name)
+	if err != nil {
+		return collector.Settings{}, err
 	}
 	settings := collector.Settings{
 		Name: s.Name, URL: s.Prometheus.URL, Client: transport,
@@ -97,5 +106,5 @@ func (d *Daemon) newCollector(s config.Source, library *collector.Library) (*col
 		gpus := collector.GPUs(*g)
 		settings.GPUs = &gpus
 	}
-	return collector.New(settings, d.options.Store, d.options.Log)
+	return settings, nil
 }

@@ -95,6 +95,7 @@ func TestPacks(t *testing.T) {
 					w.checkTotals(t)
 				}
 				w.try(t, found)
+				w.probe(t)
 				timed = timed || c.TTFTSeconds > 0
 			}
 			for signal, ok := range found {
@@ -399,6 +400,20 @@ func (w *world) try(t *testing.T, found map[string]bool) {
 		if want, ok := counted[r.Signal]; ok && r.Signal != "input" && want > 0 && math.Abs(r.Value-want) > 0.005*want {
 			t.Errorf("%v: %s: got %v over the day, want %v", w.Expositions, r.Signal, r.Value, want)
 		}
+	}
+}
+
+// probe asks how the source is: of the eight hours that are wanted its history has four.
+func (w *world) probe(t *testing.T) {
+	t.Helper()
+	s := w.settings()
+	s.Backfill = 8 * time.Hour
+	h, err := collector.Probe(t.Context(), s, start.Add(minutes*time.Minute))
+	if err != nil {
+		t.Fatalf("%v: %v", w.Expositions, err)
+	}
+	if h.Reaches != 4*time.Hour || h.Ahead || len(h.Readings) == 0 || h.Sent > 3*len(h.Readings)+7 {
+		t.Errorf("%v: got %+v, want a history of four hours", w.Expositions, h)
 	}
 }
 
