@@ -23,6 +23,10 @@ type forecastOptions struct {
 	shape    bool  // the load of the 168 hours after the origin instead of totals
 	explain  bool  // what the totals are made of, in words, instead of them
 	known    model.Known
+
+	format     string // csv, svg or png
+	workload   string // of the picture; may be empty when there is one
+	thresholds []threshold
 }
 
 // addForecast adds the forecast command to app and returns it as a function.
@@ -34,13 +38,22 @@ func addForecast(app *kingpin.Application, p *program) func() int {
 	out := command.Flag("out", "Write the CSV to this file instead of standard output.").PlaceHolder("FILE").String()
 	shape := command.Flag("shape", "Write the expected load of each of the 168 hours after the origin instead of totals.").Bool()
 	events := command.Flag("event", "A change of the volume that is known, such as 2027-02-01=+40% or, for a while, 2027-02-01..2027-02-14=+40%; may be repeated.").PlaceHolder("DAY=CHANGE").Strings()
+	format := command.Flag("output", "The form: csv, or a picture of one workload as svg or png.").Short('o').Default("csv").Enum("csv", "svg", "png")
+	workload := command.Flag("workload", "With a picture: the workload, when the history has several.").PlaceHolder("NAME").String()
+	thresholds := command.Flag("threshold", "With a picture: show this volume, such as own-gpus=31.7e9 tokens a month; may be repeated.").PlaceHolder("NAME=TOKENS").Strings()
 	explain := command.Flag("explain", "Say in words what the totals are made of instead: level, week, members with their weights, spread.").Bool()
 	return func() int {
-		o := forecastOptions{shape: *shape, explain: *explain}
+		o := forecastOptions{shape: *shape, explain: *explain, format: *format, workload: *workload}
 		if o.shape && o.explain {
 			return p.usage(errors.New("--shape and --explain: want one of them"))
 		}
+		if picture := o.format != "csv"; picture && (o.shape || o.explain) || !picture && (o.workload != "" || len(*thresholds) > 0) {
+			return p.usage(errors.New("--workload and --threshold are for -o svg and -o png, --shape and --explain are not"))
+		}
 		var err error
+		if o.thresholds, err = parseThresholds(*thresholds); err != nil {
+			return p.usage(err)
+		}
 		if o.horizons, err = parseHorizons(*horizons); err != nil {
 			return p.usage(err)
 		}
@@ -137,6 +150,20 @@ func runForecast(history io.Reader, name string, o forecastOptions, out io.Write
 		return err
 	}
 	w := bufio.NewWriter(out)
+	if o.format == "svg" || o.format == "png" {
+		u, err := o.pictured(usage)
+		if err != nil {
+			return err
+		}
+		origin := o.origin
+		if origin.IsZero() {
+			origin = u.End()
+		}
+		if err := draw(w, o.format, u, origin, o.known, o.thresholds); err != nil {
+			return err
+		}
+		return w.Flush()
+	}
 	switch {
 	case o.explain:
 	case o.shape:
@@ -191,4 +218,19 @@ func csvField(text string) string {
 		return `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
 	}
 	return text
+}
+
+// pictured returns the workload of which a picture is wanted.
+func (o forecastOptions) pictured(usage []model.Usage) (model.Usage, error) {
+	var names []string
+	for _, u := range usage {
+		if u.Workload == o.workload || o.workload == "" && len(usage) == 1 {
+			return u, nil
+		}
+		names = append(names, u.Workload)
+	}
+	if len(names) > 10 {
+		names = append(names[:10], "…")
+	}
+	return model.Usage{}, fmt.Errorf("--workload: got %q, want one of %s", o.workload, strings.Join(plain(names), ", "))
 }
