@@ -89,7 +89,8 @@ func everything() *model.Report {
 	other.Workload = "other"
 	other.Usage.CoverageRatio = 0.5
 	return &model.Report{
-		AsOf: shownAt, Sources: []model.SourceReport{{Source: "gateway", Up: true}},
+		PriceBooks: []model.PriceBook{{Book: "built-in", Checked: "2026-10-20"}},
+		AsOf:       shownAt, Sources: []model.SourceReport{{Source: "gateway", Up: true}},
 		Workloads: []model.WorkloadReport{w, other},
 	}
 }
@@ -104,8 +105,8 @@ func existing[C prometheus.Collector](t *testing.T, registry *prometheus.Registr
 	return known.ExistingCollector.(C)
 }
 
-// exported returns a server with ten minutes of what a daemon exports of everything, scraped every 30 seconds.
-func exported(t *testing.T) *httptest.Server {
+// exportedBy returns a server with ten minutes of what a daemon exports of a report, scraped every 30 seconds.
+func exportedBy(t *testing.T, report func() *model.Report) *httptest.Server {
 	t.Helper()
 	registry := prometheus.NewRegistry()
 	file, err := store.Open(t.TempDir())
@@ -121,7 +122,7 @@ func exported(t *testing.T) *httptest.Server {
 	}); err != nil {
 		t.Fatal(err)
 	}
-	registry.MustRegister(gauges.New(everything))
+	registry.MustRegister(gauges.New(report))
 	// What the daemon would do between two scrapes.
 	evaluations := existing(t, registry, prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "tipline_evaluations_total", Help: "Cycles that were evaluated, complete or not.",
@@ -224,7 +225,7 @@ func TestDashboard(t *testing.T) {
 	if err := json.Unmarshal(data, &dashboard); err != nil {
 		t.Fatal(err)
 	}
-	server := exported(t)
+	server := exportedBy(t, everything)
 	quoted := strconv.Quote(awkward)
 	variables := strings.NewReplacer(
 		"$workload", quoted[1:len(quoted)-1], "${workload}", quoted[1:len(quoted)-1], "$datasource", "prometheus", "${datasource}", "prometheus",
