@@ -1,6 +1,7 @@
 package drift
 
 import (
+	"encoding/json"
 	"flag"
 	"fmt"
 	"math"
@@ -261,5 +262,48 @@ func BenchmarkDrift(b *testing.B) {
 		Find(d.OutputShare, Share, false)
 		Find(d.CacheShare, Share, false)
 		Find(d.Peak, Ratio, false)
+	}
+}
+
+// TestReadings keeps one reading a day through gaps and a restart, in a kilobyte a kind.
+func TestReadings(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 8, 1, 6, 0, 0, 0, time.UTC)
+	var r Readings
+	for d := range 100 {
+		if d%10 == 3 {
+			continue // nobody evaluated
+		}
+		at := start.AddDate(0, 0, d)
+		values := map[string]float64{TTFT: 0.4321 + float64(d)/1e4, GPUUtilization: 0.5}
+		if d%10 == 7 {
+			delete(values, GPUUtilization)
+		}
+		if d >= 90 {
+			values[TTFT] *= 3
+		}
+		r = r.With(at, values)
+		r = r.With(at.Add(6*time.Hour), map[string]float64{TTFT: 99}) // the same day
+		data, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(data) > 1024*len(r.Values) {
+			t.Fatalf("%d bytes for %d kinds", len(data), len(r.Values))
+		}
+		r = Readings{}
+		if err := json.Unmarshal(data, &r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	days := r.Days(TTFT)
+	if len(days) != Window || math.Abs(days[0]-(0.4321+16.0/1e4)) > 1e-4 || !math.IsNaN(days[Window-7]) || len(r.Days(Throughput)) != 0 {
+		t.Errorf("got %d days, the first %v, that of a gap %v", len(days), days[0], days[Window-7])
+	}
+	if f, known := Find(days, Ratio, false); !known || f.Score < 1 || math.Abs(f.Found/f.Expected-3) > 0.2 {
+		t.Errorf("three times as long: got %+v, %v", f, known)
+	}
+	if f, known := Find(r.Days(GPUUtilization), Share, false); !known || f.Score >= 1 {
+		t.Errorf("as ever: got %+v, %v", f, known)
 	}
 }

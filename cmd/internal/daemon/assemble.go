@@ -12,6 +12,7 @@ import (
 	"tipline/config"
 	"tipline/model"
 	"tipline/model/decide"
+	"tipline/model/drift"
 	"tipline/model/forecast"
 )
 
@@ -26,6 +27,7 @@ type metered struct {
 
 	expressions collector.Expressions // what the source is asked
 	past        []forecast.Past       // earlier projections of the workload
+	readings    drift.Readings        // what was read of it once a day
 }
 
 // named gives every usage the name its stanza asks for and adds up those that share one.
@@ -127,7 +129,8 @@ func evaluate(m metered, cfg *config.Config, answers ledger.Answers, now time.Ti
 		return unknown("THIN_HISTORY", fmt.Sprintf("%.0f hours have been measured, want %.0f before anything is decided (policy.min_history)",
 			hours.Hours(), cfg.Policy.MinHistory.Hours()))
 	}
-	w.Drift = drifts(u, *e.input, v, now)
+	e.readings = m.readings.With(now, reading(u, w, now))
+	w.Drift = drifts(u, e.readings, *e.input, v, now)
 	e.report, e.verdict = w, v
 	return e
 }

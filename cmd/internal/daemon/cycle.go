@@ -150,9 +150,9 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	receipts := map[string][]byte{}
 	d.records = map[string][]byte{}
 	for _, m := range named(found) {
-		before := d.record(&m)
+		rows := d.remember(&m)
 		e := d.evaluateSafely(m, now)
-		d.keep(e, before)
+		d.keep(e, rows)
 		verdicts = append(verdicts, e.verdict)
 		if in, known := e.verdict.Input(); known {
 			d.latest[e.report.Workload] = in

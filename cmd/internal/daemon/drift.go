@@ -29,11 +29,11 @@ type settingPair struct{ path, value string }
 
 // drifts says which inputs of the decision v on in have drifted, sorted by kind as listed here. Inputs of which too little is known are
 // left out.
-func drifts(u model.Usage, in decide.Input, v decide.Verdict, now time.Time) []model.Drift {
+func drifts(u model.Usage, readings drift.Readings, in decide.Input, v decide.Verdict, now time.Time) []model.Drift {
 	found := []model.Drift{}
 	days := drift.DaysOf(u, now)
 	split := !slices.ContainsFunc(u.Warnings, func(w model.Warning) bool { return w.Code == collector.CacheSplitUnknown })
-	for _, i := range inputs(days, split) {
+	for _, i := range append(inputs(days, split), read(readings)...) {
 		f, known := drift.Find(i.days, i.scale, i.growing)
 		if !known {
 			continue
@@ -47,7 +47,9 @@ func drifts(u model.Usage, in decide.Input, v decide.Verdict, now time.Time) []m
 			if i.kind == drift.Volume {
 				d.Text += meter(days)
 			}
-			weigh(&d, in, v, i.restore(&in, f))
+			if i.restore != nil {
+				weigh(&d, in, v, i.restore(&in, f))
+			}
 		}
 		found = append(found, d)
 	}
@@ -107,6 +109,48 @@ func inputs(days drift.Days, split bool) []input {
 		})
 	}
 	return all
+}
+
+// reading returns what is known today of the kinds of which the history holds no hours.
+func reading(u model.Usage, w model.WorkloadReport, now time.Time) map[string]float64 {
+	values := map[string]float64{}
+	if u.TTFTP95 != nil {
+		values[drift.TTFT] = u.TTFTP95.Seconds()
+	}
+	if w.Usage.EconomicUtilization != nil {
+		values[drift.EconomicUtilization] = float64(*w.Usage.EconomicUtilization)
+	}
+	if g := u.GPU; g != nil && g.Utilization != nil {
+		values[drift.GPUUtilization] = float64(*g.Utilization)
+		used, share := u.Between(now.Add(-24*time.Hour).Truncate(time.Hour), now.Truncate(time.Hour))
+		if busy := g.Count * float64(*g.Utilization) * 24; busy > 0 && share >= 0.9 {
+			values[drift.Throughput] = float64(used.Total()) / float64(share) / busy
+		}
+	}
+	return values
+}
+
+// read lists the inputs that readings tell. What they do to the cost is not known: a decision rests on the throughput and the utilization
+// that are configured, and on the time to first token as a limit.
+func read(readings drift.Readings) []input {
+	share := func(what string) func(drift.Finding) (string, string) {
+		return func(f drift.Finding) (string, string) {
+			return model.FormatPercent(model.Fraction(f.Found)) + what, model.FormatPercent(model.Fraction(f.Expected))
+		}
+	}
+	return []input{
+		{kind: drift.TTFT, days: readings.Days(drift.TTFT), scale: drift.Ratio, say: func(f drift.Finding) (string, string) {
+			return fmt.Sprintf("a time to first token of %.3g s in the 95th percentile", f.Found), fmt.Sprintf("%.3g s", f.Expected)
+		}},
+		{kind: drift.Throughput, days: readings.Days(drift.Throughput), scale: drift.Ratio, say: func(f drift.Finding) (string, string) {
+			return model.FormatTokens(model.Tokens(f.Found)) + " tokens an hour of a busy GPU", model.FormatTokens(model.Tokens(f.Expected))
+		}},
+		{kind: drift.GPUUtilization, days: readings.Days(drift.GPUUtilization), scale: drift.Share, say: share(" of the time the GPUs are busy")},
+		{
+			kind: drift.EconomicUtilization, days: readings.Days(drift.EconomicUtilization), scale: drift.Share,
+			say: share(" of the tokens are served that the fleet could serve"),
+		},
+	}
 }
 
 // meter warns when tokens drifted and requests did not: what a counter counts may have changed, which nobody should take for growth.

@@ -11,6 +11,7 @@ import (
 	"tipline/collector"
 	"tipline/config"
 	"tipline/model"
+	"tipline/model/decide"
 	"tipline/model/drift"
 )
 
@@ -102,5 +103,41 @@ func TestDrifts(t *testing.T) {
 		if !slices.Equal(drifted, want) || (material == "") != (tc.kind == "") {
 			t.Errorf("%s: %v drifted, %q matters, want %v and %q", tc.name, drifted, material, want, tc.kind)
 		}
+	}
+}
+
+// TestReadingsDrift holds that what is read once a day is told from what it was, and is never material: nothing is decided by it.
+func TestReadingsDrift(t *testing.T) {
+	t.Parallel()
+	u := driftedHours(10, func(*model.Hour) {})
+	ttft, busy := 400*time.Millisecond, model.Fraction(0.5)
+	u.TTFTP95, u.GPU = &ttft, &model.GPU{Count: 4, Utilization: &busy}
+	values := reading(u, model.WorkloadReport{}, opening)
+	used, _ := u.Between(opening.Add(-24*time.Hour), opening)
+	if got, want := values[drift.Throughput], float64(used.Total())/48; values[drift.TTFT] != 0.4 || values[drift.GPUUtilization] != 0.5 || math.Abs(got/want-1) > 1e-9 {
+		t.Errorf("got %v, want 0.4 s, half busy and %v tokens an hour", values, want)
+	}
+	if _, known := values[drift.EconomicUtilization]; known {
+		t.Errorf("got %v, want no economic utilization of a workload without a fleet", values)
+	}
+	var r drift.Readings
+	for d := range 90 {
+		seconds := 0.4
+		if d >= 80 {
+			seconds = 1.2
+		}
+		r = r.With(opening.AddDate(0, 0, d-89), map[string]float64{drift.TTFT: seconds})
+	}
+	drifted := 0
+	for _, d := range drifts(u, r, decide.Input{}, decide.Verdict{}, opening) {
+		if d.Score >= 1 {
+			drifted++
+			if d.Kind != drift.TTFT || d.Material || d.CostUSDPerMonth != nil || !strings.Contains(d.Text, "1.2 s in the 95th percentile since ") || !strings.Contains(d.Text, "where 0.4 s was to be expected") {
+				t.Errorf("got %+v", d)
+			}
+		}
+	}
+	if drifted != 1 {
+		t.Errorf("%d inputs drifted, want one", drifted)
 	}
 }

@@ -11,17 +11,19 @@ import (
 	"tipline/cmd/internal/ledger"
 	"tipline/model"
 	"tipline/model/decide"
+	"tipline/model/drift"
 	"tipline/model/forecast"
 )
 
 // evaluation is what one cycle made of one workload.
 type evaluation struct {
 	metered
-	report  model.WorkloadReport
-	input   *decide.Input   // nil when nothing could be computed
-	verdict decide.Verdict  // empty when it is not known
-	past    []forecast.Past // m.past with what has been projected since
-	frozen  string          // code of the warning that made the verdict unknown although the costs are known
+	report   model.WorkloadReport
+	input    *decide.Input   // nil when nothing could be computed
+	verdict  decide.Verdict  // empty when it is not known
+	past     []forecast.Past // m.past with what has been projected since
+	readings drift.Readings  // m.readings with those of today
+	frozen   string          // code of the warning that made the verdict unknown although the costs are known
 }
 
 // receipt gives e its receipt and the decision its id. A receipt that cannot be written is nil, and the decision then has no id.
