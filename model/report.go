@@ -86,6 +86,10 @@ type ForecastScore struct {
 	BiasRatio       Fraction `json:"bias_ratio"`        // mean of projected/used - 1: above 0 too much was projected
 	Coverage80      Fraction `json:"coverage_80_ratio"` // share that lay inside of the 80 % range
 	Coverage95      Fraction `json:"coverage_95_ratio"`
+
+	// ErrorRatio of those that a known event changed, and what it would have been without the event; absent when there was none.
+	EventErrorRatio        *Fraction `json:"event_error_ratio,omitempty"`
+	WithoutEventErrorRatio *Fraction `json:"without_event_error_ratio,omitempty"`
 }
 
 // MonthProjection is the projected total of one calendar month in UTC.

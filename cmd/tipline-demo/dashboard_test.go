@@ -71,6 +71,7 @@ func everything() *model.Report {
 		Forecast: &model.ForecastSummary{
 			Next30dTokens:       model.Quantiles[model.Tokens]{P10: 4e9, P50: 5e9, P90: 7e9},
 			CalendarMonthTokens: model.Quantiles[model.Tokens]{P10: 4e9, P50: 5e9, P90: 7e9},
+			Scores:              []model.ForecastScore{{Days: 7, Graded: 8, ErrorRatio: 0.06, Coverage80: 0.75, Coverage95: 1}},
 		},
 		Options: []model.OptionCost{
 			{Option: "api", Hosting: "api", USDPerMonth: money(9000)},
@@ -212,7 +213,7 @@ func ask(t *testing.T, address string, values url.Values) map[string]float64 {
 }
 
 // ofWorkloads finds what selects series of workloads, and whether it selects those of one.
-var ofWorkloads = regexp.MustCompile(`\btipline_workload_\w+(\{workload="\$workload")?`)
+var ofWorkloads = regexp.MustCompile(`\btipline_(?:workload|forecast)_\w+(\{workload="\$workload")?`)
 
 // Every expression of the dashboard, and every query of a variable, finds something in what a daemon exports.
 func TestDashboard(t *testing.T) {
@@ -277,6 +278,9 @@ func TestDashboard(t *testing.T) {
 		"Last 30 days by token class A": {`{class="input"}`: 3e9, `{class="output"}`: 1e9},
 		"Workloads D":                   {`{workload=` + quoted + `}`: 4200, `{workload="other"}`: 4200},
 		"Duration of a cycle A":         {`{}`: 2},
+
+		"Error of past projections A":              {`{horizon="7d"}`: 0.06},
+		"Past projections inside of their range A": {`{horizon="7d", level="0.8"}`: 0.75, `{horizon="7d", level="0.95"}`: 1},
 	} {
 		if len(got[name]) != len(want) {
 			t.Errorf("%s: got %v, want %v", name, got[name], want)

@@ -132,9 +132,16 @@ func notes(report *model.Report) []string {
 			}
 		}
 		if w.Forecast != nil {
+			for _, warning := range w.Forecast.Warnings {
+				lines = append(lines, fmt.Sprintf("%s: %s", w.Workload, warning.Text))
+			}
 			for _, s := range w.Forecast.Scores {
 				lines = append(lines, fmt.Sprintf("%s: %s of %d days missed by %s (the last weeks once more: %s), %s inside of the 80 %% range", w.Workload,
 					count(s.Graded, "earlier projection"), s.Days, model.FormatPercent(s.ErrorRatio), model.FormatPercent(s.NaiveErrorRatio), model.FormatPercent(s.Coverage80)))
+				if s.EventErrorRatio != nil {
+					lines = append(lines, fmt.Sprintf("%s: those of %d days with a known event missed by %s (without the event: %s)", w.Workload,
+						s.Days, model.FormatPercent(*s.EventErrorRatio), model.FormatPercent(*s.WithoutEventErrorRatio)))
+				}
 			}
 		}
 		for _, d := range w.Drift {

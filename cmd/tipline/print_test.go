@@ -22,3 +22,34 @@ func TestSharedFleetsArePrinted(t *testing.T) {
 		}
 	}
 }
+
+// TestProjectionsArePrinted holds that a report says what is known of a projection and how those before it turned out.
+func TestProjectionsArePrinted(t *testing.T) {
+	t.Parallel()
+	report := &model.Report{Workloads: []model.WorkloadReport{{Workload: "chat", Forecast: &model.ForecastSummary{
+		Warnings: []model.Warning{{Code: "KNOWN_EVENT", Text: "launch\x1b[31m from 1 April 2026, +40 %"}},
+		Scores: []model.ForecastScore{
+			{Days: 7, Graded: 8, ErrorRatio: 0.06, NaiveErrorRatio: 0.11, Coverage80: 0.75, Coverage95: 1},
+			{
+				Days: 30, Graded: 1, ErrorRatio: 0.04, NaiveErrorRatio: 0.28, Coverage80: 1, Coverage95: 1,
+				EventErrorRatio: new(model.Fraction(0.04)), WithoutEventErrorRatio: new(model.Fraction(0.31)),
+			},
+		},
+	}}}}
+	var out strings.Builder
+	if err := printReport(&out, report, "table"); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"chat: launch\uFFFD[31m from 1 April 2026, +40 %\n",
+		"chat: 8 earlier projections of 7 days missed by 6% (the last weeks once more: 11%), 75% inside of the 80 % range\n",
+		"chat: those of 30 days with a known event missed by 4% (without the event: 31%)\n",
+	} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("got\n%s\nwant it to hold %q", out.String(), want)
+		}
+	}
+	if n := strings.Count(out.String(), "known event"); n != 1 {
+		t.Errorf("known events are graded %d times, want once, for the span that had one", n)
+	}
+}

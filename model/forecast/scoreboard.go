@@ -22,6 +22,9 @@ type Past struct {
 	High80 model.Tokens `json:"high80"`
 	High95 model.Tokens `json:"high95"`
 	Naive  model.Tokens `json:"naive"` // the seasonal naive one: the last full weeks, at most four, once more
+
+	// WithoutEvents is the median had the events not been known; absent when they changed nothing.
+	WithoutEvents *model.Tokens `json:"without_events,omitempty"`
 }
 
 // The record of a workload: a projection a week, for as long as the farthest takes to be graded and some more.
@@ -33,7 +36,7 @@ const (
 
 // Record returns past with the projections of u from origin on, if a week has passed since the last ones, and without those that are too old
 // to matter. While the record is short it also replays, a week a call, what would have been projected before the first evaluation: a projection reads
-// nothing after its origin, so that is what it would have said.
+// nothing after its origin, and an event is taken for known from its beginning on, so that is what it would have said.
 func Record(past []Past, u model.Usage, origin time.Time, k model.Known) []Past {
 	kept := slices.DeleteFunc(slices.Clone(past), func(p Past) bool { return origin.Sub(p.Origin) > recordFor || p.Origin.After(origin) })
 	oldest, newest := origin, time.Time{}
@@ -49,6 +52,7 @@ func Record(past []Past, u model.Usage, origin time.Time, k model.Known) []Past 
 		kept = append(kept, remember(u, origin, k)...)
 	}
 	if at := oldest.Add(-recordEvery); origin.Sub(at) <= replayFor && at.Sub(u.Start) >= 2*recordEvery {
+		k.Events = slices.DeleteFunc(slices.Clone(k.Events), func(e model.Event) bool { return e.From.After(at) })
 		kept = append(kept, remember(u, at, k)...)
 	}
 	slices.SortStableFunc(kept, func(a, b Past) int { return cmp.Or(a.Origin.Compare(b.Origin), cmp.Compare(a.Days, b.Days)) })
@@ -66,6 +70,10 @@ func remember(u model.Usage, origin time.Time, k model.Known) []Past {
 	if !ok || share < leastShare {
 		return nil
 	}
+	plain := o
+	if len(k.Events) > 0 {
+		plain, _ = newOutlook(u, origin, Horizons[len(Horizons)-1], model.Known{Holidays: k.Holidays}) // events only take hours away
+	}
 	var made []Past
 	for _, days := range Horizons {
 		d := o.total(origin.Add(time.Duration(days) * day))
@@ -77,9 +85,13 @@ func remember(u model.Usage, origin time.Time, k model.Known) []Past {
 			}
 			naive = lastWeek.Total() / model.Tokens(seen)
 		}
-		made = append(made, Past{
+		p := Past{
 			Origin: origin, Days: days, Low95: d.At(0.025), Low80: d.At(0.10), Median: d.At(0.50), High80: d.At(0.90), High95: d.At(0.975), Naive: naive,
-		})
+		}
+		if median := plain.total(origin.Add(time.Duration(days) * day)).At(0.50); median != p.Median {
+			p.WithoutEvents = &median
+		}
+		made = append(made, p)
 	}
 	return made
 }
@@ -91,7 +103,7 @@ const leastShare = 0.9
 func Grade(past []Past, u model.Usage, now time.Time) []model.ForecastScore {
 	scores := []model.ForecastScore{}
 	for _, days := range Horizons {
-		var errs, naive []float64
+		var errs, naive, event, without []float64
 		var bias, in80, in95 float64
 		for _, p := range past {
 			if p.Days != days {
@@ -101,8 +113,11 @@ func Grade(past []Past, u model.Usage, now time.Time) []model.ForecastScore {
 			if !ok || actual <= 0 {
 				continue
 			}
-			errs = append(errs, math.Abs(float64(p.Median/actual)-1))
-			naive = append(naive, math.Abs(float64(p.Naive/actual)-1))
+			missed := func(projected model.Tokens) float64 { return math.Abs(float64(projected/actual) - 1) }
+			errs, naive = append(errs, missed(p.Median)), append(naive, missed(p.Naive))
+			if p.WithoutEvents != nil {
+				event, without = append(event, missed(p.Median)), append(without, missed(*p.WithoutEvents))
+			}
 			bias += float64(p.Median/actual) - 1
 			if p.Low80 <= actual && actual <= p.High80 {
 				in80++
@@ -112,10 +127,14 @@ func Grade(past []Past, u model.Usage, now time.Time) []model.ForecastScore {
 			}
 		}
 		if n := float64(len(errs)); n > 0 {
-			scores = append(scores, model.ForecastScore{
+			score := model.ForecastScore{
 				Days: days, Graded: len(errs), ErrorRatio: model.Fraction(median(errs)), NaiveErrorRatio: model.Fraction(median(naive)),
 				BiasRatio: model.Fraction(bias / n), Coverage80: model.Fraction(in80 / n), Coverage95: model.Fraction(in95 / n),
-			})
+			}
+			if len(event) > 0 {
+				score.EventErrorRatio, score.WithoutEventErrorRatio = new(model.Fraction(median(event))), new(model.Fraction(median(without)))
+			}
+			scores = append(scores, score)
 		}
 	}
 	return scores

@@ -94,6 +94,42 @@ func TestGrade(t *testing.T) {
 	}
 }
 
+// TestEventsAreGraded holds what an event was worth against a volume that rises by 40 % on the day that was announced: it is counted where it was known
+// ahead, and a replay of the weeks before it knows nothing of it.
+func TestEventsAreGraded(t *testing.T) {
+	t.Parallel()
+	origin := time.Date(2026, 10, 12, 0, 0, 0, 0, time.UTC)
+	u := busy(func(at time.Time, tokens float64) float64 {
+		if !at.Before(origin.AddDate(0, 0, 1)) {
+			tokens *= 1.4
+		}
+		return tokens
+	})
+	k := model.Known{Events: []model.Event{{Name: "launch", From: origin.AddDate(0, 0, 1), Change: 0.4}}}
+	past := Record(nil, u, origin, k)
+	for _, p := range past {
+		if known := p.WithoutEvents != nil; known != p.Origin.Equal(origin) {
+			t.Errorf("%v, %d days: without events %v, want it only where the event was ahead and known", p.Origin, p.Days, p.WithoutEvents)
+		}
+	}
+	if len(past) != 2*len(Horizons) {
+		t.Errorf("got %d projections, want those of the day and of the week before", len(past))
+	}
+	for _, s := range Grade(past, u, u.End()) {
+		if s.EventErrorRatio == nil || s.WithoutEventErrorRatio == nil {
+			t.Fatalf("%d days: got %+v, want the event graded", s.Days, s)
+		}
+		if *s.EventErrorRatio > 0.06 || *s.WithoutEventErrorRatio < 0.2 {
+			t.Errorf("%d days: missed by %v with the event and %v without, want it to have been worth knowing", s.Days, *s.EventErrorRatio, *s.WithoutEventErrorRatio)
+		}
+	}
+	for _, s := range Grade(Record(nil, u, origin, model.Known{}), u, u.End()) {
+		if s.EventErrorRatio != nil || s.WithoutEventErrorRatio != nil {
+			t.Errorf("no event: got %+v", s)
+		}
+	}
+}
+
 // TestWiden holds the rule: three misses among eight, and no fewer.
 func TestWiden(t *testing.T) {
 	t.Parallel()

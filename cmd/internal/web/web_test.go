@@ -28,7 +28,14 @@ const hostile = `<script>alert("x")</script>/../a b'?#%2f&{{.}}` + "\u202e"
 func sample() *model.Report {
 	asOf := time.Date(2026, 3, 14, 9, 0, 0, 0, time.UTC)
 	saving := &model.Quantiles[model.USD]{P10: 3100, P50: 5240, P90: 7300}
-	forecast := &model.ForecastSummary{Next30dTokens: model.Quantiles[model.Tokens]{P10: 9.1e9, P50: 11.4e9, P90: 14.9e9}}
+	forecast := &model.ForecastSummary{
+		Next30dTokens: model.Quantiles[model.Tokens]{P10: 9.1e9, P50: 11.4e9, P90: 14.9e9},
+		Warnings:      []model.Warning{{Code: "KNOWN_EVENT", Text: "launch <b>: +40 % from 1 April 2026"}},
+		Scores: []model.ForecastScore{{
+			Days: 7, Graded: 8, ErrorRatio: 0.06, NaiveErrorRatio: 0.11, Coverage80: 0.75, Coverage95: 1,
+			EventErrorRatio: ptr(model.Fraction(0.04)), WithoutEventErrorRatio: ptr(model.Fraction(0.31)),
+		}},
+	}
 	options := []model.OptionCost{
 		{
 			Option: "gpt-5-mini", Hosting: model.API, USDPerMonth: &model.Quantiles[model.USD]{P10: 8900, P50: 11_200, P90: 14_600},
@@ -305,5 +312,18 @@ func TestPageShowsSharedFleets(t *testing.T) {
 	page := ask(t, options(report), "GET", "/", "").Body.String()
 	if !strings.Contains(page, "shared fleet: <bdi>support and &lt;script&gt;") || strings.Contains(page, "<script") {
 		t.Error("the shared fleet is not on the page, or not escaped")
+	}
+}
+
+func TestPageShowsHowProjectionsTurnedOut(t *testing.T) {
+	t.Parallel()
+	body := ask(t, options(sample()), http.MethodGet, "/", "").Body.String()
+	for _, want := range []string{
+		"launch &lt;b&gt;: &#43;40 % from 1 April 2026", "8 earlier projections of 7 days: missed by 6% (the last weeks once more: 11%)",
+		"Those with a known event: by 4% (without the event: 31%).",
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("the page does not hold %q", want)
+		}
 	}
 }
