@@ -53,21 +53,35 @@ func (o *outbox) set(l letter) {
 	o.letters[l.key()] = l
 }
 
-// add queues e for notifier. What still waits there about the same workload, and was never tried, is merged into it: verdicts into a
-// verdict, drifts into a drift.
+// kindOf returns what a message with the reason r is about; those of one kind about one workload take each other's place.
+func kindOf(r Reason) Reason {
+	switch r {
+	case Drifted, PricesMoved, Digested:
+		return r
+	default:
+		return Switched // a verdict, or one that is near
+	}
+}
+
+// add queues e for notifier. What still waits there about the same workload, and was never tried, is merged into it when it is of the
+// same kind; changes of prices are never merged.
 func (o *outbox) add(notifier string, e Event, changes batch) {
 	for _, old := range o.to(notifier) {
 		if old.Event.Workload != e.Workload || old.Sending || old.Attempts > 0 && old.Event.Repeat {
 			continue
 		}
-		if (old.Event.Reason == Drifted) != (e.Reason == Drifted) || e.Reason == PricesMoved {
+		if kindOf(old.Event.Reason) != kindOf(e.Reason) || e.Reason == PricesMoved {
 			continue
 		}
 		delete(o.letters, old.key())
 		changes.put(outboxBucket, old.key(), nil)
-		if e.Reason == Drifted {
+		switch e.Reason {
+		case Drifted:
 			e.Drifts = append(slices.Clone(old.Event.Drifts), e.Drifts...)
 			continue
+		case Digested:
+			continue
+		default:
 		}
 		e.Superseded = append(slices.Clone(old.Event.Superseded), Superseded{
 			Reason: old.Event.Reason, Time: old.Event.Time, Option: old.Event.Report.Decision.Option,

@@ -40,6 +40,7 @@ const (
 	Returned    Reason = "returned"     // an announced move is withdrawn: the current option is to be kept after all
 	NoOption    Reason = "no_option"    // no option may serve the workload any more
 	Approaching Reason = "approaching"  // of a message alone: the projection crosses a threshold, and the date to act by is near
+	Digested    Reason = "digest"       // of a message alone: a report summed up, by a schedule of its own
 	PricesMoved Reason = "prices_moved" // of a message alone: prices have changed or will, for however many workloads
 	Drifted     Reason = "drifted"      // of a message alone: an input has moved, and with it the answer or the cost
 )
@@ -47,7 +48,7 @@ const (
 // Notify reports whether r is worth a message.
 func (r Reason) Notify() bool {
 	switch r {
-	case FirstSeen, Switched, Returned, NoOption, Drifted, PricesMoved, Approaching:
+	case FirstSeen, Switched, Returned, NoOption, Drifted, PricesMoved, Approaching, Digested:
 		return true
 	case Unchanged, Waiting, NoData, Settled, Followed, Restarted:
 	}

@@ -115,6 +115,7 @@ type Schedule struct {
 	Collect  string
 	Evaluate string
 	Prices   string         // brings the price lists up to date
+	Digest   string         // sums the report up in a message; empty for never
 	Location *time.Location // in which the specs are read
 }
 

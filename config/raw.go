@@ -408,7 +408,7 @@ type rawSchedule struct {
 	Evaluate scalar `yaml:"evaluate"`
 	Prices   scalar `yaml:"prices"`
 	TimeZone scalar `yaml:"time_zone"`
-	Digest   scalar `yaml:"digest" refuse:"is not supported yet: no digest is sent, remove the key"`
+	Digest   scalar `yaml:"digest"`
 }
 
 type rawNotify struct {

@@ -73,6 +73,7 @@ func (r *reader) schedule(raw rawSchedule) Schedule {
 	s.Collect = r.cron(raw.Collect, defaultCollect)
 	s.Evaluate = r.cron(raw.Evaluate, defaultEvaluate)
 	s.Prices = r.cron(raw.Prices, defaultPrices)
+	s.Digest = r.cron(raw.Digest, "")
 	return s
 }
 

@@ -93,6 +93,22 @@ func nearing() alerting.Event {
 	return e
 }
 
+// weekly returns a digest.
+func weekly() alerting.Event {
+	return alerting.Event{
+		Version: 1, ID: "c0ffee00c0ffee02", Reason: alerting.Digested, Time: time.Date(2026, 11, 16, 7, 0, 0, 0, time.UTC),
+		Digest: &model.Digest{
+			Quiet: 37, USDPerMonth: 182_400, Costed: 39, Graded: 38, ErrorRatio: 0.06,
+			Items: []model.DigestItem{
+				{Workload: "support-chat", Kind: model.DigestDecide, Text: "move to base-plus-burst, saves $6,200 a month, since 12 Nov 2026", Receipt: "0514a8524d8c"},
+				{Workload: "search", Kind: model.DigestApproaching, Text: "llama-70b-2xh100 will be cheaper, act by 20 Dec 2026", ActBy: "2026-12-20", Receipt: "1514a8524d8c"},
+				{Workload: "pilot", Kind: model.DigestUnknown, Text: "62 hours have been measured, want 168 before anything is decided (policy.min_history)", Receipt: "2514a8524d8c"},
+				{Workload: "summaries", Kind: model.DigestDrift, Text: "14% of the tokens are generated since 5 Nov 2026, where 9% was to be expected; it adds $140 a month to the cost of haiku", Receipt: "3514a8524d8c"},
+			},
+		},
+	}
+}
+
 // repriced returns the message that the prices of an option change ahead.
 func repriced() alerting.Event {
 	return alerting.Event{
@@ -115,6 +131,7 @@ func TestGolden(t *testing.T) {
 	for name, got := range map[string]string{
 		"switched.json": string(JSON(event())) + "\n", "switched.txt": Preview(event(), 100, false),
 		"approaching.json": string(JSON(nearing())) + "\n", "approaching.txt": Preview(nearing(), 100, false),
+		"digest.json": string(JSON(weekly())) + "\n", "digest.txt": Preview(weekly(), 100, false),
 		"prices.json": string(JSON(repriced())) + "\n", "prices.txt": Preview(repriced(), 100, false),
 		"drifted.json": string(JSON(drifted())) + "\n", "drifted.txt": Preview(drifted(), 100, false),
 	} {
@@ -195,6 +212,12 @@ func TestHostileNames(t *testing.T) {
 		moved := drifted()
 		moved.Workload, moved.Report.Current, moved.Report.Decision.Option, moved.Drifts[0].Text = text, text, text, text
 		checkLimits(t, moved)
+		digest := weekly()
+		digest.Digest.Items = slices.Repeat(digest.Digest.Items, 20)
+		for i := range digest.Digest.Items {
+			digest.Digest.Items[i].Workload, digest.Digest.Items[i].Text = text, text
+		}
+		checkLimits(t, digest)
 		prices := repriced()
 		prices.Prices.Moves[0].Option, prices.Prices.Flips[0].Workload, prices.Prices.Closer = text, text, slices.Repeat([]string{text}, 30)
 		prices.Prices.Moves = slices.Repeat(prices.Prices.Moves, 20)

@@ -43,6 +43,7 @@ type Payload struct {
 	Repeat   bool                 `json:"repeat"`             // an earlier attempt may have arrived
 	Report   model.WorkloadReport `json:"report"`             // as in GET /api/v1/report; empty with prices
 	Drifts   []model.Drift        `json:"drifts,omitempty"`   // with the reason drifted
+	Digest   *model.Digest        `json:"digest,omitempty"`   // with the reason digest, which is about no single workload
 	Prices   *model.PriceEvent    `json:"prices,omitempty"`   // with the reason prices_moved, which is about no single workload
 }
 
@@ -102,7 +103,7 @@ func payload(e alerting.Event) Payload {
 	return Payload{
 		Version: PayloadVersion, ID: e.ID, Reason: e.Reason, Time: e.Time, Workload: e.Workload, Previous: e.Previous,
 		Headline: words.Headline(e), Text: words.Text(e), Repeat: e.Repeat, Report: e.Report,
-		Drifts: e.Drifts, Prices: e.Prices,
+		Drifts: e.Drifts, Prices: e.Prices, Digest: e.Digest,
 	}
 }
 

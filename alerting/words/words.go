@@ -31,6 +31,8 @@ func Headline(e alerting.Event) string {
 		return moved(*e.Prices)
 	case alerting.Approaching:
 		return approaching(workload, e)
+	case alerting.Digested:
+		return digested(*e.Digest)
 	default:
 	}
 	option := Clean(d.Option, 40)
@@ -96,6 +98,43 @@ func approaching(workload string, e alerting.Event) string {
 		return text + ", sooner than a move takes"
 	}
 	return fmt.Sprintf("%s, act by %s", text, day(x.ActBy))
+}
+
+// digested says in one line how things stand.
+func digested(g model.Digest) string {
+	var text strings.Builder
+	text.WriteString(fmt.Sprintf("Workloads: %d quiet", g.Quiet))
+	for _, c := range []struct{ kind, what string }{
+		{model.DigestApproaching, "approaching"}, {model.DigestDecide, "to decide"}, {model.DigestUnknown, "not known"},
+	} {
+		if n := g.Count(c.kind); n > 0 {
+			text.WriteString(fmt.Sprintf(", %d %s", n, c.what))
+		}
+	}
+	return text.String()
+}
+
+// Digest says what g holds, a sentence a line; a quiet one has a single line.
+func Digest(g model.Digest) []string {
+	var lines []string
+	if g.Costed > 0 {
+		line := fmt.Sprintf("The options in use cost %s a month at the projected volumes, of %s", model.FormatUSD(g.USDPerMonth), count(g.Costed, "workload"))
+		if g.Graded > 0 {
+			line += fmt.Sprintf("; projections of a week missed by %s, the median of %s", model.FormatPercent(g.ErrorRatio), count(g.Graded, "workload"))
+		}
+		lines = append(lines, line+".")
+	}
+	for n, i := range g.Items {
+		if n == 2*most {
+			return append(lines, fmt.Sprintf("And %d more in the report.", len(g.Items)-n))
+		}
+		name := Clean(i.Workload, MaxName)
+		if i.Kind == model.DigestDrift {
+			name += ", drift"
+		}
+		lines = append(lines, fmt.Sprintf("%s: %s (receipt %s).", name, strings.TrimSuffix(Clean(i.Text, MaxLine), "."), i.Receipt))
+	}
+	return lines
 }
 
 // moved says in one sentence whose prices change and what that does.
@@ -193,6 +232,8 @@ func Text(e alerting.Event) string {
 		return strings.Join(append(parts, "Receipt "+e.Report.Decision.ID+"."), " ")
 	case alerting.PricesMoved:
 		return strings.Join(append(parts, Prices(*e.Prices)...), " ")
+	case alerting.Digested:
+		return strings.Join(append(parts, Digest(*e.Digest)...), " ")
 	default:
 	}
 	parts = append(parts, Clean(Sentence(e.Report.Decision.Because), MaxLine))

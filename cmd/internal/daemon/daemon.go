@@ -146,7 +146,10 @@ func (d *Daemon) start(ctx context.Context) *cron.Cron {
 	for _, job := range []struct {
 		spec string
 		run  func(context.Context)
-	}{{s.Collect, d.collectNow}, {s.Evaluate, d.evaluateNow}, {s.Prices, d.refreshPrices}} {
+	}{{s.Collect, d.collectNow}, {s.Evaluate, d.evaluateNow}, {s.Prices, d.refreshPrices}, {s.Digest, d.sendDigest}} {
+		if job.spec == "" {
+			continue
+		}
 		parsed, err := cron.ParseStandard(job.spec)
 		if err != nil { // config has parsed it before
 			d.options.Log.Error("schedule refused", "spec", job.spec, "error", err)

@@ -1,0 +1,40 @@
+package alerting
+
+import (
+	"time"
+
+	"tipline/model"
+)
+
+// Digest queues g for every notifier; one that waits there is replaced.
+func (d *Desk) Digest(g model.Digest, now time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	event := Event{Version: eventVersion, ID: eventID("", now.Unix(), "digest"), Reason: Digested, Time: now, Digest: &g}
+	changes := batch{}
+	queue := d.outbox.clone()
+	for _, n := range d.notifiers {
+		queue.add(n.Name(), event, changes)
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	if err := d.store.Apply(changes); err != nil {
+		return err
+	}
+	d.outbox = queue
+	return nil
+}
+
+// Approaching returns the thresholds that were told to be near, by workload.
+func (d *Desk) Approaching() map[string]Approach {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	near := map[string]Approach{}
+	for workload, r := range d.states {
+		if r.Approach.ActBy != "" {
+			near[workload] = r.Approach
+		}
+	}
+	return near
+}

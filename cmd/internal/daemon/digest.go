@@ -1,0 +1,83 @@
+package daemon
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"tipline/alerting"
+	"tipline/model"
+)
+
+// sendDigest queues a digest of the last report.
+func (d *Daemon) sendDigest(context.Context) {
+	report := d.Report()
+	if report == nil {
+		return
+	}
+	if err := d.desk.Digest(digest(report, d.desk.Firing(), d.desk.Approaching()), d.options.Now().UTC()); err != nil {
+		d.options.Log.Error("digest not queued", "error", err)
+		return
+	}
+	signal(d.queued)
+}
+
+// digest sums report up: what is to be decided and what comes near, the soonest first, then what is not known and what drifted.
+func digest(report *model.Report, firing []alerting.Firing, near map[string]alerting.Approach) model.Digest {
+	g := model.Digest{AsOf: report.AsOf, Items: []model.DigestItem{}}
+	decide := map[string]alerting.Firing{}
+	for _, f := range firing {
+		decide[f.Workload] = f
+	}
+	var errs []float64
+	for _, w := range report.Workloads {
+		item := model.DigestItem{Workload: w.Workload, Receipt: w.Decision.ID}
+		f, stands := decide[w.Workload]
+		a, approaches := near[w.Workload]
+		switch {
+		case stands && f.Option == "":
+			item.Kind, item.Text = model.DigestDecide, "no option may serve it"
+		case stands:
+			item.Kind, item.Text = model.DigestDecide, "move to "+f.Option
+			if s := w.Decision.SavingUSDPerMonth; s != nil && w.Decision.Option == f.Option {
+				item.Text += fmt.Sprintf(", saves %s a month", model.FormatUSD(s.P50))
+			}
+			item.Text += ", since " + model.FormatDate(f.Since)
+		case w.Decision.Recommendation == model.Unknown:
+			item.Kind, item.Text = model.DigestUnknown, w.Decision.Because
+		case approaches:
+			item.Kind, item.ActBy = model.DigestApproaching, a.ActBy
+			at, _ := time.Parse(time.DateOnly, a.ActBy) // the desk has written it
+			item.Text = a.Option + " will be cheaper, act by " + model.FormatDate(at)
+		default:
+			g.Quiet++
+		}
+		if item.Kind != "" {
+			g.Items = append(g.Items, item)
+		}
+		for _, drifted := range w.Drift {
+			if drifted.Score >= 1 {
+				g.Items = append(g.Items, model.DigestItem{Workload: w.Workload, Kind: model.DigestDrift, Text: drifted.Text, Receipt: w.Decision.ID})
+			}
+		}
+		for _, o := range w.Options {
+			if o.Option == w.Current && o.USDPerMonth != nil {
+				g.Costed++
+				g.USDPerMonth += o.USDPerMonth.P50
+			}
+		}
+		if w.Forecast != nil && len(w.Forecast.Scores) > 0 && w.Forecast.Scores[0].Days == 7 {
+			errs = append(errs, float64(w.Forecast.Scores[0].ErrorRatio))
+		}
+	}
+	if slices.Sort(errs); len(errs) > 0 {
+		g.Graded, g.ErrorRatio = len(errs), model.Fraction(errs[len(errs)/2])
+	}
+	order := []string{model.DigestDecide, model.DigestApproaching, model.DigestUnknown, model.DigestDrift}
+	slices.SortStableFunc(g.Items, func(a, b model.DigestItem) int {
+		return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), cmp.Compare(a.ActBy, b.ActBy), cmp.Compare(a.Workload, b.Workload))
+	})
+	return g
+}

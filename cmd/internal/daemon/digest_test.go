@@ -1,0 +1,61 @@
+package daemon
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"tipline/alerting"
+	"tipline/alerting/slack"
+	"tipline/model"
+)
+
+// TestDigest sums up a fleet: what is to be decided first, then what comes near by the day to act by, what is not known, what drifted.
+func TestDigest(t *testing.T) {
+	t.Parallel()
+	stay := func(name string) model.WorkloadReport {
+		return model.WorkloadReport{
+			Workload: name, Current: "api", Options: []model.OptionCost{{Option: "api", USDPerMonth: &model.Quantiles[model.USD]{P50: 1000}}},
+			Decision: model.Decision{ID: "0123456789ab", Recommendation: model.Stay, Option: "api"},
+		}
+	}
+	report := &model.Report{AsOf: opening}
+	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
+		report.Workloads = append(report.Workloads, stay(name))
+	}
+	report.Workloads[1].Decision.Recommendation, report.Workloads[1].Decision.Because = model.Unknown, "nothing has been measured"
+	report.Workloads[2].Drift = []model.Drift{{Kind: "volume", Score: 1.5, Text: "twice as much"}, {Kind: "peak_factor", Score: 0.2}}
+	report.Workloads[5].Forecast = &model.ForecastSummary{Scores: []model.ForecastScore{{Days: 7, ErrorRatio: 0.06}}}
+	got := digest(report, []alerting.Firing{{Workload: "d", Current: "api", Option: "fleet", Since: opening}}, map[string]alerting.Approach{
+		"e": {Option: "fleet", ActBy: "2027-03-01"}, "a": {Option: "fleet", ActBy: "2027-02-01"},
+	})
+	var items []string
+	for _, i := range got.Items {
+		items = append(items, i.Kind+" "+i.Workload)
+	}
+	if all, want := strings.Join(items, ", "), "decide d, approaching a, approaching e, unknown b, drift c"; all != want {
+		t.Errorf("got %s, want %s", all, want)
+	}
+	if got.Quiet != 2 || got.Costed != 6 || got.USDPerMonth != 6000 || got.Graded != 1 || got.ErrorRatio != 0.06 {
+		t.Errorf("got %+v", got)
+	}
+}
+
+// TestDigestIsSent has the digest of a quiet fleet come by its schedule as one line.
+func TestDigestIsSent(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nothingMeasured)
+	r.sendDigest(t.Context()) // before the first cycle there is nothing to say
+	r.daily(t, 1)
+	if len(r.box.events) != 0 {
+		t.Fatalf("got %+v before a digest", r.box.events)
+	}
+	r.sendDigest(t.Context())
+	r.sendDigest(t.Context()) // the first one waits and is replaced
+	if _, err := r.desk.Deliver(t.Context(), r.now.Add(time.Hour)); err != nil {
+		t.Fatal(err)
+	}
+	if len(r.box.events) != 1 || r.box.events[0].Reason != alerting.Digested || slack.Text(r.box.events[0]) != "Workloads: 0 quiet." {
+		t.Errorf("got %+v, want one digest of a line", r.box.events)
+	}
+}

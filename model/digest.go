@@ -1,0 +1,41 @@
+package model
+
+import "time"
+
+// Digest is a report summed up for who looks at it once a week.
+type Digest struct {
+	AsOf        time.Time    `json:"as_of"`
+	Quiet       int          `json:"quiet"` // workloads of which there is nothing to say
+	Items       []DigestItem `json:"items"` // the most urgent first
+	USDPerMonth USD          `json:"usd_per_month"`
+	Costed      int          `json:"costed"`      // workloads whose cost USDPerMonth is the sum of, at the projected volumes
+	Graded      int          `json:"graded"`      // workloads with projections of a week that have been graded
+	ErrorRatio  Fraction     `json:"error_ratio"` // the median of their errors
+}
+
+// DigestItem is one thing that a digest says.
+type DigestItem struct {
+	Workload string `json:"workload"`
+	Kind     string `json:"kind"`
+	Text     string `json:"text"`
+	ActBy    string `json:"act_by,omitempty"` // 2006-01-02
+	Receipt  string `json:"receipt"`
+}
+
+// The kinds of a DigestItem.
+const (
+	DigestDecide      = "decide"      // a confirmed verdict that asks for a change
+	DigestApproaching = "approaching" // a threshold that was told to be near
+	DigestUnknown     = "unknown"     // no verdict, and why
+	DigestDrift       = "drift"       // an input that moved, material or not
+)
+
+// Count returns how many items are of a kind.
+func (g Digest) Count(kind string) (n int) {
+	for _, i := range g.Items {
+		if i.Kind == kind {
+			n++
+		}
+	}
+	return n
+}
