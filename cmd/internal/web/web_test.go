@@ -319,7 +319,7 @@ func TestPageShowsHowProjectionsTurnedOut(t *testing.T) {
 	t.Parallel()
 	body := ask(t, options(sample()), http.MethodGet, "/", "").Body.String()
 	for _, want := range []string{
-		"launch &lt;b&gt;: &#43;40 % from 1 April 2026", "8 earlier projections of 7 days: missed by 6% (the last weeks once more: 11%)",
+		"launch &lt;b&gt;: &#43;40 % from 1 April 2026", "Earlier projections of 7 days, 8 graded: missed by 6% (the last weeks once more: 11%)",
 		"Those with a known event: by 4% (without the event: 31%).",
 	} {
 		if !strings.Contains(body, want) {
