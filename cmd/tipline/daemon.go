@@ -55,19 +55,42 @@ func (p *program) runDaemon(ctx context.Context, listen *toolkit.FlagConfig, onc
 	return p.serve(ctx, d, registry, listen)
 }
 
-// runOnce evaluates one cycle, delivers what is due and prints the report.
+// runOnce brings the price lists up to date, evaluates one cycle, delivers what is due and prints the report.
 func (p *program) runOnce(ctx context.Context, d *daemon.Daemon) int {
+	d.RefreshPrices(ctx)
 	report, err := d.Cycle(ctx)
 	if report == nil {
 		return p.fail(err)
 	}
-	if _, deliverErr := d.Deliver(ctx); deliverErr != nil {
+	if deliverErr := p.deliver(ctx, d); deliverErr != nil {
 		err = errors.Join(err, deliverErr)
 	}
 	if printErr := printReport(p.stdout, report, "table"); printErr != nil {
 		return p.fail(printErr)
 	}
 	return p.verdict(report, err)
+}
+
+// patience is how long a single run waits for the next message to be due: longer than the pace of messages, shorter than what a notifier
+// that fails asks for, whose messages wait for the next run.
+const patience = 2 * time.Second
+
+// deliver sends message after message, at the pace that notifiers want, until none is due soon.
+func (p *program) deliver(ctx context.Context, d *daemon.Daemon) error {
+	for {
+		next, err := d.Deliver(ctx)
+		wait := next.Sub(p.now())
+		if err != nil || next.IsZero() || wait > patience {
+			return err
+		}
+		timer := time.NewTimer(max(wait, 0))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		}
+	}
 }
 
 // verdict prints err and returns the exit code of a cycle that found report.

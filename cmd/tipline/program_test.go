@@ -351,3 +351,25 @@ func TestRun(t *testing.T) {
 		t.Error("the log holds the token")
 	}
 }
+
+// TestOnceDeliversEveryMessage holds that a single run sends all that it has to say, at Slack's pace of one message a second.
+func TestOnceDeliversEveryMessage(t *testing.T) {
+	t.Parallel()
+	folder, prom, box := stageProgram(t)
+	prom.Answer(func(q promtest.Query) promtest.Answer {
+		var series []promtest.Series
+		for _, team := range []string{"a", "b", "c"} {
+			series = append(series, promtest.Each(q, map[string]string{"team_alias": team}, func(signal string, _ time.Time) (float64, bool) {
+				v, known := map[string]float64{"input": 1.6e7, "output": 4e6, "requests": 2e4, "coverage": 1, "resets": 0}[signal]
+				return v, known
+			})...)
+		}
+		return promtest.Answer{Series: series}
+	})
+	if code, _, errs := tipline(t, folder, "run", "--once"); code != exitDone {
+		t.Fatalf("exit %d, %s", code, errs)
+	}
+	if n := len(box.Messages()); n != 3 {
+		t.Errorf("got %d messages, want one of each workload", n)
+	}
+}

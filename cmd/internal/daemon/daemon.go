@@ -123,7 +123,7 @@ func (d *Daemon) Serve(ctx context.Context) {
 	tasks.Go(func() { d.deliver(ctx) })
 	tasks.Go(func() { d.keepShowing(ctx) })
 	d.evaluateNow(ctx)
-	tasks.Go(func() { d.refreshPrices(ctx) }) // what an earlier start fetched is used until then
+	tasks.Go(func() { d.RefreshPrices(ctx) }) // what an earlier start fetched is used until then
 	for ctx.Err() == nil {
 		schedule := d.start(ctx)
 		select {
@@ -146,7 +146,7 @@ func (d *Daemon) start(ctx context.Context) *cron.Cron {
 	for _, job := range []struct {
 		spec string
 		run  func(context.Context)
-	}{{s.Collect, d.collectNow}, {s.Evaluate, d.evaluateNow}, {s.Prices, d.refreshPrices}, {s.Digest, d.sendDigest}} {
+	}{{s.Collect, d.collectNow}, {s.Evaluate, d.evaluateNow}, {s.Prices, d.RefreshPrices}, {s.Digest, d.sendDigest}} {
 		if job.spec == "" {
 			continue
 		}

@@ -106,9 +106,9 @@ func (d *Daemon) tellPrice(e model.PriceEvent, tariffs map[string]decide.Tariff,
 	return d.options.Store.Apply(map[string]map[string][]byte{ledger.Bucket: rows})
 }
 
-// refreshPrices brings the copies of price lists up to date. New prices are put in force as by a reload; a list that cannot be fetched is
+// RefreshPrices brings the copies of price lists up to date. New prices are put in force as by a reload; a list that cannot be fetched is
 // named in the log and in the report, and the copy there is stays in force.
-func (d *Daemon) refreshPrices(ctx context.Context) {
+func (d *Daemon) RefreshPrices(ctx context.Context) {
 	d.mu.Lock()
 	lists, confirmed := d.setup.cfg.Lists, d.setup.cfg.Confirmed
 	d.mu.Unlock()

@@ -153,12 +153,12 @@ func TestPricesAreRefreshed(t *testing.T) {
 	if got := price(); got != "unknown" {
 		t.Fatalf("before the first fetch: got %s", got)
 	}
-	r.refreshPrices(t.Context())
+	r.RefreshPrices(t.Context())
 	if got := price(); got != "2 of 2026-11-02" {
 		t.Errorf("got %s, want the price of the list, looked at on the day", got)
 	}
 	server.Close()
-	r.refreshPrices(t.Context())
+	r.RefreshPrices(t.Context())
 	report, err := r.Evaluate(t.Context())
 	if err != nil {
 		t.Fatal(err)
