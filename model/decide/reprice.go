@@ -30,9 +30,9 @@ func (o Option) TariffAt(t time.Time) Tariff {
 	return tariff
 }
 
-// Charged returns o as if it were charged by t now and from now on.
-func (o Option) Charged(t Tariff) Option {
-	o.Announced = nil
+// Charged returns o as if it were charged by t at a time, with the changes that are announced for later.
+func (o Option) Charged(t Tariff, at time.Time) Option {
+	o = o.Settled(at)
 	if o.API != nil {
 		o.API = t.API
 	}
@@ -111,9 +111,9 @@ type Judged struct {
 	Receipt string
 }
 
-// Reprice says what it does to workloads, in their order, that the options named in tariffs are charged by them instead of as they are;
+// Reprice says what it does to workloads, in their order, that the options named in tariffs are charged by them at a time instead of as they are;
 // past says that this is how they were before. A verdict that is not known is left out. Every other input stays as it is.
-func Reprice(workloads []Judged, tariffs map[string]Tariff, past bool) (e model.PriceEvent) {
+func Reprice(workloads []Judged, tariffs map[string]Tariff, at time.Time, past bool) (e model.PriceEvent) {
 	e.Flips, e.Closer, e.Unknown = []model.PriceFlip{}, []string{}, []string{}
 	for _, w := range workloads {
 		in, known := w.Verdict.Input()
@@ -124,7 +124,7 @@ func Reprice(workloads []Judged, tariffs map[string]Tariff, past bool) (e model.
 		touched := false
 		for i, o := range in.Options {
 			if t, changed := tariffs[o.Name]; changed {
-				in.Options[i], touched = o.Charged(t), true
+				in.Options[i], touched = o.Charged(t, at), true
 			}
 		}
 		if !touched {

@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"testing"
+	"time"
 
 	"tipline/model"
 	"tipline/model/cost"
@@ -22,8 +23,8 @@ func TestReprice(t *testing.T) {
 	judged = append(judged, Judged{}) // a workload whose verdict is not known
 	api := judged[0].Verdict.in.Options[slices.IndexFunc(judged[0].Verdict.in.Options, func(o Option) bool { return o.Name == "api" })]
 	cheap := map[string]Tariff{"api": {API: &cost.Prices{Input: rat("0.3"), Output: rat("0.3")}}}
-	e := Reprice(judged, cheap, false)
-	back := Reprice(judged, cheap, true)
+	e := Reprice(judged, cheap, judged[0].Verdict.in.Forecast.Origin, false)
+	back := Reprice(judged, cheap, judged[0].Verdict.in.Forecast.Origin, true)
 	var want model.USD
 	var flips []string
 	for _, w := range judged[:len(volumes)] {
@@ -50,8 +51,20 @@ func TestReprice(t *testing.T) {
 	if back.CostUSDPerMonth != -e.CostUSDPerMonth || len(back.Flips) != len(e.Flips) || back.Flips[0].Before != e.Flips[0].After {
 		t.Errorf("as it was before: got %+v, want the opposite of %+v", back, e)
 	}
-	if none := Reprice(judged, map[string]Tariff{"another": {}}, false); none.Workloads != 0 || none.CostUSDPerMonth != 0 || len(none.Flips) > 0 {
+	if none := Reprice(judged, map[string]Tariff{"another": {}}, time.Time{}, false); none.Workloads != 0 || none.CostUSDPerMonth != 0 || len(none.Flips) > 0 {
 		t.Errorf("an option that nobody has: got %+v", none)
+	}
+	// What is announced for later is no part of the change.
+	in := *judged[2].Verdict.in
+	in.Options = slices.Clone(in.Options)
+	for i := range in.Options {
+		if in.Options[i].Name == "api" {
+			in.Options[i].Announced = []PriceChange{{From: in.Forecast.Origin.AddDate(0, 3, 0), Times: rat("9")}}
+		}
+	}
+	same := map[string]Tariff{"api": in.Options[slices.IndexFunc(in.Options, func(o Option) bool { return o.Name == "api" })].TariffAt(in.Forecast.Origin)}
+	if e := Reprice([]Judged{{Verdict: Decide(in)}}, same, in.Forecast.Origin, true); e.CostUSDPerMonth != 0 || len(e.Flips) > 0 || len(e.Closer) > 0 {
+		t.Errorf("charged as it is: got %+v, want that nothing changes", e)
 	}
 	moves := Moves("api", api.TariffAt(day("2026-11-01")), cheap["api"])
 	if i := slices.IndexFunc(moves, func(m model.PriceMove) bool { return m.Field == "input" }); i < 0 || moves[i].Text() != "input of api: 3 → 0.3 USD/Mtok" {

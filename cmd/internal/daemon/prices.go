@@ -53,7 +53,7 @@ func (d *Daemon) tellPrices(now time.Time) error {
 	if string(row) != string(data) {
 		rows[tariffsKey] = data
 	}
-	if err := d.tellPrice(model.PriceEvent{From: now.Format(time.DateOnly), Moves: moves}, was, rows, now); err != nil {
+	if err := d.tellPrice(model.PriceEvent{From: now.Format(time.DateOnly), Moves: moves}, was, rows, now, now); err != nil {
 		return err
 	}
 	ahead := decide.Turning(options, now, now.Add(d.setup.cfg.Policy.LeadTime))
@@ -63,7 +63,7 @@ func (d *Daemon) tellPrices(now time.Time) error {
 			i := slices.IndexFunc(options, func(o decide.Option) bool { return o.Name == name })
 			e.Moves = append(e.Moves, decide.Moves(name, options[i].TariffAt(day.Add(-time.Nanosecond)), ahead[day][name])...)
 		}
-		if err := d.tellPrice(e, ahead[day], map[string][]byte{}, now); err != nil {
+		if err := d.tellPrice(e, ahead[day], map[string][]byte{}, day, now); err != nil {
 			return err
 		}
 	}
@@ -71,8 +71,8 @@ func (d *Daemon) tellPrices(now time.Time) error {
 }
 
 // tellPrice writes rows to the ledger and queues the message of e, whose From, Ahead and Moves are known, if it is worth one. tariffs are
-// what the options are charged on the other side of the change.
-func (d *Daemon) tellPrice(e model.PriceEvent, tariffs map[string]decide.Tariff, rows map[string][]byte, now time.Time) error {
+// what the options are charged on the other side of the change, at that time.
+func (d *Daemon) tellPrice(e model.PriceEvent, tariffs map[string]decide.Tariff, rows map[string][]byte, at, now time.Time) error {
 	told, err := d.desk.PricesTold(e.Moves, e.Ahead, now)
 	if err != nil {
 		return fmt.Errorf("price changes: %w", err)
@@ -82,7 +82,7 @@ func (d *Daemon) tellPrice(e model.PriceEvent, tariffs map[string]decide.Tariff,
 		return fmt.Errorf("price changes: %w", err)
 	}
 	if len(e.Moves) > 0 && !told {
-		does := decide.Reprice(d.priced, tariffs, !e.Ahead)
+		does := decide.Reprice(d.priced, tariffs, at, !e.Ahead)
 		does.From, does.Ahead, does.Moves = e.From, e.Ahead, e.Moves
 		least, _ := orZero(d.setup.cfg.Policy.DriftUSD).Float64()
 		// What was told ahead is told again on its day only if answers change.
