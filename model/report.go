@@ -92,6 +92,16 @@ type ForecastScore struct {
 	WithoutEventErrorRatio *Fraction `json:"without_event_error_ratio,omitempty"`
 }
 
+// CostOf returns what the option called name costs a month, nil when that is not known or it is none of options.
+func CostOf(options []OptionCost, name string) *Quantiles[USD] {
+	for _, o := range options {
+		if o.Option == name {
+			return o.USDPerMonth
+		}
+	}
+	return nil
+}
+
 // MonthProjection is the projected total of one calendar month in UTC.
 type MonthProjection struct {
 	Month string `json:"month"` // 2006-01

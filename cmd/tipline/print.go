@@ -39,10 +39,8 @@ func row(w model.WorkloadReport, now time.Time) []string {
 		q := w.Forecast.Next30dTokens
 		next = fmt.Sprintf("%s (%s–%s)", model.FormatTokens(q.P50), model.FormatTokens(q.P10), model.FormatTokens(q.P90))
 	}
-	for _, o := range w.Options {
-		if o.Option == w.Current && o.USDPerMonth != nil {
-			pays = model.FormatUSD(o.USDPerMonth.P50) + "/mo"
-		}
+	if usd := model.CostOf(w.Options, w.Current); usd != nil {
+		pays = model.FormatUSD(usd.P50) + "/mo"
 	}
 	if w.Decision.Recommendation == model.Move {
 		if s := w.Decision.SavingUSDPerMonth; s != nil {

@@ -3,6 +3,7 @@
 package decide
 
 import (
+	"math"
 	"math/big"
 	"time"
 
@@ -123,6 +124,12 @@ type Policy struct {
 	MinHistory       time.Duration // measured hours below which nothing is decided
 	MaxPriceAge      time.Duration // age of a price above which it is doubted; 0 means that it does not matter
 	DriftUSD         *big.Rat      // USD per month by which a drift must change a cost to be told; nil means 0
+}
+
+// Material reports whether a change of a cost by usd a month is worth telling: at least DriftUSD and a dollar.
+func (p Policy) Material(usd model.USD) bool {
+	least, _ := orZero(p.DriftUSD).Float64()
+	return math.Abs(float64(usd)) >= max(least, 1)
 }
 
 // Input is everything one decision rests on.

@@ -135,8 +135,8 @@ func Reprice(workloads []Judged, tariffs map[string]Tariff, at time.Time, past b
 		if past {
 			before, after = after, before
 		}
-		if a, b := currentUSD(before, in.Current), currentUSD(after, in.Current); a != nil && b != nil {
-			e.CostUSDPerMonth += *b - *a
+		if a, b := model.CostOf(before.Options, in.Current), model.CostOf(after.Options, in.Current); a != nil && b != nil {
+			e.CostUSDPerMonth += b.P50 - a.P50
 		} else {
 			e.Unknown = append(e.Unknown, in.Workload)
 		}
@@ -162,15 +162,6 @@ func answer(d model.Decision) string {
 		return "stay on " + d.Option
 	}
 	return "unknown"
-}
-
-func currentUSD(v Verdict, current string) *model.USD {
-	for _, o := range v.Options {
-		if o.Option == current && o.USDPerMonth != nil {
-			return &o.USDPerMonth.P50
-		}
-	}
-	return nil
 }
 
 // Turning returns the days in (from, to] on which an announced change of a price begins, and what the options are then charged.

@@ -36,7 +36,7 @@ func TestReprice(t *testing.T) {
 			}
 		}
 		then := Decide(in)
-		want += *currentUSD(then, in.Current) - *currentUSD(w.Verdict, in.Current)
+		want += model.CostOf(then.Options, in.Current).P50 - model.CostOf(w.Verdict.Options, in.Current).P50
 		if then.Decision.Option != w.Verdict.Decision.Option {
 			flips = append(flips, in.Workload)
 		}

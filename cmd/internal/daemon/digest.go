@@ -62,11 +62,9 @@ func digest(report *model.Report, firing []alerting.Firing, near map[string]aler
 				g.Items = append(g.Items, model.DigestItem{Workload: w.Workload, Kind: model.DigestDrift, Text: drifted.Text, Receipt: w.Decision.ID})
 			}
 		}
-		for _, o := range w.Options {
-			if o.Option == w.Current && o.USDPerMonth != nil {
-				g.Costed++
-				g.USDPerMonth += o.USDPerMonth.P50
-			}
+		if usd := model.CostOf(w.Options, w.Current); usd != nil {
+			g.Costed++
+			g.USDPerMonth += usd.P50
 		}
 		if w.Forecast != nil && len(w.Forecast.Scores) > 0 && w.Forecast.Scores[0].Days == 7 {
 			errs = append(errs, float64(w.Forecast.Scores[0].ErrorRatio))

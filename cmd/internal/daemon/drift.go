@@ -2,13 +2,12 @@ package daemon
 
 import (
 	"fmt"
-	"math"
-	"math/big"
 	"slices"
 	"time"
 
 	"tipline/cmd/internal/whatif"
 	"tipline/collector"
+	"tipline/config"
 	"tipline/model"
 	"tipline/model/decide"
 	"tipline/model/drift"
@@ -21,11 +20,8 @@ type input struct {
 	scale   drift.Scale
 	growing bool
 	say     func(f drift.Finding) (found, expected string)
-	restore func(in *decide.Input, f drift.Finding) []settingPair // changes that bring in back to what was to be expected
+	restore func(in *decide.Input, f drift.Finding) []config.Setting // changes that bring in back to what was to be expected
 }
-
-// settingPair is a change as whatif takes it.
-type settingPair struct{ path, value string }
 
 // drifts says which inputs of the decision v on in have drifted, sorted by kind as listed here. Inputs of which too little is known are
 // left out.
@@ -56,30 +52,32 @@ func drifts(u model.Usage, readings drift.Readings, in decide.Input, v decide.Ve
 	return found
 }
 
+// shareOf says a share, followed by what it is of, and the one that was expected.
+func shareOf(what string) func(drift.Finding) (found, expected string) {
+	return func(f drift.Finding) (string, string) {
+		return model.FormatPercent(model.Fraction(f.Found)) + what, model.FormatPercent(model.Fraction(f.Expected))
+	}
+}
+
 // inputs lists what the days of a workload tell; split says whether the tokens read from a cache are known.
 func inputs(days drift.Days, split bool) []input {
-	shareOf := func(what string) func(drift.Finding) (string, string) {
-		return func(f drift.Finding) (string, string) {
-			return model.FormatPercent(model.Fraction(f.Found)) + what, model.FormatPercent(model.Fraction(f.Expected))
-		}
-	}
 	all := []input{
 		{
 			kind: drift.Volume, days: days.Volume, scale: drift.Ratio, growing: true,
 			say: func(f drift.Finding) (string, string) {
 				return model.FormatTokens(model.Tokens(f.Found)) + " tokens a day", model.FormatTokens(model.Tokens(f.Expected))
 			},
-			restore: func(_ *decide.Input, f drift.Finding) []settingPair {
+			restore: func(_ *decide.Input, f drift.Finding) []config.Setting {
 				if f.Found <= 0 {
 					return nil
 				}
-				return []settingPair{{"volume.tokens_per_month", fmt.Sprintf("%+.6f%%", 100*(f.Expected/f.Found-1))}}
+				return []config.Setting{{Path: "volume.tokens_per_month", Value: fmt.Sprintf("%+.6f%%", 100*(f.Expected/f.Found-1))}}
 			},
 		},
 		{
 			kind: drift.Mix, days: days.OutputShare, scale: drift.Share, say: shareOf(" of the tokens are generated"),
-			restore: func(_ *decide.Input, f drift.Finding) []settingPair {
-				return []settingPair{{"volume.mix.output", fmt.Sprintf("%.9f", f.Expected)}}
+			restore: func(_ *decide.Input, f drift.Finding) []config.Setting {
+				return []config.Setting{{Path: "volume.mix.output", Value: fmt.Sprintf("%.9f", f.Expected)}}
 			},
 		},
 		{
@@ -87,12 +85,12 @@ func inputs(days drift.Days, split bool) []input {
 			say: func(f drift.Finding) (string, string) {
 				return fmt.Sprintf("the busiest hour of a day has %.2f times the mean one", f.Found), fmt.Sprintf("%.2f times", f.Expected)
 			},
-			restore: func(in *decide.Input, f drift.Finding) []settingPair {
-				var changes []settingPair
+			restore: func(in *decide.Input, f drift.Finding) []config.Setting {
+				var changes []config.Setting
 				peak := in.Forecast.Load.PeakFactor() * f.Expected / f.Found
 				for _, o := range in.Options {
 					if o.Capacity != nil && o.Capacity.PeakFactor == nil && o.Autoscale == nil && peak > 0 {
-						changes = append(changes, settingPair{"options." + o.Name + ".peak_factor", fmt.Sprintf("%.9f", max(1, peak))})
+						changes = append(changes, config.Setting{Path: "options." + o.Name + ".peak_factor", Value: fmt.Sprintf("%.9f", max(1, peak))})
 					}
 				}
 				return changes
@@ -102,9 +100,9 @@ func inputs(days drift.Days, split bool) []input {
 	if split {
 		all = slices.Insert(all, 2, input{
 			kind: drift.CacheShare, days: days.CacheShare, scale: drift.Share, say: shareOf(" of the prompt tokens come from a cache"),
-			restore: func(in *decide.Input, f drift.Finding) []settingPair {
+			restore: func(in *decide.Input, f drift.Finding) []config.Setting {
 				prompt := 1 - float64(in.Forecast.Next[model.Next30d].Mix[model.Output])
-				return []settingPair{{"volume.mix.cache_read", fmt.Sprintf("%.9f", f.Expected*prompt)}}
+				return []config.Setting{{Path: "volume.mix.cache_read", Value: fmt.Sprintf("%.9f", f.Expected*prompt)}}
 			},
 		})
 	}
@@ -133,11 +131,6 @@ func reading(u model.Usage, w model.WorkloadReport, now time.Time) map[string]fl
 // read lists the inputs that readings tell. What they do to the cost is not known: a decision rests on the throughput and the utilization
 // that are configured, and on the time to first token as a limit.
 func read(readings drift.Readings) []input {
-	share := func(what string) func(drift.Finding) (string, string) {
-		return func(f drift.Finding) (string, string) {
-			return model.FormatPercent(model.Fraction(f.Found)) + what, model.FormatPercent(model.Fraction(f.Expected))
-		}
-	}
 	return []input{
 		{kind: drift.TTFT, days: readings.Days(drift.TTFT), scale: drift.Ratio, say: func(f drift.Finding) (string, string) {
 			return fmt.Sprintf("a time to first token of %.3g s in the 95th percentile", f.Found), fmt.Sprintf("%.3g s", f.Expected)
@@ -145,10 +138,10 @@ func read(readings drift.Readings) []input {
 		{kind: drift.Throughput, days: readings.Days(drift.Throughput), scale: drift.Ratio, say: func(f drift.Finding) (string, string) {
 			return model.FormatTokens(model.Tokens(f.Found)) + " tokens an hour of a busy GPU", model.FormatTokens(model.Tokens(f.Expected))
 		}},
-		{kind: drift.GPUUtilization, days: readings.Days(drift.GPUUtilization), scale: drift.Share, say: share(" of the time the GPUs are busy")},
+		{kind: drift.GPUUtilization, days: readings.Days(drift.GPUUtilization), scale: drift.Share, say: shareOf(" of the time the GPUs are busy")},
 		{
 			kind: drift.EconomicUtilization, days: readings.Days(drift.EconomicUtilization), scale: drift.Share,
-			say: share(" of the tokens are served that the fleet could serve"),
+			say: shareOf(" of the tokens are served that the fleet could serve"),
 		},
 	}
 }
@@ -166,7 +159,7 @@ func meter(days drift.Days) string {
 
 // weigh says what d does to the cost of the current option and to the answer, by deciding once more with the input as it was to be
 // expected. Without changes the effect is not known.
-func weigh(d *model.Drift, in decide.Input, v decide.Verdict, changes []settingPair) {
+func weigh(d *model.Drift, in decide.Input, v decide.Verdict, changes []config.Setting) {
 	if len(changes) == 0 {
 		return
 	}
@@ -175,20 +168,21 @@ func weigh(d *model.Drift, in decide.Input, v decide.Verdict, changes []settingP
 		return
 	}
 	for _, c := range changes {
-		if _, err := whatif.Apply(&expected, nil, c.path, c.value); err != nil {
+		if _, err := whatif.Apply(&expected, nil, c.Path, c.Value); err != nil {
 			return // a share or a volume that no workload has
 		}
 	}
 	without := decide.Decide(expected)
-	is, was := costNow(v, in.Current), costNow(without, in.Current)
-	if math.IsNaN(is) || math.IsNaN(was) {
+	is, was := model.CostOf(v.Options, in.Current), model.CostOf(without.Options, in.Current)
+	if is == nil || was == nil {
 		return
 	}
-	d.CostUSDPerMonth = new(model.USD(is - was))
-	if is >= was {
-		d.Text += fmt.Sprintf("; it adds %s a month to the cost of %s", model.FormatUSD(model.USD(is-was)), in.Current)
+	adds := is.P50 - was.P50
+	d.CostUSDPerMonth = &adds
+	if adds >= 0 {
+		d.Text += fmt.Sprintf("; it adds %s a month to the cost of %s", model.FormatUSD(adds), in.Current)
 	} else {
-		d.Text += fmt.Sprintf("; it takes %s a month off the cost of %s", model.FormatUSD(model.USD(was-is)), in.Current)
+		d.Text += fmt.Sprintf("; it takes %s a month off the cost of %s", model.FormatUSD(-adds), in.Current)
 	}
 	switch a, b := v.Decision, without.Decision; {
 	case a.Option != b.Option:
@@ -197,26 +191,8 @@ func weigh(d *model.Drift, in decide.Input, v decide.Verdict, changes []settingP
 	default:
 		d.Text += "; the answer is the same without it"
 	}
-	least, _ := orZero(in.Policy.DriftUSD).Float64()
-	d.Material = d.Material || math.Abs(is-was) >= max(least, 1)
+	d.Material = d.Material || in.Policy.Material(adds)
 	if x, y := v.Crossover, without.Crossover; x != nil && y != nil && x.State != y.State {
 		d.Material = true
 	}
-}
-
-func orZero(r *big.Rat) *big.Rat {
-	if r == nil {
-		return new(big.Rat)
-	}
-	return r
-}
-
-// costNow returns what option costs a month by v, NaN when that is not known.
-func costNow(v decide.Verdict, option string) float64 {
-	for _, o := range v.Options {
-		if o.Option == option && o.USDPerMonth != nil {
-			return float64(o.USDPerMonth.P50)
-		}
-	}
-	return math.NaN()
 }

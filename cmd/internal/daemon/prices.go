@@ -1,11 +1,11 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"time"
 
@@ -50,7 +50,7 @@ func (d *Daemon) tellPrices(now time.Time) error {
 		}
 	}
 	rows := map[string][]byte{}
-	if string(row) != string(data) {
+	if !bytes.Equal(row, data) {
 		rows[tariffsKey] = data
 	}
 	if err := d.tellPrice(model.PriceEvent{From: now.Format(time.DateOnly), Moves: moves}, was, rows, now, now); err != nil {
@@ -73,37 +73,45 @@ func (d *Daemon) tellPrices(now time.Time) error {
 // tellPrice writes rows to the ledger and queues the message of e, whose From, Ahead and Moves are known, if it is worth one. tariffs are
 // what the options are charged on the other side of the change, at that time.
 func (d *Daemon) tellPrice(e model.PriceEvent, tariffs map[string]decide.Tariff, rows map[string][]byte, at, now time.Time) error {
-	told, err := d.desk.PricesTold(e.Moves, e.Ahead, now)
+	does, worth, err := d.repriced(e, tariffs, at, now)
 	if err != nil {
 		return fmt.Errorf("price changes: %w", err)
+	}
+	if !worth {
+		if len(rows) == 0 {
+			return nil
+		}
+		return d.options.Store.Apply(map[string]map[string][]byte{ledger.Bucket: rows})
+	}
+	receipts := *d.receipts.Load()
+	for _, f := range does.Flips {
+		if receipts[f.Receipt] != nil {
+			rows[f.Receipt] = receipts[f.Receipt]
+		}
+	}
+	d.options.Log.Info("price change told", "from", e.From, "workloads", does.Workloads, "answers", len(does.Flips))
+	if err := d.desk.Prices(does, rows, now); err != nil {
+		return fmt.Errorf("price changes: %w", err)
+	}
+	return nil
+}
+
+// repriced returns e with what the change does, and whether that is worth a message that was not sent before. What was told ahead is told
+// again on its day only if answers change.
+func (d *Daemon) repriced(e model.PriceEvent, tariffs map[string]decide.Tariff, at, now time.Time) (does model.PriceEvent, worth bool, err error) {
+	if len(e.Moves) == 0 {
+		return e, false, nil
+	}
+	if told, err := d.desk.PricesTold(e.Moves, e.Ahead, now); told || err != nil {
+		return e, false, err
 	}
 	foretold, err := d.desk.PricesTold(e.Moves, true, now)
 	if err != nil {
-		return fmt.Errorf("price changes: %w", err)
+		return e, false, err
 	}
-	if len(e.Moves) > 0 && !told {
-		does := decide.Reprice(d.priced, tariffs, at, !e.Ahead)
-		does.From, does.Ahead, does.Moves = e.From, e.Ahead, e.Moves
-		least, _ := orZero(d.setup.cfg.Policy.DriftUSD).Float64()
-		// What was told ahead is told again on its day only if answers change.
-		if len(does.Flips) > 0 || !foretold && math.Abs(float64(does.CostUSDPerMonth)) >= max(least, 1) {
-			receipts := *d.receipts.Load()
-			for _, f := range does.Flips {
-				if receipts[f.Receipt] != nil {
-					rows[f.Receipt] = receipts[f.Receipt]
-				}
-			}
-			d.options.Log.Info("price change told", "from", e.From, "workloads", does.Workloads, "answers", len(does.Flips))
-			if err := d.desk.Prices(does, rows, now); err != nil {
-				return fmt.Errorf("price changes: %w", err)
-			}
-			return nil
-		}
-	}
-	if len(rows) == 0 {
-		return nil
-	}
-	return d.options.Store.Apply(map[string]map[string][]byte{ledger.Bucket: rows})
+	does = decide.Reprice(d.priced, tariffs, at, !e.Ahead)
+	does.From, does.Ahead, does.Moves = e.From, e.Ahead, e.Moves
+	return does, len(does.Flips) > 0 || !foretold && d.setup.cfg.Policy.Material(does.CostUSDPerMonth), nil
 }
 
 // RefreshPrices brings the copies of price lists up to date. New prices are put in force as by a reload; a list that cannot be fetched is

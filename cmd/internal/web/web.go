@@ -43,12 +43,7 @@ var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
 
 // currentCost returns what the current option of w costs, nil when that is not known.
 func currentCost(w model.WorkloadReport) *model.Quantiles[model.USD] {
-	for _, o := range w.Options {
-		if o.Option == w.Current {
-			return o.USDPerMonth
-		}
-	}
-	return nil
+	return model.CostOf(w.Options, w.Current)
 }
 
 func isCurrent(w model.WorkloadReport, o model.OptionCost) bool { return o.Option == w.Current }
