@@ -221,9 +221,7 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 		if c.Event != nil {
 			changes.put(ledgerBucket, w.Decision.ID, j.Receipt)
 			changes.put(ledgerBucket, announced+w.Decision.ID, encode(Announcement{Event: c.Event.ID, Reason: c.Event.Reason, Time: now}))
-			for _, n := range d.notifiers {
-				queue.add(n.Name(), *c.Event, changes)
-			}
+			queue.addAll(d.notifiers, *c.Event, changes)
 		}
 		if !after.same(before) {
 			changes.put(stateBucket, w.Workload, encode(after))

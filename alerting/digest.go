@@ -13,9 +13,7 @@ func (d *Desk) Digest(g model.Digest, now time.Time) error {
 	event := Event{Version: eventVersion, ID: eventID("", now.Unix(), "digest"), Reason: Digested, Time: now, Digest: &g}
 	changes := batch{}
 	queue := d.outbox.clone()
-	for _, n := range d.notifiers {
-		queue.add(n.Name(), event, changes)
-	}
+	queue.addAll(d.notifiers, event, changes)
 	if len(changes) == 0 {
 		return nil
 	}

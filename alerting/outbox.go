@@ -63,6 +63,13 @@ func kindOf(r Reason) Reason {
 	}
 }
 
+// addAll queues e for every one of notifiers.
+func (o *outbox) addAll(notifiers []Notifier, e Event, changes batch) {
+	for _, n := range notifiers {
+		o.add(n.Name(), e, changes)
+	}
+}
+
 // add queues e for notifier. What still waits there about the same workload, and was never tried, is merged into it when it is of the
 // same kind; changes of prices are never merged.
 func (o *outbox) add(notifier string, e Event, changes batch) {

@@ -51,9 +51,7 @@ func (d *Desk) Prices(e model.PriceEvent, rows map[string][]byte, now time.Time)
 	told := encode(Announcement{Event: event.ID, Reason: PricesMoved, Time: now})
 	changes.put(ledgerBucket, priced+key, told)
 	queue := d.outbox.clone()
-	for _, n := range d.notifiers {
-		queue.add(n.Name(), event, changes)
-	}
+	queue.addAll(d.notifiers, event, changes)
 	flips := map[string]*record{}
 	for _, f := range e.Flips {
 		changes.put(ledgerBucket, announced+f.Receipt, told)

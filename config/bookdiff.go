@@ -166,11 +166,8 @@ func (w Row) equals(o Row) bool {
 
 // jumps reports whether the value of b is more than mostChange times that of a, or the other way round.
 func jumps(a, b Row) bool {
-	if a.Rat() == nil || b.Rat() == nil { // days
-		return false
-	}
-	factor := new(big.Rat).Quo(b.Rat(), a.Rat())
-	return factor.Cmp(big.NewRat(mostChange, 1)) > 0 || factor.Cmp(big.NewRat(1, mostChange)) < 0
+	factor := Change{Before: &a, After: &b}.Factor()
+	return factor != nil && (factor.Cmp(big.NewRat(mostChange, 1)) > 0 || factor.Cmp(big.NewRat(1, mostChange)) < 0)
 }
 
 // Only returns the items of b that keep says yes to.

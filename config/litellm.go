@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"tipline/model"
 )
@@ -106,7 +105,7 @@ func liteLLMModel(name string, data json.RawMessage, date string) (rows []Row, b
 		}
 		rows = append(rows, row)
 	}
-	if last, _ := fields["deprecation_date"].(string); startOf(last) != (time.Time{}) {
+	if last, _ := fields["deprecation_date"].(string); !startOf(last).IsZero() {
 		rows = append(rows, Row{PriceSource: model.PriceSource{Item: item, Field: "retires", Value: last, Unit: dayUnit, Source: liteLLMSource, Date: date}})
 	}
 	if len(rows)+len(bad) < 2 || fields["output_cost_per_token"] == nil || fields["input_cost_per_token"] == nil {

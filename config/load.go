@@ -72,7 +72,7 @@ func (r *reader) resolve(raw *rawConfig) *Config {
 	}
 	c.Rates, c.Confirmed = r.rates(raw.Prices.Rates), r.words(raw.Prices.Confirmed)
 	c.Lists = r.lists(raw.Prices.Lists, promconfig.JoinDir(filepath.Dir(r.file), c.Store.Path))
-	c.Prices, c.Books, c.Quarantined = r.book(rawFiles{raw.Prices.At, raw.Prices.Files, raw.Prices.Confirmed, raw.Prices.Rates}, c.Lists, c.Rates)
+	c.Prices, c.Books, c.Quarantined = r.book(c.Lists, raw.Prices.Files, c.Confirmed, c.Rates)
 	if len(raw.Sources) == 0 {
 		r.missing(raw.At, "sources", ", want at least one")
 	}
@@ -89,15 +89,12 @@ func (r *reader) resolve(raw *rawConfig) *Config {
 	return c
 }
 
-// book returns the built-in price book with the rows of the copies of lists, and then those of the files, in the place of its own, and what of
-// them is not believed.
-//
-// The second result says how old each of the books is.
-func (r *reader) book(raw rawFiles, lists []PriceSource, rates map[string]Rate) (Book, []model.PriceBook, []Quarantined) {
+// book returns the built-in price book with the rows of the copies of lists, and then those of files, in the place of its own, how old each
+// of these books is, and what of them is not believed.
+func (r *reader) book(lists []PriceSource, files []scalar, confirmed []string, rates map[string]Rate) (Book, []model.PriceBook, []Quarantined) {
 	book := Builtin()
 	books := []model.PriceBook{{Book: "built-in", Checked: book.Checked()}}
 	var quarantine []Quarantined
-	confirmed := r.words(raw.Confirmed)
 	for _, list := range lists {
 		next, err := list.Copy()
 		switch {
@@ -112,7 +109,7 @@ func (r *reader) book(raw rawFiles, lists []PriceSource, rates map[string]Rate) 
 			quarantine = append(quarantine, bad...)
 		}
 	}
-	for _, s := range raw.Files {
+	for _, s := range files {
 		path := r.path(s)
 		if path == "" {
 			continue

@@ -103,12 +103,12 @@ func approaching(workload string, e alerting.Event) string {
 // digested says in one line how things stand.
 func digested(g model.Digest) string {
 	var text strings.Builder
-	text.WriteString(fmt.Sprintf("Workloads: %d quiet", g.Quiet))
+	fmt.Fprintf(&text, "Workloads: %d quiet", g.Quiet)
 	for _, c := range []struct{ kind, what string }{
 		{model.DigestApproaching, "approaching"}, {model.DigestDecide, "to decide"}, {model.DigestUnknown, "not known"},
 	} {
 		if n := g.Count(c.kind); n > 0 {
-			text.WriteString(fmt.Sprintf(", %d %s", n, c.what))
+			fmt.Fprintf(&text, ", %d %s", n, c.what)
 		}
 	}
 	return text.String()

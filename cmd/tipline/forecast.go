@@ -155,11 +155,7 @@ func runForecast(history io.Reader, name string, o forecastOptions, out io.Write
 		if err != nil {
 			return err
 		}
-		origin := o.origin
-		if origin.IsZero() {
-			origin = u.End()
-		}
-		if err := draw(w, o.format, u, origin, o.known, o.thresholds); err != nil {
+		if err := draw(w, o.format, u, o.from(u), o.known, o.thresholds); err != nil {
 			return err
 		}
 		return w.Flush()
@@ -172,10 +168,7 @@ func runForecast(history io.Reader, name string, o forecastOptions, out io.Write
 		fmt.Fprintln(w, "workload,origin,horizon_days,point,lo80,hi80,lo95,hi95")
 	}
 	for _, u := range usage {
-		origin := o.origin
-		if origin.IsZero() {
-			origin = u.End()
-		}
+		origin := o.from(u)
 		if o.shape {
 			writeShape(w, u, origin, o.known)
 			continue
@@ -218,6 +211,14 @@ func csvField(text string) string {
 		return `"` + strings.ReplaceAll(text, `"`, `""`) + `"`
 	}
 	return text
+}
+
+// from returns the origin of the projection of u: the end of its history when none is asked for.
+func (o forecastOptions) from(u model.Usage) time.Time {
+	if o.origin.IsZero() {
+		return u.End()
+	}
+	return o.origin
 }
 
 // pictured returns the workload of which a picture is wanted.

@@ -24,6 +24,13 @@ type finding struct {
 // and 1 when something must be put right.
 func (p *program) checkLive(ctx context.Context, cfg *config.Config, library *collector.Library) int {
 	code := exitDone
+	found := func(f finding) {
+		mark := "  ok    "
+		if f.fix {
+			mark, code = "  FIX   ", max(code, exitNotRight)
+		}
+		fmt.Fprintln(p.stdout, mark+plain([]string{f.text})[0])
+	}
 	for _, s := range cfg.Sources {
 		fmt.Fprintf(p.stdout, "\n%s\n", plain([]string{s.Name + ", " + s.Prometheus.URL})[0])
 		settings, err := daemon.CollectorSettings(s, library)
@@ -35,41 +42,26 @@ func (p *program) checkLive(ctx context.Context, cfg *config.Config, library *co
 			var answered *collector.Error
 			if errors.As(err, &answered) && unreachable(answered.Reason) {
 				code = exitUnreachable
-			} else if code == exitDone {
-				code = exitNotRight
 			}
-			p.found(finding{true, err.Error() + advice(answered)})
+			found(finding{true, err.Error() + advice(answered)})
 			continue
 		}
-		for _, f := range p.health(s, library, h) {
-			p.found(f)
-			if f.fix && code == exitDone {
-				code = exitNotRight
-			}
+		for _, f := range health(s, library, h) {
+			found(f)
 		}
 	}
 	for _, o := range cfg.Options {
 		for _, w := range o.Warnings {
 			if w.Code == "UNPRICED_MODEL" {
-				if p.found(finding{true, "option " + o.Name + ": " + w.Text}); code == exitDone {
-					code = exitNotRight
-				}
+				found(finding{true, "option " + o.Name + ": " + w.Text})
 			}
 		}
 	}
 	return code
 }
 
-func (p *program) found(f finding) {
-	mark := "  ok    "
-	if f.fix {
-		mark = "  FIX   "
-	}
-	fmt.Fprintln(p.stdout, mark+plain([]string{f.text})[0])
-}
-
 // health says what a probe of s found.
-func (p *program) health(s config.Source, library *collector.Library, h collector.Health) []finding {
+func health(s config.Source, library *collector.Library, h collector.Health) []finding {
 	all := []finding{{false, fmt.Sprintf("answers, %d queries sent", h.Sent)}}
 	switch {
 	case h.Ahead:

@@ -145,8 +145,7 @@ type later struct {
 
 // ends warns when no price of c, or of its parts, is known from a day on that is looked at, and when none is known now.
 func (c *costed) ends(options map[string]Option, t time.Time) {
-	o := c.option
-	for _, part := range []Option{o, options[o.Base], options[o.Overflow]} {
+	for _, part := range c.option.parts(options) {
 		switch valid := part.valid(t); {
 		case valid == nil || !valid.Unknown:
 		case valid.From.IsZero():
@@ -169,7 +168,7 @@ func (c *costed) ends(options map[string]Option, t time.Time) {
 func announced(o Option, options map[string]Option, in Input, d demand) []later {
 	t := in.Forecast.Origin
 	var dates []time.Time
-	for _, part := range []Option{o, options[o.Base], options[o.Overflow]} {
+	for _, part := range o.parts(options) {
 		for _, c := range part.Announced {
 			if c.From.After(t) && c.From.Before(t.AddDate(0, monthsAhead+1, 0)) {
 				dates = append(dates, c.From)

@@ -17,7 +17,7 @@ func (o Option) retired(t time.Time, lead time.Duration) bool {
 // retires warns when the model of c, or of one of its parts, is retired within the months that are looked at.
 func (c *costed) retires(options map[string]Option, in Input) {
 	t := in.Forecast.Origin
-	for _, part := range []Option{c.option, options[c.option.Base], options[c.option.Overflow]} {
+	for _, part := range c.option.parts(options) {
 		switch at := part.Retires; {
 		case at.IsZero() || at.After(t.AddDate(0, monthsAhead+1, 0)):
 		case !t.Before(at):

@@ -180,33 +180,33 @@ func blocked(in Input, o Option, options map[string]Option) []string {
 	if o.Name == in.Current && in.TTFTP95 != nil {
 		ttft = *in.TTFTP95
 	}
-	base, overflow := options[o.Base], options[o.Overflow]
-	gone := false
-	for _, part := range []Option{o, base, overflow} {
-		gone = gone || part.retired(in.Forecast.Origin, in.Policy.LeadTime)
-	}
-	if o.Hosting != model.Hybrid {
-		reasons := Blocked(in.Constraints, o, ttft)
-		if gone {
-			reasons = append(reasons, Retired)
+	reasons := allBlocked(in.Constraints, o, options, ttft)
+	for _, part := range o.parts(options) {
+		if part.retired(in.Forecast.Origin, in.Policy.LeadTime) {
+			return append(reasons, Retired)
 		}
-		return reasons
 	}
+	return reasons
+}
+
+// allBlocked returns what Blocked has against o and, when it is a hybrid, against its base and its overflow.
+func allBlocked(c Constraints, o Option, options map[string]Option, ttft time.Duration) []string {
+	if o.Hosting != model.Hybrid {
+		return Blocked(c, o, ttft)
+	}
+	base, overflow := options[o.Base], options[o.Overflow]
 	o.ApprovedForRegulated = overflow.ApprovedForRegulated
 	o.OpsIncluded = base.OpsIncluded
 	if len(o.Regions) == 0 {
 		o.Regions = overflow.Regions
 	}
-	reasons := Blocked(in.Constraints, o, ttft)
+	reasons := Blocked(c, o, ttft)
 	for _, part := range []Option{base, overflow} {
-		for _, reason := range Blocked(in.Constraints, part, 0) {
+		for _, reason := range Blocked(c, part, 0) {
 			if !slices.Contains(reasons, reason) {
 				reasons = append(reasons, reason)
 			}
 		}
-	}
-	if gone {
-		reasons = append(reasons, Retired)
 	}
 	return reasons
 }

@@ -80,6 +80,11 @@ type Option struct {
 	Warnings []model.Warning     // what is doubtful about them
 }
 
+// parts returns o with its base and its overflow, which are empty when o is no hybrid.
+func (o Option) parts(options map[string]Option) [3]Option {
+	return [3]Option{o, options[o.Base], options[o.Overflow]}
+}
+
 // Credits are free credits of an API. They end, so no cost and no decision counts them: they are reported apart (cost model,
 // section 15).
 type Credits struct {

@@ -49,7 +49,7 @@ func evaluated(in Input, name string) (*evaluation, error) {
 	}
 	e := &evaluation{demand: d, constraints: in.Constraints}
 	o := options[name]
-	e.parts = [3]Option{o, options[o.Base], options[o.Overflow]}
+	e.parts = o.parts(options)
 	if o.followsLoad() {
 		e.demand.shape = cost.LoadOf(d.load)
 	}
