@@ -178,18 +178,26 @@ func TestReadHistoryErrors(t *testing.T) {
 	t.Parallel()
 	row := "2026-11-23T00:00:00Z,a,1,2,3\n"
 	for name, test := range map[string]struct{ text, want string }{
-		"an empty file":            {"", "history.csv: empty, want the header timestamp,workload,input_tokens,output_tokens,requests"},
-		"no rows":                  {historyHeader, "history.csv: no rows after the header"},
-		"another header":           {"time,workload,input_tokens,output_tokens,requests\n", `history.csv:1: header: got "time,workload,input_tokens,output_tokens,requests"`},
-		"a time that is no hour":   {historyHeader + "2026-11-23T00:30:00Z,a,1,2,3\n", `history.csv:2: timestamp: got "2026-11-23T00:30:00Z", want the start of an hour`},
-		"a time that is no time":   {historyHeader + row + "yesterday,a,1,2,3\n", `history.csv:3: timestamp: got "yesterday"`},
-		"no workload":              {historyHeader + "2026-11-23T00:00:00Z,,1,2,3\n", `history.csv:2: workload: got ""`},
-		"a volume in words":        {historyHeader + "2026-11-23T00:00:00Z,a,1,many,3\n", `history.csv:2: output_tokens: got "many", want a number`},
-		"a volume that is no size": {historyHeader + "2026-11-23T00:00:00Z,a,NaN,2,3\n", `history.csv:2: input_tokens: got "NaN", want a number`},
-		"an hour twice":            {historyHeader + row + row, "history.csv:3: timestamp: got 2026-11-23T00:00:00Z"},
-		"rows out of order":        {historyHeader + "2026-11-23T01:00:00Z,a,1,2,3\n" + row, "want ascending hours"},
-		"a column too few":         {historyHeader + "2026-11-23T00:00:00Z,a,1,2\n", "history.csv"},
-		"a wrong century":          {historyHeader + row + "2926-11-23T01:00:00Z,a,1,2,3\n", "history.csv:3: timestamp: got 2926-11-23T01:00:00Z"},
+		"an empty file":              {"", "history.csv: empty, want the header timestamp,workload,input_tokens,output_tokens,requests"},
+		"no rows":                    {historyHeader, "history.csv: no rows after the header"},
+		"another header":             {"time,workload,input_tokens,output_tokens,requests\n", `history.csv:1: header: got "time,workload,input_tokens,output_tokens,requests"`},
+		"a time that is no hour":     {historyHeader + "2026-11-23T00:30:00Z,a,1,2,3\n", `history.csv:2: timestamp: got "2026-11-23T00:30:00Z", want the start of an hour`},
+		"a time that is no time":     {historyHeader + row + "yesterday,a,1,2,3\n", `history.csv:3: timestamp: got "yesterday"`},
+		"no workload":                {historyHeader + "2026-11-23T00:00:00Z,,1,2,3\n", `history.csv:2: workload: got ""`},
+		"a volume in words":          {historyHeader + "2026-11-23T00:00:00Z,a,1,many,3\n", `history.csv:2: output_tokens: got "many", want a number`},
+		"a volume that is no size":   {historyHeader + "2026-11-23T00:00:00Z,a,NaN,2,3\n", `history.csv:2: input_tokens: got "NaN", want a number`},
+		"a volume without end":       {historyHeader + row + "2026-11-23T01:00:00Z,a,1,+Inf,3\n", `history.csv:3: output_tokens: got "+Inf", want a number`},
+		"requests without end":       {historyHeader + "2026-11-23T01:00:00Z,a,1,2,1e999\n", `history.csv:2: requests: got "1e999", want a number`},
+		"an hour twice in two zones": {historyHeader + "2026-11-23T01:00:00Z,a,1,2,3\n2026-11-23T02:00:00+01:00,a,1,2,3\n", "history.csv:3: timestamp: got 2026-11-23T02:00:00+01:00 after 2026-11-23T01:00:00Z"},
+		"half an hour in a zone":     {historyHeader + "2026-11-23T05:00:00+05:30,a,1,2,3\n", `history.csv:2: timestamp: got "2026-11-23T05:00:00+05:30", want the start of an hour`},
+		"no zone":                    {historyHeader + "2026-11-23T05:00:00,a,1,2,3\n", `history.csv:2: timestamp: got "2026-11-23T05:00:00"`},
+		"a row of the future":        {historyHeader + row + "2028-11-23T01:00:00Z,a,1,2,3\n", "history.csv:3: timestamp: got 2028-11-23T01:00:00Z, 17544h0m0s after the row before of workload \"a\", want at most 366 days"},
+		"a huge name":                {historyHeader + "2026-11-23T01:00:00Z," + strings.Repeat("a", 1<<20) + ",1,2,3\n", "history.csv:2: workload: got a name of 1048576 bytes, want at most 1024"},
+		"a quote that never ends":    {historyHeader + row + "2026-11-23T01:00:00Z,\"a,1,2,3\n", "history.csv: parse error on line 3"},
+		"an hour twice":              {historyHeader + row + row, "history.csv:3: timestamp: got 2026-11-23T00:00:00Z"},
+		"rows out of order":          {historyHeader + "2026-11-23T01:00:00Z,a,1,2,3\n" + row, "want ascending hours"},
+		"a column too few":           {historyHeader + "2026-11-23T00:00:00Z,a,1,2\n", "history.csv: record on line 2: wrong number of fields"},
+		"a wrong century":            {historyHeader + row + "2926-11-23T01:00:00Z,a,1,2,3\n", "history.csv:3: timestamp: got 2926-11-23T01:00:00Z"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -198,6 +206,49 @@ func TestReadHistoryErrors(t *testing.T) {
 				t.Errorf("%q: got %v, want %q in it", test.text, err, test.want)
 			}
 		})
+	}
+}
+
+// TestReadHistoryAnswers holds that odd files that mean something are read for what they mean.
+func TestReadHistoryAnswers(t *testing.T) {
+	t.Parallel()
+	zones := []*time.Location{time.UTC, time.FixedZone("", 2*3600), time.FixedZone("", -5*3600), time.FixedZone("", 5*3600+1800)}
+	var mixed strings.Builder
+	for i, line := range strings.SplitAfter(historyRows(1000, "a"), "\n") {
+		at, rest, _ := strings.Cut(line, ",")
+		if hour, err := time.Parse(time.RFC3339, at); err == nil {
+			line = hour.In(zones[i%len(zones)]).Format(time.RFC3339) + "," + rest
+		}
+		mixed.WriteString(line)
+	}
+	var decade strings.Builder
+	decade.WriteString(historyHeader)
+	for back := 10 * 365 * 24; back > 0; back-- {
+		fmt.Fprintf(&decade, "%s,a,1000,100,10\n", historyEnd.Add(-time.Duration(back)*time.Hour).Format(time.RFC3339))
+	}
+	for name, tc := range map[string]struct {
+		text        string
+		least, most float64 // tokens of the next week
+	}{
+		"one row":               {historyHeader + "2026-11-23T08:00:00Z,a,1000,0,1\n", 10_000, 1_000_000},
+		"one row of nothing":    {historyHeader + "2026-11-23T08:00:00Z,a,0,0,0\n", 0, 0},
+		"one row below nothing": {historyHeader + "2026-11-23T07:00:00Z,a,1000,0,1\n2026-11-23T08:00:00Z,a,-1000,0,1\n", 10_000, 1_000_000},
+		"mixed zones":           {mixed.String(), 3.8e6, 4.2e6},
+		"ten years":             {decade.String(), 168 * 1080, 168 * 1120},
+		"1e15 tokens":           {strings.ReplaceAll(historyRows(1000, "a"), "000,", "000000000000000,"), 3.4e18, 4.2e18},
+	} {
+		rows := forecastCSV(t, tc.text, forecastOptions{origin: historyEnd, horizons: []int{7}})
+		if len(rows) != 2 {
+			t.Errorf("%s: got %v, want one projection", name, rows)
+			continue
+		}
+		if point, err := strconv.ParseFloat(rows[1][3], 64); err != nil || point < tc.least || point > tc.most {
+			t.Errorf("%s: got %v, want %g to %g tokens", name, rows[1], tc.least, tc.most)
+		}
+	}
+	only := historyHeader + "2026-11-23T08:00:00Z,a,-1000,0,1\n"
+	if rows := forecastCSV(t, only, forecastOptions{origin: historyEnd, horizons: []int{7}}); len(rows) != 1 {
+		t.Errorf("nothing that can be use: got %v, want the header alone", rows)
 	}
 }
 

@@ -21,6 +21,12 @@ var historyColumns = []string{"timestamp", "workload", "input_tokens", "output_t
 // maxSpan is the longest history that a CSV may hold of one workload: a wrong year in one row must not ask for all memory.
 const maxSpan = 20 * 366 * 24 * time.Hour
 
+// maxGap is the longest time without a row within a history: what comes after more has a wrong year, which would move the origin there.
+const maxGap = 366 * 24 * time.Hour
+
+// maxName is the longest name of a workload, in bytes.
+const maxName = 1024
+
 // readHistory reads the hourly history of one or more workloads, sorted by name. The rows of a workload ascend in time; an
 // hour without a row was not measured. Negative and absurdly large volumes are kept: they are for the forecaster to survive.
 // Errors name the file, the line, the value and what was wanted.
@@ -71,6 +77,9 @@ func addRow(workloads map[string]*model.Usage, record []string) error {
 	if record[1] == "" {
 		return fmt.Errorf("workload: got %q, want a name", record[1])
 	}
+	if n := len(record[1]); n > maxName {
+		return fmt.Errorf("workload: got a name of %d bytes, want at most %d", n, maxName)
+	}
 	hour := model.Hour{Coverage: 1}
 	for i, to := range []*float64{(*float64)(&hour.Tokens[model.Input]), (*float64)(&hour.Tokens[model.Output]), &hour.Requests} {
 		text := record[2+i]
@@ -88,6 +97,8 @@ func addRow(workloads map[string]*model.Usage, record []string) error {
 		return fmt.Errorf("timestamp: got %s after %s of workload %q, want ascending hours, each once", record[0], u.End().Add(-time.Hour).Format(time.RFC3339), record[1])
 	case place > maxSpan:
 		return fmt.Errorf("timestamp: got %s, %s after the first of workload %q, want at most 20 years of history", record[0], place, record[1])
+	case len(u.Hours) > 0 && at.Sub(u.End()) > maxGap:
+		return fmt.Errorf("timestamp: got %s, %s after the row before of workload %q, want at most 366 days without a row", record[0], at.Sub(u.End()), record[1])
 	default:
 		for range int(place/time.Hour) - len(u.Hours) {
 			u.Hours = append(u.Hours, model.Hour{})

@@ -60,10 +60,10 @@ func Project(u model.Usage, origin time.Time, k model.Known) (model.Forecast, bo
 // sinceMonthBegan returns what was measured of u from the given start of the month until the origin, without artefacts. What is known of
 // a holiday or a change does not touch what was used.
 func (o outlook) sinceMonthBegan(u model.Usage, start time.Time) model.Tokens {
-	hours := o.hours
+	hours := o.withBatches()
 	if !o.calendar.nothing() {
 		if s, ok := newSeries(u, o.origin); ok {
-			hours = s.hours
+			hours = s.withBatches()
 		}
 	}
 	sum := 0.0
@@ -83,13 +83,14 @@ func (o outlook) growth() model.Fraction {
 // mix returns the share of each class in the tokens of the last four weeks, or of all history when those were idle, and the
 // requests per token. Hours that carry an artefact are left out.
 func (o outlook) mix(u model.Usage) (shares [model.NumClasses]model.Fraction, requests float64) {
+	hours := o.withBatches()
 	for _, weeks := range [...]int{4, len(o.days)} {
 		var sum model.Volume
 		var count float64
 		start := len(o.hours) - int(o.origin.Sub(u.Start)/time.Hour) // place in o.hours of the first hour of u
 		for i, h := range u.Hours {
 			at := start + i
-			if at >= max(0, len(o.hours)-weeks*week*24) && !math.IsNaN(o.hours[at]) {
+			if at >= max(0, len(o.hours)-weeks*week*24) && !math.IsNaN(hours[at]) {
 				sum = sum.Add(h.Tokens)
 				count += h.Requests
 			}

@@ -51,6 +51,7 @@ func newOutlook(u model.Usage, origin time.Time, days int, k model.Known) (outlo
 			o.totals[d][i] = max(o.totals[d][i], before) // what has been used stays used
 		}
 	}
+	o.addBatches()
 	o.apply(c)
 	return o, true
 }

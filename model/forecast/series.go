@@ -34,6 +34,7 @@ type series struct {
 	usual     [24]float64 // share of a day's use in each hour, counted from the origin's hour; sums to 1
 	artefacts []int       // places in hours of what a counter reset left
 	outages   []int       // places in hours of zeros that were no quiet hours
+	batches   batches     // days taken out that stand out
 }
 
 // newSeries cuts u at origin and takes out what cannot be use. It is false when not one hour before origin was
@@ -68,6 +69,7 @@ func newSeries(u model.Usage, origin time.Time) (series, bool) {
 	}
 	s.dropSpikes()
 	s.dropOutages()
+	s.takeBatches()
 	s.addDays()
 	return s, len(known(s.days)) > 0
 }

@@ -89,9 +89,12 @@ const (
 )
 
 // loadCurve returns the measured loads of the last full weeks, at most four, or of all history when it is shorter than a
-// week. Artefacts and outages are left out.
+// week. Artefacts, outages and a batch that ran once are left out.
 func (o outlook) loadCurve() model.LoadCurve {
 	hours := o.hours
+	if o.batches.monthly {
+		hours = o.withBatches()
+	}
 	if weeks := min(4, o.age/hoursOfWeek); weeks > 0 {
 		hours = hours[max(0, len(hours)-weeks*hoursOfWeek):]
 	}

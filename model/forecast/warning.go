@@ -33,6 +33,7 @@ func (o outlook) warnings() []model.Warning {
 			add("LEVEL_SHIFT", "level shift on %s, ×%.2g: the projection follows the new level", on, math.Exp(s.change))
 		}
 	}
+	found = append(found, o.batches.say(o.origin)...)
 	found = append(found, o.calendar.say(o.origin)...)
 	o.warnOf(add, "GAP", o.gaps(), "gap of %s: not measured is not idle, the projection leaves it out")
 	o.warnOf(add, "OUTAGE", o.outages, "%s of zeros amid hours that are otherwise busy: taken for an outage and left out")
@@ -49,6 +50,9 @@ func (o outlook) gaps() (places []int) {
 		out[i] = true
 	}
 	for _, i := range o.artefacts {
+		out[i] = true
+	}
+	for i := range o.batches.hours {
 		out[i] = true
 	}
 	end := len(o.hours)
