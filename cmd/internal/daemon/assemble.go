@@ -25,6 +25,7 @@ type metered struct {
 	stanza config.Workload // what the configuration says of it
 	outage string          // why the source could not be read; empty when it answered
 
+	faults      []model.Warning       // why what the source says is not what was used
 	expressions collector.Expressions // what the source is asked
 	past        []forecast.Past       // earlier projections of the workload
 	readings    drift.Readings        // what was read of it once a day
@@ -64,6 +65,25 @@ func named(found []metered) []metered {
 		}
 	}
 	return merged
+}
+
+// findFaults gives every workload of a source that answered the faults of its data.
+func findFaults(all []metered, now time.Time) {
+	bySource := map[string][]int{}
+	for i, m := range all {
+		if m.outage == "" {
+			bySource[m.usage.Source] = append(bySource[m.usage.Source], i)
+		}
+	}
+	for _, places := range bySource {
+		usage := make([]model.Usage, len(places))
+		for k, i := range places {
+			usage[k] = all[i].usage
+		}
+		for k, faults := range drift.Faults(usage, now) {
+			all[places[k]].faults = faults
+		}
+	}
 }
 
 // evaluate projects one workload, costs its options and decides. It never fails: what is missing is said in the report, and the
@@ -121,6 +141,10 @@ func evaluate(m metered, cfg *config.Config, answers ledger.Answers, now time.Ti
 
 	if m.outage != "" {
 		return unknown("SOURCE_DOWN", fmt.Sprintf("source %s could not be read: %s", u.Source, m.outage))
+	}
+	if len(m.faults) > 0 {
+		w.Warnings = append(w.Warnings, m.faults[1:]...)
+		return unknown(m.faults[0].Code, m.faults[0].Text)
 	}
 	if last := w.Usage.LastSample; last != nil && now.Sub(*last) > staleAfter {
 		return unknown("STALE", fmt.Sprintf("nothing has been measured since %s", last.Format(time.RFC3339)))

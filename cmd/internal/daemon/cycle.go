@@ -149,7 +149,9 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	report.Warnings = append(report.Warnings, d.stale...)
 	receipts := map[string][]byte{}
 	d.records = map[string][]byte{}
-	for _, m := range named(found) {
+	workloads := named(found)
+	findFaults(workloads, now)
+	for _, m := range workloads {
 		rows := d.remember(&m)
 		e := d.evaluateSafely(m, now)
 		d.keep(e, rows)

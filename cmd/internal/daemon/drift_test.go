@@ -106,6 +106,34 @@ func TestDrifts(t *testing.T) {
 	}
 }
 
+// TestFaultsFreeze holds that a counter that changed its unit is told as a fault of the data: the verdict is frozen, and nothing drifts.
+func TestFaultsFreeze(t *testing.T) {
+	t.Parallel()
+	text := strings.NewReplacer("%s/gateway", "http://p:9090", "%s/engines", "http://p:9090", "%s", t.TempDir()).Replace(settings)
+	cfg, err := config.Parse("tipline.yml", []byte(text), collector.Packs()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, outage := range []string{"", "connection refused"} {
+		u := driftedHours(5, func(h *model.Hour) {
+			for c := range h.Tokens {
+				h.Tokens[c] *= 1000
+			}
+		})
+		all := []metered{{usage: u, stanza: cfg.For(u.Labels, "gateway"), outage: outage}}
+		findFaults(all, opening)
+		e := evaluate(all[0], cfg, nil, opening)
+		want := drift.CounterUnit
+		if outage != "" {
+			want = "SOURCE_DOWN" // what is read from history alone says nothing of what is scraped now
+		}
+		if got := e.report; got.Decision.Reason != model.ReasonUnknown || len(got.Drift) > 0 || e.frozen != want ||
+			!slices.ContainsFunc(got.Warnings, func(w model.Warning) bool { return w.Code == want }) {
+			t.Errorf("got %+v, drift %v, frozen by %q, want %s", got.Decision, got.Drift, e.frozen, want)
+		}
+	}
+}
+
 // TestReadingsDrift holds that what is read once a day is told from what it was, and is never material: nothing is decided by it.
 func TestReadingsDrift(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,337 @@
+package drift
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"tipline/model"
+)
+
+// Codes of the warnings that say that what is counted has changed rather than what is used.
+const (
+	CounterUnit    = "COUNTER_UNIT_CHANGED" // a thousand times as much, or as little, from one hour to the next
+	CounterChanged = "COUNTER_CHANGED"      // the workloads of a source changed by one factor in one hour
+	LabelChanged   = "LABEL_CHANGED"        // a workload ended in the hour in which another began with its volume
+	MetricGone     = "METRIC_GONE"          // every workload of a source ended in one hour
+	ScrapeGap      = "SCRAPE_GAP"           // hours of the last day are missing
+)
+
+// How a change of what is counted is told from a change of use. They are chosen, not fitted: use seldom moves by one factor everywhere from one hour to the next.
+const (
+	faultHours = 24  // hours before and after an instant that are compared
+	edge       = 4   // hours on either side whose means must differ by a step, and by sure standard errors
+	sharpness  = 0.6 // least share of the change that is that step: of a change over days it is an eighth
+	sure       = 4.5
+	fewHours   = 6               // of these that must be known
+	hoursAWeek = 7 * 24          // every hour is compared with the same hour a week before
+	alike      = 0.15            // how far factors may be from each other, as a logarithm
+	quiet      = 3               // hours without a sample after which a workload has ended
+	gapHours   = 6               // unmeasured hours of the last day that are a gap
+	sameVolume = 0.25            // how far the volume of a new label may be from that of the old one, as a logarithm
+	fleetLeast = 3               // workloads of a source that must change alike; 2 where requests are counted and stay
+	searched   = 24 * Recent     // hours in which a change is looked for
+	mostOthers = 0.8             // share of the workloads of a source that a change must reach
+	settledIn  = 14 * 24         // hours after which a workload under a new label is one like any other
+	leastTotal = model.Tokens(1) // tokens an hour below which there is nothing to compare
+)
+
+// leastFactor is the smallest common factor that is taken for another meaning of the counter.
+var leastFactor = math.Log(1.25)
+
+// Faults looks at all workloads of one source, which has answered, and says for each in the same order which faults of the data its last Recent days have. A verdict on
+// such a workload, and drift of it, would be about the counter and not about use.
+func Faults(all []model.Usage, now time.Time) [][]model.Warning {
+	faults := make([][]model.Warning, len(all))
+	end := now.UTC().Truncate(time.Hour)
+	tokens := make([]ratios, len(all))
+	calls := func(i int) ratios { return against(all[i], end, func(h *model.Hour) float64 { return h.Requests }) }
+	for i, u := range all {
+		tokens[i] = against(u, end, func(h *model.Hour) float64 { return float64(h.Tokens.Total()) })
+		if at, times, ok := tokens[i].unit(func() ratios { return calls(i) }); ok {
+			faults[i] = append(faults[i], model.Warning{Code: CounterUnit, Text: fmt.Sprintf(
+				"the tokens of an hour were %s times what they were from %s on%s: the unit of the counter has changed, not the use", factor(times), clock(end, at), calls(i).stayed(at),
+			)})
+		}
+		if n := gap(u, end); n >= gapHours {
+			faults[i] = append(faults[i], model.Warning{Code: ScrapeGap, Text: fmt.Sprintf(
+				"%d of the last 24 hours were not measured, although nearly all of the week before were: a gap in what was scraped is no change of use", n,
+			)})
+		}
+	}
+	together(faults, tokens, calls, end)
+	relabelled(faults, all, end)
+	return faults
+}
+
+// ratios are the logarithms of the hours of searched over those of a week before, the newest last; NaN where either is not known or nothing.
+type ratios []float64
+
+func against(u model.Usage, end time.Time, of func(*model.Hour) float64) ratios {
+	r := make(ratios, searched)
+	first := int(end.Sub(u.Start)/time.Hour) - searched
+	for k := range r {
+		r[k] = math.NaN()
+		if i := first + k; i >= hoursAWeek && i < len(u.Hours) && u.Hours[i].Measured() && u.Hours[i-hoursAWeek].Measured() {
+			if now, before := of(&u.Hours[i]), of(&u.Hours[i-hoursAWeek]); now > 0 && before > 0 {
+				r[k] = math.Log(now / before)
+			}
+		}
+	}
+	return r
+}
+
+// jump returns by how much the median of faultHours from at on differs from that of those before, whether enough of them are known, and whether it took no longer
+// than from one known hour to the next.
+func (r ratios) jump(at int) (by float64, known, sharp bool) {
+	var before, after [faultHours]float64
+	b, a := before[:0], after[:0]
+	for i := max(0, at-faultHours); i < min(len(r), at+faultHours); i++ {
+		switch {
+		case math.IsNaN(r[i]):
+		case i < at:
+			b = append(b, r[i])
+		default:
+			a = append(a, r[i])
+		}
+	}
+	if len(b) < fewHours || len(a) < fewHours {
+		return 0, false, false
+	}
+	step := 0.0
+	for i := range edge {
+		step += (a[i] - b[len(b)-1-i]) / edge
+	}
+	// The noise of an hour is that of differences between neighbours, and the standard error that of the difference of two means of edge hours.
+	var room [2 * faultHours]float64
+	differences := room[:0]
+	for _, side := range [...][]float64{b, a} {
+		for i := 1; i < len(side); i++ {
+			differences = append(differences, math.Abs(side[i]-side[i-1]))
+		}
+	}
+	standardError := 1.4826 * median(differences) / math.Sqrt2 * math.Sqrt(2.0/edge)
+	by = median(a) - median(b)
+	return by, true, step/by > sharpness && math.Abs(step) > sure*standardError
+}
+
+// unit returns the first hour from which on there was a thousand or a million times as much, or as little, and how many times it was. Requests, where they are counted, must not have followed.
+func (r ratios) unit(calls func() ratios) (at int, times float64, ok bool) {
+	near := func(j float64) (float64, bool) {
+		for _, unit := range [...]float64{1e3, 1e6} {
+			if math.Abs(math.Abs(j)-math.Log(unit)) < math.Ln2 {
+				return math.Exp(math.Copysign(math.Log(unit), j)), true
+			}
+		}
+		return 0, false
+	}
+	before := math.NaN()
+	for i, v := range r {
+		if math.IsNaN(v) {
+			continue
+		}
+		if math.Abs(v-before) > math.Log(100) {
+			j, _, sharp := r.jump(i)
+			if times, unit := near(j); sharp && unit {
+				if followed, known, _ := calls().jump(i); !known || math.Abs(followed) < math.Ln2 {
+					return i, times, true
+				}
+			}
+		}
+		before = v
+	}
+	return 0, 0, false
+}
+
+// stayed says that requests did not follow a jump at an hour, where they are counted.
+func (r ratios) stayed(at int) string {
+	for i := at; i < len(r); i++ {
+		if !math.IsNaN(r[i]) {
+			return " while requests are as many as before"
+		}
+	}
+	return ""
+}
+
+// together adds a fault to the workloads that changed by one factor in one hour, when they are nearly all that were used then.
+func together(faults [][]model.Warning, tokens []ratios, calls func(i int) ratios, end time.Time) {
+	common := middle(tokens)
+	at, largest := 0, 0.0
+	for i := range common {
+		if i > 0 && math.Abs(common[i]-common[i-1]) < leastFactor/2 {
+			continue
+		}
+		if j, _, sharp := common.jump(i); sharp && math.Abs(j) > 1.25*math.Abs(largest) { // a week later it jumps back
+			at, largest = i, j
+		}
+	}
+	if math.Abs(largest) < leastFactor {
+		return
+	}
+	var changed []int
+	used, counted := 0, 0
+	for i, r := range tokens {
+		j, known, _ := r.jump(at)
+		if !known {
+			continue
+		}
+		used++
+		followed, known, _ := calls(i).jump(at) // 0 where they are not counted
+		if known {
+			counted++
+		}
+		if math.Abs(j-largest) < alike && math.Abs(followed) < math.Abs(largest)/3 {
+			changed = append(changed, i)
+		}
+	}
+	least := fleetLeast
+	if counted == used {
+		least = fleetLeast - 1
+	}
+	if len(changed) < least || float64(len(changed)) < mostOthers*float64(used) {
+		return
+	}
+	for _, i := range changed {
+		if len(faults[i]) > 0 && faults[i][0].Code == CounterUnit {
+			continue
+		}
+		faults[i] = append(faults[i], model.Warning{Code: CounterChanged, Text: fmt.Sprintf(
+			"the tokens of %d of %d workloads of the source changed by the same factor, ×%.3g, in the hour from %s%s: the counter counts otherwise, not the use",
+			len(changed), used, math.Exp(largest), clock(end, at), calls(i).stayed(at),
+		)})
+	}
+}
+
+// middle returns the median over the workloads of each hour.
+func middle(all []ratios) ratios {
+	common := make(ratios, searched)
+	var of []float64
+	for i := range common {
+		of = of[:0]
+		for _, r := range all {
+			if !math.IsNaN(r[i]) {
+				of = append(of, r[i])
+			}
+		}
+		common[i] = math.NaN()
+		if len(of) > 0 {
+			common[i] = median(of)
+		}
+	}
+	return common
+}
+
+// gap returns how many of the last 24 hours before the newest sample were not measured, 0 when hours are missing in most weeks.
+func gap(u model.Usage, end time.Time) (missing int) {
+	last := min(len(u.Hours), int(end.Sub(u.Start)/time.Hour))
+	for last > 0 && !u.Hours[last-1].Measured() {
+		last-- // what is still to come is no gap, or the workload has ended
+	}
+	if last < 8*24 {
+		return 0
+	}
+	usual := 0
+	for i := last - 8*24; i < last-24; i++ {
+		if u.Hours[i].Measured() {
+			usual++
+		}
+	}
+	for i := last - 24; i < last; i++ {
+		if !u.Hours[i].Measured() {
+			missing++
+		}
+	}
+	if usual < hoursAWeek*95/100 {
+		return 0
+	}
+	return missing
+}
+
+// relabelled adds a fault where workloads ended in one hour: to them and to those that began then with their volume, or to all when the source has none left.
+func relabelled(faults [][]model.Warning, all []model.Usage, end time.Time) {
+	began, ended := map[time.Time][]int{}, map[time.Time][]int{}
+	lasting := 0
+	for i, u := range all {
+		first := slices.IndexFunc(u.Hours, model.Hour.Measured)
+		if first < 0 {
+			continue
+		}
+		last := len(u.Hours)
+		for !u.Hours[last-1].Measured() {
+			last--
+		}
+		start, stop := u.Start.Add(time.Duration(first)*time.Hour), u.Start.Add(time.Duration(last)*time.Hour)
+		began[start] = append(began[start], i)
+		switch silent := end.Sub(stop); {
+		case silent < quiet*time.Hour:
+			lasting++
+		case silent <= settledIn*time.Hour && stop.Sub(start) >= hoursAWeek*time.Hour:
+			ended[stop] = append(ended[stop], i)
+		}
+	}
+	for stop, old := range ended {
+		heirs := slices.Concat(began[stop], began[stop.Add(-time.Hour)], began[stop.Add(time.Hour)])
+		heirs = slices.DeleteFunc(heirs, func(i int) bool { return slices.Contains(old, i) })
+		switch {
+		case len(heirs) > 0 && inherited(all, old, heirs, stop, end):
+			for _, i := range append(slices.Clone(old), heirs...) {
+				faults[i] = append(faults[i], model.Warning{Code: LabelChanged, Text: fmt.Sprintf(
+					"%s ended at %s, when %s began with the same volume: a label has changed, not the use", names(all, old), moment(stop), names(all, heirs),
+				)})
+			}
+		case lasting == 0 && len(ended) == 1:
+			for _, i := range old {
+				faults[i] = append(faults[i], model.Warning{Code: MetricGone, Text: fmt.Sprintf(
+					"no workload of the source has been measured since %s, although it answers: the metric has another name, or nobody scrapes it", moment(stop),
+				)})
+			}
+		}
+	}
+}
+
+// inherited reports whether heirs have used since stop what old had used in the same hours a week before.
+func inherited(all []model.Usage, old, heirs []int, stop, end time.Time) bool {
+	to := stop.Add(min(hoursAWeek*time.Hour, end.Sub(stop)))
+	sum := func(of []int, from, to time.Time) (tokens model.Tokens, share model.Fraction) {
+		for _, i := range of {
+			volume, measured := all[i].Between(from, to)
+			tokens, share = tokens+volume.Total(), max(share, measured)
+		}
+		return tokens, share
+	}
+	is, seen := sum(heirs, stop, to)
+	const aWeek = hoursAWeek * time.Hour
+	was, known := sum(old, stop.Add(-aWeek), to.Add(-aWeek))
+	hours := to.Sub(stop).Hours()
+	return hours*float64(seen) >= quiet && known > 0.5 && is > leastTotal && was > leastTotal && math.Abs(math.Log(float64(is/was))) < sameVolume
+}
+
+// names lists workloads, three at most.
+func names(all []model.Usage, of []int) string {
+	text := ""
+	for k, i := range of {
+		switch {
+		case k == 3:
+			return fmt.Sprintf("%s and %d more", text, len(of)-k)
+		case k > 0:
+			text += ", "
+		}
+		text += all[i].Workload
+	}
+	return text
+}
+
+func clock(end time.Time, at int) string {
+	return moment(end.Add(time.Duration(at-searched) * time.Hour))
+}
+
+func moment(t time.Time) string { return t.UTC().Format("2 January 2006 15:04 UTC") }
+
+// factor writes how many times a unit is.
+func factor(times float64) string {
+	if times < 1 {
+		return fmt.Sprintf("1/%.0f", 1/times)
+	}
+	return fmt.Sprintf("%.0f", times)
+}
