@@ -64,7 +64,6 @@ type Desk struct {
 	log   *slog.Logger
 
 	mu        sync.Mutex
-	policy    Policy
 	notifiers []Notifier
 	states    map[string]*record
 	outbox    outbox
@@ -101,8 +100,8 @@ func (r record) same(o record) bool {
 const recordVersion = 1
 
 // NewDesk reads the states and the outbox that s holds. A row that cannot be read is put aside and logged.
-func NewDesk(s Store, notifiers []Notifier, p Policy, log *slog.Logger) (*Desk, error) {
-	d := &Desk{store: s, log: log, policy: p, notifiers: notifiers, states: map[string]*record{}}
+func NewDesk(s Store, notifiers []Notifier, log *slog.Logger) (*Desk, error) {
+	d := &Desk{store: s, log: log, notifiers: notifiers, states: map[string]*record{}}
 	aside := batch{}
 	keep := func(bucket string, read func(key string, value []byte) error) error {
 		return s.Scan(bucket, "", func(key string, value []byte) error {
@@ -141,17 +140,18 @@ func (d *Desk) readState(key string, value []byte) error {
 	return nil
 }
 
-// Reconfigure puts other notifiers and another policy in force. What waits for a notifier that is gone waits for its return.
-func (d *Desk) Reconfigure(notifiers []Notifier, p Policy) {
+// Reconfigure puts other notifiers in force. What waits for a notifier that is gone waits for its return.
+func (d *Desk) Reconfigure(notifiers []Notifier) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.notifiers, d.policy = notifiers, p
+	d.notifiers = notifiers
 	d.outbox.unpark()
 }
 
 // Judged is a workload's evaluation as a Desk takes it.
 type Judged struct {
 	Report  model.WorkloadReport
+	Policy  Policy
 	Channel string // where the workload wants its messages; empty: the notifier's own
 	Receipt []byte // kept in the ledger under the id of the decision when the evaluation changed something
 }
@@ -182,7 +182,7 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 		}
 		after := record{Version: recordVersion, Seen: now, Told: before.Told, Flip: before.Flip, Approach: before.Approach}
 		var reason Reason
-		after.State, reason = before.State.Next(w, now, d.policy)
+		after.State, reason = before.State.Next(w, now, j.Policy)
 		c := Considered{Workload: w.Workload, Reason: reason}
 		verdict := w.Decision.Recommendation + " " + w.Decision.Option + " " + w.Decision.Reason
 		news := reason != Unchanged && reason != NoData && reason != Waiting || verdict != before.State.Verdict
@@ -207,7 +207,7 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 			after.Approach = Approach{}
 		default:
 			var near bool
-			if after.Approach, near = before.Approach.next(w, now, d.policy); near && c.Event == nil {
+			if after.Approach, near = before.Approach.next(w, now, j.Policy); near && c.Event == nil {
 				c.Event = newEvent(Approaching, &after, j, now)
 			}
 		}

@@ -98,7 +98,7 @@ func (m *mailbox) Send(_ context.Context, e Event) error {
 
 func newDesk(t *testing.T, s Store, to ...Notifier) *Desk {
 	t.Helper()
-	d, err := NewDesk(s, to, policy, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	d, err := NewDesk(s, to, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -110,7 +110,7 @@ func consider(t *testing.T, d *Desk, from int, timeline string) []Reason {
 	t.Helper()
 	var reasons []Reason
 	for i, c := range timeline {
-		considered, err := d.Consider([]Judged{{Report: answers(c), Receipt: []byte("{}")}}, morning.AddDate(0, 0, from+i))
+		considered, err := d.Consider([]Judged{{Report: answers(c), Policy: policy, Receipt: []byte("{}")}}, morning.AddDate(0, 0, from+i))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -173,7 +173,7 @@ func TestFailedWrites(t *testing.T) {
 				d := newDesk(t, store, box)
 				for i := range 12 {
 					at := morning.AddDate(0, 0, i)
-					if _, err := d.Consider([]Judged{{Report: answers('X'), Receipt: []byte("{}")}}, at); err != nil {
+					if _, err := d.Consider([]Judged{{Report: answers('X'), Policy: policy, Receipt: []byte("{}")}}, at); err != nil {
 						d = newDesk(t, store, box) // as after a crash
 					}
 					deliverAll(t, d, at, at.Add(time.Hour))
@@ -194,7 +194,7 @@ func TestNothingMovesWithoutTheDisk(t *testing.T) {
 	store, box := &memory{failBefore: func(int) bool { return true }}, &mailbox{name: "box"}
 	d := newDesk(t, store, box)
 	for i := range 5 {
-		if _, err := d.Consider([]Judged{{Report: answers('X')}}, morning.AddDate(0, 0, i)); !errors.Is(err, errDisk) {
+		if _, err := d.Consider([]Judged{{Report: answers('X'), Policy: policy}}, morning.AddDate(0, 0, i)); !errors.Is(err, errDisk) {
 			t.Fatalf("got %v, want the disk's error", err)
 		}
 	}
@@ -319,7 +319,7 @@ func FuzzLoad(f *testing.F) {
 	f.Fuzz(func(t *testing.T, state, row []byte) {
 		store := &memory{rows: map[string]map[string][]byte{"state": {"support": state}, "outbox": {"00000000000000000001/box": row}}}
 		d := newDesk(t, store, &mailbox{name: "box"})
-		if _, err := d.Consider([]Judged{{Report: answers('S')}}, morning); err != nil {
+		if _, err := d.Consider([]Judged{{Report: answers('S'), Policy: policy}}, morning); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := d.Deliver(t.Context(), morning); err != nil {
@@ -375,7 +375,7 @@ func TestDriftIsToldOnce(t *testing.T) {
 		w := answers(c)
 		w.Drift = drifts
 		now := morning.AddDate(0, 0, day)
-		if _, err := d.Consider([]Judged{{Report: w, Receipt: []byte("{}")}}, now); err != nil {
+		if _, err := d.Consider([]Judged{{Report: w, Policy: policy, Receipt: []byte("{}")}}, now); err != nil {
 			t.Fatal(err)
 		}
 		deliverAll(t, d, now, now.Add(time.Hour))
@@ -433,7 +433,7 @@ func TestDriftWaitsForNoVerdict(t *testing.T) {
 		for _, kind := range kinds {
 			w.Drift = append(w.Drift, model.Drift{Kind: kind, Score: 2, Material: true})
 		}
-		if _, err := d.Consider([]Judged{{Report: w, Receipt: []byte("{}")}}, morning.AddDate(0, 0, day)); err != nil {
+		if _, err := d.Consider([]Judged{{Report: w, Policy: policy, Receipt: []byte("{}")}}, morning.AddDate(0, 0, day)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -448,6 +448,23 @@ func TestDriftWaitsForNoVerdict(t *testing.T) {
 	}
 }
 
+// TestEachWorkloadHasItsPolicy holds that one evaluation judges each workload by the policy that comes with it.
+func TestEachWorkloadHasItsPolicy(t *testing.T) {
+	t.Parallel()
+	hasty, calm := answers('X'), answers('X')
+	hasty.Workload, calm.Workload = "hasty", "calm"
+	once := policy
+	once.Confirmations = 1
+	d := newDesk(t, &memory{}, &mailbox{name: "box"})
+	considered, err := d.Consider([]Judged{{Report: hasty, Policy: once}, {Report: calm, Policy: policy}}, morning)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if considered[0].Event == nil || considered[1].Event != nil {
+		t.Errorf("got %+v, want a message about the workload whose first evaluation is believed and none about the other", considered)
+	}
+}
+
 // nearing is a verdict to stay of a workload that crosses around a day and has to act by another.
 func nearing(option, crosses, actBy string) model.WorkloadReport {
 	w := answers('S')
@@ -459,14 +476,15 @@ func nearing(option, crosses, actBy string) model.WorkloadReport {
 func TestApproaching(t *testing.T) {
 	t.Parallel()
 	store, box := &memory{}, &mailbox{name: "box"}
+	far := policy
+	far.LeadTime = 90 * 24 * time.Hour
 	n := 0
 	run := func(days int, w model.WorkloadReport) {
 		t.Helper()
 		for range days {
 			d := newDesk(t, store, box) // a restart before every evaluation
-			d.policy.LeadTime = 90 * 24 * time.Hour
 			now := morning.AddDate(0, 0, n)
-			if _, err := d.Consider([]Judged{{Report: w, Receipt: []byte("{}")}}, now); err != nil {
+			if _, err := d.Consider([]Judged{{Report: w, Policy: far, Receipt: []byte("{}")}}, now); err != nil {
 				t.Fatal(err)
 			}
 			deliverAll(t, d, now, now.Add(time.Hour))

@@ -106,8 +106,18 @@ type Workload struct {
 	Current      string            // name of the option that serves it now; empty means not known, and no verdict
 	Candidates   []string          // names of the options to choose from; Current is always among them
 	Constraints  decide.Constraints
-	Known        model.Known // what is known of it beside its history
-	SlackChannel string      // empty means the channel of Notify.Slack
+	Policy       decide.Policy // that of the configuration, but for what the stanza says otherwise
+	Known        model.Known   // what is known of it beside its history
+	SlackChannel string        // empty means the channel of Notify.Slack
+}
+
+// LongestLeadTime returns how long the slowest of the migrations that c knows of takes.
+func (c *Config) LongestLeadTime() time.Duration {
+	longest := c.Policy.LeadTime
+	for _, w := range c.Workloads {
+		longest = max(longest, w.Policy.LeadTime)
+	}
+	return longest
 }
 
 // Schedule says when things are done, as cron specs of five fields or descriptors such as @daily.

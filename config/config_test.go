@@ -277,8 +277,9 @@ func TestForTakesTheFirstStanzaThatMatches(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
+			tc.want.Policy = c.Policy
 			got := c.For(tc.labels, tc.source)
-			if diff := cmp.Diff(tc.want, got); diff != "" {
+			if diff := cmp.Diff(tc.want, got, exactly); diff != "" {
 				t.Errorf("For(%v, %s) (-want +got):\n%s", tc.labels, tc.source, diff)
 			}
 		})
@@ -287,6 +288,27 @@ func TestForTakesTheFirstStanzaThatMatches(t *testing.T) {
 	w.Candidates[0] = "changed"
 	if got := c.For(map[string]string{}, "gateway").Candidates[0]; got != "mini" {
 		t.Errorf("a caller changed the configuration: got %q, want mini", got)
+	}
+}
+
+// TestPolicyOfAWorkload holds that a workload has the policy of the configuration but for the keys of its own.
+func TestPolicyOfAWorkload(t *testing.T) {
+	t.Parallel()
+	c := parse(t, strings.Replace(small, "name: nightly,", "name: nightly, policy: {min_saving_usd: 0, lead_time: 120d, confirmations: 1},", 1)+
+		"policy: {enter: 0.3, lead_time: 30d}\n")
+	want := c.Policy
+	if want.Enter.Cmp(rat("0.3")) != 0 || want.LeadTime != 30*24*time.Hour || want.Confirmations != 3 {
+		t.Fatalf("got %+v, want what policy says", want)
+	}
+	if got := c.For(map[string]string{"team": "support"}, "gateway").Policy; !cmp.Equal(got, want, exactly) {
+		t.Errorf("a workload without a policy of its own: got %+v, want %+v", got, want)
+	}
+	want.MinSavingUSD, want.LeadTime, want.Confirmations = new(big.Rat), 120*24*time.Hour, 1
+	if diff := cmp.Diff(want, c.For(map[string]string{"team": "nightly"}, "gateway").Policy, exactly); diff != "" {
+		t.Errorf("a workload with a policy of its own (-want +got):\n%s", diff)
+	}
+	if got := c.LongestLeadTime(); got != want.LeadTime {
+		t.Errorf("longest lead time: got %s, want %s", got, want.LeadTime)
 	}
 }
 

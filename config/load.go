@@ -82,7 +82,7 @@ func (r *reader) resolve(raw *rawConfig) *Config {
 	}
 	c.Sources = r.sources(raw.Sources)
 	c.Options = r.options(raw.Options, c.Prices)
-	c.Policy = r.policy(raw.Policy)
+	c.Policy = r.policy(raw.Policy, defaultPolicy())
 	c.Schedule = r.schedule(raw.Schedule)
 	c.Notify = r.notify(raw.Notify)
 	r.workloads(raw, c)

@@ -348,6 +348,7 @@ type rawWorkload struct {
 	Current     scalar            `yaml:"current"`
 	Candidates  []scalar          `yaml:"candidates"`
 	Constraints rawConstraints    `yaml:"constraints"`
+	Policy      rawPolicy         `yaml:"policy"`
 	Events      []rawEvent        `yaml:"events"`
 	Holidays    []scalar          `yaml:"holidays"`
 	Notify      rawWorkloadNotify `yaml:"notify"`

@@ -104,7 +104,7 @@ func ParseScenario(name string, data []byte) (*Scenario, error) {
 }
 
 func (r *reader) scenario(raw *rawScenario) *Scenario {
-	s := &Scenario{Name: r.word(raw.Name), Policy: r.policy(raw.Policy)}
+	s := &Scenario{Name: r.word(raw.Name), Policy: r.policy(raw.Policy, defaultPolicy())}
 	s.Prices, _, s.Quarantined = r.book(nil, raw.Prices.Files, r.words(raw.Prices.Confirmed), r.rates(raw.Prices.Rates))
 	s.Options = r.options(raw.Options, s.Prices)
 	if d := raw.AsOf; d.given() {

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"math/big"
 	"net/url"
 	"regexp"
 	"strings"
@@ -12,22 +13,8 @@ import (
 	"tipline/model/decide"
 )
 
-// Defaults of the policy (cost model, sections 8, 11 and 18), the schedule and the store.
+// Defaults of the schedule and the store.
 const (
-	defaultEnter            = "0.20"
-	defaultLeave            = "0.10"
-	defaultConfirmations    = 3
-	defaultConfirmEvery     = 24 * time.Hour
-	defaultMinSavingUSD     = "1000"
-	defaultMinProbability   = "0.80"
-	defaultMaxPaybackMonths = "12"
-	defaultLeadTime         = 90 * 24 * time.Hour
-	defaultDiscountRate     = "0.08"
-	defaultWaitMonths       = 3
-	defaultMinHistory       = 7 * 24 * time.Hour
-	defaultMaxPriceAge      = 30 * 24 * time.Hour
-	defaultDriftUSD         = "1000"
-
 	defaultCollect  = "7 * * * *"
 	defaultEvaluate = "0 6 * * *"
 	defaultPrices   = "37 5 * * *"
@@ -36,23 +23,50 @@ const (
 	defaultStorePath = "data"
 )
 
-func (r *reader) policy(raw rawPolicy) decide.Policy {
-	ofCost := demand{"a share of the current cost, 0 or more and less than 1, such as 0.2 for 20 %", belowOne}
+// defaultPolicy returns what holds where a configuration says nothing (cost model, sections 8, 11 and 18).
+func defaultPolicy() decide.Policy {
+	const day = 24 * time.Hour
 	return decide.Policy{
-		Enter:            r.numberOr(raw.Enter, ofCost, defaultEnter),
-		Leave:            r.numberOr(raw.Leave, ofCost, defaultLeave),
-		Confirmations:    int(r.whole(raw.Confirmations, "evaluations in a row", 1, defaultConfirmations)),
-		ConfirmEvery:     r.duration(raw.ConfirmEvery, defaultConfirmEvery, true),
-		MinSavingUSD:     r.numberOr(raw.MinSavingUSD, demand{"dollars per month, 0 or more", notNegative}, defaultMinSavingUSD),
-		MinProbability:   r.numberOr(raw.MinProbability, demand{"a probability from 0 to 1", share}, defaultMinProbability),
-		MaxPaybackMonths: r.numberOr(raw.MaxPaybackMonths, demand{"months, more than 0", positive}, defaultMaxPaybackMonths),
-		LeadTime:         r.duration(raw.LeadTime, defaultLeadTime, true),
-		DiscountRate:     r.numberOr(raw.DiscountRate, demand{"a share a year, 0 or more and less than 1, such as 0.08 for 8 %", belowOne}, defaultDiscountRate),
-		WaitMonths:       int(r.whole(raw.WaitMonths, "months", 0, defaultWaitMonths)),
-		MinHistory:       r.duration(raw.MinHistory, defaultMinHistory, true),
-		MaxPriceAge:      r.duration(raw.MaxPriceAge, defaultMaxPriceAge, true),
-		DriftUSD:         r.numberOr(raw.DriftUSD, demand{"dollars per month, 0 or more", notNegative}, defaultDriftUSD),
+		Enter:            big.NewRat(20, 100),
+		Leave:            big.NewRat(10, 100),
+		Confirmations:    3,
+		ConfirmEvery:     day,
+		MinSavingUSD:     big.NewRat(1000, 1),
+		MinProbability:   big.NewRat(80, 100),
+		MaxPaybackMonths: big.NewRat(12, 1),
+		LeadTime:         90 * day,
+		DiscountRate:     big.NewRat(8, 100),
+		WaitMonths:       3,
+		MinHistory:       7 * day,
+		MaxPriceAge:      30 * day,
+		DriftUSD:         big.NewRat(1000, 1),
 	}
+}
+
+// policy reads what raw says otherwise than base.
+func (r *reader) policy(raw rawPolicy, base decide.Policy) decide.Policy {
+	number := func(value **big.Rat, s scalar, d demand) {
+		if s.given() {
+			*value = r.number(s, d)
+		}
+	}
+	share := demand{"a probability from 0 to 1", share}
+	usd := demand{"dollars per month, 0 or more", notNegative}
+	ofCost := demand{"a share of the current cost, 0 or more and less than 1, such as 0.2 for 20 %", belowOne}
+	number(&base.Enter, raw.Enter, ofCost)
+	number(&base.Leave, raw.Leave, ofCost)
+	number(&base.MinSavingUSD, raw.MinSavingUSD, usd)
+	number(&base.MinProbability, raw.MinProbability, share)
+	number(&base.MaxPaybackMonths, raw.MaxPaybackMonths, demand{"months, more than 0", positive})
+	number(&base.DiscountRate, raw.DiscountRate, demand{"a share a year, 0 or more and less than 1, such as 0.08 for 8 %", belowOne})
+	number(&base.DriftUSD, raw.DriftUSD, usd)
+	base.Confirmations = int(r.whole(raw.Confirmations, "evaluations in a row", 1, int64(base.Confirmations)))
+	base.WaitMonths = int(r.whole(raw.WaitMonths, "months", 0, int64(base.WaitMonths)))
+	base.ConfirmEvery = r.duration(raw.ConfirmEvery, base.ConfirmEvery, true)
+	base.LeadTime = r.duration(raw.LeadTime, base.LeadTime, true)
+	base.MinHistory = r.duration(raw.MinHistory, base.MinHistory, true)
+	base.MaxPriceAge = r.duration(raw.MaxPriceAge, base.MaxPriceAge, true)
+	return base
 }
 
 func (r *reader) schedule(raw rawSchedule) Schedule {

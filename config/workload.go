@@ -76,6 +76,7 @@ func (r *reader) workload(w, shared rawWorkload, c *Config) Workload {
 	}
 	resolved.Known = r.known(w, shared)
 	resolved.Constraints = r.constraints(w, shared.Constraints, current.given())
+	resolved.Policy = r.policy(w.Policy, c.Policy)
 	return resolved
 }
 

@@ -133,7 +133,7 @@ func evaluate(m metered, cfg *config.Config, answers ledger.Answers, now time.Ti
 		Candidates:  candidates,
 		Forecast:    projected,
 		TTFTP95:     u.TTFTP95,
-		Policy:      cfg.Policy,
+		Policy:      m.stanza.Policy,
 	}
 	v := decide.Decide(*e.input)
 	w.Options, w.Crossover, w.Decision = v.Options, v.Crossover, v.Decision
@@ -149,9 +149,9 @@ func evaluate(m metered, cfg *config.Config, answers ledger.Answers, now time.Ti
 	if last := w.Usage.LastSample; last != nil && now.Sub(*last) > staleAfter {
 		return unknown("STALE", fmt.Sprintf("nothing has been measured since %s", last.Format(time.RFC3339)))
 	}
-	if hours := u.Measured(); hours < cfg.Policy.MinHistory {
+	if hours, least := u.Measured(), m.stanza.Policy.MinHistory; hours < least {
 		return unknown("THIN_HISTORY", fmt.Sprintf("%.0f hours have been measured, want %.0f before anything is decided (policy.min_history)",
-			hours.Hours(), cfg.Policy.MinHistory.Hours()))
+			hours.Hours(), least.Hours()))
 	}
 	e.readings = m.readings.With(now, reading(u, w, now))
 	w.Drift = drifts(u, e.readings, *e.input, v, now)

@@ -76,7 +76,7 @@ func New(o Options) (*Daemon, error) {
 	if d.setup, err = d.prepare(cfg); err != nil {
 		return nil, err
 	}
-	d.desk, err = alerting.NewDesk(o.Store, d.setup.notifiers, d.setup.policy, o.Log)
+	d.desk, err = alerting.NewDesk(o.Store, d.setup.notifiers, o.Log)
 	if err != nil {
 		return nil, fmt.Errorf("alert states: %w", err)
 	}
@@ -109,7 +109,7 @@ func (d *Daemon) Reload() (err error) {
 		return fmt.Errorf("store.path: got %q, but %q is open: restart tipline to move the store", is, was)
 	}
 	d.setup = next
-	d.desk.Reconfigure(next.notifiers, next.policy)
+	d.desk.Reconfigure(next.notifiers)
 	signal(d.changed)
 	signal(d.queued)
 	return nil

@@ -56,7 +56,7 @@ func (d *Daemon) tellPrices(now time.Time) error {
 	if err := d.tellPrice(model.PriceEvent{From: now.Format(time.DateOnly), Moves: moves}, was, rows, now, now); err != nil {
 		return err
 	}
-	ahead := decide.Turning(options, now, now.Add(d.setup.cfg.Policy.LeadTime))
+	ahead := decide.Turning(options, now, now.Add(d.setup.cfg.LongestLeadTime()))
 	for _, day := range slices.SortedFunc(maps.Keys(ahead), time.Time.Compare) {
 		e := model.PriceEvent{From: day.Format(time.DateOnly), Ahead: true}
 		for _, name := range slices.Sorted(maps.Keys(ahead[day])) {

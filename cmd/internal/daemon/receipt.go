@@ -57,7 +57,7 @@ func (d *Daemon) judged(report *model.Report) []alerting.Judged {
 	judged := make([]alerting.Judged, len(report.Workloads))
 	for i, w := range report.Workloads {
 		stanza := d.setup.cfg.For(w.Labels, w.Source)
-		judged[i] = alerting.Judged{Report: w, Channel: stanza.SlackChannel, Receipt: receipts[w.Decision.ID]}
+		judged[i] = alerting.Judged{Report: w, Policy: alertPolicy(stanza.Policy), Channel: stanza.SlackChannel, Receipt: receipts[w.Decision.ID]}
 	}
 	return judged
 }

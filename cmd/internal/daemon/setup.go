@@ -22,7 +22,6 @@ type setup struct {
 	sources   []source
 	notifiers []alerting.Notifier
 	board     *alertmanager.Board // nil shows nothing
-	policy    alerting.Policy
 }
 
 type source struct {
@@ -32,7 +31,7 @@ type source struct {
 
 // prepare makes cfg ready to use; it opens no connection.
 func (d *Daemon) prepare(cfg *config.Config) (*setup, error) {
-	s := &setup{cfg: cfg, policy: alertPolicy(cfg.Policy)}
+	s := &setup{cfg: cfg}
 	library, err := collector.OpenLibrary(cfg.PacksDir)
 	if err != nil {
 		return nil, err
