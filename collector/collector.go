@@ -280,6 +280,7 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 	if err == nil {
 		result.Warnings = append(result.Warnings, c.addTTFT(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addGPUs(ctx, now, result.Usage)...)
+		result.Warnings = append(result.Warnings, c.addFailed(ctx, now, result.Usage)...)
 	}
 	result.Queries = int(c.client.guard.sent.Load() - sent)
 	slices.SortStableFunc(result.Warnings, func(a, b model.Warning) int {
@@ -290,7 +291,7 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 }
 
 // Stored returns the usage that the history has at now, without asking the server: up to 400 days of every workload that
-// was measured within the 90 days before now. GPUs and the time to first token are not kept.
+// was measured within the 90 days before now. GPUs, the time to first token and failed requests are not kept.
 func (c *Collector) Stored(now time.Time) ([]model.Usage, error) {
 	if err := c.load(now); err != nil {
 		return nil, err

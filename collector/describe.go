@@ -55,6 +55,9 @@ func (l *Library) Describe(name string) (Description, error) {
 	if q.ttft != "" {
 		d.Queries = append(d.Queries, q.ttft)
 	}
+	if q.failed != "" {
+		d.Queries = append(d.Queries, q.failed)
+	}
 	return d, nil
 }
 

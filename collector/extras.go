@@ -57,6 +57,33 @@ func (c *Collector) addTTFT(ctx context.Context, now time.Time, all []model.Usag
 	return notes
 }
 
+// addFailed fills in the requests that failed and returns what is to be said about the source, but no remarks of the server, since some exporters give their counters of
+// failures names of gauges. A workload without the counter has no number, unless
+// the pack says that no series means that nothing has failed.
+func (c *Collector) addFailed(ctx context.Context, now time.Time, all []model.Usage) []model.Warning {
+	if c.queries.failed == "" || len(all) == 0 {
+		return nil
+	}
+	m, _, err := c.askNow(ctx, now, c.queries.failed)
+	if err != nil {
+		c.log.WarnContext(ctx, "failed requests not read", "error", err)
+		return []model.Warning{{Code: ErrorsFailed, Text: err.Error()}}
+	}
+	failed := map[string]cell{}
+	for _, stream := range m {
+		_, key := identify(stream.Metric, c.settings.GroupBy)
+		failed[key] = cell{float64(stream.Values[0].Value), failed[key].seen + 1}
+	}
+	for i := range all {
+		counted, known := failed[canonical(all[i].Labels)]
+		n, wrong := counted.check(24 * maxRequestsPerHour)
+		if wrong == 0 && (known || c.rules.zeroIfAbsent[failures]) {
+			all[i].Failed = &n
+		}
+	}
+	return nil
+}
+
 // addGPUs fills in the GPUs of each workload and returns what is to be said about the source.
 func (c *Collector) addGPUs(ctx context.Context, now time.Time, all []model.Usage) []model.Warning {
 	if c.queries.gpu == "" || len(all) == 0 {

@@ -97,18 +97,64 @@ func TestTTFT(t *testing.T) {
 	}
 }
 
-// TestF15_OneQueryFails holds that a broken GPU or first-token query leaves the tokens alone.
+// TestFailed holds that a number of failed requests is what the counter says, and that no counter is no number unless the pack says that it is none.
+func TestFailed(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, pack string
+		values     []float64 // of the day
+		want       float64   // -1: not known
+	}{
+		{"a few", "vllm", []float64{12.5}, 12.5},
+		{"none", "vllm", []float64{0}, 0},
+		{"no series of a counter of its own", "vllm", nil, -1},
+		{"no series of a label of the requests", "envoy-ai-gateway", nil, 0},
+		{"NaN", "vllm", []float64{math.NaN()}, -1},
+		{"infinite", "vllm", []float64{math.Inf(1)}, -1},
+		{"negative", "vllm", []float64{-1}, -1},
+		{"NaN where none means zero", "envoy-ai-gateway", []float64{math.NaN()}, -1},
+	} {
+		server := promtest.New(func(q promtest.Query) promtest.Answer {
+			labels := map[string]string{"namespace": "chat", "model_name": "a"}
+			switch {
+			case strings.Contains(q.Expr, "time_to_first_token"):
+				return promtest.Answer{}
+			case strings.Contains(q.Expr, "[1d]"):
+				var all []promtest.Series
+				for _, v := range tc.values {
+					all = append(all, promtest.Series{Labels: labels, Points: []promtest.Point{{At: q.End, Value: v}}})
+				}
+				return promtest.Answer{Series: all}
+			}
+			return promtest.Answer{Series: promtest.Each(q, labels, func(signal string, _ time.Time) (float64, bool) {
+				v, ok := typical[signal]
+				return v, ok
+			})}
+		})
+		s := Settings{Pack: tc.pack, GroupBy: []string{"namespace", "model_name"}, Backfill: 24 * time.Hour}
+		u := collect(t, newCollector(t, s, server, newMemory()), noon).Usage[0]
+		if known := u.Failed != nil; known != (tc.want >= 0) || known && *u.Failed != tc.want {
+			t.Errorf("%s: got %v, want %v", tc.name, u.Failed, tc.want)
+		}
+	}
+	c := newCollector(t, Settings{Pack: "agentgateway"}, promtest.New(engine([]string{"chat"}, nil)), newMemory())
+	if got := c.Expressions().Failed; got != "" {
+		t.Errorf("a pack without errors is asked %s", got)
+	}
+}
+
+// TestF15_OneQueryFails holds that a broken GPU, error or first-token query leaves the tokens alone.
 func TestF15_OneQueryFails(t *testing.T) {
 	t.Parallel()
 	server := promtest.New(func(q promtest.Query) promtest.Answer {
-		if strings.Contains(q.Expr, "DCGM") || strings.Contains(q.Expr, "time_to_first_token") {
+		if strings.Contains(q.Expr, "DCGM") || strings.Contains(q.Expr, "time_to_first_token") || strings.Contains(q.Expr, "error|abort") {
 			return promtest.Status(400, "no")
 		}
 		return engine([]string{"chat"}, nil)(q)
 	})
 	c := newCollector(t, Settings{Pack: "vllm", GPUs: &GPUs{Pack: "dcgm"}, Backfill: 24 * time.Hour}, server, newMemory())
 	r := collect(t, c, noon)
-	if got := codes(r.Warnings); got != GPUFailed+" "+TTFTFailed || !r.Usage[0].Hours[0].Measured() || r.Usage[0].GPU != nil {
+	if got := codes(r.Warnings); got != ErrorsFailed+" "+GPUFailed+" "+TTFTFailed || !r.Usage[0].Hours[0].Measured() || r.Usage[0].GPU != nil {
 		t.Errorf("got warnings %q and %+v, want the hours and a warning for each query", got, r.Usage[0])
 	}
 }

@@ -371,6 +371,9 @@ func (p *pack) rules() rules {
 		includesCache: p.InputIncludesCache, zeroIfAbsent: map[signal]bool{},
 		countsRequests: p.Requests != nil, countsCacheWrite: p.Tokens[cacheWrite] != nil,
 	}
+	if p.Errors != nil {
+		r.zeroIfAbsent[failures] = p.Errors.Absent == "zero"
+	}
 	for s, c := range p.Tokens {
 		r.zeroIfAbsent[s] = c.Absent == "zero"
 	}

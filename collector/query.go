@@ -24,7 +24,7 @@ const (
 	cacheReadDoubtful signal = "cache_read_doubtful" // from a counter known to count too much
 	cacheWrite        signal = "cache_write"
 	requests          signal = "requests"
-	failures          signal = "errors"   // requests that failed; shown when a pack is tried, not kept
+	failures          signal = "errors"   // requests that failed; asked for over a day, not by the hour
 	coverage          signal = "coverage" // share of the hour in which the input counter was there
 	resets            signal = "resets"   // most falls of one series of the input counter
 )
@@ -53,11 +53,12 @@ const (
 	presenceWindow = "10m"
 )
 
-// queries are the three expressions of a source. An empty one is not asked.
+// queries are the expressions of a source. An empty one is not asked.
 type queries struct {
 	hourly string // every signal per workload over the hour before the evaluation
 	ttft   string // 95th percentile of the time to first token per workload over the day before
 	gpu    string // both GPU signals over the day before
+	failed string // requests that failed per workload over the day before
 }
 
 // packQueries returns the expressions that read p, restricted to the matchers and grouped by the labels.
@@ -74,7 +75,11 @@ func packQueries(p *pack, selected map[string]string, groupBy []string) queries 
 		falls := w.each(p.Tokens[input], "resets(%s["+hourWindow+"])")
 		parts = append(parts, marked(resets, "max by ("+w.by()+") ("+strings.Join(falls, " or ")+")"))
 	}
-	return queries{hourly: strings.Join(parts, "\nor "), ttft: w.ttft()}
+	q := queries{hourly: strings.Join(parts, "\nor "), ttft: w.ttft()}
+	if c := p.counter(failures); c != nil {
+		q.failed = wording{p, selected, groupBy, 24 * time.Hour}.counted(failures, c)
+	}
+	return q
 }
 
 // ownQueries returns the expressions of the user's own PromQL. Coverage is the share of five-minute steps at which the

@@ -34,6 +34,7 @@ const (
 	TooManyWorkloads   = "TOO_MANY_WORKLOADS"  // label values beyond the limit are left out
 	TTFTFailed         = "TTFT_QUERY_FAILED"
 	GPUFailed          = "GPU_QUERY_FAILED"
+	ErrorsFailed       = "ERRORS_QUERY_FAILED"
 )
 
 // A note is a set of things that are doubtful about one hour of one workload. It is stored with the hour; the bits

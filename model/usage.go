@@ -25,6 +25,7 @@ type Usage struct {
 	Hours    []Hour            // consecutive hours; an hour nobody measured has Coverage 0
 	GPU      *GPU              // nil when the source has no GPU metrics for the workload
 	TTFTP95  *time.Duration    // 95th percentile of time to first token over the last day; nil when unknown
+	Failed   *float64          // requests that failed over the last day; nil when unknown
 	Warnings []Warning
 }
 
@@ -94,6 +95,12 @@ func (u Usage) Merge(v Usage) Usage {
 	}
 	if u.TTFTP95 == nil || v.TTFTP95 != nil && *v.TTFTP95 > *u.TTFTP95 {
 		u.TTFTP95 = v.TTFTP95
+	}
+	if u.Failed != nil && v.Failed != nil {
+		sum := *u.Failed + *v.Failed
+		u.Failed = &sum
+	} else {
+		u.Failed = nil
 	}
 	u.Warnings = append(append([]Warning{}, u.Warnings...), v.Warnings...)
 	return u

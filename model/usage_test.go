@@ -15,6 +15,23 @@ func hours(n int, tokens Tokens, coverage Fraction) []Hour {
 	return out
 }
 
+// TestMergeFailed holds that failed requests of two series are known only where both are.
+func TestMergeFailed(t *testing.T) {
+	t.Parallel()
+	two, three := 2.0, 3.0
+	if got := (Usage{Failed: &two}).Merge(Usage{Failed: &three}).Failed; got == nil || *got != 5 || two != 2 {
+		t.Errorf("got %v, want 5 and nothing changed", got)
+	}
+	for _, u := range []Usage{{Failed: &two}, {}} {
+		if got := u.Merge(Usage{}).Failed; got != nil {
+			t.Errorf("got %v, want not known", *got)
+		}
+		if got := (Usage{}).Merge(u).Failed; got != nil {
+			t.Errorf("got %v, want not known", *got)
+		}
+	}
+}
+
 func TestMerge(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)

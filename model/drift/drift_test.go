@@ -127,6 +127,65 @@ func TestRates(t *testing.T) {
 	}
 }
 
+// TestErrorShareRates measures the false alarms of a share of failed requests that is counted on few and on many, and how soon three times as many are found; README.md has the figures.
+func TestErrorShareRates(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(20261127, 5))
+	const years, shifts = 60, 60
+	var table strings.Builder
+	for _, tc := range []struct{ requests, share float64 }{{200, 0.001}, {200, 0.02}, {5000, 0.005}, {5000, 0.02}} {
+		days := func(n, shiftAt int) []float64 {
+			out := make([]float64, n)
+			for i := range out {
+				mean := tc.requests * tc.share * math.Exp(0.2*r.NormFloat64())
+				if i >= shiftAt {
+					mean *= 5
+				}
+				failed := 0.0 // Poisson, by the times between failures
+				for t := r.ExpFloat64(); t < mean; t += r.ExpFloat64() {
+					failed++
+				}
+				out[i] = max(LeastErrors, min(1, failed/tc.requests))
+			}
+			return out
+		}
+		alarms, hits, sum := 0, 0, 0
+		for range years {
+			all, quiet := days(Window+365, math.MaxInt), week
+			for k := Window; k < len(all); k++ {
+				if f, _ := Find(all[:k+1], Share, false); f.Score < 1 {
+					quiet++
+					continue
+				}
+				if quiet >= week {
+					alarms++
+				}
+				quiet = 0
+			}
+		}
+		for range shifts {
+			const at = Window + 10
+			all := days(at+40, at)
+			for k := at; k < len(all); k++ {
+				if f, _ := Find(all[:k+1], Share, false); f.Score >= 1 {
+					hits++
+					sum += k - at + 1
+					break
+				}
+			}
+		}
+		rate := float64(alarms) / years
+		if rate > 1.3 {
+			t.Errorf("%v requests a day, %v of them fail: %.2f false alarms a year, want about one at most", tc.requests, tc.share, rate)
+		}
+		fmt.Fprintf(&table, "| %.0f | %.1f %% | %.2f | %d %% in %.0f days |\n", tc.requests, 100*tc.share, rate, 100*hits/shifts, float64(sum)/float64(max(1, hits)))
+	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil || !strings.Contains(string(readme), table.String()) {
+		t.Errorf("README.md does not say\n%s", table.String())
+	}
+}
+
 func TestFind(t *testing.T) {
 	t.Parallel()
 	steady := func() []float64 { return noise{rand.New(rand.NewPCG(1, 1)), 0, false}.days(Window, math.MaxInt, 0) }

@@ -12,10 +12,15 @@ const (
 	Throughput          = "throughput"           // tokens an hour of a GPU that is busy
 	GPUUtilization      = "gpu_utilization"      // share of the time in which GPUs were busy
 	EconomicUtilization = "economic_utilization" // tokens served over tokens that the fleet could serve
+	ErrorShare          = "error_share"          // failed requests over requests, of the day before the reading; LeastErrors and below are the same
 )
 
 // ReadingKinds are those kinds.
-var ReadingKinds = []string{TTFT, Throughput, GPUUtilization, EconomicUtilization}
+var ReadingKinds = []string{TTFT, Throughput, GPUUtilization, EconomicUtilization, ErrorShare}
+
+// LeastErrors is the share of failed requests up to which there is nothing to tell: half a percent more of them is no news, and a workload without any would
+// otherwise alarm at the first.
+const LeastErrors = 0.01
 
 // Readings are what was read of a workload once a day, for the last Window days.
 type Readings struct {

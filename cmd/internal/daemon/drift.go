@@ -115,6 +115,11 @@ func reading(u model.Usage, w model.WorkloadReport, now time.Time) map[string]fl
 	if u.TTFTP95 != nil {
 		values[drift.TTFT] = u.TTFTP95.Seconds()
 	}
+	if u.Failed != nil {
+		if requests := lastDay(u, now); requests > 0 {
+			values[drift.ErrorShare] = max(drift.LeastErrors, min(1, *u.Failed/requests))
+		}
+	}
 	if w.Usage.EconomicUtilization != nil {
 		values[drift.EconomicUtilization] = float64(*w.Usage.EconomicUtilization)
 	}
@@ -126,6 +131,22 @@ func reading(u model.Usage, w model.WorkloadReport, now time.Time) map[string]fl
 		}
 	}
 	return values
+}
+
+// lastDay returns the requests of the day before now, scaled up where few of its hours were not measured, and 0 when they are not known.
+func lastDay(u model.Usage, now time.Time) (requests float64) {
+	const day, most = 24, 2 // hours
+	end := int(now.Truncate(time.Hour).Sub(u.Start) / time.Hour)
+	measured := 0
+	for i := max(0, end-day); i < min(end, len(u.Hours)); i++ {
+		if u.Hours[i].Measured() {
+			requests, measured = requests+u.Hours[i].Requests, measured+1
+		}
+	}
+	if measured < day-most {
+		return 0
+	}
+	return requests * day / float64(measured)
 }
 
 // read lists the inputs that readings tell. What they do to the cost is not known: a decision rests on the throughput and the utilization
@@ -143,6 +164,7 @@ func read(readings drift.Readings) []input {
 			kind: drift.EconomicUtilization, days: readings.Days(drift.EconomicUtilization), scale: drift.Share,
 			say: shareOf(" of the tokens are served that the fleet could serve"),
 		},
+		{kind: drift.ErrorShare, days: readings.Days(drift.ErrorShare), scale: drift.Share, say: shareOf(" of the requests fail")},
 	}
 }
 

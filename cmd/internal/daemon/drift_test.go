@@ -145,6 +145,25 @@ func TestReadingsDrift(t *testing.T) {
 	if got, want := values[drift.Throughput], float64(used.Total())/48; values[drift.TTFT] != 0.4 || values[drift.GPUUtilization] != 0.5 || math.Abs(got/want-1) > 1e-9 {
 		t.Errorf("got %v, want 0.4 s, half busy and %v tokens an hour", values, want)
 	}
+	if _, known := values[drift.ErrorShare]; known {
+		t.Errorf("got %v, want no share of errors that nobody counts", values)
+	}
+	day := used.Total() / 2000 // requests
+	for failed, want := range map[float64]float64{0: drift.LeastErrors, 0.001: drift.LeastErrors, 0.05: 0.05, 2: 1} {
+		n := failed * float64(day)
+		u.Failed = &n
+		if got := reading(u, model.WorkloadReport{}, opening)[drift.ErrorShare]; math.Abs(got-want) > 0.02*want {
+			t.Errorf("%v of the requests failed: got %v, want %v", failed, got, want)
+		}
+	}
+	idle := u
+	idle.Hours = slices.Clone(u.Hours)
+	for i := range idle.Hours {
+		idle.Hours[i].Requests = 0 // not counted
+	}
+	if got, known := reading(idle, model.WorkloadReport{}, opening)[drift.ErrorShare]; known {
+		t.Errorf("without requests: got %v, want not known", got)
+	}
 	if _, known := values[drift.EconomicUtilization]; known {
 		t.Errorf("got %v, want no economic utilization of a workload without a fleet", values)
 	}
@@ -156,16 +175,26 @@ func TestReadingsDrift(t *testing.T) {
 		}
 		r = r.With(opening.AddDate(0, 0, d-89), map[string]float64{drift.TTFT: seconds})
 	}
+	for d := range 90 {
+		share := 0.02
+		if d >= 80 {
+			share = 0.1
+		}
+		r.Values[drift.ErrorShare] = append(r.Values[drift.ErrorShare], drift.Measured(share))
+	}
 	drifted := 0
 	for _, d := range drifts(u, r, decide.Input{}, decide.Verdict{}, opening) {
 		if d.Score >= 1 {
 			drifted++
+			if d.Kind == drift.ErrorShare && strings.Contains(d.Text, "10% of the requests fail since ") && strings.Contains(d.Text, "where 2% was") && !d.Material {
+				continue
+			}
 			if d.Kind != drift.TTFT || d.Material || d.CostUSDPerMonth != nil || !strings.Contains(d.Text, "1.2 s in the 95th percentile since ") || !strings.Contains(d.Text, "where 0.4 s was to be expected") {
 				t.Errorf("got %+v", d)
 			}
 		}
 	}
-	if drifted != 1 {
-		t.Errorf("%d inputs drifted, want one", drifted)
+	if drifted != 2 {
+		t.Errorf("%d inputs drifted, want two", drifted)
 	}
 }
