@@ -21,6 +21,9 @@ type Known struct {
 	Holidays []time.Time // days in UTC on which it is used as on a Sunday
 }
 
+// WithoutEvents returns k with its holidays alone.
+func (k Known) WithoutEvents() Known { return Known{Holidays: k.Holidays} }
+
 // ParseChange reads a change of a volume such as +40% or -100%. The error says what was wanted.
 func ParseChange(text string) (float64, error) {
 	number, percent := strings.CutSuffix(text, "%")

@@ -80,6 +80,12 @@ func (r Readings) With(now time.Time, values map[string]float64) Readings {
 	return next
 }
 
+// Gone reports whether all that r holds is too old to be looked at.
+func (r Readings) Gone(now time.Time) bool {
+	last, err := time.Parse(time.DateOnly, r.Day)
+	return err != nil || now.Sub(last) > Window*24*time.Hour
+}
+
 // Days returns the readings of a kind, oldest first.
 func (r Readings) Days(kind string) []float64 {
 	days := make([]float64, len(r.Values[kind]))

@@ -116,7 +116,7 @@ func evaluate(m metered, cfg *config.Config, answers ledger.Answers, now time.Ti
 		return unknown("NO_USAGE", "no complete hour of usage has been measured yet")
 	}
 	e.past = forecast.Record(m.past, u, now.Truncate(time.Hour), m.stanza.Known)
-	projected = forecast.Widen(projected, e.past, u, now)
+	projected = forecast.Correct(projected, e.past, u, m.stanza.Known)
 	w.Forecast = outline(projected)
 	w.Forecast.Scores = forecast.Grade(e.past, u, now)
 	if peak := projected.Load.PeakFactor(); peak > 0 {

@@ -39,7 +39,7 @@ func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
 	if alertErr != nil {
 		err = errors.Join(err, fmt.Errorf("alert states: %w", alertErr))
 	}
-	if compactErr := d.compact(now); compactErr != nil {
+	if compactErr := d.compact(report, now); compactErr != nil {
 		err = errors.Join(err, compactErr)
 	}
 	for _, c := range considered {

@@ -128,13 +128,16 @@ func about(w ledger.Waiting, receipt []byte) (ledger.Answer, error) {
 // compactEvery is how often the ledger is gone through for receipts that are old.
 const compactEvery = 24 * time.Hour
 
-// compact makes old receipts smaller, at most once a day.
-func (d *Daemon) compact(now time.Time) error {
+// compact makes old receipts smaller and removes what is kept of workloads that report does not have and that are gone for long, at most once a day.
+func (d *Daemon) compact(report *model.Report, now time.Time) error {
 	if now.Sub(d.compacted) < compactEvery {
 		return nil
 	}
 	n, err := ledger.Compact(d.options.Store, now)
 	if err != nil {
+		return err
+	}
+	if err := d.forget(report, now); err != nil {
 		return err
 	}
 	d.compacted = now

@@ -3,8 +3,14 @@ package daemon
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
+	"strings"
+	"time"
 
 	"tipline/cmd/internal/ledger"
+	"tipline/model"
+	"tipline/model/drift"
+	"tipline/model/forecast"
 )
 
 // What the ledger keeps of every workload beside receipts, before its name.
@@ -28,6 +34,43 @@ func (d *Daemon) remember(m *metered) map[string][]byte {
 		rows[key] = row
 	}
 	return rows
+}
+
+// forget removes the rows of workloads that report does not have and whose newest entries are too old to be of use; those that cannot be read are of none.
+func (d *Daemon) forget(report *model.Report, now time.Time) error {
+	present := map[string]bool{}
+	for _, w := range report.Workloads {
+		present[w.Workload] = true
+	}
+	gone := map[string][]byte{}
+	for prefix, old := range map[string]func(row []byte) bool{
+		scored: func(row []byte) bool {
+			var past []forecast.Past
+			return json.Unmarshal(row, &past) != nil || forecast.Gone(past, now)
+		},
+		seen: func(row []byte) bool {
+			var r drift.Readings
+			return json.Unmarshal(row, &r) != nil || r.Gone(now)
+		},
+	} {
+		err := d.options.Store.Scan(ledger.Bucket, prefix, func(key string, row []byte) error {
+			if !present[strings.TrimPrefix(key, prefix)] && old(row) {
+				gone[key] = nil
+			}
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("ledger: %w", err)
+		}
+	}
+	if len(gone) == 0 {
+		return nil
+	}
+	if err := d.options.Store.Apply(map[string]map[string][]byte{ledger.Bucket: gone}); err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	d.options.Log.Info("records of workloads forgotten", "rows", len(gone))
+	return nil
 }
 
 // keep notes what e adds to rows, for the cycle to write.
