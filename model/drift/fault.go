@@ -156,10 +156,19 @@ func (r ratios) stayed(at int) string {
 
 // together adds a fault to the workloads that changed by one factor in one hour, when they are nearly all that were used then.
 func together(faults [][]model.Warning, tokens []ratios, calls func(i int) ratios, end time.Time) {
-	common := middle(tokens)
-	at, largest := 0, 0.0
+	common, at, largest := make(ratios, searched), 0, 0.0
 	for i := range common {
-		if i > 0 && math.Abs(common[i]-common[i-1]) < leastFactor/2 {
+		common[i] = math.NaN()
+	}
+	filled := 0
+	for i := 1; i < searched; i++ {
+		if !jumpsOften(tokens, i) {
+			continue
+		}
+		for filled = max(filled, i-faultHours); filled < min(searched, i+faultHours); filled++ {
+			common[filled] = middle(tokens, filled)
+		}
+		if math.Abs(common[i]-common[i-1]) < leastFactor/2 {
 			continue
 		}
 		if j, _, sharp := common.jump(i); sharp && math.Abs(j) > 1.25*math.Abs(largest) { // a week later it jumps back
@@ -203,23 +212,36 @@ func together(faults [][]model.Warning, tokens []ratios, calls func(i int) ratio
 	}
 }
 
-// middle returns the median over the workloads of each hour.
-func middle(all []ratios) ratios {
-	common := make(ratios, searched)
-	var of []float64
-	for i := range common {
-		of = of[:0]
-		for _, r := range all {
-			if !math.IsNaN(r[i]) {
-				of = append(of, r[i])
-			}
+// jumpsOften reports whether more than half of the workloads that are known moved the same way from hour at-1 to hour at, by half of leastFactor or more; also when that
+// is not known of any.
+func jumpsOften(all []ratios, at int) bool {
+	up, down, known := 0, 0, 0
+	for _, r := range all {
+		switch d := r[at] - r[at-1]; {
+		case math.IsNaN(d):
+			continue
+		case d > leastFactor/2:
+			up++
+		case d < -leastFactor/2:
+			down++
 		}
-		common[i] = math.NaN()
-		if len(of) > 0 {
-			common[i] = median(of)
+		known++
+	}
+	return 2*max(up, down) >= known
+}
+
+// middle returns the median over the workloads of an hour, NaN when none is known.
+func middle(all []ratios, at int) float64 {
+	of := make([]float64, 0, len(all))
+	for _, r := range all {
+		if !math.IsNaN(r[at]) {
+			of = append(of, r[at])
 		}
 	}
-	return common
+	if len(of) == 0 {
+		return math.NaN()
+	}
+	return median(of)
 }
 
 // gap returns how many of the last 24 hours before the newest sample were not measured, 0 when hours are missing in most weeks.

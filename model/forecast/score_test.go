@@ -136,6 +136,8 @@ func cellOf(group, days string) string {
 // A task is a total to forecast, and what was forecast.
 type task struct {
 	cell, workload     string
+	kind               string  // of the series, the file that has it
+	age, days          float64 // of history at the origin, and ahead
 	actual, still      float64 // tokens; still is what they would be if nothing changed, S in the protocol
 	point, lo80, hi80  float64
 	lo95, hi95         float64
@@ -176,7 +178,7 @@ func readTasks(t *testing.T, folder, file string) []task {
 			reference = truth[row[3]]
 		}
 		k := task{
-			cell: cellOf(row[1], row[5]), workload: row[3], actual: number(t, row[6]), still: clean(*reference, origin, days),
+			cell: cellOf(row[1], row[5]), workload: row[3], kind: row[2], age: origin.Sub(u.Start).Hours() / 24, days: days, actual: number(t, row[6]), still: clean(*reference, origin, days),
 			point: float64(d.At(0.5)), lo80: float64(d.At(0.1)), hi80: float64(d.At(0.9)), lo95: float64(d.At(0.025)), hi95: float64(d.At(0.975)),
 		}
 		if len(row) > 7 {
