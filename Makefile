@@ -10,6 +10,7 @@ LDFLAGS    = -s -w -X github.com/prometheus/common/version.Version=$(VERSION) -X
 ONCE       =
 DEMO_FLAGS =
 FUZZTIME   = 20s
+KILLS      = 1000
 
 export GOWORK = off
 
@@ -17,7 +18,7 @@ export GOWORK = off
 each = @for module in $(MODULES); do echo "$$module: $(1)"; (cd $$module && $(1)) || exit 1; done
 none = @for module in $(MODULES); do echo "$$module: $(1)"; said="$$(cd $$module && $(1))" && test -z "$$said" || { echo "$$said"; exit 1; }; done
 
-.PHONY: help demo test build lint format race bench fuzz
+.PHONY: help demo test build lint format race bench fuzz soak
 
 help: ## show what make can do
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
@@ -60,3 +61,6 @@ fuzz: ## fuzz what strangers write, each target for FUZZTIME
 		echo "$$file: $$target"; \
 		(cd "$$(dirname "$$file")" && $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) .) || exit 1; \
 	done
+
+soak: ## kill the daemon KILLS times at every point between two durable steps, with each way to reach Slack
+	TIPLINE_KILLS=$(KILLS) $(GO) test ./cmd/internal/daemon -run 'TestKilled' -count 1 -timeout 60m -v

@@ -58,7 +58,7 @@ func (b batch) put(bucket, key string, value []byte) {
 // A state, the message that its change causes and the receipt are written in one transaction, so that neither a decision
 // without its message nor a message without its decision survives a crash. Messages are delivered at least once: when the
 // process dies, or the connection breaks, between the acceptance of a message and its record here, that one message may
-// be delivered once more per notifier, under the same event id.
+// be delivered once more per notifier, under the same event id, unless the notifier can see that it has arrived.
 type Desk struct {
 	store Store
 	log   *slog.Logger

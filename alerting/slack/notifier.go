@@ -45,7 +45,8 @@ func New(s Settings, client *http.Client) (*Notifier, error) {
 // Name returns "slack".
 func (n *Notifier) Name() string { return "slack" }
 
-// Send posts e. The message is accepted only when Slack says ok: a webhook by the body "ok", the API by a timestamp.
+// Send posts e. The message is accepted only when Slack says ok: a webhook by the body "ok", the API by a timestamp. One that may have
+// arrived before is looked for first, where the token may read the history of the channel, and not sent again when it is there.
 func (n *Notifier) Send(ctx context.Context, e alerting.Event) error {
 	if n.settings.TokenFile != "" {
 		return n.post(ctx, e)
@@ -69,13 +70,21 @@ func (n *Notifier) post(ctx context.Context, e alerting.Event) error {
 	if e.Channel != "" {
 		channel = e.Channel
 	}
+	api := slackapi.New(token, options...)
+	if e.Repeat && !e.Plain {
+		seen, err := look(ctx, api, trip, channel, e)
+		if err != nil || seen == present {
+			return err
+		}
+		e.Repeat = seen != absent
+	}
 	message := []slackapi.MsgOption{
 		slackapi.MsgOptionText(Text(e), false), slackapi.MsgOptionDisableLinkUnfurl(), slackapi.MsgOptionDisableMediaUnfurl(), slackapi.MsgOptionParse(false),
 	}
 	if !e.Plain {
-		message = append(message, slackapi.MsgOptionBlocks(Blocks(e)...))
+		message = append(message, slackapi.MsgOptionBlocks(Blocks(e)...), labeled(e))
 	}
-	_, timestamp, err := slackapi.New(token, options...).PostMessageContext(ctx, channel, message...)
+	_, timestamp, err := api.PostMessageContext(ctx, channel, message...)
 	if err == nil && timestamp == "" {
 		return &alerting.SendError{Remedy: alerting.Reconcile, Err: fmt.Errorf("slack: accepted without a timestamp: %s", trip.Said())}
 	}
@@ -109,7 +118,7 @@ var remedies = func() map[string]alerting.Remedy {
 	for remedy, codes := range map[alerting.Remedy]string{
 		alerting.Retry: "rate_limited ratelimited message_limit_exceeded service_unavailable request_timeout team_added_to_org",
 		alerting.Simplify: "invalid_payload invalid_blocks invalid_blocks_format msg_blocks_too_long msg_too_long no_text too_many_attachments " +
-			"metadata_too_large invalid_metadata_format invalid_metadata_schema",
+			"metadata_too_large invalid_metadata_format invalid_metadata_schema metadata_must_be_sent_from_app",
 		alerting.FixSettings: "action_prohibited invalid_token posting_to_general_channel_denied restricted_action restricted_action_read_only_channel " +
 			"restricted_action_thread_only_channel ekm_access_denied channel_not_found no_service no_team user_not_found channel_is_archived " +
 			"is_archived not_in_channel no_permission invalid_auth not_authed token_revoked token_expired account_inactive access_denied " +

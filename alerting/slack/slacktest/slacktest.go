@@ -4,10 +4,14 @@ package slacktest
 import (
 	"encoding/json"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -25,6 +29,8 @@ type Message struct {
 	Channel string          // empty through a webhook
 	Text    string          `json:"text"`
 	Blocks  json.RawMessage `json:"blocks"`
+
+	metadata json.RawMessage
 }
 
 // Answer is a misbehaviour: how the server answers instead of accepting.
@@ -48,6 +54,8 @@ type Server struct {
 	messages []Message
 	requests int
 	answer   func(request int) *Answer
+	lookups  int
+	told     func(lookup int) *Answer
 }
 
 // New starts a server that ends with the test.
@@ -67,6 +75,14 @@ func (s *Server) Answer(answer func(n int) *Answer) {
 	s.answer = answer
 }
 
+// Lookups makes the server ask answer how to answer the question number n, from 1, about its channels and their histories, which are not
+// among the requests of Answer; nil as there.
+func (s *Server) Lookups(answer func(n int) *Answer) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.told = answer
+}
+
 // Messages returns what was kept, in order.
 func (s *Server) Messages() []Message {
 	s.mu.Lock()
@@ -81,15 +97,20 @@ func (s *Server) Requests() int {
 	return s.requests
 }
 
-// ServeHTTP answers chat.postMessage and the webhook.
+// ServeHTTP answers chat.postMessage, conversations.list, conversations.history and the webhook.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	if err != nil {
 		return
 	}
 	hook := r.URL.Path == HookPath
-	message, refusal := read(r, body, hook)
-	answer := s.take(message, refusal)
+	var answer Answer
+	if method := path.Base(r.URL.Path); strings.HasPrefix(method, "conversations.") {
+		answer = s.tell(method, r, body)
+	} else {
+		message, refusal := read(r, body, hook)
+		answer = s.take(message, refusal)
+	}
 	time.Sleep(answer.Hang)
 	if answer.Cut {
 		conn, _, err := http.NewResponseController(w).Hijack()
@@ -132,6 +153,73 @@ func (s *Server) take(m Message, refusal *Answer) Answer {
 	return Answer{Body: fmt.Sprintf(`{"ok":true,"channel":%q,"ts":"1700000000.%06d","message":{}}`, m.Channel, len(s.messages))}
 }
 
+// pageLength is how many messages a page of a history has, whatever was asked for: Slack too may give fewer than the limit.
+const pageLength = 2
+
+// tell answers a question about the channels or the history of one. A channel has the id of its name.
+func (s *Server) tell(method string, r *http.Request, body []byte) Answer {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lookups++
+	if s.told != nil {
+		if answer := s.told(s.lookups); answer != nil {
+			return *answer
+		}
+	}
+	form, err := url.ParseQuery(string(body))
+	if err != nil || bearer(r, form) != Token {
+		return Error("invalid_auth")
+	}
+	type row map[string]any
+	rows := []row{}
+	next := ""
+	switch method {
+	case "conversations.list":
+		for _, m := range s.messages {
+			rows = append(rows, row{"id": ID(m.Channel), "name": strings.TrimPrefix(m.Channel, "#")})
+		}
+		return Answer{Body: encode(row{"ok": true, "channels": rows, "response_metadata": row{"next_cursor": ""}})}
+	case "conversations.history":
+		from, _ := strconv.Atoi(form.Get("cursor")) // none is the first
+		for _, m := range slices.Backward(s.messages) {
+			if id := form.Get("channel"); id == m.Channel || id == ID(m.Channel) {
+				one := row{"type": "message", "text": m.Text}
+				if len(m.metadata) > 0 && form.Get("include_all_metadata") == "1" {
+					one["metadata"] = m.metadata
+				}
+				rows = append(rows, one)
+			}
+		}
+		rows = rows[min(from, len(rows)):]
+		if len(rows) > pageLength {
+			rows, next = rows[:pageLength], strconv.Itoa(from+pageLength)
+		}
+		return Answer{Body: encode(row{"ok": true, "messages": rows, "has_more": next != "", "response_metadata": row{"next_cursor": next}})}
+	}
+	return Error("unknown_method")
+}
+
+// ID returns the id of the channel of that name.
+func ID(channel string) string {
+	return "C" + strings.ToUpper(fmt.Sprintf("%010x", crc32.ChecksumIEEE([]byte(channel))))
+}
+
+func encode(v any) string {
+	data, err := json.Marshal(v)
+	if err != nil {
+		panic("slacktest: " + err.Error()) // every value can be written
+	}
+	return string(data)
+}
+
+// bearer returns the token of a request.
+func bearer(r *http.Request, form url.Values) string {
+	if token := form.Get("token"); token != "" {
+		return token
+	}
+	return strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
+}
+
 // read returns the message of a request, or how a real Slack refuses it.
 func read(r *http.Request, body []byte, hook bool) (Message, *Answer) {
 	var m Message
@@ -150,12 +238,8 @@ func read(r *http.Request, body []byte, hook bool) (Message, *Answer) {
 		refused := Error("invalid_form_data")
 		return m, &refused
 	}
-	m = Message{Channel: form.Get("channel"), Text: form.Get("text"), Blocks: json.RawMessage(form.Get("blocks"))}
-	token := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")
-	if form.Get("token") != "" {
-		token = form.Get("token")
-	}
-	if token != Token {
+	m = Message{Channel: form.Get("channel"), Text: form.Get("text"), Blocks: json.RawMessage(form.Get("blocks")), metadata: json.RawMessage(form.Get("metadata"))}
+	if bearer(r, form) != Token {
 		refused := Error("invalid_auth")
 		return m, &refused
 	}

@@ -77,7 +77,11 @@ func child() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	hook, err := slack.New(slack.Settings{WebhookURLFile: filepath.Join(folder, "hook")}, http.DefaultClient)
+	to := slack.Settings{WebhookURLFile: filepath.Join(folder, "hook")}
+	if address := os.Getenv(childEnv + "_SLACK"); address != "" {
+		to = slack.Settings{TokenFile: filepath.Join(folder, "token"), Channel: "#llm-cost", APIURL: address}
+	}
+	notifier, err := slack.New(to, http.DefaultClient)
 	if err != nil {
 		return 2
 	}
@@ -87,7 +91,7 @@ func child() int {
 			return config.Load(filepath.Join(folder, "tipline.yml"), collector.Packs()...)
 		},
 		Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler),
-		Store: guarded{file, s}, Notifiers: []alerting.Notifier{posting{hook, s}},
+		Store: guarded{file, s}, Notifiers: []alerting.Notifier{posting{notifier, s}},
 	})
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -113,13 +117,34 @@ func child() int {
 
 // TestKilledBetweenDurableSteps kills the process at every point between two durable steps of six mornings, the first of which
 // begins with nothing and the third of which has a message to send; restarts it, kills it again at a second point, and
-// lets it finish. The message arrives once, and a second time only where a kill fell between its acceptance and the record
-// of it.
+// lets it finish. Through a webhook the message arrives once, and a second time only where a kill fell between its acceptance and the record
+// of it; with a token, which may look for it in the history of the channel, it arrives once whatever happens.
 func TestKilledBetweenDurableSteps(t *testing.T) {
 	t.Parallel()
-	rounds := 210
+	for _, tc := range []struct {
+		name   string
+		bot    bool
+		repeat int // most copies for every kill
+	}{{"webhook", false, 1}, {"token", true, 0}} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			killedBetweenDurableSteps(t, tc.bot, tc.repeat)
+		})
+	}
+}
+
+func killedBetweenDurableSteps(t *testing.T, bot bool, repeat int) {
+	t.Helper()
+	rounds := 120
 	if testing.Short() || raceDetector {
 		rounds = 40
+	}
+	if asked := os.Getenv("TIPLINE_KILLS"); asked != "" {
+		n, err := strconv.Atoi(asked)
+		if err != nil {
+			t.Fatalf("TIPLINE_KILLS: got %q, want how often to kill", asked)
+		}
+		rounds = n
 	}
 	server := promtest.Start(t, route(steady(map[string]string{"team_alias": "support"}, 2e7), func(promtest.Query) promtest.Answer { return promtest.Answer{} }))
 	kills, doubled := 0, 0
@@ -127,9 +152,14 @@ func TestKilledBetweenDurableSteps(t *testing.T) {
 		folder, box := t.TempDir(), slacktest.New(t)
 		write(t, filepath.Join(folder, "tipline.yml"), strings.ReplaceAll(fmt.Sprintf(settings, server.URL, server.URL, "data"), "backfill: 14d", "backfill: 8d"))
 		write(t, filepath.Join(folder, "hook"), box.URL+slacktest.HookPath)
+		write(t, filepath.Join(folder, "token"), slacktest.Token)
+		address := ""
+		if bot {
+			address = box.URL + "/api"
+		}
 		died := 0
 		for _, at := range []int{1 + round%37, 1 + (round*7)%23, 0} {
-			killed, output := live(t, folder, at)
+			killed, output := live(t, folder, address, at)
 			if killed {
 				died++
 			} else if at == 0 && !strings.Contains(output, "steps ") {
@@ -141,8 +171,8 @@ func TestKilledBetweenDurableSteps(t *testing.T) {
 		if messages < 1 {
 			t.Fatalf("round %d, %d kills: the message is lost", round, died)
 		}
-		if messages > 1+died {
-			t.Fatalf("round %d, %d kills: got %d messages, want one and at most one more for every kill", round, died, messages)
+		if messages > 1+repeat*died {
+			t.Fatalf("round %d, %d kills: got %d messages, want one and at most %d more for every kill", round, died, messages, repeat)
 		}
 		if messages > 1 {
 			doubled++
@@ -152,7 +182,7 @@ func TestKilledBetweenDurableSteps(t *testing.T) {
 }
 
 // live runs the child once and reports whether it was killed.
-func live(t *testing.T, folder string, at int) (killed bool, output string) {
+func live(t *testing.T, folder, address string, at int) (killed bool, output string) {
 	t.Helper()
 	binary, err := os.Executable()
 	if err != nil {
@@ -160,7 +190,7 @@ func live(t *testing.T, folder string, at int) (killed bool, output string) {
 	}
 	var out bytes.Buffer
 	c := exec.CommandContext(t.Context(), binary)
-	c.Env = append(os.Environ(), childEnv+"="+folder, childEnv+"_AT="+strconv.Itoa(at))
+	c.Env = append(os.Environ(), childEnv+"="+folder, childEnv+"_AT="+strconv.Itoa(at), childEnv+"_SLACK="+address)
 	c.Stdout, c.Stderr = &out, &out
 	err = c.Run()
 	if err == nil {

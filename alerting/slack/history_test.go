@@ -1,0 +1,85 @@
+package slack
+
+import (
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"tipline/alerting"
+	"tipline/alerting/slack/slacktest"
+)
+
+// TestRepeatIsLookedForFirst holds that a bot does not send again what is in the channel, says so when it cannot know, and sends nothing
+// while Slack does not answer. The history has more messages than a page.
+func TestRepeatIsLookedForFirst(t *testing.T) {
+	t.Parallel()
+	always := func(a slacktest.Answer) func(int) *slacktest.Answer { return func(int) *slacktest.Answer { return &a } }
+	for _, tc := range []struct {
+		name    string
+		channel string // empty: that of the notifier
+		kept    bool   // the first attempt arrived
+		lookups func(int) *slacktest.Answer
+		remedy  alerting.Remedy // empty: sent, or found
+		copies  int             // of the message at the end
+		marked  bool            // the last of them as a possible repeat
+	}{
+		{name: "it arrived", kept: true, copies: 1},
+		{name: "it arrived in a channel named by its id", channel: slacktest.ID("#other"), kept: true, copies: 1},
+		{name: "it did not arrive", copies: 1},
+		{name: "a token without the scope", kept: true, lookups: always(slacktest.Error("missing_scope")), copies: 2, marked: true},
+		{name: "a receiver that only speaks like Slack", kept: true, lookups: always(slacktest.Answer{Status: 404, Body: "not found"}), copies: 2, marked: true},
+		{name: "a limit", kept: true, lookups: always(slacktest.Answer{Status: 429, RetryAfter: "9"}), remedy: alerting.Retry, copies: 1},
+		{name: "a server that fails", kept: true, lookups: always(slacktest.Answer{Status: 503, Body: "-"}), remedy: alerting.Retry, copies: 1},
+		{name: "a connection that breaks", lookups: always(slacktest.Answer{Cut: true}), remedy: alerting.Retry},
+		{name: "the history fails after the list", kept: true, remedy: alerting.Retry, copies: 1, lookups: func(n int) *slacktest.Answer {
+			if n == 2 {
+				return &slacktest.Answer{Body: `{"ok":false,"error":"ratelimited"}`}
+			}
+			return nil
+		}},
+		{name: "a history without an end", kept: true, copies: 2, marked: true, lookups: func(n int) *slacktest.Answer {
+			if n == 1 {
+				return nil
+			}
+			return &slacktest.Answer{Body: `{"ok":true,"messages":[],"response_metadata":{"next_cursor":"` + strconv.Itoa(n) + `"}}`}
+		}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			server := slacktest.New(t)
+			n := both(t, server)["bot"]
+			e := event()
+			e.Channel = tc.channel
+			server.Answer(func(request int) *slacktest.Answer {
+				if request == 1 {
+					return &slacktest.Answer{Cut: true, Keep: tc.kept}
+				}
+				return nil
+			})
+			checkFailure(t, "first attempt", n.Send(t.Context(), e), alerting.Reconcile, 0, "")
+			for i := range 3 {
+				other := event()
+				other.ID, other.Channel = "other-"+strconv.Itoa(i), tc.channel
+				if err := n.Send(t.Context(), other); err != nil {
+					t.Fatal(err)
+				}
+			}
+			server.Lookups(tc.lookups)
+			e.Repeat = true
+			err := n.Send(t.Context(), e)
+			if tc.remedy != "" {
+				checkFailure(t, "second attempt", err, tc.remedy, map[bool]time.Duration{true: 9 * time.Second}[tc.name == "a limit"], "")
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			messages := server.Messages()
+			if got := len(messages) - 3; got != tc.copies {
+				t.Fatalf("got %d copies of the message, want %d", got, tc.copies)
+			}
+			if got := strings.Contains(string(messages[len(messages)-1].Blocks), "may repeat"); got != tc.marked {
+				t.Errorf("marked as a possible repeat: got %v, want %v", got, tc.marked)
+			}
+		})
+	}
+}
