@@ -44,6 +44,11 @@ func eventID(workload string, sequence int64, decision string) string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// NewTest returns an event that says no more than that it arrives; an empty channel is the notifier's own.
+func NewTest(channel string, now time.Time) Event {
+	return Event{Version: eventVersion, ID: eventID(channel, now.UnixNano(), string(Tested)), Reason: Tested, Time: now, Channel: channel}
+}
+
 // Notifier delivers events to one place.
 type Notifier interface {
 	// Name is unique among the notifiers and stays the same across restarts.

@@ -69,14 +69,32 @@ func (b *Board) Show(ctx context.Context, firing []alerting.Firing, report *mode
 	if len(alerts) == 0 {
 		return nil
 	}
+	if err := b.send(ctx, alerts); err != nil {
+		return err
+	}
+	b.shown = next
+	return nil
+}
+
+// Test sends an alert that says no more than that it arrives, and that ends a minute after now.
+func (b *Board) Test(ctx context.Context, now time.Time) error {
+	e := alerting.NewTest("", now)
+	text, _ := words.AboutNone(e)
+	return b.send(ctx, []alert{{
+		Labels:      map[string]string{"alertname": "TiplineTest", "severity": "none"},
+		Annotations: map[string]string{"summary": words.Headline(e), "description": strings.Join(text, " ")},
+		StartsAt:    now, EndsAt: now.Add(time.Minute),
+	}})
+}
+
+func (b *Board) send(ctx context.Context, alerts []alert) error {
 	body, err := json.Marshal(alerts)
+	if err == nil {
+		err = post.JSON(ctx, b.client, b.address, nil, body)
+	}
 	if err != nil {
 		return fmt.Errorf("alertmanager: %w", err)
 	}
-	if err := post.JSON(ctx, b.client, b.address, nil, body); err != nil {
-		return fmt.Errorf("alertmanager: %w", err)
-	}
-	b.shown = next
 	return nil
 }
 

@@ -46,9 +46,9 @@ func Text(e alerting.Event) string { return words.Shorten(escaper.Replace(words.
 func Blocks(e alerting.Event) []slackapi.Block {
 	w := e.Report
 	header := slackapi.NewHeaderBlock(slackapi.NewTextBlockObject(slackapi.PlainTextType, words.Shorten(words.Headline(e), maxHeader), false, false))
-	if e.Reason == alerting.PricesMoved || e.Reason == alerting.Digested {
+	if said, ok := words.AboutNone(e); ok {
 		var lines []string
-		for _, line := range aboutMany(e) {
+		for _, line := range said {
 			lines = append(lines, "• "+inert(line, words.MaxLine))
 		}
 		return []slackapi.Block{header, section("*" + model.FormatDate(e.Time) + "*" + repeated(e) + "\n" + strings.Join(lines, "\n"))}
@@ -82,14 +82,6 @@ func Blocks(e alerting.Event) []slackapi.Block {
 		blocks = append(blocks, section("*Mind*\n"+bullets(lines)))
 	}
 	return append(blocks, slackapi.NewDividerBlock(), footer(e))
-}
-
-// aboutMany says what a message that is about no single workload says.
-func aboutMany(e alerting.Event) []string {
-	if e.Reason == alerting.Digested {
-		return words.Digest(*e.Digest)
-	}
-	return words.Prices(*e.Prices)
 }
 
 // section returns a section of mrkdwn; what is above the limit is cut, and the cut shown.

@@ -8,133 +8,41 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"time"
 	"unicode/utf8"
 
 	slackapi "github.com/slack-go/slack"
 
 	"tipline/alerting"
+	"tipline/alerting/sample"
 	"tipline/alerting/words"
 	"tipline/model"
 )
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// event returns the message of a workload that grew across its threshold.
-func event() alerting.Event {
-	usd := func(p10, p50, p90 model.USD) *model.Quantiles[model.USD] {
-		return &model.Quantiles[model.USD]{P10: p10, P50: p50, P90: p90}
-	}
-	next := model.Quantiles[model.Tokens]{P10: 11.1e9, P50: 13.4e9, P90: 16e9}
-	return alerting.Event{
-		Version: 1, ID: "c0ffee00c0ffee00", Reason: alerting.Switched, Workload: "support-chat", Previous: "haiku",
-		Time: time.Date(2026, 11, 12, 6, 0, 0, 0, time.UTC),
-		Report: model.WorkloadReport{
-			Workload: "support-chat", Source: "gateway", Current: "haiku",
-			Usage:    model.UsageSummary{Last30dTokens: new(model.Tokens(12.6e9)), CoverageRatio: 1},
-			Forecast: &model.ForecastSummary{Next30dTokens: next, MonthlyGrowthRatio: 0.12},
-			Options: []model.OptionCost{
-				{
-					Option: "haiku", Hosting: model.API, USDPerMonth: usd(17_866, 21_459, 25_737), USDPerMTok: new(model.USDPerMTok(1.58)),
-					Prices: []model.PriceSource{{Source: "LiteLLM price map (MIT)", Date: "2026-08-01"}},
-				},
-				{Option: "llama-70b-2xh100", Hosting: model.SelfHosted, USDPerMonth: usd(21_038, 26_863, 26_863), USDPerMTok: new(model.USDPerMTok(1.98)), Replicas: new(int64(3))},
-				{
-					Option: "base-plus-burst", Hosting: model.Hybrid, USDPerMonth: usd(15_212, 15_259, 15_814), USDPerMTok: new(model.USDPerMTok(1.13)),
-					Replicas: new(int64(1)), OwnShareRatio: new(model.Fraction(0.997)),
-					Warnings: []model.Warning{{Code: "ASSUMED_UTILIZATION", Text: "target utilization 0.60 is the table value, not measured"}},
-				},
-				{Option: "us-only", Hosting: model.API, Blocked: []string{"RESIDENCY"}, USDPerMonth: usd(9_000, 10_000, 11_000)},
-			},
-			Crossover: &model.Crossover{
-				Option: "llama-70b-2xh100", Against: "haiku", Reason: model.CrossoverFound,
-				FirstTokensPerMonth: new(model.Tokens(17e9)), PermanentTokensPerMonth: new(model.Tokens(17e9)), State: model.StateBelow,
-			},
-			Decision: model.Decision{
-				ID: "0514a8524d8c", Recommendation: model.Move, Option: "base-plus-burst", Hosting: model.Hybrid, Reason: model.ReasonSwitch,
-				Because:           "at 13.5B tokens a month base-plus-burst costs $15,259 a month and haiku costs $21,459 a month: a saving of $6,200 a month (29%)",
-				SavingUSDPerMonth: usd(2_653, 6_200, 9_923), ProbabilityCheaper: new(model.Fraction(0.95)), PaybackMonths: new(4.8),
-				RuleOfThumb: "self-hosted", DiffersBecause: "HYBRID_BEATS_PURE",
-				WouldChange: []string{"less than 9.80B tokens a month: below that haiku alone is cheaper than base-plus-burst"},
-			},
-		},
-	}
-}
+// The messages that most tests change one thing of.
+func event() alerting.Event    { return sampled(alerting.Switched) }
+func drifted() alerting.Event  { return sampled(alerting.Drifted) }
+func weekly() alerting.Event   { return sampled(alerting.Digested) }
+func repriced() alerting.Event { return sampled(alerting.PricesMoved) }
 
-// drifted returns the message that two inputs of a workload have drifted.
-func drifted() alerting.Event {
-	e := event()
-	e.Reason, e.Previous = alerting.Drifted, ""
-	e.Report.Decision.Recommendation, e.Report.Decision.Option = model.Stay, "haiku"
-	e.Drifts = []model.Drift{
-		{
-			Kind: "volume", Score: 1.4, Since: "2026-11-02", Material: true, CostUSDPerMonth: new(model.USD(7_310)),
-			Text: "430M tokens a day since 2 Nov 2026, where 287M was to be expected; it adds $7,310 a month to the cost of haiku; the answer is the same without it",
-		},
-		{
-			Kind: "cache_share", Score: 2.1, Since: "2026-11-05", Material: true, CostUSDPerMonth: new(model.USD(1_940)),
-			Text: "11% of the prompt tokens come from a cache since 5 Nov 2026, where 34% was to be expected; it adds $1,940 a month to the cost of haiku; the answer is the same without it",
-		},
+func sampled(r alerting.Reason) alerting.Event {
+	e, ok := sample.Of(r)
+	if !ok {
+		panic("no sample of " + r)
 	}
 	return e
 }
 
-// nearing returns the message that a workload comes near its threshold.
-func nearing() alerting.Event {
-	e := event()
-	e.Reason, e.Previous = alerting.Approaching, ""
-	e.Report.Crossover.CrossesOn, e.Report.Crossover.ActBy = "2027-04-12", "2026-12-20"
-	e.Report.Options = e.Report.Options[:2]
-	e.Report.Decision = model.Decision{
-		ID: "0514a8524d8c", Recommendation: model.Stay, Option: "haiku", Hosting: model.API, Reason: model.ReasonAlreadyBest,
-		Because:     "at 13.5B tokens a month haiku costs $21,459 and no allowed option costs less; the next, llama-70b-2xh100, costs $26,863",
-		WouldChange: []string{"more than 17.0B tokens a month: from there llama-70b-2xh100 is cheaper"},
-	}
-	return e
-}
-
-// weekly returns a digest.
-func weekly() alerting.Event {
-	return alerting.Event{
-		Version: 1, ID: "c0ffee00c0ffee02", Reason: alerting.Digested, Time: time.Date(2026, 11, 16, 7, 0, 0, 0, time.UTC),
-		Digest: &model.Digest{
-			Quiet: 37, USDPerMonth: 182_400, Costed: 39, Graded: 38, ErrorRatio: 0.06,
-			Items: []model.DigestItem{
-				{Workload: "support-chat", Kind: model.DigestDecide, Text: "move to base-plus-burst, saves $6,200 a month, since 12 Nov 2026", Receipt: "0514a8524d8c"},
-				{Workload: "search", Kind: model.DigestApproaching, Text: "llama-70b-2xh100 will be cheaper, act by 20 Dec 2026", ActBy: "2026-12-20", Receipt: "1514a8524d8c"},
-				{Workload: "pilot", Kind: model.DigestUnknown, Text: "62 hours have been measured, want 168 before anything is decided (policy.min_history)", Receipt: "2514a8524d8c"},
-				{Workload: "summaries", Kind: model.DigestDrift, Text: "14% of the tokens are generated since 5 Nov 2026, where 9% was to be expected; it adds $140 a month to the cost of haiku", Receipt: "3514a8524d8c"},
-			},
-		},
-	}
-}
-
-// repriced returns the message that the prices of an option change ahead.
-func repriced() alerting.Event {
-	return alerting.Event{
-		Version: 1, ID: "c0ffee00c0ffee01", Reason: alerting.PricesMoved, Time: time.Date(2026, 11, 12, 6, 0, 0, 0, time.UTC),
-		Prices: &model.PriceEvent{
-			From: "2027-01-01", Ahead: true, Workloads: 14, CostUSDPerMonth: 8_240,
-			Moves: []model.PriceMove{
-				{Option: "haiku", Field: "input", Unit: "USD/Mtok", Before: "0.8", After: "1"},
-				{Option: "haiku", Field: "output", Unit: "USD/Mtok", Before: "4", After: "5"},
-			},
-			Flips:  []model.PriceFlip{{Workload: "support-chat", Before: "stay on haiku", After: "move to base-plus-burst", Option: "base-plus-burst", Receipt: "0514a8524d8c"}},
-			Closer: []string{"search", "summaries"},
-		},
-	}
-}
-
-// TestGolden shows a message as JSON and as preview.
+// TestGolden shows a message of every kind as JSON and as preview.
 func TestGolden(t *testing.T) {
 	t.Parallel()
-	for name, got := range map[string]string{
-		"switched.json": string(JSON(event())) + "\n", "switched.txt": Preview(event(), 100, false),
-		"approaching.json": string(JSON(nearing())) + "\n", "approaching.txt": Preview(nearing(), 100, false),
-		"digest.json": string(JSON(weekly())) + "\n", "digest.txt": Preview(weekly(), 100, false),
-		"prices.json": string(JSON(repriced())) + "\n", "prices.txt": Preview(repriced(), 100, false),
-		"drifted.json": string(JSON(drifted())) + "\n", "drifted.txt": Preview(drifted(), 100, false),
-	} {
+	files := map[string]string{}
+	for _, r := range sample.Reasons {
+		name := strings.ReplaceAll(string(r), "_", "-")
+		files[name+".json"], files[name+".txt"] = string(JSON(sampled(r)))+"\n", Preview(sampled(r), 100, false)
+	}
+	for name, got := range files {
 		path := filepath.Join("testdata", name)
 		if *update {
 			if err := os.WriteFile(path, []byte(got), 0o600); err != nil {

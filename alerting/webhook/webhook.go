@@ -41,7 +41,7 @@ type Payload struct {
 	Headline string               `json:"headline"`           // the verdict in one sentence, plain text
 	Text     string               `json:"text"`               // the message in plain text, complete on its own
 	Repeat   bool                 `json:"repeat"`             // an earlier attempt may have arrived
-	Report   model.WorkloadReport `json:"report"`             // as in GET /api/v1/report; empty with prices
+	Report   model.WorkloadReport `json:"report"`             // as in GET /api/v1/report; empty with prices, a digest and a test
 	Drifts   []model.Drift        `json:"drifts,omitempty"`   // with the reason drifted
 	Digest   *model.Digest        `json:"digest,omitempty"`   // with the reason digest, which is about no single workload
 	Prices   *model.PriceEvent    `json:"prices,omitempty"`   // with the reason prices_moved, which is about no single workload

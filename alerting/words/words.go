@@ -33,6 +33,8 @@ func Headline(e alerting.Event) string {
 		return approaching(workload, e)
 	case alerting.Digested:
 		return digested(*e.Digest)
+	case alerting.Tested:
+		return "Test message of tipline: nothing has happened"
 	default:
 	}
 	option := Clean(d.Option, 40)
@@ -225,17 +227,14 @@ func change(usd model.USD) string {
 // Text returns e as plain text that is complete on its own, and without markup.
 func Text(e alerting.Event) string {
 	parts := []string{Headline(e) + "."}
-	switch e.Reason {
-	case alerting.Drifted:
+	if lines, ok := AboutNone(e); ok {
+		return strings.Join(append(parts, lines...), " ")
+	}
+	if e.Reason == alerting.Drifted {
 		for _, line := range Drifts(e) {
 			parts = append(parts, Clean(line, MaxLine))
 		}
 		return strings.Join(append(parts, "Receipt "+e.Report.Decision.ID+"."), " ")
-	case alerting.PricesMoved:
-		return strings.Join(append(parts, Prices(*e.Prices)...), " ")
-	case alerting.Digested:
-		return strings.Join(append(parts, Digest(*e.Digest)...), " ")
-	default:
 	}
 	parts = append(parts, Clean(Sentence(e.Report.Decision.Because), MaxLine))
 	if line := Volume(e.Report); line != "" {
@@ -246,6 +245,20 @@ func Text(e alerting.Event) string {
 	}
 	parts = append(parts, "Receipt "+e.Report.Decision.ID+".")
 	return strings.Join(parts, " ")
+}
+
+// AboutNone says what e says below its headline, a sentence a line, when it is about no single workload, and false when it is about one.
+func AboutNone(e alerting.Event) ([]string, bool) {
+	switch e.Reason {
+	case alerting.PricesMoved:
+		return Prices(*e.Prices), true
+	case alerting.Digested:
+		return Digest(*e.Digest), true
+	case alerting.Tested:
+		return []string{"What tipline has to say arrives here."}, true
+	default:
+		return nil, false
+	}
 }
 
 // Volume says what was used lately and what is projected; empty when nothing is.
@@ -277,6 +290,8 @@ func lately(u model.UsageSummary) string {
 // When says when to act; empty when there is no date.
 func When(e alerting.Event) string {
 	switch w, x := e.Report, e.Report.Crossover; {
+	case e.Reason == alerting.NoOption:
+		return "Now: what serves it is not allowed to."
 	case w.Decision.Recommendation == model.Move:
 		return "Now: the projected volume is already there."
 	case x == nil || x.CrossesOn == "" && x.ActBy == "":

@@ -30,6 +30,7 @@ var imports = map[string][]string{
 	"alerting":                 {"model"},
 	"alerting/words":           {"alerting", "model"},
 	"alerting/post":            {"alerting"},
+	"alerting/sample":          {"alerting", "model"},
 	"alerting/slack":           {"alerting", "alerting/post", "alerting/words", "model"},
 	"alerting/alertmanager":    {"alerting", "alerting/post", "alerting/words", "model"},
 	"alerting/webhook":         {"alerting", "alerting/post", "alerting/words", "model"},
@@ -48,7 +49,7 @@ var imports = map[string][]string{
 	},
 	"cmd/tipline": {
 		"cmd/internal/daemon", "cmd/internal/gauges", "cmd/internal/ledger", "cmd/internal/store", "cmd/internal/web",
-		"cmd/internal/whatif", "alerting", "alerting/slack", "collector", "config", "model", "model/cost", "model/decide", "model/forecast",
+		"cmd/internal/whatif", "alerting", "alerting/sample", "alerting/slack", "collector", "config", "model", "model/cost", "model/decide", "model/forecast",
 	},
 
 	"cmd/tipline-demo": {

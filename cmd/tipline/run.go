@@ -77,6 +77,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	commands["forecast"] = func(context.Context) int { return forecast() }
 
 	addPacks(app, p, commands)
+	addNotify(app, p, commands)
+	preview := addPreview(app, p)
+	commands["preview"] = func(context.Context) int { return preview() }
 	commands["explain"] = addExplain(app, p)
 	commands["whatif"] = addWhatIf(app, p)
 	decide := addDecide(app, p)

@@ -43,30 +43,47 @@ func (d *Daemon) prepare(cfg *config.Config) (*setup, error) {
 		}
 		s.sources = append(s.sources, source{cfg: sc, collector: c})
 	}
-	if sc := cfg.Notify.Slack; sc != nil {
-		n, err := slack.New(slack.Settings{
-			TokenFile: sc.TokenFile, WebhookURLFile: sc.WebhookURLFile, Channel: sc.Channel, APIURL: sc.APIURL,
-		}, &http.Client{Timeout: 30 * time.Second})
-		if err != nil {
-			return nil, fmt.Errorf("notify.slack: %w", err)
-		}
-		s.notifiers = append(s.notifiers, n)
-	}
-	if wc := cfg.Notify.Webhook; wc != nil {
-		n, err := webhook.New(webhook.Settings(*wc), &http.Client{Timeout: 30 * time.Second}, d.options.Now)
-		if err != nil {
-			return nil, fmt.Errorf("notify.webhook: %w", err)
-		}
-		s.notifiers = append(s.notifiers, n)
+	if s.notifiers, err = Notifiers(cfg.Notify, d.options.Now); err != nil {
+		return nil, err
 	}
 	if ac := cfg.Notify.Alertmanager; ac != nil {
-		s.board = alertmanager.New(ac.URL, &http.Client{Timeout: 30 * time.Second})
+		s.board = Board(*ac)
 	}
 	s.notifiers = append(s.notifiers, d.options.Notifiers...)
 	for i, n := range s.notifiers {
 		s.notifiers[i] = d.metrics.counting(n)
 	}
 	return s, nil
+}
+
+// notifyTimeout is for one request to a notifier.
+const notifyTimeout = 30 * time.Second
+
+// Notifiers returns what delivers messages to the places of n; it opens no connection.
+func Notifiers(n config.Notify, now func() time.Time) ([]alerting.Notifier, error) {
+	var all []alerting.Notifier
+	if c := n.Slack; c != nil {
+		to, err := slack.New(slack.Settings{
+			TokenFile: c.TokenFile, WebhookURLFile: c.WebhookURLFile, Channel: c.Channel, APIURL: c.APIURL,
+		}, &http.Client{Timeout: notifyTimeout})
+		if err != nil {
+			return nil, fmt.Errorf("notify.slack: %w", err)
+		}
+		all = append(all, to)
+	}
+	if c := n.Webhook; c != nil {
+		to, err := webhook.New(webhook.Settings(*c), &http.Client{Timeout: notifyTimeout}, now)
+		if err != nil {
+			return nil, fmt.Errorf("notify.webhook: %w", err)
+		}
+		all = append(all, to)
+	}
+	return all, nil
+}
+
+// Board returns what shows firing alerts in the Alertmanager of c; it opens no connection.
+func Board(c config.Alertmanager) *alertmanager.Board {
+	return alertmanager.New(c.URL, &http.Client{Timeout: notifyTimeout})
 }
 
 // alertPolicy returns the part of p that alerts need.

@@ -1,0 +1,59 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"tipline/alerting/sample"
+)
+
+// TestPreviewOfEveryKind holds that every kind of message has a preview in both forms.
+func TestPreviewOfEveryKind(t *testing.T) {
+	t.Parallel()
+	for _, r := range sample.Reasons {
+		code, text, errs := tipline(t, t.TempDir(), "preview", string(r))
+		if code != exitDone || !strings.HasPrefix(text, "╭") {
+			t.Errorf("%s: exit %d, %s\n%s", r, code, errs, text)
+		}
+		code, form, errs := tipline(t, t.TempDir(), "preview", string(r), "-o", "json")
+		if code != exitDone || !json.Valid([]byte(form)) {
+			t.Errorf("%s: exit %d, %s\n%s", r, code, errs, form)
+		}
+	}
+	code, _, errs := tipline(t, t.TempDir(), "preview", "switch")
+	if code != exitUsage || !strings.Contains(errs, `got "switch", want one of first_seen, switched`) {
+		t.Errorf("an unknown kind: exit %d, %s", code, errs)
+	}
+}
+
+// TestPreviewIsWhatWasPosted holds that the preview of a decision in the ledger is the message that Slack got about it.
+func TestPreviewIsWhatWasPosted(t *testing.T) {
+	t.Parallel()
+	folder, _, box := stageProgram(t)
+	id, _ := evaluated(t, folder)
+	code, out, errs := tipline(t, folder, "preview", id, "-o", "json")
+	if code != exitDone {
+		t.Fatalf("exit %d, %s", code, errs)
+	}
+	var shown, posted struct {
+		Text   string
+		Blocks any
+	}
+	message := box.Messages()[0]
+	posted.Text = message.Text
+	if err := json.Unmarshal(message.Blocks, &posted.Blocks); err != nil {
+		t.Fatal(err)
+	}
+	if err := json.Unmarshal([]byte(out), &shown); err != nil {
+		t.Fatal(err)
+	}
+	was, _ := json.Marshal(posted)
+	is, _ := json.Marshal(shown)
+	if string(was) != string(is) {
+		t.Errorf("posted\n%s\nshown\n%s", was, is)
+	}
+	if code, _, errs := tipline(t, folder, "preview", strings.Repeat("0", 12)); code != exitNotRight || !strings.Contains(errs, "does not hold it") {
+		t.Errorf("an id that the ledger does not hold: exit %d, %s", code, errs)
+	}
+}
