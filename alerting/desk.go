@@ -80,6 +80,7 @@ type record struct {
 	Flip    *Flip     `json:"flip,omitempty"`
 
 	Approach Approach `json:"approach,omitzero"`
+	Snooze   Snooze   `json:"snooze,omitzero"`
 }
 
 // Flip is the answer of a workload that the message of a change of prices has told already.
@@ -94,7 +95,7 @@ const flipHolds = 30 * 24 * time.Hour
 
 // same reports whether r and o differ in nothing but when they were seen.
 func (r record) same(o record) bool {
-	return r.State == o.State && slices.Equal(r.Told, o.Told) && r.Flip == o.Flip && r.Approach == o.Approach
+	return r.State == o.State && slices.Equal(r.Told, o.Told) && r.Flip == o.Flip && r.Approach == o.Approach && r.Snooze == o.Snooze
 }
 
 const recordVersion = 1
@@ -152,8 +153,9 @@ func (d *Desk) Reconfigure(notifiers []Notifier) {
 type Judged struct {
 	Report  model.WorkloadReport
 	Policy  Policy
-	Channel string // where the workload wants its messages; empty: the notifier's own
-	Receipt []byte // kept in the ledger under the id of the decision when the evaluation changed something
+	Snooze  *Snoozing // what a person said to its announced move; nil means nothing
+	Channel string    // where the workload wants its messages; empty: the notifier's own
+	Receipt []byte    // kept in the ledger under the id of the decision when the evaluation changed something
 }
 
 // Considered is what an evaluation did to the state of a workload.
@@ -211,7 +213,11 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 				c.Event = newEvent(Approaching, &after, j, now)
 			}
 		}
-		if reason != NoData && after.State.Standing != "" {
+		var over bool
+		if after.Snooze, over = before.Snooze.next(j.Snooze, after.State.Standing, w, now, j.Policy); over && c.Event == nil {
+			c.Event = newEvent(Reminded, &after, j, now)
+		}
+		if reason != NoData && after.State.Standing != "" && !after.Snooze.Quiet() {
 			var news []model.Drift
 			if news, after.Told = tell(before.Told, w, now); len(news) > 0 && c.Event == nil { // a verdict's message says them too
 				c.Event = newEvent(Drifted, &after, j, now)
@@ -267,6 +273,7 @@ type Firing struct {
 	Current  string
 	Option   string    // empty when no option may serve the workload
 	Since    time.Time // the evaluation that confirmed it
+	Snoozed  bool      // a person said to be quiet about it for a while
 }
 
 // Firing returns the confirmed verdicts that ask for a change, sorted by workload.
@@ -279,7 +286,7 @@ func (d *Desk) Firing() []Firing {
 		if s.Standing == "" || s.Standing == s.Current {
 			continue
 		}
-		f := Firing{Workload: workload, Current: s.Current, Option: s.Standing, Since: s.Confirmed}
+		f := Firing{Workload: workload, Current: s.Current, Option: s.Standing, Since: s.Confirmed, Snoozed: d.states[workload].Snooze.Quiet()}
 		if f.Option == none {
 			f.Option = ""
 		}

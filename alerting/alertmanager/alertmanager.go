@@ -46,12 +46,15 @@ func New(url string, client *http.Client) *Board {
 	return &Board{address: strings.TrimSuffix(url, "/") + "/api/v2/alerts", client: post.Client(client), shown: map[string]alert{}}
 }
 
-// Show sends what is firing at now, with what the newest report says of it, and resolves what was shown and stands no more. When
+// Show sends what is firing at now and not snoozed, with what the newest report says of it, and resolves what was shown and stands no more. When
 // that fails, what would have been resolved is resolved the next time.
 func (b *Board) Show(ctx context.Context, firing []alerting.Firing, report *model.Report, now time.Time) error {
 	next := map[string]alert{}
 	var alerts []alert
 	for _, f := range firing {
+		if f.Snoozed {
+			continue
+		}
 		a := alert{Labels: labels(f), Annotations: annotations(f, report), StartsAt: f.Since, EndsAt: now.Add(lasts)}
 		if a.StartsAt.IsZero() {
 			a.StartsAt = now // confirmed by a version that did not keep when

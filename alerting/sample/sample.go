@@ -11,7 +11,7 @@ import (
 // Reasons are the kinds of messages.
 var Reasons = []alerting.Reason{
 	alerting.FirstSeen, alerting.Switched, alerting.Returned, alerting.NoOption, alerting.Approaching, alerting.Drifted, alerting.PricesMoved,
-	alerting.Digested, alerting.Tested,
+	alerting.Digested, alerting.Reminded, alerting.Tested,
 }
 
 // Of returns a message with the reason r, and false when no message has it.
@@ -33,6 +33,10 @@ func Of(r alerting.Reason) (alerting.Event, bool) {
 		return repriced(), true
 	case alerting.Digested:
 		return weekly(), true
+	case alerting.Reminded:
+		e := first()
+		e.Reason = alerting.Reminded
+		return e, true
 	case alerting.Tested:
 		return alerting.NewTest("", time.Date(2026, 11, 12, 6, 0, 0, 0, time.UTC)), true
 	case alerting.Unchanged, alerting.Waiting, alerting.NoData, alerting.Settled, alerting.Followed, alerting.Restarted:

@@ -45,6 +45,9 @@ func Headline(e alerting.Event) string {
 		return fmt.Sprintf("%s: stay on %s after all", workload, option)
 	}
 	verb := "move to " + option
+	if e.Reason == alerting.Reminded {
+		verb = "reminder, " + verb
+	}
 	if d.Reason == model.ReasonCurrentInfeasible {
 		verb = "must move to " + option
 	}
@@ -108,7 +111,7 @@ func digested(g model.Digest) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "Workloads: %d quiet", g.Quiet)
 	for _, c := range []struct{ kind, what string }{
-		{model.DigestApproaching, "approaching"}, {model.DigestDecide, "to decide"}, {model.DigestUnknown, "not known"},
+		{model.DigestApproaching, "approaching"}, {model.DigestDecide, "to decide"}, {model.DigestSnoozed, "snoozed"}, {model.DigestUnknown, "not known"},
 	} {
 		if n := g.Count(c.kind); n > 0 {
 			fmt.Fprintf(&text, ", %d %s", n, c.what)
@@ -132,8 +135,8 @@ func Digest(g model.Digest) []string {
 			return append(lines, fmt.Sprintf("And %d more in the report.", len(g.Items)-n))
 		}
 		name := Clean(i.Workload, MaxName)
-		if i.Kind == model.DigestDrift {
-			name += ", drift"
+		if i.Kind == model.DigestDrift || i.Kind == model.DigestSnoozed {
+			name += ", " + i.Kind
 		}
 		lines = append(lines, fmt.Sprintf("%s: %s (receipt %s).", name, strings.TrimSuffix(Clean(i.Text, MaxLine), "."), i.Receipt))
 	}

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"math"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -11,13 +15,16 @@ import (
 
 // addDecide adds the decide command to app and returns it as a function.
 func addDecide(app *kingpin.Application, p *program) func() int {
-	command := app.Command("decide", "Answer a decision to move: it is done, or it is not viable until a date. The daemon takes the answer at its next evaluation.")
+	command := app.Command("decide", "Answer a decision to move: it is done, it is not viable until a date, or it is snoozed. The daemon takes the answer at its next evaluation.")
 	id := command.Arg("id", "The decision, as messages and reports name it.").Required().String()
-	reason := command.Flag("not-viable", "Why the move cannot be made; the option is left out until the date.").PlaceHolder("REASON").String()
-	until := command.Flag("until", "With --not-viable: the day from which the move may be proposed again.").PlaceHolder("DATE").String()
-	done := command.Flag("done", "The move has been made; the new option counts as the current one.").Bool()
+	var o answerOptions
+	command.Flag("not-viable", "Why the move cannot be made; the option is left out until the date.").PlaceHolder("REASON").StringVar(&o.reason)
+	command.Flag("until", "With --not-viable or --snooze: the day from which the move may be proposed again.").PlaceHolder("DATE").StringVar(&o.until)
+	command.Flag("done", "The move has been made; the new option counts as the current one.").BoolVar(&o.done)
+	command.Flag("snooze", "Say nothing of the move until the day of --until, or until it saves what --saves says; one message reminds of it then.").BoolVar(&o.snooze)
+	command.Flag("saves", "With --snooze: dollars a month, such as 5000, or by how much more it saves than now, such as +15%.").PlaceHolder("SAVING").StringVar(&o.saves)
 	return func() int {
-		answer, err := p.answer(*id, *reason, *until, *done)
+		answer, err := o.answer(*id, p.now())
 		if err != nil {
 			return p.usage(err)
 		}
@@ -25,25 +32,60 @@ func addDecide(app *kingpin.Application, p *program) func() int {
 	}
 }
 
-// answer reads the command line of decide.
-func (p *program) answer(id, reason, until string, done bool) (ledger.Answer, error) {
-	now := p.now().UTC().Truncate(time.Second)
-	var a ledger.Answer
+// answerOptions is what the command line of decide says.
+type answerOptions struct {
+	reason, until, saves string
+	done, snooze         bool
+}
+
+// answer returns the answer to the decision id that o gives at now.
+func (o answerOptions) answer(id string, now time.Time) (a ledger.Answer, err error) {
 	switch {
-	case done && (reason != "" || until != ""):
-		return a, fmt.Errorf("--done: want it alone, without --not-viable and --until")
-	case done:
-		a = ledger.NewAnswer(id, ledger.Done, "", time.Time{}, now)
-	case reason == "" || until == "":
-		return a, fmt.Errorf("decide: want --done, or --not-viable with the reason and --until with a date")
-	default:
-		day, err := time.Parse(time.DateOnly, until)
-		if err != nil {
-			return a, fmt.Errorf("--until: got %q, want a date such as 2027-03-01", until)
+	case o.done && (o.reason != "" || o.until != "" || o.snooze || o.saves != ""):
+		return a, errors.New("--done: want it alone")
+	case o.snooze && o.reason != "":
+		return a, errors.New("--snooze: want it without --not-viable, which leaves the option out")
+	case o.saves != "" && !o.snooze:
+		return a, errors.New("--saves: want it with --snooze")
+	case o.snooze && o.until == "" && o.saves == "":
+		return a, errors.New("--snooze: want --until with a date, --saves with a saving, or both")
+	case !o.done && !o.snooze && (o.reason == "" || o.until == ""):
+		return a, errors.New("decide: want --done, --snooze with --until or --saves, or --not-viable with the reason and --until with a date")
+	}
+	kind := ledger.NotViable
+	switch {
+	case o.done:
+		kind = ledger.Done
+	case o.snooze:
+		kind = ledger.Snoozed
+	}
+	var day time.Time
+	if o.until != "" {
+		if day, err = time.Parse(time.DateOnly, o.until); err != nil {
+			return a, fmt.Errorf("--until: got %q, want a date such as 2027-03-01", o.until)
 		}
-		a = ledger.NewAnswer(id, ledger.NotViable, reason, day, now)
+	}
+	a = ledger.NewAnswer(id, kind, o.reason, day, now.UTC().Truncate(time.Second))
+	if o.saves != "" {
+		if a.Saving, a.Growth, err = parseSaving(o.saves); err != nil {
+			return a, err
+		}
 	}
 	return a, a.Check()
+}
+
+// parseSaving reads dollars a month, or by which share a saving grows.
+func parseSaving(text string) (usd, growth float64, err error) {
+	number, isShare := strings.CutSuffix(text, "%")
+	number, isMore := strings.CutPrefix(number, "+")
+	value, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(value > 0) || math.IsInf(value, 0) || isShare != isMore {
+		return 0, 0, fmt.Errorf("--saves: got %q, want dollars a month such as 5000, or a growth such as +15%%", text)
+	}
+	if isShare {
+		return 0, value / 100, nil
+	}
+	return value, 0, nil
 }
 
 // decide leaves the answer in the data folder. Where no daemon holds the data file, the decision is looked up first.

@@ -236,6 +236,19 @@ func TestDecide(t *testing.T) {
 		t.Errorf("an answer to nothing: exit %d, %q", code, errs)
 	}
 
+	// It is taken back for a snooze, until it saves half as much again.
+	if code, out, errs := tipline(t, folder, "decide", id, "--snooze", "--saves=+50%"); code != exitDone || !strings.Contains(out, "snoozed until it saves $") {
+		t.Fatalf("exit %d, %s\n%s", code, errs, out)
+	}
+	if _, printed = evaluated(t, folder); !strings.Contains(printed, "is snoozed until it saves $") {
+		t.Errorf("after the snooze:\n%s", printed)
+	}
+	for _, wrong := range [][]string{{"--snooze"}, {"--saves=5000"}, {"--snooze", "--saves=15%"}, {"--snooze", "--saves=-1"}, {"--done", "--snooze"}, {"--snooze", "--until=soon"}} {
+		if code, _, errs := tipline(t, folder, append([]string{"decide", id}, wrong...)...); code != exitUsage || !strings.Contains(errs, "want") {
+			t.Errorf("%v: exit %d, %q", wrong, code, errs)
+		}
+	}
+
 	// The same decision turns out to be done after all.
 	if code, _, errs := tipline(t, folder, "decide", id, "--done"); code != exitDone {
 		t.Fatalf("exit %d, %s", code, errs)

@@ -57,9 +57,23 @@ func (d *Daemon) judged(report *model.Report) []alerting.Judged {
 	judged := make([]alerting.Judged, len(report.Workloads))
 	for i, w := range report.Workloads {
 		stanza := d.setup.cfg.For(w.Labels, w.Source)
-		judged[i] = alerting.Judged{Report: w, Policy: alertPolicy(stanza.Policy), Channel: stanza.SlackChannel, Receipt: receipts[w.Decision.ID]}
+		judged[i] = alerting.Judged{Report: w, Policy: alertPolicy(stanza.Policy), Snooze: d.snoozing(w, report.AsOf), Channel: stanza.SlackChannel, Receipt: receipts[w.Decision.ID]}
 	}
 	return judged
+}
+
+// snoozing returns what a person said to be reminded of about the workload of w; nil when nobody did.
+func (d *Daemon) snoozing(w model.WorkloadReport, now time.Time) *alerting.Snoozing {
+	a, ok := d.answers.Snooze(w.Workload, w.Current)
+	if !ok {
+		return nil
+	}
+	saving := w.Decision.SavingUSDPerMonth
+	return &alerting.Snoozing{
+		Decision: a.ID, Option: a.Option,
+		Due:    !a.Until.IsZero() && !now.Before(a.Until),
+		Enough: a.Saving > 0 && saving != nil && float64(saving.P50) >= a.Saving,
+	}
 }
 
 // Receipt returns the receipt of a decision of the last cycle or of one that the ledger holds; nil when there is none.

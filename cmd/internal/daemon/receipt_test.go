@@ -91,6 +91,33 @@ func TestFrozenReceipt(t *testing.T) {
 	}
 }
 
+// TestSnooze lives through a move that is announced and snoozed until a day: nothing more is said, the digest tells it apart, and on the day
+// one message reminds of it.
+func TestSnooze(t *testing.T) {
+	t.Parallel()
+	r := supported(t)
+	r.days(t, 3)
+	id := r.box.events[0].Report.Decision.ID
+	if err := ledger.Leave(r.folder, ledger.NewAnswer(id, ledger.Snoozed, "", r.clock().AddDate(0, 0, 10), r.clock())); err != nil {
+		t.Fatal(err)
+	}
+	report := r.days(t, 9)
+	w := workload(t, report, "support")
+	if last := w.Warnings[len(w.Warnings)-1]; w.Decision.Recommendation != model.Move || last.Code != "ANSWERED_SNOOZED" || !strings.Contains(last.Text, id) {
+		t.Errorf("got %s with %+v, want the move and a word about the answer", w.Decision.Recommendation, last)
+	}
+	if g := digest(report, r.desk.Firing(), nil); g.Count(model.DigestSnoozed) != 1 || g.Count(model.DigestDecide) != 0 {
+		t.Errorf("digest: got %+v, want the move as snoozed", g.Items)
+	}
+	if len(r.box.events) != 1 {
+		t.Fatalf("got %d messages while it is snoozed, want none beside the first", len(r.box.events))
+	}
+	r.days(t, 5)
+	if len(r.box.events) != 2 || r.box.events[1].Reason != alerting.Reminded || r.box.events[1].Report.Decision.Option != w.Decision.Option {
+		t.Fatalf("after the day: got %d messages, want one that reminds of the move", len(r.box.events))
+	}
+}
+
 // TestAnswers lives through a move that is announced, ruled out until a date, and proposed again from then on.
 func TestAnswers(t *testing.T) {
 	t.Parallel()

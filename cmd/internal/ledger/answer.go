@@ -22,6 +22,13 @@ import (
 const (
 	NotViable = "not_viable" // the move cannot be made before Until
 	Done      = "done"       // the move has been made
+	Snoozed   = "snoozed"    // nothing is to be said of the move until a day, or until it saves more
+)
+
+// The largest saving in dollars a month and the largest growth that a person means; more is a slip of the pen.
+const (
+	mostSaving = 1e12
+	mostGrowth = 1000
 )
 
 // maxReason bounds the words of a person, in characters.
@@ -31,9 +38,11 @@ const maxReason = 300
 type Answer struct {
 	Version  int       `json:"version"`
 	ID       string    `json:"id"`   // of the decision
-	Kind     string    `json:"kind"` // NotViable or Done
+	Kind     string    `json:"kind"` // NotViable, Done or Snoozed
 	Reason   string    `json:"reason,omitempty"`
-	Until    time.Time `json:"until,omitzero"` // of NotViable: the move may be proposed again from then on
+	Until    time.Time `json:"until,omitzero"`                 // of NotViable and Snoozed: the move may be proposed again from then on
+	Saving   float64   `json:"saving_usd_per_month,omitempty"` // of Snoozed: or when it saves as much; 0 means that it does not matter
+	Growth   float64   `json:"saving_growth,omitempty"`        // of Snoozed: the same as a share by which it saves more than the decision says
 	Given    time.Time `json:"given"`
 	Workload string    `json:"workload,omitempty"` // these three from the receipt, once the answer is taken
 	From     string    `json:"from,omitempty"`     // the current option of the decision
@@ -49,15 +58,21 @@ func (a Answer) Check() error {
 		return fmt.Errorf("answer: got version %d, want %d", a.Version, answerVersion)
 	case !ValidID(a.ID):
 		return fmt.Errorf("answer: got the id %q, want the 12 hexadecimal digits of a decision", a.ID)
-	case a.Kind != NotViable && a.Kind != Done:
-		return fmt.Errorf("answer: got the kind %q, want %s or %s", a.Kind, NotViable, Done)
+	case a.Kind != NotViable && a.Kind != Done && a.Kind != Snoozed:
+		return fmt.Errorf("answer: got the kind %q, want %s, %s or %s", a.Kind, NotViable, Done, Snoozed)
 	case a.Kind == NotViable && strings.TrimSpace(a.Reason) == "":
 		return errors.New("answer: the reason is empty, want why the move is not viable")
 	case !utf8.ValidString(a.Reason) || strings.ContainsFunc(a.Reason, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }):
 		return errors.New("answer: the reason has control characters, want one line of text")
 	case utf8.RuneCountInString(a.Reason) > maxReason:
 		return fmt.Errorf("answer: the reason has %d characters, want at most %d", utf8.RuneCountInString(a.Reason), maxReason)
-	case a.Kind == NotViable && !a.Until.After(a.Given):
+	case a.Kind == Snoozed && a.Until.IsZero() && a.Saving == 0 && a.Growth == 0:
+		return errors.New("answer: the snooze has no end, want a day, a saving, or both")
+	case !(a.Saving >= 0 && a.Saving <= mostSaving):
+		return fmt.Errorf("answer: got a saving of %v dollars a month, want 0 or more and at most %v", a.Saving, float64(mostSaving))
+	case !(a.Growth >= 0 && a.Growth <= mostGrowth):
+		return fmt.Errorf("answer: got a saving that grows by %v, want 0 or more and at most %v", a.Growth, float64(mostGrowth))
+	case (a.Kind == NotViable || !a.Until.IsZero()) && !a.Until.After(a.Given):
 		return fmt.Errorf("answer: until %s is not after %s, when it was given", a.Until.Format(time.DateOnly), a.Given.Format(time.DateOnly))
 	}
 	return nil
@@ -75,6 +90,12 @@ func (a Answer) About(r Receipt) (Answer, error) {
 		return a, fmt.Errorf("decision %s does not say to move %s, so there is nothing to answer", a.ID, r.Workload.Workload)
 	}
 	a.Workload, a.From, a.Option = r.Workload.Workload, r.Workload.Current, d.Option
+	if a.Growth > 0 {
+		if d.SavingUSDPerMonth == nil || d.SavingUSDPerMonth.P50 <= 0 {
+			return a, fmt.Errorf("decision %s names no saving that could grow by %s, want a saving in dollars", a.ID, model.FormatPercent(model.Fraction(a.Growth)))
+		}
+		a.Saving = float64(d.SavingUSDPerMonth.P50) * (1 + a.Growth)
+	}
 	return a, nil
 }
 
@@ -93,7 +114,22 @@ func (a Answer) Text() string {
 	if a.Kind == Done {
 		return fmt.Sprintf("the move from %s to %s was answered as done on %s (decision %s)", a.From, a.Option, given, a.ID)
 	}
+	if a.Kind == Snoozed {
+		return fmt.Sprintf("the move from %s to %s is snoozed %s (answered on %s to decision %s)", a.From, a.Option, a.end(), given, a.ID)
+	}
 	return fmt.Sprintf("%s is left out until %s: not viable, %s (answered on %s to decision %s)", a.Option, model.FormatDate(a.Until), a.Reason, given, a.ID)
+}
+
+// end says when a snooze ends.
+func (a Answer) end() string {
+	var ends []string
+	if !a.Until.IsZero() {
+		ends = append(ends, "until "+model.FormatDate(a.Until))
+	}
+	if a.Saving > 0 {
+		ends = append(ends, fmt.Sprintf("until it saves %s a month", model.FormatUSD(model.USD(a.Saving))))
+	}
+	return strings.Join(ends, " or ")
 }
 
 // Answers are those that were taken, the oldest first.
@@ -168,7 +204,20 @@ func (all Answers) Heed(workload, current string, candidates []string, now time.
 			said = append(said, model.Warning{Code: "ANSWERED_NOT_VIABLE", Text: a.Text()})
 		}
 	}
+	if a, ok := all.Snooze(workload, current); ok && (a.Until.IsZero() || now.Before(a.Until)) {
+		said = append(said, model.Warning{Code: "ANSWERED_SNOOZED", Text: a.Text()})
+	}
 	return current, candidates, said
+}
+
+// Snooze returns the newest answer that snoozes a move of workload away from current.
+func (all Answers) Snooze(workload, current string) (Answer, bool) {
+	for _, a := range slices.Backward(all) {
+		if a.Workload == workload && a.From == current && a.Kind == Snoozed {
+			return a, true
+		}
+	}
+	return Answer{}, false
 }
 
 func parseAnswer(data []byte) (Answer, error) {

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,6 +33,13 @@ func TestAnswerCheck(t *testing.T) {
 		{"a reason that moves the cursor", func(a *Answer) { a.Reason = "a\x1b[2J" }, "control characters"},
 		{"a reason that turns the text", func(a *Answer) { a.Reason = "a\u202eb" }, "control characters"},
 		{"an essay", func(a *Answer) { a.Reason = strings.Repeat("é", 301) }, "301 characters"},
+		{"a snooze until a day", func(a *Answer) { a.Kind, a.Reason = Snoozed, "" }, ""},
+		{"a snooze until it saves more", func(a *Answer) { a.Kind, a.Until, a.Saving = Snoozed, time.Time{}, 5000 }, ""},
+		{"a snooze without an end", func(a *Answer) { a.Kind, a.Until = Snoozed, time.Time{} }, "the snooze has no end"},
+		{"a snooze that is over", func(a *Answer) { a.Kind, a.Until, a.Saving = Snoozed, asOf, 5000 }, "until 2026-11-23 is not after 2026-11-23"},
+		{"a saving below nothing", func(a *Answer) { a.Kind, a.Saving = Snoozed, -1 }, "got a saving of -1 dollars a month"},
+		{"a saving that is no number", func(a *Answer) { a.Kind, a.Saving = Snoozed, math.NaN() }, "got a saving of NaN"},
+		{"a growth beyond reason", func(a *Answer) { a.Kind, a.Growth = Snoozed, 1001 }, "grows by 1001"},
 		{"another version", func(a *Answer) { a.Version = 2 }, "version 2"},
 	} {
 		a := notViable
@@ -45,6 +53,8 @@ func TestAnswerCheck(t *testing.T) {
 
 func TestHeed(t *testing.T) {
 	t.Parallel()
+	snoozed := notViable
+	snoozed.Kind = Snoozed
 	done := Answer{Version: 1, ID: "ba9876543210", Kind: Done, Given: asOf, Workload: "support", From: "api", Option: "own"}
 	all := []string{"api", "own", "both"}
 	for _, tc := range []struct {
@@ -61,6 +71,9 @@ func TestHeed(t *testing.T) {
 		{"a move that is not viable is left out", Answers{notViable}, "support", "api", asOf, "api", []string{"api", "both"}, 1},
 		{"until the second before the date", Answers{notViable}, "support", "api", notViable.Until.Add(-time.Second), "api", []string{"api", "both"}, 1},
 		{"and no longer", Answers{notViable}, "support", "api", notViable.Until, "api", all, 0},
+		{"one that is snoozed is not, and is mentioned", Answers{snoozed}, "support", "api", asOf, "api", all, 1},
+		{"until the day has come", Answers{snoozed}, "support", "api", snoozed.Until, "api", all, 0},
+		{"or it was made", Answers{snoozed}, "support", "own", asOf, "own", all, 0},
 		{"for its workload alone", Answers{notViable}, "search", "api", asOf, "api", all, 0},
 		{"and not once it serves the workload", Answers{notViable}, "support", "own", asOf, "own", all, 0},
 		{"a move that is done counts as the current option", Answers{done}, "support", "api", asOf, "own", all, 1},

@@ -1,0 +1,55 @@
+package alerting
+
+import (
+	"time"
+
+	"tipline/model"
+)
+
+// Snoozing is what a person said to an announced move of which nothing is to be said for a while.
+type Snoozing struct {
+	Decision string // that was answered
+	Option   string // that it said to move to
+	Due      bool   // the day until which it is snoozed has come
+	Enough   bool   // the move saves as much as it has to
+}
+
+// Snooze is a Snoozing as it is kept from one evaluation to the next.
+type Snooze struct {
+	Decision string    `json:"decision,omitempty"`
+	Over     bool      `json:"over,omitempty"`   // for good: an answer snoozes once
+	Count    int       `json:"count,omitempty"`  // evaluations in a row in which the move saves enough
+	Counted  time.Time `json:"counted,omitzero"` // the last of them
+}
+
+// Quiet reports whether nothing is to be said of the announced move.
+func (s Snooze) Quiet() bool { return s.Decision != "" && !s.Over }
+
+// next returns the snooze after an evaluation that left standing confirmed, and whether its end is to be told. It ends on its day, or when
+// the move has saved enough in as many evaluations in a row as a verdict takes, and not before an evaluation asks for the move; it is over
+// without a word when the move stands no more. It is pure.
+func (s Snooze) next(a *Snoozing, standing string, w model.WorkloadReport, now time.Time, p Policy) (Snooze, bool) {
+	switch {
+	case a == nil:
+		return Snooze{}, false
+	case s.Decision != a.Decision:
+		s = Snooze{Decision: a.Decision}
+	}
+	d := w.Decision
+	switch {
+	case s.Over || d.Recommendation == model.Unknown:
+		return s, false
+	case standing != a.Option:
+		s.Over = true
+		return s, false
+	case d.Recommendation != model.Move || d.Option != standing:
+		s.Count = 0
+		return s, false
+	case !a.Enough:
+		s.Count = 0
+	case s.Count == 0 || p.counts(s.Counted, now):
+		s.Count, s.Counted = s.Count+1, now
+	}
+	s.Over = a.Due || s.Count >= max(1, p.Confirmations)
+	return s, s.Over
+}

@@ -1,0 +1,75 @@
+package alerting
+
+import (
+	"testing"
+	"time"
+
+	"tipline/model"
+)
+
+// TestSnooze holds that an announced move that is snoozed stays quiet, is told of once when that is over, and never again.
+func TestSnooze(t *testing.T) {
+	t.Parallel()
+	asleep := &Snoozing{Decision: "0123456789ab", Option: "X"}
+	due := &Snoozing{Decision: "0123456789ab", Option: "X", Due: true}
+	enough := &Snoozing{Decision: "0123456789ab", Option: "X", Enough: true}
+	store, box := &memory{}, &mailbox{name: "box"}
+	day := 0
+	var d *Desk
+	// evaluate lets days pass with a verdict, and returns how many messages there were before and which they were.
+	evaluate := func(days int, w model.WorkloadReport, s *Snoozing) (reasons []Reason) {
+		t.Helper()
+		before := len(box.accepted)
+		for range days {
+			d = newDesk(t, store, box) // a restart before every evaluation
+			now := morning.AddDate(0, 0, day)
+			if _, err := d.Consider([]Judged{{Report: w, Policy: policy, Snooze: s, Receipt: []byte("{}")}}, now); err != nil {
+				t.Fatal(err)
+			}
+			deliverAll(t, d, now, now.Add(time.Hour))
+			day++
+		}
+		for _, e := range box.accepted[before:] {
+			reasons = append(reasons, e.Reason)
+		}
+		return reasons
+	}
+	expect := func(what string, got []Reason, want ...Reason) {
+		t.Helper()
+		if len(got) != len(want) || len(got) > 0 && got[0] != want[0] {
+			t.Fatalf("%s: got %v, want %v", what, got, want)
+		}
+	}
+	firing := func(what string, snoozed bool) {
+		t.Helper()
+		if f := d.Firing(); len(f) != 1 || f[0].Snoozed != snoozed {
+			t.Fatalf("%s: got %+v firing, want one, snoozed %v", what, f, snoozed)
+		}
+	}
+	drifting := answers('X')
+	drifting.Drift = []model.Drift{{Kind: "volume", Score: 2, Material: true}}
+	unknown := answers('?')
+
+	expect("announced", evaluate(3, answers('X'), nil), FirstSeen)
+	expect("snoozed", evaluate(5, answers('X'), asleep))
+	firing("snoozed", true)
+	expect("a drift while it is snoozed", evaluate(3, drifting, asleep))
+	expect("the day has come, but nothing is known", evaluate(2, unknown, due))
+	expect("the day has come", evaluate(1, answers('X'), due), Reminded)
+	firing("reminded", false)
+	expect("and is over", evaluate(5, answers('X'), due))
+
+	enough.Decision, asleep.Decision = "ba9876543210", "ba9876543210"
+	expect("a second answer", evaluate(2, answers('X'), asleep))
+	expect("it saves enough for two days", evaluate(2, answers('X'), enough))
+	expect("and less again", evaluate(1, answers('X'), asleep))
+	expect("and enough for three", evaluate(3, answers('X'), enough), Reminded)
+	expect("and is over for good", evaluate(3, answers('X'), asleep))
+
+	asleep.Decision, due.Decision = "aaaaaaaaaaaa", "aaaaaaaaaaaa"
+	expect("a third answer", evaluate(2, answers('X'), asleep))
+	expect("another move is news all the same", evaluate(6, answers('Y'), asleep), Switched)
+	firing("another move", false)
+	expect("and the first one too when it comes back", evaluate(6, answers('X'), asleep), Switched)
+	expect("what was said about it before is over", evaluate(4, answers('X'), due))
+}
