@@ -2,6 +2,7 @@ package drift
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -292,9 +293,12 @@ func relabelled(faults [][]model.Warning, all []model.Usage, end time.Time) {
 			ended[stop] = append(ended[stop], i)
 		}
 	}
-	for stop, old := range ended {
-		heirs := slices.Concat(began[stop], began[stop.Add(-time.Hour)], began[stop.Add(time.Hour)])
-		heirs = slices.DeleteFunc(heirs, func(i int) bool { return slices.Contains(old, i) })
+	for _, stop := range slices.SortedFunc(maps.Keys(ended), time.Time.Compare) {
+		old := ended[stop]
+		heirs := began[stop]
+		if len(heirs) == 0 { // the hour of the change may have been measured under both, or under neither
+			heirs = slices.Concat(began[stop.Add(-time.Hour)], began[stop.Add(time.Hour)])
+		}
 		switch {
 		case len(heirs) > 0 && inherited(all, old, heirs, stop, end):
 			for _, i := range append(slices.Clone(old), heirs...) {

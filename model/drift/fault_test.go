@@ -3,6 +3,7 @@ package drift
 import (
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -104,6 +105,16 @@ func TestFaults(t *testing.T) {
 				scale(h, 2.0/3) // as large as the workload that ended
 			}
 		}, []string{"", LabelChanged, LabelChanged}, "b ended at 22 November 2026 18:00 UTC, when c began with the same volume"},
+		{"two labels that change an hour apart", 4, func(i, back int, h *model.Hour) {
+			switch {
+			case i == 0 && back <= 12, i == 1 && back <= 11, i == 2 && back > 12, i == 3 && back > 11:
+				gone(h)
+			case i == 2:
+				scale(h, 1.0/3) // as large as a
+			case i == 3:
+				scale(h, 2.0/4) // as large as b
+			}
+		}, []string{LabelChanged, LabelChanged, LabelChanged, LabelChanged}, "b ended at 22 November 2026 19:00 UTC, when d began"},
 		{"one workload ends and another, much larger, begins", 3, func(i, back int, h *model.Hour) {
 			if i == 1 && back <= 12 || i == 2 && back > 12 {
 				gone(h)
@@ -143,6 +154,9 @@ func TestFaults(t *testing.T) {
 		}, []string{""}, ""},
 	} {
 		all := fleet(tc.n, tc.change)
+		if a, b := Faults(all, faultEnd), Faults(all, faultEnd); !reflect.DeepEqual(a, b) {
+			t.Errorf("%s: got %v and then %v", tc.name, a, b)
+		}
 		var got []string
 		var text strings.Builder
 		for _, faults := range Faults(all, faultEnd) {
