@@ -79,6 +79,10 @@ type Result struct {
 	Usage    []model.Usage   // of every workload known, sorted by name
 	Queries  int             // queries sent, retries included
 	Warnings []model.Warning // about the source as a whole
+
+	// Unattributed is the share of the tokens of the last day that no workload has, because the source does not select them; nil when
+	// that is not known.
+	Unattributed *model.Fraction
 }
 
 // Defaults of Settings.
@@ -281,6 +285,8 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 		result.Warnings = append(result.Warnings, c.addTTFT(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addGPUs(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addFailed(ctx, now, result.Usage)...)
+		result.Unattributed, notes = c.unattributed(ctx, now)
+		result.Warnings = append(result.Warnings, notes...)
 	}
 	result.Queries = int(c.client.guard.sent.Load() - sent)
 	slices.SortStableFunc(result.Warnings, func(a, b model.Warning) int {

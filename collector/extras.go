@@ -84,6 +84,39 @@ func (c *Collector) addFailed(ctx context.Context, now time.Time, all []model.Us
 	return nil
 }
 
+// unattributed returns the share of the tokens of the last day that no workload has, and what is to be said about the source. Where nothing
+// is selected every series is in some workload, unless there are more of them than can be kept. The user's own queries
+// say nothing of what they leave out.
+func (c *Collector) unattributed(ctx context.Context, now time.Time) (*model.Fraction, []model.Warning) {
+	switch {
+	case c.settings.Queries != nil:
+		return nil, nil
+	case c.queries.dark == "":
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if n := len(c.archive.series); n == 0 || n >= maxWorkloads {
+			return nil, nil
+		}
+		return new(model.Fraction), nil
+	}
+	m, notes, err := c.askNow(ctx, now, c.queries.dark)
+	if err != nil {
+		c.log.WarnContext(ctx, "tokens of no workload not read", "error", err)
+		return nil, []model.Warning{{Code: DarkFailed, Text: err.Error()}}
+	}
+	counted := map[signal]cell{}
+	for _, stream := range m {
+		name := signal(stream.Metric[signalLabel])
+		counted[name] = cell{float64(stream.Values[0].Value), counted[name].seen + 1}
+	}
+	all, wrong := counted[allTokens].check(24 * maxTokensPerHour)
+	claimed, alsoWrong := counted[claimedTokens].check(24 * maxTokensPerHour)
+	if wrong != 0 || alsoWrong != 0 || !(all > 0) {
+		return nil, c.relevant(notes)
+	}
+	return new(model.Fraction(min(1, max(0, 1-claimed/all)))), c.relevant(notes)
+}
+
 // addGPUs fills in the GPUs of each workload and returns what is to be said about the source.
 func (c *Collector) addGPUs(ctx context.Context, now time.Time, all []model.Usage) []model.Warning {
 	if c.queries.gpu == "" || len(all) == 0 {

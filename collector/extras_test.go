@@ -143,6 +143,52 @@ func TestFailed(t *testing.T) {
 	}
 }
 
+// TestUnattributed holds that the share of tokens that no workload has is known only when the server says it, and that nothing is dark
+// where nothing is left out.
+func TestUnattributed(t *testing.T) {
+	t.Parallel()
+	says := func(claimed, all float64) promtest.Answer {
+		answer := promtest.Answer{}
+		for name, v := range map[string]float64{"claimed_tokens": claimed, "all_tokens": all} {
+			if v != 0 {
+				answer.Series = append(answer.Series, promtest.Series{Labels: map[string]string{"tipline_signal": name}, Points: []promtest.Point{{At: noon, Value: v}}})
+			}
+		}
+		return answer
+	}
+	for _, tc := range []struct {
+		name   string
+		chosen map[string]string
+		answer promtest.Answer
+		want   float64 // -1: not known
+		codes  string
+	}{
+		{"a quarter is not selected", map[string]string{"team": "a"}, says(75, 100), 0.25, ""},
+		{"everything is selected", map[string]string{"team": "a"}, says(100, 100), 0, ""},
+		{"rounding is not below nothing", map[string]string{"team": "a"}, says(100.001, 100), 0, ""},
+		{"nothing of it is selected", map[string]string{"team": "a"}, says(0, 100), 1, ""},
+		{"nothing is counted", map[string]string{"team": "a"}, says(0, 0), -1, ""},
+		{"NaN", map[string]string{"team": "a"}, says(1, math.NaN()), -1, ""},
+		{"the query fails", map[string]string{"team": "a"}, promtest.Status(400, "no"), -1, DarkFailed},
+		{"nothing is left out", nil, promtest.Status(400, "not asked"), 0, ""},
+	} {
+		server := promtest.New(func(q promtest.Query) promtest.Answer {
+			if strings.Contains(q.Expr, "all_tokens") {
+				return tc.answer
+			}
+			return engine([]string{"chat"}, func(promtest.Query) []promtest.Series { return nil })(q)
+		})
+		r := collect(t, newCollector(t, Settings{Pack: "vllm", Select: tc.chosen, Backfill: 24 * time.Hour}, server, newMemory()), noon)
+		got := -1.0
+		if r.Unattributed != nil {
+			got = float64(*r.Unattributed)
+		}
+		if math.Abs(got-tc.want) > 1e-9 || codes(r.Warnings) != tc.codes {
+			t.Errorf("%s: got %v with warnings %q, want %v with %q", tc.name, got, codes(r.Warnings), tc.want, tc.codes)
+		}
+	}
+}
+
 // TestF15_OneQueryFails holds that a broken GPU, error or first-token query leaves the tokens alone.
 func TestF15_OneQueryFails(t *testing.T) {
 	t.Parallel()

@@ -38,6 +38,12 @@ const (
 	gpuCount signal = "gpu_count" // GPUs held
 )
 
+// The signals of a source as a whole over the day before.
+const (
+	claimedTokens signal = "claimed_tokens" // input and output of what is selected
+	allTokens     signal = "all_tokens"     // input and output of everything that the pack counts
+)
+
 const (
 	signalLabel = "tipline_signal"
 	hourWindow  = "1h"
@@ -59,6 +65,7 @@ type queries struct {
 	ttft   string // 95th percentile of the time to first token per workload over the day before
 	gpu    string // both GPU signals over the day before
 	failed string // requests that failed per workload over the day before
+	dark   string // tokens of the source over the day before, those selected and all of them
 }
 
 // packQueries returns the expressions that read p, restricted to the matchers and grouped by the labels.
@@ -78,6 +85,10 @@ func packQueries(p *pack, selected map[string]string, groupBy []string) queries 
 	q := queries{hourly: strings.Join(parts, "\nor "), ttft: w.ttft()}
 	if c := p.counter(failures); c != nil {
 		q.failed = wording{p, selected, groupBy, 24 * time.Hour}.counted(failures, c)
+	}
+	if len(selected) > 0 {
+		q.dark = marked(claimedTokens, wording{p, selected, nil, 24 * time.Hour}.tokens()) + "\nor " +
+			marked(allTokens, wording{p, nil, nil, 24 * time.Hour}.tokens())
 	}
 	return q
 }

@@ -35,6 +35,7 @@ const (
 	TTFTFailed         = "TTFT_QUERY_FAILED"
 	GPUFailed          = "GPU_QUERY_FAILED"
 	ErrorsFailed       = "ERRORS_QUERY_FAILED"
+	DarkFailed         = "UNATTRIBUTED_QUERY_FAILED"
 )
 
 // A note is a set of things that are doubtful about one hour of one workload. It is stored with the hour; the bits

@@ -46,6 +46,17 @@ func (w wording) counted(s signal, c *counter) string {
 	return w.added(parts)
 }
 
+// tokens returns the input and output per group over the window, as they are counted.
+func (w wording) tokens() string {
+	var parts []string
+	for _, s := range []signal{input, output} {
+		if c := w.pack.counter(s); c != nil { // some generate nothing
+			parts = append(parts, w.counted(s, c))
+		}
+	}
+	return w.added(parts)
+}
+
 // total returns what c says per group over the window, of the series that match only.
 func (w wording) total(c *counter, only map[string]string) string {
 	text := w.increases(w.by(), c, only)

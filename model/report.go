@@ -29,6 +29,8 @@ type SourceReport struct {
 	Up      bool   `json:"up"`
 	Error   string `json:"error,omitempty"`
 	Queries int    `json:"queries"`
+
+	UnattributedTokensRatio *Fraction `json:"unattributed_tokens_ratio,omitempty"` // share of its tokens of the last day that no workload has
 }
 
 // WorkloadReport is everything one cycle found about one workload.

@@ -119,6 +119,9 @@ func notes(report *model.Report) []string {
 		if !s.Up {
 			lines = append(lines, fmt.Sprintf("source %s is down: %s", s.Source, s.Error))
 		}
+		if share := s.UnattributedTokensRatio; share != nil && *share > 0 {
+			lines = append(lines, fmt.Sprintf("source %s: %s of its tokens of the last day are in no workload, because select leaves them out", s.Source, model.FormatPercent(*share)))
+		}
 	}
 	for _, w := range report.Workloads {
 		if w.Decision.Because != "" {

@@ -109,7 +109,7 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 	for i, s := range sources {
 		tasks.Go(func() {
 			results[i], errs[i] = s.collector.Collect(ctx, now)
-			reports[i] = model.SourceReport{Source: s.cfg.Name, Up: errs[i] == nil, Queries: results[i].Queries}
+			reports[i] = model.SourceReport{Source: s.cfg.Name, Up: errs[i] == nil, Queries: results[i].Queries, UnattributedTokensRatio: results[i].Unattributed}
 			if errs[i] != nil {
 				reports[i].Error = errs[i].Error()
 				results[i].Usage, _ = s.collector.Stored(now)

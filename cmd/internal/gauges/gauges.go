@@ -46,12 +46,13 @@ var (
 	driftScore          = desc("workload_drift_score", "Evidence that an input is not what its past led one to expect, over what an alarm takes: 1 and more is drift.", "workload", "kind")
 	priceAge            = desc("price_age_seconds", "Time since the newest of a price book's sources was looked at, in seconds.", "book")
 	sourceUp            = desc("source_up", "1 when the source answered in the last cycle, 0 otherwise.", "source")
+	unattributed        = desc("unattributed_tokens_ratio", "Share of a source's tokens of the last day that no workload has.", "source")
 	notExported         = desc("workloads_not_exported", "Workloads beyond the first 2,000 by name, which have no series of their own.")
 )
 
 var all = []*prometheus.Desc{
 	tokensLast30d, projected, costUSD, crossover, breakeven, recommended, probability, saving, secondsToCrossover, gpuUtilization,
-	economicUtilization, idleUSD, coverage, lastSample, forecastError, forecastCoverage, driftScore, priceAge, sourceUp, notExported,
+	economicUtilization, idleUSD, coverage, lastSample, forecastError, forecastCoverage, driftScore, priceAge, sourceUp, unattributed, notExported,
 }
 
 // month is the length of the months in which a crossover is counted.
@@ -79,6 +80,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	send := sender(ch)
 	for _, s := range report.Sources {
 		send(sourceUp, oneIf(s.Up), s.Source)
+		if share := s.UnattributedTokensRatio; share != nil {
+			send(unattributed, float64(*share), s.Source)
+		}
 	}
 	for _, b := range report.PriceBooks {
 		if checked, err := time.Parse(time.DateOnly, b.Checked); err == nil {

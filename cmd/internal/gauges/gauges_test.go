@@ -20,7 +20,7 @@ func ptr[T any](v T) *T { return new(v) }
 func full() *model.Report {
 	return &model.Report{
 		AsOf:       time.Date(2026, 8, 11, 12, 0, 0, 0, time.UTC),
-		Sources:    []model.SourceReport{{Source: "gateway", Up: true}, {Source: "vllm", Error: "refused"}},
+		Sources:    []model.SourceReport{{Source: "gateway", Up: true, UnattributedTokensRatio: new(model.Fraction(0.12))}, {Source: "vllm", Error: "refused"}},
 		PriceBooks: []model.PriceBook{{Book: "built-in", Checked: "2026-08-01"}, {Book: "own.csv"}},
 		Workloads: []model.WorkloadReport{
 			{
@@ -92,7 +92,7 @@ func TestUnknownHasNoSeries(t *testing.T) {
 		t.Errorf("%d series before the first report", n)
 	}
 	report := full()
-	report.Workloads = report.Workloads[1:]
+	report.Workloads, report.Sources[0].UnattributedTokensRatio = report.Workloads[1:], nil
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(of(report))
 	families, err := registry.Gather()
@@ -154,7 +154,7 @@ func TestHostileNames(t *testing.T) {
 		w.Drift = append(w.Drift, model.Drift{Kind: "volume"})
 		report.Workloads = append(report.Workloads, w)
 	}
-	report.Sources = []model.SourceReport{{Source: "s\xff"}, {Source: "s\xfe"}}
+	report.Sources = []model.SourceReport{{Source: "s\xff", UnattributedTokensRatio: new(model.Fraction)}, {Source: "s\xfe"}}
 	report.PriceBooks = []model.PriceBook{{Book: "b\xff", Checked: "2026-08-01"}}
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(of(report))

@@ -53,7 +53,7 @@ func sample() *model.Report {
 	}
 	return &model.Report{
 		AsOf: asOf, ConfigHash: "c0ffee",
-		Sources:  []model.SourceReport{{Source: "gateway", Up: true, Queries: 12}, {Source: "vllm-eu", Error: "dial tcp 10.0.0.7:9090: connection refused"}},
+		Sources:  []model.SourceReport{{Source: "gateway", Up: true, Queries: 12, UnattributedTokensRatio: new(model.Fraction(0.12))}, {Source: "vllm-eu", Error: "dial tcp 10.0.0.7:9090: connection refused"}},
 		Warnings: []model.Warning{{Code: "STALE_PRICES", Text: "The price catalogue is 41 days old."}},
 		Workloads: []model.WorkloadReport{
 			{

@@ -94,6 +94,9 @@ func TestPacks(t *testing.T) {
 				} else {
 					w.checkTotals(t)
 				}
+				if w.Replicas > 1 && w.GPUs == 0 {
+					w.checkUnattributed(t)
+				}
 				w.try(t, found)
 				w.probe(t)
 				timed = timed || c.TTFTSeconds > 0
@@ -355,6 +358,32 @@ func collect(t *testing.T, s collector.Settings) collector.Result {
 		t.Fatal(err)
 	}
 	return result
+}
+
+// checkUnattributed lets a collector select one replica: the share of tokens that no workload has is that of the others.
+func (w *world) checkUnattributed(t *testing.T) {
+	t.Helper()
+	tokens := func(r collector.Result) (sum float64) {
+		for _, u := range r.Usage {
+			for _, h := range u.Hours {
+				for _, class := range h.Tokens {
+					sum += float64(class)
+				}
+			}
+		}
+		return sum
+	}
+	s := w.settings()
+	whole := collect(t, s)
+	s.Select = map[string]string{"pod": w.Pack + "-1"}
+	part := collect(t, s)
+	if whole.Unattributed == nil || *whole.Unattributed != 0 {
+		t.Errorf("%v: nothing selected: got %v, want 0", w.Expositions, whole.Unattributed)
+	}
+	want := 1 - tokens(part)/tokens(whole)
+	if part.Unattributed == nil || math.Abs(float64(*part.Unattributed)-want) > 0.01 || !(want > 0.2) {
+		t.Errorf("%v: one replica of %d: got %v, want %v", w.Expositions, w.Replicas, part.Unattributed, want)
+	}
 }
 
 // checkGPUs lets a collector count the GPUs of the one workload that the scrape job is.
