@@ -213,6 +213,41 @@ func cut(all []model.Usage, days int) []model.Usage {
 	return until
 }
 
+// FuzzFaults looks at whatever hours there are, of workloads that begin and end at any time.
+func FuzzFaults(f *testing.F) {
+	f.Add([]byte{1, 2, 3}, uint16(3), uint16(0))
+	f.Add([]byte{0, 9, 200, 255, 7}, uint16(900), uint16(400))
+	f.Fuzz(func(t *testing.T, data []byte, hours, later uint16) {
+		if len(data) == 0 {
+			return
+		}
+		odd := []float64{0, -1, math.NaN(), math.Inf(1), 1e-300, math.MaxFloat64}
+		all := make([]model.Usage, 3)
+		for w := range all {
+			all[w] = model.Usage{Start: faultEnd.Add(time.Duration(w*int(later%2000)-int(hours%2000)) * time.Hour)}
+			for i := range int(hours % 2000) {
+				b := data[(i/(w+1))%len(data)]
+				v := float64(b)
+				if int(b) < len(odd) {
+					v = odd[b]
+				}
+				all[w].Hours = append(all[w].Hours, model.Hour{Coverage: model.Fraction(b%3) / 2, Requests: v, Tokens: model.Volume{model.Input: model.Tokens(v)}})
+			}
+		}
+		faults := Faults(all, faultEnd)
+		if len(faults) != len(all) {
+			t.Fatalf("got faults of %d workloads, want %d", len(faults), len(all))
+		}
+		for _, of := range faults {
+			for _, w := range of {
+				if w.Code == "" || strings.Contains(w.Text, "NaN") || strings.Contains(w.Text, "Inf") {
+					t.Errorf("got %+v", w)
+				}
+			}
+		}
+	})
+}
+
 // BenchmarkFaults looks at a hundred workloads of a source.
 func BenchmarkFaults(b *testing.B) {
 	all := fleet(25, func(int, int, *model.Hour) {})
