@@ -5,14 +5,13 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
-	"os"
 	"strings"
 	"testing"
 
 	"tipline/model"
 )
 
-var update = flag.Bool("update", false, "write the measured table to README.md")
+var update = flag.Bool("update", false, "write what is measured and derived to README.md")
 
 // compared is an evaluation in which the API costs api and the fleet costs fleet, decided as cost model, section 11, with the margins of the
 // default policy.
@@ -70,23 +69,7 @@ func TestFlapping(t *testing.T) {
 			fmt.Fprintf(&table, "| %s | %.1f | %.1f | %.2f | %.2f |\n", where.name, phi, perRun(plain), perRun(confirmed), perRun(messages))
 		}
 	}
-	readme, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	const from, to = "<!-- measured -->\n", "<!-- /measured -->"
-	head, rest, _ := strings.Cut(string(readme), from)
-	was, tail, found := strings.Cut(rest, to)
-	switch {
-	case !found:
-		t.Fatal("README.md has no measured table")
-	case *update:
-		if err := os.WriteFile("README.md", []byte(head+from+table.String()+to+tail), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	case was != table.String():
-		t.Errorf("README.md says\n%s\nmeasured\n%s", was, table.String())
-	}
+	holdREADME(t, "measured", table.String())
 }
 
 // BenchmarkNext measures one transition: at most 5 µs.
