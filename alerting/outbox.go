@@ -56,7 +56,7 @@ func (o *outbox) set(l letter) {
 // kindOf returns what a message with the reason r is about; those of one kind about one workload take each other's place.
 func kindOf(r Reason) Reason {
 	switch r {
-	case Drifted, PricesMoved, Digested:
+	case Drifted, PricesMoved, Digested, OverBudget:
 		return r
 	default:
 		return Switched // a verdict, or one that is near
@@ -71,13 +71,13 @@ func (o *outbox) addAll(notifiers []Notifier, e Event, changes batch) {
 }
 
 // add queues e for notifier. What still waits there about the same workload, and was never tried, is merged into it when it is of the
-// same kind; changes of prices are never merged.
+// same kind; changes of prices and budgets are never merged.
 func (o *outbox) add(notifier string, e Event, changes batch) {
 	for _, old := range o.to(notifier) {
 		if old.Event.Workload != e.Workload || old.Sending || old.Attempts > 0 && old.Event.Repeat {
 			continue
 		}
-		if kindOf(old.Event.Reason) != kindOf(e.Reason) || e.Reason == PricesMoved {
+		if kindOf(old.Event.Reason) != kindOf(e.Reason) || e.Reason == PricesMoved || e.Reason == OverBudget {
 			continue
 		}
 		delete(o.letters, old.key())

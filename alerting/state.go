@@ -42,6 +42,7 @@ const (
 	Approaching Reason = "approaching"  // of a message alone: the projection crosses a threshold, and the date to act by is near
 	Digested    Reason = "digest"       // of a message alone: a report summed up, by a schedule of its own
 	PricesMoved Reason = "prices_moved" // of a message alone: prices have changed or will, for however many workloads
+	OverBudget  Reason = "over_budget"  // of a message alone: the calendar month is projected to cost more than a budget
 	Reminded    Reason = "reminded"     // of a message alone: an announced move was snoozed, and that is over
 	Tested      Reason = "test"         // of a message alone: nothing has happened, somebody asks whether messages arrive
 	Drifted     Reason = "drifted"      // of a message alone: an input has moved, and with it the answer or the cost
@@ -50,7 +51,7 @@ const (
 // Notify reports whether r is worth a message.
 func (r Reason) Notify() bool {
 	switch r {
-	case FirstSeen, Switched, Returned, NoOption, Drifted, PricesMoved, Approaching, Digested, Reminded, Tested:
+	case FirstSeen, Switched, Returned, NoOption, Drifted, PricesMoved, Approaching, Digested, OverBudget, Reminded, Tested:
 		return true
 	case Unchanged, Waiting, NoData, Settled, Followed, Restarted:
 	}

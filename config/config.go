@@ -24,6 +24,7 @@ type Config struct {
 	Options   []decide.Option // with prices filled in from the price book
 	Workloads []Workload      // in the order of the file: the first that matches counts
 	Defaults  Workload        // for workloads that no stanza matches
+	Budgets   []Budget
 	Policy    decide.Policy
 	Schedule  Schedule
 	Notify    Notify

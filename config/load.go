@@ -86,6 +86,7 @@ func (r *reader) resolve(raw *rawConfig) *Config {
 	c.Schedule = r.schedule(raw.Schedule)
 	c.Notify = r.notify(raw.Notify)
 	r.workloads(raw, c)
+	c.Budgets = r.budgets(raw, c)
 	return c
 }
 
@@ -215,12 +216,13 @@ func (c *Config) hash() string {
 		Options   []decide.Option
 		Workloads []Workload
 		Defaults  Workload
+		Budgets   []Budget `json:",omitempty"`
 		Policy    decide.Policy
 		Schedule  Schedule
 		TimeZone  string
 		Notify    Notify
 		Store     Store
-	}{c.PacksDir, c.Sources, c.Options, c.Workloads, c.Defaults, c.Policy, c.Schedule, c.Schedule.Location.String(), c.Notify, c.Store}
+	}{c.PacksDir, c.Sources, c.Options, c.Workloads, c.Defaults, c.Budgets, c.Policy, c.Schedule, c.Schedule.Location.String(), c.Notify, c.Store}
 	data, err := json.Marshal(content)
 	if err != nil {
 		panic("config: " + err.Error()) // every type in it can be written

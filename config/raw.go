@@ -11,6 +11,7 @@ type rawConfig struct {
 	Options   []rawOption   `yaml:"options"`
 	Workloads []rawWorkload `yaml:"workloads"`
 	Defaults  rawDefaults   `yaml:"defaults"`
+	Budgets   []rawBudget   `yaml:"budgets"`
 	Policy    rawPolicy     `yaml:"policy"`
 	Schedule  rawSchedule   `yaml:"schedule"`
 	Notify    rawNotify     `yaml:"notify"`
@@ -351,6 +352,15 @@ type rawWorkload struct {
 	Policy      rawPolicy         `yaml:"policy"`
 	Events      []rawEvent        `yaml:"events"`
 	Holidays    []scalar          `yaml:"holidays"`
+	Notify      rawWorkloadNotify `yaml:"notify"`
+}
+
+type rawBudget struct {
+	At          place             `yaml:"-"`
+	Name        scalar            `yaml:"name"`
+	USDPerMonth scalar            `yaml:"usd_per_month"`
+	Match       map[string]scalar `yaml:"match"`
+	Source      scalar            `yaml:"source"`
 	Notify      rawWorkloadNotify `yaml:"notify"`
 }
 

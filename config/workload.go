@@ -40,20 +40,7 @@ func (r *reader) workload(w, shared rawWorkload, c *Config) Workload {
 		return other
 	}
 	resolved := Workload{Source: r.word(w.Source), SlackChannel: r.channel(inherited(w.Notify.SlackChannel, shared.Notify.SlackChannel))}
-	if s := w.Source; s.given() {
-		names := sourceNames(c.Sources)
-		if !slices.Contains(names, s.text()) {
-			r.wrong(s.place, "unknown source %s%s", quote(s.text()), didYouMean(s.text(), names))
-		}
-	}
-	if s := w.Notify.SlackChannel; s.given() {
-		switch slack := c.Notify.Slack; {
-		case slack == nil:
-			r.wrong(s.place, "has no effect without notify.slack")
-		case slack.WebhookURLFile != "":
-			r.wrong(s.place, "a webhook posts to the channel it was made for, want notify.slack.token_file to choose channels")
-		}
-	}
+	r.sourceAndChannel(w, c)
 	current, candidates := inherited(w.Current, shared.Current), w.Candidates
 	if candidates == nil {
 		candidates = shared.Candidates
@@ -78,6 +65,24 @@ func (r *reader) workload(w, shared rawWorkload, c *Config) Workload {
 	resolved.Constraints = r.constraints(w, shared.Constraints, current.given())
 	resolved.Policy = r.policy(w.Policy, c.Policy)
 	return resolved
+}
+
+// sourceAndChannel reports a source that does not exist, and a channel that cannot be chosen.
+func (r *reader) sourceAndChannel(w rawWorkload, c *Config) {
+	if s := w.Source; s.given() {
+		names := sourceNames(c.Sources)
+		if !slices.Contains(names, s.text()) {
+			r.wrong(s.place, "unknown source %s%s", quote(s.text()), didYouMean(s.text(), names))
+		}
+	}
+	if s := w.Notify.SlackChannel; s.given() {
+		switch slack := c.Notify.Slack; {
+		case slack == nil:
+			r.wrong(s.place, "has no effect without notify.slack")
+		case slack.WebhookURLFile != "":
+			r.wrong(s.place, "a webhook posts to the channel it was made for, want notify.slack.token_file to choose channels")
+		}
+	}
 }
 
 // known reads what is known of a workload beside its history: those of shared where w has none of its own.

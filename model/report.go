@@ -13,6 +13,7 @@ type Report struct {
 	Sources      []SourceReport   `json:"sources"`
 	Workloads    []WorkloadReport `json:"workloads"`
 	SharedFleets []SharedFleet    `json:"shared_fleets"` // that workloads would pay less for together, the largest saving first
+	Budgets      []BudgetReport   `json:"budgets"`       // in the order of the configuration
 	PriceBooks   []PriceBook      `json:"price_books"`
 	Warnings     []Warning        `json:"warnings"`
 }

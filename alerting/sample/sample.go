@@ -11,7 +11,7 @@ import (
 // Reasons are the kinds of messages.
 var Reasons = []alerting.Reason{
 	alerting.FirstSeen, alerting.Switched, alerting.Returned, alerting.NoOption, alerting.Approaching, alerting.Drifted, alerting.PricesMoved,
-	alerting.Digested, alerting.Reminded, alerting.Tested,
+	alerting.OverBudget, alerting.Digested, alerting.Reminded, alerting.Tested,
 }
 
 // Of returns a message with the reason r, and false when no message has it.
@@ -33,6 +33,8 @@ func Of(r alerting.Reason) (alerting.Event, bool) {
 		return repriced(), true
 	case alerting.Digested:
 		return weekly(), true
+	case alerting.OverBudget:
+		return overspent(), true
 	case alerting.Reminded:
 		e := first()
 		e.Reason = alerting.Reminded
@@ -189,6 +191,22 @@ func repriced() alerting.Event {
 			},
 			Flips:  []model.PriceFlip{{Workload: "support-chat", Before: "stay on haiku", After: "move to base-plus-burst", Option: "base-plus-burst", Receipt: "0514a8524d8c"}},
 			Closer: []string{"search", "summaries"},
+		},
+	}
+}
+
+// overspent returns the message that a month is going to cost more than a budget.
+func overspent() alerting.Event {
+	return alerting.Event{
+		Version: 1, ID: "c0ffee00c0ffee03", Reason: alerting.OverBudget, Time: time.Date(2026, 11, 12, 6, 0, 0, 0, time.UTC),
+		Budget: &model.BudgetReport{
+			Budget: "support", USD: 20_000, Month: "2026-11", PassesOn: "2026-11-25", SpentUSD: new(model.USD(9_120)),
+			Projected: &model.Quantiles[model.USD]{P10: 21_340, P50: 23_430, P90: 26_280},
+			Items: []model.BudgetItem{
+				{Workload: "support-chat", USD: model.Quantiles[model.USD]{P10: 19_120, P50: 21_160, P90: 23_900}, SpentUSD: 8_240},
+				{Workload: "summaries", USD: model.Quantiles[model.USD]{P10: 2_220, P50: 2_270, P90: 2_380}, SpentUSD: 880},
+			},
+			Unknown: []string{"pilot"},
 		},
 	}
 }

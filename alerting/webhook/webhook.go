@@ -41,9 +41,10 @@ type Payload struct {
 	Headline string               `json:"headline"`           // the verdict in one sentence, plain text
 	Text     string               `json:"text"`               // the message in plain text, complete on its own
 	Repeat   bool                 `json:"repeat"`             // an earlier attempt may have arrived
-	Report   model.WorkloadReport `json:"report"`             // as in GET /api/v1/report; empty with prices, a digest and a test
+	Report   model.WorkloadReport `json:"report"`             // as in GET /api/v1/report; empty where it is about no single workload
 	Drifts   []model.Drift        `json:"drifts,omitempty"`   // with the reason drifted
 	Digest   *model.Digest        `json:"digest,omitempty"`   // with the reason digest, which is about no single workload
+	Budget   *model.BudgetReport  `json:"budget,omitempty"`   // with the reason over_budget, which is about no single workload
 	Prices   *model.PriceEvent    `json:"prices,omitempty"`   // with the reason prices_moved, which is about no single workload
 }
 
@@ -103,7 +104,7 @@ func payload(e alerting.Event) Payload {
 	return Payload{
 		Version: PayloadVersion, ID: e.ID, Reason: e.Reason, Time: e.Time, Workload: e.Workload, Previous: e.Previous,
 		Headline: words.Headline(e), Text: words.Text(e), Repeat: e.Repeat, Report: e.Report,
-		Drifts: e.Drifts, Prices: e.Prices, Digest: e.Digest,
+		Drifts: e.Drifts, Prices: e.Prices, Digest: e.Digest, Budget: e.Budget,
 	}
 }
 

@@ -33,6 +33,8 @@ func Headline(e alerting.Event) string {
 		return approaching(workload, e)
 	case alerting.Digested:
 		return digested(*e.Digest)
+	case alerting.OverBudget:
+		return overBudget(*e.Budget)
 	case alerting.Tested:
 		return "Test message of tipline: nothing has happened"
 	default:
@@ -257,6 +259,8 @@ func AboutNone(e alerting.Event) ([]string, bool) {
 		return Prices(*e.Prices), true
 	case alerting.Digested:
 		return Digest(*e.Digest), true
+	case alerting.OverBudget:
+		return Budget(*e.Budget), true
 	case alerting.Tested:
 		return []string{"What tipline has to say arrives here."}, true
 	default:

@@ -123,6 +123,15 @@ func notes(report *model.Report) []string {
 			lines = append(lines, fmt.Sprintf("source %s: %s of its tokens of the last day are in no workload, because select leaves them out", s.Source, model.FormatPercent(*share)))
 		}
 	}
+	for _, b := range report.Budgets {
+		if p := b.Projected; p != nil {
+			lines = append(lines, fmt.Sprintf("budget %s: %s projected for %s (80 %% range %s to %s) of %s", b.Budget,
+				model.FormatUSD(p.P50), b.Month, model.FormatUSD(p.P10), model.FormatUSD(p.P90), model.FormatUSD(b.USD)))
+		}
+		if len(b.Unknown) > 0 {
+			lines = append(lines, fmt.Sprintf("budget %s: without %s, whose cost is not known", b.Budget, strings.Join(b.Unknown, ", ")))
+		}
+	}
 	for _, w := range report.Workloads {
 		if w.Decision.Because != "" {
 			lines = append(lines, fmt.Sprintf("%s: %s (receipt %s)", w.Workload, w.Decision.Because, w.Decision.ID))

@@ -39,6 +39,9 @@ func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
 	if alertErr != nil {
 		err = errors.Join(err, fmt.Errorf("alert states: %w", alertErr))
 	}
+	if budgetErr := d.tellBudgets(report, now); budgetErr != nil {
+		err = errors.Join(err, budgetErr)
+	}
 	if compactErr := d.compact(report, now); compactErr != nil {
 		err = errors.Join(err, compactErr)
 	}
@@ -170,6 +173,10 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 		report.Workloads = append(report.Workloads, e.report)
 	}
 	report.SharedFleets = decide.Share(verdicts)
+	report.Budgets = []model.BudgetReport{}
+	for _, b := range d.setup.cfg.Budgets {
+		report.Budgets = append(report.Budgets, budget(b, report, verdicts))
+	}
 	d.receipts.Store(&receipts)
 	return report
 }

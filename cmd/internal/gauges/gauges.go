@@ -46,13 +46,16 @@ var (
 	driftScore          = desc("workload_drift_score", "Evidence that an input is not what its past led one to expect, over what an alarm takes: 1 and more is drift.", "workload", "kind")
 	priceAge            = desc("price_age_seconds", "Time since the newest of a price book's sources was looked at, in seconds.", "book")
 	sourceUp            = desc("source_up", "1 when the source answered in the last cycle, 0 otherwise.", "source")
+	budgetUSD           = desc("budget_usd", "What the workloads of a budget may cost in a calendar month, in US dollars.", "budget")
+	budgetProjected     = desc("budget_projected_usd", "What the workloads of a budget are projected to cost in the current calendar month, in US dollars.", "budget", "quantile")
+	budgetSpent         = desc("budget_spent_usd", "Part of the median projection that falls to the tokens measured so far, in US dollars.", "budget")
 	unattributed        = desc("unattributed_tokens_ratio", "Share of a source's tokens of the last day that no workload has.", "source")
 	notExported         = desc("workloads_not_exported", "Workloads beyond the first 2,000 by name, which have no series of their own.")
 )
 
 var all = []*prometheus.Desc{
 	tokensLast30d, projected, costUSD, crossover, breakeven, recommended, probability, saving, secondsToCrossover, gpuUtilization,
-	economicUtilization, idleUSD, coverage, lastSample, forecastError, forecastCoverage, driftScore, priceAge, sourceUp, unattributed, notExported,
+	economicUtilization, idleUSD, coverage, lastSample, forecastError, forecastCoverage, driftScore, priceAge, sourceUp, budgetUSD, budgetProjected, budgetSpent, unattributed, notExported,
 }
 
 // month is the length of the months in which a crossover is counted.
@@ -82,6 +85,13 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		send(sourceUp, oneIf(s.Up), s.Source)
 		if share := s.UnattributedTokensRatio; share != nil {
 			send(unattributed, float64(*share), s.Source)
+		}
+	}
+	for _, b := range report.Budgets {
+		send(budgetUSD, float64(b.USD), b.Budget)
+		if b.Projected != nil && b.SpentUSD != nil {
+			quantiles(send, budgetProjected, *b.Projected, b.Budget)
+			send(budgetSpent, float64(*b.SpentUSD), b.Budget)
 		}
 	}
 	for _, b := range report.PriceBooks {

@@ -20,6 +20,7 @@ func ptr[T any](v T) *T { return new(v) }
 func full() *model.Report {
 	return &model.Report{
 		AsOf:       time.Date(2026, 8, 11, 12, 0, 0, 0, time.UTC),
+		Budgets:    []model.BudgetReport{{Budget: "support", USD: 20_000, Projected: &model.Quantiles[model.USD]{P10: 1, P50: 2, P90: 3}, SpentUSD: new(model.USD(1.5))}, {Budget: "unknown", USD: 5}},
 		Sources:    []model.SourceReport{{Source: "gateway", Up: true, UnattributedTokensRatio: new(model.Fraction(0.12))}, {Source: "vllm", Error: "refused"}},
 		PriceBooks: []model.PriceBook{{Book: "built-in", Checked: "2026-08-01"}, {Book: "own.csv"}},
 		Workloads: []model.WorkloadReport{
@@ -93,6 +94,7 @@ func TestUnknownHasNoSeries(t *testing.T) {
 	}
 	report := full()
 	report.Workloads, report.Sources[0].UnattributedTokensRatio = report.Workloads[1:], nil
+	report.Budgets[0].Projected = nil
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(of(report))
 	families, err := registry.Gather()
@@ -103,7 +105,7 @@ func TestUnknownHasNoSeries(t *testing.T) {
 	for _, f := range families {
 		got = append(got, f.GetName())
 	}
-	if want := "tipline_price_age_seconds tipline_source_up tipline_workload_coverage_ratio tipline_workloads_not_exported"; strings.Join(got, " ") != want {
+	if want := "tipline_budget_usd tipline_price_age_seconds tipline_source_up tipline_workload_coverage_ratio tipline_workloads_not_exported"; strings.Join(got, " ") != want {
 		t.Errorf("got %s, want %s", strings.Join(got, " "), want)
 	}
 }
@@ -155,6 +157,7 @@ func TestHostileNames(t *testing.T) {
 		report.Workloads = append(report.Workloads, w)
 	}
 	report.Sources = []model.SourceReport{{Source: "s\xff", UnattributedTokensRatio: new(model.Fraction)}, {Source: "s\xfe"}}
+	report.Budgets = []model.BudgetReport{{Budget: "b\xff", Projected: &model.Quantiles[model.USD]{}, SpentUSD: new(model.USD)}, {Budget: "b\xfe"}}
 	report.PriceBooks = []model.PriceBook{{Book: "b\xff", Checked: "2026-08-01"}}
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(of(report))

@@ -1,0 +1,82 @@
+package alerting
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"tipline/model"
+)
+
+// budgeted is put before the name of a budget in the ledger, for the row that says what was found and told of it this month.
+const budgeted = "budget/"
+
+// Budgeted is a budget as an evaluation found it.
+type Budgeted struct {
+	Report  model.BudgetReport
+	Channel string // where its messages go; empty: the notifier's own
+}
+
+// overspend is what is kept of a budget from one evaluation to the next.
+type overspend struct {
+	Month   string    `json:"month"`            // 2006-01; what is kept is of this month alone
+	Count   int       `json:"count"`            // evaluations in a row that projected more than the budget
+	Counted time.Time `json:"counted,omitzero"` // the last of them
+	Told    bool      `json:"told,omitempty"`
+}
+
+// next returns the state after an evaluation, and whether it is to be told: the median was above the budget in as many evaluations in a
+// row as a verdict takes, once a month. It is pure.
+func (o overspend) next(b model.BudgetReport, now time.Time, p Policy) (overspend, bool) {
+	if o.Month != b.Month {
+		o = overspend{Month: b.Month}
+	}
+	switch {
+	case o.Told || b.Projected == nil: // what is not known moves nothing
+		return o, false
+	case !b.Over():
+		o.Count = 0
+		return o, false
+	case o.Count > 0 && !p.counts(o.Counted, now):
+		return o, false
+	}
+	o.Count, o.Counted = o.Count+1, now
+	o.Told = o.Count >= max(1, p.Confirmations)
+	return o, o.Told
+}
+
+// Budgets moves the state of every budget and queues a message for each that is going to be passed, in one transaction.
+func (d *Desk) Budgets(budgets []Budgeted, p Policy, now time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	changes := batch{}
+	queue := d.outbox.clone()
+	for _, b := range budgets {
+		key := budgeted + b.Report.Budget
+		row, err := d.store.Get(ledgerBucket, key)
+		if err != nil {
+			return err
+		}
+		var before overspend
+		if row != nil && json.Unmarshal(row, &before) != nil {
+			d.log.Error("row of a budget cannot be read and begins anew", "budget", b.Report.Budget)
+		}
+		after, tell := before.next(b.Report, now, p)
+		if after != before {
+			changes.put(ledgerBucket, key, encode(after))
+		}
+		if tell {
+			queue.addAll(d.notifiers, Event{
+				Version: eventVersion, ID: eventID(key, now.Unix(), b.Report.Month), Reason: OverBudget, Time: now, Channel: b.Channel, Budget: &b.Report,
+			}, changes)
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	if err := d.store.Apply(changes); err != nil {
+		return fmt.Errorf("budgets: %w", err)
+	}
+	d.outbox = queue
+	return nil
+}

@@ -1,0 +1,44 @@
+package words
+
+import (
+	"fmt"
+	"time"
+
+	"tipline/model"
+)
+
+// overBudget says in one sentence which budget is passed, and when.
+func overBudget(b model.BudgetReport) string {
+	when := "around " + day(b.PassesOn)
+	if *b.SpentUSD >= b.USD {
+		when = "already"
+	}
+	return fmt.Sprintf("%s: %s will cost %s, the budget is %s, passed %s", Clean(b.Budget, 60), month(b.Month), model.FormatUSD(b.Projected.P50), model.FormatUSD(b.USD), when)
+}
+
+// Budget says what is projected of b, and which workloads it is spent on, a sentence a line.
+func Budget(b model.BudgetReport) []string {
+	p := b.Projected
+	lines := []string{fmt.Sprintf("The 80 %% range is %s to %s; %s of it falls to the tokens so far.",
+		model.FormatUSD(p.P10), model.FormatUSD(p.P90), model.FormatUSD(*b.SpentUSD))}
+	for i, item := range b.Items {
+		if i == most {
+			lines = append(lines, fmt.Sprintf("And %s.", count(len(b.Items)-most, "more workload")))
+			break
+		}
+		lines = append(lines, fmt.Sprintf("%s: %s.", Clean(item.Workload, MaxName), model.FormatUSD(item.USD.P50)))
+	}
+	if n := len(b.Unknown); n > 0 {
+		lines = append(lines, fmt.Sprintf("The cost of %s is not known and comes on top, such as %s.", count(n, "workload"), Clean(b.Unknown[0], MaxName)))
+	}
+	return lines
+}
+
+// month writes a month such as 2027-01 for a reader.
+func month(text string) string {
+	t, err := time.Parse("2006-01", text)
+	if err != nil {
+		return "an unknown month"
+	}
+	return t.Format("January 2006")
+}

@@ -1,0 +1,64 @@
+package daemon
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"tipline/alerting"
+	"tipline/config"
+	"tipline/model"
+	"tipline/model/decide"
+)
+
+// budget returns what the workloads of b are projected to cost in the month of report; verdicts are those of its workloads, in their order.
+func budget(b config.Budget, report *model.Report, verdicts []decide.Verdict) model.BudgetReport {
+	month := report.AsOf.UTC()
+	r := model.BudgetReport{Budget: b.Name, USD: b.USDPerMonth, Month: month.Format("2006-01"), Items: []model.BudgetItem{}, Unknown: []string{}}
+	var projected model.Quantiles[model.USD]
+	var spent model.USD
+	for i, w := range report.Workloads {
+		if !b.Covers(w.Labels, w.Source) {
+			continue
+		}
+		usd, known := verdicts[i].Month()
+		if !known || w.Forecast == nil || w.Usage.MonthToDateTokens == nil {
+			r.Unknown = append(r.Unknown, w.Workload)
+			continue
+		}
+		item := model.BudgetItem{Workload: w.Workload, USD: usd}
+		if total := w.Forecast.CalendarMonthTokens.P50; total > 0 {
+			item.SpentUSD = usd.P50 * model.USD(min(1, *w.Usage.MonthToDateTokens/total))
+		}
+		r.Items = append(r.Items, item)
+		projected.P10, projected.P50, projected.P90 = projected.P10+usd.P10, projected.P50+usd.P50, projected.P90+usd.P90
+		spent += item.SpentUSD
+	}
+	if len(r.Items) == 0 {
+		return r
+	}
+	slices.SortStableFunc(r.Items, func(a, b model.BudgetItem) int { return cmp.Compare(b.USD.P50, a.USD.P50) })
+	r.Projected, r.SpentUSD = &projected, &spent
+	if r.Over() {
+		end := time.Date(month.Year(), month.Month()+1, 1, 0, 0, 0, 0, time.UTC)
+		share := max(0, float64((b.USDPerMonth-spent)/(projected.P50-spent))) // of what is left of the month, spent evenly
+		passes := month
+		if spent < b.USDPerMonth {
+			passes = month.Add(time.Duration(share * float64(end.Sub(month))))
+		}
+		r.PassesOn = passes.Format(time.DateOnly)
+	}
+	return r
+}
+
+// tellBudgets moves the states of the budgets of report and queues what is to be said of them.
+func (d *Daemon) tellBudgets(report *model.Report, now time.Time) error {
+	if len(report.Budgets) == 0 {
+		return nil
+	}
+	var all []alerting.Budgeted
+	for i, b := range d.setup.cfg.Budgets {
+		all = append(all, alerting.Budgeted{Report: report.Budgets[i], Channel: b.SlackChannel})
+	}
+	return d.desk.Budgets(all, alertPolicy(d.setup.cfg.Policy), now)
+}

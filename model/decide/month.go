@@ -1,0 +1,47 @@
+package decide
+
+import (
+	"math/big"
+	"slices"
+
+	"tipline/model"
+	"tipline/model/cost"
+)
+
+// Month returns what the current option costs in the calendar month that the forecast begins in, for the projected total of that month, and
+// false when that is not known. Capacity is paid by the hour, so a month costs its hours over cost.DefaultHours of what the cost model
+// says of a month (section 1).
+func (v Verdict) Month() (q model.Quantiles[model.USD], known bool) {
+	if v.in == nil || len(v.in.Forecast.Months) == 0 {
+		return q, false
+	}
+	d, ok := newDemand(v.in.Forecast, v.in.Constraints)
+	i := slices.IndexFunc(v.in.Options, func(o Option) bool { return o.Name == v.in.Current })
+	if !ok || i < 0 {
+		return q, false
+	}
+	d.prefixHit = enginePrefixHit(*v.in, d)
+	options := map[string]Option{}
+	for _, o := range v.in.Options {
+		options[o.Name] = o.at(v.in.Forecast.Origin)
+	}
+	current := options[v.in.Current]
+	if current.followsLoad() {
+		d.shape = cost.LoadOf(d.load)
+	}
+	p := newPlan(current, options, v.in.Constraints, d)
+	month := v.in.Forecast.Months[0]
+	share := new(big.Rat).Quo(new(big.Rat).SetInt64(int64(month.To.Sub(month.From).Hours())), cost.DefaultHours)
+	at := func(total model.Tokens) model.USD {
+		b := p.at(new(big.Rat).Quo(whole(float64(total)), share))
+		if b.usd == nil {
+			known = false
+			return 0
+		}
+		return usd(b.usd.Mul(b.usd, share))
+	}
+	known = true
+	total := month.Total.Quantiles()
+	q = model.Quantiles[model.USD]{P10: at(total.P10), P50: at(total.P50), P90: at(total.P90)}
+	return q, known
+}
