@@ -269,11 +269,12 @@ func newEvent(reason Reason, after *record, j Judged, now time.Time) *Event {
 
 // Firing is a confirmed verdict that asks for a change, as long as it stands.
 type Firing struct {
-	Workload string
-	Current  string
-	Option   string    // empty when no option may serve the workload
-	Since    time.Time // the evaluation that confirmed it
-	Snoozed  bool      // a person said to be quiet about it for a while
+	Workload  string
+	Current   string
+	Option    string    // empty when no option may serve the workload
+	Since     time.Time // the evaluation that confirmed it
+	Snoozed   bool      // a person said to be quiet about it for a while
+	Migrating bool      // it is Snoozed because the move is being made
 }
 
 // Firing returns the confirmed verdicts that ask for a change, sorted by workload.
@@ -287,6 +288,7 @@ func (d *Desk) Firing() []Firing {
 			continue
 		}
 		f := Firing{Workload: workload, Current: s.Current, Option: s.Standing, Since: s.Confirmed, Snoozed: d.states[workload].Snooze.Quiet()}
+		f.Migrating = f.Snoozed && d.states[workload].Snooze.Migrating
 		if f.Option == none {
 			f.Option = ""
 		}

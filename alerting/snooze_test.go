@@ -66,6 +66,17 @@ func TestSnooze(t *testing.T) {
 	expect("and enough for three", evaluate(3, answers('X'), enough), Reminded)
 	expect("and is over for good", evaluate(3, answers('X'), asleep))
 
+	making := &Snoozing{Decision: "ba9876543210", Option: "X", Migrating: true}
+	late := &Snoozing{Decision: "ba9876543210", Option: "X", Migrating: true, Due: true}
+	expect("another answer to the same decision: the move is being made", evaluate(4, drifting, making))
+	if f := d.Firing(); len(f) != 1 || !f[0].Snoozed || !f[0].Migrating {
+		t.Fatalf("being made: got %+v firing, want one that is quiet and being made", f)
+	}
+	expect("it was to be done by today", evaluate(3, answers('X'), late), Reminded)
+	if f := d.Firing(); len(f) != 1 || f[0].Snoozed || f[0].Migrating {
+		t.Fatalf("not done in time: got %+v firing, want one to decide", f)
+	}
+
 	asleep.Decision, due.Decision = "aaaaaaaaaaaa", "aaaaaaaaaaaa"
 	expect("a third answer", evaluate(2, answers('X'), asleep))
 	expect("another move is news all the same", evaluate(6, answers('Y'), asleep), Switched)

@@ -43,7 +43,7 @@ const (
 	Digested    Reason = "digest"       // of a message alone: a report summed up, by a schedule of its own
 	PricesMoved Reason = "prices_moved" // of a message alone: prices have changed or will, for however many workloads
 	OverBudget  Reason = "over_budget"  // of a message alone: the calendar month is projected to cost more than a budget
-	Reminded    Reason = "reminded"     // of a message alone: an announced move was snoozed, and that is over
+	Reminded    Reason = "reminded"     // of a message alone: an announced move was snoozed or being made, and the day of that has come
 	Tested      Reason = "test"         // of a message alone: nothing has happened, somebody asks whether messages arrive
 	Drifted     Reason = "drifted"      // of a message alone: an input has moved, and with it the answer or the cost
 )

@@ -26,6 +26,7 @@ type DigestItem struct {
 const (
 	DigestDecide      = "decide"      // a confirmed verdict that asks for a change
 	DigestApproaching = "approaching" // a threshold that was told to be near
+	DigestMigrating   = "migrating"   // a confirmed verdict that somebody is carrying out
 	DigestSnoozed     = "snoozed"     // a confirmed verdict that somebody wants to hear of later
 	DigestUnknown     = "unknown"     // no verdict, and why
 	DigestDrift       = "drift"       // an input that moved, material or not

@@ -113,7 +113,7 @@ func digested(g model.Digest) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "Workloads: %d quiet", g.Quiet)
 	for _, c := range []struct{ kind, what string }{
-		{model.DigestApproaching, "approaching"}, {model.DigestDecide, "to decide"}, {model.DigestSnoozed, "snoozed"}, {model.DigestUnknown, "not known"},
+		{model.DigestApproaching, "approaching"}, {model.DigestDecide, "to decide"}, {model.DigestMigrating, "being moved"}, {model.DigestSnoozed, "snoozed"}, {model.DigestUnknown, "not known"},
 	} {
 		if n := g.Count(c.kind); n > 0 {
 			fmt.Fprintf(&text, ", %d %s", n, c.what)
@@ -137,7 +137,7 @@ func Digest(g model.Digest) []string {
 			return append(lines, fmt.Sprintf("And %d more in the report.", len(g.Items)-n))
 		}
 		name := Clean(i.Workload, MaxName)
-		if i.Kind == model.DigestDrift || i.Kind == model.DigestSnoozed {
+		if i.Kind == model.DigestDrift || i.Kind == model.DigestMigrating || i.Kind == model.DigestSnoozed {
 			name += ", " + i.Kind
 		}
 		lines = append(lines, fmt.Sprintf("%s: %s (receipt %s).", name, strings.TrimSuffix(Clean(i.Text, MaxLine), "."), i.Receipt))

@@ -243,10 +243,18 @@ func TestDecide(t *testing.T) {
 	if _, printed = evaluated(t, folder); !strings.Contains(printed, "is snoozed until it saves $") {
 		t.Errorf("after the snooze:\n%s", printed)
 	}
-	for _, wrong := range [][]string{{"--snooze"}, {"--saves=5000"}, {"--snooze", "--saves=15%"}, {"--snooze", "--saves=-1"}, {"--done", "--snooze"}, {"--snooze", "--until=soon"}} {
+	for _, wrong := range [][]string{{"--snooze"}, {"--saves=5000"}, {"--snooze", "--saves=15%"}, {"--snooze", "--saves=-1"}, {"--done", "--snooze"}, {"--snooze", "--until=soon"}, {"--migrating", "--snooze", "--saves=1"}, {"--migrating", "--since=soon"}, {"--done", "--since=2026-01-05"}, {"--since=2026-01-05"}} {
 		if code, _, errs := tipline(t, folder, append([]string{"decide", id}, wrong...)...); code != exitUsage || !strings.Contains(errs, "want") {
 			t.Errorf("%v: exit %d, %q", wrong, code, errs)
 		}
+	}
+
+	// The move is begun, and counts as begun until it is done.
+	if code, out, errs := tipline(t, folder, "decide", id, "--migrating", "--since=2026-01-05", "--until="+until); code != exitDone || !strings.Contains(out, "is being made since 5 Jan 2026, to be done by ") {
+		t.Fatalf("exit %d, %s\n%s", code, errs, out)
+	}
+	if _, printed = evaluated(t, folder); !strings.Contains(printed, "is being made since 5 Jan 2026") {
+		t.Errorf("after the move began:\n%s", printed)
 	}
 
 	// The same decision turns out to be done after all.

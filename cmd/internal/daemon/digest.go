@@ -41,7 +41,10 @@ func digest(report *model.Report, firing []alerting.Firing, near map[string]aler
 			item.Kind, item.Text = model.DigestDecide, "no option may serve it"
 		case stands:
 			item.Kind, item.Text = model.DigestDecide, "move to "+f.Option
-			if f.Snoozed {
+			switch {
+			case f.Migrating:
+				item.Kind = model.DigestMigrating
+			case f.Snoozed:
 				item.Kind = model.DigestSnoozed
 			}
 			if s := w.Decision.SavingUSDPerMonth; s != nil && w.Decision.Option == f.Option {
@@ -76,7 +79,7 @@ func digest(report *model.Report, firing []alerting.Firing, near map[string]aler
 	if slices.Sort(errs); len(errs) > 0 {
 		g.Graded, g.ErrorRatio = len(errs), model.Fraction(errs[len(errs)/2])
 	}
-	order := []string{model.DigestDecide, model.DigestApproaching, model.DigestSnoozed, model.DigestUnknown, model.DigestDrift}
+	order := []string{model.DigestDecide, model.DigestApproaching, model.DigestMigrating, model.DigestSnoozed, model.DigestUnknown, model.DigestDrift}
 	slices.SortStableFunc(g.Items, func(a, b model.DigestItem) int {
 		return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), cmp.Compare(a.ActBy, b.ActBy), cmp.Compare(a.Workload, b.Workload))
 	})

@@ -62,15 +62,15 @@ func (d *Daemon) judged(report *model.Report) []alerting.Judged {
 	return judged
 }
 
-// snoozing returns what a person said to be reminded of about the workload of w; nil when nobody did.
+// snoozing returns what a person is not to be told for a while about the workload of w; nil when nobody did.
 func (d *Daemon) snoozing(w model.WorkloadReport, now time.Time) *alerting.Snoozing {
-	a, ok := d.answers.Snooze(w.Workload, w.Current)
+	a, ok := d.answers.Quiet(w.Workload, w.Current)
 	if !ok {
 		return nil
 	}
 	saving := w.Decision.SavingUSDPerMonth
 	return &alerting.Snoozing{
-		Decision: a.ID, Option: a.Option,
+		Decision: a.ID, Option: a.Option, Migrating: a.Kind == ledger.Migrating,
 		Due:    !a.Until.IsZero() && !now.Before(a.Until),
 		Enough: a.Saving > 0 && saving != nil && float64(saving.P50) >= a.Saving,
 	}

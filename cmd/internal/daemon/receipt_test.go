@@ -118,6 +118,37 @@ func TestSnooze(t *testing.T) {
 	}
 }
 
+// TestMigrating lives through a move that is announced, begun and made: nothing more is said, and the digest tells it apart.
+func TestMigrating(t *testing.T) {
+	t.Parallel()
+	r := supported(t)
+	r.days(t, 3)
+	id := r.box.events[0].Report.Decision.ID
+	begun := ledger.NewAnswer(id, ledger.Migrating, "", time.Time{}, r.clock())
+	begun.Since = r.clock().AddDate(0, 0, -1)
+	if err := ledger.Leave(r.folder, begun); err != nil {
+		t.Fatal(err)
+	}
+	report := r.days(t, 20)
+	w := workload(t, report, "support")
+	if last := w.Warnings[len(w.Warnings)-1]; w.Decision.Recommendation != model.Move || last.Code != "ANSWERED_MIGRATING" || !strings.Contains(last.Text, id) {
+		t.Errorf("got %s with %+v, want the move and a word about the answer", w.Decision.Recommendation, last)
+	}
+	if g := digest(report, r.desk.Firing(), nil); g.Count(model.DigestMigrating) != 1 || g.Count(model.DigestDecide)+g.Count(model.DigestSnoozed) != 0 {
+		t.Errorf("digest: got %+v, want the move as being made", g.Items)
+	}
+	if err := ledger.Leave(r.folder, ledger.NewAnswer(id, ledger.Done, "", time.Time{}, r.clock())); err != nil {
+		t.Fatal(err)
+	}
+	report = r.days(t, 5)
+	if now := workload(t, report, "support"); now.Current != w.Decision.Option || len(r.desk.Firing()) != 0 {
+		t.Errorf("after it is done: got it on %s with %+v firing, want it on %s and nothing", now.Current, r.desk.Firing(), w.Decision.Option)
+	}
+	if len(r.box.events) != 1 {
+		t.Errorf("got %d messages, want none beside the first", len(r.box.events))
+	}
+}
+
 // TestAnswers lives through a move that is announced, ruled out until a date, and proposed again from then on.
 func TestAnswers(t *testing.T) {
 	t.Parallel()

@@ -22,6 +22,7 @@ import (
 const (
 	NotViable = "not_viable" // the move cannot be made before Until
 	Done      = "done"       // the move has been made
+	Migrating = "migrating"  // the move is being made since Since, and nothing is to be said of it until a day, if one is given
 	Snoozed   = "snoozed"    // nothing is to be said of the move until a day, or until it saves more
 )
 
@@ -38,11 +39,12 @@ const maxReason = 300
 type Answer struct {
 	Version  int       `json:"version"`
 	ID       string    `json:"id"`   // of the decision
-	Kind     string    `json:"kind"` // NotViable, Done or Snoozed
+	Kind     string    `json:"kind"` // NotViable, Done, Migrating or Snoozed
 	Reason   string    `json:"reason,omitempty"`
-	Until    time.Time `json:"until,omitzero"`                 // of NotViable and Snoozed: the move may be proposed again from then on
+	Until    time.Time `json:"until,omitzero"`                 // of NotViable, Migrating and Snoozed: the move may be proposed again from then on
 	Saving   float64   `json:"saving_usd_per_month,omitempty"` // of Snoozed: or when it saves as much; 0 means that it does not matter
 	Growth   float64   `json:"saving_growth,omitempty"`        // of Snoozed: the same as a share by which it saves more than the decision says
+	Since    time.Time `json:"since,omitzero"`                 // of Migrating: the day on which the move began
 	Given    time.Time `json:"given"`
 	Workload string    `json:"workload,omitempty"` // these three from the receipt, once the answer is taken
 	From     string    `json:"from,omitempty"`     // the current option of the decision
@@ -58,8 +60,8 @@ func (a Answer) Check() error {
 		return fmt.Errorf("answer: got version %d, want %d", a.Version, answerVersion)
 	case !ValidID(a.ID):
 		return fmt.Errorf("answer: got the id %q, want the 12 hexadecimal digits of a decision", a.ID)
-	case a.Kind != NotViable && a.Kind != Done && a.Kind != Snoozed:
-		return fmt.Errorf("answer: got the kind %q, want %s, %s or %s", a.Kind, NotViable, Done, Snoozed)
+	case a.Kind != NotViable && a.Kind != Done && a.Kind != Migrating && a.Kind != Snoozed:
+		return fmt.Errorf("answer: got the kind %q, want %s, %s, %s or %s", a.Kind, NotViable, Done, Migrating, Snoozed)
 	case a.Kind == NotViable && strings.TrimSpace(a.Reason) == "":
 		return errors.New("answer: the reason is empty, want why the move is not viable")
 	case !utf8.ValidString(a.Reason) || strings.ContainsFunc(a.Reason, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }):
@@ -68,6 +70,10 @@ func (a Answer) Check() error {
 		return fmt.Errorf("answer: the reason has %d characters, want at most %d", utf8.RuneCountInString(a.Reason), maxReason)
 	case a.Kind == Snoozed && a.Until.IsZero() && a.Saving == 0 && a.Growth == 0:
 		return errors.New("answer: the snooze has no end, want a day, a saving, or both")
+	case (a.Kind == Migrating) == a.Since.IsZero():
+		return fmt.Errorf("answer: got the kind %q and a day on which the move began: %v, want both or neither", a.Kind, !a.Since.IsZero())
+	case a.Since.After(a.Given):
+		return fmt.Errorf("answer: since %s is after %s, when it was given", a.Since.Format(time.DateOnly), a.Given.Format(time.DateOnly))
 	case !(a.Saving >= 0 && a.Saving <= mostSaving):
 		return fmt.Errorf("answer: got a saving of %v dollars a month, want 0 or more and at most %v", a.Saving, float64(mostSaving))
 	case !(a.Growth >= 0 && a.Growth <= mostGrowth):
@@ -113,6 +119,13 @@ func (a Answer) Text() string {
 	given := model.FormatDate(a.Given)
 	if a.Kind == Done {
 		return fmt.Sprintf("the move from %s to %s was answered as done on %s (decision %s)", a.From, a.Option, given, a.ID)
+	}
+	if a.Kind == Migrating {
+		by := ""
+		if !a.Until.IsZero() {
+			by = ", to be done by " + model.FormatDate(a.Until)
+		}
+		return fmt.Sprintf("the move from %s to %s is being made since %s%s (answered on %s to decision %s)", a.From, a.Option, model.FormatDate(a.Since), by, given, a.ID)
 	}
 	if a.Kind == Snoozed {
 		return fmt.Sprintf("the move from %s to %s is snoozed %s (answered on %s to decision %s)", a.From, a.Option, a.end(), given, a.ID)
@@ -204,16 +217,18 @@ func (all Answers) Heed(workload, current string, candidates []string, now time.
 			said = append(said, model.Warning{Code: "ANSWERED_NOT_VIABLE", Text: a.Text()})
 		}
 	}
-	if a, ok := all.Snooze(workload, current); ok && (a.Until.IsZero() || now.Before(a.Until)) {
+	if a, ok := all.Quiet(workload, current); ok && a.Kind == Migrating {
+		said = append(said, model.Warning{Code: "ANSWERED_MIGRATING", Text: a.Text()})
+	} else if ok && (a.Until.IsZero() || now.Before(a.Until)) {
 		said = append(said, model.Warning{Code: "ANSWERED_SNOOZED", Text: a.Text()})
 	}
 	return current, candidates, said
 }
 
-// Snooze returns the newest answer that snoozes a move of workload away from current.
-func (all Answers) Snooze(workload, current string) (Answer, bool) {
+// Quiet returns the newest answer for which nothing is to be said of a move of workload away from current: it is being made, or snoozed.
+func (all Answers) Quiet(workload, current string) (Answer, bool) {
 	for _, a := range slices.Backward(all) {
-		if a.Workload == workload && a.From == current && a.Kind == Snoozed {
+		if a.Workload == workload && a.From == current && (a.Kind == Snoozed || a.Kind == Migrating) {
 			return a, true
 		}
 	}

@@ -40,6 +40,11 @@ func TestAnswerCheck(t *testing.T) {
 		{"a saving below nothing", func(a *Answer) { a.Kind, a.Saving = Snoozed, -1 }, "got a saving of -1 dollars a month"},
 		{"a saving that is no number", func(a *Answer) { a.Kind, a.Saving = Snoozed, math.NaN() }, "got a saving of NaN"},
 		{"a growth beyond reason", func(a *Answer) { a.Kind, a.Growth = Snoozed, 1001 }, "grows by 1001"},
+		{"a move that is being made", func(a *Answer) { a.Kind, a.Since, a.Until = Migrating, asOf, time.Time{} }, ""},
+		{"and to be done by a day", func(a *Answer) { a.Kind, a.Since = Migrating, asOf }, ""},
+		{"and that has not begun", func(a *Answer) { a.Kind, a.Since = Migrating, asOf.AddDate(0, 0, 1) }, "since 2026-11-24 is after 2026-11-23"},
+		{"and of which nobody knows since when", func(a *Answer) { a.Kind = Migrating }, "want both or neither"},
+		{"a beginning of what is not made", func(a *Answer) { a.Since = asOf }, "want both or neither"},
 		{"another version", func(a *Answer) { a.Version = 2 }, "version 2"},
 	} {
 		a := notViable
@@ -55,6 +60,8 @@ func TestHeed(t *testing.T) {
 	t.Parallel()
 	snoozed := notViable
 	snoozed.Kind = Snoozed
+	making := notViable
+	making.Kind, making.Since = Migrating, asOf
 	done := Answer{Version: 1, ID: "ba9876543210", Kind: Done, Given: asOf, Workload: "support", From: "api", Option: "own"}
 	all := []string{"api", "own", "both"}
 	for _, tc := range []struct {
@@ -73,6 +80,9 @@ func TestHeed(t *testing.T) {
 		{"and no longer", Answers{notViable}, "support", "api", notViable.Until, "api", all, 0},
 		{"one that is snoozed is not, and is mentioned", Answers{snoozed}, "support", "api", asOf, "api", all, 1},
 		{"until the day has come", Answers{snoozed}, "support", "api", snoozed.Until, "api", all, 0},
+		{"one that is being made is not left out either", Answers{making}, "support", "api", asOf, "api", all, 1},
+		{"and is mentioned after the day by which it was to be done", Answers{making}, "support", "api", making.Until.AddDate(0, 1, 0), "api", all, 1},
+		{"or until it was made", Answers{making}, "support", "own", asOf, "own", all, 0},
 		{"or it was made", Answers{snoozed}, "support", "own", asOf, "own", all, 0},
 		{"for its workload alone", Answers{notViable}, "search", "api", asOf, "api", all, 0},
 		{"and not once it serves the workload", Answers{notViable}, "support", "own", asOf, "own", all, 0},
