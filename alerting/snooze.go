@@ -8,16 +8,18 @@ import (
 
 // Snoozing is what a person said to an announced move of which nothing is to be said for a while.
 type Snoozing struct {
-	Decision  string // that was answered
-	Option    string // that it said to move to
-	Migrating bool   // it is being made, and quiet for that
-	Due       bool   // the day until which it is snoozed, or by which it was to be made, has come
-	Enough    bool   // the move saves as much as it has to
+	Decision  string    // that was answered
+	Given     time.Time // when
+	Option    string    // that it said to move to
+	Migrating bool      // it is being made, and quiet for that
+	Due       bool      // the day until which it is snoozed, or by which it was to be made, has come
+	Enough    bool      // the move saves as much as it has to
 }
 
 // Snooze is a Snoozing as it is kept from one evaluation to the next.
 type Snooze struct {
 	Decision  string    `json:"decision,omitempty"`
+	Given     time.Time `json:"given,omitzero"` // when the answer was
 	Migrating bool      `json:"migrating,omitempty"`
 	Over      bool      `json:"over,omitempty"`   // for good: an answer snoozes once
 	Count     int       `json:"count,omitempty"`  // evaluations in a row in which the move saves enough
@@ -34,8 +36,8 @@ func (s Snooze) next(a *Snoozing, standing string, w model.WorkloadReport, now t
 	switch {
 	case a == nil:
 		return Snooze{}, false
-	case s.Decision != a.Decision || s.Migrating != a.Migrating: // another answer, maybe to the same decision
-		s = Snooze{Decision: a.Decision, Migrating: a.Migrating}
+	case s.Decision != a.Decision || !s.Given.Equal(a.Given): // another answer, maybe to the same decision
+		s = Snooze{Decision: a.Decision, Given: a.Given, Migrating: a.Migrating}
 	}
 	d := w.Decision
 	switch {

@@ -66,8 +66,14 @@ func TestSnooze(t *testing.T) {
 	expect("and enough for three", evaluate(3, answers('X'), enough), Reminded)
 	expect("and is over for good", evaluate(3, answers('X'), asleep))
 
-	making := &Snoozing{Decision: "ba9876543210", Option: "X", Migrating: true}
-	late := &Snoozing{Decision: "ba9876543210", Option: "X", Migrating: true, Due: true}
+	again := &Snoozing{Decision: "ba9876543210", Given: morning.AddDate(0, 0, day), Option: "X"}
+	expect("a later answer to the same decision", evaluate(3, drifting, again))
+	firing("a later answer to the same decision", true)
+	again.Due = true
+	expect("and its day has come", evaluate(3, answers('X'), again), Reminded)
+
+	making := &Snoozing{Decision: "ba9876543210", Given: morning.AddDate(0, 0, day), Option: "X", Migrating: true}
+	late := &Snoozing{Decision: "ba9876543210", Given: making.Given, Option: "X", Migrating: true, Due: true}
 	expect("another answer to the same decision: the move is being made", evaluate(4, drifting, making))
 	if f := d.Firing(); len(f) != 1 || !f[0].Snoozed || !f[0].Migrating {
 		t.Fatalf("being made: got %+v firing, want one that is quiet and being made", f)

@@ -70,7 +70,7 @@ func (d *Daemon) snoozing(w model.WorkloadReport, now time.Time) *alerting.Snooz
 	}
 	saving := w.Decision.SavingUSDPerMonth
 	return &alerting.Snoozing{
-		Decision: a.ID, Option: a.Option, Migrating: a.Kind == ledger.Migrating,
+		Decision: a.ID, Given: a.Given, Option: a.Option, Migrating: a.Kind == ledger.Migrating,
 		Due:    !a.Until.IsZero() && !now.Before(a.Until),
 		Enough: a.Saving > 0 && saving != nil && float64(saving.P50) >= a.Saving,
 	}

@@ -116,6 +116,15 @@ func TestSnooze(t *testing.T) {
 	if len(r.box.events) != 2 || r.box.events[1].Reason != alerting.Reminded || r.box.events[1].Report.Decision.Option != w.Decision.Option {
 		t.Fatalf("after the day: got %d messages, want one that reminds of the move", len(r.box.events))
 	}
+	if err := ledger.Leave(r.folder, ledger.NewAnswer(id, ledger.Snoozed, "", r.clock().AddDate(0, 0, 5), r.clock())); err != nil {
+		t.Fatal(err)
+	}
+	if r.days(t, 4); len(r.desk.Firing()) != 1 || !r.desk.Firing()[0].Snoozed {
+		t.Errorf("snoozed again: got %+v firing, want one that is snoozed", r.desk.Firing())
+	}
+	if r.days(t, 3); len(r.box.events) != 3 || r.box.events[2].Reason != alerting.Reminded {
+		t.Errorf("after the second day: got %d messages, want another one that reminds of the move", len(r.box.events))
+	}
 }
 
 // TestMigrating lives through a move that is announced, begun and made: nothing more is said, and the digest tells it apart.
