@@ -56,7 +56,7 @@ func monthly(t *testing.T, p cost.Prices, usage []cost.Usage) *big.Rat {
 func TestBillLaws(t *testing.T) {
 	t.Parallel()
 	r := newRandom(1)
-	for range 500 {
+	for range draws {
 		p, usage := r.prices(), r.usage()
 		bill := monthly(t, p, usage)
 

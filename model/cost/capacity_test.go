@@ -139,7 +139,7 @@ func TestFitThroughput(t *testing.T) {
 		return shapes
 	}
 	r := rand.New(rand.NewPCG(42, 1))
-	for range 200 {
+	for range draws {
 		x := between(r, 0.01, 1)
 		x = quo(x, integer(10_000))
 		c := Coefficients{X: x, Y0: mul(x, between(r, 0.5, 20)), Y1: mul(x, between(r, 0.0001, 0.01))}

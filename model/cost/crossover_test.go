@@ -39,7 +39,7 @@ func TestCrossoverByHand(t *testing.T) {
 	t.Parallel()
 	r := newRandom(4)
 	reasons := map[string]int{}
-	for range 400 {
+	for range draws {
 		c, api := r.capacity(), r.linear()
 		f := fleet(t, c)
 		x := cost.FindCrossover(api, f)
@@ -98,7 +98,7 @@ func closes(x cost.Crossover, volume *big.Rat) bool {
 func TestCrossoverLaws(t *testing.T) {
 	t.Parallel()
 	r := newRandom(5)
-	for range 300 {
+	for range draws {
 		c, api := r.capacity(), r.linear()
 		c.MaxReplicas = nil
 		f := fleet(t, c)

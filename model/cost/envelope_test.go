@@ -59,7 +59,7 @@ func TestEnvelopeByHand(t *testing.T) {
 	t.Parallel()
 	r := newRandom(8)
 	limit := whole(60_000)
-	for range 400 {
+	for range draws {
 		ways := make([]way, 1+r.IntN(4))
 		curves := make([]cost.Curve, len(ways))
 		for i := range ways {

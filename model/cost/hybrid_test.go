@@ -58,7 +58,7 @@ func TestHybridByHand(t *testing.T) {
 	t.Parallel()
 	r := newRandom(6)
 	hostings := map[model.Hosting]int{}
-	for range 400 {
+	for range draws {
 		load := r.load()
 		b, api := r.base(hoursOf(load)), r.linear()
 		b.Min = oneOf(r, 0, 0, r.Int64N(4))
@@ -116,7 +116,7 @@ func TestHybridByHand(t *testing.T) {
 func TestHybridLaws(t *testing.T) {
 	t.Parallel()
 	r := newRandom(7)
-	for range 300 {
+	for range draws {
 		load := r.load()
 		b := r.base(hoursOf(load))
 		api := cost.Linear{PerMTok: r.between(0, 300_000)}

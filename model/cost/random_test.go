@@ -9,6 +9,9 @@ import (
 	"tipline/model/cost"
 )
 
+// draws is how many random inputs a property is tried with.
+const draws = 2000
+
 // random draws the inputs of the properties, always the same ones.
 type random struct{ *rand.Rand }
 

@@ -25,7 +25,7 @@ func (r random) volumes(f *cost.Fleet) []*big.Rat {
 func TestStaircaseByHand(t *testing.T) {
 	t.Parallel()
 	r := newRandom(2)
-	for range 100 {
+	for range draws {
 		c := r.capacity()
 		f := fleet(t, c)
 		for _, v := range r.volumes(f) {
@@ -42,7 +42,7 @@ func TestStaircaseByHand(t *testing.T) {
 func TestStaircaseLaws(t *testing.T) {
 	t.Parallel()
 	r := newRandom(3)
-	for range 100 {
+	for range draws {
 		c := r.capacity()
 		c.MaxReplicas = nil
 		f := fleet(t, c)

@@ -130,7 +130,7 @@ func TestAnnouncedPriceCrosses(t *testing.T) {
 func TestAnnouncedLaws(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(37, 1))
-	for range 200 {
+	for range draws {
 		volume, growth, current := oneOf(r, 2e9, 2e10, 1e11), 0.1*r.Float64()-0.05, oneOf(r, "api", "self", "hybrid", "managed")
 		times := big.NewRat(1+r.Int64N(40), 10)
 		build := func(edit func(*Option)) string {
@@ -215,7 +215,7 @@ func TestSettled(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
 	start := day("2026-11-01")
-	for range 2000 {
+	for range draws {
 		api := Option{API: &cost.Prices{Input: rat("3"), Output: rat("5")}}
 		own := Option{Capacity: &cost.Capacity{BlockCostPerHour: rat("8")}, Spot: &cost.Spot{Spot: rat("1"), OnDemand: rat("4"), Fallback: rat("0.25")}}
 		listed := r.IntN(2) == 0 // a fleet is priced by the book or by the configuration

@@ -72,7 +72,7 @@ func TestAutoscaleByHand(t *testing.T) {
 func TestAutoscaleFastAgreesWithExact(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(47, 1))
-	for range 300 {
+	for range draws {
 		o := following()
 		least, quota := r.Int64N(3), 1+r.Int64N(40)
 		o.Capacity.MinReplicas, o.Capacity.SpareReplicas, o.Capacity.ReplicasPerBlock = &least, r.Int64N(3), 1+r.Int64N(3)
@@ -230,7 +230,7 @@ func TestAutoscaleAmongOthers(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(48, 1))
 	moves := 0
-	for range 300 {
+	for range draws {
 		o := following()
 		least, quota := r.Int64N(2), 1+r.Int64N(200)
 		o.Capacity.MinReplicas, o.Capacity.SpareReplicas = &least, r.Int64N(2)

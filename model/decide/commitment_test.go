@@ -94,7 +94,7 @@ func TestCommitmentFollowsItsFleet(t *testing.T) {
 func TestCommitmentLaws(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(410, 1))
-	for range 300 {
+	for range draws {
 		options := four(oneOf(r, "0.3", "0.9", "1.5", "3"))
 		in := input(projection(oneOf(r, 1e9, 1e10, 3e10), 0.1*r.Float64()-0.05, 0.3*r.Float64()), options)
 		in.Current = oneOf(r, "self", "managed", "hybrid")

@@ -33,7 +33,7 @@ func randomOption(r *rand.Rand, o Option) Option {
 func TestFewerConstraintsBlockLess(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(35, 1))
-	for range 2000 {
+	for range draws {
 		c, o := randomConstraints(r), randomOption(r, Option{Hosting: oneOf(r, model.Hostings[:]...)})
 		before := Blocked(c, o, 0)
 		for name, relax := range map[string]func(*Constraints){

@@ -290,7 +290,7 @@ func TestDecideNeverChoosesWhatIsBlocked(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(36, 1))
 	seen := map[string]int{}
-	for range 400 {
+	for range draws {
 		options := four(oneOf(r, "0.3", "1", "3", "20"))
 		for i, o := range options {
 			if r.IntN(2) == 0 {

@@ -11,7 +11,7 @@ import (
 func TestBandLaws(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(33, 1))
-	for range 500 {
+	for range draws {
 		b := Band{Enter: big.NewRat(1, 5), Leave: big.NewRat(1, 10), In: 1 + r.IntN(4), Out: 1 + r.IntN(4)}
 		var side, constant Side
 		last, changes := -10, 0

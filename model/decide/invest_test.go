@@ -96,7 +96,7 @@ func TestWeighLaws(t *testing.T) {
 func TestAttributeLaws(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(34, 1))
-	for range 300 {
+	for range draws {
 		n := 1 + r.IntN(5)
 		from, to := months(r, n, 1, 20), months(r, n, 1, 20)
 		to[0] = from[0]                       // did not change

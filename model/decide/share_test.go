@@ -154,7 +154,7 @@ func TestShareAgainstBruteForce(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(411, 1))
 	found, best := 0, 0
-	for range 150 {
+	for range draws {
 		inputs := randomTenants(r, 2+r.IntN(6))
 		verdicts := together(inputs...)
 		fleets := Share(verdicts)
