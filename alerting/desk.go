@@ -283,12 +283,13 @@ func (d *Desk) Firing() []Firing {
 	defer d.mu.Unlock()
 	var firing []Firing
 	for _, workload := range slices.Sorted(maps.Keys(d.states)) {
-		s := d.states[workload].State
+		r := d.states[workload]
+		s := r.State
 		if s.Standing == "" || s.Standing == s.Current {
 			continue
 		}
-		f := Firing{Workload: workload, Current: s.Current, Option: s.Standing, Since: s.Confirmed, Snoozed: d.states[workload].Snooze.Quiet()}
-		f.Migrating = f.Snoozed && d.states[workload].Snooze.Migrating
+		f := Firing{Workload: workload, Current: s.Current, Option: s.Standing, Since: s.Confirmed, Snoozed: r.Snooze.Quiet()}
+		f.Migrating = f.Snoozed && r.Snooze.Migrating
 		if f.Option == none {
 			f.Option = ""
 		}

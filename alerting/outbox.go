@@ -53,13 +53,19 @@ func (o *outbox) set(l letter) {
 	o.letters[l.key()] = l
 }
 
-// kindOf returns what a message with the reason r is about; those of one kind about one workload take each other's place.
-func kindOf(r Reason) Reason {
-	switch r {
-	case Drifted, PricesMoved, Digested, OverBudget:
-		return r
+// replaces reports whether e takes the place of old, which was not sent yet: both are verdicts on one workload, or near ones, or both drifts
+// of it, or both digests. Every change of prices and every budget is told by itself.
+func (e Event) replaces(old Event) bool {
+	if old.Workload != e.Workload {
+		return false
+	}
+	switch e.Reason {
+	case PricesMoved, OverBudget:
+		return false
+	case Drifted, Digested:
+		return old.Reason == e.Reason
 	default:
-		return Switched // a verdict, or one that is near
+		return !slices.Contains([]Reason{PricesMoved, OverBudget, Drifted, Digested}, old.Reason)
 	}
 }
 
@@ -70,14 +76,10 @@ func (o *outbox) addAll(notifiers []Notifier, e Event, changes batch) {
 	}
 }
 
-// add queues e for notifier. What still waits there about the same workload, and was never tried, is merged into it when it is of the
-// same kind; changes of prices and budgets are never merged.
+// add queues e for notifier. What still waits there, was never tried and is replaced by it is merged into it.
 func (o *outbox) add(notifier string, e Event, changes batch) {
 	for _, old := range o.to(notifier) {
-		if old.Event.Workload != e.Workload || old.Sending || old.Attempts > 0 && old.Event.Repeat {
-			continue
-		}
-		if kindOf(old.Event.Reason) != kindOf(e.Reason) || e.Reason == PricesMoved || e.Reason == OverBudget {
+		if !e.replaces(old.Event) || old.Sending || old.Attempts > 0 && old.Event.Repeat {
 			continue
 		}
 		delete(o.letters, old.key())

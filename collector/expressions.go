@@ -5,11 +5,9 @@ type Expressions struct {
 	Hourly string // every signal per workload over the hour before the evaluation
 	TTFT   string // 95th percentile of the time to first token over the last day; empty when it is not asked
 	GPUs   string // GPUs held and busy over the last day; empty when they are not asked
-	Failed string // requests that failed over the last day; empty when they are not asked
-	Dark   string // tokens over the last day, those selected and all of them; empty when nothing is selected
 }
 
 // Expressions returns what c asks its server.
 func (c *Collector) Expressions() Expressions {
-	return Expressions{Hourly: c.queries.hourly, TTFT: c.queries.ttft, GPUs: c.queries.gpu, Failed: c.queries.failed, Dark: c.queries.dark}
+	return Expressions{Hourly: c.queries.hourly, TTFT: c.queries.ttft, GPUs: c.queries.gpu}
 }

@@ -57,9 +57,19 @@ func (c *Collector) addTTFT(ctx context.Context, now time.Time, all []model.Usag
 	return notes
 }
 
-// addFailed fills in the requests that failed and returns what is to be said about the source, but no remarks of the server, since some exporters give their counters of
-// failures names of gauges. A workload without the counter has no number, unless
-// the pack says that no series means that nothing has failed.
+// cells returns the values of an answer of askNow, each under what key says of its series.
+func cells(m prommodel.Matrix, key func(prommodel.Metric) string) map[string]cell {
+	found := map[string]cell{}
+	for _, stream := range m {
+		k := key(stream.Metric)
+		found[k] = cell{float64(stream.Values[0].Value), found[k].seen + 1}
+	}
+	return found
+}
+
+// addFailed fills in the requests that failed and returns what is to be said about the source, but no remarks of the server, since some
+// exporters give their counters of failures names of gauges. A workload without the counter has no number, unless the pack says that no
+// series means that nothing has failed.
 func (c *Collector) addFailed(ctx context.Context, now time.Time, all []model.Usage) []model.Warning {
 	if c.queries.failed == "" || len(all) == 0 {
 		return nil
@@ -69,11 +79,10 @@ func (c *Collector) addFailed(ctx context.Context, now time.Time, all []model.Us
 		c.log.WarnContext(ctx, "failed requests not read", "error", err)
 		return []model.Warning{{Code: ErrorsFailed, Text: err.Error()}}
 	}
-	failed := map[string]cell{}
-	for _, stream := range m {
-		_, key := identify(stream.Metric, c.settings.GroupBy)
-		failed[key] = cell{float64(stream.Values[0].Value), failed[key].seen + 1}
-	}
+	failed := cells(m, func(metric prommodel.Metric) string {
+		_, key := identify(metric, c.settings.GroupBy)
+		return key
+	})
 	for i := range all {
 		counted, known := failed[canonical(all[i].Labels)]
 		n, wrong := counted.check(24 * maxRequestsPerHour)
@@ -104,13 +113,9 @@ func (c *Collector) unattributed(ctx context.Context, now time.Time) (*model.Fra
 		c.log.WarnContext(ctx, "tokens of no workload not read", "error", err)
 		return nil, []model.Warning{{Code: DarkFailed, Text: err.Error()}}
 	}
-	counted := map[signal]cell{}
-	for _, stream := range m {
-		name := signal(stream.Metric[signalLabel])
-		counted[name] = cell{float64(stream.Values[0].Value), counted[name].seen + 1}
-	}
-	all, wrong := counted[allTokens].check(24 * maxTokensPerHour)
-	claimed, alsoWrong := counted[claimedTokens].check(24 * maxTokensPerHour)
+	counted := cells(m, func(metric prommodel.Metric) string { return string(metric[signalLabel]) })
+	all, wrong := counted[string(allTokens)].check(24 * maxTokensPerHour)
+	claimed, alsoWrong := counted[string(claimedTokens)].check(24 * maxTokensPerHour)
 	if wrong != 0 || alsoWrong != 0 || !(all > 0) {
 		return nil, c.relevant(notes)
 	}

@@ -138,7 +138,7 @@ func TestFailed(t *testing.T) {
 		}
 	}
 	c := newCollector(t, Settings{Pack: "agentgateway"}, promtest.New(engine([]string{"chat"}, nil)), newMemory())
-	if got := c.Expressions().Failed; got != "" {
+	if got := c.queries.failed; got != "" {
 		t.Errorf("a pack without errors is asked %s", got)
 	}
 }

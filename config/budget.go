@@ -1,8 +1,6 @@
 package config
 
-import (
-	"tipline/model"
-)
+import "tipline/model"
 
 // Budget is what workloads may cost together in a calendar month.
 type Budget struct {

@@ -43,9 +43,9 @@ type answerOptions struct {
 // answer returns the answer to the decision id that o gives at now.
 func (o answerOptions) answer(id string, now time.Time) (a ledger.Answer, err error) {
 	switch {
-	case o.done && (o.reason != "" || o.until != "" || o.migrating || o.since != "" || o.snooze || o.saves != ""):
+	case o.done && o != answerOptions{done: true}:
 		return a, errors.New("--done: want it alone")
-	case o.migrating && (o.reason != "" || o.snooze || o.saves != ""):
+	case o.migrating && o != answerOptions{migrating: true, since: o.since, until: o.until}:
 		return a, errors.New("--migrating: want it alone, or with --since and --until")
 	case o.since != "" && !o.migrating:
 		return a, errors.New("--since: want it with --migrating")
@@ -67,19 +67,17 @@ func (o answerOptions) answer(id string, now time.Time) (a ledger.Answer, err er
 	case o.snooze:
 		kind = ledger.Snoozed
 	}
-	var day time.Time
-	if o.until != "" {
-		if day, err = time.Parse(time.DateOnly, o.until); err != nil {
-			return a, fmt.Errorf("--until: got %q, want a date such as 2027-03-01", o.until)
-		}
+	day, err := parseDay("--until", o.until)
+	if err != nil {
+		return a, err
 	}
 	a = ledger.NewAnswer(id, kind, o.reason, day, now.UTC().Truncate(time.Second))
 	if o.migrating {
 		a.Since = a.Given.Truncate(24 * time.Hour)
 	}
 	if o.since != "" {
-		if a.Since, err = time.Parse(time.DateOnly, o.since); err != nil {
-			return a, fmt.Errorf("--since: got %q, want a date such as 2027-03-01", o.since)
+		if a.Since, err = parseDay("--since", o.since); err != nil {
+			return a, err
 		}
 	}
 	if o.saves != "" {
@@ -88,6 +86,18 @@ func (o answerOptions) answer(id string, now time.Time) (a ledger.Answer, err er
 		}
 	}
 	return a, a.Check()
+}
+
+// parseDay reads the date that a flag was given; none is the zero time.
+func parseDay(flag, text string) (time.Time, error) {
+	if text == "" {
+		return time.Time{}, nil
+	}
+	day, err := time.Parse(time.DateOnly, text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%s: got %q, want a date such as 2027-03-01", flag, text)
+	}
+	return day, nil
 }
 
 // parseSaving reads dollars a month, or by which share a saving grows.

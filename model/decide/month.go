@@ -2,7 +2,6 @@ package decide
 
 import (
 	"math/big"
-	"slices"
 
 	"tipline/model"
 	"tipline/model/cost"
@@ -16,24 +15,20 @@ func (v Verdict) Month() (q model.Quantiles[model.USD], known bool) {
 		return q, false
 	}
 	d, ok := newDemand(v.in.Forecast, v.in.Constraints)
-	i := slices.IndexFunc(v.in.Options, func(o Option) bool { return o.Name == v.in.Current })
-	if !ok || i < 0 {
+	if !ok {
 		return q, false
 	}
-	d.prefixHit = enginePrefixHit(*v.in, d)
-	options := map[string]Option{}
-	for _, o := range v.in.Options {
-		options[o.Name] = o.at(v.in.Forecast.Origin)
+	in := *v.in
+	in.Candidates = nil // all but the current one
+	d.prefixHit = enginePrefixHit(in, d)
+	current := candidates(in, d)
+	if len(current) == 0 {
+		return q, false
 	}
-	current := options[v.in.Current]
-	if current.followsLoad() {
-		d.shape = cost.LoadOf(d.load)
-	}
-	p := newPlan(current, options, v.in.Constraints, d)
 	month := v.in.Forecast.Months[0]
 	share := new(big.Rat).Quo(new(big.Rat).SetInt64(int64(month.To.Sub(month.From).Hours())), cost.DefaultHours)
 	at := func(total model.Tokens) model.USD {
-		b := p.at(new(big.Rat).Quo(whole(float64(total)), share))
+		b := current[0].at(new(big.Rat).Quo(whole(float64(total)), share))
 		if b.usd == nil {
 			known = false
 			return 0

@@ -76,13 +76,12 @@ func remember(u model.Usage, origin time.Time, k model.Known, c correction) []Pa
 	}
 	var made []Past
 	for _, days := range Horizons {
-		weeks := 4
-		if days == week {
-			weeks = 1
-		}
 		steady, ok := repeated(u, origin, 4, days)
-		once, measured := repeated(u, origin, weeks, days)
-		if !ok || !measured {
+		naive := steady
+		if ok && days == week {
+			naive, ok = repeated(u, origin, 1, days)
+		}
+		if !ok {
 			return nil
 		}
 		to := origin.Add(time.Duration(days) * day)
@@ -90,7 +89,7 @@ func remember(u model.Usage, origin time.Time, k model.Known, c correction) []Pa
 		times := c.factor(steady, median)
 		d := c.apply(own, times)
 		p := Past{
-			Origin: origin, Days: days, Low95: d.At(0.025), Low80: d.At(0.10), Median: d.At(0.50), High80: d.At(0.90), High95: d.At(0.975), Naive: once, Steady: steady, Widened: c.widened(),
+			Origin: origin, Days: days, Low95: d.At(0.025), Low80: d.At(0.10), Median: d.At(0.50), High80: d.At(0.90), High95: d.At(0.975), Naive: naive, Steady: steady, Widened: c.widened(),
 		}
 		if m := own.At(0.50); times != 1 {
 			p.Own = &m

@@ -41,10 +41,9 @@ func budget(b config.Budget, report *model.Report, verdicts []decide.Verdict) mo
 	r.Projected, r.SpentUSD = &projected, &spent
 	if r.Over() {
 		end := time.Date(month.Year(), month.Month()+1, 1, 0, 0, 0, 0, time.UTC)
-		share := max(0, float64((b.USDPerMonth-spent)/(projected.P50-spent))) // of what is left of the month, spent evenly
 		passes := month
-		if spent < b.USDPerMonth {
-			passes = month.Add(time.Duration(share * float64(end.Sub(month))))
+		if left := b.USDPerMonth - spent; left > 0 { // over the rest of the month it is spent evenly
+			passes = month.Add(time.Duration(float64(left/(projected.P50-spent)) * float64(end.Sub(month))))
 		}
 		r.PassesOn = passes.Format(time.DateOnly)
 	}

@@ -117,17 +117,16 @@ func (a Answer) Row() (key string, value []byte) {
 // Text says a in one sentence.
 func (a Answer) Text() string {
 	given := model.FormatDate(a.Given)
-	if a.Kind == Done {
+	switch a.Kind {
+	case Done:
 		return fmt.Sprintf("the move from %s to %s was answered as done on %s (decision %s)", a.From, a.Option, given, a.ID)
-	}
-	if a.Kind == Migrating {
+	case Migrating:
 		by := ""
 		if !a.Until.IsZero() {
 			by = ", to be done by " + model.FormatDate(a.Until)
 		}
 		return fmt.Sprintf("the move from %s to %s is being made since %s%s (answered on %s to decision %s)", a.From, a.Option, model.FormatDate(a.Since), by, given, a.ID)
-	}
-	if a.Kind == Snoozed {
+	case Snoozed:
 		return fmt.Sprintf("the move from %s to %s is snoozed %s (answered on %s to decision %s)", a.From, a.Option, a.end(), given, a.ID)
 	}
 	return fmt.Sprintf("%s is left out until %s: not viable, %s (answered on %s to decision %s)", a.Option, model.FormatDate(a.Until), a.Reason, given, a.ID)
