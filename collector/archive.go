@@ -40,6 +40,7 @@ const (
 // An archive is the part of a History that belongs to one source as it is configured, with a copy in memory. Its keys:
 //
 //	<source>/<scope>/d/<workload>/2006-01-02   a day of a workload, see day
+//	<source>/<scope>/e/<workload>/2006-01-02   a day of its engines, see servingDay
 //	<source>/<scope>/r                         a record
 //	<source>/<scope>/s/<workload>              a seriesRecord
 //
@@ -61,6 +62,7 @@ type archive struct {
 type record struct {
 	Version int       `json:"version"`
 	Settled spans     `json:"settled"`         // hours that need not be asked for again
+	Served  spans     `json:"served"`          // those of them whose engines need not be asked for again
 	Floor   time.Time `json:"floor,omitzero"`  // the server has nothing before; zero when that is not known
 	Looked  time.Time `json:"looked,omitzero"` // when it was last asked whether it has
 }
@@ -79,6 +81,8 @@ type series struct {
 	labels map[string]string
 	start  time.Time // of hours[0], a midnight in UTC
 	hours  []hour    // whole days
+
+	serving map[time.Time]*servingDay // by midnight; what is not there is not known
 
 	generates bool // it has had output: see generated
 }
@@ -113,7 +117,9 @@ func (a *archive) load(now time.Time) error {
 	a.series, a.unsaved, a.record, a.corrupt = map[string]*series{}, map[string]func() []byte{}, record{Version: recordVersion}, nil
 	byID := map[string]*series{}
 	days := map[string]map[string]*day{} // by id and date
-	var lost []string                    // dates of days that could not be read
+	serving := map[string]map[time.Time]*servingDay{}
+	var lost []string     // dates of days that could not be read
+	var unserved []string // the same of their engines
 	err := a.store.Scan(bucket, a.prefix, func(key string, value []byte) error {
 		kind, rest, _ := strings.Cut(strings.TrimPrefix(key, a.prefix), "/")
 		var err error
@@ -140,6 +146,23 @@ func (a *archive) load(now time.Time) error {
 				days[id] = map[string]*day{}
 			}
 			days[id][date] = d
+		case "e":
+			id, date, _ := strings.Cut(rest, "/")
+			midnight, wrong := time.Parse(dateForm, date)
+			if wrong == nil && now.Sub(midnight) > keepFor {
+				a.unsaved[key] = nil
+				return nil
+			}
+			var d *servingDay
+			if d, err = decodeServing(value); err != nil || wrong != nil {
+				unserved = append(unserved, date)
+				err = errors.Join(err, wrong)
+				break
+			}
+			if serving[id] == nil {
+				serving[id] = map[time.Time]*servingDay{}
+			}
+			serving[id][midnight] = d
 		default:
 			err = errors.New("unknown kind of row")
 		}
@@ -169,12 +192,21 @@ func (a *archive) load(now time.Time) error {
 			a.unsaved[a.prefix+"s/"+id] = nil
 			continue
 		}
+		s.serving = serving[id]
 		a.series[canonical(s.labels)] = s
 	}
-	for _, date := range lost {
-		if midnight, err := time.Parse(dateForm, date); err == nil {
-			a.setRecord(func(r *record) { r.Settled = r.Settled.without(span{midnight, midnight.Add(24 * time.Hour)}) })
+	for _, date := range append(unserved, lost...) {
+		midnight, err := time.Parse(dateForm, date)
+		if err != nil {
+			continue
 		}
+		gone := span{midnight, midnight.Add(24 * time.Hour)}
+		a.setRecord(func(r *record) {
+			r.Served = r.Served.without(gone)
+			if slices.Contains(lost, date) {
+				r.Settled = r.Settled.without(gone)
+			}
+		})
 	}
 	a.loaded = true
 	return nil
@@ -188,11 +220,7 @@ func (a *archive) readRecord(value []byte) error {
 	if r.Version != recordVersion {
 		return fmt.Errorf("version %d, want %d", r.Version, recordVersion)
 	}
-	var settled spans
-	for _, s := range r.Settled {
-		settled = settled.with(span{s.From.Truncate(time.Hour), s.To.Truncate(time.Hour)})
-	}
-	r.Settled = settled
+	r.Settled, r.Served = r.Settled.wholeHours(), r.Served.wholeHours()
 	a.record = r
 	return nil
 }
@@ -360,6 +388,7 @@ func (s *series) usage(source, name string, end time.Time) (model.Usage, bool) {
 	for i := range min(len(u.Hours), len(s.hours)-first) {
 		u.Hours[i] = s.hours[first+i].Hour
 	}
+	u.Serving = s.served(u.Start, len(u.Hours))
 	u.Warnings = noteWarnings(s, end)
 	if silent := last.Add(time.Hour); end.Sub(silent) > vanishedAfter {
 		u.Warnings = append(u.Warnings, model.Warning{

@@ -215,6 +215,7 @@ func (s Settings) check() error {
 // prepareQueries fills in what a pack knows and builds every expression once.
 func (c *Collector) prepareQueries() error {
 	s := &c.settings
+	engines := false
 	if s.Queries != nil {
 		c.queries = ownQueries(s.Queries, s.GroupBy)
 		c.rules = rules{includesCache: s.Queries.InputIncludesCache, countsRequests: s.Queries.Requests != ""}
@@ -223,6 +224,7 @@ func (c *Collector) prepareQueries() error {
 		if err != nil {
 			return err
 		}
+		engines = p.Engine
 		if p.GPU != nil {
 			return fmt.Errorf("pack %q: counts GPUs, want one that counts tokens", s.Pack)
 		}
@@ -239,6 +241,9 @@ func (c *Collector) prepareQueries() error {
 		c.rules = p.rules()
 	}
 	if s.GPUs == nil {
+		if !engines { // what a replica serves cannot be known
+			c.queries.served = ""
+		}
 		return nil
 	}
 	p, err := s.Library.pack(s.GPUs.Pack)
@@ -259,6 +264,9 @@ func (c *Collector) prepareQueries() error {
 	}
 	s.GPUs = &gpus
 	c.queries.gpu = gpuQuery(p.GPU, gpus.Join)
+	if c.queries.served != "" {
+		c.queries.served += "\nor " + gpusServing(p.GPU, gpus.Join)
+	}
 	return nil
 }
 
@@ -280,6 +288,10 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 	result.Warnings = c.loadWarnings()
 	notes, err := c.fetch(ctx, now)
 	result.Warnings = append(result.Warnings, notes...)
+	if err == nil {
+		notes, err = c.fetchServing(ctx, now)
+		result.Warnings = append(result.Warnings, notes...)
+	}
 	result.Usage = c.usage(now)
 	if err == nil {
 		result.Warnings = append(result.Warnings, c.addTTFT(ctx, now, result.Usage)...)
@@ -297,7 +309,7 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 }
 
 // Stored returns the usage that the history has at now, without asking the server: up to 400 days of every workload that
-// was measured within the 90 days before now. GPUs, the time to first token and failed requests are not kept.
+// was measured within the 90 days before now. GPUs, the time to first token and failed requests of the last day are not kept.
 func (c *Collector) Stored(now time.Time) ([]model.Usage, error) {
 	if err := c.load(now); err != nil {
 		return nil, err
@@ -369,7 +381,7 @@ func (c *Collector) fetch(ctx context.Context, now time.Time) ([]model.Warning, 
 	for todo, size := c.plan(now), 1; len(todo) > 0; size = c.settings.Concurrency {
 		batch := todo[:min(size, len(todo))]
 		todo = todo[len(batch):]
-		answers, errs := c.askAll(ctx, batch)
+		answers, errs := c.askAll(ctx, c.queries.hourly, batch)
 		for i, asked := range batch {
 			if errs[i] != nil {
 				if asked.To.Equal(end) {
@@ -467,20 +479,20 @@ func (c *Collector) limits() []model.Warning {
 	return warnings
 }
 
-// askAll asks for the spans at the same time.
-func (c *Collector) askAll(ctx context.Context, batch []span) ([][]answer, []error) {
+// askAll evaluates expr at the hours of the spans, at the same time.
+func (c *Collector) askAll(ctx context.Context, expr string, batch []span) ([][]answer, []error) {
 	answers, errs := make([][]answer, len(batch)), make([]error, len(batch))
 	var wg sync.WaitGroup
 	for i, s := range batch {
-		wg.Go(func() { answers[i], errs[i] = c.askHours(ctx, s) })
+		wg.Go(func() { answers[i], errs[i] = c.askHours(ctx, expr, s) })
 	}
 	wg.Wait()
 	return answers, errs
 }
 
-// askHours asks for the hours of s, in halves if the server finds it too much, and remembers what was not.
-func (c *Collector) askHours(ctx context.Context, s span) ([]answer, error) {
-	m, notes, err := c.client.ask(ctx, c.queries.hourly, v1.Range{Start: s.From.Add(time.Hour), End: s.To, Step: time.Hour})
+// askHours evaluates expr at the end of each hour of s, in halves if the server finds it too much, and remembers what was not.
+func (c *Collector) askHours(ctx context.Context, expr string, s span) ([]answer, error) {
+	m, notes, err := c.client.ask(ctx, expr, v1.Range{Start: s.From.Add(time.Hour), End: s.To, Step: time.Hour})
 	var e *Error
 	if errors.As(err, &e) && (e.Reason == LimitReached || e.Reason == TooLarge) && s.hours() > 1 {
 		half := s.hours() / 2
@@ -488,11 +500,11 @@ func (c *Collector) askHours(ctx context.Context, s span) ([]answer, error) {
 		c.chunk = min(c.chunk, half)
 		c.mu.Unlock()
 		middle := s.To.Add(-time.Duration(half) * time.Hour)
-		newer, err := c.askHours(ctx, span{middle, s.To})
+		newer, err := c.askHours(ctx, expr, span{middle, s.To})
 		if err != nil {
 			return nil, err
 		}
-		older, err := c.askHours(ctx, span{s.From, middle})
+		older, err := c.askHours(ctx, expr, span{s.From, middle})
 		return append(newer, older...), err
 	}
 	if err != nil {

@@ -48,21 +48,32 @@ func encodeDay(d *day) []byte {
 			}
 		}
 	}
-	return binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(b))
+	return sealed(b)
 }
 
-var errDay = errors.New("not a stored day")
+// sealed returns b with its checksum.
+func sealed(b []byte) []byte { return binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(b)) }
 
-// decodeDay reads the stored form of a day. What encodeDay would not have written is an error.
-func decodeDay(b []byte) (*day, error) {
-	if len(b) < 5 || b[0] != dayVersion {
+// unsealed returns what sealed was given without its first byte, which must be version.
+func unsealed(b []byte, version byte) ([]byte, error) {
+	if len(b) < 5 || b[0] != version {
 		return nil, fmt.Errorf("%w: unknown version or too short", errDay)
 	}
 	b, sum := b[:len(b)-4], b[len(b)-4:]
 	if crc32.ChecksumIEEE(b) != binary.LittleEndian.Uint32(sum) {
 		return nil, fmt.Errorf("%w: wrong checksum", errDay)
 	}
-	b = b[1:]
+	return b[1:], nil
+}
+
+var errDay = errors.New("not a stored day")
+
+// decodeDay reads the stored form of a day. What encodeDay would not have written is an error.
+func decodeDay(b []byte) (*day, error) {
+	b, err := unsealed(b, dayVersion)
+	if err != nil {
+		return nil, err
+	}
 	var d day
 	for i := range d {
 		if len(b) < 3 {

@@ -189,7 +189,7 @@ func TestUnattributed(t *testing.T) {
 	}
 }
 
-// TestF15_OneQueryFails holds that a broken GPU, error or first-token query leaves the tokens alone.
+// TestF15_OneQueryFails holds that a broken GPU, error, engine or first-token query leaves the tokens alone.
 func TestF15_OneQueryFails(t *testing.T) {
 	t.Parallel()
 	server := promtest.New(func(q promtest.Query) promtest.Answer {
@@ -200,7 +200,7 @@ func TestF15_OneQueryFails(t *testing.T) {
 	})
 	c := newCollector(t, Settings{Pack: "vllm", GPUs: &GPUs{Pack: "dcgm"}, Backfill: 24 * time.Hour}, server, newMemory())
 	r := collect(t, c, noon)
-	if got := codes(r.Warnings); got != ErrorsFailed+" "+GPUFailed+" "+TTFTFailed || !r.Usage[0].Hours[0].Measured() || r.Usage[0].GPU != nil {
+	if got := codes(r.Warnings); got != ErrorsFailed+" "+GPUFailed+" "+ServingFailed+" "+TTFTFailed || !r.Usage[0].Hours[0].Measured() || r.Usage[0].GPU != nil {
 		t.Errorf("got warnings %q and %+v, want the hours and a warning for each query", got, r.Usage[0])
 	}
 }

@@ -31,6 +31,7 @@ type pack struct {
 	TTFTSeconds        *histogram          `yaml:"ttft_seconds"` // time to first token
 	Running            *gauge              `yaml:"running"`      // requests being answered
 	Waiting            *gauge              `yaml:"waiting"`      // requests queued
+	Engine             bool                `yaml:"engine"`       // every target that is scraped is one replica of an engine
 	CacheUsage         *gauge              `yaml:"cache_usage"`  // fill of the KV cache, 0 to 1
 	PeriodSums         *periodSums         `yaml:"period_sums"`  // every counter is a gauge of this kind; nil means real counters
 	GPU                *gpuPack            `yaml:"gpu"`          // a pack counts tokens or GPUs
@@ -217,6 +218,9 @@ func (c *packCheck) all(p *pack) {
 			c.metrics(path+".metrics", g.Metrics)
 			c.where(path+".where", g.Where)
 		}
+	}
+	if p.Engine && p.PeriodSums != nil {
+		c.wrong("engine", "has no effect on gauges that show the sum of a period")
 	}
 	if sums := p.PeriodSums; sums != nil {
 		if err := checkPeriod(sums.Period); err != nil {

@@ -38,6 +38,13 @@ const (
 	gpuCount signal = "gpu_count" // GPUs held
 )
 
+// The signals per workload and hour that say how its engines do; see gpuCount too.
+const (
+	ttftP95  signal = "ttft_p95" // seconds
+	waiting  signal = "waiting"  // requests
+	replicas signal = "replicas"
+)
+
 // The signals of a source as a whole over the day before.
 const (
 	claimedTokens signal = "claimed_tokens" // input and output of what is selected
@@ -65,6 +72,7 @@ type queries struct {
 	ttft   string // 95th percentile of the time to first token per workload over the day before
 	gpu    string // both GPU signals over the day before
 	failed string // requests that failed per workload over the day before
+	served string // how the engines did per workload, or per group of GPUs, over the hour before the evaluation
 	dark   string // tokens of the source over the day before, those selected and all of them
 }
 
@@ -82,7 +90,7 @@ func packQueries(p *pack, selected map[string]string, groupBy []string) queries 
 		falls := w.each(p.Tokens[input], "resets(%s["+hourWindow+"])")
 		parts = append(parts, marked(resets, "max by ("+w.by()+") ("+strings.Join(falls, " or ")+")"))
 	}
-	q := queries{hourly: strings.Join(parts, "\nor "), ttft: w.ttft()}
+	q := queries{hourly: strings.Join(parts, "\nor "), ttft: wording{p, selected, groupBy, 24 * time.Hour}.ttft(), served: w.served()}
 	if c := p.counter(failures); c != nil {
 		q.failed = wording{p, selected, groupBy, 24 * time.Hour}.counted(failures, c)
 	}
@@ -110,7 +118,10 @@ func ownQueries(own *Queries, groupBy []string) queries {
 	parts = append(parts, marked(coverage, covered(over(own.Input, presenceWindow))))
 	q := queries{hourly: strings.Join(parts, "\nor ")}
 	if own.TTFTP95 != "" {
-		q.ttft = "max by (" + by + ") (" + strings.ReplaceAll(own.TTFTP95, "$__window", dayWindow) + "\n)"
+		ttft := func(window string) string {
+			return "max by (" + by + ") (" + strings.ReplaceAll(own.TTFTP95, "$__window", window) + "\n)"
+		}
+		q.ttft, q.served = ttft(dayWindow), marked(ttftP95, ttft(hourWindow))
 	}
 	return q
 }
@@ -131,18 +142,24 @@ func (q *Queries) expr(s signal) string {
 
 // gpuQuery returns the expression for both GPU signals per value of the join labels.
 func gpuQuery(g *gpuPack, join []string) string {
-	busy, count := gpuParts(g, join)
+	busy, count := gpuParts(g, join, dayWindow)
 	if busy == "" {
 		return marked(gpuCount, count)
 	}
 	return marked(gpuBusy, busy) + "\nor " + marked(gpuCount, count)
 }
 
+// gpusServing returns the expression for the GPUs held over the hour before the evaluation.
+func gpusServing(g *gpuPack, join []string) string {
+	_, count := gpuParts(g, join, hourWindow)
+	return marked(gpuCount, count)
+}
+
 // gpuParts returns the expressions for the GPUs busy and held. Both are means of what was there at five-minute steps of the
-// day, so that their ratio is the busy share of all GPU hours even when pods come and go. busy is empty when it is not known.
-func gpuParts(g *gpuPack, join []string) (busy, count string) {
+// window, so that their ratio is the busy share of all GPU hours even when pods come and go. busy is empty when it is not known.
+func gpuParts(g *gpuPack, join []string, window string) (busy, count string) {
 	by := labelList(join)
-	steps := "[" + dayWindow + ":5m]"
+	steps := "[" + window + ":5m]"
 	if g.Held != nil {
 		return "", "avg_over_time((sum by (" + by + ") (" + g.Held.perDevice(append(slices.Clone(join), g.Device...)) + "))" + steps + ")"
 	}

@@ -30,12 +30,16 @@ func TestQueries(t *testing.T) {
 		if p := mustPack(t, name); p.GPU != nil {
 			all[name] = queries{gpu: gpuQuery(p.GPU, []string{"namespace"})}
 		} else {
-			all[name] = packQueries(p, nil, p.GroupBy)
+			q := packQueries(p, nil, p.GroupBy)
+			if !p.Engine {
+				q.served = "" // not sent without GPUs
+			}
+			all[name] = q
 		}
 	}
 	kept := map[string]bool{}
 	for name, q := range all {
-		for part, got := range map[string]string{"hourly": q.hourly, "ttft": q.ttft, "gpu": q.gpu} {
+		for part, got := range map[string]string{"hourly": q.hourly, "ttft": q.ttft, "gpu": q.gpu, "served": q.served} {
 			if got == "" {
 				continue
 			}
@@ -80,7 +84,7 @@ func TestF25_AggregateOutside(t *testing.T) {
 		}
 		q := packQueries(p, nil, []string{"namespace"})
 		for _, function := range []string{"increase(", "rate(", "resets("} {
-			for _, inside := range strings.Split(quoted.ReplaceAllString(q.hourly+q.ttft, "text"), function)[1:] {
+			for _, inside := range strings.Split(quoted.ReplaceAllString(q.hourly+q.ttft+q.served, "text"), function)[1:] {
 				if inside, _, _ := strings.Cut(inside, ")"); strings.ContainsAny(inside, "( ") {
 					t.Errorf("pack %s: %s%s): got more than a selector inside", name, function, inside)
 				}

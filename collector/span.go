@@ -49,6 +49,15 @@ func (set spans) without(s span) spans {
 	return rest
 }
 
+// wholeHours returns the set as it should have been written.
+func (set spans) wholeHours() spans {
+	var whole spans
+	for _, s := range set {
+		whole = whole.with(span{s.From.Truncate(time.Hour), s.To.Truncate(time.Hour)})
+	}
+	return whole
+}
+
 // missing returns the hours of window that the set lacks.
 func (set spans) missing(window span) spans {
 	if !window.From.Before(window.To) {

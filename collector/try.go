@@ -102,14 +102,14 @@ func (w wording) trials(seen string) []trial {
 			}
 			found = append(found, w.alternatives(h.Quantiles, seen, h.Where)...)
 		}
-		all = append(all, trial{"ttft_p95", "seconds", found, w.ttft(), true})
+		all = append(all, trial{string(ttftP95), "seconds", found, w.ttft(), true})
 	}
 	for _, level := range []struct {
 		name, unit, of string
 		gauge          *gauge
 	}{
 		{"running", "requests now", "sum", p.Running},
-		{"waiting", "requests now", "sum", p.Waiting},
+		{string(waiting), "requests now", "sum", p.Waiting},
 		{"cache_usage", "of 1 now", "max", p.CacheUsage},
 	} {
 		if g := level.gauge; g != nil {
@@ -125,7 +125,7 @@ func gpuTrials(g *gpuPack, join []string) []trial {
 	for _, b := range g.Busy {
 		found = append(found, attached(b.Metric, g.Attached, nil))
 	}
-	busy, count := gpuParts(g, join)
+	busy, count := gpuParts(g, join, dayWindow)
 	const unit = "GPUs, mean of the day"
 	if g.Held != nil {
 		return []trial{{string(gpuCount), unit, []string{selector(g.Held.Metric, whereList(g.Held.Where))}, count, false}}

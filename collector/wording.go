@@ -63,9 +63,7 @@ func (w wording) total(c *counter, only map[string]string) string {
 	if c.Else != nil {
 		// Each target is read in the form that it has, so that while programs are upgraded one by one nothing is lost and
 		// what shows both forms is counted once.
-		per := labelList(append(slices.Clone(w.groupBy), slices.DeleteFunc(slices.Clone(target), func(label string) bool {
-			return slices.Contains(w.groupBy, label)
-		})...))
+		per := w.perTarget()
 		var forms []string
 		for form := c; form != nil; form = form.Else {
 			forms = append(forms, w.increases(per, form, only))
@@ -76,6 +74,13 @@ func (w wording) total(c *counter, only map[string]string) string {
 		return text
 	}
 	return w.added([]string{text, w.total(c.Plus, only)})
+}
+
+// perTarget returns the labels that tell one scraped program of a group from another.
+func (w wording) perTarget() string {
+	return labelList(append(slices.Clone(w.groupBy), slices.DeleteFunc(slices.Clone(target), func(label string) bool {
+		return slices.Contains(w.groupBy, label)
+	})...))
 }
 
 // added adds up expressions per group; one that has nothing to say about a group adds nothing.
@@ -140,12 +145,12 @@ func (w wording) present() []string {
 	return w.each(w.pack.Tokens[input], form)
 }
 
-// ttft returns the 95th percentile of the time to first token per group over the day before, in seconds.
+// ttft returns the 95th percentile of the time to first token per group over the window, in seconds.
 func (w wording) ttft() string {
 	var forms []string
 	for h := w.pack.TTFTSeconds; h != nil; h = h.Else {
 		if len(h.Quantiles) > 0 { // of each period: nineteen periods in twenty were not slower
-			slowest := w.alternatives(h.Quantiles, "quantile_over_time(0.95, %s["+dayWindow+"])", h.Where)
+			slowest := w.alternatives(h.Quantiles, "quantile_over_time(0.95, %s["+promDuration(w.window)+"])", h.Where)
 			forms = append(forms, "max by ("+w.by()+") ("+strings.Join(slowest, " or ")+")"+times(h.Scale))
 			continue
 		}
@@ -153,7 +158,7 @@ func (w wording) ttft() string {
 		for i, name := range h.Histograms {
 			buckets[i] = name + "_bucket"
 		}
-		rates := w.alternatives(buckets, "rate(%s["+dayWindow+"])", h.Where)
+		rates := w.alternatives(buckets, "rate(%s["+promDuration(w.window)+"])", h.Where)
 		forms = append(forms, "histogram_quantile(0.95, sum by ("+labelList(append([]string{"le"}, w.groupBy...))+") ("+
 			strings.Join(rates, " or ")+"))"+times(h.Scale))
 	}
@@ -167,6 +172,31 @@ func (w wording) level(g *gauge, of string) string {
 		shown = "max by (" + labelList(append(slices.Clone(w.groupBy), g.Per...)) + ") (" + shown + ")"
 	}
 	return of + " by (" + w.by() + ") (" + shown + ")"
+}
+
+// served returns how the engines of each group did over the window: the time to first token, the queue and the replicas. Of engines that
+// serve several groups no number of replicas is given, since none of them has the replicas for itself.
+func (w wording) served() string {
+	var parts []string
+	if w.pack.Engine {
+		engines := "count by (" + w.perTarget() + ") (" + strings.Join(w.present(), " or ") + ")"
+		each := labelList(target)
+		shared := engines + " and on (" + each + ") count by (" + each + ") (" + engines + ") > 1"
+		alone := "count by (" + w.by() + ") (" + engines + ") unless count by (" + w.by() + ") (" + shared + ")"
+		parts = append(parts, marked(replicas, w.averaged(alone)))
+	}
+	if queue := w.pack.Waiting; queue != nil {
+		parts = append(parts, marked(waiting, w.averaged(w.level(queue, "sum"))))
+	}
+	if ttft := w.ttft(); ttft != "" {
+		parts = append(parts, marked(ttftP95, ttft))
+	}
+	return strings.Join(parts, "\nor ")
+}
+
+// averaged returns the mean over the window of what expr shows at five-minute steps, those without a value left out.
+func (w wording) averaged(expr string) string {
+	return "avg_over_time((" + expr + ")[" + promDuration(w.window) + ":" + promDuration(probeStep) + "])"
 }
 
 // times writes the multiplication by a scale, 0 being 1.

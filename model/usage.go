@@ -16,6 +16,15 @@ type Hour struct {
 // Measured reports whether enough of the hour was seen to trust its numbers.
 func (h Hour) Measured() bool { return h.Coverage >= CoverageFloor }
 
+// Serving is how the engines of one workload did in one hour. The zero value says that nothing is known.
+type Serving struct {
+	TTFTP95  time.Duration // 95th percentile of the time to first token; 0 when not known
+	Replicas float64       // on average, while there were any; 0 when not known
+	GPUs     float64       // attached to the workload alone, on average; 0 when not known
+	Waiting  float64       // requests in the queue, on average over all replicas together; see Queued
+	Queued   bool          // Waiting is known
+}
+
 // Usage is what one workload used, hour by hour.
 type Usage struct {
 	Workload string            // name, unique in a configuration
@@ -23,6 +32,7 @@ type Usage struct {
 	Labels   map[string]string // the group_by labels and values that make the workload
 	Start    time.Time         // start of Hours[0], a whole hour in UTC
 	Hours    []Hour            // consecutive hours; an hour nobody measured has Coverage 0
+	Serving  []Serving         // of each of Hours; empty when the source says nothing of engines
 	GPU      *GPU              // nil when the source has no GPU metrics for the workload
 	TTFTP95  *time.Duration    // 95th percentile of time to first token over the last day; nil when unknown
 	Failed   *float64          // requests that failed over the last day; nil when unknown
@@ -47,6 +57,7 @@ func (u Usage) Measured() time.Duration {
 func (u Usage) Until(t time.Time) Usage {
 	n := int(t.Sub(u.Start) / time.Hour)
 	u.Hours = u.Hours[:max(0, min(n, len(u.Hours)))]
+	u.Serving = u.Serving[:min(len(u.Hours), len(u.Serving))]
 	return u
 }
 
@@ -70,7 +81,8 @@ func (u Usage) Between(from, to time.Time) (Volume, Fraction) {
 }
 
 // Merge returns the usage of u and v together: two series that the configuration counts as one workload.
-// An hour before the later one began is the earlier one's alone; any other is seen as far as the worse of the two was.
+// An hour before the later one began is the earlier one's alone; any other is seen as far as the worse of the two was. Whether the same
+// engines serve both is not known, so nothing is said of engines.
 func (u Usage) Merge(v Usage) Usage {
 	if v.Start.Before(u.Start) {
 		u.Start, v.Start = v.Start, u.Start
@@ -88,7 +100,7 @@ func (u Usage) Merge(v Usage) Usage {
 	for i := offset + len(v.Hours); i < len(hours); i++ {
 		hours[i].Coverage = 0 // the later one ended, or was not read that far
 	}
-	u.Hours = hours
+	u.Hours, u.Serving = hours, nil
 	u.Labels = commonLabels(u.Labels, v.Labels)
 	if u.GPU == nil {
 		u.GPU = v.GPU

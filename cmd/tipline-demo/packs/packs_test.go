@@ -342,8 +342,40 @@ func (w *world) checkTotals(t *testing.T) {
 			t.Errorf("%v: %s: time to first token: got %v, want %v s", w.Expositions, u.Workload, u.TTFTP95, w.TTFTSeconds)
 		}
 	}
+	w.checkServing(t, result.Usage)
 	if want := slices.Sorted(maps.Keys(w.Want)); !slices.Equal(names, want) {
 		t.Errorf("%v: got workloads %q, want %q", w.Expositions, names, want)
+	}
+}
+
+// checkServing compares what is kept of the engines with what they showed: two replicas in the first hour and three in the last.
+func (w *world) checkServing(t *testing.T, usage []model.Usage) {
+	t.Helper()
+	d, err := (*collector.Library)(nil).Describe(w.Pack)
+	if err != nil {
+		t.Fatal(err)
+	}
+	queue := slices.ContainsFunc(d.Counts, func(c collector.Count) bool { return c.Signal == "waiting" })
+	for _, u := range usage {
+		if !d.Engine {
+			if u.Serving != nil {
+				t.Errorf("%v: %s: got %+v, want nothing of engines", w.Expositions, u.Workload, u.Serving)
+			}
+			continue
+		}
+		if len(u.Serving) != 4 || len(usage) > 1 {
+			t.Fatalf("%v: %s: got %d hours of engines, want 4 of one workload", w.Expositions, u.Workload, len(u.Serving))
+		}
+		first, last := u.Serving[0], u.Serving[3]
+		if first.Replicas != min(2, float64(w.Replicas)) || math.Abs(last.Replicas-float64(w.Replicas)) > 0.2 {
+			t.Errorf("%v: got %v replicas in the first hour and %v in the last, want %v and %v", w.Expositions, first.Replicas, last.Replicas, min(2, w.Replicas), w.Replicas)
+		}
+		if w.TTFTSeconds > 0 && math.Abs(first.TTFTP95.Seconds()-w.TTFTSeconds) > 0.001 {
+			t.Errorf("%v: got a time to first token of %v, want %v s", w.Expositions, first.TTFTP95, w.TTFTSeconds)
+		}
+		if first.Queued != queue {
+			t.Errorf("%v: the queue is known: got %v, want %v", w.Expositions, first.Queued, queue)
+		}
 	}
 }
 

@@ -1,0 +1,249 @@
+package collector
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"time"
+
+	"tipline/model"
+)
+
+// fetchServing asks how the engines did in the hours of which only the tokens are known, and keeps the answers, newest first. A query that
+// fails is a warning, and its hours are asked for again; the error is about the history, which was not written.
+func (c *Collector) fetchServing(ctx context.Context, now time.Time) ([]model.Warning, error) {
+	var warnings []model.Warning
+	for todo := c.planServing(now); len(todo) > 0; {
+		batch := todo[:min(c.settings.Concurrency, len(todo))]
+		todo = todo[len(batch):]
+		answers, errs := c.askAll(ctx, c.queries.served, batch)
+		for i, asked := range batch {
+			if errs[i] != nil {
+				c.log.WarnContext(ctx, "engines not read", "from", asked.From, "to", asked.To, "error", errs[i])
+				warnings = append(warnings, model.Warning{Code: ServingFailed, Text: errs[i].Error()})
+				return warnings, c.save()
+			}
+			for _, a := range answers[i] {
+				warnings = append(warnings, a.notes...)
+			}
+			c.keepServing(asked, answers[i])
+		}
+		if err := c.save(); err != nil {
+			return warnings, err
+		}
+	}
+	return warnings, nil
+}
+
+// planServing returns the spans to ask for how the engines did at now, newest first: those of the tokens that the history holds.
+func (c *Collector) planServing(now time.Time) []span {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.queries.served == "" || len(c.archive.series) == 0 {
+		return nil
+	}
+	end := c.complete(now)
+	window := span{end, end}
+	for _, s := range c.archive.series {
+		window.From = earlier(window.From, s.start)
+	}
+	window.From = later(later(window.From, end.Add(-c.settings.Backfill)), c.archive.record.Floor)
+	return c.archive.record.Served.missing(window).chunks(c.chunk)
+}
+
+// keepServing takes over the answers about one chunk. An hour whose tokens are asked for again is asked for again here too.
+func (c *Collector) keepServing(asked span, answers []answer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, a := range answers {
+		c.addServing(a)
+	}
+	settled := spans{asked}
+	for _, gap := range c.archive.record.Settled.missing(asked) {
+		settled = settled.without(gap)
+	}
+	served := c.archive.record.Served
+	for _, s := range settled {
+		served = served.with(s)
+	}
+	if !slices.Equal(served, c.archive.record.Served) {
+		c.archive.setRecord(func(r *record) { r.Served = served })
+	}
+}
+
+// addServing takes over what an answer says of the engines of the workloads that are known. GPUs are given to a workload in the hours in
+// which no other was seen in their scope.
+func (c *Collector) addServing(a answer) {
+	gpus, users := c.attachedGPUs(a)
+	for key, s := range c.archive.series {
+		g := a.groups[key]
+		if g == nil {
+			g = &group{}
+		}
+		var attached []cell
+		var sharing []int
+		if c.settings.GPUs != nil {
+			scope, _ := c.gpuScope(s.labels)
+			attached, sharing = gpus[scope], users[scope]
+		}
+		for i := range a.span.hours() {
+			h := g.serving(i)
+			if attached != nil && sharing[i] == 1 {
+				h.GPUs, _ = attached[i].check(1e6)
+			}
+			c.archive.putServing(s, a.span.From.Add(time.Duration(i)*time.Hour), h)
+		}
+	}
+}
+
+// attachedGPUs returns the GPUs of every scope, and how many workloads were seen in it, hour by hour.
+func (c *Collector) attachedGPUs(a answer) (gpus map[string][]cell, users map[string][]int) {
+	if c.settings.GPUs == nil {
+		return nil, nil
+	}
+	gpus, users = map[string][]cell{}, map[string][]int{}
+	for _, g := range a.groups {
+		if cells := g.cells[gpuCount]; cells != nil {
+			scope, _ := c.gpuScope(g.labels)
+			gpus[scope], users[scope] = cells, make([]int, len(cells))
+		}
+	}
+	for _, s := range c.archive.series {
+		scope, _ := c.gpuScope(s.labels)
+		for i := range users[scope] {
+			if s.at(a.span.From.Add(time.Duration(i) * time.Hour)).Measured() {
+				users[scope][i]++
+			}
+		}
+	}
+	return gpus, users
+}
+
+// serving returns what g says of the engines in the i-th hour. What cannot be believed is not known.
+func (g *group) serving(i int) model.Serving {
+	var h model.Serving
+	seconds, _ := g.at(ttftP95, i).check(time.Hour.Seconds()) // NaN when idle, infinite above the last bucket
+	h.TTFTP95 = time.Duration(math.Round(seconds * float64(time.Second)))
+	h.Replicas, _ = g.at(replicas, i).check(1e6)
+	queue := g.at(waiting, i)
+	n, wrong := queue.check(maxRequestsPerHour)
+	if queue.seen == 1 && wrong == 0 {
+		h.Waiting, h.Queued = n, true
+	}
+	return h
+}
+
+// putServing takes over a new answer about the engines of s in the hour that begins at t, unless it says nothing.
+func (a *archive) putServing(s *series, t time.Time, h model.Serving) {
+	midnight := t.Truncate(24 * time.Hour)
+	d := s.serving[midnight]
+	if d == nil {
+		d = new(servingDay)
+	}
+	at := &d[t.Sub(midnight)/time.Hour]
+	if h == (model.Serving{}) || h == *at {
+		return
+	}
+	*at = h
+	if s.serving == nil {
+		s.serving = map[time.Time]*servingDay{}
+	}
+	s.serving[midnight] = d
+	a.unsaved[a.prefix+"e/"+s.id+"/"+midnight.Format(dateForm)] = func() []byte { return encodeServing(d) }
+}
+
+// served returns how the engines of s did in n hours from start; nil when nothing is known of any.
+func (s *series) served(start time.Time, n int) []model.Serving {
+	var hours []model.Serving
+	for midnight, d := range s.serving {
+		for i, h := range d {
+			if at := int(midnight.Sub(start)/time.Hour) + i; at >= 0 && at < n && h != (model.Serving{}) {
+				if hours == nil {
+					hours = make([]model.Serving, n)
+				}
+				hours[at] = h
+			}
+		}
+	}
+	return hours
+}
+
+// servingVersion is the first byte of a stored servingDay.
+const servingVersion = 1
+
+// A servingDay is 24 hours from midnight UTC of the engines of one workload. It is stored as
+//
+//	version     1 byte
+//	24 hours    each: 1 byte with a bit per value that is known (time to first token in seconds, replicas, GPUs, waiting
+//	            requests, from the lowest bit), then those values as float64, little endian
+//	checksum    as that of a day
+type servingDay [24]model.Serving
+
+// servingValues returns the numbers of h and which of them are known.
+func servingValues(h model.Serving) (values [4]float64, known [4]bool) {
+	values = [4]float64{h.TTFTP95.Seconds(), h.Replicas, h.GPUs, h.Waiting}
+	return values, [4]bool{h.TTFTP95 > 0, h.Replicas > 0, h.GPUs > 0, h.Queued}
+}
+
+// encodeServing returns the stored form of d.
+func encodeServing(d *servingDay) []byte {
+	b := []byte{servingVersion}
+	for _, h := range d {
+		values, known := servingValues(h)
+		at := len(b)
+		b = append(b, 0)
+		for bit, v := range values {
+			if known[bit] {
+				b[at] |= 1 << bit
+				b = binary.LittleEndian.AppendUint64(b, math.Float64bits(v))
+			}
+		}
+	}
+	return sealed(b)
+}
+
+// decodeServing reads the stored form of a servingDay. What encodeServing would not have written is an error.
+func decodeServing(b []byte) (*servingDay, error) {
+	b, err := unsealed(b, servingVersion)
+	if err != nil {
+		return nil, err
+	}
+	var d servingDay
+	for i := range d {
+		if len(b) < 1 {
+			return nil, fmt.Errorf("%w: ends in hour %d", errDay, i)
+		}
+		mask := b[0]
+		b = b[1:]
+		var values [4]float64
+		for bit := range values {
+			if mask&(1<<bit) == 0 {
+				continue
+			}
+			if len(b) < 8 {
+				return nil, fmt.Errorf("%w: ends in hour %d", errDay, i)
+			}
+			values[bit] = math.Float64frombits(binary.LittleEndian.Uint64(b))
+			b = b[8:]
+		}
+		d[i] = model.Serving{
+			TTFTP95:  time.Duration(math.Round(values[0] * float64(time.Second))),
+			Replicas: values[1], GPUs: values[2], Waiting: values[3], Queued: mask&8 != 0,
+		}
+		again, known := servingValues(d[i])
+		for bit, v := range values {
+			if again[bit] != v || known[bit] != (mask&(1<<bit) != 0) || math.IsInf(v, 0) || v < 0 {
+				return nil, fmt.Errorf("%w: hour %d has %v", errDay, i, values)
+			}
+		}
+		if mask>>len(values) != 0 {
+			return nil, fmt.Errorf("%w: hour %d has values that are not known", errDay, i)
+		}
+	}
+	if len(b) != 0 {
+		return nil, fmt.Errorf("%w: %d bytes too many", errDay, len(b))
+	}
+	return &d, nil
+}
