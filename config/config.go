@@ -110,7 +110,15 @@ type Workload struct {
 	Policy       decide.Policy // that of the configuration, but for what the stanza says otherwise
 	Known        model.Known   // what is known of it beside its history
 	SlackChannel string        // empty means the channel of Notify.Slack
+	Meter        string        `json:",omitempty"` // what it is where its traffic is counted by another meter too: Primary, Secondary or Separate; empty means not said
 }
+
+// What the meter of a workload is.
+const (
+	Primary   = "primary"   // what is found to be counted by it and by others is priced by it
+	Secondary = "secondary" // what it counts is priced by another meter, found or not
+	Separate  = "separate"  // what it counts is counted by no other meter, whatever it looks like
+)
 
 // LongestLeadTime returns how long the slowest of the migrations that c knows of takes.
 func (c *Config) LongestLeadTime() time.Duration {

@@ -346,6 +346,7 @@ type rawWorkload struct {
 	Match       map[string]scalar `yaml:"match"`
 	Source      scalar            `yaml:"source"`
 	Name        scalar            `yaml:"name"`
+	Meter       scalar            `yaml:"meter"`
 	Current     scalar            `yaml:"current"`
 	Candidates  []scalar          `yaml:"candidates"`
 	Constraints rawConstraints    `yaml:"constraints"`

@@ -39,7 +39,10 @@ func (r *reader) workload(w, shared rawWorkload, c *Config) Workload {
 		}
 		return other
 	}
-	resolved := Workload{Source: r.word(w.Source), SlackChannel: r.channel(inherited(w.Notify.SlackChannel, shared.Notify.SlackChannel))}
+	resolved := Workload{
+		Source: r.word(w.Source), SlackChannel: r.channel(inherited(w.Notify.SlackChannel, shared.Notify.SlackChannel)),
+		Meter: r.choice(w.Meter, Primary, Secondary, Separate),
+	}
 	r.sourceAndChannel(w, c)
 	current, candidates := inherited(w.Current, shared.Current), w.Candidates
 	if candidates == nil {

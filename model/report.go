@@ -12,6 +12,7 @@ type Report struct {
 	ConfigHash   string           `json:"config_hash"`
 	Sources      []SourceReport   `json:"sources"`
 	Workloads    []WorkloadReport `json:"workloads"`
+	DoubleMeters []DoubleMeter    `json:"double_meters"` // that count the same traffic
 	SharedFleets []SharedFleet    `json:"shared_fleets"` // that workloads would pay less for together, the largest saving first
 	Budgets      []BudgetReport   `json:"budgets"`       // in the order of the configuration
 	PriceBooks   []PriceBook      `json:"price_books"`
@@ -171,6 +172,17 @@ type Prospect struct {
 	PaidBackAfter     *float64 `json:"paid_back_after_months"`    // on the median course, undiscounted; null: not within Months
 	CumulativeUSD     USD      `json:"cumulative_usd_at_horizon"` // on the median course, undiscounted, migration included
 	Advice            string   `json:"advice"`                    // AdviceSwitchNow, AdviceWait or AdviceStay
+}
+
+// DoubleMeter is traffic that two meters count, for example a gateway and the engine behind it. Only what the primary meter counts is priced.
+type DoubleMeter struct {
+	Workloads   []string `json:"workloads"`    // at one meter
+	AlsoAt      []string `json:"also_at"`      // at the other: the same traffic
+	Primary     []string `json:"primary"`      // those of the two lists that are priced; empty while the configuration names none, and neither is
+	TokensRatio float64  `json:"tokens_ratio"` // of AlsoAt over Workloads in four weeks, of output tokens where there are any
+	Correlation float64  `json:"correlation"`  // of what chance does to their hours; 0 to 1
+	Weeks       int      `json:"weeks"`        // that were compared
+	Because     string   `json:"because"`      // one sentence with the numbers
 }
 
 // SharedFleet is a fleet that several workloads would pay less for together than each does for its best option alone (cost model,

@@ -23,6 +23,7 @@ var imports = map[string][]string{
 	"model/decide":   {"model", "model/cost"},
 	"model/drift":    {"model"},
 	"model/forecast": {"model"},
+	"model/metering": {"model"},
 
 	"collector":                {"model"},
 	"collector/promtest":       {},
@@ -45,7 +46,7 @@ var imports = map[string][]string{
 	"cmd/internal/daemon": {
 		"cmd/internal/ledger", "cmd/internal/pricelist", "cmd/internal/whatif",
 		"alerting", "alerting/alertmanager", "alerting/slack", "alerting/webhook",
-		"collector", "config", "model", "model/cost", "model/decide", "model/drift", "model/forecast",
+		"collector", "config", "model", "model/cost", "model/decide", "model/drift", "model/forecast", "model/metering",
 	},
 	"cmd/tipline": {
 		"cmd/internal/daemon", "cmd/internal/gauges", "cmd/internal/ledger", "cmd/internal/store", "cmd/internal/web",

@@ -160,6 +160,9 @@ func notes(report *model.Report) []string {
 			}
 		}
 	}
+	for _, double := range report.DoubleMeters {
+		lines = append(lines, "metered twice: "+double.Because)
+	}
 	for _, f := range report.SharedFleets {
 		lines = append(lines, "shared fleet: "+f.Because)
 	}

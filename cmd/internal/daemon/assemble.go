@@ -26,6 +26,7 @@ type metered struct {
 	outage string          // why the source could not be read; empty when it answered
 
 	faults      []model.Warning       // why what the source says is not what was used
+	unpriced    *model.Warning        // says that another meter counts its traffic too; nil means that it is priced
 	expressions collector.Expressions // what the source is asked
 	past        []forecast.Past       // earlier projections of the workload
 	readings    drift.Readings        // what was read of it once a day
@@ -121,6 +122,9 @@ func evaluate(m metered, cfg *config.Config, answers ledger.Answers, now time.Ti
 	w.Forecast.Scores = forecast.Grade(e.past, u, now)
 	if peak := projected.Load.PeakFactor(); peak > 0 {
 		w.Usage.PeakFactor = &peak
+	}
+	if m.unpriced != nil {
+		return unknown(m.unpriced.Code, m.unpriced.Text)
 	}
 	if current == "" {
 		return unknown("NO_OPTIONS", "the configuration names no current option for this workload: add it to workloads or to defaults")

@@ -21,6 +21,9 @@ func budget(b config.Budget, report *model.Report, verdicts []decide.Verdict) mo
 		if !b.Covers(w.Labels, w.Source) {
 			continue
 		}
+		if secondary(w) {
+			continue // it is in the cost of the primary meter
+		}
 		usd, known := verdicts[i].Month()
 		if !known || w.Forecast == nil || w.Usage.MonthToDateTokens == nil {
 			r.Unknown = append(r.Unknown, w.Workload)

@@ -45,6 +45,11 @@ func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
 	if compactErr := d.compact(report, now); compactErr != nil {
 		err = errors.Join(err, compactErr)
 	}
+	for _, double := range report.DoubleMeters {
+		if len(double.Primary) == 0 {
+			d.options.Log.Warn("metered twice", "workloads", double.Workloads, "also_at", double.AlsoAt)
+		}
+	}
 	for _, c := range considered {
 		d.options.Log.Info("considered", "workload", c.Workload, "reason", string(c.Reason))
 	}
@@ -154,6 +159,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	d.records = map[string][]byte{}
 	workloads := named(found)
 	findFaults(workloads, now)
+	report.DoubleMeters = findDoubles(workloads, now)
 	for _, m := range workloads {
 		rows := d.remember(&m)
 		e := d.evaluateSafely(m, now)

@@ -51,6 +51,8 @@ func digest(report *model.Report, firing []alerting.Firing, near map[string]aler
 				item.Text += fmt.Sprintf(", saves %s a month", model.FormatUSD(s.P50))
 			}
 			item.Text += ", since " + model.FormatDate(f.Since)
+		case secondary(w):
+			g.Quiet++
 		case w.Decision.Recommendation == model.Unknown:
 			item.Kind, item.Text = model.DigestUnknown, w.Decision.Because
 		case approaches:

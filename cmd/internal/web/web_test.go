@@ -305,14 +305,17 @@ func TestSlowClientIsDropped(t *testing.T) {
 	}
 }
 
-// TestPageShowsSharedFleets holds that what workloads may share is on the page, and that their names cannot turn it around.
-func TestPageShowsSharedFleets(t *testing.T) {
+// TestPageShowsFindings holds that what workloads may share and what is counted twice is on the page, and that their names cannot turn it around.
+func TestPageShowsFindings(t *testing.T) {
 	t.Parallel()
 	report := sample()
 	report.SharedFleets = []model.SharedFleet{{Because: "support and " + hostile + " may share a fleet"}}
+	report.DoubleMeters = []model.DoubleMeter{{Because: "support and " + hostile + " count the same traffic"}}
 	page := ask(t, options(report), "GET", "/", "").Body.String()
-	if !strings.Contains(page, "shared fleet: <bdi>support and &lt;script&gt;") || strings.Contains(page, "<script") {
-		t.Error("the shared fleet is not on the page, or not escaped")
+	for _, want := range []string{"shared fleet: <bdi>support and &lt;script&gt;", "metered twice: <bdi>support and &lt;script&gt;"} {
+		if !strings.Contains(page, want) || strings.Contains(page, "<script") {
+			t.Errorf("%q is not on the page, or not escaped", want)
+		}
 	}
 }
 

@@ -1,0 +1,401 @@
+// Package metering finds traffic that more than one meter counts.
+package metering
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"math/bits"
+	"slices"
+	"strconv"
+	"time"
+
+	"tipline/model"
+)
+
+// How two meters of one stream are told from two streams of the same rhythm and size. They are chosen, not fitted; README.md says how often that errs.
+//
+// What is left of the hours when the rhythm of the week is taken out is chance: which requests came, and how long their answers were. Two meters of one stream share it,
+// two streams do not, however alike their days are.
+const (
+	weeks      = 4      // before now that are compared
+	leastWeeks = 2      // of them that must be known: a single one has no rhythm to take out
+	weekHours  = 7 * 24 // hours of a week
+	window     = weeks * weekHours
+	knownHours = 120  // hours of a week that must be known at both meters
+	alike      = 0.6  // correlation that more than half of the weeks must reach
+	agree      = 0.58 // share of the hours in which chance must move both the same way; 0.7 do at that correlation
+	nearOne    = 1.10 // how many times the tokens of one meter those of the other may be
+	nearCalls  = 1.25 // the same for requests, where both count them: one meter may count what was tried again
+	roughly    = 1.25 // the same for the mean hours of two weeks, which are compared before anything else
+	scatter    = 0.10 // logarithm by which the middle one of the busy hours may differ from the whole
+	smooth     = 1e-3 // standard deviation of what chance does to an hour, as a share, below which it is rounding
+	offset     = 0.1  // of a mean hour, which is added before the logarithm, so that an hour without tokens has one
+)
+
+// A Double is traffic that two meters count: the workloads of One at one, those of Other at the other.
+type Double struct {
+	One, Other  []int   // places of workloads, ascending; One has no more of them than Other, and One[0] comes first where they are as many
+	Ratio       float64 // tokens of Other over those of One, output only where there is any
+	Correlation float64 // lowest that decided, at least 0.6
+	Weeks       int     // that were compared
+}
+
+// Doubles returns the streams that workloads of different sources count twice over the four weeks before now: one workload beside another, or beside several that add up
+// to it because they share the value of a label, or are all that their source has. A stream of which a part was found is not looked for again as a part of a larger one.
+// The cost grows with the number of pairs that are of one size, not with that of all pairs.
+func Doubles(all []model.Usage, now time.Time) []Double {
+	f := finder{all: all, end: now.UTC().Truncate(time.Hour)}
+	meters := f.meters()
+	slices.SortFunc(meters, func(a, b meter) int {
+		return cmp.Or(cmp.Compare(a.mean, b.mean), slices.Compare(a.members, b.members))
+	})
+	var found []Double
+	for i := range meters {
+		a := &meters[i]
+		for k := i + 1; k < len(meters) && meters[k].mean <= roughly*a.mean; k++ {
+			b := &meters[k]
+			if a.generates != b.generates || !a.apart(b) || !near(a.calls, b.calls, nearCalls) || !a.together(b) {
+				continue
+			}
+			if d, ok := f.compare(a, b); ok {
+				found = append(found, d)
+			}
+		}
+	}
+	return f.finest(found)
+}
+
+// A finder compares the meters of all workloads up to end.
+type finder struct {
+	all []model.Usage
+	end time.Time
+}
+
+// several stands for the sources of a meter that has more than one.
+const several = -1
+
+// A meter is a workload, or several whose sum may be a stream.
+type meter struct {
+	members   []int                 // ascending
+	source    int                   // place of the only source of members among those of all workloads, or several
+	sources   []string              // of members, sorted, each once
+	mean      float64               // tokens of an hour over the newest leastWeeks
+	calls     float64               // requests of an hour over the same weeks; 0 means not known
+	generates bool                  // it has output, and only that is compared: what input means differs between meters
+	known, up [window/64 + 1]uint64 // hours of which chance is known, and those in which it was above 0
+}
+
+// near reports whether a and b differ by no more than times. What is not known, 0, is near everything.
+func near(a, b, times float64) bool {
+	return a == 0 || b == 0 || a <= times*b && b <= times*a
+}
+
+// apart reports whether m and o have no source in common.
+func (m *meter) apart(o *meter) bool {
+	if m.source != several && o.source != several {
+		return m.source != o.source
+	}
+	return !slices.ContainsFunc(m.sources, func(s string) bool { return slices.Contains(o.sources, s) })
+}
+
+// meters returns every workload that was used in the newest leastWeeks, and the sums that may be a stream.
+func (f finder) meters() []meter {
+	var found []meter
+	sources := map[string]int{}
+	for i, u := range f.all {
+		if _, known := sources[u.Source]; !known {
+			sources[u.Source] = len(sources)
+		}
+		if m := f.single(i); m.mean > 0 {
+			m.source = sources[u.Source]
+			found = append(found, m)
+		}
+	}
+	groups := map[string][]int{} // places in found
+	for i, m := range found {
+		u := f.all[m.members[0]]
+		groups[u.Source] = append(groups[u.Source], i)
+		for _, name := range slices.Sorted(maps.Keys(u.Labels)) {
+			label := "\x00" + name + "\x00" + u.Labels[name]
+			groups[label] = append(groups[label], i)
+			groups[u.Source+label] = append(groups[u.Source+label], i)
+		}
+	}
+	seen := map[string]bool{}
+	for _, key := range slices.Sorted(maps.Keys(groups)) {
+		if len(groups[key]) < 2 {
+			continue
+		}
+		if m := sum(found, groups[key]); !seen[m.key()] {
+			seen[m.key()] = true
+			found = append(found, m)
+		}
+	}
+	for i := range found {
+		m := &found[i]
+		for h, change := range chanceOf(f.countedBy(m)) {
+			if !math.IsNaN(change) {
+				m.known[h/64] |= 1 << (h % 64)
+			}
+			if change > 0 {
+				m.up[h/64] |= 1 << (h % 64)
+			}
+		}
+	}
+	return found
+}
+
+// single returns the meter of the workload i alone.
+func (f finder) single(i int) meter {
+	u := f.all[i]
+	m := meter{members: []int{i}, sources: []string{u.Source}}
+	first := int(f.end.Sub(u.Start)/time.Hour) - leastWeeks*weekHours
+	lastKnown, gaps := -1, 0
+	var total, output, calls float64
+	for h := max(0, first); h < min(len(u.Hours), first+leastWeeks*weekHours); h++ {
+		hour := &u.Hours[h]
+		if !hour.Measured() {
+			continue
+		}
+		if lastKnown >= 0 {
+			gaps += h - lastKnown - 1
+		}
+		lastKnown = h
+		total, output, calls = total+float64(hour.Tokens.Total()), output+float64(hour.Tokens[model.Output]), calls+hour.Requests
+	}
+	hours := float64(leastWeeks*weekHours - gaps)
+	if m.generates = output > 0; m.generates {
+		total = output
+	}
+	m.mean, m.calls = total/hours, calls/hours
+	return m
+}
+
+// sum returns the meter of all members of the meters at places together.
+func sum(all []meter, places []int) meter {
+	s := meter{source: all[places[0]].source}
+	counted := true
+	for _, i := range places {
+		p := &all[i]
+		s.members, s.sources = append(s.members, p.members...), append(s.sources, p.sources...)
+		s.mean, s.calls = s.mean+p.mean, s.calls+p.calls
+		s.generates, counted = s.generates || p.generates, counted && p.calls > 0
+		if p.source != s.source {
+			s.source = several
+		}
+	}
+	if !counted {
+		s.calls = 0
+	}
+	slices.Sort(s.members)
+	slices.Sort(s.sources)
+	s.sources = slices.Compact(s.sources)
+	return s
+}
+
+// key is the same for meters of the same members.
+func (m *meter) key() string {
+	var b []byte
+	for _, i := range m.members {
+		b = strconv.AppendInt(append(b, ' '), int64(i), 10)
+	}
+	return string(b)
+}
+
+// together reports whether chance moved a and b the same way often enough for a closer look. It costs a hundredth of that.
+func (m *meter) together(o *meter) bool {
+	known, same := 0, 0
+	for i := range m.known {
+		both := m.known[i] & o.known[i]
+		known += bits.OnesCount64(both)
+		same += bits.OnesCount64(both &^ (m.up[i] ^ o.up[i]))
+	}
+	return float64(same) > agree*float64(known)
+}
+
+// compare returns the stream that a and b both count, and false when they count two.
+func (f finder) compare(a, b *meter) (Double, bool) {
+	countedA, countedB := f.countedBy(a), f.countedBy(b)
+	chanceA, chanceB := chanceOf(countedA), chanceOf(countedB)
+	var reached []float64
+	known := 0
+	for from := 0; from < window; from += weekHours {
+		if r, ok := correlation(chanceA[from:from+weekHours], chanceB[from:from+weekHours]); ok {
+			if known++; r >= alike {
+				reached = append(reached, r)
+			}
+		}
+	}
+	if known < leastWeeks || 2*len(reached) <= known {
+		return Double{}, false
+	}
+	ratio, ok := proportion(countedA, countedB)
+	if !ok {
+		return Double{}, false
+	}
+	d := Double{One: a.members, Other: b.members, Ratio: ratio, Correlation: slices.Min(reached), Weeks: known}
+	if cmp.Or(cmp.Compare(len(a.members), len(b.members)), cmp.Compare(a.members[0], b.members[0])) > 0 {
+		d.One, d.Other, d.Ratio = d.Other, d.One, 1/ratio
+	}
+	return d, true
+}
+
+// proportion returns how many times the tokens of a those of b are, and whether that is near one and about the same in every busy hour: workloads that one program calls
+// come and go together, and in other proportions.
+func proportion(a, b []float64) (float64, bool) {
+	var one, other, known float64
+	for h, x := range a {
+		if y := b[h]; !math.IsNaN(x + y) {
+			one, other, known = one+x, other+y, known+1
+		}
+	}
+	if !near(one, other, nearOne) || one == 0 {
+		return 0, false
+	}
+	var apart []float64
+	for h, x := range a {
+		if y := b[h]; x+y >= (one+other)/known {
+			apart = append(apart, math.Abs(math.Log(y/x*one/other)))
+		}
+	}
+	slices.Sort(apart)
+	return other / one, apart[len(apart)/2] <= scatter
+}
+
+// countedBy returns the tokens of every hour of the window. An hour is not known, NaN, when one of the members was not measured in it; before the first and after the last
+// hour of the window in which it was, a member used nothing.
+func (f finder) countedBy(m *meter) []float64 {
+	counted := make([]float64, window)
+	measured := make([]bool, window)
+	for _, i := range m.members {
+		u := f.all[i]
+		first := int(f.end.Sub(u.Start)/time.Hour) - window
+		gap := -1 // where the hours began that are not measured; -1 before the first that is
+		for h := range counted {
+			k := first + h
+			if k < 0 || k >= len(u.Hours) || !u.Hours[k].Measured() {
+				continue
+			}
+			for g := gap; gap >= 0 && g < h; g++ {
+				counted[g] = math.NaN()
+			}
+			gap = h + 1
+			measured[h] = true
+			if m.generates {
+				counted[h] += float64(u.Hours[k].Tokens[model.Output])
+			} else {
+				counted[h] += float64(u.Hours[k].Tokens.Total())
+			}
+		}
+	}
+	for h := range counted {
+		if !measured[h] {
+			counted[h] = math.NaN()
+		}
+	}
+	return counted
+}
+
+// chanceOf returns what is left of the hours when growth from week to week, the rhythm of the week and whatever lasts for hours are taken out: the change from one hour to
+// the next of the logarithm of the share of a mean hour, less its mean over the weeks. NaN where it is not known.
+func chanceOf(counted []float64) []float64 {
+	level := make([]float64, window)
+	for w := range weeks {
+		week := counted[w*weekHours : (w+1)*weekHours]
+		known, total := 0, 0.0
+		for _, n := range week {
+			if !math.IsNaN(n) {
+				known, total = known+1, total+n
+			}
+		}
+		mean := total / float64(known)
+		for h, n := range week {
+			level[w*weekHours+h] = math.NaN()
+			if known >= knownHours && mean > 0 {
+				level[w*weekHours+h] = math.Log(n/mean + offset)
+			}
+		}
+	}
+	for h := range weekHours {
+		known, total := 0, 0.0
+		for k := h; k < window; k += weekHours {
+			if !math.IsNaN(level[k]) {
+				known, total = known+1, total+level[k]
+			}
+		}
+		for k := h; k < window; k += weekHours {
+			if known < leastWeeks {
+				level[k] = math.NaN()
+			}
+			level[k] -= total / float64(known)
+		}
+	}
+	for h := window - 1; h > 0; h-- {
+		level[h] -= level[h-1]
+	}
+	level[0] = math.NaN()
+	return level
+}
+
+// correlation returns how alike the chance of two meters was in a week, and false when too little of it is known.
+func correlation(a, b []float64) (float64, bool) {
+	var n, sa, sb, aa, bb, ab float64
+	for h, x := range a {
+		y := b[h]
+		if math.IsNaN(x + y) {
+			continue
+		}
+		n, sa, sb, aa, bb, ab = n+1, sa+x, sb+y, aa+x*x, bb+y*y, ab+x*y
+	}
+	if n < knownHours {
+		return 0, false
+	}
+	va, vb := aa/n-sa*sa/n/n, bb/n-sb*sb/n/n
+	if va < smooth*smooth || vb < smooth*smooth {
+		return 0, false
+	}
+	return (ab/n - sa*sb/n/n) / math.Sqrt(va*vb), true
+}
+
+// finest returns those of found that are not of a part of another, the ones of the fewest workloads first, in the order of their workloads.
+func (f finder) finest(found []Double) []Double {
+	slices.SortFunc(found, func(a, b Double) int {
+		return cmp.Or(
+			cmp.Compare(len(a.One)+len(a.Other), len(b.One)+len(b.Other)), cmp.Compare(b.Correlation, a.Correlation),
+			slices.Compare(a.One, b.One), slices.Compare(a.Other, b.Other),
+		)
+	})
+	type side struct {
+		workload int
+		source   string
+	}
+	taken := map[side]bool{}
+	sides := func(members, others []int) (all []side) {
+		var sources []string
+		for _, k := range others {
+			sources = append(sources, f.all[k].Source)
+		}
+		slices.Sort(sources)
+		for _, source := range slices.Compact(sources) {
+			for _, i := range members {
+				all = append(all, side{i, source})
+			}
+		}
+		return all
+	}
+	found = slices.DeleteFunc(found, func(d Double) bool {
+		both := append(sides(d.One, d.Other), sides(d.Other, d.One)...)
+		if slices.ContainsFunc(both, func(s side) bool { return taken[s] }) {
+			return true
+		}
+		for _, s := range both {
+			taken[s] = true
+		}
+		return false
+	})
+	slices.SortFunc(found, func(a, b Double) int {
+		return cmp.Or(slices.Compare(a.One, b.One), slices.Compare(a.Other, b.Other))
+	})
+	return found
+}
