@@ -82,6 +82,38 @@ func TestCommitted(t *testing.T) {
 	}
 }
 
+// TestTiers holds that tiers are read as multiples and as prices, with or without a price book, and shown among the prices.
+func TestTiers(t *testing.T) {
+	t.Parallel()
+	c := parse(t, fleetConfig("{usd_per_hour: 4}", "{included: true}")+`  - name: api
+    kind: api
+    prices: {input: 1, output: 2}
+    tiers:
+      kind: all_units
+      steps:
+        - {above_tokens: 5000000000, times: 0.9}
+        - {above_tokens: 20000000000, prices: {input: 0.5, output: 1, origin: {source: annex 3}}}
+  - {name: listed, kind: api, model: openai/gpt-5-mini, tiers: {kind: marginal, steps: [{above_tokens: 1e9, times: 0.8}]}}
+`)
+	api, listed := option(t, c, "api"), option(t, c, "listed").API
+	if tiers := api.API.Tiers; !api.API.AllUnits || len(tiers) != 2 || tiers[0].Above.Cmp(rat("5e9")) != 0 || tiers[0].Times.Cmp(rat("0.9")) != 0 ||
+		tiers[1].Times != nil || tiers[1].Prices.Output.Cmp(rat("1")) != 0 {
+		t.Errorf("got %+v, want a tenth less above 5B and other prices above 20B", api.API)
+	}
+	if listed.AllUnits || len(listed.Tiers) != 1 || listed.Tiers[0].Above.Cmp(rat("1e9")) != 0 {
+		t.Errorf("got %+v, want a marginal tier on the prices of the book", listed)
+	}
+	shown := map[string]string{}
+	for _, p := range api.Prices {
+		shown[p.Field] = p.Value + " " + p.Unit + ", " + p.Source
+	}
+	for field, want := range map[string]string{"above 5000000000.times": "0.9 times, configuration", "above 20000000000.input": "0.5 USD/Mtok, annex 3"} {
+		if shown[field] != want {
+			t.Errorf("%s: got %q, want %q", field, shown[field], want)
+		}
+	}
+}
+
 // TestAnnouncedPrices holds that a change is read with its first day, as a multiple or as prices, and shown among the prices.
 func TestAnnouncedPrices(t *testing.T) {
 	t.Parallel()

@@ -221,7 +221,9 @@ func (r *reader) api(o *decide.Option, raw rawOption, book Book) {
 	o.Credits = r.credits(raw.Credits)
 	commit := r.number(raw.MinimumCommit, demand{"dollars per month, 0 or more", notNegative})
 	fixed := r.number(raw.FixedMonthly, demand{"dollars per month, 0 or more", notNegative})
+	tiers, allUnits := r.tiers(t, raw.Tiers)
 	if o.API != nil {
+		o.API.Tiers, o.API.AllUnits = tiers, allUnits
 		t.origin = model.PriceSource{Source: here}
 		o.API.Discount = t.add("discount", discount, "share")
 		o.API.Uplift = t.add("uplift", uplift, "share")
@@ -393,7 +395,10 @@ func priceField(p *cost.Prices, name string) **big.Rat {
 }
 
 // prices reads the prices of an API from the file.
-func (r *reader) prices(t *tariff, raw *rawPrices) *cost.Prices {
+func (r *reader) prices(t *tariff, raw *rawPrices) *cost.Prices { return r.pricesAs(t, "", raw) }
+
+// pricesAs reads them; prefix goes before the names of their rows.
+func (r *reader) pricesAs(t *tariff, prefix string, raw *rawPrices) *cost.Prices {
 	free := r.boolean(raw.Free)
 	for key, s := range map[string]scalar{"input": raw.Input, "output": raw.Output} {
 		if !s.given() {
@@ -401,7 +406,7 @@ func (r *reader) prices(t *tariff, raw *rawPrices) *cost.Prices {
 		}
 	}
 	fee := r.number(raw.RequestFee, demand{"dollars per request, 0 or more", notNegative})
-	p := &cost.Prices{RequestFee: t.add("request_fee", fee, "USD/request")}
+	p := &cost.Prices{RequestFee: t.add(prefix+"request_fee", fee, "USD/request")}
 	for _, f := range []struct {
 		name string
 		s    scalar
@@ -415,13 +420,13 @@ func (r *reader) prices(t *tariff, raw *rawPrices) *cost.Prices {
 		{"batch_input", raw.BatchInput, "0.005"},
 		{"batch_output", raw.BatchOutput, "0.005"},
 	} {
-		*priceField(p, f.name) = t.add(f.name, r.price(f.s, f.low, free), "USD/Mtok")
+		*priceField(p, f.name) = t.add(prefix+f.name, r.price(f.s, f.low, free), "USD/Mtok")
 	}
 	if l := raw.Long; l != nil {
 		p.Long = &cost.Prices{
-			Input:     t.add("long.input", r.price(l.Input, "0.01", free), "USD/Mtok"),
-			Output:    t.add("long.output", r.price(l.Output, "0.01", free), "USD/Mtok"),
-			CacheRead: t.add("long.cache_read", r.price(l.CacheRead, "0.001", free), "USD/Mtok"),
+			Input:     t.add(prefix+"long.input", r.price(l.Input, "0.01", free), "USD/Mtok"),
+			Output:    t.add(prefix+"long.output", r.price(l.Output, "0.01", free), "USD/Mtok"),
+			CacheRead: t.add(prefix+"long.cache_read", r.price(l.CacheRead, "0.001", free), "USD/Mtok"),
 		}
 	}
 	return p

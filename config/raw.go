@@ -149,6 +149,7 @@ type rawOption struct {
 	FixedMonthly  scalar     `yaml:"fixed_usd_per_month" kinds:"api"`
 	Uplift        scalar     `yaml:"uplift" kinds:"api"`
 	Credits       *rawCredit `yaml:"credits" kinds:"api"`
+	Tiers         *rawTiers  `yaml:"tiers" kinds:"api"`
 
 	GPU               *rawGPU        `yaml:"gpu" kinds:"self-hosted"`
 	Instance          *rawInstance   `yaml:"instance" kinds:"cloud-managed"`
@@ -184,6 +185,35 @@ type rawCredit struct {
 	At          place  `yaml:"-"`
 	Until       scalar `yaml:"until"`
 	USDPerMonth scalar `yaml:"usd_per_month"`
+}
+
+type rawTiers struct {
+	At    place     `yaml:"-"`
+	Kind  scalar    `yaml:"kind"`
+	Steps []rawTier `yaml:"steps"`
+}
+
+type rawTier struct {
+	At     place          `yaml:"-"`
+	Above  scalar         `yaml:"above_tokens"`
+	Times  scalar         `yaml:"times"`
+	Prices *rawTierPrices `yaml:"prices"`
+}
+
+// rawTierPrices has the fields of rawPrices.
+type rawTierPrices struct {
+	At           place         `yaml:"-"`
+	Input        scalar        `yaml:"input"`
+	Output       scalar        `yaml:"output"`
+	CacheRead    scalar        `yaml:"cache_read"`
+	CacheWrite   scalar        `yaml:"cache_write"`
+	CacheWrite1h scalar        `yaml:"cache_write_1h"`
+	BatchInput   scalar        `yaml:"batch_input"`
+	BatchOutput  scalar        `yaml:"batch_output"`
+	RequestFee   scalar        `yaml:"request_fee" refuse:"is not set for a tier: that of the option's prices holds at every volume"`
+	Long         *rawLong      `yaml:"long"`
+	Free         scalar        `yaml:"free"`
+	Origin       rawProvenance `yaml:"origin"`
 }
 
 type rawCommitted struct {

@@ -240,16 +240,15 @@ func (o option) curve(t *testing.T, limit *big.Rat) cost.Curve {
 	case o.Kind == "capacity":
 		return o.fleet(t).Curve(limit)
 	case o.Tiers == nil:
-		return cost.Linear{PerMTok: o.PerMTok.Rat, MinimumCommit: o.Commit.Rat, FixedMonthly: o.Fixed.Rat}.Curve(limit)
+		return cost.Rate{PerMTok: o.PerMTok.Rat, MinimumCommit: o.Commit.Rat, FixedMonthly: o.Fixed.Rat}.Curve(limit)
 	}
-	tiers := cost.Tiers{AllUnits: o.Tiers.Kind == "all_units"}
-	for _, b := range o.Tiers.Bounds {
-		tiers.Bounds = append(tiers.Bounds, b.Rat)
+	api := cost.Rate{
+		PerMTok: o.Tiers.PerMTok[0].Rat, AllUnits: o.Tiers.Kind == "all_units", MinimumCommit: o.Commit.Rat, FixedMonthly: o.Fixed.Rat,
 	}
-	for _, p := range o.Tiers.PerMTok {
-		tiers.PerMTok = append(tiers.PerMTok, p.Rat)
+	for i, b := range o.Tiers.Bounds {
+		api.Steps = append(api.Steps, cost.Step{Above: b.Rat, PerMTok: o.Tiers.PerMTok[i+1].Rat})
 	}
-	return tiers.Curve(limit, o.Commit.Rat, o.Fixed.Rat)
+	return api.Curve(limit)
 }
 
 func staircaseCost(t *testing.T, given, expect json.RawMessage) {
@@ -292,7 +291,7 @@ func crossoverCase(t *testing.T, given, expect json.RawMessage) {
 		None             num `json:"no_crossover_at_or_below"`
 		Always           num `json:"always_cheaper_above"`
 	}](t, expect)
-	api := cost.Linear{PerMTok: g.API.PerMTok.Rat, MinimumCommit: g.API.Commit.Rat, FixedMonthly: g.API.Fixed.Rat}
+	api := cost.Rate{PerMTok: g.API.PerMTok.Rat, MinimumCommit: g.API.Commit.Rat, FixedMonthly: g.API.Fixed.Rat}
 	got := cost.FindCrossover(api, g.Option.fleet(t))
 	same(t, "reason", got.Reason, want.Reason)
 	near(t, "first", got.First, want.First)
@@ -384,7 +383,7 @@ func hybridCase(t *testing.T, given, expect json.RawMessage) {
 		PerReplica: g.Option.Rate.Rat, ReplicaCost: new(big.Rat).Mul(g.Option.Cost.Rat, hours),
 		Fixed: or(g.Option.Fixed), Variable: or(g.Option.Variable),
 	}
-	api := cost.Linear{PerMTok: g.API.Rat}
+	api := cost.Rate{PerMTok: g.API.Rat}
 	got, ok := cost.FindHybrid(load, base, api)
 	same(t, "possible", ok, true)
 	near(t, "volume", load.Volume(), want.Volume)

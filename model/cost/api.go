@@ -21,8 +21,8 @@ type Usage struct {
 	Long     bool                       // prompts above the long-context threshold, which pay the higher rate on all their tokens
 }
 
-// tier names what sets the price of u apart.
-func (u Usage) tier() string {
+// kind names what sets the price of u apart.
+func (u Usage) kind() string {
 	switch {
 	case u.Long:
 		return " (long prompts)"
@@ -80,7 +80,30 @@ func (p Prices) Validate() error {
 			errs = append(errs, fmt.Errorf("long: %w", err))
 		}
 	}
+	bound := zero
+	for i, t := range p.Tiers {
+		switch {
+		case t.Above == nil || t.Above.Cmp(bound) <= 0:
+			errs = append(errs, fmt.Errorf("tier %d: above: got %s, want more tokens a month than %s", i+1, text(t.Above), Decimal(bound)))
+		case t.Times != nil && t.Times.Sign() < 0:
+			errs = append(errs, fmt.Errorf("tier %d: times: got %s, want 0 or more", i+1, Decimal(t.Times)))
+		}
+		bound = or(t.Above, bound)
+		if t.Prices != nil {
+			if err := t.Prices.Validate(); err != nil {
+				errs = append(errs, fmt.Errorf("tier %d: %w", i+1, err))
+			}
+		}
+	}
 	return errors.Join(errs...)
+}
+
+// text writes r for a reader, who learns that it is missing.
+func text(r *big.Rat) string {
+	if r == nil {
+		return "none"
+	}
+	return Decimal(r)
 }
 
 func upTo(most *big.Rat) string {
@@ -98,29 +121,21 @@ func (p Prices) Monthly(usage []Usage) (Bill, error) {
 	}
 	bill := Bill{Cost: new(big.Rat), Tokens: new(big.Rat)}
 	kept := sub(one, or(p.Discount, zero))
-	charged := mul(kept, add(one, or(p.Uplift, zero)))
 	var requests big.Rat
 	for _, u := range usage {
 		for _, class := range model.Classes {
-			tokens := u.Tokens[class]
-			if tokens == nil || tokens.Sign() == 0 {
-				continue
-			}
+			tokens := or(u.Tokens[class], zero)
 			if tokens.Sign() < 0 {
 				return Bill{}, fmt.Errorf("%s tokens: got %s, want 0 or more", class, Decimal(tokens))
 			}
-			price, fallback, err := p.rate(class, u.Batch, u.Long)
-			if err != nil {
-				return Bill{}, err
-			}
-			if fallback != "" && !slices.Contains(bill.Fallbacks, fallback) {
-				bill.Fallbacks = append(bill.Fallbacks, fallback)
-			}
 			bill.Tokens.Add(bill.Tokens, tokens)
-			bill.add(class.String()+" tokens"+u.tier(), quo(mul(tokens, price), million), charged,
-				fmt.Sprintf("%s × %s USD/Mtok", model.FormatTokens(model.Tokens(float(tokens))), Decimal(price)))
 		}
 		requests.Add(&requests, or(u.Requests, zero))
+	}
+	for _, l := range p.levels(bill.Tokens) {
+		if err := bill.charge(l, usage, mul(kept, add(one, or(p.Uplift, zero)))); err != nil {
+			return Bill{}, err
+		}
 	}
 	if fee := or(p.RequestFee, zero); fee.Sign() > 0 && requests.Sign() > 0 {
 		bill.add("request fees", mul(&requests, fee), kept, fmt.Sprintf("%s requests × %s USD", Decimal(&requests), Decimal(fee)))
@@ -134,6 +149,67 @@ func (p Prices) Monthly(usage []Usage) (Bill, error) {
 	return bill, nil
 }
 
+// A level is a tier as one month reaches it.
+type level struct {
+	prices Prices
+	share  *big.Rat // of the month's tokens that it prices
+	name   string   // what sets its prices apart, for the name of a part
+}
+
+// levels returns what the tokens of a month are priced at. A month's mix is the same in every tier.
+func (p Prices) levels(tokens *big.Rat) []level {
+	reached := 0
+	for reached < len(p.Tiers) && p.Tiers[reached].Above.Cmp(tokens) < 0 {
+		reached++
+	}
+	at := func(i int) level { // tier i, the first of which is 1
+		if i == 0 {
+			return level{prices: p, share: one}
+		}
+		t := p.Tiers[i-1]
+		return level{prices: t.in(p), share: one, name: " above " + model.FormatTokens(model.Tokens(float(t.Above)))}
+	}
+	if reached == 0 || p.AllUnits {
+		return []level{at(reached)}
+	}
+	levels, from := make([]level, reached+1), zero
+	for i := range levels {
+		to := tokens
+		if i < reached {
+			to = p.Tiers[i].Above
+		}
+		levels[i] = at(i)
+		levels[i].share = quo(sub(to, from), tokens)
+		from = to
+	}
+	return levels
+}
+
+// charge adds what the tokens of usage cost at l, of which the share kept is charged.
+func (b *Bill) charge(l level, usage []Usage, kept *big.Rat) error {
+	for _, u := range usage {
+		for _, class := range model.Classes {
+			tokens := u.Tokens[class]
+			if tokens == nil || tokens.Sign() == 0 {
+				continue
+			}
+			price, fallback, err := l.prices.price(class, u.Batch, u.Long)
+			if err != nil {
+				return err
+			}
+			if fallback != "" && !slices.Contains(b.Fallbacks, fallback) {
+				b.Fallbacks = append(b.Fallbacks, fallback)
+			}
+			if l.share != one {
+				tokens = mul(tokens, l.share)
+			}
+			b.add(class.String()+" tokens"+u.kind()+l.name, quo(mul(tokens, price), million), kept,
+				fmt.Sprintf("%s × %s USD/Mtok", model.FormatTokens(model.Tokens(float(tokens))), Decimal(price)))
+		}
+	}
+	return nil
+}
+
 // add appends a part of usd dollars of which the share kept is charged.
 func (b *Bill) add(name string, usd, kept *big.Rat, formula string) {
 	if kept.Cmp(one) != 0 {
@@ -144,9 +220,9 @@ func (b *Bill) add(name string, usd, kept *big.Rat, formula string) {
 	b.Cost = add(b.Cost, part.USD)
 }
 
-// rate returns the price of a class in USD per million tokens and says what stood in for a missing one. A price that a
+// price returns the price of a class in USD per million tokens and says what stood in for a missing one. A price that a
 // long-context or batch tier does not list is the price without that tier: no discount is ever assumed.
-func (p Prices) rate(class model.Class, batch, long bool) (price *big.Rat, fallback string, err error) {
+func (p Prices) price(class model.Class, batch, long bool) (price *big.Rat, fallback string, err error) {
 	if long && p.Long != nil {
 		if price := p.Long.listed(class); price != nil {
 			return price, "", nil
@@ -154,7 +230,7 @@ func (p Prices) rate(class model.Class, batch, long bool) (price *big.Rat, fallb
 		if class != model.Output && p.Long.Input != nil { // the base price of the direction, in the tier that the request is in
 			return p.Long.Input, fmt.Sprintf("no long-context price for %s: the long-context input price is used", class), nil
 		}
-		price, _, err := p.rate(class, batch, false)
+		price, _, err := p.price(class, batch, false)
 		return price, fmt.Sprintf("no long-context price for %s: the price without it is used", class), err
 	}
 	if batch {
@@ -179,35 +255,6 @@ func (p Prices) rate(class model.Class, batch, long bool) (price *big.Rat, fallb
 // listed returns the price of class as it is listed, nil when it is not.
 func (p Prices) listed(class model.Class) *big.Rat {
 	return [model.NumClasses]*big.Rat{p.Input, p.CacheRead, p.CacheWrite, p.CacheWrite1h, p.Output}[class]
-}
-
-// Linear is an API bill as a function of volume alone: max(MinimumCommit, V · PerMTok / 10^6) + FixedMonthly.
-type Linear struct {
-	PerMTok       *big.Rat // USD per million tokens of all classes
-	MinimumCommit *big.Rat // USD per month; nil means none
-	FixedMonthly  *big.Rat // USD per month; nil means none
-}
-
-// At returns the bill in USD for volume tokens.
-func (l Linear) At(volume *big.Rat) *big.Rat {
-	usage := quo(mul(volume, l.PerMTok), million)
-	return add(greater(usage, or(l.MinimumCommit, zero)), or(l.FixedMonthly, zero))
-}
-
-// Linear returns the bill at a fixed mix: tokens holds the tokens of each class of some volume above zero and requests the
-// requests that came with it. The errors are those of Monthly.
-func (p Prices) Linear(usage []Usage) (Linear, error) {
-	variable := p
-	variable.MinimumCommit, variable.FixedMonthly = nil, nil
-	bill, err := variable.Monthly(usage)
-	if err != nil {
-		return Linear{}, err
-	}
-	perMTok := bill.PerMTok()
-	if perMTok == nil {
-		return Linear{}, errors.New("no tokens: the mix is not known")
-	}
-	return Linear{PerMTok: perMTok, MinimumCommit: p.MinimumCommit, FixedMonthly: p.FixedMonthly}, nil
 }
 
 // float returns the nearest float64.

@@ -204,6 +204,9 @@ func TestElasticitiesAreDerivatives(t *testing.T) {
 			Fixed: between(r, 100, 20_000), APIPerMTok: between(r, 0.5, 10), Variable: between(r, 0, 0.2),
 			CostPerHour: between(r, 0.5, 10), TokensPerHour: integer(1_000_000 * (1 + r.Int64N(100))),
 		}
+		if r.IntN(2) == 0 { // what a tier below leaves of the API's bill
+			c.APIFixed = between(r, -20_000, 90)
+		}
 		e, ok := c.Elasticities()
 		if !ok || e.Breakeven.Cmp(big.NewRat(99, 100)) > 0 {
 			continue
@@ -211,7 +214,10 @@ func TestElasticitiesAreDerivatives(t *testing.T) {
 		step := big.NewRat(100_001, 100_000)
 		for i, try := range []func(c *Crossing) *big.Rat{
 			func(c *Crossing) *big.Rat { c.Fixed = mul(c.Fixed, step); return e.Fixed },
-			func(c *Crossing) *big.Rat { c.APIPerMTok = mul(c.APIPerMTok, step); return e.API },
+			func(c *Crossing) *big.Rat {
+				c.APIPerMTok, c.APIFixed = mul(c.APIPerMTok, step), mul(or(c.APIFixed, zero), step)
+				return e.API
+			},
 			func(c *Crossing) *big.Rat { c.CostPerHour = mul(c.CostPerHour, step); return e.GPU },
 			func(c *Crossing) *big.Rat { c.TokensPerHour = mul(c.TokensPerHour, step); return e.Throughput },
 			func(c *Crossing) *big.Rat { c.Variable = mul(c.Variable, step); return e.Varied },

@@ -7,7 +7,7 @@ import (
 	"tipline/model"
 )
 
-// MaxIntervals is how many favourable intervals a Crossover lists. A margin of a cent a block makes millions of windows;
+// MaxIntervals is how many favourable intervals a Crossover lists for each price of an API. A margin of a cent a block makes millions of windows;
 // the first of them and the permanent one are what a reader needs.
 const MaxIntervals = 1000
 
@@ -17,14 +17,14 @@ type Interval struct{ From, To *big.Rat }
 // Crossover is where a fleet is cheaper than an API (cost model, section 7).
 type Crossover struct {
 	Reason    string     // one of the model.Crossover and model.Never reasons
-	Intervals []Interval // the favourable set, ascending, at most MaxIntervals of it and the unbounded one
-	Cut       bool       // intervals after the last bounded one listed were left out: see Near
+	Intervals []Interval // the favourable set, ascending, at most MaxIntervals of it for each price and the unbounded one
+	Cut       bool       // some were left out, after MaxIntervals bounded ones: see Near
 	First     *big.Rat   // left end of the first interval; nil when never
 	Permanent *big.Rat   // left end of the unbounded interval; nil when there is none
 	Unlimited *big.Rat   // what First would be without a quota; nil when never
 
-	MarginPerBlock *big.Rat // M: USD per month that one full block saves
-	Breakeven      *big.Rat // ρ: share of its capacity a block must carry to pay for itself; nil when the API is not above v
+	MarginPerBlock *big.Rat // M: USD per month that one full block saves, at the dearest tier of the API
+	Breakeven      *big.Rat // ρ: share of its capacity a block must carry to pay for itself, at that tier; nil when it is not above v
 	UnitFloor      *big.Rat // USD per million tokens at a full block
 
 	NoneAtOrBelow *big.Rat // smooth lower bound; nil unless F' ≥ 0, M > 0 and the API has no commitment
@@ -35,27 +35,30 @@ type Crossover struct {
 }
 
 // FindCrossover returns the volumes at which the fleet costs strictly less than the API. Where the fleet's variable cost
-// exceeds the API's price the right end of an interval is the volume at which both cost the same.
-func FindCrossover(api Linear, f *Fleet) Crossover {
-	s := newSteps(api, f)
+// exceeds the API's price the right end of an interval is the volume at which both cost the same. Between two tiers the API's
+// bill is straight: the favourable set is that of every tier, within its volumes.
+func FindCrossover(api Rate, f *Fleet) Crossover {
+	commit, fee := or(api.MinimumCommit, zero), or(api.FixedMonthly, zero)
+	s := newSteps(Segment{From: zero, Alpha: fee, Beta: quo(api.Dearest(), million)}, f)
 	x := Crossover{
 		MarginPerBlock: s.margin,
 		UnitFloor:      add(quo(mul(f.BlockCost, million), f.PerBlock), f.Variable),
-		fleet:          f, parts: []steps{s},
+		Breakeven:      f.Breakeven(api.Dearest()),
+		fleet:          f,
 	}
-	if s.net.Sign() > 0 {
-		x.Breakeven = quo(f.BlockCost, mul(f.PerBlock, s.net))
+	if s.fixed.Sign() >= 0 && s.margin.Sign() > 0 && commit.Sign() == 0 {
+		x.NoneAtOrBelow = quo(mul(s.fixed, f.PerBlock), s.margin)
 	}
-	commit := or(api.MinimumCommit, zero)
-	if s.fixed.Sign() >= 0 && s.margin.Sign() > 0 {
-		if commit.Sign() == 0 {
-			x.NoneAtOrBelow = quo(mul(s.fixed, f.PerBlock), s.margin)
-		}
+	if least := newSteps(Segment{From: zero, Alpha: fee, Beta: quo(api.cheapest(), million)}, f); least.fixed.Sign() >= 0 && least.margin.Sign() > 0 {
 		spare := add(one, big.NewRat(f.spareReplicas, f.replicasPerBlock))
-		x.AlwaysAbove = quo(mul(add(s.fixed, mul(f.BlockCost, spare)), f.PerBlock), s.margin)
+		x.AlwaysAbove = quo(mul(add(least.fixed, mul(f.BlockCost, spare)), f.PerBlock), least.margin)
+	}
+	for _, segment := range api.Segments() {
+		segment.Alpha = add(segment.Alpha, fee)
+		x.parts = append(x.parts, newSteps(segment, f))
 	}
 	if commit.Sign() > 0 { // max(a, b) is above the fleet's cost where a is or b is
-		x.parts = append(x.parts, newSteps(Linear{PerMTok: zero, FixedMonthly: add(commit, or(api.FixedMonthly, zero))}, f))
+		x.parts = append(x.parts, newSteps(Segment{From: zero, Alpha: add(commit, fee), Beta: zero}, f))
 	}
 	var unlimited []Interval
 	for _, part := range x.parts {
@@ -84,6 +87,16 @@ func FindCrossover(api Linear, f *Fleet) Crossover {
 	return x
 }
 
+// Breakeven returns ρ against an API at a price in USD per million tokens: the share of its capacity that a block must carry to pay
+// for itself; nil when the price is not above the variable cost.
+func (f *Fleet) Breakeven(perMTok *big.Rat) *big.Rat {
+	net := quo(sub(perMTok, f.Variable), million)
+	if net.Sign() <= 0 {
+		return nil
+	}
+	return quo(f.BlockCost, mul(f.PerBlock, net))
+}
+
 // Near returns Intervals, and where that list was cut also those at volume and just above it.
 func (x Crossover) Near(volume *big.Rat) []Interval {
 	if !x.Cut {
@@ -102,24 +115,25 @@ func (x Crossover) Near(volume *big.Rat) []Interval {
 	return all
 }
 
-// steps is the staircase of a fleet against a straight API price. The balance of step n is what the fleet saves at the end of
-// the step: n·M − (F' + S·K·net).
+// steps is the staircase of a fleet against a straight piece of an API's bill. The balance of step n is what the fleet saves at the
+// end of the step: n·M − (F' + S·K·net).
 type steps struct {
 	f      *Fleet
+	piece  Interval // the volumes that count
 	first  *big.Int // the smallest fleet that serves any volume
 	net    *big.Rat // p − v, USD per token
-	fixed  *big.Rat // F' = F less the API's fixed fee, USD per month
+	fixed  *big.Rat // F' = F less what the API charges at no volume, USD per month
 	margin *big.Rat // M = k·K·net − c·H, USD per month
 	offset *big.Rat // F' + S·K·net, USD per month
 }
 
-func newSteps(api Linear, f *Fleet) steps {
-	s := steps{f: f, first: big.NewInt(f.minimum)}
+func newSteps(api Segment, f *Fleet) steps {
+	s := steps{f: f, piece: Interval{From: api.From, To: api.To}, first: big.NewInt(f.minimum)}
 	if f.stepEnd(s.first).Sign() <= 0 { // spares alone serve nothing
 		s.first = following(s.first)
 	}
-	s.net = quo(sub(api.PerMTok, f.Variable), million)
-	s.fixed = sub(f.Fixed, or(api.FixedMonthly, zero))
+	s.net = sub(api.Beta, quo(f.Variable, million))
+	s.fixed = sub(f.Fixed, api.Alpha)
 	s.margin = sub(mul(f.PerBlock, s.net), f.BlockCost)
 	s.offset = add(s.fixed, mul(integer(f.spareReplicas), mul(f.PerReplica, s.net)))
 	return s
@@ -128,7 +142,7 @@ func newSteps(api Linear, f *Fleet) steps {
 // favourable returns the favourable set without the quota, and whether windows were left out of it: then exactly MaxIntervals
 // bounded ones are listed.
 func (s steps) favourable() (set []Interval, cut bool) {
-	n, permanent := s.first, s.permanentStep()
+	n, permanent := s.begin(), s.permanentStep()
 	switch s.margin.Sign() {
 	case 1:
 		// Without spares this is n1 = floor(F'/M) + 1 of the cost model, section 7.2.
@@ -141,7 +155,10 @@ func (s steps) favourable() (set []Interval, cut bool) {
 		}
 		set, n = append(set, window), following(n)
 		if last := s.lastFull(); last.Cmp(n) >= 0 {
-			set, n = join(set, Interval{From: s.stepStart(n), To: s.f.stepEnd(last)}), following(last)
+			if full, ok := s.within(Interval{From: s.stepStart(n), To: s.f.stepEnd(last)}); ok {
+				set = join(set, full)
+			}
+			n = following(last)
 		}
 	}
 	for ; permanent == nil || n.Cmp(permanent) < 0; n = following(n) {
@@ -164,7 +181,31 @@ func (s steps) favourable() (set []Interval, cut bool) {
 			start = window.From
 		}
 	}
-	return join(set, Interval{From: start}), cut
+	if open, ok := s.within(Interval{From: start}); ok {
+		set = join(set, open)
+	}
+	return set, cut
+}
+
+// begin returns the step of the volumes just above the start of the piece.
+func (s steps) begin() *big.Int {
+	if s.piece.From.Sign() == 0 {
+		return s.first
+	}
+	n := s.stepOf(s.piece.From)
+	if s.f.stepEnd(n).Cmp(s.piece.From) <= 0 {
+		n = following(n)
+	}
+	return n
+}
+
+// within returns the part of i that lies in the piece, and false when none does.
+func (s steps) within(i Interval) (Interval, bool) {
+	i.From = greater(i.From, s.piece.From)
+	if i.To == nil || s.piece.To != nil && s.piece.To.Cmp(i.To) < 0 {
+		i.To = s.piece.To
+	}
+	return i, i.To == nil || i.From.Cmp(i.To) < 0
 }
 
 // permanentStep returns the first step after the smallest fleet's from which every volume is favourable, nil when there is
@@ -204,7 +245,7 @@ func (s steps) stepStart(n *big.Int) *big.Rat {
 	return s.f.stepEnd(new(big.Int).Sub(n, big.NewInt(1)))
 }
 
-// window returns the favourable part of step n: the volumes at which F' + n·c·H < net·V.
+// window returns the favourable part of step n within the piece: the volumes at which F' + n·c·H < net·V.
 func (s steps) window(n *big.Int) (Interval, bool) {
 	from, to := s.stepStart(n), s.f.stepEnd(n)
 	paid := add(s.fixed, mul(new(big.Rat).SetInt(n), s.f.BlockCost))
@@ -220,7 +261,10 @@ func (s steps) window(n *big.Int) (Interval, bool) {
 			to = even
 		}
 	}
-	return Interval{From: from, To: to}, from.Cmp(to) < 0
+	if from.Cmp(to) >= 0 {
+		return Interval{}, false
+	}
+	return s.within(Interval{From: from, To: to})
 }
 
 // join appends next, which begins at or after the end of the last interval, and merges the two where they touch.

@@ -2,26 +2,65 @@ package cost_test
 
 import (
 	"math/big"
+	"slices"
 	"testing"
 
 	"tipline/model"
 	"tipline/model/cost"
 )
 
-func (r random) linear() cost.Linear {
-	return cost.Linear{
+func (r random) rate() cost.Rate {
+	return cost.Rate{
 		PerMTok:       oneOf(r, r.between(0, 100_000), r.between(0, 500_000), zero),
 		MinimumCommit: oneOf(r, nil, nil, r.between(0, 3000)), FixedMonthly: oneOf(r, nil, r.between(0, 800), r.between(0, 5000)),
 	}
 }
 
-// bill is what api charges, worked out without the package.
-func bill(api cost.Linear, volume *big.Rat) *big.Rat {
-	usd := mul(quo(volume, million), api.PerMTok)
+// tiered is a rate with some tiers, of either kind, whose prices go up and down.
+func (r random) tiered() cost.Rate {
+	api := r.rate()
+	api.AllUnits = r.IntN(2) == 0
+	bound := zero
+	for range r.IntN(4) {
+		bound = add(bound, r.between(1, 20_000))
+		api.Steps = append(api.Steps, cost.Step{Above: bound, PerMTok: oneOf(r, r.between(0, 500_000), mul(api.PerMTok, r.between(0, 1)))})
+	}
+	return api
+}
+
+// bill is what api charges, worked out tier by tier without the package.
+func bill(api cost.Rate, volume *big.Rat) *big.Rat {
+	usd, from, price := new(big.Rat), zero, api.PerMTok
+	for _, s := range append(slices.Clone(api.Steps), cost.Step{Above: volume}) {
+		to := s.Above
+		if to.Cmp(volume) > 0 {
+			to = volume
+		}
+		switch {
+		case api.AllUnits && volume.Cmp(from) > 0:
+			usd = mul(quo(volume, million), price)
+		case to.Cmp(from) > 0:
+			usd.Add(usd, mul(quo(sub(to, from), million), price))
+		}
+		from, price = s.Above, s.PerMTok
+	}
 	if commit := or(api.MinimumCommit, zero); usd.Cmp(commit) < 0 {
 		usd = commit
 	}
 	return add(usd, or(api.FixedMonthly, zero))
+}
+
+// times returns api with all money times usd, and its volumes times tokens.
+func times(api cost.Rate, usd, tokens *big.Rat) cost.Rate {
+	per := quo(usd, tokens)
+	t := cost.Rate{
+		PerMTok: mul(api.PerMTok, per), AllUnits: api.AllUnits,
+		MinimumCommit: mul(or(api.MinimumCommit, zero), usd), FixedMonthly: mul(or(api.FixedMonthly, zero), usd),
+	}
+	for _, s := range api.Steps {
+		t.Steps = append(t.Steps, cost.Step{Above: mul(s.Above, tokens), PerMTok: mul(s.PerMTok, per)})
+	}
+	return t
 }
 
 func within(set []cost.Interval, volume *big.Rat) bool {
@@ -34,17 +73,20 @@ func within(set []cost.Interval, volume *big.Rat) bool {
 }
 
 // TestCrossoverByHand compares the favourable set with both costs worked out one volume at a time: on a grid, and around every
-// step and every boundary (property 11).
+// step, every tier and every boundary (property 11).
 func TestCrossoverByHand(t *testing.T) {
 	t.Parallel()
 	r := newRandom(4)
 	reasons := map[string]int{}
 	for range draws {
-		c, api := r.capacity(), r.linear()
+		c, api := r.capacity(), r.tiered()
 		f := fleet(t, c)
 		x := cost.FindCrossover(api, f)
 		reasons[x.Reason]++
 		volumes := r.volumes(f)
+		for _, s := range api.Steps {
+			volumes = append(volumes, s.Above, add(s.Above, one), sub(s.Above, one), add(s.Above, big.NewRat(1, 7)))
+		}
 		for _, i := range x.Intervals[:min(len(x.Intervals), 8)] {
 			for _, v := range []*big.Rat{i.From, i.To} {
 				if v != nil && v.Cmp(mul(f.PerReplica, whole(60))) < 0 {
@@ -60,6 +102,9 @@ func TestCrossoverByHand(t *testing.T) {
 			charged := bill(api, v)
 			if ok && own.Cmp(charged) == 0 && closes(x, v) {
 				continue // where the fleet's variable cost is the higher one, both cost the same at the right end
+			}
+			if x.Cut && !within(x.Intervals, v) && within(x.Near(v), v) {
+				continue // one of those that are not listed
 			}
 			if got, want := within(x.Intervals, v), ok && own.Cmp(charged) < 0; got != want {
 				t.Errorf("%s against %+v at %s: cheaper is %t, want %t (%v against %v)\nintervals %v",
@@ -99,7 +144,7 @@ func TestCrossoverLaws(t *testing.T) {
 	t.Parallel()
 	r := newRandom(5)
 	for range draws {
-		c, api := r.capacity(), r.linear()
+		c, api := r.capacity(), r.tiered()
 		c.MaxReplicas = nil
 		f := fleet(t, c)
 		x := cost.FindCrossover(api, f)
@@ -136,16 +181,13 @@ func TestCrossoverLaws(t *testing.T) {
 		}
 
 		factor := r.between(1, 9)
-		rich, money := c, cost.Linear{
-			PerMTok: mul(api.PerMTok, factor), MinimumCommit: mul(or(api.MinimumCommit, zero), factor), FixedMonthly: mul(or(api.FixedMonthly, zero), factor),
-		}
+		rich, money := c, times(api, factor, one)
 		rich.BlockCostPerHour, rich.FixedMonthly = mul(c.BlockCostPerHour, factor), mul(or(c.FixedMonthly, zero), factor)
 		rich.VariablePerMTok = mul(or(c.VariablePerMTok, zero), factor)
 		equal(t, "all money times "+factor.RatString(), cost.FindCrossover(money, fleet(t, rich)).Intervals, x.Intervals, one)
 
-		fast, slow := c, api
+		fast, slow := c, times(api, one, factor)
 		fast.TokensPerHour, fast.VariablePerMTok = mul(c.TokensPerHour, factor), quo(or(c.VariablePerMTok, zero), factor)
-		slow.PerMTok = quo(api.PerMTok, factor)
 		equal(t, "throughput times "+factor.RatString(), cost.FindCrossover(slow, fleet(t, fast)).Intervals, x.Intervals, factor)
 	}
 }
@@ -179,7 +221,7 @@ func equal(t *testing.T, what string, got, want []cost.Interval, factor *big.Rat
 func TestTinyMargin(t *testing.T) {
 	t.Parallel()
 	c := cost.Capacity{TokensPerHour: million, BlockCostPerHour: one, HoursPerMonth: one, FixedMonthly: one, SpareReplicas: 1}
-	api := cost.Linear{PerMTok: rat("1.0000001")} // a full block carries 1M tokens, costs a dollar and saves a ten-millionth of one
+	api := cost.Rate{PerMTok: rat("1.0000001")} // a full block carries 1M tokens, costs a dollar and saves a ten-millionth of one
 	f := fleet(t, c)
 	x := cost.FindCrossover(api, f)
 	if !x.Cut || len(x.Intervals) != cost.MaxIntervals+1 || x.Permanent == nil {
@@ -216,13 +258,13 @@ func floor(r *big.Rat) *big.Rat {
 func TestPlatformFee(t *testing.T) {
 	t.Parallel()
 	c := cost.Capacity{TokensPerHour: million, BlockCostPerHour: rat("1.01"), HoursPerMonth: one}
-	x := cost.FindCrossover(cost.Linear{PerMTok: one, FixedMonthly: whole(1000)}, fleet(t, c)) // a full block loses a cent on a dollar
+	x := cost.FindCrossover(cost.Rate{PerMTok: one, FixedMonthly: whole(1000)}, fleet(t, c)) // a full block loses a cent on a dollar
 	// Every step is full until the fee of 1,000 is used up: 1.01·n ≤ 1000 + (n − 1) at the start of step n, so n ≤ 99,900.
 	if len(x.Intervals) == 0 || x.First.Sign() != 0 || x.Intervals[0].To.Cmp(mul(whole(99_900), million)) != 0 || x.Permanent != nil {
 		t.Errorf("got %d intervals from %v to %v, want the first from 0 to 99.9B", len(x.Intervals), x.First, x.Intervals[0].To)
 	}
 	free := cost.Capacity{TokensPerHour: million, BlockCostPerHour: zero, HoursPerMonth: one, VariablePerMTok: rat("1.5")}
-	x = cost.FindCrossover(cost.Linear{PerMTok: one, FixedMonthly: whole(1000)}, fleet(t, free))
+	x = cost.FindCrossover(cost.Rate{PerMTok: one, FixedMonthly: whole(1000)}, fleet(t, free))
 	if len(x.Intervals) != 1 || x.Intervals[0].To.Cmp(mul(whole(2000), million)) != 0 || x.Cut {
 		t.Errorf("a free fleet with a dear token: got %v, want 0 to 2B", x.Intervals)
 	}
@@ -231,11 +273,11 @@ func TestPlatformFee(t *testing.T) {
 func TestTieIsNever(t *testing.T) {
 	t.Parallel()
 	free := cost.Capacity{TokensPerHour: million, BlockCostPerHour: zero, HoursPerMonth: one, VariablePerMTok: one}
-	if x := cost.FindCrossover(cost.Linear{PerMTok: one}, fleet(t, free)); len(x.Intervals) > 0 {
+	if x := cost.FindCrossover(cost.Rate{PerMTok: one}, fleet(t, free)); len(x.Intervals) > 0 {
 		t.Errorf("two options that always cost the same: got %v, want never", x.Intervals)
 	}
 	full := cost.Capacity{TokensPerHour: million, BlockCostPerHour: one, HoursPerMonth: one}
-	if x := cost.FindCrossover(cost.Linear{PerMTok: one}, fleet(t, full)); len(x.Intervals) > 0 || x.Reason != model.NeverUnitFloor {
+	if x := cost.FindCrossover(cost.Rate{PerMTok: one}, fleet(t, full)); len(x.Intervals) > 0 || x.Reason != model.NeverUnitFloor {
 		t.Errorf("a block that pays for itself exactly: got %s %v, want never", x.Reason, x.Intervals)
 	}
 }

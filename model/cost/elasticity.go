@@ -7,9 +7,11 @@ import "math/big"
 var Fragile = big.NewRat(4, 5)
 
 // Crossing is the smooth crossing of a fleet and an API: the volume at which they cost the same when capacity is bought by the
-// token and not by the block, V* = F / (p − v − c·10^6/κ) (cost model, section 12).
+// token and not by the block, V* = F / (p − v − c·10^6/κ) (cost model, section 12). Within a tier of the API its bill is p·V and
+// what the tiers below leave, by which F is then less.
 type Crossing struct {
 	Fixed         *big.Rat // F: USD a month
+	APIFixed      *big.Rat // what the tiers below leave of the API's bill, USD a month; nil means 0
 	APIPerMTok    *big.Rat // p: USD per million tokens
 	Variable      *big.Rat // v: USD per million tokens; nil means 0
 	CostPerHour   *big.Rat // c: USD of a replica and hour
@@ -32,11 +34,20 @@ func (c Crossing) Elasticities() (Elasticities, bool) {
 	if margin.Sign() <= 0 {
 		return Elasticities{}, false
 	}
+	left := or(c.APIFixed, zero)
+	paid := sub(c.Fixed, left)
+	fixed, api := one, new(big.Rat).Neg(quo(c.APIPerMTok, margin))
+	switch {
+	case paid.Sign() < 0:
+		return Elasticities{}, false
+	case left.Sign() != 0 && paid.Sign() > 0: // it moves with the price of the API
+		fixed, api = quo(c.Fixed, paid), sub(api, quo(left, paid))
+	}
 	return Elasticities{
-		Volume:     quo(mul(c.Fixed, million), margin),
+		Volume:     quo(mul(paid, million), margin),
 		Breakeven:  quo(perMTok, net),
-		Fixed:      one,
-		API:        new(big.Rat).Neg(quo(c.APIPerMTok, margin)),
+		Fixed:      fixed,
+		API:        api,
 		GPU:        quo(perMTok, margin),
 		Throughput: new(big.Rat).Neg(quo(perMTok, margin)),
 		Varied:     quo(variable, margin),

@@ -49,37 +49,6 @@ func (f *Fleet) Curve(limit *big.Rat) Curve {
 	return curve
 }
 
-// Tiers are API prices that change with the month's volume. Tier i covers (Bounds[i-1], Bounds[i]].
-type Tiers struct {
-	AllUnits bool       // the whole month is re-priced when a bound is passed; otherwise a price holds inside its tier
-	Bounds   []*big.Rat // tokens a month, ascending
-	PerMTok  []*big.Rat // USD per million tokens; one more than Bounds
-}
-
-// Curve returns the cost of the tiers on (0, limit] with a commitment and a fixed fee in USD per month, nil for none.
-func (t Tiers) Curve(limit, commit, fixed *big.Rat) Curve {
-	var curve Curve
-	from, spent := zero, zero
-	for i, price := range t.PerMTok {
-		to := limit
-		if i < len(t.Bounds) && t.Bounds[i].Cmp(limit) < 0 {
-			to = t.Bounds[i]
-		}
-		if to.Cmp(from) <= 0 {
-			break
-		}
-		beta := quo(price, million)
-		alpha := zero
-		if !t.AllUnits {
-			alpha = sub(spent, mul(from, beta))
-			spent = add(spent, mul(sub(to, from), beta))
-		}
-		curve = append(curve, committed(Segment{From: from, To: to, Alpha: alpha, Beta: beta}, or(commit, zero), or(fixed, zero))...)
-		from = to
-	}
-	return curve
-}
-
 // committed cuts s where its cost passes the commitment, below which the commitment is due.
 func committed(s Segment, commit, fixed *big.Rat) Curve {
 	usage := Segment{From: s.From, To: s.To, Alpha: add(s.Alpha, fixed), Beta: s.Beta}
@@ -95,11 +64,6 @@ func committed(s Segment, commit, fixed *big.Rat) Curve {
 	cut := quo(sub(commit, s.Alpha), s.Beta)
 	floor.To, usage.From = cut, cut
 	return Curve{floor, usage}
-}
-
-// Curve returns the cost of l on (0, limit].
-func (l Linear) Curve(limit *big.Rat) Curve {
-	return Tiers{PerMTok: []*big.Rat{l.PerMTok}}.Curve(limit, l.MinimumCommit, l.FixedMonthly)
 }
 
 // Winner is the place in the order of preference of the cheapest curve on (From, To], -1 where no option can serve.

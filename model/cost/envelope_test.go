@@ -22,35 +22,8 @@ func (r random) way(t *testing.T, limit *big.Rat) way {
 			return usd, ok
 		}}
 	}
-	tiers := cost.Tiers{AllUnits: r.IntN(2) == 0, PerMTok: []*big.Rat{r.between(0, 200_000)}}
-	bound := zero
-	for range r.IntN(4) {
-		bound = add(bound, r.between(1, 20_000))
-		tiers.Bounds, tiers.PerMTok = append(tiers.Bounds, bound), append(tiers.PerMTok, r.between(0, 200_000))
-	}
-	commit, fixed := oneOf(r, nil, r.between(0, 3000)), oneOf(r, nil, r.between(0, 3000))
-	return way{tiers.Curve(limit, commit, fixed), func(v *big.Rat) (*big.Rat, bool) {
-		usd, from := new(big.Rat), zero
-		for i, price := range tiers.PerMTok {
-			to := v
-			if i < len(tiers.Bounds) && tiers.Bounds[i].Cmp(v) < 0 {
-				to = tiers.Bounds[i]
-			}
-			if to.Cmp(from) <= 0 {
-				break
-			}
-			if tiers.AllUnits {
-				usd = quo(mul(v, price), million)
-			} else {
-				usd = add(usd, quo(mul(sub(to, from), price), million))
-			}
-			from = to
-		}
-		if usd.Cmp(or(commit, zero)) < 0 {
-			usd = or(commit, zero)
-		}
-		return add(usd, or(fixed, zero)), true
-	}}
+	api := r.tiered()
+	return way{api.Curve(limit), func(v *big.Rat) (*big.Rat, bool) { return bill(api, v), true }}
 }
 
 // TestEnvelopeByHand holds properties 22 and 23 of the cost model, section 16: the winner is the cheapest at any volume tried,
@@ -119,8 +92,8 @@ func BenchmarkEnvelope(b *testing.B) {
 	const limit = 1_000_000_000_000
 	r := newRandom(9)
 	curves := []cost.Curve{
-		cost.Linear{PerMTok: big.NewRat(3, 5), MinimumCommit: whole(5000)}.Curve(whole(limit)),
-		cost.Tiers{AllUnits: true, Bounds: []*big.Rat{whole(limit / 2)}, PerMTok: []*big.Rat{big.NewRat(4, 5), big.NewRat(1, 2)}}.Curve(whole(limit), nil, nil),
+		cost.Rate{PerMTok: big.NewRat(3, 5), MinimumCommit: whole(5000)}.Curve(whole(limit)),
+		cost.Rate{PerMTok: big.NewRat(4, 5), AllUnits: true, Steps: []cost.Step{{Above: whole(limit / 2), PerMTok: big.NewRat(1, 2)}}}.Curve(whole(limit)),
 	}
 	breakpoints := 0
 	for i := range int64(8) {

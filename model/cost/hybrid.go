@@ -160,38 +160,30 @@ type Hybrid struct {
 }
 
 // FindHybrid returns the best split. A replica is bought iff the tokens that it would carry, at what the API charges above
-// the variable cost, are worth more than its month; once the rest is within the API's commitment no replica saves anything.
+// the variable cost, are worth more than its month; once the rest is within the API's commitment no replica saves anything. That
+// holds as long as the rest stays in one tier of the API, so the best of every tier is compared with the others.
 // It is false when the quota is below the fewest replicas.
-func FindHybrid(l *Load, b Base, api Linear) (Hybrid, bool) {
+func FindHybrid(l *Load, b Base, api Rate) (Hybrid, bool) {
 	if b.Max != nil && *b.Max < b.Min {
 		return Hybrid{}, false
 	}
-	net := quo(sub(api.PerMTok, b.Variable), million)
 	h := Hybrid{APIOnly: api.At(l.Volume()), Full: l.replicas(b)}
-	if net.Sign() > 0 {
-		h.Breakeven = quo(b.ReplicaCost, mul(mul(b.PerReplica, mul(l.all, l.month)), net))
-	}
-	// What a replica carries never increases with its number, so those that pay come first.
-	n := search(h.Full, func(k int64) bool { return mul(l.Marginal(k+1, b), net).Cmp(b.ReplicaCost) <= 0 })
-	if commit := or(api.MinimumCommit, zero); commit.Sign() > 0 {
-		committed := search(h.Full, func(k int64) bool {
-			return quo(mul(sub(l.Volume(), l.Carried(mul(integer(k), b.PerReplica))), api.PerMTok), million).Cmp(commit) <= 0
-		})
-		// From there on the cost only rises; before it the marginal rule holds. The best is on one of the two sides.
-		if n >= committed {
-			n = committed
-			if n > 0 && l.Split(n-1, b, api).Cmp(l.Split(n, b, api)) <= 0 {
-				n--
+	candidates := l.candidates(h.Full, b, api)
+	h.Replicas = candidates[0]
+	if len(candidates) > 1 {
+		unfixed := b
+		unfixed.Fixed = zero // the fixed cost decides between none and some of them, not how many
+		h.Replicas = slices.MinFunc(candidates, func(n, m int64) int {
+			if by := l.Split(n, unfixed, api).Cmp(l.Split(m, unfixed, api)); by != 0 {
+				return by
 			}
-		}
-	}
-	h.Replicas = max(n, b.Min)
-	if b.Max != nil {
-		h.Replicas = min(h.Replicas, *b.Max)
+			return cmp.Compare(n, m)
+		})
 	}
 	h.Own = l.Carried(mul(integer(h.Replicas), b.PerReplica))
 	h.Overflow = sub(l.Volume(), h.Own)
 	h.CostAtN = l.Split(h.Replicas, b, api)
+	h.Breakeven = b.breakeven(mul(l.all, l.month), api.marginal(h.Overflow))
 	switch {
 	case h.CostAtN.Cmp(h.APIOnly) >= 0:
 		h.Best, h.Cost = model.API, h.APIOnly
@@ -201,6 +193,50 @@ func FindHybrid(l *Load, b Base, api Linear) (Hybrid, bool) {
 		h.Best, h.Cost = model.Hybrid, h.CostAtN
 	}
 	return h, true
+}
+
+// candidates returns numbers of replicas one of which is best: that of every straight piece of the API's bill, which the marginal rule
+// finds, and where the commitment begins to pay for the rest, from which on the cost only rises.
+func (l *Load) candidates(full int64, b Base, api Rate) (all []int64) {
+	commit := or(api.MinimumCommit, zero)
+	rest := func(n int64) *big.Rat { return sub(l.Volume(), l.Carried(mul(integer(n), b.PerReplica))) }
+	most := max(full, b.Min)
+	if b.Max != nil {
+		most = min(most, *b.Max)
+	}
+	for _, s := range api.Segments() {
+		least, end := b.Min, most // of the replicas with which the rest lies in s
+		if s.To != nil {
+			least = max(least, search(full, func(n int64) bool { return rest(n).Cmp(s.To) <= 0 }))
+		}
+		if s.From.Sign() > 0 {
+			end = min(end, search(full, func(n int64) bool { return rest(n).Cmp(s.From) <= 0 })-1)
+		}
+		if least > end {
+			continue
+		}
+		// What a replica carries never increases with its number, so those that pay come first.
+		net := sub(s.Beta, quo(b.Variable, million))
+		n := search(full, func(k int64) bool { return mul(l.Marginal(k+1, b), net).Cmp(b.ReplicaCost) <= 0 })
+		if commit.Sign() > 0 {
+			committed := search(full, func(n int64) bool { return add(s.Alpha, mul(s.Beta, rest(n))).Cmp(commit) <= 0 })
+			if committed <= n {
+				all = append(all, min(max(committed, least), end))
+				n = committed - 1
+			}
+		}
+		all = append(all, min(max(n, least), end))
+	}
+	return all
+}
+
+// breakeven returns ρ against an API at a price in USD per token, in a month of hours hours; nil when it is not above the variable cost.
+func (b Base) breakeven(hours, perToken *big.Rat) *big.Rat {
+	net := sub(perToken, quo(b.Variable, million))
+	if net.Sign() <= 0 {
+		return nil
+	}
+	return quo(b.ReplicaCost, mul(mul(b.PerReplica, hours), net))
 }
 
 // search returns the smallest k in [0, n) for which yes holds, n when there is none; yes never turns from true to false.
@@ -224,7 +260,7 @@ func (l *Load) Marginal(k int64, b Base) *big.Rat {
 
 // Split returns the cost in USD per month of n replicas with the rest on the API: C_hyb(n). What the API charges whether
 // used or not is due even when there is no rest.
-func (l *Load) Split(n int64, b Base, api Linear) *big.Rat {
+func (l *Load) Split(n int64, b Base, api Rate) *big.Rat {
 	own := l.Carried(mul(integer(n), b.PerReplica))
 	total := add(mul(integer(n), b.ReplicaCost), quo(mul(own, b.Variable), million))
 	total.Add(total, api.At(sub(l.Volume(), own)))

@@ -28,7 +28,7 @@ func (r random) base(hours *big.Rat) cost.Base {
 }
 
 // splitByHand costs n replicas block by block, without the package.
-func splitByHand(load []cost.LoadBlock, n int64, b cost.Base, api cost.Linear) (usd, own *big.Rat) {
+func splitByHand(load []cost.LoadBlock, n int64, b cost.Base, api cost.Rate) (usd, own *big.Rat) {
 	own, rest := new(big.Rat), new(big.Rat)
 	for _, block := range load {
 		carried := mul(whole(n), b.PerReplica)
@@ -53,14 +53,14 @@ func hoursOf(load []cost.LoadBlock) *big.Rat {
 	return hours
 }
 
-// TestHybridByHand tries every number of replicas (property 18), with commitments, quotas and least fleets too.
+// TestHybridByHand tries every number of replicas (property 18), with tiers, commitments, quotas and least fleets too.
 func TestHybridByHand(t *testing.T) {
 	t.Parallel()
 	r := newRandom(6)
 	hostings := map[model.Hosting]int{}
 	for range draws {
 		load := r.load()
-		b, api := r.base(hoursOf(load)), r.linear()
+		b, api := r.base(hoursOf(load)), r.tiered()
 		b.Min = oneOf(r, 0, 0, r.Int64N(4))
 		if r.IntN(3) == 0 {
 			most := r.Int64N(6)
@@ -119,7 +119,7 @@ func TestHybridLaws(t *testing.T) {
 	for range draws {
 		load := r.load()
 		b := r.base(hoursOf(load))
-		api := cost.Linear{PerMTok: r.between(0, 300_000)}
+		api := cost.Rate{PerMTok: r.between(0, 300_000)}
 		l := cost.NewLoad(load)
 		got, _ := cost.FindHybrid(l, b, api)
 
@@ -182,7 +182,7 @@ func TestReplicaThatJustPaysIsNotBought(t *testing.T) {
 		price string
 		want  int64
 	}{{"1", 0}, {"1.01", 3}} { // a full replica carries 1M tokens
-		if got, _ := cost.FindHybrid(flat, b, cost.Linear{PerMTok: rat(tc.price)}); got.Replicas != tc.want {
+		if got, _ := cost.FindHybrid(flat, b, cost.Rate{PerMTok: rat(tc.price)}); got.Replicas != tc.want {
 			t.Errorf("at %s USD per million tokens: got %d replicas, want %d", tc.price, got.Replicas, tc.want)
 		}
 	}

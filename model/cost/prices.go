@@ -2,7 +2,10 @@
 // and finds the volumes at which the cheapest way changes (cost model, sections 3 to 7).
 package cost
 
-import "math/big"
+import (
+	"math/big"
+	"slices"
+)
 
 // Prices is what an API charges. A nil price falls back as the cost model says in section 1, and the fallback is
 // reported; a nil Input or Output price means that the API has no cost, never that it is free.
@@ -17,6 +20,68 @@ type Prices struct {
 	MinimumCommit            *big.Rat // USD per month due whether used or not; nil means none
 	FixedMonthly             *big.Rat // USD per month on top; nil means none
 	Long                     *Prices  // prices of requests above the long-context threshold; nil means the same
+	Tiers                    []Tier   // prices of tokens above a volume, ascending; none when empty
+	AllUnits                 bool     // the tier that a month reaches prices all its tokens; otherwise a tier prices those above it
+}
+
+// A Tier is what tokens cost above a volume of a month (cost model, section 3).
+type Tier struct {
+	Above  *big.Rat // tokens of all classes in the month
+	Times  *big.Rat // by which the prices of tokens below all tiers are multiplied; nil means 1
+	Prices *Prices  // of tokens, instead of those; nil, or one that is not listed, leaves what Times makes of them
+}
+
+// PerToken returns where p keeps its prices per million tokens, those of long prompts not included.
+func (p *Prices) PerToken() [7]**big.Rat {
+	return [...]**big.Rat{&p.Input, &p.Output, &p.CacheRead, &p.CacheWrite, &p.CacheWrite1h, &p.BatchInput, &p.BatchOutput}
+}
+
+// Scaled returns p with its prices per token multiplied by times, those of long prompts and of tiers too.
+func (p Prices) Scaled(times *big.Rat) Prices {
+	for _, price := range p.PerToken() {
+		if *price != nil {
+			*price = mul(*price, times)
+		}
+	}
+	if p.Long != nil {
+		p.Long = new(p.Long.Scaled(times))
+	}
+	p.Tiers = slices.Clone(p.Tiers)
+	for i, t := range p.Tiers {
+		if t.Prices != nil {
+			p.Tiers[i].Prices = new(t.Prices.Scaled(times))
+		}
+	}
+	return p
+}
+
+// in returns p, which is what tokens cost below all tiers, with the prices of t.
+func (t Tier) in(p Prices) Prices {
+	p.Tiers = nil
+	p = p.Scaled(or(t.Times, one))
+	if t.Prices == nil {
+		return p
+	}
+	p.list(t.Prices)
+	if t.Prices.Long != nil {
+		long := new(Prices)
+		if p.Long != nil {
+			*long = *p.Long
+		}
+		long.list(t.Prices.Long)
+		p.Long = long
+	}
+	return p
+}
+
+// list takes over the prices per token that other lists.
+func (p *Prices) list(other *Prices) {
+	listed := other.PerToken()
+	for i, price := range p.PerToken() {
+		if *listed[i] != nil {
+			*price = *listed[i]
+		}
+	}
 }
 
 // Capacity is a fleet paid by the hour: self-hosted replicas, a cloud-managed endpoint or provisioned throughput units

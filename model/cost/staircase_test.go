@@ -136,7 +136,7 @@ func FuzzFleet(f *testing.F) {
 		if ok && (at.Replicas > most || at.Cost.Sign() < 0 || at.Utilization.Cmp(one) > 0) {
 			t.Errorf("got %+v, want at most %d replicas, a cost of 0 or more and no more tokens than can be served", at, most)
 		}
-		x := cost.FindCrossover(cost.Linear{PerMTok: numbers[8], MinimumCommit: numbers[9]}, fleet)
+		x := cost.FindCrossover(cost.Rate{PerMTok: numbers[8], MinimumCommit: numbers[9]}, fleet)
 		if len(x.Intervals) > 2*cost.MaxIntervals+1 {
 			t.Errorf("got %d intervals", len(x.Intervals))
 		}

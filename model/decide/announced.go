@@ -109,7 +109,7 @@ func (c *PriceChange) block(spot *cost.Spot, usd *big.Rat) *big.Rat {
 	return new(big.Rat).Mul(usd, new(big.Rat).Quo(then.PerHour(), spot.PerHour()))
 }
 
-// prices returns what c makes of base. Uplift, discount, commitment and monthly fee are agreed upon and stay.
+// prices returns what c makes of base. Uplift, discount, commitment, monthly fee and tiers are agreed upon and stay.
 func (c *PriceChange) prices(base *cost.Prices) *cost.Prices {
 	p := *base
 	if c.DiscountOver {
@@ -121,17 +121,12 @@ func (c *PriceChange) prices(base *cost.Prices) *cost.Prices {
 			listed = *c.API
 		}
 		listed.Uplift, listed.Discount, listed.MinimumCommit, listed.FixedMonthly = p.Uplift, p.Discount, p.MinimumCommit, p.FixedMonthly
+		listed.Tiers, listed.AllUnits = p.Tiers, p.AllUnits
 		return &listed
 	}
-	for _, price := range []**big.Rat{
-		&p.Input, &p.Output, &p.CacheRead, &p.CacheWrite, &p.CacheWrite1h, &p.BatchInput, &p.BatchOutput, &p.RequestFee,
-	} {
-		if *price != nil {
-			*price = new(big.Rat).Mul(*price, orOne(c.Times))
-		}
-	}
-	if p.Long != nil {
-		p.Long = c.prices(p.Long)
+	p = p.Scaled(orOne(c.Times))
+	if p.RequestFee != nil {
+		p.RequestFee = new(big.Rat).Mul(p.RequestFee, orOne(c.Times))
 	}
 	return &p
 }

@@ -46,7 +46,7 @@ func (c *costed) committable(api bool) *big.Rat {
 	switch {
 	case c.median.usd == nil:
 	case api && c.prices != nil:
-		return orZero(c.linear.MinimumCommit)
+		return orZero(c.rate.MinimumCommit)
 	case c.median.fleet != nil:
 		return c.median.fleet.CapacityCost
 	case c.median.scaled != nil:

@@ -24,7 +24,8 @@ type costed struct {
 	median      bill
 	due         *big.Rat // USD a month that the decision compares: of the median cost what does not stay due in any case
 	crossover   *cost.Crossover
-	against     string // the API that crossover compares with
+	against     string   // the API that crossover compares with
+	breakeven   *big.Rat // ρ at what that API charges on average; nil when that is not above the variable cost
 	probability *model.Fraction
 	prospect    *model.Prospect
 }
@@ -50,8 +51,8 @@ func Decide(in Input) Verdict {
 	api := comparator(all, now)
 	for _, c := range all {
 		if api != nil && c.fleet != nil && c.option.Hosting != model.Hybrid {
-			x := cost.FindCrossover(api.linear, c.fleet)
-			c.crossover, c.against = &x, api.option.Name
+			x := cost.FindCrossover(api.rate, c.fleet)
+			c.crossover, c.against, c.breakeven = &x, api.option.Name, c.fleet.Breakeven(api.rate.Effective(d.median))
 		}
 	}
 	e := explanation{in: &in, demand: d, all: all, now: now, api: api, sunk: sink(now, in.Options, in.Forecast.Origin)}
@@ -248,7 +249,7 @@ func (c *costed) summary(in Input, d demand, now *costed) model.OptionCost {
 		o.Parts = append(o.Parts, model.CostPart{Name: part.Name, Formula: part.Formula, USDPerMonth: usd(part.USD)})
 	}
 	if c.median.usd != nil {
-		o.USDPerMonth = &model.Quantiles[model.USD]{P10: c.usdAt(d.low), P50: usd(c.median.usd), P90: c.usdAt(d.high)}
+		o.USDPerMonth = c.quantiles(d)
 		if d.median.Sign() > 0 {
 			perMTok := model.USDPerMTok(float(c.median.usd) / float(d.median) * 1e6)
 			o.USDPerMTok = &perMTok
@@ -302,8 +303,8 @@ func (c *costed) describeFleet(o *model.OptionCost, d demand) {
 	if x := c.crossover; x != nil {
 		floor := model.USDPerMTok(float(x.UnitFloor))
 		o.UnitCostFloorUSDPerMTok = &floor
-		if x.Breakeven != nil {
-			rho := fraction(x.Breakeven)
+		if c.breakeven != nil {
+			rho := fraction(c.breakeven)
 			o.BreakevenUtilizationRatio = &rho
 		}
 	}
@@ -318,7 +319,7 @@ func (c *costed) sizes(d demand) []model.FleetSize {
 	for n := max(0, best-1); n <= best+1; n++ {
 		if base.Max == nil || n <= *base.Max {
 			sizes = append(sizes, model.FleetSize{
-				Replicas: n * c.fleet.Shape().ReplicasPerBlock, USDPerMonth: usd(load.Split(n, base, c.linear)),
+				Replicas: n * c.fleet.Shape().ReplicasPerBlock, USDPerMonth: usd(load.Split(n, base, c.rate)),
 			})
 		}
 	}
@@ -346,15 +347,33 @@ func savings(d demand, now, alt *costed) *model.Quantiles[model.USD] {
 			saved = append(saved, s)
 		}
 	}
-	median := usd(new(big.Rat).Sub(now.due, alt.due))
+	return around(usd(new(big.Rat).Sub(now.due, alt.due)), saved)
+}
+
+// around returns median with the outer quantiles of what equally likely paths come to.
+func around(median model.USD, paths []float64) *model.Quantiles[model.USD] {
 	q := &model.Quantiles[model.USD]{P10: median, P50: median, P90: median}
-	if len(saved) > 0 {
-		sort.Float64s(saved)
-		last := len(saved) - 1
-		q.P10 = min(median, model.USD(saved[last*1/18]))
-		q.P90 = max(median, model.USD(saved[last*17/18]))
+	if len(paths) > 0 {
+		sort.Float64s(paths)
+		last := len(paths) - 1
+		q.P10 = min(median, model.USD(paths[last*1/18]))
+		q.P90 = max(median, model.USD(paths[last*17/18]))
 	}
 	return q
+}
+
+// quantiles returns what c costs: where more volume never costs less, at the quantiles of the volume, otherwise on its paths.
+func (c *costed) quantiles(d demand) *model.Quantiles[model.USD] {
+	if !c.rate.AllUnits {
+		return &model.Quantiles[model.USD]{P10: c.usdAt(d.low), P50: usd(c.median.usd), P90: c.usdAt(d.high)}
+	}
+	var costs []float64
+	for _, volume := range d.paths {
+		if at := c.fast.at(volume); at == at { // not NaN
+			costs = append(costs, at)
+		}
+	}
+	return around(usd(c.median.usd), costs)
 }
 
 // describeCrossover says where the projected volume stands against the favourable set of c.

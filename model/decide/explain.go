@@ -234,7 +234,7 @@ func (e explanation) whyNotFleet(rule model.Hosting) string {
 		if c.option.Hosting != rule || c.crossover == nil {
 			continue
 		}
-		if rho := c.crossover.Breakeven; rho == nil || rho.Cmp(big.NewRat(1, 1)) >= 0 {
+		if rho := c.breakeven; rho == nil || rho.Cmp(big.NewRat(1, 1)) >= 0 {
 			return UnitFloor
 		}
 		smallest, ok := c.fleet.At(new(big.Rat))

@@ -84,10 +84,10 @@ func (e explanation) hybridBoundary(c *costed) []string {
 
 // unitFloor returns the values at which a full block of c would cost what the API charges: ρ = 1 (cost model, section 7.3).
 func (e explanation) unitFloor(c *costed) []string {
-	f := c.fleet
+	f, price := c.fleet, e.api.rate.Dearest()
 	sentences := []string{fmt.Sprintf("an API price above %s (now %s): below it no volume helps, because a full %s replica costs that much",
-		priceText(c.crossover.UnitFloor), priceText(e.api.linear.PerMTok), c.option.Name)}
-	net := new(big.Rat).Sub(e.api.linear.PerMTok, f.Variable)
+		priceText(c.crossover.UnitFloor), priceText(price), c.option.Name)}
+	net := new(big.Rat).Sub(price, f.Variable)
 	if net.Sign() <= 0 {
 		return sentences
 	}
@@ -123,7 +123,7 @@ func (e explanation) prices(fleet *costed) []string {
 	var sentences []string
 	api, gpu := e.flips(fleet, from, to)
 	if api != nil {
-		sentences = append(sentences, fmt.Sprintf("an API price %s %s (now %s): %s", up, priceText(api), priceText(e.api.linear.PerMTok), then))
+		sentences = append(sentences, fmt.Sprintf("an API price %s %s (now %s): %s", up, priceText(api), priceText(e.api.rate.Effective(e.demand.median)), then))
 	}
 	if gpu != nil {
 		sentences = append(sentences, fmt.Sprintf("%s: %s", blockText(fleet, down, gpu), then))
@@ -131,7 +131,7 @@ func (e explanation) prices(fleet *costed) []string {
 	return sentences
 }
 
-// flips returns the price of the API in USD per million tokens and the price of a block in USD per hour at which moving from
+// flips returns the average price of the API in USD per million tokens and the price of a block in USD per hour at which moving from
 // one to the other saves just enough at the median volume; nil where no price does.
 func (e explanation) flips(fleet, from, to *costed) (api, gpu *big.Rat) {
 	margin, keep := orZero(e.in.Policy.MinSavingUSD), new(big.Rat).Sub(orOne(nil), orZero(e.in.Policy.Enter))
@@ -145,8 +145,8 @@ func (e explanation) flips(fleet, from, to *costed) (api, gpu *big.Rat) {
 	if to == e.api {
 		apiCost, fleetCost = most, least
 	}
-	usage := new(big.Rat).Sub(apiCost, orZero(e.api.linear.FixedMonthly))
-	if usage.Sign() > 0 && usage.Cmp(orZero(e.api.linear.MinimumCommit)) >= 0 && e.demand.median.Sign() > 0 {
+	usage := new(big.Rat).Sub(apiCost, orZero(e.api.rate.FixedMonthly))
+	if usage.Sign() > 0 && usage.Cmp(orZero(e.api.rate.MinimumCommit)) >= 0 && e.demand.median.Sign() > 0 {
 		api = usage.Quo(usage.Mul(usage, big.NewRat(1_000_000, 1)), e.demand.median)
 	}
 	f, blocks := fleet.fleet, fleet.median.fleet.Blocks

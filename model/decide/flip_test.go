@@ -18,12 +18,16 @@ func TestPricesFlipTheAnswer(t *testing.T) {
 		current string
 		tokens  float64
 		price   string
+		above   string // the tokens of a month above which half of it is charged; none when empty
 	}{
-		{"an API too cheap to leave", "api", 2e10, "1.8"},
-		{"an API that is left", "api", 2e10, "3"},
-		{"a saving below the margin", "api", 2e10, "1.9"},
-		{"a fleet that is kept", "self", 2e10, "3"},
-		{"a fleet that is left", "self", 2e10, "0.5"},
+		{name: "an API too cheap to leave", current: "api", tokens: 2e10, price: "1.8"},
+		{name: "an API that is left", current: "api", tokens: 2e10, price: "3"},
+		{name: "a saving below the margin", current: "api", tokens: 2e10, price: "1.9"},
+		{name: "a fleet that is kept", current: "self", tokens: 2e10, price: "3"},
+		{name: "a fleet that is left", current: "self", tokens: 2e10, price: "0.5"},
+		{name: "an API that its tiers make too cheap to leave", current: "api", tokens: 2e10, price: "3", above: "6e9"},
+		{name: "an API that is left in spite of its tiers", current: "api", tokens: 2e10, price: "5", above: "6e9"},
+		{name: "a fleet that tiers do not beat", current: "self", tokens: 2e10, price: "4", above: "6e9"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
@@ -31,9 +35,18 @@ func TestPricesFlipTheAnswer(t *testing.T) {
 			at := func(api, gpu *big.Rat) (Input, model.Decision) {
 				options := slices.DeleteFunc(four(tc.price), func(o Option) bool { return o.Name != "api" && o.Name != "self" })
 				for i := range options {
-					if options[i].API != nil && api != nil {
-						options[i].API = &cost.Prices{Input: api, Output: api}
+					if options[i].API == nil {
+						continue
 					}
+					if tc.above != "" {
+						options[i].API.Tiers = []cost.Tier{{Above: rat(tc.above), Times: rat("0.5")}}
+					}
+					if api != nil { // on average, all tiers alike
+						now := newPlan(options[i], nil, Constraints{}, median(f)).rate.Effective(median(f).median)
+						options[i].API = new(options[i].API.Scaled(new(big.Rat).Quo(api, now)))
+					}
+				}
+				for i := range options {
 					if options[i].Capacity != nil && gpu != nil {
 						options[i].Capacity.BlockCostPerHour = gpu
 					}
@@ -72,6 +85,12 @@ func TestPricesFlipTheAnswer(t *testing.T) {
 			}
 		})
 	}
+}
+
+// median returns what f projects.
+func median(f model.Forecast) demand {
+	d, _ := newDemand(f, Constraints{})
+	return d
 }
 
 // TestUnitFloorFlips works out by hand when a full replica costs what the API charges: 7.98 USD an hour over 30.276M × 0.6

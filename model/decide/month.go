@@ -9,7 +9,7 @@ import (
 
 // Month returns what the current option costs in the calendar month that the forecast begins in, for the projected total of that month, and
 // false when that is not known. Capacity is paid by the hour, so a month costs its hours over cost.DefaultHours of what the cost model
-// says of a month (section 1).
+// says of a month (section 1); an API charges for the tokens of the month, its tiers, commitment and fees too.
 func (v Verdict) Month() (q model.Quantiles[model.USD], known bool) {
 	if v.in == nil || len(v.in.Forecast.Months) == 0 {
 		return q, false
@@ -27,6 +27,9 @@ func (v Verdict) Month() (q model.Quantiles[model.USD], known bool) {
 	}
 	month := v.in.Forecast.Months[0]
 	share := new(big.Rat).Quo(new(big.Rat).SetInt64(int64(month.To.Sub(month.From).Hours())), cost.DefaultHours)
+	if current[0].option.Hosting == model.API { // it charges by the month, whatever its length
+		share = orOne(nil)
+	}
 	at := func(total model.Tokens) model.USD {
 		b := current[0].at(new(big.Rat).Quo(whole(float64(total)), share))
 		if b.usd == nil {
@@ -37,6 +40,7 @@ func (v Verdict) Month() (q model.Quantiles[model.USD], known bool) {
 	}
 	known = true
 	total := month.Total.Quantiles()
-	q = model.Quantiles[model.USD]{P10: at(total.P10), P50: at(total.P50), P90: at(total.P90)}
+	low, middle, high := at(total.P10), at(total.P50), at(total.P90)
+	q = model.Quantiles[model.USD]{P10: min(low, middle, high), P50: middle, P90: max(low, middle, high)} // more tokens may reach a lower tier
 	return q, known
 }

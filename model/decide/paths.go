@@ -2,6 +2,7 @@ package decide
 
 import (
 	"math"
+	"slices"
 	"sort"
 
 	"tipline/model"
@@ -17,7 +18,8 @@ type fast struct {
 	hybrid bool
 	scaled *fastScaled // of a fleet that follows its load
 
-	perToken, commit, fee float64 // of the API or the overflow
+	tiers       []fastTier // of the API or the overflow, ascending
+	commit, fee float64
 
 	perReplica, blockCost, fixed, variable, capacity float64
 	perBlock, minReplicas, spares, maxVolume         float64
@@ -30,11 +32,40 @@ type fast struct {
 	sinksAPI bool    // they are the API's commitment; otherwise they are for replicas
 }
 
+// fastTier is a straight piece of an API's bill: alpha + beta·V dollars for V up to upTo.
+type fastTier struct{ upTo, alpha, beta float64 }
+
+func (t fastTier) at(volume float64) float64 { return t.alpha + t.beta*volume }
+
+// times returns the tiers of f with their prices multiplied by factor.
+func (f fast) times(factor float64) []fastTier {
+	tiers := slices.Clone(f.tiers)
+	for i := range tiers {
+		tiers[i].alpha, tiers[i].beta = tiers[i].alpha*factor, tiers[i].beta*factor
+	}
+	return tiers
+}
+
+// charge returns what the API charges for volume tokens, as cost.Rate finds it.
+func (f fast) charge(volume float64) float64 {
+	i := 0
+	for volume > f.tiers[i].upTo*(1+snap) {
+		i++
+	}
+	return max(f.commit, f.tiers[i].at(volume)) + f.fee
+}
+
 func newFast(p *plan) fast {
 	f := fast{api: p.option.Hosting == model.API, hybrid: p.option.Hosting == model.Hybrid, maxVolume: math.Inf(1)}
 	if p.prices != nil {
-		f.perToken = float(p.linear.PerMTok) / 1e6
-		f.commit, f.fee = float(orZero(p.linear.MinimumCommit)), float(orZero(p.linear.FixedMonthly))
+		for _, s := range p.rate.Segments() {
+			t := fastTier{upTo: math.Inf(1), alpha: float(s.Alpha), beta: float(s.Beta)}
+			if s.To != nil {
+				t.upTo = float(s.To)
+			}
+			f.tiers = append(f.tiers, t)
+		}
+		f.commit, f.fee = float(orZero(p.rate.MinimumCommit)), float(orZero(p.rate.FixedMonthly))
 	}
 	if p.fleet != nil {
 		s := p.fleet.Shape()
@@ -85,7 +116,7 @@ func (f *fast) curve(load model.LoadCurve) {
 func (f fast) at(volume float64) float64 {
 	switch {
 	case f.api:
-		return max(f.commit, volume*f.perToken) + f.fee
+		return f.charge(volume)
 	case f.hybrid:
 		usd, _ := f.split(volume)
 		return usd
@@ -140,29 +171,44 @@ func (f fast) split(volume float64) (usd float64, replicas int) {
 		}
 		return (x*f.hours[i-1] + f.below[i-1]) * scale * month
 	}
-	costs := func(n int) float64 {
-		own := carried(n)
-		usd := float64(n)*f.blockCost + f.variable*own + max(f.commit, f.perToken*(volume-own)) + f.fee
-		if n > 0 {
-			usd += f.fixed
-		}
-		return usd
+	rest := func(n int) float64 { return max(0, volume-carried(n)) }
+	unfixed := func(n int) float64 {
+		return float64(n)*f.blockCost + f.variable*carried(n) + f.charge(rest(n))
 	}
 	if volume <= 0 {
 		return float64(f.minBlocks)*f.blockCost + f.fixed + f.commit + f.fee, f.minBlocks
 	}
-	net := f.perToken - f.variable
 	full := int(min(math.Ceil(f.rates[0]*scale/f.capacity*(1-snap)), 1<<53))
-	n := sort.Search(full, func(k int) bool { return (carried(k+1)-carried(k))*net <= f.blockCost })
-	if f.commit > 0 {
-		committed := sort.Search(full, func(k int) bool { return f.perToken*(volume-carried(k)) <= f.commit })
-		if n >= committed {
-			n = committed
-			if n > 0 && costs(n-1) <= costs(n) {
-				n--
-			}
+	most, usd := min(max(full, f.minBlocks), f.maxBlocks), math.Inf(1)
+	consider := func(n, least, most int) {
+		n = min(max(n, least), most)
+		if u := unfixed(n); u < usd || u == usd && n < replicas {
+			usd, replicas = u, n
 		}
 	}
-	n = min(max(n, f.minBlocks), f.maxBlocks)
-	return costs(n), n
+	above := 0.0
+	for _, t := range f.tiers {
+		least, end := f.minBlocks, most // of the replicas with which the rest lies in the tier
+		if !math.IsInf(t.upTo, 1) {
+			least = max(least, sort.Search(full, func(n int) bool { return rest(n) <= t.upTo*(1+snap) }))
+		}
+		if above > 0 {
+			end = min(end, sort.Search(full, func(n int) bool { return rest(n) <= above*(1+snap) })-1)
+		}
+		if above = t.upTo; least > end {
+			continue
+		}
+		n := sort.Search(full, func(k int) bool { return (carried(k+1)-carried(k))*(t.beta-f.variable) <= f.blockCost })
+		if f.commit > 0 {
+			if committed := sort.Search(full, func(n int) bool { return t.at(rest(n)) <= f.commit }); committed <= n {
+				consider(committed, least, end)
+				n = committed - 1
+			}
+		}
+		consider(n, least, end)
+	}
+	if replicas > 0 {
+		usd += f.fixed
+	}
+	return usd, replicas
 }

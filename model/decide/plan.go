@@ -153,7 +153,7 @@ type plan struct {
 	demand   demand
 
 	prices *cost.Prices // of an API
-	linear cost.Linear  // of an API, and of the overflow of a hybrid, at the mix
+	rate   cost.Rate    // of an API, and of the overflow of a hybrid, at the mix
 	fleet  *cost.Fleet  // of a fleet that runs all month, and of the base of a hybrid
 	scaled *scaledFleet // of a fleet that follows its load
 	load   *cost.Load   // of a hybrid and of a fleet that follows its load
@@ -227,12 +227,12 @@ func (p *plan) useAPI(o Option) (err error) {
 	if o.API.Long != nil && p.demand.longShare == nil {
 		p.warn("LONG_CONTEXT_UNKNOWN", "%s charges more for long prompts, and how many of them are long is not known: none is assumed", o.Name)
 	}
-	if p.linear, err = o.API.Linear(usage); err != nil {
-		return err
-	}
+	rate, err := o.API.Rate(usage)
 	// The price is per token of the option's own model; the crossover is in tokens as they are measured.
-	p.linear.PerMTok = new(big.Rat).Mul(p.linear.PerMTok, factor)
-	return nil
+	if err == nil {
+		p.rate = rate.Per(factor)
+	}
+	return err
 }
 
 func (p *plan) useFleet(o Option, constraints Constraints) (err error) {
@@ -375,13 +375,13 @@ func (p *plan) fleetAt(volume *big.Rat) bill {
 func (p *plan) hybridAt(volume *big.Rat) bill {
 	base := p.fleet.Base()
 	load := p.load.To(volume, p.fleet.Hours)
-	h, ok := cost.FindHybrid(load, base, p.linear)
+	h, ok := cost.FindHybrid(load, base, p.rate)
 	if !ok {
 		return bill{infeasible: fmt.Sprintf("the quota of replicas of %s allows no base load", p.option.Base)}
 	}
 	capacity := new(big.Rat).Mul(big.NewRat(h.Replicas, 1), base.ReplicaCost)
 	parts := p.fleetParts(h.Replicas, capacity, h.Own)
-	standing := p.linear.At(new(big.Rat)) // what the API charges whether used or not
+	standing := p.rate.At(new(big.Rat)) // what the API charges whether used or not
 	overflow := new(big.Rat).Sub(h.CostAtN, sum(parts))
 	if standing.Sign() > 0 {
 		parts = append(parts, cost.Part{Name: "overflow API fees", USD: standing, Formula: "commitment and fixed fee, USD a month"})
@@ -389,7 +389,7 @@ func (p *plan) hybridAt(volume *big.Rat) bill {
 	}
 	parts = append(parts, cost.Part{
 		Name: "overflow tokens", USD: overflow,
-		Formula: fmt.Sprintf("%s × %s", tokensText(h.Overflow), model.FormatUSDPerMTok(model.USDPerMTok(float(p.linear.PerMTok)))),
+		Formula: fmt.Sprintf("%s × %s", tokensText(h.Overflow), priceText(p.rate.Effective(h.Overflow))),
 	})
 	return bill{usd: h.CostAtN, parts: parts, hybrid: &h}
 }

@@ -69,6 +69,23 @@ func (t Tariff) prices() []model.PriceMove {
 		if p.Long != nil {
 			api("long.", p.Long)
 		}
+		if len(p.Tiers) > 0 {
+			kind := "marginal"
+			if p.AllUnits {
+				kind = "all-units"
+			}
+			all = append(all, model.PriceMove{Field: "tiers", Unit: "prices", After: kind})
+		}
+		for _, t := range p.Tiers {
+			prefix := "above " + cost.Decimal(t.Above) + "."
+			add(prefix+"times", "share", t.Times)
+			if t.Prices != nil {
+				api(prefix, t.Prices)
+				if t.Prices.Long != nil {
+					api(prefix+"long.", t.Prices.Long)
+				}
+			}
+		}
 		add("request_fee", "USD/request", p.RequestFee)
 		add("discount", "share", p.Discount)
 		add("uplift", "share", p.Uplift)

@@ -25,13 +25,8 @@ const (
 
 // sensitivity fills in how far the crossover of c against api moves when an input is wrong (cost model, section 12).
 func (c *costed) sensitivity(out *model.Crossover, api *costed) []model.Warning {
-	f := c.fleet
-	fixed := new(big.Rat).Sub(f.Fixed, orZero(api.linear.FixedMonthly))
-	smooth, crosses := cost.Crossing{
-		Fixed: fixed, APIPerMTok: api.linear.PerMTok, Variable: f.Variable,
-		CostPerHour: new(big.Rat).Quo(f.BlockCost, f.Hours), TokensPerHour: new(big.Rat).Quo(f.PerBlock, f.Hours),
-	}.Elasticities()
-	if !crosses || fixed.Sign() < 0 {
+	smooth, crosses := c.smoothCrossing(api)
+	if !crosses {
 		return nil
 	}
 	out.SmoothTokensPerMonth = tokens(smooth.Volume)
@@ -46,6 +41,22 @@ func (c *costed) sensitivity(out *model.Crossover, api *costed) []model.Warning 
 		"a replica of %s must carry %s of what it can to pay for itself: an error of 1 %% in its throughput moves the crossover by %.1f %%",
 		c.option.Name, model.FormatPercent(fraction(smooth.Breakeven)), math.Abs(float(smooth.Throughput)),
 	)}}
+}
+
+// smoothCrossing returns the smooth crossing of c and api in the first tier of the API that holds one, and false when none does.
+func (c *costed) smoothCrossing(api *costed) (cost.Elasticities, bool) {
+	f := c.fleet
+	fixed := new(big.Rat).Sub(f.Fixed, orZero(api.rate.FixedMonthly))
+	for _, s := range api.rate.Segments() {
+		smooth, crosses := cost.Crossing{
+			Fixed: fixed, APIFixed: s.Alpha, APIPerMTok: new(big.Rat).Mul(s.Beta, big.NewRat(1_000_000, 1)), Variable: f.Variable,
+			CostPerHour: new(big.Rat).Quo(f.BlockCost, f.Hours), TokensPerHour: new(big.Rat).Quo(f.PerBlock, f.Hours),
+		}.Elasticities()
+		if crosses && smooth.Volume.Cmp(s.From) >= 0 && (s.To == nil || smooth.Volume.Cmp(s.To) <= 0) {
+			return smooth, true
+		}
+	}
+	return cost.Elasticities{}, false
 }
 
 // tornado works the first crossover of c against api, and what c saves at the median volume, out anew with each input at the low and at
@@ -80,8 +91,8 @@ func (c *costed) tornado(api *costed, d demand, batch bool) []model.Swing {
 	carry := func(s *scene, times float64) { s.fleet.perReplica *= times; s.fleet.maxVolume *= times }
 
 	swing("volume", "tokens/month", float(d.low), volume, float(d.high), func(s *scene, v float64) { s.volume = v })
-	price := float(api.linear.PerMTok)
-	swing("api_price", "USD/Mtok", price*(1-apiPriceSwing), price, price*(1+apiPriceSwing), func(s *scene, v float64) { s.api.perToken = v / 1e6 })
+	price := float(api.rate.Effective(d.median))
+	swing("api_price", "USD/Mtok", price*(1-apiPriceSwing), price, price*(1+apiPriceSwing), func(s *scene, v float64) { s.api.tiers = s.api.times(v / price) })
 	perHour := float(f.BlockCost) / float(f.Hours)
 	swing("gpu_price", "USD/h per block", perHour*(1-gpuPriceSwing), perHour, perHour*(1+gpuPriceSwing), func(s *scene, v float64) {
 		s.fleet.blockCost = v * float(f.Hours)
@@ -116,8 +127,7 @@ func spread(s model.Swing) float64 {
 func firstCrossover(api, fleet fast) float64 {
 	most := fleet.maxVolume
 	smallest := math.Ceil((fleet.minReplicas + fleet.spares) / fleet.perBlock * (1 - snap))
-	end := func(n float64) float64 { return (n*fleet.perBlock - fleet.spares) * fleet.perReplica }
-	if end(smallest) <= 0 {
+	if (smallest*fleet.perBlock-fleet.spares)*fleet.perReplica <= 0 {
 		smallest++
 	}
 	fixed := fleet.fixed - api.fee
@@ -127,24 +137,50 @@ func firstCrossover(api, fleet fast) float64 {
 	if fixed+smallest*fleet.blockCost < api.commit {
 		return 0
 	}
-	net := api.perToken - fleet.variable
+	first, after := math.NaN(), 0.0
+	for _, t := range api.tiers {
+		if first = t.firstCrossover(fleet, fixed, after); !math.IsNaN(first) {
+			break
+		}
+		after = t.upTo
+	}
+	if first >= most {
+		return math.NaN()
+	}
+	return first
+}
+
+// firstCrossover returns the volume within the tier, which begins after the given one, above which the fleet first costs less; NaN when it
+// never does. fixed is what the fleet costs a month beyond what the API does, at no volume.
+func (t fastTier) firstCrossover(fleet fast, fixed, after float64) float64 {
+	end := func(n float64) float64 { return (n*fleet.perBlock - fleet.spares) * fleet.perReplica }
+	smallest := fleet.blocks(0)
+	if end(smallest) <= 0 {
+		smallest++
+	}
+	net := t.beta - fleet.variable
 	margin := fleet.perBlock*fleet.perReplica*net - fleet.blockCost
+	fixed -= t.alpha
 	n := smallest
 	if margin > 0 {
 		n = max(n, math.Floor((fixed+fleet.spares*fleet.perReplica*net)/margin)+1)
 	}
-	paid := fixed + n*fleet.blockCost
-	var from float64
+	if step := fleet.blocks(after); after > 0 && step >= n { // the step of the volumes just above
+		if n = step; end(n) <= after*(1+snap) {
+			n++
+		}
+	}
+	paid, from := fixed+n*fleet.blockCost, after
 	if n > smallest {
-		from = end(n - 1)
+		from = max(from, end(n-1))
 	}
 	switch {
 	case net > 0:
 		from = max(from, paid/net)
-	case paid >= 0:
+	case paid >= net*from:
 		return math.NaN()
 	}
-	if from >= end(n) || from >= most {
+	if from >= end(n) || from >= t.upTo {
 		return math.NaN()
 	}
 	return from

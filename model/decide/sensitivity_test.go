@@ -16,7 +16,7 @@ import (
 func TestFirstCrossoverAgreesWithExact(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(12, 1))
-	crossed, never := 0, 0
+	crossed, never, tiered := 0, 0, 0
 	for range draws {
 		capacity := cost.Capacity{
 			TokensPerHour: big.NewRat(1+r.Int64N(40_000_000), 1), BlockCostPerHour: big.NewRat(1+r.Int64N(3000), 97), TargetUtilization: oneOf(r, rat("0.6"), rat("1")),
@@ -26,13 +26,16 @@ func TestFirstCrossoverAgreesWithExact(t *testing.T) {
 		}
 		prices := &cost.Prices{
 			Input: big.NewRat(1+r.Int64N(900), 211), Output: big.NewRat(1+r.Int64N(3000), 307), MinimumCommit: oneOf(r, nil, nil, rat("2000"), rat("50000")),
-			FixedMonthly: oneOf(r, nil, nil, rat("5000")),
+			FixedMonthly: oneOf(r, nil, nil, rat("5000")), AllUnits: r.IntN(2) == 0,
+		}
+		if r.IntN(2) == 0 {
+			prices.Tiers = randomTiers(r)
 		}
 		options := []Option{{Name: "api", Hosting: model.API, API: prices}, {Name: "self", Hosting: model.SelfHosted, Capacity: &capacity}}
 		in := input(projection(1e10, 0, 0.1), options)
 		d, _ := newDemand(in.Forecast, in.Constraints)
 		all := candidates(in, d)
-		want := cost.FindCrossover(all[0].linear, all[1].fleet)
+		want := cost.FindCrossover(all[0].rate, all[1].fleet)
 		got := firstCrossover(all[0].fast, all[1].fast)
 		switch {
 		case want.First == nil:
@@ -46,10 +49,13 @@ func TestFirstCrossoverAgreesWithExact(t *testing.T) {
 			t.Fatalf("%+v against %+v: got never, want %v", capacity, prices, float(want.First))
 		default:
 			crossed++
+			if len(prices.Tiers) > 0 {
+				tiered++
+			}
 		}
 	}
-	if crossed < 200 || never < 200 {
-		t.Errorf("%d cross and %d never do: the draws test too little", crossed, never)
+	if crossed < 200 || never < 200 || tiered < 100 {
+		t.Errorf("%d cross, %d of them with tiers, and %d never do: the draws test too little", crossed, tiered, never)
 	}
 }
 

@@ -164,7 +164,7 @@ func fill(t *testing.T, v reflect.Value, path string, n *int) {
 	case v.Type() == reflect.TypeFor[time.Time]():
 		v.Set(reflect.ValueOf(asOf.Add(time.Duration(*n) * time.Hour)))
 		return
-	case strings.Count(path, ".Long") > 1: // prices hold prices
+	case strings.Count(path, ".Long")+strings.Count(path, ".Tiers") > 1: // prices hold prices
 		return
 	}
 	switch v.Kind() {

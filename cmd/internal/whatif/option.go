@@ -38,6 +38,7 @@ func apiKnobs(o *decide.Option, prefix string, all map[string]knob) {
 	for _, l := range listed {
 		all[prefix+l.key] = sourced(o, strings.TrimSuffix(l.key, "_usd_per_month"), number(l.at, l.want))
 	}
+	tierKnobs(o, prefix, all)
 	all[prefix+"prices"] = knob{
 		get: func() string { return fmt.Sprintf("%s in, %s out", decimal(p.Input), decimal(p.Output)) },
 		set: func(value string) error {
@@ -45,23 +46,10 @@ func apiKnobs(o *decide.Option, prefix string, all map[string]knob) {
 			if err != nil {
 				return err
 			}
-			all := []*cost.Prices{p}
+			*p = p.Scaled(factor)
 			for _, c := range o.Announced {
-				all = append(all, c.API)
-			}
-			for _, q := range slices.Clone(all) {
-				if q != nil {
-					all = append(all, q.Long)
-				}
-			}
-			for _, q := range all {
-				if q == nil {
-					continue
-				}
-				for _, at := range []**big.Rat{&q.Input, &q.Output, &q.CacheRead, &q.CacheWrite, &q.CacheWrite1h, &q.BatchInput, &q.BatchOutput} {
-					if *at != nil {
-						*at = new(big.Rat).Mul(*at, factor)
-					}
+				if c.API != nil {
+					*c.API = c.API.Scaled(factor)
 				}
 			}
 			for i := range o.Prices {
@@ -71,6 +59,26 @@ func apiKnobs(o *decide.Option, prefix string, all map[string]knob) {
 			}
 			return nil
 		},
+	}
+}
+
+// tierKnobs adds those of the tiers of an API, the first of which is tiers.1.
+func tierKnobs(o *decide.Option, prefix string, all map[string]knob) {
+	p := o.API
+	if len(p.Tiers) == 0 {
+		return
+	}
+	all[prefix+"tiers.all_units"] = boolean(&p.AllUnits)
+	for i := range p.Tiers {
+		t := &p.Tiers[i]
+		key, row := fmt.Sprintf("%stiers.%d.", prefix, i+1), "above "+cost.Decimal(t.Above)+"."
+		all[key+"above_tokens"] = number(&t.Above, positive)
+		if t.Prices == nil {
+			all[key+"times"] = sourced(o, row+"times", number(&t.Times, positive))
+			continue
+		}
+		all[key+"input"] = sourced(o, row+"input", number(&t.Prices.Input, notNegative))
+		all[key+"output"] = sourced(o, row+"output", number(&t.Prices.Output, notNegative))
 	}
 }
 
