@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	promconfig "github.com/prometheus/common/config"
@@ -41,10 +42,22 @@ type Config struct {
 // PriceSource is a price list of others, of which a copy is kept as a price book.
 type PriceSource struct {
 	Name     string
-	From     string // one of Lists
+	From     string // one of Lists, or OpenCost
 	Provider string // whose machines a catalogue lists
 	URL      string
+	Source   string // with OpenCost: name of the source whose server is asked
 	Path     string // of the copy
+}
+
+// mayHave reports whether item is one that s may have, today or another day.
+func (s PriceSource) mayHave(item string) bool {
+	switch s.From {
+	case OpenCost:
+		return strings.HasPrefix(item, s.Name+"/")
+	case "skypilot":
+		return strings.HasPrefix(item, s.Provider+"/")
+	}
+	return false
 }
 
 // Copy reads the copy of s; the error is fs.ErrNotExist, wrapped, while there is none.

@@ -91,9 +91,9 @@ func (r *reader) gpu(o *decide.Option, c *cost.Capacity, raw *rawGPU, book Book)
 		r.wrong(raw.Owned.At, "a price of a GPU-hour is set too, want one of the two")
 	case raw.Owned != nil: // priced below, once it is known how many GPUs a block has
 	case raw.Price.given():
-		perHour = r.hourPrice(t, o, raw.Price, book, "USD/GPU-hour", "a GPU")
+		perHour = r.hourPrice(t, o, raw.Price, book, gpuHour, "a GPU")
 	case raw.USDPerHour.given():
-		perHour = t.add("usd_per_hour", r.number(raw.USDPerHour, demand{"dollars per GPU-hour, more than 0", positive}), "USD/GPU-hour")
+		perHour = t.add("usd_per_hour", r.number(raw.USDPerHour, demand{"dollars per GPU-hour, more than 0", positive}), gpuHour)
 	default:
 		// Prices of one type of GPU differ by six times, so none is picked silently.
 		r.wrong(raw.At, "want usd_per_hour, or price with an item of the price book%s", gpuExamples(raw.Type.text(), book))
@@ -172,7 +172,7 @@ func (r *reader) spot(t *tariff, o *decide.Option, raw *rawSpot, onDemand *big.R
 	}
 	aShare := demand{"a share, 0 or more and less than 1, such as 0.1 for 10 %", belowOne}
 	s := cost.Spot{
-		Spot:     t.add("spot", r.number(raw.USDPerHour, demand{"dollars per GPU-hour, more than 0", positive}), "USD/GPU-hour"),
+		Spot:     t.add("spot", r.number(raw.USDPerHour, demand{"dollars per GPU-hour, more than 0", positive}), gpuHour),
 		OnDemand: onDemand,
 		Over:     t.add("over-provisioned", r.number(raw.Over, demand{"a share on top, 0 or more", notNegative}), "share"),
 		Fallback: t.add("served on demand", r.numberOr(raw.Fallback, aShare, defaultFallback), "share of the hours"),
@@ -190,7 +190,7 @@ func gpuExamples(gpu string, book Book) string {
 	var found []Row
 	for _, item := range book.Items() {
 		row, ok := book.Value(item, "usd_per_hour")
-		if ok && gpu != "" && row.Unit == "USD/GPU-hour" && strings.Contains(item, "/"+strings.ToLower(gpu)) {
+		if ok && gpu != "" && row.Unit == gpuHour && strings.Contains(item, "/"+strings.ToLower(gpu)) {
 			found = append(found, row)
 		}
 	}
@@ -208,6 +208,11 @@ func (r *reader) hourPrice(t *tariff, o *decide.Option, s scalar, book Book, uni
 	const field = "usd_per_hour"
 	item := s.text()
 	rows, err := book.Lookup(item)
+	if err != nil && slices.ContainsFunc(r.awaited, func(l PriceSource) bool { return l.mayHave(item) }) {
+		text := err.Error() + ", which a list of prices.lists may bring; until then the option has no cost"
+		o.Warnings = append(o.Warnings, model.Warning{Code: "UNPRICED_HOUR", Text: text})
+		return nil
+	}
 	if err != nil {
 		r.wrong(s.place, "%s", err)
 		return nil

@@ -71,7 +71,8 @@ func (r *reader) resolve(raw *rawConfig) *Config {
 		c.Store.Path = r.path(raw.Store.Path)
 	}
 	c.Rates, c.Confirmed = r.rates(raw.Prices.Rates), r.words(raw.Prices.Confirmed)
-	c.Lists = r.lists(raw.Prices.Lists, promconfig.JoinDir(filepath.Dir(r.file), c.Store.Path))
+	c.Lists = r.priceLists(raw, promconfig.JoinDir(filepath.Dir(r.file), c.Store.Path))
+	r.awaited = c.Lists
 	c.Prices, c.Books, c.Quarantined = r.book(c.Lists, raw.Prices.Files, c.Confirmed, c.Rates)
 	if len(raw.Sources) == 0 {
 		r.missing(raw.At, "sources", ", want at least one")
@@ -138,15 +139,18 @@ func (r *reader) book(lists []PriceSource, files []scalar, confirmed []string, r
 	return book, books, quarantine
 }
 
-// lists reads which price lists of others are kept up to date, their copies in the folder store.
-func (r *reader) lists(raws []rawList, store string) []PriceSource {
+// priceLists reads which price lists of others are kept up to date, their copies in the folder store.
+func (r *reader) priceLists(top *rawConfig, store string) []PriceSource {
 	var lists []PriceSource
 	lines := map[string]int{}
-	for _, raw := range raws {
+	for _, raw := range top.Prices.Lists {
 		if raw.At.node == nil {
 			continue // not a mapping, which has been reported
 		}
-		list := PriceSource{From: r.required(raw.From, raw.At, "from", Lists), Provider: r.word(raw.Provider)}
+		list := PriceSource{
+			From: r.required(raw.From, raw.At, "from", append(slices.Clip(Lists), OpenCost)), Provider: r.word(raw.Provider),
+			URL: raw.URL.text(), Source: r.word(raw.Source),
+		}
 		if list.From == "skypilot" && !raw.Provider.given() {
 			r.missing(raw.At, "provider", ", want whose machines they are, such as lambda")
 		}
@@ -161,15 +165,35 @@ func (r *reader) lists(raws []rawList, store string) []PriceSource {
 			r.wrong(raw.At, "the list %s is on line %d too, want another name", quote(list.Name), earlier)
 		}
 		lines[list.Name] = at
-		if !raw.URL.given() {
-			r.missing(raw.At, "url", ", want where the list is, such as https://example.com/prices.json")
-		} else if u, err := url.Parse(raw.URL.text()); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
-			r.wrong(raw.URL.place, "got %s, want an address such as https://example.com/prices.json", quote(redact(raw.URL.text())))
-		}
-		list.URL, list.Path = raw.URL.text(), filepath.Join(store, "prices", list.Name+".csv")
+		r.whereFrom(raw, top.Sources)
+		list.Path = filepath.Join(store, "prices", list.Name+".csv")
 		lists = append(lists, list)
 	}
 	return lists
+}
+
+// whereFrom checks where a price list is: at an address, and that of OpenCost on the server of one of sources.
+func (r *reader) whereFrom(raw rawList, sources []rawSource) {
+	if raw.From.text() == OpenCost {
+		named := func(s rawSource) bool { return s.Name.given() && s.Name.text() == raw.Source.text() }
+		if raw.URL.given() {
+			r.wrong(raw.URL.place, "has no effect with opencost, which is asked for at the server of a source")
+		}
+		if !raw.Source.given() {
+			r.missing(raw.At, "source", ", want the name of the source whose server has the metrics of OpenCost")
+		} else if !slices.ContainsFunc(sources, named) {
+			r.wrong(raw.Source.place, "there is no source %s", quote(raw.Source.text()))
+		}
+		return
+	}
+	if raw.Source.given() {
+		r.wrong(raw.Source.place, "has no effect without from: opencost")
+	}
+	if !raw.URL.given() {
+		r.missing(raw.At, "url", ", want where the list is, such as https://example.com/prices.json")
+	} else if u, err := url.Parse(raw.URL.text()); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil {
+		r.wrong(raw.URL.place, "got %s, want an address such as https://example.com/prices.json", quote(redact(raw.URL.text())))
+	}
 }
 
 // listName matches what a file may be called everywhere.

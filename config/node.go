@@ -39,7 +39,8 @@ func (s scalar) text() string {
 // reader turns a file into raw structs and then into a Config, and gathers everything that is wrong on the way.
 type reader struct {
 	file     string
-	packs    []string // names of the metric packs that exist; empty means that they are not known here
+	packs    []string      // names of the metric packs that exist; empty means that they are not known here
+	awaited  []PriceSource // price lists, which may have been fetched or not
 	problems Problems
 	misread  map[string]bool // paths that are there but have been reported as malformed
 }

@@ -52,7 +52,7 @@ func (r *reader) reserved(t *tariff, o *decide.Option, raw *rawGPU, gpus int64) 
 	case raw.Spot != nil:
 		r.wrong(raw.Reserved.place, "spot is set too, want one of the two")
 	}
-	perHour := t.add("reserved", r.number(raw.Reserved, demand{"dollars per GPU-hour, more than 0", positive}), "USD/GPU-hour")
+	perHour := t.add("reserved", r.number(raw.Reserved, demand{"dollars per GPU-hour, more than 0", positive}), gpuHour)
 	if perHour != nil && o.Autoscale != nil {
 		o.Autoscale.ReservedPerHour = new(big.Rat).Mul(perHour, big.NewRat(gpus, 1))
 	}

@@ -42,6 +42,7 @@ type rawList struct {
 	From     scalar `yaml:"from"`
 	Provider scalar `yaml:"provider"`
 	URL      scalar `yaml:"url"`
+	Source   scalar `yaml:"source"`
 }
 
 type rawRate struct {

@@ -58,7 +58,7 @@ func ImportSkyPilot(r io.Reader, provider, date string) (Book, []Quarantined, er
 			}
 			row := Row{Note: line[place["InstanceType"]], PriceSource: model.PriceSource{
 				Item: fmt.Sprintf("%s/%s/%sx/%s/%s", provider, gpu, count.Num(), region, terms.name), Field: "usd_per_hour", Value: quote(text),
-				Unit: "USD/GPU-hour", Source: skyPilotSource, Date: date,
+				Unit: gpuHour, Source: skyPilotSource, Date: date,
 			}}
 			price := parseDecimal(text)
 			if price == nil || price.Sign() < 0 {

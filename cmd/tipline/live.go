@@ -52,7 +52,7 @@ func (p *program) checkLive(ctx context.Context, cfg *config.Config, library *co
 	}
 	for _, o := range cfg.Options {
 		for _, w := range o.Warnings {
-			if w.Code == "UNPRICED_MODEL" {
+			if strings.HasPrefix(w.Code, "UNPRICED_") {
 				found(finding{true, "option " + o.Name + ": " + w.Text})
 			}
 		}

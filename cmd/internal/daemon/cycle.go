@@ -150,9 +150,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	var verdicts []decide.Verdict
 	d.latest, d.priced = map[string]decide.Input{}, nil
 	for _, q := range d.setup.cfg.Quarantined {
-		report.Warnings = append(report.Warnings, model.Warning{
-			Code: "PRICE_QUARANTINED", Text: fmt.Sprintf("the price %s of %s %s is not believed: %s", q.Value, q.Item, q.Field, q.Reason),
-		})
+		report.Warnings = append(report.Warnings, quarantined(q))
 	}
 	report.Warnings = append(report.Warnings, d.stale...)
 	receipts := map[string][]byte{}

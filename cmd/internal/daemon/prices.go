@@ -11,6 +11,7 @@ import (
 
 	"tipline/cmd/internal/ledger"
 	"tipline/cmd/internal/pricelist"
+	"tipline/config"
 	"tipline/model"
 	"tipline/model/decide"
 )
@@ -118,17 +119,21 @@ func (d *Daemon) repriced(e model.PriceEvent, tariffs map[string]decide.Tariff, 
 // named in the log and in the report, and the copy there is stays in force.
 func (d *Daemon) RefreshPrices(ctx context.Context) {
 	d.mu.Lock()
-	lists, confirmed := d.setup.cfg.Lists, d.setup.cfg.Confirmed
+	in := d.setup
 	d.mu.Unlock()
 	var stale []model.Warning
 	fresh := false
-	for _, list := range lists {
-		changed, bad, err := pricelist.Refresh(ctx, list, confirmed, d.options.Now())
+	for _, list := range in.cfg.Lists {
+		now := d.options.Now().UTC()
+		changed, bad, err := in.refresh(ctx, list, now)
 		if ctx.Err() != nil {
 			return
 		}
 		for _, q := range bad {
 			d.options.Log.Debug("price quarantined", "list", list.Name, "item", q.Item, "field", q.Field, "value", q.Value, "reason", q.Reason)
+			if list.From == config.OpenCost || in.charges(q.Item) {
+				stale = append(stale, quarantined(q))
+			}
 		}
 		if err != nil {
 			d.options.Log.Error("prices not refreshed", "list", list.Name, "error", err)
@@ -136,7 +141,7 @@ func (d *Daemon) RefreshPrices(ctx context.Context) {
 			continue
 		}
 		d.options.Log.Info("prices refreshed", "list", list.Name, "changed", changed, "quarantined", len(bad))
-		fresh = fresh || changed
+		fresh = fresh || changed || in.checked(list.Name) != now.Format(time.DateOnly) // an old price that was looked at again is not old
 	}
 	d.mu.Lock()
 	d.stale = stale
@@ -147,4 +152,43 @@ func (d *Daemon) RefreshPrices(ctx context.Context) {
 	if err := d.Reload(); err != nil {
 		d.options.Log.Error("new prices are not in force", "error", err)
 	}
+}
+
+// refresh brings the copy of one list up to date.
+func (s *setup) refresh(ctx context.Context, list config.PriceSource, now time.Time) (changed bool, bad []config.Quarantined, err error) {
+	if list.From != config.OpenCost {
+		return pricelist.Refresh(ctx, list, s.cfg.Confirmed, now)
+	}
+	i := slices.IndexFunc(s.sources, func(from source) bool { return from.cfg.Name == list.Source })
+	samples, err := s.sources[i].collector.Ask(ctx, pricelist.NodePrices, now) // config has looked whether there is one
+	if err != nil {
+		return false, nil, fmt.Errorf("price list %s: %w", list.Name, err)
+	}
+	var found []config.NodePrice
+	for _, sample := range samples {
+		found = append(found, pricelist.NodePrice(sample.Labels, sample.Value))
+	}
+	return pricelist.RefreshOpenCost(list, found, s.cfg.Confirmed, now)
+}
+
+// charges reports whether an option is charged by a price of item.
+func (s *setup) charges(item string) bool {
+	return slices.ContainsFunc(s.cfg.Options, func(o decide.Option) bool {
+		return slices.ContainsFunc(o.Prices, func(p model.PriceSource) bool { return p.Item == item })
+	})
+}
+
+// checked returns the day on which the book in force that is called name was looked at, empty when there is none.
+func (s *setup) checked(name string) string {
+	for _, b := range s.cfg.Books {
+		if b.Book == name {
+			return b.Checked
+		}
+	}
+	return ""
+}
+
+// quarantined says that q is not believed.
+func quarantined(q config.Quarantined) model.Warning {
+	return model.Warning{Code: "PRICE_QUARANTINED", Text: fmt.Sprintf("the price %s of %s %s is not believed: %s", q.Value, q.Item, q.Field, q.Reason)}
 }

@@ -171,3 +171,97 @@ func TestPricesAreRefreshed(t *testing.T) {
 		t.Errorf("after a failure: got %s, want the last good price", got)
 	}
 }
+
+// TestOpenCostIsALivePrice decides without the price of its GPUs until OpenCost is asked, then by what it says, and tells a change of the
+// prices of two kinds of nodes in one message; a server that is down, and a price that cannot be right, leave the last good one.
+func TestOpenCostIsALivePrice(t *testing.T) {
+	t.Parallel()
+	price, down := map[string]float64{"p5.48xlarge": 3.99, "g6e.xlarge": 3.99}, false
+	usage := route(steady(map[string]string{"team_alias": "chat"}, 1e7), nothingMeasured)
+	r := newRig(t, func(q promtest.Query) promtest.Answer {
+		switch {
+		case !strings.Contains(q.Expr, "node_total_hourly_cost"):
+			return usage(q)
+		case down:
+			return promtest.Status(http.StatusBadGateway, "no upstream")
+		}
+		var series []promtest.Series
+		for kind, usd := range price {
+			series = append(series, promtest.Series{
+				Labels: map[string]string{"instance_type": kind, "region": "us-east-1", "tipline_price": "node", "tipline_terms": "on-demand"},
+				Points: []promtest.Point{{At: q.Start, Value: usd}},
+			})
+		}
+		return promtest.Answer{Series: series}
+	})
+	const live = "price: opencost/p5.48xlarge/us-east-1/on-demand"
+	r.text = strings.Replace(r.text, "usd_per_hour: 3.99", live, 1)
+	r.text = strings.Replace(r.text, "defaults:", `  - name: other
+    kind: self-hosted
+    gpu: {per_replica: 2, price: opencost/g6e.xlarge/us-east-1/on-demand}
+    throughput: {tokens_per_hour: 30276000}
+defaults:`, 1)
+	r.text = strings.Replace(r.text, "candidates: [api, fleet]", "candidates: [api, fleet, other]", 1)
+	r.text += "prices: {lists: [{from: opencost, source: engines}]}\n"
+	if err := r.Reload(); err != nil {
+		t.Fatalf("without a price yet: %v", err)
+	}
+	fleet := func() (usd, source string, warnings []model.Warning) {
+		t.Helper()
+		report, err := r.Evaluate(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, o := range report.Workloads[0].Options {
+			if o.Option != "fleet" {
+				continue
+			}
+			for _, p := range o.Prices {
+				if p.Field == "usd_per_hour" {
+					return p.Value, p.Source + " " + p.Date, append(report.Warnings, o.Warnings...)
+				}
+			}
+			return "", strings.Join(o.Blocked, " "), o.Warnings
+		}
+		t.Fatal("no option fleet")
+		return "", "", nil
+	}
+	has := func(warnings []model.Warning, code, text string) bool {
+		return slices.ContainsFunc(warnings, func(w model.Warning) bool { return w.Code == code && strings.Contains(w.Text, text) })
+	}
+	if usd, _, warnings := fleet(); usd != "" || !has(warnings, "UNPRICED_HOUR", "opencost/p5.48xlarge/us-east-1/on-demand") {
+		t.Errorf("before OpenCost was asked: got a price of %q and %+v, want none and to be told", usd, warnings)
+	}
+	r.RefreshPrices(t.Context())
+	if usd, source, _ := fleet(); usd != "3.99" || source != "OpenCost, source engines, 06:00 UTC 2026-11-02" {
+		t.Errorf("got %s from %s, want what OpenCost says and when it was asked", usd, source)
+	}
+
+	r.daily(t, 4)
+	if got := r.reasons(); len(got) > 0 {
+		t.Fatalf("before the change: got %v", got)
+	}
+	price["p5.48xlarge"], price["g6e.xlarge"] = 2.1, 2.2
+	r.RefreshPrices(t.Context())
+	r.daily(t, 4)
+	if got := r.reasons(); !slices.Equal(got, []alerting.Reason{alerting.PricesMoved}) || len(r.box.events[0].Prices.Moves) != 2 {
+		t.Fatalf("got %v, want one message that two prices moved", got)
+	}
+
+	down = true
+	r.RefreshPrices(t.Context())
+	if usd, source, warnings := fleet(); usd != "2.1" || !strings.Contains(source, "2026-11-06") || !has(warnings, "PRICES_NOT_REFRESHED", "price list opencost: source engines: ") {
+		t.Errorf("with the server down: got %s from %s and %+v, want the last good price", usd, source, warnings)
+	}
+	down, price["p5.48xlarge"] = false, 64
+	r.RefreshPrices(t.Context())
+	if usd, _, warnings := fleet(); usd != "2.1" || !has(warnings, "PRICE_QUARANTINED", "the price 64 of opencost/p5.48xlarge/us-east-1/on-demand") {
+		t.Errorf("eight times as much: got %s and %+v, want the last good price and the reason", usd, warnings)
+	}
+	price["p5.48xlarge"] = 2.1
+	r.daily(t, 1)
+	r.RefreshPrices(t.Context())
+	if _, source, _ := fleet(); !strings.Contains(source, "2026-11-11") {
+		t.Errorf("the same price days later: got %s, want it looked at on the day", source)
+	}
+}

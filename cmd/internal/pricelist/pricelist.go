@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -32,11 +31,7 @@ type head struct {
 func Refresh(ctx context.Context, source config.PriceSource, confirmed []string, now time.Time) (changed bool, bad []config.Quarantined, err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	before, err := source.Copy()
-	cached := err == nil
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		before = config.Book{} // what cannot be read is fetched again
-	}
+	before, cached := copied(source)
 	last := head{}
 	if data, err := os.ReadFile(source.Path + ".json"); cached && err == nil && (json.Unmarshal(data, &last) != nil || last.URL != source.URL) {
 		last = head{} // of another address
@@ -58,17 +53,27 @@ func Refresh(ctx context.Context, source config.PriceSource, confirmed []string,
 	if err != nil {
 		return false, nil, fmt.Errorf("price list %s: %w", source.Name, err)
 	}
-	base := before
+	changed, jumps, err := replace(source, list, confirmed, head{URL: source.URL, ETag: response.Header.Get("ETag"), LastModified: response.Header.Get("Last-Modified")})
+	return changed, append(bad, jumps...), err
+}
+
+// copied returns the copy of source, and false when there is none that can be read: it is made again.
+func copied(source config.PriceSource) (book config.Book, cached bool) {
+	book, err := source.Copy()
+	return book, err == nil
+}
+
+// replace puts what of list is believed into the copy of source, with the head of the answer that it is from.
+func replace(source config.PriceSource, list config.Book, confirmed []string, h head) (changed bool, jumps []config.Quarantined, err error) {
+	base, cached := copied(source)
 	if !cached {
 		base = config.Builtin().Only(list.Has)
 	}
 	after, jumps := base.Update(list, confirmed)
-	bad = append(bad, jumps...)
-	next := head{URL: source.URL, ETag: response.Header.Get("ETag"), LastModified: response.Header.Get("Last-Modified")}
-	if err := write(source, after, next); err != nil {
-		return false, bad, err
+	if err := write(source, after, h); err != nil {
+		return false, jumps, err
 	}
-	return len(base.Diff(after)) > 0 || !cached, bad, nil
+	return len(base.Diff(after)) > 0 || !cached, jumps, nil
 }
 
 // get asks for address unless it is still as last says.

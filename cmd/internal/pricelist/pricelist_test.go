@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"fmt"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -173,5 +175,47 @@ func TestRefreshFails(t *testing.T) {
 	s.URL = "http://127.0.0.1:1/secret-token"
 	if _, _, err := Refresh(t.Context(), s, nil, now); err == nil || strings.Contains(err.Error(), "secret-token") {
 		t.Errorf("got %v, want an error without the address", err)
+	}
+}
+
+// TestOpenCostKeepsTheLastGoodPrice holds that what cannot be right, or moved more than twofold, leaves the copy as it was, and says so.
+func TestOpenCostKeepsTheLastGoodPrice(t *testing.T) {
+	t.Parallel()
+	list := config.PriceSource{Name: "live", From: config.OpenCost, Source: "engines", Path: filepath.Join(t.TempDir(), "prices", "live.csv")}
+	node := func(usd float64) []config.NodePrice {
+		return []config.NodePrice{{InstanceType: "p5.48xlarge", Region: "us-east-1", USDPerHour: usd}}
+	}
+	const item = "live/p5.48xlarge/us-east-1/on-demand"
+	if changed, bad, err := RefreshOpenCost(list, node(6), nil, now); err != nil || !changed || len(bad) > 0 {
+		t.Fatalf("first: changed %v, quarantined %+v, %v", changed, bad, err)
+	}
+	for _, tc := range []struct {
+		name      string
+		found     []config.NodePrice
+		confirmed []string
+		changed   bool
+		reason    string // of the quarantine or of the error; empty for none
+		value     string // in the copy from then on
+	}{
+		{"the same an hour later", node(6), nil, false, "", "6"},
+		{"dearer", node(7.5), nil, true, "", "7.5"},
+		{"more than twice as much", node(16), nil, false, "was 7.5 on 2026-11-20: a change by more than 2 times", "7.5"},
+		{"the same, confirmed", node(16), []string{item}, true, "", "16"},
+		{"of a whole fleet", node(2000), []string{item}, false, "more than 200 USD an hour of one GPU", "16"},
+		{"next to nothing", node(0.001), []string{item}, false, "less than 0.01 USD an hour of one GPU", "16"},
+		{"nothing", node(0), nil, false, "want a price above 0", "16"},
+		{"no number", node(math.NaN()), nil, false, "want a number of USD per hour", "16"},
+		{"negative", node(-3), nil, false, "want a number of USD per hour", "16"},
+		{"a name that is none", []config.NodePrice{{InstanceType: "a\x1b[2Jb", USDPerHour: 3}}, nil, false, "want an instance type and a region", "16"},
+		{"none at all", nil, nil, false, "source engines has had no node_total_hourly_cost", "16"},
+	} {
+		changed, bad, err := RefreshOpenCost(list, tc.found, tc.confirmed, now)
+		said := fmt.Sprint(bad, err)
+		if changed != tc.changed || tc.reason == "" && (len(bad) > 0 || err != nil) || !strings.Contains(said, tc.reason) || strings.Contains(said, "\x1b") {
+			t.Errorf("%s: changed %v, said %s, want %v and %q", tc.name, changed, said, tc.changed, tc.reason)
+		}
+		if got := value(t, list, item, "usd_per_hour"); got.Value != tc.value {
+			t.Errorf("%s: the copy has %s, want %s", tc.name, got.Value, tc.value)
+		}
 	}
 }

@@ -120,6 +120,19 @@ func TestApplyToTerms(t *testing.T) {
 	}
 }
 
+// TestApplyWithoutAPrice refuses to change a price that is not known yet.
+func TestApplyWithoutAPrice(t *testing.T) {
+	t.Parallel()
+	for _, value := range []string{"-30%", "2", "b200"} {
+		in := twoOptions()
+		in.Options[1].Capacity.BlockCostPerHour = nil
+		in.Options[1].Prices = nil
+		if _, err := Apply(&in, shelf, "options.own.usd_per_hour", value); err == nil || !strings.Contains(err.Error(), "what it costs now is not known") {
+			t.Errorf("%s: got %v, want to be told that the price is not known", value, err)
+		}
+	}
+}
+
 // shelf is a price book of three items.
 func shelf(item string) []model.PriceSource {
 	rate := "output tokens/s per replica"

@@ -123,6 +123,9 @@ func hourly(o *decide.Option, book Book) knob {
 		c.BlockCostPerHour = new(big.Rat).Mul(c.BlockCostPerHour, factor)
 	}
 	return knob{get: get, set: func(value string) error {
+		if c.BlockCostPerHour == nil {
+			return fmt.Errorf("nothing, since what it costs now is not known")
+		}
 		if factor, err := relative(value); err == nil {
 			reprice(factor)
 			if row >= 0 {
