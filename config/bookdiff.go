@@ -16,7 +16,8 @@ const mostChange = 2
 // Quarantined is a row of a price list that is not believed, and why.
 type Quarantined struct {
 	Row
-	Reason string
+	Reason  string
+	against string // field of the price of the same item that it does not go with; empty when it is wrong by itself
 }
 
 // ReadBook reads a price book in the form of WriteTo.
@@ -110,8 +111,8 @@ func (b Book) Diff(next Book) []Change {
 }
 
 // Update returns b with the rows of next in the place of those with the same item and field. A row of next that is more than twice or
-// less than half of the one before it, in next or in b, is quarantined unless its item is confirmed; a number of which no row is
-// believed stays as b has it.
+// less than half of the one before it, in next or in b, is quarantined unless its item is confirmed; so is one that cannot be right
+// beside the others of its item, whoever confirms it. A number of which no row is believed stays as b has it.
 func (b Book) Update(next Book, confirmed []string) (Book, []Quarantined) {
 	merged := Book{rows: maps.Clone(b.rows)}
 	if merged.rows == nil {
@@ -126,18 +127,48 @@ func (b Book) Update(next Book, confirmed []string) (Book, []Quarantined) {
 				before, known = preceding(b.rows[item], row)
 			}
 			if known && !slices.Contains(confirmed, item) && jumps(before, row) {
-				quarantine = append(quarantine, Quarantined{row, fmt.Sprintf("was %s on %s: a change by more than %d times wants to be confirmed",
-					before.Value, before.Date, mostChange)})
+				reason := fmt.Sprintf("was %s on %s: a change by more than %d times wants to be confirmed", before.Value, before.Date, mostChange)
+				quarantine = append(quarantine, Quarantined{Row: row, Reason: reason})
 				continue
 			}
 			good = append(good, row)
 		}
-		kept := slices.DeleteFunc(slices.Clone(merged.rows[item]), func(was Row) bool {
-			return slices.ContainsFunc(good, func(is Row) bool { return is.Field == was.Field })
-		})
-		merged.rows[item] = append(kept, good...)
+		for {
+			merged.rows[item] = withRows(b.rows[item], good)
+			bad := merged.implausibleOf(item, good)
+			if len(bad) == 0 {
+				break
+			}
+			quarantine = append(quarantine, bad...)
+			good = slices.DeleteFunc(good, func(w Row) bool { return slices.ContainsFunc(bad, func(q Quarantined) bool { return q.Row == w }) })
+		}
 	}
 	return merged, quarantine
+}
+
+// withRows returns rows with those of good in the place of those of the same field.
+func withRows(rows, good []Row) []Row {
+	kept := slices.DeleteFunc(slices.Clone(rows), func(was Row) bool {
+		return slices.ContainsFunc(good, func(is Row) bool { return is.Field == was.Field })
+	})
+	return append(kept, good...)
+}
+
+// implausibleOf returns those of rows, which b has of item, for which its prices cannot be right: a price that was there before is not
+// blamed for one that came.
+func (b Book) implausibleOf(item string, rows []Row) (bad []Quarantined) {
+	for _, q := range (Book{rows: map[string][]Row{item: b.rows[item]}}).Implausible() {
+		if slices.Contains(rows, q.Row) {
+			bad = append(bad, q)
+			continue
+		}
+		for _, came := range rows {
+			if came.Field == q.against {
+				bad = append(bad, Quarantined{Row: came, Reason: fmt.Sprintf("%s is %s, and then %s", q.Field, q.Value, q.Reason)})
+			}
+		}
+	}
+	return bad
 }
 
 // inTime returns rows with those of one field in the order in which they hold.
@@ -181,13 +212,10 @@ func (b Book) Only(keep func(item string) bool) Book {
 	return only
 }
 
-// Implausible returns the rows of models that cannot be right, each with the reason, in the order of their items.
+// Implausible returns the rows of models and of GPUs that cannot be right, each with the reason, in the order of their items.
 func (b Book) Implausible() []Quarantined {
 	var bad []Quarantined
 	for _, item := range b.Items() {
-		if !slices.ContainsFunc(b.rows[item], func(w Row) bool { return w.Unit == "USD/Mtok" }) {
-			continue
-		}
 		seen := map[Row]bool{}
 		for _, day := range append([]string{""}, b.Turns(item)...) {
 			for _, q := range implausible(b.At(day).rows[item]) {

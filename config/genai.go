@@ -115,10 +115,10 @@ func genAIModel(item string, raw json.RawMessage, date string) (rows []Row, bad 
 			switch {
 			case !ok:
 				row.Value = quote(fmt.Sprint(value))
-				bad = append(bad, Quarantined{row, "want a number of USD per million tokens"})
+				bad = append(bad, Quarantined{Row: row, Reason: "want a number of USD per million tokens"})
 			case price.Sign() <= 0:
 				row.Value = decimalText(price)
-				bad = append(bad, Quarantined{row, "want a price above 0: a list that says 0 mostly does not know"})
+				bad = append(bad, Quarantined{Row: row, Reason: "want a price above 0: a list that says 0 mostly does not know"})
 			default:
 				row.Value = decimalText(price)
 				rows = append(rows, row)

@@ -30,6 +30,8 @@ var liteLLMFields = []struct{ theirs, ours string }{
 	{"cache_creation_input_token_cost_above_1hr", "cache_write_1h"},
 	{"input_cost_per_token_batches", "batch_input"},
 	{"output_cost_per_token_batches", "batch_output"},
+	{"input_cost_per_token_priority", "priority_input"},
+	{"output_cost_per_token_priority", "priority_output"},
 	{"input_cost_per_token_above_128k_tokens", "input_over_128k"},
 	{"output_cost_per_token_above_128k_tokens", "output_over_128k"},
 	{"input_cost_per_token_above_200k_tokens", "input_over_200k"},
@@ -40,7 +42,7 @@ var liteLLMFields = []struct{ theirs, ours string }{
 
 // ImportLiteLLM reads the LiteLLM price map, model_prices_and_context_window.json, as it was on date. Models that are charged by
 // something else than tokens are left out. A row that cannot be right is quarantined with the reason, and with it every other
-// row of its model, since prices of one model are read together. The error is about the list as a whole: too large, cut off or
+// row of its model, since prices of one model are read together; those of the priority tier stand on their own. The error is about the list as a whole: too large, cut off or
 // not JSON; then nothing is returned.
 func ImportLiteLLM(r io.Reader, date string) (Book, []Quarantined, error) {
 	data, err := readList(r, date)
@@ -58,12 +60,15 @@ func ImportLiteLLM(r io.Reader, date string) (Book, []Quarantined, error) {
 			continue
 		}
 		rows, bad := liteLLMModel(name, models[name], date)
-		if len(bad) == 0 && len(rows) > 0 {
-			bad = implausible(rows)
+		if len(rows) > 0 {
+			bad = append(bad, implausible(rows)...)
 		}
+		quarantine = append(quarantine, bad...)
+		rows = slices.DeleteFunc(rows, func(w Row) bool {
+			return slices.ContainsFunc(bad, func(q Quarantined) bool { return isPriority(q.Field) && q.Field == w.Field })
+		})
 		switch {
-		case len(bad) > 0:
-			quarantine = append(quarantine, bad...)
+		case slices.ContainsFunc(bad, func(q Quarantined) bool { return !isPriority(q.Field) }):
 		case len(rows) > 0 && book.rows[rows[0].Item] == nil:
 			book.rows[rows[0].Item] = rows
 		}
@@ -95,12 +100,12 @@ func liteLLMModel(name string, data json.RawMessage, date string) (rows []Row, b
 		perToken, ok := exact(value)
 		if !ok {
 			row.Value = quote(fmt.Sprint(value))
-			bad = append(bad, Quarantined{row, "want a number of USD per token"})
+			bad = append(bad, Quarantined{Row: row, Reason: "want a number of USD per token"})
 			continue
 		}
 		row.Value = decimalText(perToken.Mul(perToken, big.NewRat(1_000_000, 1)))
 		if perToken.Sign() <= 0 {
-			bad = append(bad, Quarantined{row, "want a price above 0: a list that says 0 mostly does not know"})
+			bad = append(bad, Quarantined{Row: row, Reason: "want a price above 0: a list that says 0 mostly does not know"})
 			continue
 		}
 		rows = append(rows, row)
@@ -129,34 +134,67 @@ func exact(value any) (*big.Rat, bool) {
 	return new(big.Rat).SetString(string(number))
 }
 
+// isPriority reports whether field is of the tier that is served first.
+func isPriority(field string) bool { return strings.HasPrefix(field, "priority_") }
+
 // What the prices of one model must keep to.
 const (
-	mostInput = 10  // times the price of output that input may cost
-	mostMTok  = 1e4 // USD per million tokens: no model comes near
+	mostInput    = 10  // times the price of output that input may cost
+	mostPriority = 50  // times the price without it that priority stays below: a known error of the LiteLLM map is exactly there
+	mostMTok     = 1e4 // USD per million tokens: no model comes near
 )
 
-// implausible returns the rows of one model that cannot be right, each with the reason.
+// implausible returns the rows of one item that cannot be right, each with the reason.
 func implausible(rows []Row) (bad []Quarantined) {
 	price := map[string]*big.Rat{}
 	for _, row := range rows {
 		price[row.Field] = row.Rat()
 	}
-	input, output := price["input"], price["output"]
 	for _, row := range rows {
-		value := row.Rat()
-		reason := ""
+		reason, against := "", ""
 		switch {
-		case value == nil: // a day
-		case value.Cmp(new(big.Rat).SetInt64(mostMTok)) > 0:
-			reason = fmt.Sprintf("more than %d USD per million tokens: per thousand, or per token, taken for per million?", int64(mostMTok))
-		case row.Field == "cache_read" && input != nil && value.Cmp(input) > 0:
-			reason = fmt.Sprintf("reading from the cache costs more than input, %s", decimalText(input))
-		case row.Field == "input" && output != nil && value.Cmp(new(big.Rat).Mul(output, big.NewRat(mostInput, 1))) > 0:
-			reason = fmt.Sprintf("input costs more than %d times output, %s", mostInput, decimalText(output))
+		case row.Rat() == nil: // a day
+		case row.Unit == gpuHour:
+			reason = implausibleHour(row)
+		case row.Unit == perMTok:
+			reason, against = implausiblePrice(row, price)
 		}
 		if reason != "" {
-			bad = append(bad, Quarantined{row, reason})
+			bad = append(bad, Quarantined{row, reason, against})
 		}
 	}
 	return bad
+}
+
+// perMTok is the unit of the price of a model.
+const perMTok = "USD/Mtok"
+
+// implausiblePrice says why row cannot be among the prices of its model, by field, and the field of the one that it was held against, if
+// any; empty when it can.
+func implausiblePrice(row Row, price map[string]*big.Rat) (reason, against string) {
+	value := row.Rat()
+	times := func(field string, most int64) (limit, of *big.Rat) {
+		if of = price[field]; of == nil {
+			return value, value // nothing to be held against
+		}
+		return new(big.Rat).Mul(of, big.NewRat(most, 1)), of
+	}
+	base := strings.TrimPrefix(row.Field, "priority_")
+	switch {
+	case value.Cmp(new(big.Rat).SetInt64(mostMTok)) > 0:
+		return fmt.Sprintf("more than %d USD per million tokens: per thousand, or per token, taken for per million?", int64(mostMTok)), ""
+	case row.Field == "cache_read":
+		if limit, _ := times("input", 1); value.Cmp(limit) > 0 {
+			return "reading from the cache costs more than input, " + decimalText(limit), "input"
+		}
+	case row.Field == "input":
+		if limit, output := times("output", mostInput); value.Cmp(limit) > 0 {
+			return fmt.Sprintf("input costs more than %d times output, %s", mostInput, decimalText(output)), "output"
+		}
+	case isPriority(row.Field) && price[base] != nil:
+		if limit, of := times(base, mostPriority); value.Cmp(limit) >= 0 {
+			return fmt.Sprintf("priority costs %d times what it does without, %s, or more", mostPriority, decimalText(of)), base
+		}
+	}
+	return "", ""
 }

@@ -2,9 +2,11 @@ package config
 
 import (
 	"bytes"
+	"maps"
 	"math/big"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -28,6 +30,7 @@ const liteLLMMap = `{
   "text": {"litellm_provider": "nobody", "mode": "chat", "input_cost_per_token": "1e-06", "output_cost_per_token": 1e-06},
   "negative": {"litellm_provider": "nobody", "mode": "chat", "input_cost_per_token": -1e-06, "output_cost_per_token": 1e-06},
   "endless": {"litellm_provider": "nobody", "mode": "chat", "input_cost_per_token": 1e-400000, "output_cost_per_token": 1e-06},
+  "first-served": {"litellm_provider": "nobody", "mode": "chat", "input_cost_per_token": 5e-08, "output_cost_per_token": 4e-07, "input_cost_per_token_priority": 2.5e-06, "output_cost_per_token_priority": 8e-07},
   "not-a-model": 7
 }`
 
@@ -37,7 +40,7 @@ func TestImportLiteLLM(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"azure_ai/Llama-3.3-70B-Instruct", "openai/gpt-5-mini"}, book.Items()); diff != "" {
+	if diff := cmp.Diff([]string{"azure_ai/Llama-3.3-70B-Instruct", "nobody/first-served", "openai/gpt-5-mini"}, book.Items()); diff != "" {
 		t.Errorf("items (-want +got):\n%s", diff)
 	}
 	if changes := Builtin().Only(func(item string) bool { return item == "openai/gpt-5-mini" }).Diff(book.Only(func(item string) bool { return item == "openai/gpt-5-mini" })); len(changes) > 0 {
@@ -46,6 +49,13 @@ func TestImportLiteLLM(t *testing.T) {
 	if row, known := book.Value("azure_ai/Llama-3.3-70B-Instruct", "retires"); !known || row.Value != "2027-05-01" || row.Unit != dayUnit {
 		t.Errorf("got %+v, want the last day of the model", row)
 	}
+	first := map[string]string{}
+	for _, row := range book.rows["nobody/first-served"] {
+		first[row.Field] = row.Value
+	}
+	if diff := cmp.Diff(map[string]string{"input": "0.05", "output": "0.4", "priority_output": "0.8"}, first); diff != "" {
+		t.Errorf("a wrong price of the priority tier (-want +got):\n%s", diff)
+	}
 	said := map[string]string{}
 	for _, q := range bad {
 		said[q.Item] += q.Field + " " + q.Reason + "\n"
@@ -53,6 +63,7 @@ func TestImportLiteLLM(t *testing.T) {
 	for item, want := range map[string]string{
 		"nobody/free": "want a price above 0", "nobody/dear-cache": "costs more than input", "nobody/swapped": "more than 10 times output",
 		"nobody/per-thousand": "taken for per million", "nobody/text": "want a number", "nobody/negative": "above 0", "nobody/endless": "want a number",
+		"nobody/first-served": "priority costs 50 times what it does without, 0.05, or more",
 	} {
 		if !strings.Contains(said[item], want) {
 			t.Errorf("%s: got %q, want %q", item, said[item], want)
@@ -100,6 +111,66 @@ func TestUpdateKeepsTheLastGoodRow(t *testing.T) {
 	}
 	if f := (Change{Before: &Row{}, After: nil}).Factor(); f != nil {
 		t.Errorf("a row that is gone changed by %v", f)
+	}
+}
+
+// TestUpdateRefusesWhatCannotBeRight holds every rule that prices keep to, just within and just beyond it, against the prices of before and of
+// the same list, whoever confirms them.
+func TestUpdateRefusesWhatCannotBeRight(t *testing.T) {
+	t.Parallel()
+	book := func(unit string, values map[string]string) Book {
+		b := Book{rows: map[string][]Row{}}
+		for _, field := range slices.Sorted(maps.Keys(values)) {
+			b.rows["a/m"] = append(b.rows["a/m"], Row{PriceSource: model.PriceSource{Item: "a/m", Field: field, Value: values[field], Unit: unit, Source: "s", Date: "2026-11-01"}})
+		}
+		return b
+	}
+	type prices = map[string]string
+	for _, tc := range []struct {
+		name         string
+		before, next prices
+		want         prices // of what came: a price that is believed
+		reason       string // empty when all is
+	}{
+		{"cache as input", nil, prices{"input": "1", "output": "4", "cache_read": "1"}, prices{"cache_read": "1"}, ""},
+		{"cache above input", nil, prices{"input": "1", "output": "4", "cache_read": "1.01"}, prices{"cache_read": "", "input": "1"}, "reading from the cache costs more than input, 1"},
+		{"cache above the input of before", prices{"input": "1", "output": "4", "cache_read": "0.9"}, prices{"cache_read": "1.01"}, prices{"cache_read": "0.9"}, "reading from the cache costs more than input, 1"},
+		{"input below the cache of before", prices{"input": "1", "output": "4", "cache_read": "0.9"}, prices{"input": "0.8", "output": "5"}, prices{"input": "1", "output": "5"}, "cache_read is 0.9, and then reading"},
+		{"input ten times output", nil, prices{"input": "10", "output": "1"}, prices{"input": "10"}, ""},
+		{"input above ten times output", nil, prices{"input": "10.01", "output": "1"}, prices{"input": "", "output": "1"}, "input costs more than 10 times output, 1"},
+		{"output below a tenth of the input of before", prices{"input": "10", "output": "1"}, prices{"output": "0.9"}, prices{"output": "1"}, "input is 10, and then input costs more"},
+		{"priority below 50 times", nil, prices{"input": "0.05", "output": "0.4", "priority_input": "2.49"}, prices{"priority_input": "2.49"}, ""},
+		{"priority 50 times input", nil, prices{"input": "0.05", "output": "0.4", "priority_input": "2.5"}, prices{"priority_input": "", "input": "0.05"}, "priority costs 50 times"},
+		{"priority 50 times output", nil, prices{"input": "0.05", "output": "0.4", "priority_output": "20"}, prices{"priority_output": "", "output": "0.4"}, "priority costs 50 times"},
+		{"priority of nothing", nil, prices{"priority_input": "2.5"}, prices{"priority_input": "2.5"}, ""},
+		{"as dear as no model", nil, prices{"input": "9000", "output": "10001"}, prices{"output": "", "input": "9000"}, "more than 10000 USD per million tokens"},
+		{"twice as much", prices{"input": "1", "output": "4"}, prices{"input": "2"}, prices{"input": "2"}, ""},
+		{"half as much", prices{"input": "1", "output": "4"}, prices{"output": "2"}, prices{"output": "2"}, ""},
+	} {
+		got, bad := book(perMTok, tc.before).Update(book(perMTok, tc.next), []string{"a/m"})
+		for field, want := range tc.want {
+			if row, _ := got.Value("a/m", field); row.Value != want {
+				t.Errorf("%s: %s: got %q, want %q", tc.name, field, row.Value, want)
+			}
+		}
+		if tc.reason == "" && len(bad) > 0 || tc.reason != "" && (len(bad) != 1 || !strings.Contains(bad[0].Reason, tc.reason)) {
+			t.Errorf("%s: quarantined %+v, want %q", tc.name, bad, tc.reason)
+		}
+		if left := got.Implausible(); len(left) > 0 {
+			t.Errorf("%s: %+v is in force", tc.name, left)
+		}
+	}
+	for value, reason := range map[string]string{"200": "", "200.01": "more than 200 USD", "0.01": "", "0.0099": "less than 0.01 USD"} {
+		got, bad := Book{}.Update(book(gpuHour, prices{"usd_per_hour": value}), nil)
+		if _, known := got.Value("a/m", "usd_per_hour"); known != (reason == "") || reason != "" && (len(bad) != 1 || !strings.Contains(bad[0].Reason, reason)) {
+			t.Errorf("%s USD an hour of a GPU: known %v, quarantined %+v, want %q", value, known, bad, reason)
+		}
+	}
+	for value, kept := range map[string]string{"2": "2", "2.01": "1", "0.5": "0.5", "0.49": "1"} {
+		got, bad := book(perMTok, prices{"input": "1", "output": "4"}).Update(book(perMTok, prices{"input": value}), nil)
+		if row, _ := got.Value("a/m", "input"); row.Value != kept || (len(bad) > 0) != (kept == "1") {
+			t.Errorf("from 1 to %s without a word: got %s, quarantined %+v, want %s", value, row.Value, bad, kept)
+		}
 	}
 }
 

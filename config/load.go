@@ -103,7 +103,7 @@ func (r *reader) book(lists []PriceSource, files []scalar, confirmed []string, r
 		case errors.Is(err, fs.ErrNotExist): // it has not been fetched yet, and is not needed to start
 		case err != nil:
 			row := Row{PriceSource: model.PriceSource{Item: list.Name, Field: "list"}}
-			quarantine = append(quarantine, Quarantined{row, "its copy cannot be read, and is fetched again: " + redact(err.Error())})
+			quarantine = append(quarantine, Quarantined{Row: row, Reason: "its copy cannot be read, and is fetched again: " + redact(err.Error())})
 		default:
 			books = append(books, model.PriceBook{Book: list.Name, Checked: next.Checked()})
 			var bad []Quarantined

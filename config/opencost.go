@@ -50,7 +50,7 @@ func OpenCostBook(list string, prices []NodePrice, source, date string) (Book, [
 			reason = implausibleHour(row)
 		}
 		if reason != "" {
-			quarantine = append(quarantine, Quarantined{row, reason})
+			quarantine = append(quarantine, Quarantined{Row: row, Reason: reason})
 			continue
 		}
 		book.rows[row.Item] = []Row{row}

@@ -62,7 +62,7 @@ func ImportSkyPilot(r io.Reader, provider, date string) (Book, []Quarantined, er
 			}}
 			price := parseDecimal(text)
 			if price == nil || price.Sign() < 0 {
-				quarantine = append(quarantine, Quarantined{row, "want a number of USD per hour"})
+				quarantine = append(quarantine, Quarantined{Row: row, Reason: "want a number of USD per hour"})
 				continue
 			}
 			perGPU := rounded(new(big.Rat).Quo(price, count), 6)

@@ -133,9 +133,7 @@ func (p *program) checkPrices(file string) int {
 	if book, err = book.InUSD(rates); err != nil {
 		return p.fail(fmt.Errorf("%s: %w", file, err))
 	}
-	bad := book.Implausible()
-	_, jumps := config.Builtin().Update(book, nil)
-	bad = append(bad, jumps...)
+	_, bad := config.Builtin().Update(book, nil)
 	p.printQuarantined(bad)
 	if len(bad) > 0 {
 		return exitNotRight
