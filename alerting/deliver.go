@@ -15,6 +15,7 @@ const (
 	longestBackoff = 5 * time.Minute
 	longestAsked   = time.Hour // the longest wait that the other side may ask for
 	recheck        = time.Hour // between two attempts of a message that waits for a person
+	mostLooks      = 12        // that may fail in a row before what may have arrived is sent again: some half an hour
 )
 
 // Deliver sends the next message of every notifier that has one due, the notifiers at once, and returns when the next one
@@ -56,7 +57,9 @@ func (d *Desk) deliverTo(ctx context.Context, n Notifier, now time.Time) (time.T
 	}
 	attempt, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	failure := n.Send(attempt, l.Event)
+	event := l.Event
+	event.Blind = l.Looks >= mostLooks
+	failure := n.Send(attempt, event)
 	if failure == nil {
 		if err := d.forget(l); err != nil {
 			return now.Add(backoff(l.Attempts)), fmt.Errorf("notifier %s: event %s was delivered and may be repeated: %w", n.Name(), l.Event.ID, err)
@@ -118,6 +121,11 @@ func (l letter) after(failure error, now time.Time) letter {
 	}
 	l.Sending = remedy == Reconcile // what may have arrived is marked as a repeat when it is sent again
 	l.Parked = ""
+	if remedy == Unseen {
+		l.Looks++
+	} else {
+		l.Looks = 0
+	}
 	switch {
 	case remedy == FixSettings, remedy == Simplify && l.Event.Plain:
 		l.Parked, wait = failure.Error(), recheck

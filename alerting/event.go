@@ -30,6 +30,7 @@ type Event struct {
 	Report     model.WorkloadReport `json:"report"`
 	Plain      bool                 `json:"plain,omitempty"` // the notifier refused the layout: send text alone
 	Repeat     bool                 `json:"repeat,omitempty"`
+	Blind      bool                 `json:"-"` // of a Repeat: the notifier has looked for it in vain for long enough, and is to send it
 }
 
 // Superseded is an event that was overtaken before it could be delivered.
@@ -65,6 +66,7 @@ type Remedy string
 const (
 	Retry       Remedy = "retry"        // it did not arrive; try again later
 	Reconcile   Remedy = "reconcile"    // it may have arrived; try again later, marked as a possible repeat
+	Unseen      Remedy = "unseen"       // whether an earlier attempt arrived could not be seen, and nothing was sent; look again later
 	FixSettings Remedy = "fix_settings" // a person must change something: a token, a channel, a permission
 	Simplify    Remedy = "simplify"     // the layout was refused; plain text may pass
 )

@@ -30,7 +30,7 @@ const (
 	longest   = 24 * time.Hour
 )
 
-// A Trip is the transport of one request. It keeps what the fate of a message depends on and client libraries drop.
+// A Trip is the transport of one request after another. It keeps of the last what the fate of a message depends on and client libraries drop.
 type Trip struct {
 	Next   http.RoundTripper // nil means http.DefaultTransport
 	Sent   bool              // the whole request was written
@@ -46,6 +46,7 @@ func (t *Trip) RoundTrip(r *http.Request) (*http.Response, error) {
 	if next == nil {
 		next = http.DefaultTransport
 	}
+	*t = Trip{Next: t.Next}
 	if r.Body != nil {
 		r = r.Clone(r.Context())
 		r.Body = &noted{ReadCloser: r.Body, done: func() { t.Sent = true }}

@@ -3,9 +3,13 @@ package slack
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
+	"time"
 
 	slackapi "github.com/slack-go/slack"
 
@@ -19,13 +23,20 @@ const (
 	eventID   = "id"
 )
 
-// How far back a message is looked for: it was sent a few attempts ago, so it is among the newest of its channel.
+// How far back a message is looked for, and for how long: it was sent a few attempts ago, so it is among the newest of its channel. A page
+// is small enough to be read whole where messages are long.
 const (
-	historyPages = 5
-	historyLimit = 200  // messages of a page
-	channelPages = 10   // of the list in which the id of a channel is looked up
-	channelLimit = 1000 // channels of a page
+	historyPages = 20
+	historyLimit = 50  // messages of a page
+	channelPages = 50  // of the list in which the id of a channel is looked up
+	channelLimit = 200 // channels of a page
+	lookTimeout  = 20 * time.Second
 )
+
+// unaskable are the refusals of a Slack that does not let itself be asked, now and later. Every other one may pass by itself.
+var unaskable = strings.Fields("missing_scope no_permission not_allowed_token_type not_in_channel channel_not_found unknown_method " +
+	"method_deprecated method_not_supported_for_channel_type access_denied team_access_not_granted ekm_access_denied accesslimited " +
+	"invalid_auth not_authed token_revoked token_expired account_inactive")
 
 // channelID matches the id of a channel, which Slack wants in the place of its name where a history is read.
 var channelID = regexp.MustCompile(`^[CDG][A-Z0-9]{8,}$`)
@@ -47,6 +58,8 @@ func labeled(e alerting.Event) slackapi.MsgOption {
 // look says whether the message of e is in channel. The error, a *alerting.SendError, is of a Slack that does not answer now: nothing is
 // known then, and nothing is to be sent. One that will not tell, for want of a scope or because it is another receiver, leaves it unclear.
 func look(ctx context.Context, api *slackapi.Client, trip *post.Trip, channel string, e alerting.Event) (sight, error) {
+	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
+	defer cancel()
 	id, err := lookUp(ctx, api, channel)
 	if id == "" || err != nil {
 		return unclear, passing(err, trip)
@@ -70,44 +83,58 @@ func look(ctx context.Context, api *slackapi.Client, trip *post.Trip, channel st
 	return unclear, nil
 }
 
-// lookUp returns the id of channel, which is a name or an id; empty when the list of channels does not have it.
+// lookUp returns the id of channel, which is a name or an id; empty when no list of channels has it. The list of private channels, which
+// wants a scope of its own, is asked for what is not public.
 func lookUp(ctx context.Context, api *slackapi.Client, channel string) (string, error) {
 	if channelID.MatchString(channel) {
 		return channel, nil
 	}
 	name := strings.TrimPrefix(channel, "#")
-	page := slackapi.GetConversationsParameters{ExcludeArchived: true, Limit: channelLimit, Types: []string{"public_channel", "private_channel"}}
-	for range channelPages {
-		channels, next, err := api.GetConversationsContext(ctx, &page)
-		if err != nil {
-			return "", err
-		}
-		for _, c := range channels {
-			if c.Name == name {
-				return c.ID, nil
+	for _, kind := range []string{"public_channel", "private_channel"} {
+		page := slackapi.GetConversationsParameters{ExcludeArchived: true, Limit: channelLimit, Types: []string{kind}}
+		for range channelPages {
+			channels, next, err := api.GetConversationsContext(ctx, &page)
+			if err != nil {
+				return "", err
 			}
+			for _, c := range channels {
+				if c.Name == name {
+					return c.ID, nil
+				}
+			}
+			if next == "" {
+				break
+			}
+			page.Cursor = next
 		}
-		if next == "" {
-			break
-		}
-		page.Cursor = next
 	}
 	return "", nil
 }
 
-// passing returns err as one to try again after when it may pass by itself: a limit, a failing server, a broken connection. Otherwise it is
-// the answer of a Slack that does not let itself be asked, and nil.
+// passing returns err, which a look met, as one that may pass by itself: a limit, a failing server, a broken connection. Otherwise it is
+// the answer of a Slack that does not let itself be asked, or of a receiver that only speaks like it, and nil. It never quotes the answer,
+// which holds the messages of other people.
 func passing(err error, trip *post.Trip) error {
-	if err == nil {
-		return nil
-	}
-	var failure *alerting.SendError
-	errors.As(classify(err, trip), &failure)
 	var refused slackapi.SlackErrorResponse
+	var limited *slackapi.RateLimitedError
+	failing := trip.Status >= 500 && trip.Status != http.StatusNotImplemented
 	switch {
-	case errors.As(err, &refused) && remedies[refused.Err] != alerting.Retry, trip.Status >= 300 && trip.Status < 500 && trip.Status != http.StatusTooManyRequests:
+	case err == nil:
+		return nil
+	case errors.As(err, &refused):
+		if slices.Contains(unaskable, refused.Err) {
+			return nil
+		}
+	case errors.As(err, &limited), trip.Status == 0, failing, trip.Status == http.StatusTooManyRequests:
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, io.ErrUnexpectedEOF): // an answer that broke off
+	default: // an answer that is not one of Slack's
 		return nil
 	}
-	failure.Remedy = alerting.Retry
-	return failure
+	unseen := &alerting.SendError{Remedy: alerting.Unseen}
+	if trip.Status == http.StatusTooManyRequests || failing {
+		unseen.After = trip.RetryAfter(0)
+	}
+	trip.Body = ""
+	unseen.Err = fmt.Errorf("slack: whether the message arrived before could not be seen: %s", trip.Text(err))
+	return unseen
 }

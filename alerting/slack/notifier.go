@@ -71,7 +71,7 @@ func (n *Notifier) post(ctx context.Context, e alerting.Event) error {
 		channel = e.Channel
 	}
 	api := slackapi.New(token, options...)
-	if e.Repeat && !e.Plain {
+	if e.Repeat && !e.Plain && !e.Blind {
 		seen, err := look(ctx, api, trip, channel, e)
 		if err != nil || seen == present {
 			return err

@@ -56,12 +56,13 @@ type Server struct {
 	answer   func(request int) *Answer
 	lookups  int
 	told     func(lookup int) *Answer
+	scopes   []string
 }
 
 // New starts a server that ends with the test.
 func New(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{}
+	s := &Server{scopes: []string{"channels:read", "channels:history", "groups:read", "groups:history"}}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	s.URL = server.URL
@@ -81,6 +82,20 @@ func (s *Server) Lookups(answer func(n int) *Answer) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.told = answer
+}
+
+// Grant gives the token these scopes in place of all, beside that of posting. A channel whose name begins with #private is private.
+func (s *Server) Grant(scopes ...string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.scopes = scopes
+}
+
+// private reports whether a channel of that name or id is private.
+func (s *Server) private(channel string) bool {
+	return slices.ContainsFunc(s.messages, func(m Message) bool {
+		return strings.HasPrefix(m.Channel, "#private") && (m.Channel == channel || ID(m.Channel) == channel)
+	})
 }
 
 // Messages returns what was kept, in order.
@@ -175,11 +190,23 @@ func (s *Server) tell(method string, r *http.Request, body []byte) Answer {
 	next := ""
 	switch method {
 	case "conversations.list":
+		types := strings.Split(form.Get("types"), ",")
+		for kind, scope := range map[string]string{"public_channel": "channels:read", "private_channel": "groups:read"} {
+			if slices.Contains(types, kind) && !slices.Contains(s.scopes, scope) {
+				return Error("missing_scope")
+			}
+		}
 		for _, m := range s.messages {
+			if !slices.Contains(types, map[bool]string{false: "public_channel", true: "private_channel"}[s.private(m.Channel)]) {
+				continue
+			}
 			rows = append(rows, row{"id": ID(m.Channel), "name": strings.TrimPrefix(m.Channel, "#")})
 		}
 		return Answer{Body: encode(row{"ok": true, "channels": rows, "response_metadata": row{"next_cursor": ""}})}
 	case "conversations.history":
+		if scope := map[bool]string{false: "channels:history", true: "groups:history"}[s.private(form.Get("channel"))]; !slices.Contains(s.scopes, scope) {
+			return Error("missing_scope")
+		}
 		from, _ := strconv.Atoi(form.Get("cursor")) // none is the first
 		for _, m := range slices.Backward(s.messages) {
 			if id := form.Get("channel"); id == m.Channel || id == ID(m.Channel) {
