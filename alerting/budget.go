@@ -19,10 +19,9 @@ type Budgeted struct {
 
 // overspend is what is kept of a budget from one evaluation to the next.
 type overspend struct {
-	Month   string    `json:"month"`            // 2006-01; what is kept is of this month alone
-	Count   int       `json:"count"`            // evaluations in a row that projected more than the budget
-	Counted time.Time `json:"counted,omitzero"` // the last of them
-	Told    bool      `json:"told,omitempty"`
+	Month  string `json:"month"` // 2006-01; what is kept is of this month alone
+	Told   bool   `json:"told,omitempty"`
+	streak        // of evaluations that projected more than the budget
 }
 
 // next returns the state after an evaluation, and whether it is to be told: the median was above the budget in as many evaluations in a
@@ -31,17 +30,11 @@ func (o overspend) next(b model.BudgetReport, now time.Time, p Policy) (overspen
 	if o.Month != b.Month {
 		o = overspend{Month: b.Month}
 	}
-	switch {
-	case o.Told || b.Projected == nil: // what is not known moves nothing
-		return o, false
-	case !b.Over():
-		o.Count = 0
-		return o, false
-	case o.Count > 0 && !p.counts(o.Counted, now):
+	if o.Told || b.Projected == nil { // what is not known moves nothing
 		return o, false
 	}
-	o.Count, o.Counted = o.Count+1, now
-	o.Told = o.Count >= max(1, p.Confirmations)
+	o.streak = o.streak.next(b.Over(), now, p)
+	o.Told = o.holds(p)
 	return o, o.Told
 }
 

@@ -31,6 +31,9 @@ type Announcement struct {
 	Event  string    `json:"event"`
 	Reason Reason    `json:"reason"`
 	Time   time.Time `json:"time"`
+
+	Previous string        `json:"previous,omitempty"` // the option that was confirmed before
+	Drifts   []model.Drift `json:"drifts,omitempty"`   // that it was about
 }
 
 // forgetAfter is how long the state of a workload that is no longer evaluated is kept.
@@ -203,6 +206,11 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 				Workload: w.Workload, Previous: before.State.Standing, Channel: j.Channel, Report: w,
 			}
 		}
+		var over bool
+		after.Snooze, over = before.Snooze.next(j.Snooze, after.State.Standing, w, now, j.Policy)
+		if after.Snooze.Quiet() && !before.Snooze.Quiet() { // the move was answered before it was confirmed
+			c.Event = nil
+		}
 		switch {
 		case reason == NoData: // what is not known moves nothing
 		case after.State.Standing != w.Current:
@@ -213,8 +221,7 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 				c.Event = newEvent(Approaching, &after, j, now)
 			}
 		}
-		var over bool
-		if after.Snooze, over = before.Snooze.next(j.Snooze, after.State.Standing, w, now, j.Policy); over && c.Event == nil {
+		if over && c.Event == nil {
 			c.Event = newEvent(Reminded, &after, j, now)
 		}
 		if reason != NoData && after.State.Standing != "" && !after.Snooze.Quiet() {
@@ -226,7 +233,9 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 		}
 		if c.Event != nil {
 			changes.put(ledgerBucket, w.Decision.ID, j.Receipt)
-			changes.put(ledgerBucket, announced+w.Decision.ID, encode(Announcement{Event: c.Event.ID, Reason: c.Event.Reason, Time: now}))
+			changes.put(ledgerBucket, announced+w.Decision.ID, encode(Announcement{
+				Event: c.Event.ID, Reason: c.Event.Reason, Time: now, Previous: c.Event.Previous, Drifts: c.Event.Drifts,
+			}))
 			queue.addAll(d.notifiers, *c.Event, changes)
 		}
 		if !after.same(before) {
@@ -296,6 +305,14 @@ func (d *Desk) Firing() []Firing {
 		firing = append(firing, f)
 	}
 	return firing
+}
+
+// Spent reports whether the snooze or the migration that a person answered to decision, about workload and at given, is over.
+func (d *Desk) Spent(workload, decision string, given time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := d.states[workload]
+	return r != nil && r.Snooze.Over && r.Snooze.Decision == decision && r.Snooze.Given.Equal(given)
 }
 
 // Answer keeps what a person said to a decision about workload as rows of the ledger, in one transaction with what it does to

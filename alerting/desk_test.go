@@ -546,3 +546,70 @@ func TestUnknownForLongIsNotForgotten(t *testing.T) {
 		t.Errorf("got %d messages, want the move once", len(box.accepted))
 	}
 }
+
+// TestDeliverLooksForAWhile holds that a message whose first attempt may have arrived, and of which nobody can see whether it did, is held
+// back for a while and then sent again, marked; what waits behind it follows.
+func TestDeliverLooksForAWhile(t *testing.T) {
+	t.Parallel()
+	box := &looker{}
+	store := &memory{}
+	d := newDesk(t, store, box)
+	consider(t, d, 0, "XXX")
+	began := morning.AddDate(0, 0, 3)
+	next, _ := d.Deliver(t.Context(), began) // breaks
+	consider(t, d, 3, "zzzz")
+	for ; len(box.accepted) < 2 && next.Sub(began) < time.Hour && !next.IsZero(); next, _ = d.Deliver(t.Context(), next) {
+		d = newDesk(t, store, box) // a restart before every attempt
+	}
+	if len(box.accepted) != 2 {
+		t.Fatalf("within an hour %d messages arrived, want both", len(box.accepted))
+	}
+	if box.looks != mostLooks {
+		t.Errorf("looked %d times, want %d", box.looks, mostLooks)
+	}
+	if first := box.accepted[0]; !first.Repeat || first.Reason != FirstSeen || box.accepted[1].Repeat {
+		t.Errorf("got %+v, want the first marked as a possible repeat and the second not", box.accepted)
+	}
+}
+
+// looker is a Notifier whose first attempt breaks and that never sees whether it arrived.
+type looker struct {
+	mailbox
+
+	looks int
+}
+
+func (*looker) Name() string { return "looker" }
+
+func (l *looker) Send(_ context.Context, e Event) error {
+	switch l.attempts++; {
+	case l.attempts == 1:
+		return &SendError{Remedy: Reconcile, Err: errors.New("cut")}
+	case e.Repeat && !e.Blind:
+		l.looks++
+		return &SendError{Remedy: Unseen, Err: errors.New("no answer")}
+	}
+	l.accepted = append(l.accepted, e)
+	return nil
+}
+
+// TestAnnouncementKeepsWhatThePreviewNeeds holds that the ledger keeps of a message what its receipt does not say.
+func TestAnnouncementKeepsWhatThePreviewNeeds(t *testing.T) {
+	t.Parallel()
+	store, box := &memory{}, &mailbox{name: "box"}
+	d := newDesk(t, store, box)
+	consider(t, d, 0, "XXXYYYY")
+	var kept []Announcement
+	for key, value := range store.rows[ledgerBucket] {
+		if strings.HasPrefix(key, announced) {
+			var a Announcement
+			if err := json.Unmarshal(value, &a); err != nil {
+				t.Fatal(err)
+			}
+			kept = append(kept, a)
+		}
+	}
+	if len(kept) != 1 || kept[0].Reason != Switched || kept[0].Previous != "X" { // both messages have the id of the same decision
+		t.Errorf("got %+v, want the second message with what it took the place of", kept)
+	}
+}

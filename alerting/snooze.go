@@ -13,7 +13,8 @@ type Snoozing struct {
 	Option    string    // that it said to move to
 	Migrating bool      // it is being made, and quiet for that
 	Due       bool      // the day until which it is snoozed, or by which it was to be made, has come
-	Enough    bool      // the move saves as much as it has to
+	Saving    bool      // it ends when the move saves enough
+	Enough    bool      // and it does
 }
 
 // Snooze is a Snoozing as it is kept from one evaluation to the next.
@@ -21,17 +22,17 @@ type Snooze struct {
 	Decision  string    `json:"decision,omitempty"`
 	Given     time.Time `json:"given,omitzero"` // when the answer was
 	Migrating bool      `json:"migrating,omitempty"`
-	Over      bool      `json:"over,omitempty"`   // for good: an answer snoozes once
-	Count     int       `json:"count,omitempty"`  // evaluations in a row in which the move saves enough
-	Counted   time.Time `json:"counted,omitzero"` // the last of them
+	Stood     bool      `json:"stood,omitempty"` // the move has been confirmed; a person may answer one that is not yet
+	Over      bool      `json:"over,omitempty"`  // for good: an answer snoozes once
+	streak              // of evaluations in which the move saves enough
 }
 
-// Quiet reports whether nothing is to be said of the announced move.
-func (s Snooze) Quiet() bool { return s.Decision != "" && !s.Over }
+// Quiet reports whether nothing is to be said of the move, which is confirmed.
+func (s Snooze) Quiet() bool { return s.Stood && !s.Over }
 
 // next returns the snooze after an evaluation that left standing confirmed, and whether its end is to be told. It ends on its day, or when
 // the move has saved enough in as many evaluations in a row as a verdict takes, and not before an evaluation asks for the move; it is over
-// without a word when the move stands no more. It is pure.
+// without a word when the move stands no more, or another one was confirmed in its place. It is pure.
 func (s Snooze) next(a *Snoozing, standing string, w model.WorkloadReport, now time.Time, p Policy) (Snooze, bool) {
 	switch {
 	case a == nil:
@@ -43,17 +44,16 @@ func (s Snooze) next(a *Snoozing, standing string, w model.WorkloadReport, now t
 	switch {
 	case s.Over || d.Recommendation == model.Unknown:
 		return s, false
-	case standing != a.Option:
+	case standing == a.Option:
+		s.Stood = true
+	case s.Stood || standing != "" && standing != w.Current:
 		s.Over = true
 		return s, false
-	case d.Recommendation != model.Move || d.Option != standing:
-		s.Count = 0
-		return s, false
-	case !a.Enough:
-		s.Count = 0
-	case s.Count == 0 || p.counts(s.Counted, now):
-		s.Count, s.Counted = s.Count+1, now
 	}
-	s.Over = a.Due || s.Count >= max(1, p.Confirmations)
+	asked := d.Recommendation == model.Move && d.Option == a.Option
+	if a.Saving {
+		s.streak = s.streak.next(asked && a.Enough, now, p)
+	}
+	s.Over = s.Stood && asked && (a.Due || s.holds(p))
 	return s, s.Over
 }

@@ -1,6 +1,8 @@
 package alerting
 
 import (
+	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -12,7 +14,8 @@ func TestSnooze(t *testing.T) {
 	t.Parallel()
 	asleep := &Snoozing{Decision: "0123456789ab", Option: "X"}
 	due := &Snoozing{Decision: "0123456789ab", Option: "X", Due: true}
-	enough := &Snoozing{Decision: "0123456789ab", Option: "X", Enough: true}
+	lacking := &Snoozing{Decision: "ba9876543210", Option: "X", Saving: true}
+	enough := &Snoozing{Decision: "ba9876543210", Option: "X", Saving: true, Enough: true}
 	store, box := &memory{}, &mailbox{name: "box"}
 	day := 0
 	var d *Desk
@@ -59,12 +62,11 @@ func TestSnooze(t *testing.T) {
 	firing("reminded", false)
 	expect("and is over", evaluate(5, answers('X'), due))
 
-	enough.Decision, asleep.Decision = "ba9876543210", "ba9876543210"
-	expect("a second answer", evaluate(2, answers('X'), asleep))
+	expect("a second answer", evaluate(2, answers('X'), lacking))
 	expect("it saves enough for two days", evaluate(2, answers('X'), enough))
-	expect("and less again", evaluate(1, answers('X'), asleep))
+	expect("and less again", evaluate(1, answers('X'), lacking))
 	expect("and enough for three", evaluate(3, answers('X'), enough), Reminded)
-	expect("and is over for good", evaluate(3, answers('X'), asleep))
+	expect("and is over for good", evaluate(3, answers('X'), lacking))
 
 	again := &Snoozing{Decision: "ba9876543210", Given: morning.AddDate(0, 0, day), Option: "X"}
 	expect("a later answer to the same decision", evaluate(3, drifting, again))
@@ -89,4 +91,64 @@ func TestSnooze(t *testing.T) {
 	firing("another move", false)
 	expect("and the first one too when it comes back", evaluate(6, answers('X'), asleep), Switched)
 	expect("what was said about it before is over", evaluate(4, answers('X'), due))
+}
+
+// TestSnoozeBeforeItIsConfirmed holds that a move that a person has answered before it was announced is confirmed without a word, and told
+// of when the snooze is over; and that the answer is forgotten when another move is confirmed.
+func TestSnoozeBeforeItIsConfirmed(t *testing.T) {
+	t.Parallel()
+	asleep := &Snoozing{Decision: "0123456789ab", Option: "X"}
+	due := &Snoozing{Decision: "0123456789ab", Option: "X", Due: true}
+	for _, tc := range []struct {
+		name     string
+		timeline string // a day each: what the evaluation says
+		due      int    // the day of the snooze
+		want     []Reason
+	}{
+		{"confirmed while it is snoozed", "XXXXXXX", 6, []Reason{Reminded}},
+		{"the day comes before it is confirmed", "XXXXX", 1, []Reason{FirstSeen}},
+		{"it was never confirmed", "XSSSSSS", 4, nil},
+		{"another move is confirmed first", "XYYYYXXXXX", 9, []Reason{FirstSeen, Switched}},
+		{"it was confirmed, withdrawn and confirmed again", "XXXXzzzXXXX", 11, []Reason{Returned, Switched}},
+	} {
+		store, box := &memory{}, &mailbox{name: "box"}
+		for day, c := range tc.timeline {
+			d := newDesk(t, store, box)
+			now, snooze := morning.AddDate(0, 0, day), asleep
+			if day >= tc.due {
+				snooze = due
+			}
+			if _, err := d.Consider([]Judged{{Report: answers(c), Policy: policy, Snooze: snooze, Receipt: []byte("{}")}}, now); err != nil {
+				t.Fatal(err)
+			}
+			deliverAll(t, d, now, now.Add(time.Hour))
+		}
+		var got []Reason
+		for _, e := range box.accepted {
+			got = append(got, e.Reason)
+		}
+		if !slices.Equal(got, tc.want) {
+			t.Errorf("%s: %s: got %v, want %v", tc.name, tc.timeline, got, tc.want)
+		}
+	}
+}
+
+// TestStreakIgnoresTheSchedule holds that evaluations between those that count change nothing, whatever they find.
+func TestStreakIgnoresTheSchedule(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		var daily, often streak
+		for day := range 10 {
+			at := morning.AddDate(0, 0, day)
+			found := random.IntN(4) > 0
+			daily, often = daily.next(found, at, policy), often.next(found, at, policy)
+			for hour := 1; hour < 24; hour++ {
+				often = often.next(random.IntN(2) > 0, at.Add(time.Duration(hour)*time.Hour), policy)
+			}
+			if daily != often {
+				t.Fatalf("day %d: got %+v daily and %+v hourly, want the same", day, daily, often)
+			}
+		}
+	}
 }

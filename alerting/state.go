@@ -21,6 +21,27 @@ func (p Policy) counts(last, now time.Time) bool {
 	return last.IsZero() || now.Sub(last) >= p.ConfirmEvery-min(earliness, p.ConfirmEvery/10)
 }
 
+// streak counts the evaluations in a row that found something.
+type streak struct {
+	Count   int       `json:"count,omitempty"`
+	Counted time.Time `json:"counted,omitzero"` // the last evaluation that counted, whatever it found
+}
+
+// next returns s after an evaluation at now that found it or did not. One too soon after the last that counted leaves s as it is, so that
+// how often the schedule evaluates changes little.
+func (s streak) next(found bool, now time.Time, p Policy) streak {
+	switch {
+	case !p.counts(s.Counted, now):
+		return s
+	case !found:
+		return streak{Counted: now}
+	}
+	return streak{Count: s.Count + 1, Counted: now}
+}
+
+// holds reports whether as many evaluations in a row found it as a verdict takes.
+func (s streak) holds(p Policy) bool { return s.Count >= max(1, p.Confirmations) }
+
 // earliness is how much sooner than ConfirmEvery an evaluation may come and still count: a schedule's job starts within it.
 const earliness = time.Minute
 

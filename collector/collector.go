@@ -42,6 +42,8 @@ type Settings struct {
 	Timeout          time.Duration     // of one query, its whole answer included; 0 means 30 seconds
 	MaxResponseBytes int64             // of one answer after decompression; 0 means 32 MiB
 	Concurrency      int               // queries in flight at once; 0 means 4
+
+	Siblings []map[string]string // the Select of other sources that read the same server with the same Pack
 }
 
 // Queries is the user's own PromQL, one expression a signal, whose result carries the GroupBy labels. $__window stands for
@@ -238,6 +240,9 @@ func (c *Collector) prepareQueries() error {
 			s.Delay = max(s.Delay, p.PeriodSums.Delay)
 		}
 		c.queries = packQueries(p, s.Select, s.GroupBy)
+		if len(s.Siblings) > 0 {
+			c.queries.dark = darkQuery(p, append([]map[string]string{s.Select}, s.Siblings...))
+		}
 		c.rules = p.rules()
 	}
 	if s.GPUs == nil {
@@ -297,7 +302,7 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 		result.Warnings = append(result.Warnings, c.addTTFT(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addGPUs(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addFailed(ctx, now, result.Usage)...)
-		result.Unattributed, notes = c.unattributed(ctx, now)
+		result.Unattributed, notes = c.unattributed(ctx, now, result.Usage)
 		result.Warnings = append(result.Warnings, notes...)
 	}
 	result.Queries = int(c.client.guard.sent.Load() - sent)

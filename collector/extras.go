@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 
@@ -94,16 +95,21 @@ func (c *Collector) addFailed(ctx context.Context, now time.Time, all []model.Us
 }
 
 // unattributed returns the share of the tokens of the last day that no workload has, and what is to be said about the source. Where nothing
-// is selected every series is in some workload, unless there are more of them than can be kept. The user's own queries
-// say nothing of what they leave out.
-func (c *Collector) unattributed(ctx context.Context, now time.Time) (*model.Fraction, []model.Warning) {
+// is selected every series is in some workload, unless there are more of them than can be kept; where nothing was measured it is not known.
+// The user's own queries say nothing of what they leave out.
+func (c *Collector) unattributed(ctx context.Context, now time.Time, all []model.Usage) (*model.Fraction, []model.Warning) {
 	switch {
 	case c.settings.Queries != nil:
 		return nil, nil
 	case c.queries.dark == "":
+		since := c.complete(now).Add(-24 * time.Hour)
+		measured := slices.ContainsFunc(all, func(u model.Usage) bool {
+			_, hours := u.Between(since, u.End())
+			return hours > 0
+		})
 		c.mu.Lock()
 		defer c.mu.Unlock()
-		if n := len(c.archive.series); n == 0 || n >= maxWorkloads {
+		if !measured || len(c.archive.series) >= maxWorkloads {
 			return nil, nil
 		}
 		return new(model.Fraction), nil
@@ -114,12 +120,12 @@ func (c *Collector) unattributed(ctx context.Context, now time.Time) (*model.Fra
 		return nil, []model.Warning{{Code: DarkFailed, Text: err.Error()}}
 	}
 	counted := cells(m, func(metric prommodel.Metric) string { return string(metric[signalLabel]) })
-	all, wrong := counted[string(allTokens)].check(24 * maxTokensPerHour)
+	total, wrong := counted[string(allTokens)].check(24 * maxTokensPerHour)
 	claimed, alsoWrong := counted[string(claimedTokens)].check(24 * maxTokensPerHour)
-	if wrong != 0 || alsoWrong != 0 || !(all > 0) {
+	if wrong != 0 || alsoWrong != 0 || !(total > 0) {
 		return nil, c.relevant(notes)
 	}
-	return new(model.Fraction(min(1, max(0, 1-claimed/all)))), c.relevant(notes)
+	return new(model.Fraction(min(1, max(0, 1-claimed/total)))), c.relevant(notes)
 }
 
 // addGPUs fills in the GPUs of each workload and returns what is to be said about the source.

@@ -189,6 +189,28 @@ func TestUnattributed(t *testing.T) {
 	}
 }
 
+// TestUnattributedIsNotKnownWhenNothingIsMeasured holds that a source that leaves nothing out, and whose exporter is gone, does not say that
+// no token is dark.
+func TestUnattributedIsNotKnownWhenNothingIsMeasured(t *testing.T) {
+	t.Parallel()
+	gone := false
+	server := promtest.New(func(q promtest.Query) promtest.Answer {
+		if gone {
+			return promtest.Answer{}
+		}
+		return engine([]string{"chat"}, func(promtest.Query) []promtest.Series { return nil })(q)
+	})
+	history := newMemory()
+	s := Settings{Pack: "vllm", Backfill: 24 * time.Hour}
+	if r := collect(t, newCollector(t, s, server, history), noon); r.Unattributed == nil {
+		t.Fatal("nothing is left out: got that it is not known")
+	}
+	gone = true
+	if r := collect(t, newCollector(t, s, server, history), noon.Add(48*time.Hour)); r.Unattributed != nil || len(r.Usage) != 1 {
+		t.Errorf("nothing was measured for two days: got %v, want that it is not known", r.Unattributed)
+	}
+}
+
 // TestF15_OneQueryFails holds that a broken GPU, error, engine or first-token query leaves the tokens alone.
 func TestF15_OneQueryFails(t *testing.T) {
 	t.Parallel()

@@ -94,11 +94,26 @@ func packQueries(p *pack, selected map[string]string, groupBy []string) queries 
 	if c := p.counter(failures); c != nil {
 		q.failed = wording{p, selected, groupBy, 24 * time.Hour}.counted(failures, c)
 	}
-	if len(selected) > 0 {
-		q.dark = marked(claimedTokens, wording{p, selected, nil, 24 * time.Hour}.tokens()) + "\nor " +
-			marked(allTokens, wording{p, nil, nil, 24 * time.Hour}.tokens())
-	}
+	q.dark = darkQuery(p, []map[string]string{selected})
 	return q
+}
+
+// darkQuery returns the expressions for the tokens that p counts over the day before, those that one of the selections leaves and all of them;
+// empty when one of them leaves everything. What two selections leave is counted twice, as it is metered.
+func darkQuery(p *pack, selections []map[string]string) string {
+	w := wording{p, nil, nil, 24 * time.Hour}
+	all, claimed := w.tokens(), make([]string, len(selections))
+	for i, s := range selections {
+		if len(s) == 0 {
+			return ""
+		}
+		w.selected = s
+		claimed[i] = w.tokens()
+	}
+	if len(claimed) > 1 {
+		claimed = []string{w.added(claimed)}
+	}
+	return marked(claimedTokens, claimed[0]) + "\nor " + marked(allTokens, all)
 }
 
 // ownQueries returns the expressions of the user's own PromQL. Coverage is the share of five-minute steps at which the

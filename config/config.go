@@ -7,6 +7,7 @@ package config
 import (
 	"maps"
 	"os"
+	"reflect"
 	"slices"
 	"strings"
 	"time"
@@ -140,6 +141,18 @@ func (c *Config) LongestLeadTime() time.Duration {
 		longest = max(longest, w.Policy.LeadTime)
 	}
 	return longest
+}
+
+// Siblings returns what the other sources select that read the same server as s, as the same reader and with the same pack.
+func (c *Config) Siblings(s Source) []map[string]string {
+	var siblings []map[string]string
+	for _, o := range c.Sources {
+		same := o.Prometheus.URL == s.Prometheus.URL && reflect.DeepEqual(o.Prometheus.HTTP, s.Prometheus.HTTP)
+		if same && o.Name != s.Name && s.Pack != "" && o.Pack == s.Pack {
+			siblings = append(siblings, o.Select)
+		}
+	}
+	return siblings
 }
 
 // Schedule says when things are done, as cron specs of five fields or descriptors such as @daily.

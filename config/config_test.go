@@ -449,3 +449,24 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+// TestSiblings holds that sources count as one server's only when they read it in the same way and with the same pack.
+func TestSiblings(t *testing.T) {
+	t.Parallel()
+	c := parse(t, strings.Replace(small, "options:", `  - {name: a, prometheus: {url: "http://vm:8428"}, pack: vllm, select: {cluster: a}, hosting: self-hosted}
+  - {name: b, prometheus: {url: "http://vm:8428"}, pack: vllm, select: {cluster: b}, hosting: self-hosted}
+  - {name: another pack, prometheus: {url: "http://vm:8428"}, pack: litellm, select: {cluster: b}, hosting: self-hosted}
+  - {name: another server, prometheus: {url: "http://vm-eu:8428"}, pack: vllm, select: {cluster: c}, hosting: self-hosted}
+  - {name: another tenant, prometheus: {url: "http://vm:8428", http_headers: {X-Scope-OrgID: {values: [eu]}}}, pack: vllm, select: {cluster: d}, hosting: self-hosted}
+options:`, 1))
+	got := map[string][]map[string]string{}
+	for _, s := range c.Sources {
+		if siblings := c.Siblings(s); len(siblings) > 0 {
+			got[s.Name] = siblings
+		}
+	}
+	want := map[string][]map[string]string{"a": {{"cluster": "b"}}, "b": {{"cluster": "a"}}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

@@ -20,8 +20,8 @@ func TestRepeatIsLookedForFirst(t *testing.T) {
 		channel string // empty: that of the notifier
 		kept    bool   // the first attempt arrived
 		lookups func(int) *slacktest.Answer
-		scopes  []string // of the token; nil: all
-		blind   bool     // it has looked for long enough
+		scopes  []string        // of the token; nil: all
+		blind   bool            // it has looked for long enough
 		remedy  alerting.Remedy // empty: sent, or found
 		copies  int             // of the message at the end
 		marked  bool            // the last of them as a possible repeat

@@ -73,8 +73,15 @@ func channels(n alerting.Notifier, cfg *config.Config) []channel {
 		return []channel{{}}
 	}
 	names := []string{s.Channel}
-	for _, w := range append([]config.Workload{cfg.Defaults}, cfg.Workloads...) {
-		if name := w.SlackChannel; name != "" && !slices.Contains(names, name) {
+	asked := []string{cfg.Defaults.SlackChannel}
+	for _, w := range cfg.Workloads {
+		asked = append(asked, w.SlackChannel)
+	}
+	for _, b := range cfg.Budgets {
+		asked = append(asked, b.SlackChannel)
+	}
+	for _, name := range asked {
+		if name != "" && !slices.Contains(names, name) {
 			names = append(names, name)
 		}
 	}

@@ -27,7 +27,7 @@ func TestNotify(t *testing.T) {
 	}{
 		{
 			name: "all arrive", places: "slack webhook alertmanager", code: exitDone,
-			says: []string{"slack #llm-cost: delivered", "slack #support: delivered", "webhook: delivered", "alertmanager: delivered"},
+			says: []string{"slack #llm-cost: delivered", "slack #support: delivered", "slack #finance: delivered", "webhook: delivered", "alertmanager: delivered"},
 		},
 		{
 			name: "a channel that the bot is not in", places: "slack webhook", refused: "#support", code: exitNotRight,
@@ -73,7 +73,8 @@ options: [{name: mini, kind: api, model: openai/gpt-5-mini}]
 defaults: {current: mini, constraints: {data_sensitivity: internal, ops_capacity: limited}}
 `)
 			if strings.Contains(tc.places, "slack") {
-				config.WriteString("workloads: [{match: {team: support}, notify: {slack_channel: \"#support\"}}]\n")
+				config.WriteString("workloads: [{match: {team: support}, notify: {slack_channel: \"#support\"}}]\n" +
+					"budgets: [{name: all, usd_per_month: 1000, notify: {slack_channel: \"#finance\"}}]\n")
 			}
 			if tc.places != "" {
 				config.WriteString("notify:\n")

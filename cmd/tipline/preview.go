@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 	"time"
 
@@ -74,18 +73,13 @@ func messageAbout(r ledger.Receipt, told *alerting.Announcement) (alerting.Event
 	w := r.Workload
 	e := alerting.Event{Reason: alerting.FirstSeen, Time: r.AsOf, Workload: w.Workload, Report: w}
 	if told != nil {
-		e.ID, e.Reason, e.Time = told.Event, told.Reason, told.Time
+		e.ID, e.Reason, e.Time, e.Previous, e.Drifts = told.Event, told.Reason, told.Time, told.Previous, told.Drifts
 	}
 	switch {
 	case e.Reason == alerting.PricesMoved:
 		return e, fmt.Errorf("decision %s was told in a message about prices, of which the ledger keeps no more than that it was sent on %s", r.ID, e.Time.Format(time.DateOnly))
 	case told == nil && w.Decision.Recommendation != model.Move:
 		return e, fmt.Errorf("nobody was told of decision %s, which does not say to move", r.ID)
-	case e.Reason == alerting.Drifted:
-		e.Drifts = slices.DeleteFunc(slices.Clone(w.Drift), func(d model.Drift) bool { return !d.Material })
-		if len(e.Drifts) == 0 {
-			return e, fmt.Errorf("decision %s was told because of a drift that its receipt does not hold any more", r.ID)
-		}
 	}
 	return e, nil
 }

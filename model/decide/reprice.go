@@ -129,8 +129,9 @@ type Judged struct {
 }
 
 // Reprice says what it does to workloads, in their order, that the options named in tariffs are charged by them at a time instead of as they are;
-// past says that this is how they were before. A verdict that is not known is left out. Every other input stays as it is.
-func Reprice(workloads []Judged, tariffs map[string]Tariff, at time.Time, past bool) (e model.PriceEvent) {
+// past says that this is how they were before. A verdict that is not known is left out. Every other input stays as it is. It reports as well
+// whether the cost of one of them changes by as much as its own policy takes for material.
+func Reprice(workloads []Judged, tariffs map[string]Tariff, at time.Time, past bool) (e model.PriceEvent, material bool) {
 	e.Flips, e.Closer, e.Unknown = []model.PriceFlip{}, []string{}, []string{}
 	for _, w := range workloads {
 		in, known := w.Verdict.Input()
@@ -154,6 +155,7 @@ func Reprice(workloads []Judged, tariffs map[string]Tariff, at time.Time, past b
 		}
 		if a, b := model.CostOf(before.Options, in.Current), model.CostOf(after.Options, in.Current); a != nil && b != nil {
 			e.CostUSDPerMonth += b.P50 - a.P50
+			material = material || in.Policy.Material(b.P50-a.P50)
 		} else {
 			e.Unknown = append(e.Unknown, in.Workload)
 		}
@@ -164,7 +166,7 @@ func Reprice(workloads []Judged, tariffs map[string]Tariff, at time.Time, past b
 			e.Closer = append(e.Closer, in.Workload)
 		}
 	}
-	return e
+	return e, material
 }
 
 // closer is by how much of the current cost a saving must grow for a workload to count as closer to a move.

@@ -23,8 +23,8 @@ func TestReprice(t *testing.T) {
 	judged = append(judged, Judged{}) // a workload whose verdict is not known
 	api := judged[0].Verdict.in.Options[slices.IndexFunc(judged[0].Verdict.in.Options, func(o Option) bool { return o.Name == "api" })]
 	cheap := map[string]Tariff{"api": {API: &cost.Prices{Input: rat("0.3"), Output: rat("0.3")}}}
-	e := Reprice(judged, cheap, judged[0].Verdict.in.Forecast.Origin, false)
-	back := Reprice(judged, cheap, judged[0].Verdict.in.Forecast.Origin, true)
+	e, material := Reprice(judged, cheap, judged[0].Verdict.in.Forecast.Origin, false)
+	back, _ := Reprice(judged, cheap, judged[0].Verdict.in.Forecast.Origin, true)
 	var want model.USD
 	var flips []string
 	for _, w := range judged[:len(volumes)] {
@@ -41,6 +41,9 @@ func TestReprice(t *testing.T) {
 			flips = append(flips, in.Workload)
 		}
 	}
+	if !material {
+		t.Errorf("%v a month are not material", e.CostUSDPerMonth)
+	}
 	var got []string
 	for _, f := range e.Flips {
 		got = append(got, f.Workload)
@@ -51,8 +54,13 @@ func TestReprice(t *testing.T) {
 	if back.CostUSDPerMonth != -e.CostUSDPerMonth || len(back.Flips) != len(e.Flips) || back.Flips[0].Before != e.Flips[0].After {
 		t.Errorf("as it was before: got %+v, want the opposite of %+v", back, e)
 	}
-	if none := Reprice(judged, map[string]Tariff{"another": {}}, time.Time{}, false); none.Workloads != 0 || none.CostUSDPerMonth != 0 || len(none.Flips) > 0 {
+	if none, _ := Reprice(judged, map[string]Tariff{"another": {}}, time.Time{}, false); none.Workloads != 0 || none.CostUSDPerMonth != 0 || len(none.Flips) > 0 {
 		t.Errorf("an option that nobody has: got %+v", none)
+	}
+	strict := *judged[0].Verdict.in
+	strict.Policy.DriftUSD = rat("1e12")
+	if _, material := Reprice([]Judged{{Verdict: Decide(strict)}}, cheap, strict.Forecast.Origin, false); material {
+		t.Error("a change is material that the workload's own policy takes for small")
 	}
 	// What is announced for later is no part of the change.
 	in := *judged[2].Verdict.in
@@ -63,7 +71,7 @@ func TestReprice(t *testing.T) {
 		}
 	}
 	same := map[string]Tariff{"api": in.Options[slices.IndexFunc(in.Options, func(o Option) bool { return o.Name == "api" })].TariffAt(in.Forecast.Origin)}
-	if e := Reprice([]Judged{{Verdict: Decide(in)}}, same, in.Forecast.Origin, true); e.CostUSDPerMonth != 0 || len(e.Flips) > 0 || len(e.Closer) > 0 {
+	if e, _ := Reprice([]Judged{{Verdict: Decide(in)}}, same, in.Forecast.Origin, true); e.CostUSDPerMonth != 0 || len(e.Flips) > 0 || len(e.Closer) > 0 {
 		t.Errorf("charged as it is: got %+v, want that nothing changes", e)
 	}
 	moves := Moves("api", api.TariffAt(day("2026-11-01")), cheap["api"])

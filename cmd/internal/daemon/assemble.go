@@ -7,7 +7,6 @@ import (
 	"sort"
 	"time"
 
-	"tipline/cmd/internal/ledger"
 	"tipline/collector"
 	"tipline/config"
 	"tipline/model"
@@ -22,9 +21,10 @@ const staleAfter = 6 * time.Hour
 // metered is what one source says of one workload in this cycle.
 type metered struct {
 	usage  model.Usage
-	stanza config.Workload // what the configuration says of it
+	stanza config.Workload // what the configuration says of it, and the answers to earlier decisions
 	outage string          // why the source could not be read; empty when it answered
 
+	answered    []model.Warning       // what a person has answered that counts in it
 	faults      []model.Warning       // why what the source says is not what was used
 	unpriced    *model.Warning        // says that another meter counts its traffic too; nil means that it is priced
 	expressions collector.Expressions // what the source is asked
@@ -89,9 +89,9 @@ func findFaults(all []metered, now time.Time) {
 
 // evaluate projects one workload, costs its options and decides. It never fails: what is missing is said in the report, and the
 // verdict is then empty.
-func evaluate(m metered, cfg *config.Config, answers ledger.Answers, now time.Time) evaluation {
+func evaluate(m metered, cfg *config.Config, now time.Time) evaluation {
 	u := m.usage.Until(now)
-	current, candidates, answered := answers.Heed(u.Workload, m.stanza.Current, m.stanza.Candidates, now)
+	current, candidates := m.stanza.Current, m.stanza.Candidates
 	e := evaluation{metered: m}
 	w := model.WorkloadReport{
 		Workload: u.Workload,
@@ -101,7 +101,7 @@ func evaluate(m metered, cfg *config.Config, answers ledger.Answers, now time.Ti
 		Usage:    summarize(u, now),
 		Options:  []model.OptionCost{},
 		Drift:    []model.Drift{},
-		Warnings: append(append([]model.Warning{}, u.Warnings...), answered...),
+		Warnings: append(append([]model.Warning{}, u.Warnings...), m.answered...),
 	}
 	unknown := func(code, text string) evaluation {
 		w.Decision = model.Decision{Recommendation: model.Unknown, Reason: model.ReasonUnknown, Because: text, WouldChange: []string{}}

@@ -187,6 +187,8 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 
 // evaluateSafely evaluates m; a panic spoils that workload only.
 func (d *Daemon) evaluateSafely(m metered, now time.Time) (e evaluation) {
+	m.stanza.Current, m.stanza.Candidates, m.answered = d.answers.Heed(m.usage.Workload, m.stanza.Current, m.stanza.Candidates, now,
+		func(a ledger.Answer) bool { return d.desk.Spent(a.Workload, a.ID, a.Given) })
 	defer func() {
 		if p := recover(); p != nil {
 			d.options.Log.Error("evaluation panicked", "workload", m.usage.Workload, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
@@ -200,7 +202,7 @@ func (d *Daemon) evaluateSafely(m metered, now time.Time) (e evaluation) {
 			}
 		}
 	}()
-	e = evaluate(m, d.setup.cfg, d.answers, now)
+	e = evaluate(m, d.setup.cfg, now)
 	e.report.Moved = d.moved(e.report, e.verdict)
 	return e
 }

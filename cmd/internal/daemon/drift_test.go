@@ -76,7 +76,7 @@ func TestDrifts(t *testing.T) {
 	} {
 		u := driftedHours(tc.ago, tc.change)
 		u.Warnings = tc.warnings
-		e := evaluate(metered{usage: u, stanza: cfg.For(u.Labels, "gateway")}, cfg, nil, opening)
+		e := evaluate(metered{usage: u, stanza: cfg.For(u.Labels, "gateway")}, cfg, opening)
 		if e.report.Decision.Reason == model.ReasonUnknown {
 			t.Fatalf("%s: %s", tc.name, e.report.Decision.Because)
 		}
@@ -122,7 +122,7 @@ func TestFaultsFreeze(t *testing.T) {
 		})
 		all := []metered{{usage: u, stanza: cfg.For(u.Labels, "gateway"), outage: outage}}
 		findFaults(all, opening)
-		e := evaluate(all[0], cfg, nil, opening)
+		e := evaluate(all[0], cfg, opening)
 		want := drift.CounterUnit
 		if outage != "" {
 			want = "SOURCE_DOWN" // what is read from history alone says nothing of what is scraped now

@@ -99,7 +99,7 @@ func (d *Daemon) tellPrice(e model.PriceEvent, tariffs map[string]decide.Tariff,
 
 // repriced returns e with what the change does, and whether that is worth a message that was not sent before. What was told ahead is told
 // again on its day only if answers change.
-func (d *Daemon) repriced(e model.PriceEvent, tariffs map[string]decide.Tariff, at, now time.Time) (does model.PriceEvent, worth bool, err error) {
+func (d *Daemon) repriced(e model.PriceEvent, tariffs map[string]decide.Tariff, at, now time.Time) (model.PriceEvent, bool, error) {
 	if len(e.Moves) == 0 {
 		return e, false, nil
 	}
@@ -110,9 +110,9 @@ func (d *Daemon) repriced(e model.PriceEvent, tariffs map[string]decide.Tariff, 
 	if err != nil {
 		return e, false, err
 	}
-	does = decide.Reprice(d.priced, tariffs, at, !e.Ahead)
+	does, material := decide.Reprice(d.priced, tariffs, at, !e.Ahead)
 	does.From, does.Ahead, does.Moves = e.From, e.Ahead, e.Moves
-	return does, len(does.Flips) > 0 || !foretold && d.setup.cfg.Policy.Material(does.CostUSDPerMonth), nil
+	return does, len(does.Flips) > 0 || !foretold && (material || d.setup.cfg.Policy.Material(does.CostUSDPerMonth)), nil
 }
 
 // RefreshPrices brings the copies of price lists up to date. New prices are put in force as by a reload; a list that cannot be fetched is

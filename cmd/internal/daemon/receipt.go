@@ -72,6 +72,7 @@ func (d *Daemon) snoozing(w model.WorkloadReport, now time.Time) *alerting.Snooz
 	return &alerting.Snoozing{
 		Decision: a.ID, Given: a.Given, Option: a.Option, Migrating: a.Kind == ledger.Migrating,
 		Due:    !a.Until.IsZero() && !now.Before(a.Until),
+		Saving: a.Saving > 0,
 		Enough: a.Saving > 0 && saving != nil && float64(saving.P50) >= a.Saving,
 	}
 }

@@ -37,7 +37,7 @@ func (d *Daemon) prepare(cfg *config.Config) (*setup, error) {
 		return nil, err
 	}
 	for _, sc := range cfg.Sources {
-		c, err := d.newCollector(sc, library)
+		c, err := d.newCollector(sc, cfg.Siblings(sc), library)
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", sc.Name, err)
 		}
@@ -93,11 +93,12 @@ func alertPolicy(p decide.Policy) alerting.Policy {
 	return alerting.Policy{Enter: enter, Leave: leave, Confirmations: p.Confirmations, ConfirmEvery: p.ConfirmEvery, LeadTime: p.LeadTime}
 }
 
-func (d *Daemon) newCollector(s config.Source, library *collector.Library) (*collector.Collector, error) {
+func (d *Daemon) newCollector(s config.Source, siblings []map[string]string, library *collector.Library) (*collector.Collector, error) {
 	settings, err := CollectorSettings(s, library)
 	if err != nil {
 		return nil, err
 	}
+	settings.Siblings = siblings
 	return collector.New(settings, d.options.Store, d.options.Log)
 }
 

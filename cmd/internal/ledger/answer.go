@@ -199,8 +199,8 @@ func (all Answers) To(id string) (Answer, bool) {
 
 // Heed returns the current option and the candidates of workload with the answers taken into account at now, and what is to be
 // said of each that counted. A move that is done counts until the configuration names another current option; an option that is
-// not viable is left out until the date, unless it has become the current one.
-func (all Answers) Heed(workload, current string, candidates []string, now time.Time) (from string, to []string, said []model.Warning) {
+// not viable is left out until the date, unless it has become the current one. A snooze or a migration that is spent is not mentioned.
+func (all Answers) Heed(workload, current string, candidates []string, now time.Time, spent func(Answer) bool) (from string, to []string, said []model.Warning) {
 	for _, a := range all {
 		if a.Kind == Done && a.Workload == workload && a.From == current {
 			current = a.Option
@@ -216,10 +216,8 @@ func (all Answers) Heed(workload, current string, candidates []string, now time.
 			said = append(said, model.Warning{Code: "ANSWERED_NOT_VIABLE", Text: a.Text()})
 		}
 	}
-	if a, ok := all.Quiet(workload, current); ok && a.Kind == Migrating {
-		said = append(said, model.Warning{Code: "ANSWERED_MIGRATING", Text: a.Text()})
-	} else if ok && (a.Until.IsZero() || now.Before(a.Until)) {
-		said = append(said, model.Warning{Code: "ANSWERED_SNOOZED", Text: a.Text()})
+	if a, ok := all.Quiet(workload, current); ok && !spent(a) {
+		said = append(said, model.Warning{Code: map[string]string{Migrating: "ANSWERED_MIGRATING", Snoozed: "ANSWERED_SNOOZED"}[a.Kind], Text: a.Text()})
 	}
 	return current, candidates, said
 }

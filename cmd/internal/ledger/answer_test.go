@@ -73,24 +73,26 @@ func TestHeed(t *testing.T) {
 		want       string
 		candidates []string
 		said       int
+		spent      bool
 	}{
-		{"nothing was said", nil, "support", "api", asOf, "api", all, 0},
-		{"a move that is not viable is left out", Answers{notViable}, "support", "api", asOf, "api", []string{"api", "both"}, 1},
-		{"until the second before the date", Answers{notViable}, "support", "api", notViable.Until.Add(-time.Second), "api", []string{"api", "both"}, 1},
-		{"and no longer", Answers{notViable}, "support", "api", notViable.Until, "api", all, 0},
-		{"one that is snoozed is not, and is mentioned", Answers{snoozed}, "support", "api", asOf, "api", all, 1},
-		{"until the day has come", Answers{snoozed}, "support", "api", snoozed.Until, "api", all, 0},
-		{"one that is being made is not left out either", Answers{making}, "support", "api", asOf, "api", all, 1},
-		{"and is mentioned after the day by which it was to be done", Answers{making}, "support", "api", making.Until.AddDate(0, 1, 0), "api", all, 1},
-		{"or until it was made", Answers{making}, "support", "own", asOf, "own", all, 0},
-		{"or it was made", Answers{snoozed}, "support", "own", asOf, "own", all, 0},
-		{"for its workload alone", Answers{notViable}, "search", "api", asOf, "api", all, 0},
-		{"and not once it serves the workload", Answers{notViable}, "support", "own", asOf, "own", all, 0},
-		{"a move that is done counts as the current option", Answers{done}, "support", "api", asOf, "own", all, 1},
-		{"until the configuration names it", Answers{done}, "support", "own", asOf, "own", all, 0},
-		{"or another one", Answers{done}, "support", "both", asOf, "both", all, 0},
+		{"nothing was said", nil, "support", "api", asOf, "api", all, 0, false},
+		{"a move that is not viable is left out", Answers{notViable}, "support", "api", asOf, "api", []string{"api", "both"}, 1, false},
+		{"until the second before the date", Answers{notViable}, "support", "api", notViable.Until.Add(-time.Second), "api", []string{"api", "both"}, 1, false},
+		{"and no longer", Answers{notViable}, "support", "api", notViable.Until, "api", all, 0, false},
+		{"one that is snoozed is not, and is mentioned", Answers{snoozed}, "support", "api", asOf, "api", all, 1, false},
+		{"until it is over", Answers{snoozed}, "support", "api", asOf, "api", all, 0, true},
+		{"one that is being made is not left out either", Answers{making}, "support", "api", asOf, "api", all, 1, false},
+		{"and is mentioned after the day by which it was to be done", Answers{making}, "support", "api", making.Until.AddDate(0, 1, 0), "api", all, 1, false},
+		{"until a message has reminded of it", Answers{making}, "support", "api", asOf, "api", all, 0, true},
+		{"or until it was made", Answers{making}, "support", "own", asOf, "own", all, 0, false},
+		{"or it was made", Answers{snoozed}, "support", "own", asOf, "own", all, 0, false},
+		{"for its workload alone", Answers{notViable}, "search", "api", asOf, "api", all, 0, false},
+		{"and not once it serves the workload", Answers{notViable}, "support", "own", asOf, "own", all, 0, false},
+		{"a move that is done counts as the current option", Answers{done}, "support", "api", asOf, "own", all, 1, false},
+		{"until the configuration names it", Answers{done}, "support", "own", asOf, "own", all, 0, false},
+		{"or another one", Answers{done}, "support", "both", asOf, "both", all, 0, false},
 	} {
-		current, candidates, said := tc.answers.Heed(tc.workload, tc.current, all, tc.now)
+		current, candidates, said := tc.answers.Heed(tc.workload, tc.current, all, tc.now, func(Answer) bool { return tc.spent })
 		if current != tc.want || !slices.Equal(candidates, tc.candidates) || len(said) != tc.said {
 			t.Errorf("%s: got %s, %v and %v, want %s, %v and %d sentences", tc.name, current, candidates, said, tc.want, tc.candidates, tc.said)
 		}
