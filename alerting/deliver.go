@@ -80,11 +80,13 @@ func (d *Desk) deliverTo(ctx context.Context, n Notifier, now time.Time) (time.T
 func (d *Desk) first(notifier string, now time.Time) (letter, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	letters := d.outbox.to(notifier)
-	if len(letters) == 0 {
-		return letter{}, false
+	var next letter
+	for _, l := range d.outbox.letters {
+		if l.Notifier == notifier && (next.Number == 0 || l.Number < next.Number) {
+			next = l
+		}
 	}
-	return letters[0], !letters[0].Due.After(now)
+	return next, next.Number != 0 && !next.Due.After(now)
 }
 
 // record writes l to disk, then to memory.

@@ -154,11 +154,19 @@ func (d *Desk) Reconfigure(notifiers []Notifier) {
 
 // Judged is a workload's evaluation as a Desk takes it.
 type Judged struct {
-	Report  model.WorkloadReport
-	Policy  Policy
-	Snooze  *Snoozing // what a person said to its announced move; nil means nothing
-	Channel string    // where the workload wants its messages; empty: the notifier's own
-	Receipt []byte    // kept in the ledger under the id of the decision when the evaluation changed something
+	Report model.WorkloadReport
+	Policy Policy
+	Snooze *Snoozing // what a person said to its announced move; nil means nothing
+
+	Channel func(Reason) string // where messages about the workload are wanted; empty: the notifier's own; nil means that for all of them
+	Receipt []byte              // kept in the ledger under the id of the decision when the evaluation changed something
+}
+
+func (j Judged) channel(r Reason) string {
+	if j.Channel == nil {
+		return ""
+	}
+	return j.Channel(r)
 }
 
 // Considered is what an evaluation did to the state of a workload.
@@ -175,7 +183,7 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 	defer d.mu.Unlock()
 	changes := batch{}
 	states := map[string]*record{}
-	queue := d.outbox.clone()
+	var events []Event
 	considered := make([]Considered, 0, len(judged))
 	evaluated := map[string]bool{} // although nothing may move
 	for _, j := range judged {
@@ -203,7 +211,7 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 		if reason.Notify() && !told {
 			c.Event = &Event{
 				Version: eventVersion, ID: eventID(w.Workload, after.State.Sequence, w.Decision.ID), Reason: reason, Time: now,
-				Workload: w.Workload, Previous: before.State.Standing, Channel: j.Channel, Report: w,
+				Workload: w.Workload, Previous: before.State.Standing, Channel: j.channel(reason), Report: w,
 			}
 		}
 		var over bool
@@ -236,7 +244,7 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 			changes.put(ledgerBucket, announced+w.Decision.ID, encode(Announcement{
 				Event: c.Event.ID, Reason: c.Event.Reason, Time: now, Previous: c.Event.Previous, Drifts: c.Event.Drifts,
 			}))
-			queue.addAll(d.notifiers, *c.Event, changes)
+			events = append(events, *c.Event)
 		}
 		if !after.same(before) {
 			changes.put(stateBucket, w.Workload, encode(after))
@@ -249,6 +257,10 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 			changes.put(stateBucket, workload, nil)
 			states[workload] = nil
 		}
+	}
+	queue := d.outbox.clone()
+	for _, e := range calm(events, now) {
+		queue.addAll(d.notifiers, e, changes)
 	}
 	if len(changes) == 0 {
 		return considered, nil
@@ -272,7 +284,7 @@ func newEvent(reason Reason, after *record, j Judged, now time.Time) *Event {
 	after.State.Sequence++
 	return &Event{
 		Version: eventVersion, ID: eventID(j.Report.Workload, after.State.Sequence, j.Report.Decision.ID), Reason: reason, Time: now,
-		Workload: j.Report.Workload, Channel: j.Channel, Report: j.Report,
+		Workload: j.Report.Workload, Channel: j.channel(reason), Report: j.Report,
 	}
 }
 

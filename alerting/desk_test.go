@@ -613,3 +613,100 @@ func TestAnnouncementKeepsWhatThePreviewNeeds(t *testing.T) {
 		t.Errorf("got %+v, want the second message with what it took the place of", kept)
 	}
 }
+
+// TestStorm holds that many messages of one evaluation to one channel are one, that says what each would, and that a few stay by themselves.
+func TestStorm(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{stormSize, stormSize + 1, 1000} {
+		store, box := &memory{}, &mailbox{name: "box"}
+		d := newDesk(t, store, box)
+		for day := range 3 {
+			var judged []Judged
+			for i := range n {
+				w := answers('X')
+				w.Workload, w.Decision.ID = fmt.Sprintf("w%04d", i), fmt.Sprintf("%012d", i)
+				w.Decision.SavingUSDPerMonth = &model.Quantiles[model.USD]{P50: model.USD(i)}
+				channel := func(Reason) string { return map[bool]string{true: "#other"}[w.Workload == "w0003"] }
+				judged = append(judged, Judged{Report: w, Policy: policy, Channel: channel, Receipt: []byte("{}")})
+			}
+			if _, err := d.Consider(judged, morning.AddDate(0, 0, day)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		now := morning.AddDate(0, 0, 3)
+		deliverAll(t, d, now, now.Add(time.Hour))
+		if n-1 <= stormSize {
+			if len(box.accepted) != n || box.accepted[0].Storm != nil {
+				t.Errorf("%d workloads: got %d messages, want one each", n, len(box.accepted))
+			}
+			continue
+		}
+		if len(box.accepted) != 2 || box.accepted[0].Reason != Summed || box.accepted[1].Workload != "w0003" {
+			t.Fatalf("%d workloads: got %d messages, want one for all of the channel and one for the other", n, len(box.accepted))
+		}
+		s := box.accepted[0].Storm
+		if s.Size() != n-1 || s.Count[FirstSeen] != n-1 || len(s.Named) != min(n-1, stormNamed) || s.Named[0].Workload != fmt.Sprintf("w%04d", n-1) {
+			t.Errorf("%d workloads: got %d, and %s first", n, s.Size(), s.Named[0].Workload)
+		}
+		var a Announcement
+		if err := json.Unmarshal(store.rows[ledgerBucket][announced+"000000000007"], &a); err != nil || a.Reason != FirstSeen {
+			t.Errorf("%d workloads: the ledger keeps %+v of one of them (%v)", n, a, err)
+		}
+		if f := d.Firing(); len(f) != n {
+			t.Errorf("%d workloads: %d fire", n, len(f))
+		}
+	}
+}
+
+// TestFaults holds that a fault of the data is told once as long as it lasts, with others that are new, and again when it has been over.
+func TestFaults(t *testing.T) {
+	t.Parallel()
+	store, box := &memory{}, &mailbox{name: "box"}
+	down := model.DataFault{Source: "gateway", Code: "SOURCE_DOWN", Text: "refused"}
+	unit := model.DataFault{Source: "vllm", Workload: "chat", Code: "COUNTER_UNIT_CHANGED", Text: "a thousand times"}
+	later := down
+	later.Text = "refused for longer"
+	for day, step := range []struct {
+		found []model.DataFault
+		want  []model.DataFault
+	}{
+		{},
+		{found: []model.DataFault{down, unit}, want: []model.DataFault{down, unit}},
+		{found: []model.DataFault{later}},
+		{},
+		{found: []model.DataFault{unit, later}},
+		{},
+		{},
+		{},
+		{},
+		{},
+		{},
+		{},
+		{},
+		{},
+		{},
+		{},
+		{},
+		{},
+		{},
+		{found: []model.DataFault{down}, want: []model.DataFault{down}},
+	} {
+		d := newDesk(t, store, box)
+		now := morning.AddDate(0, 0, day)
+		box.accepted = nil
+		if err := d.Faults(step.found, "#platform", now); err != nil {
+			t.Fatal(err)
+		}
+		deliverAll(t, d, now, now.Add(time.Hour))
+		var got []model.DataFault
+		for _, e := range box.accepted {
+			got = append(got, e.Faults...)
+			if e.Channel != "#platform" || e.Reason != DataFaulty {
+				t.Errorf("day %d: got %+v", day, e)
+			}
+		}
+		if !slices.Equal(got, step.want) {
+			t.Errorf("day %d: got %+v, want %+v", day, got, step.want)
+		}
+	}
+}

@@ -7,10 +7,10 @@ import (
 )
 
 // Digest queues g for every notifier; one that waits there is replaced.
-func (d *Desk) Digest(g model.Digest, now time.Time) error {
+func (d *Desk) Digest(g model.Digest, channel string, now time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	event := Event{Version: eventVersion, ID: eventID("", now.Unix(), "digest"), Reason: Digested, Time: now, Digest: &g}
+	event := Event{Version: eventVersion, ID: eventID("", now.Unix(), "digest"), Reason: Digested, Time: now, Channel: channel, Digest: &g}
 	changes := batch{}
 	queue := d.outbox.clone()
 	queue.addAll(d.notifiers, event, changes)

@@ -3,6 +3,7 @@ package alerting
 import (
 	"flag"
 	"fmt"
+	"log/slog"
 	"math"
 	"math/rand/v2"
 	"strings"
@@ -73,6 +74,40 @@ func TestFlapping(t *testing.T) {
 }
 
 // BenchmarkNext measures one transition: at most 5 µs.
+// BenchmarkStorm has ten thousand workloads confirm a move in one evaluation.
+func BenchmarkStorm(b *testing.B) {
+	judged := make([]Judged, 10_000)
+	for i := range judged {
+		w := answers('X')
+		w.Workload, w.Decision.ID = fmt.Sprintf("w%05d", i), fmt.Sprintf("%012x", i)
+		judged[i] = Judged{Report: w, Policy: Policy{Confirmations: 1}, Receipt: []byte("{}")}
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		d, err := NewDesk(&memory{}, []Notifier{&mailbox{name: "box"}}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			b.Fatal(err)
+		}
+		if _, err := d.Consider(judged, morning); err != nil || d.Pending() != 1 {
+			b.Fatalf("%d messages wait (%v), want one", d.Pending(), err)
+		}
+	}
+}
+
+// BenchmarkStart reads the states of ten thousand workloads.
+func BenchmarkStart(b *testing.B) {
+	store := &memory{rows: map[string]map[string][]byte{stateBucket: {}}}
+	for i := range 10_000 {
+		store.rows[stateBucket][fmt.Sprintf("w%05d", i)] = encode(record{Version: recordVersion, State: State{Current: "now", Standing: "X", Confirmed: morning}, Seen: morning})
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if d, err := NewDesk(store, nil, slog.New(slog.DiscardHandler)); err != nil || len(d.Firing()) != 10_000 {
+			b.Fatal(err)
+		}
+	}
+}
+
 func BenchmarkNext(b *testing.B) {
 	w := evaluation("X", 1000, 500, 900)
 	var s State

@@ -55,18 +55,18 @@ func (o *outbox) set(l letter) {
 }
 
 // replaces reports whether e takes the place of old, which was not sent yet: both are verdicts on one workload, or near ones, or both drifts
-// of it, or both digests. Every change of prices and every budget is told by itself.
+// of it, or both digests. Every change of prices, every budget, every fault of the data and every storm is told by itself.
 func (e Event) replaces(old Event) bool {
 	if old.Workload != e.Workload {
 		return false
 	}
 	switch e.Reason {
-	case PricesMoved, OverBudget:
+	case PricesMoved, OverBudget, DataFaulty, Summed:
 		return false
 	case Drifted, Digested:
 		return old.Reason == e.Reason
 	default:
-		return !slices.Contains([]Reason{PricesMoved, OverBudget, Drifted, Digested}, old.Reason)
+		return !slices.Contains([]Reason{PricesMoved, OverBudget, DataFaulty, Summed, Drifted, Digested}, old.Reason)
 	}
 }
 

@@ -39,7 +39,7 @@ func (d *Desk) PricesTold(moves []model.PriceMove, ahead bool, now time.Time) (b
 
 // Prices queues the message of a change of prices, one for however many workloads, with other rows of the ledger in one transaction. The
 // verdicts that it tells are not told once more when they are confirmed, unless the change is still to come.
-func (d *Desk) Prices(e model.PriceEvent, rows map[string][]byte, now time.Time) error {
+func (d *Desk) Prices(e model.PriceEvent, channel string, rows map[string][]byte, now time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	changes := batch{}
@@ -47,7 +47,7 @@ func (d *Desk) Prices(e model.PriceEvent, rows map[string][]byte, now time.Time)
 		changes.put(ledgerBucket, key, value)
 	}
 	key := pricesKey(e.Moves, e.Ahead)
-	event := Event{Version: eventVersion, ID: eventID(key, now.Unix(), ""), Reason: PricesMoved, Time: now, Prices: &e}
+	event := Event{Version: eventVersion, ID: eventID(key, now.Unix(), ""), Reason: PricesMoved, Time: now, Channel: channel, Prices: &e}
 	told := encode(Announcement{Event: event.ID, Reason: PricesMoved, Time: now})
 	changes.put(ledgerBucket, priced+key, told)
 	queue := d.outbox.clone()

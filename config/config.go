@@ -170,6 +170,8 @@ type Notify struct {
 	Webhook *Webhook // nil means that nothing is posted there
 
 	Alertmanager *Alertmanager // nil means that nothing is posted there
+
+	Routes []Route // the first that covers a message says where it goes
 }
 
 // Alertmanager says where verdicts that stand are shown as firing alerts.

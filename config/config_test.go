@@ -470,3 +470,33 @@ options:`, 1))
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+// TestRoutes holds that the first route that covers a message says where it goes, and that the others go where they went.
+func TestRoutes(t *testing.T) {
+	t.Parallel()
+	c := parse(t, small+`notify:
+  slack: {token_file: token, channel: "#llm-cost"}
+  routes:
+    - {kinds: [data_fault, digest], slack_channel: "#platform"}
+    - {kinds: [drifted], match: {team: support}, slack_channel: "#support-ml"}
+    - {source: gateway, slack_channel: "#gateway"}
+`)
+	support := map[string]string{"team": "support"}
+	for _, tc := range []struct {
+		kind   string
+		labels map[string]string
+		source string
+		want   string
+	}{
+		{"data_fault", nil, "", "#platform"},
+		{"prices_moved", nil, "", "own"},
+		{"drifted", support, "vllm", "#support-ml"},
+		{"drifted", map[string]string{"team": "search"}, "vllm", "own"},
+		{"first_seen", support, "vllm", "own"},
+		{"first_seen", support, "gateway", "#gateway"},
+	} {
+		if got := c.Channel(tc.kind, tc.labels, tc.source, "own"); got != tc.want {
+			t.Errorf("%s of %v at %s: got %q, want %q", tc.kind, tc.labels, tc.source, got, tc.want)
+		}
+	}
+}

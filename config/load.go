@@ -86,6 +86,7 @@ func (r *reader) resolve(raw *rawConfig) *Config {
 	c.Policy = r.policy(raw.Policy, defaultPolicy())
 	c.Schedule = r.schedule(raw.Schedule)
 	c.Notify = r.notify(raw.Notify)
+	c.Notify.Routes = r.routes(raw, c)
 	r.workloads(raw, c)
 	c.Budgets = r.budgets(raw, c)
 	return c

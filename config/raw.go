@@ -458,6 +458,15 @@ type rawNotify struct {
 	Slack        *rawSlack        `yaml:"slack"`
 	Webhook      *rawWebhook      `yaml:"webhook"`
 	Alertmanager *rawAlertmanager `yaml:"alertmanager"`
+	Routes       []rawRoute       `yaml:"routes"`
+}
+
+type rawRoute struct {
+	At           place             `yaml:"-"`
+	Kinds        []scalar          `yaml:"kinds"`
+	Match        map[string]scalar `yaml:"match"`
+	Source       scalar            `yaml:"source"`
+	SlackChannel scalar            `yaml:"slack_channel"`
 }
 
 type rawAlertmanager struct {

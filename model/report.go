@@ -15,6 +15,7 @@ type Report struct {
 	DoubleMeters []DoubleMeter    `json:"double_meters"` // that count the same traffic
 	SharedFleets []SharedFleet    `json:"shared_fleets"` // that workloads would pay less for together, the largest saving first
 	Budgets      []BudgetReport   `json:"budgets"`       // in the order of the configuration
+	DataFaults   []DataFault      `json:"data_faults"`   // why what sources say is not what was used
 	PriceBooks   []PriceBook      `json:"price_books"`
 	Warnings     []Warning        `json:"warnings"`
 }

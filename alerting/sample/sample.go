@@ -11,7 +11,7 @@ import (
 // Reasons are the kinds of messages.
 var Reasons = []alerting.Reason{
 	alerting.FirstSeen, alerting.Switched, alerting.Returned, alerting.NoOption, alerting.Approaching, alerting.Drifted, alerting.PricesMoved,
-	alerting.OverBudget, alerting.Digested, alerting.Reminded, alerting.Tested,
+	alerting.OverBudget, alerting.Digested, alerting.Reminded, alerting.DataFaulty, alerting.Summed, alerting.Tested,
 }
 
 // Of returns a message with the reason r, and false when no message has it.
@@ -39,6 +39,10 @@ func Of(r alerting.Reason) (alerting.Event, bool) {
 		e := first()
 		e.Reason = alerting.Reminded
 		return e, true
+	case alerting.DataFaulty:
+		return broken(), true
+	case alerting.Summed:
+		return stormy(), true
 	case alerting.Tested:
 		return alerting.NewTest("", time.Date(2026, 11, 12, 6, 0, 0, 0, time.UTC)), true
 	case alerting.Unchanged, alerting.Waiting, alerting.NoData, alerting.Settled, alerting.Followed, alerting.Restarted:
@@ -207,6 +211,35 @@ func overspent() alerting.Event {
 				{Workload: "summaries", USD: model.Quantiles[model.USD]{P10: 2_220, P50: 2_270, P90: 2_380}, SpentUSD: 880},
 			},
 			Unknown: []string{"pilot"},
+		},
+	}
+}
+
+// broken returns the message that a source is away and that another counts in another unit.
+func broken() alerting.Event {
+	return alerting.Event{
+		Version: 1, ID: "c0ffee00c0ffee04", Reason: alerting.DataFaulty, Time: time.Date(2026, 11, 12, 6, 0, 0, 0, time.UTC),
+		Faults: []model.DataFault{
+			{Source: "vllm-eu", Code: "SOURCE_DOWN", Text: "nothing was read since 12 Nov 2026, 01:00 UTC: connection refused"},
+			{
+				Source: "gateway", Workload: "support-chat", Code: "COUNTER_UNIT_CHANGED",
+				Text: "the tokens of an hour are 1000 times what they were from 11 Nov 2026, 14:00 UTC on: another unit of the counter, not another use",
+			},
+		},
+	}
+}
+
+// stormy returns the message that stands for many of one evaluation.
+func stormy() alerting.Event {
+	all := []alerting.Event{first(), switched(), returned(), nearing()}
+	for i, name := range []string{"support-chat", "search", "summaries", "translation"} {
+		all[i].Workload = name
+	}
+	return alerting.Event{
+		Version: 1, ID: "c0ffee00c0ffee05", Reason: alerting.Summed, Time: time.Date(2026, 11, 12, 6, 0, 0, 0, time.UTC),
+		Storm: &alerting.Storm{
+			Count: map[alerting.Reason]int{alerting.FirstSeen: 14, alerting.Switched: 2, alerting.Returned: 3, alerting.Approaching: 5},
+			Named: all,
 		},
 	}
 }

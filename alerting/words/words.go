@@ -35,6 +35,10 @@ func Headline(e alerting.Event) string {
 		return digested(*e.Digest)
 	case alerting.OverBudget:
 		return overBudget(*e.Budget)
+	case alerting.DataFaulty:
+		return faulty(e.Faults)
+	case alerting.Summed:
+		return summed(*e.Storm)
 	case alerting.Tested:
 		return "Test message of tipline: nothing has happened"
 	default:
@@ -261,6 +265,10 @@ func AboutNone(e alerting.Event) ([]string, bool) {
 		return Digest(*e.Digest), true
 	case alerting.OverBudget:
 		return Budget(*e.Budget), true
+	case alerting.DataFaulty:
+		return Faults(e.Faults), true
+	case alerting.Summed:
+		return Summed(*e.Storm), true
 	case alerting.Tested:
 		return []string{"What tipline has to say arrives here."}, true
 	default:

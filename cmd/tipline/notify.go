@@ -80,6 +80,9 @@ func channels(n alerting.Notifier, cfg *config.Config) []channel {
 	for _, b := range cfg.Budgets {
 		asked = append(asked, b.SlackChannel)
 	}
+	for _, route := range cfg.Notify.Routes {
+		asked = append(asked, route.SlackChannel)
+	}
 	for _, name := range asked {
 		if name != "" && !slices.Contains(names, name) {
 			names = append(names, name)

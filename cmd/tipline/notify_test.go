@@ -27,7 +27,7 @@ func TestNotify(t *testing.T) {
 	}{
 		{
 			name: "all arrive", places: "slack webhook alertmanager", code: exitDone,
-			says: []string{"slack #llm-cost: delivered", "slack #support: delivered", "slack #finance: delivered", "webhook: delivered", "alertmanager: delivered"},
+			says: []string{"slack #llm-cost: delivered", "slack #support: delivered", "slack #finance: delivered", "slack #platform: delivered", "webhook: delivered", "alertmanager: delivered"},
 		},
 		{
 			name: "a channel that the bot is not in", places: "slack webhook", refused: "#support", code: exitNotRight,
@@ -72,12 +72,14 @@ sources: [{name: gateway, prometheus: {url: "http://127.0.0.1:1"}, pack: litellm
 options: [{name: mini, kind: api, model: openai/gpt-5-mini}]
 defaults: {current: mini, constraints: {data_sensitivity: internal, ops_capacity: limited}}
 `)
+			routes := ""
 			if strings.Contains(tc.places, "slack") {
 				config.WriteString("workloads: [{match: {team: support}, notify: {slack_channel: \"#support\"}}]\n" +
 					"budgets: [{name: all, usd_per_month: 1000, notify: {slack_channel: \"#finance\"}}]\n")
+				routes = "  routes: [{kinds: [data_fault], slack_channel: \"#platform\"}]\n"
 			}
 			if tc.places != "" {
-				config.WriteString("notify:\n")
+				config.WriteString("notify:\n" + routes)
 			}
 			for place, text := range map[string]string{
 				"slack":        fmt.Sprintf("  slack: {token_file: token, channel: \"#llm-cost\", api_url: %s/api}\n", box.URL),

@@ -5,7 +5,10 @@ import (
 	"strings"
 	"testing"
 
+	"tipline/alerting"
 	"tipline/alerting/sample"
+	"tipline/collector"
+	"tipline/config"
 )
 
 // TestPreviewOfEveryKind holds that every kind of message has a preview in both forms.
@@ -55,5 +58,22 @@ func TestPreviewIsWhatWasPosted(t *testing.T) {
 	}
 	if code, _, errs := tipline(t, folder, "preview", strings.Repeat("0", 12)); code != exitNotRight || !strings.Contains(errs, "does not hold it") {
 		t.Errorf("an id that the ledger does not hold: exit %d, %s", code, errs)
+	}
+}
+
+// TestEveryKindCanBeRouted holds that the configuration knows the kinds of messages, but for those that come where they belong anyway.
+func TestEveryKindCanBeRouted(t *testing.T) {
+	t.Parallel()
+	for _, r := range sample.Reasons {
+		_, err := config.Parse("tipline.yml", []byte(`
+sources: [{name: gateway, prometheus: {url: "http://127.0.0.1:1"}, pack: litellm, group_by: [team], hosting: api}]
+options: [{name: mini, kind: api, model: openai/gpt-5-mini}]
+notify:
+  slack: {token_file: token, channel: "#llm-cost"}
+  routes: [{kinds: [`+string(r)+`], slack_channel: "#x"}]
+`), collector.Packs()...)
+		if always := r == alerting.Tested || r == alerting.Summed; (err != nil) != always {
+			t.Errorf("%s: got %v", r, err)
+		}
 	}
 }

@@ -60,7 +60,7 @@ func (d *Daemon) tellBudgets(report *model.Report, now time.Time) error {
 	}
 	var all []alerting.Budgeted
 	for i, b := range d.setup.cfg.Budgets {
-		all = append(all, alerting.Budgeted{Report: report.Budgets[i], Channel: b.SlackChannel})
+		all = append(all, alerting.Budgeted{Report: report.Budgets[i], Channel: d.setup.cfg.Channel(string(alerting.OverBudget), nil, "", b.SlackChannel)})
 	}
 	return d.desk.Budgets(all, alertPolicy(d.setup.cfg.Policy), now)
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"tipline/alerting"
 	"tipline/cmd/internal/ledger"
 	"tipline/collector"
 	"tipline/model"
@@ -38,6 +39,9 @@ func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
 	considered, alertErr := d.desk.Consider(d.judged(report), now)
 	if alertErr != nil {
 		err = errors.Join(err, fmt.Errorf("alert states: %w", alertErr))
+	}
+	if faultErr := d.desk.Faults(report.DataFaults, d.fleetChannel(alerting.DataFaulty), now); faultErr != nil {
+		err = errors.Join(err, faultErr)
 	}
 	if budgetErr := d.tellBudgets(report, now); budgetErr != nil {
 		err = errors.Join(err, budgetErr)
@@ -176,6 +180,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 		d.priced = append(d.priced, decide.Judged{Verdict: e.verdict, Receipt: e.report.Decision.ID})
 		report.Workloads = append(report.Workloads, e.report)
 	}
+	report.DataFaults = dataFaults(report, workloads)
 	report.SharedFleets = decide.Share(verdicts)
 	report.Budgets = []model.BudgetReport{}
 	for _, b := range d.setup.cfg.Budgets {

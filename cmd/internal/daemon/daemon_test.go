@@ -266,9 +266,18 @@ func TestFaults(t *testing.T) {
 			if got := workload(t, report, "llama").Decision; got.Recommendation != model.Stay {
 				t.Errorf("llama, whose source works: got %s (%s), want stay", got.Recommendation, got.Because)
 			}
-			if len(r.box.events) != 0 {
-				t.Errorf("got the message %q while the source fails", r.box.events[0].Report.Decision.Because)
+			faulty := 0
+			for _, e := range r.box.events {
+				if e.Reason != alerting.DataFaulty || e.Faults[0].Source != "gateway" {
+					t.Errorf("got the message %s, %q while the source fails", e.Reason, e.Report.Decision.Because)
+				}
+				faulty++
 			}
+			want := !report.Sources[0].Up || name == "vanished"
+			if want != (faulty == 1) || want != (len(report.DataFaults) == 1) {
+				t.Errorf("got %d messages about data, and %+v in the report, want one of each: %v", faulty, report.DataFaults, want)
+			}
+			r.box.events = nil
 			r.server.Answer(route(good, other))
 			r.days(t, 2)
 			if len(r.box.events) != 1 {

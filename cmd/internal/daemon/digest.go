@@ -17,7 +17,10 @@ func (d *Daemon) sendDigest(context.Context) {
 	if report == nil {
 		return
 	}
-	if err := d.desk.Digest(digest(report, d.desk.Firing(), d.desk.Approaching()), d.options.Now().UTC()); err != nil {
+	d.mu.Lock()
+	channel := d.fleetChannel(alerting.Digested)
+	d.mu.Unlock()
+	if err := d.desk.Digest(digest(report, d.desk.Firing(), d.desk.Approaching()), channel, d.options.Now().UTC()); err != nil {
 		d.options.Log.Error("digest not queued", "error", err)
 		return
 	}

@@ -53,11 +53,14 @@ func (e *evaluation) receipt(report *model.Report) ([]byte, error) {
 
 // judged returns the evaluations of report as the alert desk takes them, each with its receipt.
 func (d *Daemon) judged(report *model.Report) []alerting.Judged {
-	receipts := *d.receipts.Load()
+	receipts, cfg := *d.receipts.Load(), d.setup.cfg
 	judged := make([]alerting.Judged, len(report.Workloads))
 	for i, w := range report.Workloads {
-		stanza := d.setup.cfg.For(w.Labels, w.Source)
-		judged[i] = alerting.Judged{Report: w, Policy: alertPolicy(stanza.Policy), Snooze: d.snoozing(w, report.AsOf), Channel: stanza.SlackChannel, Receipt: receipts[w.Decision.ID]}
+		stanza := cfg.For(w.Labels, w.Source)
+		judged[i] = alerting.Judged{
+			Report: w, Policy: alertPolicy(stanza.Policy), Snooze: d.snoozing(w, report.AsOf), Receipt: receipts[w.Decision.ID],
+			Channel: func(r alerting.Reason) string { return cfg.Channel(string(r), w.Labels, w.Source, stanza.SlackChannel) },
+		}
 	}
 	return judged
 }

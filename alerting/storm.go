@@ -1,0 +1,88 @@
+package alerting
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"tipline/model"
+)
+
+const (
+	// stormSize is how many messages of one evaluation to one channel are sent one by one; more are summed up.
+	stormSize = 10
+	// stormNamed is how many of them the message that sums them up names.
+	stormNamed = 20
+)
+
+// Storm is what many messages of one evaluation were about.
+type Storm struct {
+	Count map[Reason]int `json:"count"`
+	Named []Event        `json:"named"` // those that save most first, with no more than their headlines say
+}
+
+// Size returns how many messages s stands for.
+func (s Storm) Size() (n int) {
+	for _, count := range s.Count {
+		n += count
+	}
+	return n
+}
+
+// calm returns events with those of one channel, where they are more than stormSize, summed up in one. What a workload is to be told by itself
+// stays what the ledger keeps of it.
+func calm(events []Event, now time.Time) []Event {
+	byChannel := map[string][]Event{}
+	for _, e := range events {
+		byChannel[e.Channel] = append(byChannel[e.Channel], e)
+	}
+	var all []Event
+	for _, channel := range slices.Sorted(maps.Keys(byChannel)) {
+		group := byChannel[channel]
+		if len(group) <= stormSize {
+			all = append(all, group...)
+			continue
+		}
+		all = append(all, storm(group, channel, now))
+	}
+	return all
+}
+
+// storm sums events up in one.
+func storm(events []Event, channel string, now time.Time) Event {
+	slices.SortStableFunc(events, func(a, b Event) int {
+		return cmp.Or(cmp.Compare(b.saving(), a.saving()), strings.Compare(a.Workload, b.Workload))
+	})
+	s := Storm{Count: map[Reason]int{}}
+	for i, e := range events {
+		s.Count[e.Reason]++
+		if i < stormNamed {
+			s.Named = append(s.Named, e.brief())
+		}
+	}
+	return Event{
+		Version: eventVersion, ID: eventID(fmt.Sprintf("storm %q", channel), now.UnixNano(), events[0].ID), Reason: Summed, Time: now, Channel: channel, Storm: &s,
+	}
+}
+
+// saving returns the saving of the decision that e is about, in dollars a month; none is less than any.
+func (e Event) saving() float64 {
+	if s := e.Report.Decision.SavingUSDPerMonth; s != nil {
+		return float64(s.P50)
+	}
+	return math.Inf(-1)
+}
+
+// brief returns e with what its headline says and no more.
+func (e Event) brief() Event {
+	w, d := e.Report, e.Report.Decision
+	e.Report = model.WorkloadReport{
+		Workload: w.Workload, Current: w.Current, Crossover: w.Crossover,
+		Decision: model.Decision{ID: d.ID, Recommendation: d.Recommendation, Option: d.Option, Reason: d.Reason, SavingUSDPerMonth: d.SavingUSDPerMonth},
+	}
+	return e
+}
