@@ -132,14 +132,17 @@ func (w Row) check() error {
 // Items returns the items of b, sorted.
 func (b Book) Items() []string { return slices.Sorted(maps.Keys(b.rows)) }
 
-// Lookup returns the rows of item, or an error that names the nearest item there is.
+// Lookup returns the rows of item, or an error that names the nearest items there are.
 func (b Book) Lookup(item string) ([]Row, error) {
 	if rows := b.rows[item]; len(rows) > 0 {
 		return slices.Clone(rows), nil
 	}
 	hint := ""
-	if near, ok := b.nearest(item); ok {
-		hint = ", did you mean " + quote(near) + "?"
+	if near := b.near(item); len(near) > 0 {
+		for i, name := range near {
+			near[i] = quote(name)
+		}
+		hint = ", did you mean " + oneOf(near) + "?"
 	}
 	return nil, fmt.Errorf("the price book has no %s%s", quote(item), hint)
 }
@@ -228,15 +231,4 @@ func (b Book) Value(item, field string) (first Row, known bool) {
 		}
 	}
 	return first, known
-}
-
-// nearest returns the item that item may have been meant to be: one that ends in it, or one that is few edits away.
-func (b Book) nearest(item string) (string, bool) {
-	items := b.Items()
-	for _, known := range items {
-		if item != "" && strings.HasSuffix(known, "/"+item) {
-			return known, true
-		}
-	}
-	return nearest(item, items)
 }

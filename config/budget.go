@@ -6,9 +6,9 @@ import "tipline/model"
 type Budget struct {
 	Name         string
 	USDPerMonth  model.USD
-	Match        map[string]string // label values that its workloads have; nil matches every workload of Source
-	Source       string            // the only source of its workloads; empty means any
-	SlackChannel string            // empty means the channel of Notify.Slack
+	Match        map[string][]string // labels, each with the values of which its workloads have one; nil matches every workload of Source
+	Source       string              // the only source of its workloads; empty means any
+	SlackChannel string              // empty means the channel of Notify.Slack
 }
 
 // Covers reports whether a workload with these labels of that source counts.
@@ -26,7 +26,7 @@ func (r *reader) budgets(raw *rawConfig, c *Config) (budgets []Budget) {
 		as := rawWorkload{At: b.At, Match: b.Match, Source: b.Source, Notify: b.Notify}
 		r.matchable(raw.Sources, as)
 		r.sourceAndChannel(as, c)
-		budget := Budget{Name: r.name(b.Name, b.At, lines), Match: r.textMap(b.Match), Source: r.word(b.Source), SlackChannel: r.channel(b.Notify.SlackChannel)}
+		budget := Budget{Name: r.name(b.Name, b.At, lines), Match: r.match(b.Match), Source: r.word(b.Source), SlackChannel: r.channel(b.Notify.SlackChannel)}
 		if !b.USDPerMonth.given() {
 			r.missing(b.At, "usd_per_month", ", want dollars per calendar month")
 		}

@@ -115,11 +115,11 @@ type GPUs struct {
 
 // Workload says what is known of the workloads that it matches.
 type Workload struct {
-	Match        map[string]string // label values a workload must have; nil matches every workload of Source
-	Name         string            // empty keeps the name the labels give
-	Source       string            // name of the only source it matches; empty means any
-	Current      string            // name of the option that serves it now; empty means not known, and no verdict
-	Candidates   []string          // names of the options to choose from; Current is always among them
+	Match        map[string][]string // labels, each with the values of which a workload must have one; nil matches every workload of Source
+	Name         string              // empty keeps the name the labels give
+	Source       string              // name of the only source it matches; empty means any
+	Current      string              // name of the option that serves it now; empty means not known, and no verdict
+	Candidates   []string            // names of the options to choose from; Current is always among them
 	Constraints  decide.Constraints
 	Policy       decide.Policy // that of the configuration, but for what the stanza says otherwise
 	Known        model.Known   // what is known of it beside its history
@@ -215,7 +215,7 @@ func (w Workload) matches(labels map[string]string, source string) bool {
 		return false
 	}
 	for name, want := range w.Match {
-		if got, ok := labels[name]; !ok || got != want {
+		if got, ok := labels[name]; !ok || !slices.Contains(want, got) {
 			return false
 		}
 	}

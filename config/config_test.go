@@ -253,19 +253,19 @@ func TestForTakesTheFirstStanzaThatMatches(t *testing.T) {
 		want   Workload
 	}{
 		{"all labels", map[string]string{"team": "support", "model": "a"}, "gateway", Workload{
-			Match: map[string]string{"team": "support", "model": "a"}, Name: "support-a",
+			Match: map[string][]string{"team": {"support"}, "model": {"a"}}, Name: "support-a",
 			Current: "mini", Candidates: []string{"mini", "fleet"}, Constraints: limited,
 		}},
 		{"some labels", map[string]string{"team": "support", "model": "b"}, "gateway", Workload{
-			Match: map[string]string{"team": "support"}, Name: "support",
+			Match: map[string][]string{"team": {"support"}}, Name: "support",
 			Current: "mini", Candidates: []string{"mini", "fleet"}, Constraints: regulated,
 		}},
 		{"batch has no latency limit", map[string]string{"team": "nightly"}, "any", Workload{
-			Match: map[string]string{"team": "nightly"}, Name: "nightly",
+			Match: map[string][]string{"team": {"nightly"}}, Name: "nightly",
 			Current: "mini", Candidates: []string{"mini", "fleet"}, Constraints: batch,
 		}},
 		{"the source matches too", map[string]string{"team": "other"}, "gateway", Workload{
-			Match: map[string]string{"team": "other"}, Source: "gateway",
+			Match: map[string][]string{"team": {"other"}}, Source: "gateway",
 			Current: "fleet", Candidates: []string{"fleet", "mini"}, Constraints: limited,
 		}},
 		{"another source", map[string]string{"team": "other"}, "engines", Workload{

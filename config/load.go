@@ -70,6 +70,7 @@ func (r *reader) resolve(raw *rawConfig) *Config {
 	if raw.Store.Path.given() {
 		c.Store.Path = r.path(raw.Store.Path)
 	}
+	r.readAliases(raw.Aliases)
 	c.Rates, c.Confirmed = r.rates(raw.Prices.Rates), r.words(raw.Prices.Confirmed)
 	c.Lists = r.priceLists(raw, promconfig.JoinDir(filepath.Dir(r.file), c.Store.Path))
 	r.awaited = c.Lists

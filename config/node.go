@@ -36,13 +36,17 @@ func (s scalar) text() string {
 	return s.node.Value
 }
 
+// values is one value, or a list of which any will do.
+type values []scalar
+
 // reader turns a file into raw structs and then into a Config, and gathers everything that is wrong on the way.
 type reader struct {
 	file     string
 	packs    []string      // names of the metric packs that exist; empty means that they are not known here
 	awaited  []PriceSource // price lists, which may have been fetched or not
 	problems Problems
-	misread  map[string]bool // paths that are there but have been reported as malformed
+	names    map[string]string // canonical names of models, by their aliases
+	misread  map[string]bool   // paths that are there but have been reported as malformed
 }
 
 // wrong adds a problem at at. No secret may be among args: what the file says goes through quote.
@@ -128,6 +132,7 @@ const aliasText = "anchors and aliases are not supported, write the value out"
 
 var (
 	scalarType = reflect.TypeFor[scalar]()
+	valuesType = reflect.TypeFor[values]()
 	placeType  = reflect.TypeFor[place]()
 )
 
@@ -149,10 +154,15 @@ func (r *reader) decode(n *yaml.Node, path string, dst reflect.Value) {
 			return
 		}
 		dst.Set(reflect.ValueOf(scalar{at}))
+	case dst.Type() == valuesType && n.Kind == yaml.ScalarNode:
+		dst.Set(reflect.ValueOf(values{{at}}))
 	case dst.Kind() == reflect.Slice:
 		if n.Kind != yaml.SequenceNode {
 			r.malformed(at, "got %s, want %s", kind(n), form(dst.Type()))
 			return
+		}
+		if dst.Type() == valuesType && len(n.Content) == 0 {
+			r.malformed(at, "got an empty list, want one value or more")
 		}
 		dst.Set(reflect.MakeSlice(dst.Type(), len(n.Content), len(n.Content)))
 		for i, item := range n.Content {
@@ -256,6 +266,8 @@ func form(t reflect.Type) string {
 	switch {
 	case t == scalarType:
 		return "one value"
+	case t == valuesType:
+		return "one value or a list"
 	case t.Kind() == reflect.Slice:
 		return "a list"
 	case t.Kind() == reflect.Pointer:

@@ -35,13 +35,13 @@ func (r *reader) options(raws []rawOption, book Book) []decide.Option {
 		o := decide.Option{
 			Name:          r.name(raw.Name, raw.At, lines),
 			Hosting:       model.Hosting(r.required(raw.Kind, raw.At, "kind", hostings())),
-			Models:        r.words(raw.Models),
+			Models:        r.models(raw.Models),
 			Regions:       r.words(raw.Regions),
 			TTFTP95:       r.duration(raw.TTFTP95, 0, false),
 			MigrationCost: r.number(raw.MigrationUSD, demand{"dollars, 0 or more", notNegative}),
 		}
 		if len(o.Models) == 0 && raw.Model.given() {
-			o.Models = []string{r.word(raw.Model)}
+			o.Models = []string{r.model(raw.Model)}
 		}
 		r.fits(raw)
 		switch o.Hosting {
@@ -202,7 +202,7 @@ func (r *reader) api(o *decide.Option, raw rawOption, book Book) {
 	o.ApprovedForRegulated, o.CustomWeights = r.boolean(raw.ApprovedForRegulated), r.boolean(raw.CustomWeights)
 	item := o.Name
 	if raw.Model.given() {
-		item = raw.Model.text()
+		item = r.canonical(raw.Model.text())
 	}
 	var t *tariff
 	switch {

@@ -5,19 +5,20 @@ package config
 // reference.yaml documents every key, and a test compares the two.
 
 type rawConfig struct {
-	At        place         `yaml:"-"`
-	PacksDir  scalar        `yaml:"packs_dir"`
-	Sources   []rawSource   `yaml:"sources"`
-	Options   []rawOption   `yaml:"options"`
-	Workloads []rawWorkload `yaml:"workloads"`
-	Defaults  rawDefaults   `yaml:"defaults"`
-	Budgets   []rawBudget   `yaml:"budgets"`
-	Policy    rawPolicy     `yaml:"policy"`
-	Schedule  rawSchedule   `yaml:"schedule"`
-	Notify    rawNotify     `yaml:"notify"`
-	Store     rawStore      `yaml:"store"`
-	Prices    rawBook       `yaml:"prices"`
-	Web       scalar        `yaml:"web" refuse:"is not set here: give --web.listen-address and --web.config.file on the command line"`
+	At        place               `yaml:"-"`
+	PacksDir  scalar              `yaml:"packs_dir"`
+	Aliases   map[string][]scalar `yaml:"aliases"`
+	Sources   []rawSource         `yaml:"sources"`
+	Options   []rawOption         `yaml:"options"`
+	Workloads []rawWorkload       `yaml:"workloads"`
+	Defaults  rawDefaults         `yaml:"defaults"`
+	Budgets   []rawBudget         `yaml:"budgets"`
+	Policy    rawPolicy           `yaml:"policy"`
+	Schedule  rawSchedule         `yaml:"schedule"`
+	Notify    rawNotify           `yaml:"notify"`
+	Store     rawStore            `yaml:"store"`
+	Prices    rawBook             `yaml:"prices"`
+	Web       scalar              `yaml:"web" refuse:"is not set here: give --web.listen-address and --web.config.file on the command line"`
 }
 
 type rawBook struct {
@@ -374,7 +375,7 @@ type rawTokenRatio struct {
 
 type rawWorkload struct {
 	At          place             `yaml:"-"`
-	Match       map[string]scalar `yaml:"match"`
+	Match       map[string]values `yaml:"match"`
 	Source      scalar            `yaml:"source"`
 	Name        scalar            `yaml:"name"`
 	Meter       scalar            `yaml:"meter"`
@@ -391,7 +392,7 @@ type rawBudget struct {
 	At          place             `yaml:"-"`
 	Name        scalar            `yaml:"name"`
 	USDPerMonth scalar            `yaml:"usd_per_month"`
-	Match       map[string]scalar `yaml:"match"`
+	Match       map[string]values `yaml:"match"`
 	Source      scalar            `yaml:"source"`
 	Notify      rawWorkloadNotify `yaml:"notify"`
 }

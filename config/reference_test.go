@@ -54,7 +54,7 @@ func undocumented(typ reflect.Type, nodes []*yaml.Node, path string) []string {
 	}
 	var below []*yaml.Node
 	switch {
-	case typ == scalarType:
+	case typ == scalarType || typ == valuesType:
 		return nil
 	case typ.Kind() == reflect.Pointer:
 		return undocumented(typ.Elem(), nodes, path)

@@ -21,7 +21,7 @@ func (r *reader) workloads(raw *rawConfig, c *Config) {
 			continue // not a mapping, which has been reported
 		}
 		stanza := r.workload(w, shared, c)
-		stanza.Match = r.textMap(w.Match)
+		stanza.Match = r.match(w.Match)
 		if w.Name.given() {
 			stanza.Name = r.name(w.Name, w.At, lines)
 		}
@@ -209,7 +209,7 @@ func (r *reader) constraints(w rawWorkload, shared rawConstraints, decided bool)
 		OpsCapacity: decide.OpsCapacity(r.choice(own.OpsCapacity, capacities...)),
 		Residency:   r.words(own.Residency),
 		TTFTLimit:   r.duration(own.TTFTLimit, 0, false),
-		Model:       r.word(own.Model),
+		Model:       r.model(own.Model),
 		FineTuned:   r.boolean(own.FineTuned),
 		Batch:       r.boolean(own.Batch),
 		BatchShare:  r.number(own.BatchShare, demand{"the share of the tokens that can wait, 0 to 1", share}),
@@ -240,7 +240,7 @@ func (r *reader) reachable(earlier []rawWorkload, w rawWorkload) {
 		covers := true
 		for name, value := range e.Match {
 			own, ok := w.Match[name]
-			covers = covers && ok && own.text() == value.text()
+			covers = covers && ok && within(r.meant(own), r.meant(value))
 		}
 		if covers {
 			r.wrong(w.At, "is never used: the stanza on line %d matches everything that this one matches", e.At.node.Line)
@@ -268,13 +268,13 @@ func (r *reader) matchable(sources []rawSource, w rawWorkload) {
 		return
 	}
 	for _, name := range slices.Sorted(maps.Keys(w.Match)) {
-		if !known[name] && w.Match[name].given() {
+		if !known[name] && len(w.Match[name]) > 0 {
 			labels := slices.Sorted(maps.Keys(known))
 			hint := didYouMean(name, labels)
 			if hint == "" {
 				hint = fmt.Sprintf(", want one of %d labels", len(labels))
 			}
-			r.wrong(w.Match[name].place, "no source has %s in its group_by%s", quote(name), hint)
+			r.wrong(w.Match[name][0].place, "no source has %s in its group_by%s", quote(name), hint)
 		}
 	}
 }

@@ -1,0 +1,124 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// aliased is the small configuration with names for its model.
+func aliased(t *testing.T, names string) string {
+	t.Helper()
+	return "aliases:\n" + names + small
+}
+
+// TestAliases holds that an option, a demand and a workload may call a model by any of its names, and that the price is that of the one.
+func TestAliases(t *testing.T) {
+	t.Parallel()
+	const names = "  openai/gpt-5-mini: [gpt-5-mini, chat-default]\n"
+	text := strings.Replace(aliased(t, names), "model: openai/gpt-5-mini", "model: chat-default", 1)
+	c := parse(t, text)
+	o := option(t, c, "mini")
+	if o.API == nil || !slices.Equal(o.Models, []string{"openai/gpt-5-mini"}) {
+		t.Errorf("got models %q, prices %v and %v, want those of openai/gpt-5-mini", o.Models, o.API, o.Warnings)
+	}
+	if plain := option(t, parse(t, small), "mini"); o.API.Input.Cmp(plain.API.Input) != 0 {
+		t.Errorf("input: got %v, want %v", o.API.Input, plain.API.Input)
+	}
+	text = aliased(t, names) + "budgets:\n  - {name: b, usd_per_month: 1, match: {model: [gpt-5-mini, other]}}\n"
+	b := parse(t, text).Budgets[0]
+	for value, want := range map[string]bool{
+		"gpt-5-mini": true, "chat-default": true, "openai/gpt-5-mini": true, "other": true, "gpt-5-min": false, "": false,
+	} {
+		if got := b.Covers(map[string]string{"model": value}, "gateway"); got != want {
+			t.Errorf("model %q: got %v, want %v", value, got, want)
+		}
+	}
+	c = parse(t, strings.Replace(aliased(t, names), "defaults:\n", "defaults:\n  # demanded\n", 1))
+	if c.Hash != parse(t, small).Hash {
+		t.Error("names that nothing uses changed what the configuration means")
+	}
+}
+
+// TestAliasesThatContradict reports a name with two meanings.
+func TestAliasesThatContradict(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct{ names, want string }{
+		{"  a: [x]\n  b: [x]\n", `f:3:7: aliases.b[0]: "x" is an alias on line 2 already, want one meaning of a name`},
+		{"  a: [x, x]\n", `f:2:10: aliases.a[1]: "x" is an alias on line 2 already, want one meaning of a name`},
+		{"  a: [a]\n", `f:2:7: aliases.a[0]: "a" is an alias of itself`},
+		{"  a: [b]\n  b: [c]\n", `f:2:7: aliases.a[0]: "b" has aliases of its own, want them all below one name`},
+		{"  a: x\n", `f:2:6: aliases.a: got "x", want a list`},
+		{"  a: ['']\n", `f:2:7: aliases.a[0]: got "", want text`},
+	} {
+		_, err := Parse("f", []byte(aliased(t, tc.names)), packs...)
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%q: got %v, want %s", tc.names, err, tc.want)
+		}
+	}
+}
+
+// TestMatchOfAList holds that a stanza may name several values of a label, that one which can never match is reported, and that a value must be there.
+func TestMatchOfAList(t *testing.T) {
+	t.Parallel()
+	const names = "  a: [x, y]\n"
+	text := strings.Replace(aliased(t, names), "workloads:\n", "workloads:\n  - {match: {team: [red, blue], model: a}, name: paint}\n", 1)
+	c := parse(t, text)
+	for _, team := range []string{"red", "blue"} {
+		for _, model := range []string{"a", "x", "y"} {
+			if got := c.For(map[string]string{"team": team, "model": model}, "gateway").Name; got != "paint" {
+				t.Errorf("team %s, model %s: got %q, want paint", team, model, got)
+			}
+		}
+	}
+	if got := c.For(map[string]string{"team": "green", "model": "a"}, "gateway").Name; got == "paint" {
+		t.Error("team green is paint")
+	}
+	for stanza, want := range map[string]string{
+		"{match: {team: blue, model: [y, x]}, name: second}": "is never used: the stanza on line",
+		"{match: {team: []}, name: second}":                  "workloads[1].match.team: got an empty list, want one value or more",
+	} {
+		_, err := Parse("f", []byte(strings.Replace(text, "name: paint}\n", "name: paint}\n  - "+stanza+"\n", 1)), packs...)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", stanza, err, want)
+		}
+	}
+}
+
+// TestUnpricedNamesTheNearest holds which items of the price book are suggested for a name that it does not have.
+func TestUnpricedNamesTheNearest(t *testing.T) {
+	t.Parallel()
+	row := "%s,input,1,USD/Mtok,,,s,2026-11-01,\n"
+	var csv strings.Builder
+	csv.WriteString(strings.Join(bookColumns, ",") + "\n")
+	for _, item := range []string{
+		"openai/gpt-5-mini", "openai/gpt-5", "azure_ai/gpt-5-mini", "anthropic/claude-sonnet-4-5", "anthropic/claude-opus-4-1", "bedrock/claude-sonnet-4-5", "azure_ai/Llama-3.3-70B-Instruct",
+	} {
+		csv.WriteString(strings.Replace(row, "%s", item, 1))
+	}
+	csv.WriteString("lambda/h100-80gb/8x/on-demand,usd_per_hour,2,USD/GPU-hour,,,s,2026-11-01,\nlambda/a100-80gb/8x/on-demand,usd_per_hour,2,USD/GPU-hour,,,s,2026-11-01,\n")
+	b, err := parseBook(csv.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for item, want := range map[string][]string{
+		"gpt-5-mini":            {"azure_ai/gpt-5-mini", "openai/gpt-5-mini"},
+		"gpt-5-mini-2025-08-07": {"azure_ai/gpt-5-mini", "openai/gpt-5-mini"},
+		"openai/gpt-5-mimi":     {"openai/gpt-5-mini", "azure_ai/gpt-5-mini"},
+		"us.anthropic.claude-sonnet-4-5-20250929-v1:0": {"anthropic/claude-sonnet-4-5", "bedrock/claude-sonnet-4-5"},
+		"meta-llama/llama-3-3-70b-instruct":            {"azure_ai/Llama-3.3-70B-Instruct"},
+		"lambda/h10-80gb/8x/on-demand":                 {"lambda/h100-80gb/8x/on-demand"},
+		"mistral-large":                                nil,
+		"":                                             nil,
+	} {
+		got := b.near(item)
+		slices.Sort(got)
+		slices.Sort(want)
+		if !slices.Equal(got, want) {
+			t.Errorf("%q: got %q, want %q", item, got, want)
+		}
+		if _, err := b.Lookup(item); err == nil {
+			t.Errorf("%q has a price: a name that is near is never one", item)
+		}
+	}
+}
