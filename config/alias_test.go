@@ -122,3 +122,21 @@ func TestUnpricedNamesTheNearest(t *testing.T) {
 		}
 	}
 }
+
+// TestDrop holds that a stanza which drops traffic says nothing else of it.
+func TestDrop(t *testing.T) {
+	t.Parallel()
+	with := func(stanza string) string {
+		return strings.Replace(small, "workloads:\n", "workloads:\n  - "+stanza+"\n", 1)
+	}
+	c := parse(t, with("{match: {team: test}, drop: true}"))
+	if !c.For(map[string]string{"team": "test"}, "gateway").Drop || c.For(map[string]string{"team": "support"}, "gateway").Drop {
+		t.Error("want what matches to be dropped, and nothing else")
+	}
+	_, err := Parse("f", []byte(with("{match: {team: test}, drop: true, name: test, current: mini}")), packs...)
+	for _, key := range []string{"name", "current"} {
+		if want := "." + key + ": has no effect on traffic that is dropped"; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("got %v, want %q", err, want)
+		}
+	}
+}

@@ -125,6 +125,7 @@ type Workload struct {
 	Known        model.Known   // what is known of it beside its history
 	SlackChannel string        // empty means the channel of Notify.Slack
 	Meter        string        `json:",omitempty"` // what it is where its traffic is counted by another meter too: Primary, Secondary or Separate; empty means not said
+	Drop         bool          `json:",omitempty"` // what it matches is traffic and no workload
 }
 
 // What the meter of a workload is.

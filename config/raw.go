@@ -377,6 +377,7 @@ type rawWorkload struct {
 	At          place             `yaml:"-"`
 	Match       map[string]values `yaml:"match"`
 	Source      scalar            `yaml:"source"`
+	Drop        scalar            `yaml:"drop"`
 	Name        scalar            `yaml:"name"`
 	Meter       scalar            `yaml:"meter"`
 	Current     scalar            `yaml:"current"`

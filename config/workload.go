@@ -22,12 +22,25 @@ func (r *reader) workloads(raw *rawConfig, c *Config) {
 		}
 		stanza := r.workload(w, shared, c)
 		stanza.Match = r.match(w.Match)
+		if stanza.Drop = r.boolean(w.Drop); stanza.Drop {
+			r.dropped(w)
+		}
 		if w.Name.given() {
 			stanza.Name = r.name(w.Name, w.At, lines)
 		}
 		r.reachable(raw.Workloads[:i], w)
 		r.matchable(raw.Sources, w)
 		c.Workloads = append(c.Workloads, stanza)
+	}
+}
+
+// dropped reports keys of a stanza of traffic that is no workload, which say something of a workload.
+func (r *reader) dropped(w rawWorkload) {
+	for i := 0; i+1 < len(w.At.node.Content); i += 2 {
+		key := w.At.node.Content[i]
+		if !slices.Contains([]string{"match", "source", "drop"}, key.Value) {
+			r.wrong(place{key, join(w.At.path, key.Value)}, "has no effect on traffic that is dropped, which is no workload")
+		}
 	}
 }
 

@@ -33,6 +33,8 @@ type SourceReport struct {
 	Error   string `json:"error,omitempty"`
 	Queries int    `json:"queries"`
 
+	Dropped int `json:"dropped_series,omitempty"` // that the configuration says are no workload
+
 	UnattributedTokensRatio *Fraction `json:"unattributed_tokens_ratio,omitempty"` // share of its tokens of the last day that no workload has
 }
 

@@ -119,6 +119,9 @@ func notes(report *model.Report) []string {
 		if !s.Up {
 			lines = append(lines, fmt.Sprintf("source %s is down: %s", s.Source, s.Error))
 		}
+		if s.Dropped > 0 {
+			lines = append(lines, fmt.Sprintf("source %s: %d of its series are no workload, because a stanza drops them", s.Source, s.Dropped))
+		}
 		if share := s.UnattributedTokensRatio; share != nil && *share > 0 {
 			lines = append(lines, fmt.Sprintf("source %s: %s of its tokens of the last day are in no workload, because select leaves them out", s.Source, model.FormatPercent(*share)))
 		}

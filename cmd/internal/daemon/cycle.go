@@ -133,9 +133,12 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 	var found []metered
 	for i, s := range sources {
 		for _, u := range results[i].Usage {
-			found = append(found, metered{
-				usage: u, stanza: d.setup.cfg.For(u.Labels, s.cfg.Name), outage: reports[i].Error, expressions: s.collector.Expressions(),
-			})
+			stanza := d.setup.cfg.For(u.Labels, s.cfg.Name)
+			if stanza.Drop {
+				reports[i].Dropped++
+				continue
+			}
+			found = append(found, metered{usage: u, stanza: stanza, outage: reports[i].Error, expressions: s.collector.Expressions()})
 		}
 	}
 	return found, reports, errors.Join(errs...)
