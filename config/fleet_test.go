@@ -114,6 +114,22 @@ func TestTiers(t *testing.T) {
 	}
 }
 
+// TestBatchApart holds that a hybrid may be made of an option for what cannot wait and one for what can.
+func TestBatchApart(t *testing.T) {
+	t.Parallel()
+	c := parse(t, fleetConfig("{usd_per_hour: 4}", "{included: true}")+`  - {name: api, kind: api, prices: {input: 1, output: 2}, regions: [eu], approved_for_regulated: true}
+  - {name: spot, kind: hybrid, interactive: api, batch: fleet}
+  - {name: valleys, kind: hybrid, interactive: fleet, batch: api, fill_valleys: true}
+`)
+	spot, valleys := option(t, c, "spot"), option(t, c, "valleys")
+	if !spot.Apart || spot.FillValleys || spot.Base != "api" || spot.Overflow != "fleet" || len(spot.Prices) != len(option(t, c, "api").Prices)+len(option(t, c, "fleet").Prices) {
+		t.Errorf("got %+v, want the fleet for what can wait", spot)
+	}
+	if !valleys.Apart || !valleys.FillValleys || valleys.Base != "fleet" || valleys.Overflow != "api" {
+		t.Errorf("got %+v, want the fleet's valleys filled", valleys)
+	}
+}
+
 // TestAnnouncedPrices holds that a change is read with its first day, as a multiple or as prices, and shown among the prices.
 func TestAnnouncedPrices(t *testing.T) {
 	t.Parallel()

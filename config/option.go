@@ -467,6 +467,10 @@ func (r *reader) hybrids(options []decide.Option, raws []rawOption) {
 			continue
 		}
 		raw := raws[i]
+		if raw.Interactive.given() || raw.Batch.given() || raw.FillValleys.given() {
+			r.apart(byName, raw, o)
+			continue
+		}
 		base := r.part(byName, raw, "base", raw.Base, "a self-hosted or a cloud-managed option", model.SelfHosted, model.CloudManaged)
 		overflow := r.part(byName, raw, "overflow", raw.Overflow, "an option of kind api", model.API)
 		if base == nil || overflow == nil {
@@ -476,16 +480,44 @@ func (r *reader) hybrids(options []decide.Option, raws []rawOption) {
 			r.wrong(raw.Base.place, "%s follows its load, want a fleet that runs all month: the load above it goes to the API", quote(base.Name))
 			continue
 		}
-		o.Base, o.Overflow = base.Name, overflow.Name
-		o.Prices = slices.Concat(base.Prices, overflow.Prices)
-		o.Warnings = slices.Concat(base.Warnings, overflow.Warnings)
+		joined(o, base, overflow)
 		o.ApprovedForRegulated = overflow.ApprovedForRegulated
 		o.OpsIncluded, o.ClosedWeights = base.OpsIncluded, base.ClosedWeights
-		if len(o.Regions) == 0 {
-			o.Regions = common(base.Regions, overflow.Regions)
-		}
-		o.Models = servedByBoth(base.Models, overflow.Models)
 	}
+}
+
+// joined makes o of base and overflow.
+func joined(o, base, overflow *decide.Option) {
+	o.Base, o.Overflow = base.Name, overflow.Name
+	o.Prices = slices.Concat(base.Prices, overflow.Prices)
+	o.Warnings = slices.Concat(base.Warnings, overflow.Warnings)
+	if len(o.Regions) == 0 {
+		o.Regions = common(base.Regions, overflow.Regions)
+	}
+	o.Models = servedByBoth(base.Models, overflow.Models)
+}
+
+// apart reads a hybrid whose work that can wait has an option of its own.
+func (r *reader) apart(byName map[string]*decide.Option, raw rawOption, o *decide.Option) {
+	for key, s := range map[string]scalar{"base": raw.Base, "overflow": raw.Overflow} {
+		if s.given() {
+			r.wrong(s.place, "%s is set, and interactive and batch too, want base and overflow or interactive and batch", key)
+		}
+	}
+	const want = "an option of kind api, self-hosted or cloud-managed"
+	pure := []model.Hosting{model.API, model.SelfHosted, model.CloudManaged}
+	now := r.part(byName, raw, "interactive", raw.Interactive, want, pure...)
+	later := r.part(byName, raw, "batch", raw.Batch, want, pure...)
+	if now == nil || later == nil {
+		return
+	}
+	o.Apart, o.FillValleys = true, r.boolean(raw.FillValleys)
+	if o.FillValleys && (now.Capacity == nil || now.Autoscale != nil) {
+		r.wrong(raw.FillValleys.place, "%s has no replicas that run all month, which the work that can wait would fill", quote(now.Name))
+		return
+	}
+	joined(o, now, later)
+	o.ClosedWeights = now.ClosedWeights || later.ClosedWeights
 }
 
 // part returns the option that a hybrid names as its base or its overflow, or nil when it cannot be that.

@@ -168,6 +168,10 @@ type rawOption struct {
 	Base     scalar `yaml:"base" kinds:"hybrid"`
 	Overflow scalar `yaml:"overflow" kinds:"hybrid"`
 
+	Interactive scalar `yaml:"interactive" kinds:"hybrid"`
+	Batch       scalar `yaml:"batch" kinds:"hybrid"`
+	FillValleys scalar `yaml:"fill_valleys" kinds:"hybrid"`
+
 	Models               []scalar       `yaml:"models" kinds:"api self-hosted cloud-managed"`
 	Regions              []scalar       `yaml:"regions"`
 	TTFTP95              scalar         `yaml:"ttft_p95"`

@@ -20,7 +20,7 @@ type Hosting string
 const (
 	API          Hosting = "api"           // pay a provider per token
 	CloudManaged Hosting = "cloud-managed" // a provider runs the model on instances paid per hour
-	Hybrid       Hosting = "hybrid"        // own replicas carry the base load, an API the rest
+	Hybrid       Hosting = "hybrid"        // two options share the work: the base load and the rest, or what can wait and what cannot
 	SelfHosted   Hosting = "self-hosted"   // run the model on GPUs of one's own
 )
 

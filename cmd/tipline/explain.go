@@ -313,7 +313,7 @@ func (e *explainer) options() {
 
 // hostings are the kinds of hosting in words.
 var hostings = map[model.Hosting]string{
-	model.API: "API", model.SelfHosted: "own GPUs", model.CloudManaged: "managed by a cloud", model.Hybrid: "own GPUs for the base load, API for the rest",
+	model.API: "API", model.SelfHosted: "own GPUs", model.CloudManaged: "managed by a cloud", model.Hybrid: "two options together",
 }
 
 func (e *explainer) option(o model.OptionCost) {
@@ -419,7 +419,7 @@ var differsBecause = map[string]string{
 	decide.BillTooSmall:        "the whole API bill is below what a fleet costs before it serves anything",
 	decide.UnitFloor:           "even a full GPU costs more for a token than the API charges",
 	decide.DearModel:           "the volume is small, and its price per token is high",
-	decide.HybridBeatsPure:     "GPUs for the base load with an API for the rest cost less than either alone, and the guide has no such answer",
+	decide.HybridBeatsPure:     "two options together cost less than either alone, and the guide has no such answer",
 	decide.ApprovedAPI:         "an API is approved for the regulated data",
 	decide.ManagedSameBoundary: "a managed service keeps the data in the account too, with less to operate",
 	decide.Latency:             "what the guide asks for is too slow for the limit",

@@ -17,7 +17,8 @@ type Commitment struct {
 
 // sunkCost is the part of the current option's cost that a decision to leave it cannot save.
 type sunkCost struct {
-	option string    // that the commitment is for: the current one, or the base of a current hybrid
+	option string    // that the commitment is for: the current one, or a part of a current hybrid
+	api    bool      // that option is an API
 	until  time.Time // the first instant after it
 	usd    *big.Rat  // a month
 }
@@ -26,12 +27,13 @@ type sunkCost struct {
 func sink(now *costed, options []Option, at time.Time) *sunkCost {
 	for _, o := range options {
 		c := o.Committed
-		if c == nil || !at.Before(c.Until) || o.Name != now.option.Name && o.Name != now.option.Base {
+		uses := o.Name == now.option.Name || o.Name == now.option.Base || now.option.Apart && o.Name == now.option.Overflow
+		if c == nil || !at.Before(c.Until) || !uses {
 			continue
 		}
-		s := &sunkCost{option: o.Name, until: c.Until, usd: c.USDPerMonth}
+		s := &sunkCost{option: o.Name, api: o.Hosting == model.API, until: c.Until, usd: c.USDPerMonth}
 		if s.usd == nil {
-			s.usd = now.committable(o.Hosting == model.API)
+			s.usd = now.committable(o.Name, s.api)
 		}
 		if s.usd != nil && s.usd.Sign() > 0 {
 			return s
@@ -40,19 +42,30 @@ func sink(now *costed, options []Option, at time.Time) *sunkCost {
 	return nil
 }
 
-// committable returns what of the median cost of c a commitment can be for: the minimum commitment of its API, or its GPU
-// hours; nil when c has neither.
-func (c *costed) committable(api bool) *big.Rat {
+// committable returns what of the median cost of c a commitment to the option called name can be for: the minimum commitment of an API,
+// or GPU hours; nil when c has neither.
+func (c *costed) committable(name string, api bool) *big.Rat {
+	if c.median.apart == nil {
+		return c.plan.committable(c.median, api)
+	}
+	if name == c.option.Base {
+		return c.apart.urgent.committable(c.median.apart.urgent, api)
+	}
+	return c.apart.waiting.committable(c.median.apart.waiting, api)
+}
+
+// committable does so for the bill b of p, which is no hybrid whose work that can wait is served apart.
+func (p *plan) committable(b bill, api bool) *big.Rat {
 	switch {
-	case c.median.usd == nil:
-	case api && c.prices != nil:
-		return orZero(c.rate.MinimumCommit)
-	case c.median.fleet != nil:
-		return c.median.fleet.CapacityCost
-	case c.median.scaled != nil:
-		return c.median.scaled.CapacityCost
-	case c.median.hybrid != nil:
-		return new(big.Rat).Mul(big.NewRat(c.median.hybrid.Replicas, 1), c.fleet.BlockCost)
+	case b.usd == nil:
+	case api && p.prices != nil:
+		return orZero(p.rate.MinimumCommit)
+	case b.fleet != nil:
+		return b.fleet.CapacityCost
+	case b.scaled != nil:
+		return b.scaled.CapacityCost
+	case b.hybrid != nil:
+		return new(big.Rat).Mul(big.NewRat(b.hybrid.Replicas, 1), p.fleet.BlockCost)
 	}
 	return nil
 }
@@ -60,10 +73,14 @@ func (c *costed) committable(api bool) *big.Rat {
 // bear takes s into account in what c compares with: an option that uses what is committed pays only what goes beyond it. A nil
 // s leaves c at its full cost.
 func (c *costed) bear(s *sunkCost) {
-	c.due, c.fast.sunk = c.median.usd, 0
-	for i := range c.later {
-		c.later[i].fast.sunk = 0
+	c.due = c.median.usd
+	bears := func(usd float64, api bool) {
+		c.fast.bear(c.option, s, usd, api)
+		for i := range c.later {
+			c.later[i].fast.bear(c.option, s, usd, api)
+		}
 	}
+	bears(0, false)
 	if s == nil || c.median.usd == nil {
 		return
 	}
@@ -71,13 +88,25 @@ func (c *costed) bear(s *sunkCost) {
 	if s.option != o.Name && s.option != o.Base && s.option != o.Overflow {
 		return
 	}
-	c.fast.sinksAPI = o.Hosting == model.API || s.option == o.Overflow
-	if part := c.committable(c.fast.sinksAPI); part != nil {
+	if part := c.committable(s.option, s.api); part != nil {
 		c.due = new(big.Rat).Sub(c.median.usd, lesser(part, s.usd))
-		c.fast.sunk = float(s.usd)
-		for i := range c.later {
-			c.later[i].fast.sunk, c.later[i].fast.sinksAPI = c.fast.sunk, c.fast.sinksAPI
-		}
+		bears(float(s.usd), s.api)
+	}
+}
+
+// bear keeps what stays due in the part of f that the commitment is for: usd a month for the API or for replicas.
+func (f *fast) bear(o Option, s *sunkCost, usd float64, api bool) {
+	if f.apart == nil {
+		f.sunk, f.sinksAPI = usd, api
+		return
+	}
+	f.apart.urgent.sunk, f.apart.waiting.sunk = 0, 0
+	switch {
+	case s == nil:
+	case s.option == o.Base:
+		f.apart.urgent.sunk, f.apart.urgent.sinksAPI = usd, api
+	case s.option == o.Overflow:
+		f.apart.waiting.sunk, f.apart.waiting.sinksAPI = usd, api
 	}
 }
 

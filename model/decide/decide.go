@@ -165,8 +165,12 @@ func (c *costed) warnUnknownLatency(in Input, options map[string]Option) {
 		return
 	}
 	parts := []Option{c.option}
-	if c.option.Hosting == model.Hybrid && c.option.TTFTP95 == 0 {
-		parts = []Option{options[c.option.Base], options[c.option.Overflow]}
+	switch o := c.option; {
+	case o.Hosting != model.Hybrid || o.TTFTP95 != 0:
+	case o.Apart:
+		parts = []Option{options[o.Base]}
+	default:
+		parts = []Option{options[o.Base], options[o.Overflow]}
 	}
 	for _, part := range parts {
 		if part.TTFTP95 == 0 {
@@ -196,14 +200,22 @@ func allBlocked(c Constraints, o Option, options map[string]Option, ttft time.Du
 		return Blocked(c, o, ttft)
 	}
 	base, overflow := options[o.Base], options[o.Overflow]
-	o.ApprovedForRegulated = overflow.ApprovedForRegulated
-	o.OpsIncluded = base.OpsIncluded
+	demands := [2]Constraints{c, c} // of the two
+	if o.Apart {
+		demands = [2]Constraints{c.urgent(), c.waiting()}
+	}
+	approved := func(part Option) bool { return part.Hosting != model.API || part.ApprovedForRegulated }
+	staffed := func(part Option) bool {
+		return part.Hosting == model.API || part.OpsIncluded || o.Apart && part.Hosting == model.CloudManaged
+	}
+	o.ApprovedForRegulated = approved(base) && approved(overflow)
+	o.OpsIncluded = staffed(base) && staffed(overflow)
 	if len(o.Regions) == 0 {
 		o.Regions = overflow.Regions
 	}
-	reasons := Blocked(c, o, ttft)
-	for _, part := range []Option{base, overflow} {
-		for _, reason := range Blocked(c, part, 0) {
+	reasons := Blocked(demands[0], o, ttft)
+	for i, part := range []Option{base, overflow} {
+		for _, reason := range Blocked(demands[i], part, 0) {
 			if !slices.Contains(reasons, reason) {
 				reasons = append(reasons, reason)
 			}
@@ -287,6 +299,8 @@ func (c *costed) describeFleet(o *model.OptionCost, d demand) {
 		o.Replicas, o.EconomicUtilizationRatio, o.IdleUSDPerMonth = &point.Replicas, &utilization, &idle
 	case c.median.scaled != nil:
 		c.describeScaled(o)
+	case c.median.apart != nil:
+		c.describeApart(o, d)
 	case c.median.hybrid != nil:
 		h := c.median.hybrid
 		replicas := h.Replicas * c.fleet.Shape().ReplicasPerBlock

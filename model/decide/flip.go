@@ -12,7 +12,7 @@ func (e explanation) wouldChange() []string {
 	sentences := []string{}
 	subject := e.subject()
 	for _, c := range []*costed{e.best, e.now} {
-		if c != nil && c.median.hybrid != nil && e.api != nil {
+		if c != nil && c.option.Hosting == model.Hybrid && c.median.usd != nil && e.api != nil {
 			return append(sentences, e.hybridBoundary(c)...)
 		}
 	}

@@ -55,8 +55,10 @@ type Option struct {
 	Provisioned *Provisioned   // units of throughput that are bought instead of replicas; nil for replicas
 	Spot        *cost.Spot     // how often the capacity is taken away; nil when it never is
 	Autoscale   *Autoscale     // how the fleet follows its load; nil for one that runs all month, sized for the peak
-	Base        string         // of a hybrid: the option whose replicas carry the base load
-	Overflow    string         // of a hybrid: the API option that takes the rest
+	Base        string         // of a hybrid: the option whose replicas carry the base load, or what cannot wait when that is apart
+	Overflow    string         // of a hybrid: the API option that takes the rest, or the option for what can wait
+	Apart       bool           // of a hybrid: what can wait is served apart from what cannot
+	FillValleys bool           // of such a hybrid: what can wait first fills the hours in which the replicas of Base have room
 
 	Regions              []string      // where it runs; empty means not declared, which fails a residency constraint
 	Models               []string      // the models it serves; empty means not declared and fits any

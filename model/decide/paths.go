@@ -17,6 +17,7 @@ type fast struct {
 	api    bool
 	hybrid bool
 	scaled *fastScaled // of a fleet that follows its load
+	apart  *fastApart  // of a hybrid whose work that can wait is served apart
 
 	tiers       []fastTier // of the API or the overflow, ascending
 	commit, fee float64
@@ -57,6 +58,14 @@ func (f fast) charge(volume float64) float64 {
 
 func newFast(p *plan) fast {
 	f := fast{api: p.option.Hosting == model.API, hybrid: p.option.Hosting == model.Hybrid, maxVolume: math.Inf(1)}
+	if a := p.apart; a != nil {
+		f.apart = &fastApart{urgent: newFast(a.urgent), waiting: newFast(a.waiting), share: float(a.share), fills: a.fills}
+		if a.fills {
+			f.month = f.apart.urgent.month
+			f.curve(p.demand.load)
+		}
+		return f
+	}
 	if p.prices != nil {
 		for _, s := range p.rate.Segments() {
 			t := fastTier{upTo: math.Inf(1), alpha: float(s.Alpha), beta: float(s.Beta)}
@@ -117,6 +126,8 @@ func (f fast) at(volume float64) float64 {
 	switch {
 	case f.api:
 		return f.charge(volume)
+	case f.apart != nil:
+		return f.apartDue(volume, 0)
 	case f.hybrid:
 		usd, _ := f.split(volume)
 		return usd
@@ -136,6 +147,9 @@ func (f fast) blocks(volume float64) float64 {
 
 // due returns what at returns, less what stays due in any case over the given share of the month.
 func (f fast) due(volume, share float64) float64 {
+	if f.apart != nil {
+		return f.apartDue(volume, share)
+	}
 	usd := f.at(volume)
 	if f.sunk == 0 || share == 0 {
 		return usd
@@ -155,22 +169,29 @@ func (f fast) due(volume, share float64) float64 {
 	return usd - share*min(f.sunk, used)
 }
 
+// carried returns what a capacity in tokens per hour carries of volume tokens, as cost.Load finds it.
+func (f fast) carried(volume, capacity float64) float64 {
+	if volume <= 0 {
+		return 0
+	}
+	month := f.month / f.all
+	scale := volume / (f.total * month)
+	x := capacity / scale
+	i := sort.Search(len(f.rates), func(i int) bool { return f.rates[i] <= x })
+	if i == 0 {
+		return volume
+	}
+	return (x*f.hours[i-1] + f.below[i-1]) * scale * month
+}
+
 // split returns the cost of the best number of replicas with the rest on the API, as cost.FindHybrid finds it, and that
 // number; NaN when the quota does not allow any.
 func (f fast) split(volume float64) (usd float64, replicas int) {
 	if f.maxBlocks < f.minBlocks {
 		return math.NaN(), 0
 	}
-	month := f.month / f.all
-	scale := volume / (f.total * month)
-	carried := func(n int) float64 {
-		x := float64(n) * f.capacity / scale
-		i := sort.Search(len(f.rates), func(i int) bool { return f.rates[i] <= x })
-		if i == 0 {
-			return volume
-		}
-		return (x*f.hours[i-1] + f.below[i-1]) * scale * month
-	}
+	scale := volume / (f.total * f.month / f.all)
+	carried := func(n int) float64 { return f.carried(volume, float64(n)*f.capacity) }
 	rest := func(n int) float64 { return max(0, volume-carried(n)) }
 	unfixed := func(n int) float64 {
 		return float64(n)*f.blockCost + f.variable*carried(n) + f.charge(rest(n))

@@ -157,6 +157,7 @@ type plan struct {
 	fleet  *cost.Fleet  // of a fleet that runs all month, and of the base of a hybrid
 	scaled *scaledFleet // of a fleet that follows its load
 	load   *cost.Load   // of a hybrid and of a fleet that follows its load
+	apart  *apart       // of a hybrid whose work that can wait is served apart, which has nothing else
 }
 
 // bill is what a plan costs at one volume.
@@ -166,6 +167,7 @@ type bill struct {
 	fleet      *cost.Point  // of a fleet that runs all month
 	scaled     *scaledPoint // of a fleet that follows its load
 	hybrid     *cost.Hybrid // of a hybrid
+	apart      *apartBill   // of a hybrid whose work that can wait is served apart
 	fallbacks  []string
 	infeasible string // why the option cannot serve the volume; the rest is then empty
 }
@@ -192,6 +194,9 @@ func (p *plan) prepare(o Option, options map[string]Option, c Constraints) error
 		base, overflow := options[o.Base], options[o.Overflow]
 		if base.Name == "" || overflow.Name == "" {
 			return fmt.Errorf("base %q and overflow %q of %s: want two configured options", o.Base, o.Overflow, o.Name)
+		}
+		if o.Apart {
+			return p.useApart(o, base, overflow, c)
 		}
 		if p.load = p.demand.shape; !p.load.Known() {
 			return fmt.Errorf("the load of the hours is not known yet, and %s is shared out by it", o.Name)
@@ -354,6 +359,9 @@ func (p *plan) at(volume *big.Rat) bill {
 		}
 		return p.fleetAt(volume)
 	case model.Hybrid:
+		if p.apart != nil {
+			return p.apartAt(volume)
+		}
 		return p.hybridAt(volume)
 	case model.API:
 	}
