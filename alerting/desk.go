@@ -26,6 +26,9 @@ const corrupt = "corrupt/"
 // announced is put before the id of a decision in the ledger, for the row that says which message was about it.
 const announced = "announced/"
 
+// confirmed is put before it for the row that says that the decision was confirmed and nobody had to be told.
+const confirmed = "confirmed/"
+
 // Announcement is what the ledger keeps of a message beside the receipt of the decision that it was about.
 type Announcement struct {
 	Event  string    `json:"event"`
@@ -84,6 +87,8 @@ type record struct {
 
 	Approach Approach `json:"approach,omitzero"`
 	Snooze   Snooze   `json:"snooze,omitzero"`
+
+	Said string `json:"said,omitempty"` // id of the decision that a message was about last, or that was confirmed without one
 }
 
 // Flip is the answer of a workload that the message of a change of prices has told already.
@@ -98,7 +103,7 @@ const flipHolds = 30 * 24 * time.Hour
 
 // same reports whether r and o differ in nothing but when they were seen.
 func (r record) same(o record) bool {
-	return r.State == o.State && slices.Equal(r.Told, o.Told) && r.Flip == o.Flip && r.Approach == o.Approach && r.Snooze == o.Snooze
+	return r.State == o.State && slices.Equal(r.Told, o.Told) && r.Flip == o.Flip && r.Approach == o.Approach && r.Snooze == o.Snooze && r.Said == o.Said
 }
 
 const recordVersion = 1
@@ -193,7 +198,7 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 		if r := d.states[w.Workload]; r != nil {
 			before = *r
 		}
-		after := record{Version: recordVersion, Seen: now, Told: before.Told, Flip: before.Flip, Approach: before.Approach}
+		after := record{Version: recordVersion, Seen: now, Told: before.Told, Flip: before.Flip, Approach: before.Approach, Said: before.Said}
 		var reason Reason
 		after.State, reason = before.State.Next(w, now, j.Policy)
 		c := Considered{Workload: w.Workload, Reason: reason}
@@ -239,7 +244,12 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 				c.Event.Drifts = news
 			}
 		}
+		if reason == Settled || reason == Followed {
+			after.Said = w.Decision.ID
+			changes.put(ledgerBucket, confirmed+w.Decision.ID, encode(Announcement{Reason: reason, Time: now}))
+		}
 		if c.Event != nil {
+			after.Said = w.Decision.ID
 			changes.put(ledgerBucket, w.Decision.ID, j.Receipt)
 			changes.put(ledgerBucket, announced+w.Decision.ID, encode(Announcement{
 				Event: c.Event.ID, Reason: c.Event.Reason, Time: now, Previous: c.Event.Previous, Drifts: c.Event.Drifts,
@@ -286,6 +296,17 @@ func newEvent(reason Reason, after *record, j Judged, now time.Time) *Event {
 		Version: eventVersion, ID: eventID(j.Report.Workload, after.State.Sequence, j.Report.Decision.ID), Reason: reason, Time: now,
 		Workload: j.Report.Workload, Channel: j.channel(reason), Report: j.Report,
 	}
+}
+
+// Said returns the id of the decision about workload that a message was about last, or that was confirmed without one; empty when there is
+// none.
+func (d *Desk) Said(workload string) string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if r := d.states[workload]; r != nil {
+		return r.Said
+	}
+	return ""
 }
 
 // Firing is a confirmed verdict that asks for a change, as long as it stands.

@@ -60,7 +60,7 @@ func (d *Desk) Prices(e model.PriceEvent, channel string, rows map[string][]byte
 			continue
 		}
 		after := *r
-		after.Flip = &Flip{Option: f.Option, Event: event.ID, Time: now}
+		after.Flip, after.Said = &Flip{Option: f.Option, Event: event.ID, Time: now}, f.Receipt
 		flips[f.Workload] = &after
 		changes.put(stateBucket, f.Workload, encode(after))
 	}

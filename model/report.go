@@ -49,7 +49,7 @@ type WorkloadReport struct {
 	Options   []OptionCost      `json:"options"`
 	Crossover *Crossover        `json:"crossover"` // of the option that the decision is about; null without one
 	Decision  Decision          `json:"decision"`
-	Moved     *Moved            `json:"moved,omitempty"` // since the evaluation before this one; absent when there was none to compare with
+	Moved     *Moved            `json:"moved,omitempty"` // since the decision that was said last, or the evaluation before this one; absent when there was none to compare with
 	Drift     []Drift           `json:"drift"`
 	Warnings  []Warning         `json:"warnings"`
 }
@@ -367,6 +367,7 @@ type ConstraintPrice struct {
 // Moved is why the cost of a workload is another than it was in an earlier evaluation (cost model, section 12).
 type Moved struct {
 	Since   time.Time   `json:"since"`             // of the earlier evaluation
+	Said    string      `json:"said,omitempty"`    // id of its decision, when a message was about it or it was confirmed without one; empty when it is the evaluation before
 	Option  string      `json:"option"`            // the current one
 	Cost    CostChange  `json:"cost"`              // of it
 	Against string      `json:"against,omitempty"` // the best option, when that is another

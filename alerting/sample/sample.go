@@ -76,6 +76,13 @@ func switched() alerting.Event {
 				},
 				{Option: "us-only", Hosting: model.API, Blocked: []string{"RESIDENCY"}, USDPerMonth: usd(9_000, 10_000, 11_000)},
 			},
+			Moved: &model.Moved{
+				Since: time.Date(2026, 8, 3, 6, 0, 0, 0, time.UTC), Said: "aa14a8524d8c", Option: "haiku",
+				Cost: model.CostChange{
+					BeforeUSDPerMonth: 13_120, AfterUSDPerMonth: 21_459, ChangeUSDPerMonth: 8_339,
+					Parts: []model.ChangePart{{Input: "volume", USDPerMonth: 7_905}, {Input: "mix", USDPerMonth: 1_214}, {Input: "cache", USDPerMonth: -780}},
+				},
+			},
 			Crossover: &model.Crossover{
 				Option: "llama-70b-2xh100", Against: "haiku", Reason: model.CrossoverFound,
 				FirstTokensPerMonth: new(model.Tokens(17e9)), PermanentTokensPerMonth: new(model.Tokens(17e9)), State: model.StateBelow,
@@ -94,7 +101,7 @@ func switched() alerting.Event {
 // first returns the message of a workload whose first verdict is to move.
 func first() alerting.Event {
 	e := switched()
-	e.Reason, e.Previous = alerting.FirstSeen, ""
+	e.Reason, e.Previous, e.Report.Moved = alerting.FirstSeen, "", nil
 	return e
 }
 
@@ -109,6 +116,7 @@ func returned() alerting.Event {
 	}
 	used, next := model.Tokens(8.3e9), model.Quantiles[model.Tokens]{P10: 7.2e9, P50: 8.28e9, P90: 9.5e9}
 	e.Report.Usage.Last30dTokens = &used
+	e.Report.Moved = nil
 	e.Report.Forecast = &model.ForecastSummary{Next30dTokens: next, MonthlyGrowthRatio: -0.04}
 	e.Report.Options = []model.OptionCost{
 		{Option: "haiku", Hosting: model.API, USDPerMonth: &model.Quantiles[model.USD]{P10: 11_534, P50: 13_272, P90: 15_220}, USDPerMTok: new(model.USDPerMTok(1.58))},

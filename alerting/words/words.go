@@ -5,7 +5,9 @@
 package words
 
 import (
+	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -363,10 +365,37 @@ func Reasons(w model.WorkloadReport) []string {
 			lines = append(lines, Sentence(moved.Text))
 		}
 	}
+	if line := since(w.Moved); line != "" {
+		lines = append(lines, line)
+	}
 	if d.DiffersBecause != "" {
 		lines = append(lines, fmt.Sprintf("The rule of thumb says %s; this differs: %s.", d.RuleOfThumb, phrase(differences, d.DiffersBecause)))
 	}
 	return lines
+}
+
+// since says what moved the cost since the decision that was said last, the largest part first; empty when none was said or it did not move
+// by a dollar.
+func since(m *model.Moved) string {
+	if m == nil || m.Said == "" || m.Cost.ChangeUSDPerMonth > -1 && m.Cost.ChangeUSDPerMonth < 1 {
+		return ""
+	}
+	more := func(usd model.USD) string {
+		if usd < 0 {
+			return model.FormatUSD(-usd) + " less"
+		}
+		return model.FormatUSD(usd) + " more"
+	}
+	parts := slices.SortedStableFunc(slices.Values(m.Cost.Parts), func(a, b model.ChangePart) int {
+		return cmp.Compare(math.Abs(float64(b.USDPerMonth)), math.Abs(float64(a.USDPerMonth)))
+	})
+	var by []string
+	for _, p := range parts {
+		if p.USDPerMonth >= 1 || p.USDPerMonth <= -1 {
+			by = append(by, fmt.Sprintf("%s %s", p.Input, more(p.USDPerMonth)))
+		}
+	}
+	return fmt.Sprintf("Since the answer of %s %s costs %s a month: %s.", model.FormatDate(m.Since), Clean(m.Option, MaxName), more(m.Cost.ChangeUSDPerMonth), strings.Join(by, ", "))
 }
 
 // Doubts lists what makes the numbers uncertain, the age of prices last.

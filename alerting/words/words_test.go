@@ -56,6 +56,34 @@ func TestWhen(t *testing.T) {
 	}
 }
 
+// TestSince holds that a message says what moved since the answer that was said last, the largest part first, and nothing when none was said.
+func TestSince(t *testing.T) {
+	t.Parallel()
+	moved := func(said string, change model.USD, parts ...model.ChangePart) *model.Moved {
+		return &model.Moved{Since: time.Date(2026, 8, 3, 6, 0, 0, 0, time.UTC), Said: said, Option: "haiku", Cost: model.CostChange{ChangeUSDPerMonth: change, Parts: parts}}
+	}
+	for name, tc := range map[string]struct {
+		moved *model.Moved
+		want  string
+	}{
+		"nothing":              {nil, ""},
+		"since the last cycle": {moved("", 500, model.ChangePart{Input: "volume", USDPerMonth: 500}), ""},
+		"by cents":             {moved("aa14a8524d8c", 0.4, model.ChangePart{Input: "volume", USDPerMonth: 0.4}), ""},
+		"more": {
+			moved("aa14a8524d8c", 400, model.ChangePart{Input: "volume", USDPerMonth: -300}, model.ChangePart{Input: "mix", USDPerMonth: 0.2}, model.ChangePart{Input: "price", USDPerMonth: 699.8}),
+			"Since the answer of 3 Aug 2026 haiku costs $400 more a month: price $700 more, volume $300 less.",
+		},
+		"less": {moved("aa14a8524d8c", -2000, model.ChangePart{Input: "volume", USDPerMonth: -2000}), "Since the answer of 3 Aug 2026 haiku costs $2,000 less a month: volume $2,000 less."},
+	} {
+		e := event()
+		e.Report.Moved = tc.moved
+		got := strings.Join(Reasons(e.Report), " ")
+		if got != tc.want {
+			t.Errorf("%s: got %q, want %q", name, got, tc.want)
+		}
+	}
+}
+
 // TestCodesAreSaidInWords holds that a reader meets no code without its meaning.
 func TestCodesAreSaidInWords(t *testing.T) {
 	t.Parallel()

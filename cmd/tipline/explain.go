@@ -378,15 +378,19 @@ func crossoverText(x model.Crossover) string {
 		model.FormatTokens(*x.FirstTokensPerMonth), model.FormatTokens(*x.PermanentTokensPerMonth))
 }
 
-// moved says which inputs moved the cost of the current option since the evaluation before.
+// moved says which inputs moved the cost of the current option since the decision that was said last, or the evaluation before.
 func (e *explainer) moved() {
 	m := e.r.Workload.Moved
 	if m == nil || len(m.Cost.Parts) == 0 {
 		return
 	}
 	e.title("WHY IT COSTS OTHERWISE THAN BEFORE")
-	e.line("  %s cost %s on %s and costs %s now. Of the difference of %s comes from", m.Option, cents(m.Cost.BeforeUSDPerMonth),
-		model.FormatDate(m.Since), cents(m.Cost.AfterUSDPerMonth), cents(m.Cost.ChangeUSDPerMonth))
+	said := ""
+	if m.Said != "" {
+		said = fmt.Sprintf(", when decision %s was said or confirmed,", m.Said)
+	}
+	e.line("  %s cost %s on %s%s and costs %s now. Of the difference of %s comes from", m.Option, cents(m.Cost.BeforeUSDPerMonth),
+		model.FormatDate(m.Since), said, cents(m.Cost.AfterUSDPerMonth), cents(m.Cost.ChangeUSDPerMonth))
 	var rows [][]string
 	for _, part := range m.Cost.Parts {
 		rows = append(rows, []string{part.Input, cents(part.USDPerMonth)})

@@ -215,17 +215,45 @@ func (d *Daemon) evaluateSafely(m metered, now time.Time) (e evaluation) {
 	return e
 }
 
-// moved says why the cost of w is another than in the cycle before; nil when that cannot be told.
+// moved says why the cost of w is another than when a decision was said last, so that slow changes are not lost between evaluations; than
+// in the cycle before while none was, or its receipt has become a summary. It is nil when that cannot be told.
 func (d *Daemon) moved(w model.WorkloadReport, v decide.Verdict) *model.Moved {
 	in, known := v.Input()
+	if !known {
+		return nil
+	}
+	if said := d.desk.Said(w.Workload); said != "" {
+		before, err := d.inputOf(said)
+		if err == nil {
+			var moved *model.Moved
+			if moved, err = decide.Moved(before, in, w.Decision.Best); err == nil {
+				moved.Said = said
+				return moved
+			}
+		}
+		d.options.Log.Info("change since what was said is not attributed", "workload", w.Workload, "decision", said, "error", err)
+	}
 	before, had := d.before[w.Workload]
-	if !known || !had {
+	if !had {
 		return nil
 	}
 	moved, err := decide.Moved(before, in, w.Decision.Best)
 	if err != nil {
-		d.options.Log.Info("change not attributed", "workload", w.Workload, "err", err)
+		d.options.Log.Info("change not attributed", "workload", w.Workload, "error", err)
 		return nil
 	}
 	return moved
+}
+
+// inputOf returns what the decision id rested on, which the ledger holds.
+func (d *Daemon) inputOf(id string) (decide.Input, error) {
+	data, err := d.options.Store.Get(ledger.Bucket, id)
+	if err != nil {
+		return decide.Input{}, err
+	}
+	receipt, err := ledger.Open(data)
+	if err != nil {
+		return decide.Input{}, err
+	}
+	return receipt.Input()
 }

@@ -119,6 +119,14 @@ func newRig(t testing.TB, answer func(promtest.Query) promtest.Answer) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = r.store.Close() })
+	r.start(t)
+	return r
+}
+
+// start starts the daemon on what the store holds.
+func (r *rig) start(t testing.TB) {
+	t.Helper()
+	var err error
 	r.Daemon, err = New(Options{
 		Load: func() (*config.Config, error) {
 			return config.Parse("tipline.yml", []byte(r.text), collector.Packs()...)
@@ -130,7 +138,6 @@ func newRig(t testing.TB, answer func(promtest.Query) promtest.Answer) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return r
 }
 
 func (r *rig) clock() time.Time {

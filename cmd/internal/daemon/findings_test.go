@@ -5,7 +5,9 @@ import (
 	"net/http"
 	"slices"
 	"testing"
+	"time"
 
+	"tipline/alerting"
 	"tipline/collector/promtest"
 	"tipline/model"
 )
@@ -60,6 +62,57 @@ func TestMovedSinceTheLastCycle(t *testing.T) {
 		if m.Cost.ChangeUSDPerMonth <= 0 || len(m.Cost.Parts) == 0 || m.Cost.Parts[0].Input != "volume" {
 			t.Errorf("%s: got %+v, want more volume", name, m.Cost)
 		}
+	}
+}
+
+// TestMovedSinceWhatWasSaid holds that a message says what moved since the verdict that was confirmed last, over cycles in which the volume grew
+// little by little and over a restart, and that the next is held against that message.
+func TestMovedSinceWhatWasSaid(t *testing.T) {
+	t.Parallel()
+	perHour := func(at time.Time) float64 { return 5e6 * (1 + 0.12*math.Max(0, at.Sub(opening).Hours()/24-4)) }
+	r := newRig(t, route(func(q promtest.Query) promtest.Answer {
+		return promtest.Answer{Series: promtest.Each(q, map[string]string{"team_alias": "support"}, func(signal string, at time.Time) (float64, bool) {
+			switch signal {
+			case "input":
+				return perHour(at) * 0.8, true
+			case "output":
+				return perHour(at) * 0.2, true
+			case "coverage":
+				return 1, true
+			case "resets", "requests":
+				return 0, true
+			}
+			return 0, false
+		})}
+	}, nothingMeasured))
+	var confirmed model.WorkloadReport
+	for range 30 {
+		w := workload(t, r.days(t, 1), "support")
+		if confirmed.Workload == "" && r.desk.Said("support") != "" {
+			confirmed = w
+			r.start(t)
+		}
+	}
+	var verdicts []alerting.Event
+	for _, e := range r.box.events {
+		if e.Reason == alerting.Switched {
+			verdicts = append(verdicts, e)
+		}
+	}
+	if confirmed.Decision.Recommendation != model.Stay || len(verdicts) != 1 {
+		t.Fatalf("got %+v confirmed and %v, want to stay, and later one verdict to move", confirmed.Decision, r.reasons())
+	}
+	e := verdicts[0]
+	m := e.Report.Moved
+	if m == nil || m.Said != confirmed.Decision.ID || m.Cost.BeforeUSDPerMonth != cost(t, confirmed) || m.Cost.AfterUSDPerMonth != cost(t, e.Report) {
+		t.Fatalf("got %+v, want the change since decision %s at %v", m, confirmed.Decision.ID, cost(t, confirmed))
+	}
+	if m.Cost.ChangeUSDPerMonth <= 0 || m.Cost.Parts[0].Input != "volume" {
+		t.Errorf("got %+v, want more volume", m.Cost)
+	}
+	last := r.box.events[len(r.box.events)-1].Report.Decision.ID
+	if w := workload(t, r.days(t, 1), "support"); w.Moved == nil || w.Moved.Said != last {
+		t.Errorf("after the message: got %+v, want the change since decision %s", w.Moved, last)
 	}
 }
 

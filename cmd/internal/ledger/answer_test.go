@@ -207,6 +207,7 @@ func TestCompact(t *testing.T) {
 		{"announced, 400 days", 400 * day, Announced, "whole"},
 		{"announced, longer", 400*day + time.Second, Announced, "summary"},
 		{"announced, ten years", 3650 * day, Announced, "summary"},
+		{"confirmed without a message, 400 days", 400 * day, confirmed, "whole"},
 		{"answered, longer than 400 days", 401 * day, answered, "summary"},
 		{"of tomorrow, by a clock that jumped", -day, "", "whole"},
 	} {

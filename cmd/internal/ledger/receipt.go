@@ -20,6 +20,7 @@ import (
 const (
 	Bucket    = "ledger"
 	Announced = "announced/" // before the id of a decision that a message was about
+	confirmed = "confirmed/" // before the id of a decision that was confirmed and that nobody had to be told
 	answered  = "answer/"    // before the id of a decision that a person answered
 )
 

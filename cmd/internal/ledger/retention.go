@@ -8,11 +8,12 @@ import (
 	"time"
 )
 
-// How long receipts are kept. One that a message was about, or that a person answered, is evidence and stays longer.
+// How long receipts are kept. One that a message was about, that a person answered, or that was confirmed without a message, so that later
+// ones are held against it, is evidence and stays longer.
 //
-//	                    whole       then a summary   then
-//	nobody was told     90 days     to 400 days      nothing
-//	announced, answered 400 days    for ever
+//	                               whole       then a summary   then
+//	nobody was told                90 days     to 400 days      nothing
+//	announced, confirmed, answered 400 days    for ever
 //
 // A summary has the id, the measured usage, what every option cost and the decision, but no inputs, samples and prices: it
 // can be read and not computed again.
@@ -29,7 +30,7 @@ const maxCompacted = 500
 // receipt stays as it is.
 func Compact(s Store, now time.Time) (int, error) {
 	evidence := map[string]bool{}
-	for _, prefix := range []string{Announced, answered} {
+	for _, prefix := range []string{Announced, confirmed, answered} {
 		err := s.Scan(Bucket, prefix, func(key string, _ []byte) error {
 			evidence[strings.TrimPrefix(key, prefix)] = true
 			return nil
