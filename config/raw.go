@@ -470,7 +470,7 @@ type rawNotify struct {
 type rawRoute struct {
 	At           place             `yaml:"-"`
 	Kinds        []scalar          `yaml:"kinds"`
-	Match        map[string]scalar `yaml:"match"`
+	Match        map[string]values `yaml:"match"`
 	Source       scalar            `yaml:"source"`
 	SlackChannel scalar            `yaml:"slack_channel"`
 }

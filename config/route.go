@@ -7,9 +7,9 @@ import (
 
 // A Route sends messages to a channel of their own.
 type Route struct {
-	Kinds        []string          // of messages; nil matches every kind
-	Match        map[string]string // label values of the workload that they are about; nil matches every one, and messages about no single one
-	Source       string            // of that workload; empty means any
+	Kinds        []string            // of messages; nil matches every kind
+	Match        map[string][]string // labels of the workload that they are about, each with the values of which it has one; nil matches every one, and messages about no single one
+	Source       string              // of that workload; empty means any
 	SlackChannel string
 }
 
@@ -39,7 +39,7 @@ func (r *reader) routes(raw *rawConfig, c *Config) (routes []Route) {
 		as := rawWorkload{At: raws.At, Match: raws.Match, Source: raws.Source, Notify: rawWorkloadNotify{SlackChannel: raws.SlackChannel}}
 		r.matchable(raw.Sources, as)
 		r.sourceAndChannel(as, c)
-		route := Route{Match: r.textMap(raws.Match), Source: r.word(raws.Source), SlackChannel: r.channel(raws.SlackChannel)}
+		route := Route{Match: r.match(raws.Match), Source: r.word(raws.Source), SlackChannel: r.channel(raws.SlackChannel)}
 		if !raws.SlackChannel.given() {
 			r.missing(raws.At, "slack_channel", `, want the name of a channel such as "#llm-platform" or its id`)
 		}

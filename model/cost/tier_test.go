@@ -36,7 +36,7 @@ func (r random) tiers() (p cost.Prices, price func(tier int, class model.Class, 
 	of := func(p *cost.Prices, class model.Class, batch, long bool) *big.Rat {
 		switch {
 		case long:
-			p, batch = p.Long, false
+			p = p.Long
 		case batch && class == model.Input:
 			return p.BatchInput
 		case batch && class == model.Output:
