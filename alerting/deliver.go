@@ -2,6 +2,7 @@ package alerting
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"sync"
@@ -51,7 +52,8 @@ func (d *Desk) deliverTo(ctx context.Context, n Notifier, now time.Time) (time.T
 	}
 	l.Event.Repeat = l.Event.Repeat || l.Sending
 	l.Sending, l.Attempts = true, l.Attempts+1
-	if err := d.record(l); err != nil {
+	err := d.record(l)
+	if err != nil {
 		// An attempt that is not recorded could be repeated without a mark, so it is not made.
 		return now.Add(backoff(l.Attempts)), fmt.Errorf("notifier %s: %w", n.Name(), err)
 	}
@@ -59,9 +61,12 @@ func (d *Desk) deliverTo(ctx context.Context, n Notifier, now time.Time) (time.T
 	defer cancel()
 	event := l.Event
 	event.Blind = l.Looks >= mostLooks
-	failure := n.Send(attempt, event)
+	if event.Root, err = d.root(n, event); err != nil {
+		return now.Add(backoff(l.Attempts)), fmt.Errorf("notifier %s: %w", n.Name(), err)
+	}
+	posted, failure := n.Send(attempt, event)
 	if failure == nil {
-		if err := d.forget(l); err != nil {
+		if err := d.forget(l, posted); err != nil {
 			return now.Add(backoff(l.Attempts)), fmt.Errorf("notifier %s: event %s was delivered and may be repeated: %w", n.Name(), l.Event.ID, err)
 		}
 		if _, more := d.first(n.Name(), now); more {
@@ -100,11 +105,41 @@ func (d *Desk) record(l letter) error {
 	return nil
 }
 
-// forget takes a delivered letter off the disk. When that fails the letter stays, and may be delivered once more.
-func (d *Desk) forget(l letter) error {
+// postedKey names the row of the ledger that says where notifier posted the message that the case of workload began with.
+func postedKey(notifier, workload string) string { return "posted/" + notifier + "/" + workload }
+
+// root returns where n posted the message that the case of e began with, in the channel where e is wanted; nil when there is none.
+func (d *Desk) root(n Notifier, e Event) (*Posted, error) {
+	if e.Case == "" {
+		return nil, nil
+	}
+	row, err := d.store.Get(ledgerBucket, postedKey(n.Name(), e.Workload))
+	if row == nil || err != nil {
+		return nil, err
+	}
+	var p Posted
+	if err := json.Unmarshal(row, &p); err != nil {
+		d.log.Error("row of a message cannot be read: the next one stands alone", "workload", e.Workload, "error", err)
+		return nil, nil
+	}
+	if p.Case != e.Case || p.Wanted != e.Channel {
+		return nil, nil
+	}
+	return &p, nil
+}
+
+// forget takes a delivered letter off the disk and keeps where it was posted, if its case begins with it. When that fails the letter stays,
+// and may be delivered once more.
+func (d *Desk) forget(l letter, at Posted) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if err := d.store.Apply(batch{outboxBucket: {l.key(): nil}}); err != nil {
+	changes := batch{}
+	changes.put(outboxBucket, l.key(), nil)
+	if at != (Posted{}) && l.Event.Case != "" {
+		at.Case, at.Wanted = l.Event.Case, l.Event.Channel
+		changes.put(ledgerBucket, postedKey(l.Notifier, l.Event.Workload), encode(at))
+	}
+	if err := d.store.Apply(changes); err != nil {
 		return err
 	}
 	delete(d.outbox.letters, l.key())

@@ -87,8 +87,8 @@ type record struct {
 
 	Approach Approach `json:"approach,omitzero"`
 	Snooze   Snooze   `json:"snooze,omitzero"`
-
-	Said string `json:"said,omitempty"` // id of the decision that a message was about last, or that was confirmed without one
+	Case     string   `json:"case,omitempty"` // id of the first message about what stands or comes near; empty when nothing does
+	Said     string   `json:"said,omitempty"` // id of the decision that a message was about last, or that was confirmed without one
 }
 
 // Flip is the answer of a workload that the message of a change of prices has told already.
@@ -103,7 +103,13 @@ const flipHolds = 30 * 24 * time.Hour
 
 // same reports whether r and o differ in nothing but when they were seen.
 func (r record) same(o record) bool {
-	return r.State == o.State && slices.Equal(r.Told, o.Told) && r.Flip == o.Flip && r.Approach == o.Approach && r.Snooze == o.Snooze && r.Said == o.Said
+	return r.State == o.State && slices.Equal(r.Told, o.Told) && r.Flip == o.Flip && r.Approach == o.Approach && r.Snooze == o.Snooze && r.Case == o.Case && r.Said == o.Said
+}
+
+// open reports whether there is something to decide, or will be soon.
+func (r record) open() bool {
+	stands := r.State.Standing != "" && r.State.Standing != r.State.Current
+	return stands || r.Approach.ActBy != ""
 }
 
 const recordVersion = 1
@@ -198,7 +204,7 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 		if r := d.states[w.Workload]; r != nil {
 			before = *r
 		}
-		after := record{Version: recordVersion, Seen: now, Told: before.Told, Flip: before.Flip, Approach: before.Approach, Said: before.Said}
+		after := record{Version: recordVersion, Seen: now, Told: before.Told, Flip: before.Flip, Approach: before.Approach, Case: before.Case, Said: before.Said}
 		var reason Reason
 		after.State, reason = before.State.Next(w, now, j.Policy)
 		c := Considered{Workload: w.Workload, Reason: reason}
@@ -250,11 +256,18 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 		}
 		if c.Event != nil {
 			after.Said = w.Decision.ID
+			if after.Case == "" && after.open() {
+				after.Case = c.Event.ID
+			}
+			c.Event.Case = after.Case
 			changes.put(ledgerBucket, w.Decision.ID, j.Receipt)
 			changes.put(ledgerBucket, announced+w.Decision.ID, encode(Announcement{
 				Event: c.Event.ID, Reason: c.Event.Reason, Time: now, Previous: c.Event.Previous, Drifts: c.Event.Drifts,
 			}))
 			events = append(events, *c.Event)
+		}
+		if !after.open() {
+			after.Case = ""
 		}
 		if !after.same(before) {
 			changes.put(stateBucket, w.Workload, encode(after))
@@ -265,6 +278,9 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 	for workload, r := range d.states {
 		if states[workload] == nil && !evaluated[workload] && now.Sub(r.Seen) > forgetAfter {
 			changes.put(stateBucket, workload, nil)
+			for _, n := range d.notifiers {
+				changes.put(ledgerBucket, postedKey(n.Name(), workload), nil)
+			}
 			states[workload] = nil
 		}
 	}

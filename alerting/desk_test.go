@@ -85,15 +85,18 @@ type mailbox struct {
 
 func (m *mailbox) Name() string { return m.name }
 
-func (m *mailbox) Send(_ context.Context, e Event) error {
+func (m *mailbox) Send(_ context.Context, e Event) (Posted, error) {
 	m.attempts++
 	if m.fail != nil {
 		if err := m.fail(m.attempts); err != nil {
-			return err
+			return Posted{}, err
 		}
 	}
 	m.accepted = append(m.accepted, e)
-	return nil
+	if e.Root != nil {
+		return *e.Root, nil
+	}
+	return Posted{Channel: "C1", Time: "at " + e.ID}, nil
 }
 
 func newDesk(t *testing.T, s Store, to ...Notifier) *Desk {
@@ -581,16 +584,16 @@ type looker struct {
 
 func (*looker) Name() string { return "looker" }
 
-func (l *looker) Send(_ context.Context, e Event) error {
+func (l *looker) Send(_ context.Context, e Event) (Posted, error) {
 	switch l.attempts++; {
 	case l.attempts == 1:
-		return &SendError{Remedy: Reconcile, Err: errors.New("cut")}
+		return Posted{}, &SendError{Remedy: Reconcile, Err: errors.New("cut")}
 	case e.Repeat && !e.Blind:
 		l.looks++
-		return &SendError{Remedy: Unseen, Err: errors.New("no answer")}
+		return Posted{}, &SendError{Remedy: Unseen, Err: errors.New("no answer")}
 	}
 	l.accepted = append(l.accepted, e)
-	return nil
+	return Posted{}, nil
 }
 
 // TestAnnouncementKeepsWhatThePreviewNeeds holds that the ledger keeps of a message what its receipt does not say.
@@ -708,5 +711,53 @@ func TestFaults(t *testing.T) {
 		if !slices.Equal(got, step.want) {
 			t.Errorf("day %d: got %+v, want %+v", day, got, step.want)
 		}
+	}
+}
+
+// TestCase holds which messages belong to one decision, and that a notifier learns where the first of them is, whatever restarts.
+func TestCase(t *testing.T) {
+	t.Parallel()
+	store, box := &memory{}, &mailbox{name: "box"}
+	drifting := answers('X')
+	drifting.Drift = []model.Drift{{Kind: "volume", Score: 2, Material: true}}
+	channel := ""
+	day := 0
+	live := func(timeline string) []Event {
+		t.Helper()
+		before := len(box.accepted)
+		for _, c := range timeline {
+			w := answers(c)
+			if c == 'd' {
+				w = drifting
+			}
+			d := newDesk(t, store, box)
+			now := morning.AddDate(0, 0, day)
+			judged := Judged{Report: w, Policy: policy, Channel: func(Reason) string { return channel }, Receipt: []byte("{}")}
+			if _, err := d.Consider([]Judged{judged}, now); err != nil {
+				t.Fatal(err)
+			}
+			deliverAll(t, newDesk(t, store, box), now, now.Add(time.Hour))
+			day++
+		}
+		return box.accepted[before:]
+	}
+	first := live("XXX")
+	if len(first) != 1 || first[0].Case != first[0].ID || first[0].Root != nil {
+		t.Fatalf("got %+v, want a message that begins a case", first)
+	}
+	for _, timeline := range []string{"d", "YYYY", "XXXX", "zzzz"} {
+		got := live(timeline)
+		want := &Posted{Case: first[0].ID, Channel: "C1", Time: "at " + first[0].ID}
+		if len(got) != 1 || got[0].Case != first[0].ID || got[0].Root == nil || *got[0].Root != *want {
+			t.Fatalf("%s: got %+v, want one message of the case, which is at %+v", timeline, got, want)
+		}
+	}
+	second := live("XXXX")
+	if len(second) != 1 || second[0].Case != second[0].ID || second[0].Root != nil {
+		t.Errorf("after it was withdrawn: got %+v, want a case of its own", second)
+	}
+	channel = "#other"
+	if got := live("YYYY"); len(got) != 1 || got[0].Case != second[0].ID || got[0].Root != nil {
+		t.Errorf("wanted in another channel: got %+v, want it to stand alone there", got)
 	}
 }

@@ -32,6 +32,8 @@ type Event struct {
 	Report     model.WorkloadReport `json:"report"`
 	Plain      bool                 `json:"plain,omitempty"` // the notifier refused the layout: send text alone
 	Repeat     bool                 `json:"repeat,omitempty"`
+	Case       string               `json:"case,omitempty"` // id of the first message about the decision that e is about, its own if it is that; empty: e stands alone
+	Root       *Posted              `json:"-"`              // where the notifier posted the message that the case began with; nil when that is not known
 	Blind      bool                 `json:"-"` // of a Repeat: the notifier has looked for it in vain for long enough, and is to send it
 }
 
@@ -53,12 +55,20 @@ func NewTest(channel string, now time.Time) Event {
 	return Event{Version: eventVersion, ID: eventID(channel, now.UnixNano(), string(Tested)), Reason: Tested, Time: now, Channel: channel}
 }
 
+// Posted is where a message is, for a notifier that can find it again; empty for one that cannot.
+type Posted struct {
+	Case    string `json:"case"`    // that it begins
+	Wanted  string `json:"wanted"`  // the Channel of its event
+	Channel string `json:"channel"` // its id
+	Time    string `json:"time"`    // by which the other side names it
+}
+
 // Notifier delivers events to one place.
 type Notifier interface {
 	// Name is unique among the notifiers and stays the same across restarts.
 	Name() string
-	// Send delivers e. A *SendError says what to do about a failure; any other error is retried.
-	Send(ctx context.Context, e Event) error
+	// Send delivers e and says where it is. A *SendError says what to do about a failure; any other error is retried.
+	Send(ctx context.Context, e Event) (Posted, error)
 }
 
 // Remedy is what helps against a failed delivery.
@@ -68,7 +78,7 @@ type Remedy string
 const (
 	Retry       Remedy = "retry"        // it did not arrive; try again later
 	Reconcile   Remedy = "reconcile"    // it may have arrived; try again later, marked as a possible repeat
-	Unseen      Remedy = "unseen"       // whether an earlier attempt arrived could not be seen, and nothing was sent; look again later
+	Unseen      Remedy = "unseen"       // what was sent before could not be looked at, and nothing was sent; look again later
 	FixSettings Remedy = "fix_settings" // a person must change something: a token, a channel, a permission
 	Simplify    Remedy = "simplify"     // the layout was refused; plain text may pass
 )

@@ -33,13 +33,17 @@ const (
 	lookTimeout  = 20 * time.Second
 )
 
-// unaskable are the refusals of a Slack that does not let itself be asked, now and later. Every other one may pass by itself.
-var unaskable = strings.Fields("missing_scope no_permission not_allowed_token_type not_in_channel channel_not_found unknown_method " +
+// unaskable are the refusals of a Slack that does not let itself be asked, or a message be changed, now and later. Every other one may pass
+// by itself.
+var unaskable = strings.Fields("message_not_found cant_update_message edit_window_closed thread_not_found is_archived missing_scope no_permission not_allowed_token_type not_in_channel channel_not_found unknown_method " +
 	"method_deprecated method_not_supported_for_channel_type access_denied team_access_not_granted ekm_access_denied accesslimited " +
 	"invalid_auth not_authed token_revoked token_expired account_inactive")
 
 // channelID matches the id of a channel, which Slack wants in the place of its name where a history is read.
 var channelID = regexp.MustCompile(`^[CDG][A-Z0-9]{8,}$`)
+
+// unseen is what an error of a look says.
+const unseen = "whether the message arrived before could not be seen"
 
 // sight is what a look into a channel's history says of a message.
 type sight int
@@ -55,32 +59,66 @@ func labeled(e alerting.Event) slackapi.MsgOption {
 	return slackapi.MsgOptionMetadata(slackapi.SlackMetadata{EventType: eventType, EventPayload: map[string]any{eventID: e.ID}})
 }
 
-// look says whether the message of e is in channel. The error, a *alerting.SendError, is of a Slack that does not answer now: nothing is
+// seen is what a look found, and where.
+type seen struct {
+	sight   sight
+	channel string
+	time    string
+}
+
+// at returns where the case of e began: where it did before, or with the message that was found.
+func (s seen) at(e alerting.Event) alerting.Posted {
+	switch {
+	case s.sight != present:
+		return alerting.Posted{}
+	case e.Root != nil:
+		return *e.Root
+	}
+	return alerting.Posted{Channel: s.channel, Time: s.time}
+}
+
+// page returns messages of a channel, the newest first, or of the thread of a case, and where the next page begins.
+func page(ctx context.Context, api *slackapi.Client, channel, cursor string, root *alerting.Posted) ([]slackapi.Message, string, error) {
+	if root != nil {
+		replies := slackapi.GetConversationRepliesParameters{
+			ChannelID: channel, Timestamp: root.Time, Cursor: cursor, Limit: historyLimit, IncludeAllMetadata: true,
+		}
+		messages, _, next, err := api.GetConversationRepliesContext(ctx, &replies)
+		return messages, next, err
+	}
+	of := slackapi.GetConversationHistoryParameters{ChannelID: channel, Cursor: cursor, Limit: historyLimit, IncludeAllMetadata: true}
+	history, err := api.GetConversationHistoryContext(ctx, &of)
+	if err != nil {
+		return nil, "", err
+	}
+	return history.Messages, history.ResponseMetaData.NextCursor, nil
+}
+
+// look says whether the message of e is in channel, or in the thread of its case. The error, a *alerting.SendError, is of a Slack that does not answer now: nothing is
 // known then, and nothing is to be sent. One that will not tell, for want of a scope or because it is another receiver, leaves it unclear.
-func look(ctx context.Context, api *slackapi.Client, trip *post.Trip, channel string, e alerting.Event) (sight, error) {
+func look(ctx context.Context, api *slackapi.Client, trip *post.Trip, channel string, e alerting.Event) (seen, error) {
 	ctx, cancel := context.WithTimeout(ctx, lookTimeout)
 	defer cancel()
 	id, err := lookUp(ctx, api, channel)
 	if id == "" || err != nil {
-		return unclear, passing(err, trip)
+		return seen{}, passing(err, trip, unseen)
 	}
-	page := slackapi.GetConversationHistoryParameters{ChannelID: id, Limit: historyLimit, IncludeAllMetadata: true}
+	cursor := ""
 	for range historyPages {
-		history, err := api.GetConversationHistoryContext(ctx, &page)
+		messages, next, err := page(ctx, api, id, cursor, e.Root)
 		if err != nil {
-			return unclear, passing(err, trip)
+			return seen{}, passing(err, trip, unseen)
 		}
-		for _, m := range history.Messages {
+		for _, m := range messages {
 			if m.Metadata.EventType == eventType && m.Metadata.EventPayload[eventID] == e.ID {
-				return present, nil
+				return seen{present, id, m.Timestamp}, nil
 			}
 		}
-		page.Cursor = history.ResponseMetaData.NextCursor
-		if page.Cursor == "" {
-			return absent, nil
+		if cursor = next; cursor == "" {
+			return seen{sight: absent}, nil
 		}
 	}
-	return unclear, nil
+	return seen{}, nil
 }
 
 // lookUp returns the id of channel, which is a name or an id; empty when no list of channels has it. The list of private channels, which
@@ -111,10 +149,10 @@ func lookUp(ctx context.Context, api *slackapi.Client, channel string) (string, 
 	return "", nil
 }
 
-// passing returns err, which a look met, as one that may pass by itself: a limit, a failing server, a broken connection. Otherwise it is
-// the answer of a Slack that does not let itself be asked, or of a receiver that only speaks like it, and nil. It never quotes the answer,
-// which holds the messages of other people.
-func passing(err error, trip *post.Trip) error {
+// passing returns err, because of which what it says, as one that may pass by itself: a limit, a failing server, a broken connection.
+// Otherwise it is the answer of a Slack that does not let itself be asked, or of a receiver that only speaks like it, and nil. It never
+// quotes the answer, which holds the messages of other people.
+func passing(err error, trip *post.Trip, what string) error {
 	var refused slackapi.SlackErrorResponse
 	var limited *slackapi.RateLimitedError
 	failing := trip.Status >= 500 && trip.Status != http.StatusNotImplemented
@@ -130,11 +168,11 @@ func passing(err error, trip *post.Trip) error {
 	default: // an answer that is not one of Slack's
 		return nil
 	}
-	unseen := &alerting.SendError{Remedy: alerting.Unseen}
+	out := &alerting.SendError{Remedy: alerting.Unseen}
 	if trip.Status == http.StatusTooManyRequests || failing {
-		unseen.After = trip.RetryAfter(0)
+		out.After = trip.RetryAfter(0)
 	}
 	trip.Body = ""
-	unseen.Err = fmt.Errorf("slack: whether the message arrived before could not be seen: %s", trip.Text(err))
-	return unseen
+	out.Err = fmt.Errorf("slack: %s: %s", what, trip.Text(err))
+	return out
 }

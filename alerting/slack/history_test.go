@@ -68,11 +68,11 @@ func TestRepeatIsLookedForFirst(t *testing.T) {
 				}
 				return nil
 			})
-			checkFailure(t, "first attempt", n.Send(t.Context(), e), alerting.Reconcile, 0, "")
+			checkFailure(t, "first attempt", failed(n.Send(t.Context(), e)), alerting.Reconcile, 0, "")
 			for i := range 3 {
 				other := event()
 				other.ID, other.Channel = "other-"+strconv.Itoa(i), tc.channel
-				if err := n.Send(t.Context(), other); err != nil {
+				if _, err := n.Send(t.Context(), other); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -81,7 +81,7 @@ func TestRepeatIsLookedForFirst(t *testing.T) {
 				server.Grant(tc.scopes...)
 			}
 			e.Repeat, e.Blind = true, tc.blind
-			err := n.Send(t.Context(), e)
+			_, err := n.Send(t.Context(), e)
 			if tc.remedy != "" {
 				checkFailure(t, "second attempt", err, tc.remedy, map[bool]time.Duration{true: 9 * time.Second}[tc.name == "a limit"], "")
 			} else if err != nil {
@@ -122,7 +122,7 @@ func TestHistoryIsNotQuoted(t *testing.T) {
 			server.Answer(func(int) *slacktest.Answer { return &tc.post })
 			e := event()
 			e.Channel, e.Repeat = slacktest.ID("#other"), true
-			err := n.Send(t.Context(), e)
+			_, err := n.Send(t.Context(), e)
 			checkFailure(t, "the repeat", err, tc.remedy, 0, "")
 			if strings.Contains(err.Error(), theirs[:10]) {
 				t.Errorf("%v quotes the history", err)

@@ -47,17 +47,19 @@ func (n *Notifier) Name() string { return "slack" }
 
 // Send posts e. The message is accepted only when Slack says ok: a webhook by the body "ok", the API by a timestamp. One that may have
 // arrived before is looked for first, where the token may read the history of the channel, and not sent again when it is there.
-func (n *Notifier) Send(ctx context.Context, e alerting.Event) error {
+//
+// With a bot token there is one message a decision: what happens later is said in its thread, and it is brought up to date in place.
+func (n *Notifier) Send(ctx context.Context, e alerting.Event) (alerting.Posted, error) {
 	if n.settings.TokenFile != "" {
 		return n.post(ctx, e)
 	}
-	return n.hook(ctx, e)
+	return alerting.Posted{}, n.hook(ctx, e)
 }
 
-func (n *Notifier) post(ctx context.Context, e alerting.Event) error {
+func (n *Notifier) post(ctx context.Context, e alerting.Event) (at alerting.Posted, err error) {
 	token, err := post.Secret(n.settings.TokenFile)
 	if err != nil {
-		return err
+		return at, err
 	}
 	trip := &post.Trip{Next: n.client.Transport}
 	client := *n.client
@@ -71,24 +73,64 @@ func (n *Notifier) post(ctx context.Context, e alerting.Event) error {
 		channel = e.Channel
 	}
 	api := slackapi.New(token, options...)
+	if e.Root != nil {
+		there, err := n.update(ctx, api, trip, e)
+		if err != nil {
+			return at, err
+		}
+		channel = e.Root.Channel
+		if !there {
+			e.Root = nil
+		}
+	}
 	if e.Repeat && !e.Plain && !e.Blind {
 		seen, err := look(ctx, api, trip, channel, e)
-		if err != nil || seen == present {
-			return err
+		if err != nil || seen.sight == present {
+			return seen.at(e), err
 		}
-		e.Repeat = seen != absent
+		e.Repeat = seen.sight != absent
 	}
+	message := written(e)
+	if !e.Plain {
+		message = append(message, labeled(e))
+	}
+	if e.Root != nil {
+		message = append(message, slackapi.MsgOptionTS(e.Root.Time))
+		if e.Reason != alerting.Drifted { // an answer that has changed is for everybody in the channel to see
+			message = append(message, slackapi.MsgOptionBroadcast())
+		}
+	}
+	at.Channel, at.Time, err = api.PostMessageContext(ctx, channel, message...)
+	if err == nil && at.Time == "" {
+		return alerting.Posted{}, &alerting.SendError{Remedy: alerting.Reconcile, Err: fmt.Errorf("slack: accepted without a timestamp: %s", trip.Said())}
+	}
+	if e.Root != nil { // the case is where it began
+		at = *e.Root
+	}
+	return at, classify(err, trip)
+}
+
+// written returns the text of e, and its blocks if they are wanted.
+func written(e alerting.Event) []slackapi.MsgOption {
 	message := []slackapi.MsgOption{
 		slackapi.MsgOptionText(Text(e), false), slackapi.MsgOptionDisableLinkUnfurl(), slackapi.MsgOptionDisableMediaUnfurl(), slackapi.MsgOptionParse(false),
 	}
 	if !e.Plain {
-		message = append(message, slackapi.MsgOptionBlocks(Blocks(e)...), labeled(e))
+		message = append(message, slackapi.MsgOptionBlocks(Blocks(e)...))
 	}
-	_, timestamp, err := api.PostMessageContext(ctx, channel, message...)
-	if err == nil && timestamp == "" {
-		return &alerting.SendError{Remedy: alerting.Reconcile, Err: fmt.Errorf("slack: accepted without a timestamp: %s", trip.Said())}
+	return message
+}
+
+// update brings the message that the case of e began with up to date, and reports whether it is still there. It may be done any number of
+// times. A Slack that lets it be changed no more leaves it as it is; the error is of one that does not answer now.
+func (n *Notifier) update(ctx context.Context, api *slackapi.Client, trip *post.Trip, e alerting.Event) (there bool, err error) {
+	if e.Reason == alerting.Drifted || e.Blind { // a drift changes no answer
+		return true, nil
 	}
-	return classify(err, trip)
+	_, _, _, err = api.UpdateMessageContext(ctx, e.Root.Channel, e.Root.Time, written(e)...)
+	var refused slackapi.SlackErrorResponse
+	gone := errors.As(err, &refused) && (refused.Err == "message_not_found" || refused.Err == "channel_not_found")
+	return !gone, passing(err, trip, "the message that this is about could not be brought up to date")
 }
 
 func (n *Notifier) hook(ctx context.Context, e alerting.Event) error {

@@ -43,7 +43,7 @@ func TestSend(t *testing.T) {
 	t.Parallel()
 	server := slacktest.New(t)
 	for name, n := range both(t, server) {
-		if err := n.Send(t.Context(), event()); err != nil {
+		if _, err := n.Send(t.Context(), event()); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -58,7 +58,7 @@ func TestSend(t *testing.T) {
 	}
 	e := event()
 	e.Channel = "#support-ml"
-	if err := both(t, server)["bot"].Send(t.Context(), e); err != nil {
+	if _, err := both(t, server)["bot"].Send(t.Context(), e); err != nil {
 		t.Fatal(err)
 	}
 	if got := server.Messages()[2].Channel; got != "#support-ml" {
@@ -101,7 +101,7 @@ func TestSendErrors(t *testing.T) {
 				if tc.only != "" && tc.only != name {
 					continue
 				}
-				checkFailure(t, name, n.Send(t.Context(), event()), tc.remedy, tc.after, tc.says)
+				checkFailure(t, name, failed(n.Send(t.Context(), event())), tc.remedy, tc.after, tc.says)
 			}
 		})
 	}
@@ -135,15 +135,15 @@ func TestUnreachable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkFailure(t, "refused connection", hook.Send(t.Context(), event()), alerting.Retry, 0, "refused")
+	checkFailure(t, "refused connection", failed(hook.Send(t.Context(), event())), alerting.Retry, 0, "refused")
 	missing, err := New(Settings{TokenFile: filepath.Join(t.TempDir(), "none"), Channel: "#c"}, client)
 	if err != nil {
 		t.Fatal(err)
 	}
-	checkFailure(t, "missing token file", missing.Send(t.Context(), event()), alerting.FixSettings, 0, "no such file")
+	checkFailure(t, "missing token file", failed(missing.Send(t.Context(), event())), alerting.FixSettings, 0, "no such file")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := hook.Send(ctx, event()); err == nil {
+	if _, err := hook.Send(ctx, event()); err == nil {
 		t.Error("a canceled send succeeded")
 	}
 }
@@ -156,3 +156,6 @@ func TestNewRefuses(t *testing.T) {
 		}
 	}
 }
+
+// failed returns the error of a Send.
+func failed(_ alerting.Posted, err error) error { return err }

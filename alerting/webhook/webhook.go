@@ -38,6 +38,7 @@ type Payload struct {
 	Time     time.Time            `json:"time"`   // of the evaluation that it rests on
 	Workload string               `json:"workload"`
 	Previous string               `json:"previous,omitempty"` // the option that was confirmed before
+	Case     string               `json:"case,omitempty"`     // the id of the first event about the same decision
 	Headline string               `json:"headline"`           // the verdict in one sentence, plain text
 	Text     string               `json:"text"`               // the message in plain text, complete on its own
 	Repeat   bool                 `json:"repeat"`             // an earlier attempt may have arrived
@@ -79,32 +80,31 @@ func New(s Settings, client *http.Client, now func() time.Time) (*Notifier, erro
 func (n *Notifier) Name() string { return "webhook" }
 
 // Send posts e. Any status 2xx is acceptance.
-func (n *Notifier) Send(ctx context.Context, e alerting.Event) error {
+func (n *Notifier) Send(ctx context.Context, e alerting.Event) (none alerting.Posted, err error) {
 	address := n.settings.URL
-	var err error
 	if n.settings.URLFile != "" {
 		if address, err = post.Secret(n.settings.URLFile); err != nil {
-			return err
+			return none, err
 		}
 	}
 	body, err := json.Marshal(payload(e))
 	if err != nil { // a NaN in a report: a mistake of ours, never of the input
-		return &alerting.SendError{Remedy: alerting.FixSettings, Err: fmt.Errorf("webhook: event %s: %w", e.ID, err)}
+		return none, &alerting.SendError{Remedy: alerting.FixSettings, Err: fmt.Errorf("webhook: event %s: %w", e.ID, err)}
 	}
 	header := http.Header{IDHeader: {e.ID}}
 	if n.settings.SecretFile != "" {
 		key, err := post.Secret(n.settings.SecretFile)
 		if err != nil {
-			return err
+			return none, err
 		}
 		header.Set(SignatureHeader, Sign(key, n.now(), body))
 	}
-	return post.JSON(ctx, n.client, address, header, body)
+	return none, post.JSON(ctx, n.client, address, header, body)
 }
 
 func payload(e alerting.Event) Payload {
 	return Payload{
-		Version: PayloadVersion, ID: e.ID, Reason: e.Reason, Time: e.Time, Workload: e.Workload, Previous: e.Previous,
+		Version: PayloadVersion, ID: e.ID, Reason: e.Reason, Time: e.Time, Workload: e.Workload, Previous: e.Previous, Case: e.Case,
 		Headline: words.Headline(e), Text: words.Text(e), Repeat: e.Repeat, Report: e.Report,
 		Drifts: e.Drifts, Prices: e.Prices, Digest: e.Digest, Budget: e.Budget, Faults: e.Faults, Storm: e.Storm,
 	}

@@ -66,7 +66,7 @@ func TestSend(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := n.Send(t.Context(), event()); err != nil {
+		if _, err := n.Send(t.Context(), event()); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -127,7 +127,7 @@ func TestNewRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	var failed *alerting.SendError
-	if err := n.Send(t.Context(), event()); !errors.As(err, &failed) || failed.Remedy != alerting.FixSettings {
+	if _, err := n.Send(t.Context(), event()); !errors.As(err, &failed) || failed.Remedy != alerting.FixSettings {
 		t.Errorf("an empty key: got %v, want to be told to fix it, and nothing sent unsigned", err)
 	}
 }

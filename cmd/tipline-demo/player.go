@@ -189,9 +189,9 @@ type console struct{ player *player }
 func (c console) Name() string { return "console" }
 
 // Send prints the preview of e.
-func (c console) Send(_ context.Context, e alerting.Event) error {
+func (c console) Send(_ context.Context, e alerting.Event) (alerting.Posted, error) {
 	c.player.messages++
 	c.player.say("tipline has something to say. In Slack it looks like this:")
 	_, err := fmt.Fprint(c.player.out, slack.Preview(e, 110, false))
-	return err
+	return alerting.Posted{}, err
 }

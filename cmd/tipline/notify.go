@@ -45,7 +45,8 @@ func (p *program) testNotifiers(ctx context.Context) int {
 	now := p.now().UTC()
 	for _, n := range notifiers {
 		for _, channel := range channels(n, cfg) {
-			sent(n.Name()+channel.shown, n.Send(ctx, alerting.NewTest(channel.asked, now)))
+			_, err := n.Send(ctx, alerting.NewTest(channel.asked, now))
+			sent(n.Name()+channel.shown, err)
 		}
 	}
 	if c := cfg.Notify.Alertmanager; c != nil {

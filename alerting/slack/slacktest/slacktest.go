@@ -30,6 +30,11 @@ type Message struct {
 	Text    string          `json:"text"`
 	Blocks  json.RawMessage `json:"blocks"`
 
+	Time      string // by which Slack names it
+	Thread    string // Time of the message that it answers; empty for none
+	Broadcast bool   // an answer that the channel is shown as well
+	Updates   int    // how often it was changed
+
 	metadata json.RawMessage
 }
 
@@ -53,6 +58,7 @@ type Server struct {
 	mu       sync.Mutex
 	messages []Message
 	requests int
+	posted   int
 	answer   func(request int) *Answer
 	lookups  int
 	told     func(lookup int) *Answer
@@ -112,7 +118,14 @@ func (s *Server) Requests() int {
 	return s.requests
 }
 
-// ServeHTTP answers chat.postMessage, conversations.list, conversations.history and the webhook.
+// Delete takes the message of that time away, as a person may.
+func (s *Server) Delete(time string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.messages = slices.DeleteFunc(s.messages, func(m Message) bool { return m.Time == time })
+}
+
+// ServeHTTP answers chat.postMessage, chat.update, conversations.list, conversations.replies, conversations.history and the webhook.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	if err != nil {
@@ -157,15 +170,36 @@ func (s *Server) take(m Message, refusal *Answer) Answer {
 	}
 	if answer != nil {
 		if answer.Keep {
-			s.messages = append(s.messages, m)
+			s.keep(m)
 		}
 		return *answer
 	}
-	s.messages = append(s.messages, m)
+	m, there := s.keep(m)
+	if !there {
+		return Error("message_not_found")
+	}
 	if m.Channel == "" {
 		return Answer{Body: "ok"}
 	}
-	return Answer{Body: fmt.Sprintf(`{"ok":true,"channel":%q,"ts":"1700000000.%06d","message":{}}`, m.Channel, len(s.messages))}
+	return Answer{Body: fmt.Sprintf(`{"ok":true,"channel":%q,"ts":%q,"message":{}}`, ID(m.Channel), m.Time)}
+}
+
+// keep adds m to the messages, or puts it in the place of the one whose time it has; false when there is none.
+func (s *Server) keep(m Message) (Message, bool) {
+	if m.Time == "" {
+		s.posted++
+		m.Time = fmt.Sprintf("1700000000.%06d", s.posted)
+		s.messages = append(s.messages, m)
+		return m, true
+	}
+	for i, old := range s.messages {
+		if old.Time == m.Time {
+			old.Text, old.Blocks, old.Updates = m.Text, m.Blocks, old.Updates+1
+			s.messages[i] = old
+			return old, true
+		}
+	}
+	return m, false
 }
 
 // pageLength is how many messages a page of a history has, whatever was asked for: Slack too may give fewer than the limit.
@@ -203,14 +237,18 @@ func (s *Server) tell(method string, r *http.Request, body []byte) Answer {
 			rows = append(rows, row{"id": ID(m.Channel), "name": strings.TrimPrefix(m.Channel, "#")})
 		}
 		return Answer{Body: encode(row{"ok": true, "channels": rows, "response_metadata": row{"next_cursor": ""}})}
-	case "conversations.history":
+	case "conversations.history", "conversations.replies":
 		if scope := map[bool]string{false: "channels:history", true: "groups:history"}[s.private(form.Get("channel"))]; !slices.Contains(s.scopes, scope) {
 			return Error("missing_scope")
 		}
 		from, _ := strconv.Atoi(form.Get("cursor")) // none is the first
 		for _, m := range slices.Backward(s.messages) {
-			if id := form.Get("channel"); id == m.Channel || id == ID(m.Channel) {
-				one := row{"type": "message", "text": m.Text}
+			inChannel := m.Thread == "" || m.Broadcast
+			if method == "conversations.replies" {
+				inChannel = m.Time == form.Get("ts") || m.Thread == form.Get("ts")
+			}
+			if id := form.Get("channel"); inChannel && (id == m.Channel || id == ID(m.Channel)) {
+				one := row{"type": "message", "text": m.Text, "ts": m.Time}
 				if len(m.metadata) > 0 && form.Get("include_all_metadata") == "1" {
 					one["metadata"] = m.metadata
 				}
@@ -226,8 +264,11 @@ func (s *Server) tell(method string, r *http.Request, body []byte) Answer {
 	return Error("unknown_method")
 }
 
-// ID returns the id of the channel of that name.
+// ID returns the id of the channel of that name; one that does not begin with # is an id.
 func ID(channel string) string {
+	if !strings.HasPrefix(channel, "#") {
+		return channel
+	}
 	return "C" + strings.ToUpper(fmt.Sprintf("%010x", crc32.ChecksumIEEE([]byte(channel))))
 }
 
@@ -257,7 +298,8 @@ func read(r *http.Request, body []byte, hook bool) (Message, *Answer) {
 		m.Channel = ""
 		return m, nil
 	}
-	if !strings.HasSuffix(r.URL.Path, "/chat.postMessage") {
+	update := strings.HasSuffix(r.URL.Path, "/chat.update")
+	if !update && !strings.HasSuffix(r.URL.Path, "/chat.postMessage") {
 		return m, &Answer{Status: http.StatusNotFound, Body: "no_service"}
 	}
 	form, err := url.ParseQuery(string(body))
@@ -266,6 +308,10 @@ func read(r *http.Request, body []byte, hook bool) (Message, *Answer) {
 		return m, &refused
 	}
 	m = Message{Channel: form.Get("channel"), Text: form.Get("text"), Blocks: json.RawMessage(form.Get("blocks")), metadata: json.RawMessage(form.Get("metadata"))}
+	m.Thread, m.Broadcast = form.Get("thread_ts"), form.Get("reply_broadcast") == "true"
+	if update {
+		m.Time = form.Get("ts")
+	}
 	if bearer(r, form) != Token {
 		refused := Error("invalid_auth")
 		return m, &refused

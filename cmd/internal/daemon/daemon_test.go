@@ -103,11 +103,11 @@ type box struct {
 
 func (b *box) Name() string { return "box" }
 
-func (b *box) Send(_ context.Context, e alerting.Event) error {
+func (b *box) Send(_ context.Context, e alerting.Event) (alerting.Posted, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.events = append(b.events, e)
-	return nil
+	return alerting.Posted{}, nil
 }
 
 func newRig(t testing.TB, answer func(promtest.Query) promtest.Answer) *rig {

@@ -57,11 +57,11 @@ type posting struct {
 	steps *steps
 }
 
-func (p posting) Send(ctx context.Context, e alerting.Event) error {
+func (p posting) Send(ctx context.Context, e alerting.Event) (alerting.Posted, error) {
 	p.steps.pass()
-	err := p.Notifier.Send(ctx, e)
+	at, err := p.Notifier.Send(ctx, e)
 	p.steps.pass()
-	return err
+	return at, err
 }
 
 // child lives through six mornings from where its data stands, killing itself at the step that the environment names.

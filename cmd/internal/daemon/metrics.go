@@ -86,10 +86,10 @@ type counted struct {
 }
 
 // Send delivers e and counts how that went: delivered, or the remedy of the error.
-func (c counted) Send(ctx context.Context, e alerting.Event) error {
-	err := c.Notifier.Send(ctx, e)
+func (c counted) Send(ctx context.Context, e alerting.Event) (alerting.Posted, error) {
+	posted, err := c.Notifier.Send(ctx, e)
 	c.attempts.WithLabelValues(c.Name(), outcome(err)).Inc()
-	return err
+	return posted, err
 }
 
 // attempted counts an attempt to tell notifier something by how it went.
