@@ -37,6 +37,7 @@ type Announcement struct {
 
 	Previous string        `json:"previous,omitempty"` // the option that was confirmed before
 	Drifts   []model.Drift `json:"drifts,omitempty"`   // that it was about
+	Outcome  *Outcome      `json:"outcome,omitempty"`  // of the move that it was about
 }
 
 // forgetAfter is how long the state of a workload that is no longer evaluated is kept.
@@ -88,6 +89,7 @@ type record struct {
 	Approach Approach `json:"approach,omitzero"`
 	Snooze   Snooze   `json:"snooze,omitzero"`
 	Case     string   `json:"case,omitempty"` // id of the first message about what stands or comes near; empty when nothing does
+	Promise  *Promise `json:"promise,omitempty"`
 	Said     string   `json:"said,omitempty"` // id of the decision that a message was about last, or that was confirmed without one
 }
 
@@ -103,7 +105,7 @@ const flipHolds = 30 * 24 * time.Hour
 
 // same reports whether r and o differ in nothing but when they were seen.
 func (r record) same(o record) bool {
-	return r.State == o.State && slices.Equal(r.Told, o.Told) && r.Flip == o.Flip && r.Approach == o.Approach && r.Snooze == o.Snooze && r.Case == o.Case && r.Said == o.Said
+	return r.State == o.State && slices.Equal(r.Told, o.Told) && r.Flip == o.Flip && r.Approach == o.Approach && r.Snooze == o.Snooze && r.Case == o.Case && r.Said == o.Said && (r.Promise == o.Promise || r.Promise != nil && o.Promise != nil && *r.Promise == *o.Promise)
 }
 
 // open reports whether there is something to decide, or will be soon.
@@ -198,80 +200,19 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 	considered := make([]Considered, 0, len(judged))
 	evaluated := map[string]bool{} // although nothing may move
 	for _, j := range judged {
-		w := j.Report
-		evaluated[w.Workload] = true
+		workload := j.Report.Workload
+		evaluated[workload] = true
 		before := record{Version: recordVersion}
-		if r := d.states[w.Workload]; r != nil {
+		if r := d.states[workload]; r != nil {
 			before = *r
 		}
-		after := record{Version: recordVersion, Seen: now, Told: before.Told, Flip: before.Flip, Approach: before.Approach, Case: before.Case, Said: before.Said}
-		var reason Reason
-		after.State, reason = before.State.Next(w, now, j.Policy)
-		c := Considered{Workload: w.Workload, Reason: reason}
-		verdict := w.Decision.Recommendation + " " + w.Decision.Option + " " + w.Decision.Reason
-		news := reason != Unchanged && reason != NoData && reason != Waiting || verdict != before.State.Verdict
-		if news {
-			after.State.Verdict = verdict
-			changes.put(ledgerBucket, w.Decision.ID, j.Receipt)
-		}
-		told := before.Flip != nil && before.Flip.Option == after.State.Standing && now.Sub(before.Flip.Time) <= flipHolds
-		if reason.Notify() && told {
-			changes.put(ledgerBucket, announced+w.Decision.ID, encode(Announcement{Event: before.Flip.Event, Reason: PricesMoved, Time: now}))
-			after.Flip = nil
-		}
-		if reason.Notify() && !told {
-			c.Event = &Event{
-				Version: eventVersion, ID: eventID(w.Workload, after.State.Sequence, w.Decision.ID), Reason: reason, Time: now,
-				Workload: w.Workload, Previous: before.State.Standing, Channel: j.channel(reason), Report: w,
-			}
-		}
-		var over bool
-		after.Snooze, over = before.Snooze.next(j.Snooze, after.State.Standing, w, now, j.Policy)
-		if after.Snooze.Quiet() && !before.Snooze.Quiet() { // the move was answered before it was confirmed
-			c.Event = nil
-		}
-		switch {
-		case reason == NoData: // what is not known moves nothing
-		case after.State.Standing != w.Current:
-			after.Approach = Approach{}
-		default:
-			var near bool
-			if after.Approach, near = before.Approach.next(w, now, j.Policy); near && c.Event == nil {
-				c.Event = newEvent(Approaching, &after, j, now)
-			}
-		}
-		if over && c.Event == nil {
-			c.Event = newEvent(Reminded, &after, j, now)
-		}
-		if reason != NoData && after.State.Standing != "" && !after.Snooze.Quiet() {
-			var news []model.Drift
-			if news, after.Told = tell(before.Told, w, now); len(news) > 0 && c.Event == nil { // a verdict's message says them too
-				c.Event = newEvent(Drifted, &after, j, now)
-				c.Event.Drifts = news
-			}
-		}
-		if reason == Settled || reason == Followed {
-			after.Said = w.Decision.ID
-			changes.put(ledgerBucket, confirmed+w.Decision.ID, encode(Announcement{Reason: reason, Time: now}))
-		}
+		after, c := before.next(j, now, changes)
 		if c.Event != nil {
-			after.Said = w.Decision.ID
-			if after.Case == "" && after.open() {
-				after.Case = c.Event.ID
-			}
-			c.Event.Case = after.Case
-			changes.put(ledgerBucket, w.Decision.ID, j.Receipt)
-			changes.put(ledgerBucket, announced+w.Decision.ID, encode(Announcement{
-				Event: c.Event.ID, Reason: c.Event.Reason, Time: now, Previous: c.Event.Previous, Drifts: c.Event.Drifts,
-			}))
 			events = append(events, *c.Event)
 		}
-		if !after.open() {
-			after.Case = ""
-		}
 		if !after.same(before) {
-			changes.put(stateBucket, w.Workload, encode(after))
-			states[w.Workload] = &after
+			changes.put(stateBucket, workload, encode(after))
+			states[workload] = &after
 		}
 		considered = append(considered, c)
 	}
@@ -303,6 +244,79 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 	}
 	d.outbox = queue
 	return considered, nil
+}
+
+// next returns the record after an evaluation, and what the evaluation did; what the ledger is to hold of it is put into changes. At most one
+// message comes of it: that of the verdict, or else of what is most pressing beside it.
+func (r record) next(j Judged, now time.Time, changes batch) (record, Considered) {
+	w := j.Report
+	after := r
+	after.Version, after.Seen = recordVersion, now
+	c := Considered{Workload: w.Workload}
+	after.State, c.Reason = r.State.Next(w, now, j.Policy)
+	verdict := w.Decision.Recommendation + " " + w.Decision.Option + " " + w.Decision.Reason
+	if c.Reason != Unchanged && c.Reason != NoData && c.Reason != Waiting || verdict != r.State.Verdict {
+		after.State.Verdict = verdict
+		changes.put(ledgerBucket, w.Decision.ID, j.Receipt)
+	}
+	var over bool
+	after.Snooze, over = r.Snooze.next(j.Snooze, after.State.Standing, w, now, j.Policy)
+	answered := after.Snooze.Quiet() && !r.Snooze.Quiet() // before it was confirmed
+	told := r.Flip != nil && r.Flip.Option == after.State.Standing && now.Sub(r.Flip.Time) <= flipHolds
+	switch {
+	case c.Reason.Notify() && told:
+		changes.put(ledgerBucket, announced+w.Decision.ID, encode(Announcement{Event: r.Flip.Event, Reason: PricesMoved, Time: now}))
+		after.Flip = nil
+	case c.Reason.Notify() && !answered:
+		c.Event = &Event{
+			Version: eventVersion, ID: eventID(w.Workload, after.State.Sequence, w.Decision.ID), Reason: c.Reason, Time: now,
+			Workload: w.Workload, Previous: r.State.Standing, Channel: j.channel(c.Reason), Report: w,
+		}
+	}
+	var broken *Outcome
+	if after.Promise, broken = r.Promise.next(w, c.Reason, after.State.Standing, now, j.Policy); broken != nil && c.Event == nil {
+		c.Event = newEvent(Reopened, &after, j, now)
+		c.Event.Outcome = broken
+	}
+	switch {
+	case c.Reason == NoData: // what is not known moves nothing
+	case after.State.Standing != w.Current:
+		after.Approach = Approach{}
+	default:
+		var near bool
+		if after.Approach, near = r.Approach.next(w, now, j.Policy); near && c.Event == nil {
+			c.Event = newEvent(Approaching, &after, j, now)
+		}
+	}
+	if over && c.Event == nil {
+		c.Event = newEvent(Reminded, &after, j, now)
+	}
+	if c.Reason != NoData && after.State.Standing != "" && !after.Snooze.Quiet() {
+		var news []model.Drift
+		if news, after.Told = tell(r.Told, w, now); len(news) > 0 && c.Event == nil { // a verdict's message says them too
+			c.Event = newEvent(Drifted, &after, j, now)
+			c.Event.Drifts = news
+		}
+	}
+	if c.Reason == Settled || c.Reason == Followed {
+		after.Said = w.Decision.ID
+		changes.put(ledgerBucket, confirmed+w.Decision.ID, encode(Announcement{Reason: c.Reason, Time: now}))
+	}
+	if c.Event != nil {
+		after.Said = w.Decision.ID
+		if after.Case == "" && after.open() {
+			after.Case = c.Event.ID
+		}
+		c.Event.Case = after.Case
+		changes.put(ledgerBucket, w.Decision.ID, j.Receipt)
+		changes.put(ledgerBucket, announced+w.Decision.ID, encode(Announcement{
+			Event: c.Event.ID, Reason: c.Event.Reason, Time: now, Previous: c.Event.Previous, Drifts: c.Event.Drifts, Outcome: c.Event.Outcome,
+		}))
+	}
+	if !after.open() {
+		after.Case = ""
+	}
+	return after, c
 }
 
 // newEvent returns a message about the workload of j that is no verdict, numbered after those before it.

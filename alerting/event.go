@@ -26,6 +26,7 @@ type Event struct {
 	Prices     *model.PriceEvent    `json:"prices,omitempty"`  // what a message with the reason prices_moved is about; it is about no single workload
 	Digest     *model.Digest        `json:"digest,omitempty"`  // what a message with the reason digest is; it is about no single workload
 	Budget     *model.BudgetReport  `json:"budget,omitempty"`  // what a message with the reason over_budget is about; it is about no single workload
+	Outcome    *Outcome             `json:"outcome,omitempty"` // of the move that a message with the reason reopened is about
 	Faults     []model.DataFault    `json:"faults,omitempty"`  // what a message with the reason data_fault is about; it is about no single workload
 	Storm      *Storm               `json:"storm,omitempty"`   // what a message with the reason summed_up stands for; it is about no single workload
 	Channel    string               `json:"channel,omitempty"` // where it is wanted; empty: the notifier's own

@@ -65,6 +65,7 @@ const (
 	PricesMoved Reason = "prices_moved" // of a message alone: prices have changed or will, for however many workloads
 	OverBudget  Reason = "over_budget"  // of a message alone: the calendar month is projected to cost more than a budget
 	Reminded    Reason = "reminded"     // of a message alone: an announced move was snoozed or being made, and the day of that has come
+	Reopened    Reason = "reopened"     // of a message alone: a move that was made saves far less than was promised
 	DataFaulty  Reason = "data_fault"   // of a message alone: what sources say is not what was used
 	Summed      Reason = "summed_up"    // of a message alone: it stands for many of one evaluation
 	Tested      Reason = "test"         // of a message alone: nothing has happened, somebody asks whether messages arrive
@@ -74,7 +75,7 @@ const (
 // Notify reports whether r is worth a message.
 func (r Reason) Notify() bool {
 	switch r {
-	case FirstSeen, Switched, Returned, NoOption, Drifted, PricesMoved, Approaching, Digested, OverBudget, Reminded, DataFaulty, Summed, Tested:
+	case FirstSeen, Switched, Returned, NoOption, Drifted, PricesMoved, Approaching, Digested, OverBudget, Reminded, Reopened, DataFaulty, Summed, Tested:
 		return true
 	case Unchanged, Waiting, NoData, Settled, Followed, Restarted:
 	}

@@ -27,7 +27,7 @@ func (c *Config) Channel(kind string, labels map[string]string, source, own stri
 
 // kinds are those of the messages that a route can choose, as package alerting names them.
 var kinds = []string{
-	"approaching", "data_fault", "digest", "drifted", "first_seen", "no_option", "over_budget", "prices_moved", "reminded", "returned", "switched",
+	"approaching", "data_fault", "digest", "drifted", "first_seen", "no_option", "over_budget", "prices_moved", "reminded", "reopened", "returned", "switched",
 }
 
 func (r *reader) routes(raw *rawConfig, c *Config) (routes []Route) {

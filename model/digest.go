@@ -27,6 +27,8 @@ const (
 	DigestDecide      = "decide"      // a confirmed verdict that asks for a change
 	DigestApproaching = "approaching" // a threshold that was told to be near
 	DigestMigrating   = "migrating"   // a confirmed verdict that somebody is carrying out
+	DigestSeen        = "seen"        // a confirmed verdict that somebody has acknowledged
+	DigestMoved       = "moved"       // a move that was made as advised, and what it saves
 	DigestSnoozed     = "snoozed"     // a confirmed verdict that somebody wants to hear of later
 	DigestUnknown     = "unknown"     // no verdict, and why
 	DigestDrift       = "drift"       // an input that moved, material or not

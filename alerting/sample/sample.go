@@ -11,7 +11,7 @@ import (
 // Reasons are the kinds of messages.
 var Reasons = []alerting.Reason{
 	alerting.FirstSeen, alerting.Switched, alerting.Returned, alerting.NoOption, alerting.Approaching, alerting.Drifted, alerting.PricesMoved,
-	alerting.OverBudget, alerting.Digested, alerting.Reminded, alerting.DataFaulty, alerting.Summed, alerting.Tested,
+	alerting.OverBudget, alerting.Digested, alerting.Reminded, alerting.Reopened, alerting.DataFaulty, alerting.Summed, alerting.Tested,
 }
 
 // Of returns a message with the reason r, and false when no message has it.
@@ -39,6 +39,8 @@ func Of(r alerting.Reason) (alerting.Event, bool) {
 		e := first()
 		e.Reason = alerting.Reminded
 		return e, true
+	case alerting.Reopened:
+		return disappointing(), true
 	case alerting.DataFaulty:
 		return broken(), true
 	case alerting.Summed:
@@ -221,6 +223,29 @@ func overspent() alerting.Event {
 			Unknown: []string{"pilot"},
 		},
 	}
+}
+
+// disappointing returns the message that a move saves less than was promised.
+func disappointing() alerting.Event {
+	e := switched()
+	e.Reason, e.Previous = alerting.Reopened, ""
+	e.Outcome = &alerting.Outcome{From: "haiku", Made: time.Date(2026, 9, 28, 6, 0, 0, 0, time.UTC), Promised: 6_200, Saves: 1_480}
+	e.Report.Current, e.Report.Crossover, e.Report.Moved = "base-plus-burst", nil, nil
+	e.Report.Usage.Last30dTokens = new(model.Tokens(10.5e9))
+	e.Report.Forecast = &model.ForecastSummary{Next30dTokens: model.Quantiles[model.Tokens]{P10: 9.2e9, P50: 10.4e9, P90: 11.8e9}, MonthlyGrowthRatio: -0.03}
+	e.Report.Options = []model.OptionCost{
+		{Option: "haiku", Hosting: model.API, USDPerMonth: &model.Quantiles[model.USD]{P10: 14_540, P50: 16_430, P90: 18_640}, USDPerMTok: new(model.USDPerMTok(1.58))},
+		{
+			Option: "base-plus-burst", Hosting: model.Hybrid, USDPerMonth: &model.Quantiles[model.USD]{P10: 14_910, P50: 14_950, P90: 15_080},
+			USDPerMTok: new(model.USDPerMTok(1.44)), Replicas: new(int64(1)), OwnShareRatio: new(model.Fraction(1)),
+		},
+	}
+	e.Report.Decision = model.Decision{
+		ID: "6514a8524d8c", Recommendation: model.Stay, Option: "base-plus-burst", Hosting: model.Hybrid, Reason: model.ReasonAlreadyBest,
+		Because:     "at 10.4B tokens a month base-plus-burst costs $14,950 a month and no allowed option costs less; the next, haiku, costs $16,430",
+		WouldChange: []string{"less than 9.46B tokens a month: below that haiku alone is cheaper than base-plus-burst"},
+	}
+	return e
 }
 
 // broken returns the message that a source is away and that another counts in another unit.

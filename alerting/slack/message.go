@@ -61,7 +61,7 @@ func Blocks(e alerting.Event) []slackapi.Block {
 	}
 	blocks := []slackapi.Block{
 		header,
-		section("*" + model.FormatDate(e.Time) + "* · now on " + name(w.Current) + previous(e) + "\n" + inert(words.Sentence(w.Decision.Because), 2*words.MaxLine)),
+		section("*" + model.FormatDate(e.Time) + "* · now on " + name(w.Current) + previous(e) + "\n" + inert(words.Because(e), 2*words.MaxLine)),
 	}
 	if line := words.Volume(w); line != "" {
 		blocks = append(blocks, section("*Volume*\n"+escaper.Replace(line)))

@@ -41,6 +41,8 @@ func Headline(e alerting.Event) string {
 		return faulty(e.Faults)
 	case alerting.Summed:
 		return summed(*e.Storm)
+	case alerting.Reopened:
+		return reopened(workload, *e.Outcome)
 	case alerting.Tested:
 		return "Test message of tipline: nothing has happened"
 	default:
@@ -119,7 +121,7 @@ func digested(g model.Digest) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "Workloads: %d quiet", g.Quiet)
 	for _, c := range []struct{ kind, what string }{
-		{model.DigestApproaching, "approaching"}, {model.DigestDecide, "to decide"}, {model.DigestMigrating, "being moved"}, {model.DigestSnoozed, "snoozed"}, {model.DigestUnknown, "not known"},
+		{model.DigestApproaching, "approaching"}, {model.DigestDecide, "to decide"}, {model.DigestSeen, "seen"}, {model.DigestMigrating, "being moved"}, {model.DigestSnoozed, "snoozed"}, {model.DigestUnknown, "not known"},
 	} {
 		if n := g.Count(c.kind); n > 0 {
 			fmt.Fprintf(&text, ", %d %s", n, c.what)
@@ -143,7 +145,7 @@ func Digest(g model.Digest) []string {
 			return append(lines, fmt.Sprintf("And %d more in the report.", len(g.Items)-n))
 		}
 		name := Clean(i.Workload, MaxName)
-		if i.Kind == model.DigestDrift || i.Kind == model.DigestMigrating || i.Kind == model.DigestSnoozed {
+		if slices.Contains([]string{model.DigestDrift, model.DigestMigrating, model.DigestSnoozed, model.DigestSeen}, i.Kind) {
 			name += ", " + i.Kind
 		}
 		lines = append(lines, fmt.Sprintf("%s: %s (receipt %s).", name, strings.TrimSuffix(Clean(i.Text, MaxLine), "."), i.Receipt))
@@ -247,7 +249,7 @@ func Text(e alerting.Event) string {
 		}
 		return strings.Join(append(parts, "Receipt "+e.Report.Decision.ID+"."), " ")
 	}
-	parts = append(parts, Clean(Sentence(e.Report.Decision.Because), MaxLine))
+	parts = append(parts, Clean(Because(e), 2*MaxLine))
 	if line := Volume(e.Report); line != "" {
 		parts = append(parts, line)
 	}
@@ -256,6 +258,24 @@ func Text(e alerting.Event) string {
 	}
 	parts = append(parts, "Receipt "+e.Report.Decision.ID+".")
 	return strings.Join(parts, " ")
+}
+
+// Because says why the verdict of e is what it is, and of a move that was made what it was to save.
+func Because(e alerting.Event) string {
+	because := Sentence(e.Report.Decision.Because)
+	if o := e.Outcome; o != nil {
+		because = fmt.Sprintf("Moved from %s on %s. %s", Clean(o.From, MaxName), model.FormatDate(o.Made), because)
+	}
+	return because
+}
+
+// reopened says in one sentence what a move that was made saves.
+func reopened(workload string, o alerting.Outcome) string {
+	saves := "saves " + model.FormatUSD(o.Saves)
+	if o.Saves < 0 {
+		saves = "costs " + model.FormatUSD(-o.Saves) + " more"
+	}
+	return fmt.Sprintf("%s: the move from %s %s a month, %s was to be saved", workload, Clean(o.From, 40), saves, model.FormatUSD(o.Promised))
 }
 
 // AboutNone says what e says below its headline, a sentence a line, when it is about no single workload, and false when it is about one.

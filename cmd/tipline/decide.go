@@ -15,13 +15,14 @@ import (
 
 // addDecide adds the decide command to app and returns it as a function.
 func addDecide(app *kingpin.Application, p *program) func() int {
-	command := app.Command("decide", "Answer a decision to move: it is done, it is being made, it is not viable until a date, or it is snoozed. The daemon takes the answer at its next evaluation.")
+	command := app.Command("decide", "Answer a decision to move: it is done, it is being made, it is not viable until a date, it is snoozed, or somebody has seen it. The daemon takes the answer at its next evaluation.")
 	id := command.Arg("id", "The decision, as messages and reports name it.").Required().String()
 	var o answerOptions
 	command.Flag("not-viable", "Why the move cannot be made; the option is left out until the date.").PlaceHolder("REASON").StringVar(&o.reason)
 	command.Flag("until", "With --not-viable or --snooze: the day from which the move may be proposed again; with --migrating: the day by which it is to be done.").PlaceHolder("DATE").StringVar(&o.until)
 	command.Flag("done", "The move has been made; the new option counts as the current one.").BoolVar(&o.done)
 	command.Flag("migrating", "The move is being made; nothing is said of it until it is done, or until the day of --until, when one message reminds of it.").BoolVar(&o.migrating)
+	command.Flag("acknowledge", "Somebody has taken note of it and is to decide; the digest says so.").BoolVar(&o.seen)
 	command.Flag("since", "With --migrating: the day on which the move began; today unless given.").PlaceHolder("DATE").StringVar(&o.since)
 	command.Flag("snooze", "Say nothing of the move until the day of --until, or until it saves what --saves says; one message reminds of it then.").BoolVar(&o.snooze)
 	command.Flag("saves", "With --snooze: dollars a month, such as 5000, or by how much more it saves than now, such as +15%.").PlaceHolder("SAVING").StringVar(&o.saves)
@@ -38,6 +39,7 @@ func addDecide(app *kingpin.Application, p *program) func() int {
 type answerOptions struct {
 	reason, until, since, saves string
 	done, migrating, snooze     bool
+	seen                        bool
 }
 
 // answer returns the answer to the decision id that o gives at now.
@@ -45,6 +47,8 @@ func (o answerOptions) answer(id string, now time.Time) (a ledger.Answer, err er
 	switch {
 	case o.done && o != answerOptions{done: true}:
 		return a, errors.New("--done: want it alone")
+	case o.seen && o != answerOptions{seen: true}:
+		return a, errors.New("--acknowledge: want it alone")
 	case o.migrating && o != answerOptions{migrating: true, since: o.since, until: o.until}:
 		return a, errors.New("--migrating: want it alone, or with --since and --until")
 	case o.since != "" && !o.migrating:
@@ -55,8 +59,8 @@ func (o answerOptions) answer(id string, now time.Time) (a ledger.Answer, err er
 		return a, errors.New("--saves: want it with --snooze")
 	case o.snooze && o.until == "" && o.saves == "":
 		return a, errors.New("--snooze: want --until with a date, --saves with a saving, or both")
-	case !o.done && !o.migrating && !o.snooze && (o.reason == "" || o.until == ""):
-		return a, errors.New("decide: want --done, --migrating, --snooze with --until or --saves, or --not-viable with the reason and --until with a date")
+	case !o.done && !o.migrating && !o.snooze && !o.seen && (o.reason == "" || o.until == ""):
+		return a, errors.New("decide: want --done, --acknowledge, --migrating, --snooze with --until or --saves, or --not-viable with the reason and --until with a date")
 	}
 	kind := ledger.NotViable
 	switch {
@@ -66,6 +70,8 @@ func (o answerOptions) answer(id string, now time.Time) (a ledger.Answer, err er
 		kind = ledger.Migrating
 	case o.snooze:
 		kind = ledger.Snoozed
+	case o.seen:
+		kind = ledger.Seen
 	}
 	day, err := parseDay("--until", o.until)
 	if err != nil {

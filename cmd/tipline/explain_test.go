@@ -243,10 +243,15 @@ func TestDecide(t *testing.T) {
 	if _, printed = evaluated(t, folder); !strings.Contains(printed, "is snoozed until it saves $") {
 		t.Errorf("after the snooze:\n%s", printed)
 	}
-	for _, wrong := range [][]string{{"--snooze"}, {"--saves=5000"}, {"--snooze", "--saves=15%"}, {"--snooze", "--saves=-1"}, {"--done", "--snooze"}, {"--snooze", "--until=soon"}, {"--migrating", "--snooze", "--saves=1"}, {"--migrating", "--since=soon"}, {"--done", "--since=2026-01-05"}, {"--since=2026-01-05"}} {
+	for _, wrong := range [][]string{{"--snooze"}, {"--saves=5000"}, {"--snooze", "--saves=15%"}, {"--snooze", "--saves=-1"}, {"--done", "--snooze"}, {"--acknowledge", "--done"}, {"--snooze", "--until=soon"}, {"--migrating", "--snooze", "--saves=1"}, {"--migrating", "--since=soon"}, {"--done", "--since=2026-01-05"}, {"--since=2026-01-05"}} {
 		if code, _, errs := tipline(t, folder, append([]string{"decide", id}, wrong...)...); code != exitUsage || !strings.Contains(errs, "want") {
 			t.Errorf("%v: exit %d, %q", wrong, code, errs)
 		}
+	}
+
+	// Somebody takes note of it.
+	if code, out, errs := tipline(t, folder, "decide", id, "--acknowledge"); code != exitDone || !strings.Contains(out, "was acknowledged on ") {
+		t.Fatalf("exit %d, %s\n%s", code, errs, out)
 	}
 
 	// The move is begun, and counts as begun until it is done.

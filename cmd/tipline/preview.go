@@ -73,7 +73,7 @@ func messageAbout(r ledger.Receipt, told *alerting.Announcement) (alerting.Event
 	w := r.Workload
 	e := alerting.Event{Reason: alerting.FirstSeen, Time: r.AsOf, Workload: w.Workload, Report: w}
 	if told != nil {
-		e.ID, e.Reason, e.Time, e.Previous, e.Drifts = told.Event, told.Reason, told.Time, told.Previous, told.Drifts
+		e.ID, e.Reason, e.Time, e.Previous, e.Drifts, e.Outcome = told.Event, told.Reason, told.Time, told.Previous, told.Drifts, told.Outcome
 	}
 	switch {
 	case e.Reason == alerting.PricesMoved:

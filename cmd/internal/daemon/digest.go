@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tipline/alerting"
+	"tipline/cmd/internal/ledger"
 	"tipline/model"
 )
 
@@ -19,26 +20,35 @@ func (d *Daemon) sendDigest(context.Context) {
 	}
 	d.mu.Lock()
 	channel := d.fleetChannel(alerting.Digested)
+	standing := standing{d.desk.Firing(), d.desk.Approaching(), d.desk.Outcomes(report), d.answers}
 	d.mu.Unlock()
-	if err := d.desk.Digest(digest(report, d.desk.Firing(), d.desk.Approaching()), channel, d.options.Now().UTC()); err != nil {
+	if err := d.desk.Digest(digest(report, standing), channel, d.options.Now().UTC()); err != nil {
 		d.options.Log.Error("digest not queued", "error", err)
 		return
 	}
 	signal(d.queued)
 }
 
+// standing is what is confirmed, comes near and was done, by workload where it is not a list, and what people said to it.
+type standing struct {
+	firing   []alerting.Firing
+	near     map[string]alerting.Approach
+	outcomes map[string]alerting.Outcome
+	answers  ledger.Answers
+}
+
 // digest sums report up: what is to be decided and what comes near, the soonest first, then what is not known and what drifted.
-func digest(report *model.Report, firing []alerting.Firing, near map[string]alerting.Approach) model.Digest {
+func digest(report *model.Report, now standing) model.Digest {
 	g := model.Digest{AsOf: report.AsOf, Items: []model.DigestItem{}}
 	decide := map[string]alerting.Firing{}
-	for _, f := range firing {
+	for _, f := range now.firing {
 		decide[f.Workload] = f
 	}
 	var errs []float64
 	for _, w := range report.Workloads {
 		item := model.DigestItem{Workload: w.Workload, Receipt: w.Decision.ID}
 		f, stands := decide[w.Workload]
-		a, approaches := near[w.Workload]
+		a, approaches := now.near[w.Workload]
 		switch {
 		case stands && f.Option == "":
 			item.Kind, item.Text = model.DigestDecide, "no option may serve it"
@@ -49,6 +59,8 @@ func digest(report *model.Report, firing []alerting.Firing, near map[string]aler
 				item.Kind = model.DigestMigrating
 			case f.Snoozed:
 				item.Kind = model.DigestSnoozed
+			case now.answers.Seen(w.Workload, f.Current, f.Option):
+				item.Kind = model.DigestSeen
 			}
 			if s := w.Decision.SavingUSDPerMonth; s != nil && w.Decision.Option == f.Option {
 				item.Text += fmt.Sprintf(", saves %s a month", model.FormatUSD(s.P50))
@@ -68,6 +80,12 @@ func digest(report *model.Report, firing []alerting.Firing, near map[string]aler
 		if item.Kind != "" {
 			g.Items = append(g.Items, item)
 		}
+		if o, made := now.outcomes[w.Workload]; made {
+			g.Items = append(g.Items, model.DigestItem{
+				Workload: w.Workload, Kind: model.DigestMoved, Receipt: w.Decision.ID,
+				Text: fmt.Sprintf("moved from %s on %s, saves %s a month, %s was to be saved", o.From, model.FormatDate(o.Made), model.FormatUSD(o.Saves), model.FormatUSD(o.Promised)),
+			})
+		}
 		for _, drifted := range w.Drift {
 			if drifted.Score >= 1 {
 				g.Items = append(g.Items, model.DigestItem{Workload: w.Workload, Kind: model.DigestDrift, Text: drifted.Text, Receipt: w.Decision.ID})
@@ -84,7 +102,7 @@ func digest(report *model.Report, firing []alerting.Firing, near map[string]aler
 	if slices.Sort(errs); len(errs) > 0 {
 		g.Graded, g.ErrorRatio = len(errs), model.Fraction(errs[len(errs)/2])
 	}
-	order := []string{model.DigestDecide, model.DigestApproaching, model.DigestMigrating, model.DigestSnoozed, model.DigestUnknown, model.DigestDrift}
+	order := []string{model.DigestDecide, model.DigestApproaching, model.DigestSeen, model.DigestMigrating, model.DigestSnoozed, model.DigestUnknown, model.DigestMoved, model.DigestDrift}
 	slices.SortStableFunc(g.Items, func(a, b model.DigestItem) int {
 		return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), cmp.Compare(a.ActBy, b.ActBy), cmp.Compare(a.Workload, b.Workload))
 	})

@@ -7,6 +7,7 @@ import (
 
 	"tipline/alerting"
 	"tipline/alerting/slack"
+	"tipline/cmd/internal/ledger"
 	"tipline/model"
 )
 
@@ -20,23 +21,31 @@ func TestDigest(t *testing.T) {
 		}
 	}
 	report := &model.Report{AsOf: opening}
-	for _, name := range []string{"a", "b", "c", "d", "e", "f"} {
+	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g"} {
 		report.Workloads = append(report.Workloads, stay(name))
 	}
 	report.Workloads[1].Decision.Recommendation, report.Workloads[1].Decision.Because = model.Unknown, "nothing has been measured"
 	report.Workloads[2].Drift = []model.Drift{{Kind: "volume", Score: 1.5, Text: "twice as much"}, {Kind: "peak_factor", Score: 0.2}}
 	report.Workloads[5].Forecast = &model.ForecastSummary{Scores: []model.ForecastScore{{Days: 7, ErrorRatio: 0.06}}}
-	got := digest(report, []alerting.Firing{{Workload: "d", Current: "api", Option: "fleet", Since: opening}}, map[string]alerting.Approach{
-		"e": {Option: "fleet", ActBy: "2027-03-01"}, "a": {Option: "fleet", ActBy: "2027-02-01"},
-	})
+	now := standing{
+		firing: []alerting.Firing{
+			{Workload: "d", Current: "api", Option: "fleet", Since: opening}, {Workload: "g", Current: "api", Option: "fleet", Since: opening},
+		},
+		near:     map[string]alerting.Approach{"e": {Option: "fleet", ActBy: "2027-03-01"}, "a": {Option: "fleet", ActBy: "2027-02-01"}},
+		outcomes: map[string]alerting.Outcome{"f": {From: "fleet", Made: opening, Promised: 500, Saves: 400}},
+		answers: ledger.Answers{
+			{Kind: ledger.Seen, Workload: "g", From: "api", Option: "fleet"}, {Kind: ledger.Seen, Workload: "d", From: "api", Option: "another"},
+		},
+	}
+	got := digest(report, now)
 	var items []string
 	for _, i := range got.Items {
 		items = append(items, i.Kind+" "+i.Workload)
 	}
-	if all, want := strings.Join(items, ", "), "decide d, approaching a, approaching e, unknown b, drift c"; all != want {
+	if all, want := strings.Join(items, ", "), "decide d, approaching a, approaching e, seen g, unknown b, moved f, drift c"; all != want {
 		t.Errorf("got %s, want %s", all, want)
 	}
-	if got.Quiet != 2 || got.Costed != 6 || got.USDPerMonth != 6000 || got.Graded != 1 || got.ErrorRatio != 0.06 {
+	if got.Quiet != 2 || got.Costed != 7 || got.USDPerMonth != 7000 || got.Graded != 1 || got.ErrorRatio != 0.06 {
 		t.Errorf("got %+v", got)
 	}
 }

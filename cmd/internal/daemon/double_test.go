@@ -136,7 +136,7 @@ func TestDigestLeavesTheSecondaryMeterOut(t *testing.T) {
 	elsewhere := model.WorkloadReport{
 		Workload: "llama", Warnings: []model.Warning{{Code: secondaryMeter}}, Decision: model.Decision{Recommendation: model.Unknown, Because: "priced elsewhere"},
 	}
-	if got := digest(&model.Report{Workloads: []model.WorkloadReport{elsewhere}}, nil, nil); len(got.Items) != 0 || got.Quiet != 1 {
+	if got := digest(&model.Report{Workloads: []model.WorkloadReport{elsewhere}}, standing{}); len(got.Items) != 0 || got.Quiet != 1 {
 		t.Errorf("got %+v, want a quiet workload", got)
 	}
 }

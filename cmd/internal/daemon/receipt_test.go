@@ -106,7 +106,7 @@ func TestSnooze(t *testing.T) {
 	if last := w.Warnings[len(w.Warnings)-1]; w.Decision.Recommendation != model.Move || last.Code != "ANSWERED_SNOOZED" || !strings.Contains(last.Text, id) {
 		t.Errorf("got %s with %+v, want the move and a word about the answer", w.Decision.Recommendation, last)
 	}
-	if g := digest(report, r.desk.Firing(), nil); g.Count(model.DigestSnoozed) != 1 || g.Count(model.DigestDecide) != 0 {
+	if g := digest(report, standing{firing: r.desk.Firing()}); g.Count(model.DigestSnoozed) != 1 || g.Count(model.DigestDecide) != 0 {
 		t.Errorf("digest: got %+v, want the move as snoozed", g.Items)
 	}
 	if len(r.box.events) != 1 {
@@ -143,7 +143,7 @@ func TestMigrating(t *testing.T) {
 	if last := w.Warnings[len(w.Warnings)-1]; w.Decision.Recommendation != model.Move || last.Code != "ANSWERED_MIGRATING" || !strings.Contains(last.Text, id) {
 		t.Errorf("got %s with %+v, want the move and a word about the answer", w.Decision.Recommendation, last)
 	}
-	if g := digest(report, r.desk.Firing(), nil); g.Count(model.DigestMigrating) != 1 || g.Count(model.DigestDecide)+g.Count(model.DigestSnoozed) != 0 {
+	if g := digest(report, standing{firing: r.desk.Firing()}); g.Count(model.DigestMigrating) != 1 || g.Count(model.DigestDecide)+g.Count(model.DigestSnoozed) != 0 {
 		t.Errorf("digest: got %+v, want the move as being made", g.Items)
 	}
 	if err := ledger.Leave(r.folder, ledger.NewAnswer(id, ledger.Done, "", time.Time{}, r.clock())); err != nil {

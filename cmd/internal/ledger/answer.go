@@ -24,7 +24,10 @@ const (
 	Done      = "done"       // the move has been made
 	Migrating = "migrating"  // the move is being made since Since, and nothing is to be said of it until a day, if one is given
 	Snoozed   = "snoozed"    // nothing is to be said of the move until a day, or until it saves more
+	Seen      = "seen"       // somebody has taken note of the move, and is to decide
 )
+
+var kinds = []string{NotViable, Done, Migrating, Snoozed, Seen}
 
 // The largest saving in dollars a month and the largest growth that a person means; more is a slip of the pen.
 const (
@@ -39,7 +42,7 @@ const maxReason = 300
 type Answer struct {
 	Version  int       `json:"version"`
 	ID       string    `json:"id"`   // of the decision
-	Kind     string    `json:"kind"` // NotViable, Done, Migrating or Snoozed
+	Kind     string    `json:"kind"` // NotViable, Done, Migrating, Snoozed or Seen
 	Reason   string    `json:"reason,omitempty"`
 	Until    time.Time `json:"until,omitzero"`                 // of NotViable, Migrating and Snoozed: the move may be proposed again from then on
 	Saving   float64   `json:"saving_usd_per_month,omitempty"` // of Snoozed: or when it saves as much; 0 means that it does not matter
@@ -60,8 +63,8 @@ func (a Answer) Check() error {
 		return fmt.Errorf("answer: got version %d, want %d", a.Version, answerVersion)
 	case !ValidID(a.ID):
 		return fmt.Errorf("answer: got the id %q, want the 12 hexadecimal digits of a decision", a.ID)
-	case a.Kind != NotViable && a.Kind != Done && a.Kind != Migrating && a.Kind != Snoozed:
-		return fmt.Errorf("answer: got the kind %q, want %s, %s, %s or %s", a.Kind, NotViable, Done, Migrating, Snoozed)
+	case !slices.Contains(kinds, a.Kind):
+		return fmt.Errorf("answer: got the kind %q, want one of %s", a.Kind, strings.Join(kinds, ", "))
 	case a.Kind == NotViable && strings.TrimSpace(a.Reason) == "":
 		return errors.New("answer: the reason is empty, want why the move is not viable")
 	case !utf8.ValidString(a.Reason) || strings.ContainsFunc(a.Reason, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }):
@@ -126,6 +129,8 @@ func (a Answer) Text() string {
 			by = ", to be done by " + model.FormatDate(a.Until)
 		}
 		return fmt.Sprintf("the move from %s to %s is being made since %s%s (answered on %s to decision %s)", a.From, a.Option, model.FormatDate(a.Since), by, given, a.ID)
+	case Seen:
+		return fmt.Sprintf("the move from %s to %s was acknowledged on %s (decision %s)", a.From, a.Option, given, a.ID)
 	case Snoozed:
 		return fmt.Sprintf("the move from %s to %s is snoozed %s (answered on %s to decision %s)", a.From, a.Option, a.end(), given, a.ID)
 	}
@@ -230,6 +235,13 @@ func (all Answers) Quiet(workload, current string) (Answer, bool) {
 		}
 	}
 	return Answer{}, false
+}
+
+// Seen reports whether somebody has acknowledged that workload should move from current to option.
+func (all Answers) Seen(workload, current, option string) bool {
+	return slices.ContainsFunc(all, func(a Answer) bool {
+		return a.Kind == Seen && a.Workload == workload && a.From == current && a.Option == option
+	})
 }
 
 func parseAnswer(data []byte) (Answer, error) {
