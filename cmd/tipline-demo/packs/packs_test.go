@@ -417,13 +417,14 @@ func (w *world) checkUnattributed(t *testing.T) {
 	if part.Unattributed == nil || math.Abs(float64(*part.Unattributed)-want) > 0.01 || !(want > 0.2) {
 		t.Errorf("%v: one replica of %d: got %v, want %v", w.Expositions, w.Replicas, part.Unattributed, want)
 	}
+	s.Siblings = []map[string]string{{"pod": "other"}}
 	for i := range w.Replicas {
 		if name := w.Pack + "-" + strconv.Itoa(i); name != w.Pack+"-1" {
 			s.Siblings = append(s.Siblings, map[string]string{"pod": name})
 		}
 	}
 	if part = collect(t, s); part.Unattributed == nil || math.Abs(float64(*part.Unattributed)) > 0.001 {
-		t.Errorf("%v: one replica of %d, the others selected elsewhere: got %v, want 0", w.Expositions, w.Replicas, part.Unattributed)
+		t.Errorf("%v: one replica of %d, the others selected elsewhere: got %v, want 0", w.Expositions, w.Replicas, float64(*part.Unattributed))
 	}
 }
 
