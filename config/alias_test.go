@@ -140,3 +140,32 @@ func TestDrop(t *testing.T) {
 		}
 	}
 }
+
+// TestWas holds that a stanza takes what its workload was before, and that both need a name in common.
+func TestWas(t *testing.T) {
+	t.Parallel()
+	with := func(stanza string) string {
+		return strings.Replace(small, "workloads:\n", "workloads:\n  - "+stanza+"\n", 1)
+	}
+	c := parse(t, with("{match: {team: blue}, was: {team: [red, green]}, name: paint}"))
+	for team, former := range map[string]bool{"blue": false, "red": true, "green": true} {
+		labels := map[string]string{"team": team}
+		if w := c.For(labels, "gateway"); w.Name != "paint" || w.Former(labels, "gateway") != former {
+			t.Errorf("team %s: got %q, former %v, want paint, %v", team, w.Name, w.Former(labels, "gateway"), former)
+		}
+	}
+	if w := c.For(map[string]string{"team": "other"}, "gateway"); w.Name == "paint" {
+		t.Error("team other is paint")
+	}
+	for stanza, want := range map[string]string{
+		"{match: {team: blue}, was: {team: red}}":              "name is missing, which what it was and what it is have in common",
+		"{source: gateway, was: {team: red}, name: paint}":     "match is missing, want the labels that it has now",
+		"{match: {team: blue}, was: {taem: red}, name: paint}": `was.taem: no source has "taem" in its group_by, did you mean "team"?`,
+		"{match: {team: blue}, was: {team: red}, drop: true}":  ".was: has no effect on traffic that is dropped",
+	} {
+		_, err := Parse("f", []byte(with(stanza)), packs...)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", stanza, err, want)
+		}
+	}
+}

@@ -117,6 +117,7 @@ type GPUs struct {
 type Workload struct {
 	Match        map[string][]string // labels, each with the values of which a workload must have one; nil matches every workload of Source
 	Name         string              // empty keeps the name the labels give
+	Was          map[string][]string `json:",omitempty"` // as Match, of what the same workload was before it was relabelled; nil means that it was nothing else
 	Source       string              // name of the only source it matches; empty means any
 	Current      string              // name of the option that serves it now; empty means not known, and no verdict
 	Candidates   []string            // names of the options to choose from; Current is always among them
@@ -200,15 +201,21 @@ type Store struct {
 	Path string // a folder
 }
 
-// For returns what is known of the workload of source with the given labels: the first stanza that matches it, with
-// Defaults for what the stanza leaves out, or Defaults alone.
+// For returns what is known of the workload of source with the given labels: the first stanza that matches it, or that it was
+// part of before, with Defaults for what the stanza leaves out, or Defaults alone.
 func (c *Config) For(labels map[string]string, source string) Workload {
 	for _, w := range c.Workloads {
-		if w.matches(labels, source) {
+		if w.matches(labels, source) || w.Former(labels, source) {
 			return w.clone()
 		}
 	}
 	return c.Defaults.clone()
+}
+
+// Former reports whether what has these labels in source is what the workload was before, and not what it is.
+func (w Workload) Former(labels map[string]string, source string) bool {
+	was := Workload{Match: w.Was, Source: w.Source}
+	return w.Was != nil && was.matches(labels, source) && !w.matches(labels, source)
 }
 
 func (w Workload) matches(labels map[string]string, source string) bool {

@@ -382,6 +382,7 @@ type rawWorkload struct {
 	Match       map[string]values `yaml:"match"`
 	Source      scalar            `yaml:"source"`
 	Drop        scalar            `yaml:"drop"`
+	Was         map[string]values `yaml:"was"`
 	Name        scalar            `yaml:"name"`
 	Meter       scalar            `yaml:"meter"`
 	Current     scalar            `yaml:"current"`

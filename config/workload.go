@@ -28,9 +28,25 @@ func (r *reader) workloads(raw *rawConfig, c *Config) {
 		if w.Name.given() {
 			stanza.Name = r.name(w.Name, w.At, lines)
 		}
+		r.was(raw.Sources, w, &stanza)
 		r.reachable(raw.Workloads[:i], w)
 		r.matchable(raw.Sources, w)
 		c.Workloads = append(c.Workloads, stanza)
+	}
+}
+
+// was reads what the workload of w was before it was relabelled.
+func (r *reader) was(sources []rawSource, w rawWorkload, stanza *Workload) {
+	if len(w.Was) == 0 {
+		return
+	}
+	stanza.Was = r.match(w.Was)
+	r.matchable(sources, rawWorkload{At: w.At, Match: w.Was, Source: w.Source})
+	switch {
+	case !w.Name.given():
+		r.missing(w.At, "name", ", which what it was and what it is have in common")
+	case len(w.Match) == 0:
+		r.missing(w.At, "match", ", want the labels that it has now")
 	}
 }
 

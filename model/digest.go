@@ -30,6 +30,8 @@ const (
 	DigestSeen        = "seen"        // a confirmed verdict that somebody has acknowledged
 	DigestMoved       = "moved"       // a move that was made as advised, and what it saves
 	DigestSnoozed     = "snoozed"     // a confirmed verdict that somebody wants to hear of later
+	DigestNew         = "new"         // a workload that began in the last week
+	DigestVanished    = "vanished"    // a workload that ended in the last week
 	DigestUnknown     = "unknown"     // no verdict, and why
 	DigestDrift       = "drift"       // an input that moved, material or not
 )

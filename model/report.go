@@ -13,6 +13,7 @@ type Report struct {
 	Sources      []SourceReport   `json:"sources"`
 	Workloads    []WorkloadReport `json:"workloads"`
 	DoubleMeters []DoubleMeter    `json:"double_meters"` // that count the same traffic
+	Renames      []Rename         `json:"renames"`       // that seem to have happened, the oldest first
 	SharedFleets []SharedFleet    `json:"shared_fleets"` // that workloads would pay less for together, the largest saving first
 	Budgets      []BudgetReport   `json:"budgets"`       // in the order of the configuration
 	DataFaults   []DataFault      `json:"data_faults"`   // why what sources say is not what was used
@@ -186,6 +187,17 @@ type DoubleMeter struct {
 	Correlation float64  `json:"correlation"`  // of what chance does to their hours; 0 to 1
 	Weeks       int      `json:"weeks"`        // that were compared
 	Because     string   `json:"because"`      // one sentence with the numbers
+}
+
+// Rename is workloads of a source that ended when others began with their volume: probably the same ones under other labels. None of them has a verdict until the
+// configuration says what is what, or until the new ones have a history of their own.
+type Rename struct {
+	Source   string    `json:"source"`
+	Was      []string  `json:"was"`        // workloads that ended
+	Is       []string  `json:"is"`         // workloads that began
+	At       time.Time `json:"at"`         // end of the last hour of those that ended
+	Settles  string    `json:"settles_on"` // 2006-01-02, from which on the new ones stand for themselves
+	Proposal string    `json:"proposal"`   // one sentence with what to write into the configuration
 }
 
 // SharedFleet is a fleet that several workloads would pay less for together than each does for its best option alone (cost model,

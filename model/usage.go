@@ -118,6 +118,30 @@ func (u Usage) Merge(v Usage) Usage {
 	return u
 }
 
+// Follow returns the usage of u and of v, what the same workload was called before u began: both are added up, and an hour in which only one of them was seen is that one's
+// alone, since nobody would say that the other is missing from it. What is known of the last day is that of u.
+func (u Usage) Follow(v Usage) Usage {
+	start, end := u.Start, u.End()
+	if v.Start.Before(start) {
+		start = v.Start
+	}
+	if v.End().After(end) {
+		end = v.End()
+	}
+	hours := make([]Hour, end.Sub(start)/time.Hour)
+	for _, one := range [...]Usage{u, v} {
+		for i, h := range one.Hours {
+			at := &hours[int(one.Start.Sub(start)/time.Hour)+i]
+			at.Tokens = at.Tokens.Add(h.Tokens)
+			at.Requests += h.Requests
+			at.Coverage = min(1, at.Coverage+h.Coverage)
+		}
+	}
+	u.Start, u.Hours = start, hours
+	u.Warnings = append(append([]Warning{}, u.Warnings...), v.Warnings...)
+	return u
+}
+
 // commonLabels returns the labels that a and b agree on.
 func commonLabels(a, b map[string]string) map[string]string {
 	common := map[string]string{}

@@ -58,6 +58,29 @@ func TestMerge(t *testing.T) {
 	})
 }
 
+// TestFollow holds that the history of a workload goes on under its new labels: the hours of both are added up, and neither is missing where only the other was.
+func TestFollow(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	failed := 3.0
+	before := Usage{Start: start, Hours: append(hours(3, 10, 1), Hour{}, Hour{}), Labels: map[string]string{"team": "a"}, Warnings: []Warning{{Code: "OLD"}}}
+	after := Usage{Workload: "b", Start: start.Add(2 * time.Hour), Hours: hours(4, 5, 0.75), Labels: map[string]string{"team": "b"}, Failed: &failed}
+	got := after.Follow(before)
+	want := Usage{
+		Workload: "b", Start: start, Hours: append(append(hours(2, 10, 1), Hour{Tokens: Volume{Output: 15}, Requests: 2, Coverage: 1}), hours(3, 5, 0.75)...),
+		Labels: map[string]string{"team": "b"}, Failed: &failed, Warnings: []Warning{{Code: "OLD"}},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	if diff := cmp.Diff(want.Hours, before.Follow(after).Hours); diff != "" {
+		t.Errorf("the other way round: -want +got\n%s", diff)
+	}
+	if before.Hours[2].Tokens.Total() != 10 || after.Hours[0].Tokens.Total() != 5 {
+		t.Error("Follow changed what it was given")
+	}
+}
+
 func TestBetween(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)

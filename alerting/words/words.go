@@ -121,7 +121,8 @@ func digested(g model.Digest) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "Workloads: %d quiet", g.Quiet)
 	for _, c := range []struct{ kind, what string }{
-		{model.DigestApproaching, "approaching"}, {model.DigestDecide, "to decide"}, {model.DigestSeen, "seen"}, {model.DigestMigrating, "being moved"}, {model.DigestSnoozed, "snoozed"}, {model.DigestUnknown, "not known"},
+		{model.DigestApproaching, "approaching"}, {model.DigestDecide, "to decide"}, {model.DigestSeen, "seen"}, {model.DigestMigrating, "being moved"},
+		{model.DigestSnoozed, "snoozed"}, {model.DigestNew, "new"}, {model.DigestVanished, "vanished"}, {model.DigestUnknown, "not known"},
 	} {
 		if n := g.Count(c.kind); n > 0 {
 			fmt.Fprintf(&text, ", %d %s", n, c.what)
@@ -145,7 +146,7 @@ func Digest(g model.Digest) []string {
 			return append(lines, fmt.Sprintf("And %d more in the report.", len(g.Items)-n))
 		}
 		name := Clean(i.Workload, MaxName)
-		if slices.Contains([]string{model.DigestDrift, model.DigestMigrating, model.DigestSnoozed, model.DigestSeen}, i.Kind) {
+		if slices.Contains([]string{model.DigestDrift, model.DigestMigrating, model.DigestSnoozed, model.DigestSeen, model.DigestNew, model.DigestVanished}, i.Kind) {
 			name += ", " + i.Kind
 		}
 		lines = append(lines, fmt.Sprintf("%s: %s (receipt %s).", name, strings.TrimSuffix(Clean(i.Text, MaxLine), "."), i.Receipt))

@@ -163,6 +163,9 @@ func notes(report *model.Report) []string {
 			}
 		}
 	}
+	for _, r := range report.Renames {
+		lines = append(lines, "renamed: "+r.Proposal)
+	}
 	for _, double := range report.DoubleMeters {
 		lines = append(lines, "metered twice: "+double.Because)
 	}

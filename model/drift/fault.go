@@ -271,8 +271,40 @@ func gap(u model.Usage, end time.Time) (missing int) {
 	return missing
 }
 
+// A Rename is workloads that ended when others began with their volume.
+type Rename struct {
+	Was, Is []int     // places of workloads
+	At      time.Time // end of the last hour of those that ended
+	Settles time.Time // from then on those that began are workloads like any other
+}
+
+// Renames looks at all workloads of one source, which has answered, and returns the renames of the last fortnight in the order of time.
+func Renames(all []model.Usage, now time.Time) []Rename {
+	renames, _ := successions(all, now.UTC().Truncate(time.Hour))
+	return renames
+}
+
 // relabelled adds a fault where workloads ended in one hour: to them and to those that began then with their volume, or to all when the source has none left.
 func relabelled(faults [][]model.Warning, all []model.Usage, end time.Time) {
+	renames, gone := successions(all, end)
+	for _, r := range renames {
+		for _, i := range slices.Concat(r.Was, r.Is) {
+			faults[i] = append(faults[i], model.Warning{Code: LabelChanged, Text: fmt.Sprintf(
+				"%s ended at %s, when %s began with the same volume: a label has changed, not the use", names(all, r.Was), moment(r.At), names(all, r.Is),
+			)})
+		}
+	}
+	for stop, old := range gone { // one at most
+		for _, i := range old {
+			faults[i] = append(faults[i], model.Warning{Code: MetricGone, Text: fmt.Sprintf(
+				"no workload of the source has been measured since %s, although it answers: the metric has another name, or nobody scrapes it", moment(stop),
+			)})
+		}
+	}
+}
+
+// successions returns the workloads that ended when others began with their volume, and, by their end, those that have no heirs in a source that has nothing else left.
+func successions(all []model.Usage, end time.Time) (renames []Rename, gone map[time.Time][]int) {
 	began, ended := map[time.Time][]int{}, map[time.Time][]int{}
 	lasting := 0
 	for i, u := range all {
@@ -293,6 +325,7 @@ func relabelled(faults [][]model.Warning, all []model.Usage, end time.Time) {
 			ended[stop] = append(ended[stop], i)
 		}
 	}
+	gone = map[time.Time][]int{}
 	for _, stop := range slices.SortedFunc(maps.Keys(ended), time.Time.Compare) {
 		old := ended[stop]
 		heirs := began[stop]
@@ -301,19 +334,12 @@ func relabelled(faults [][]model.Warning, all []model.Usage, end time.Time) {
 		}
 		switch {
 		case len(heirs) > 0 && inherited(all, old, heirs, stop, end):
-			for _, i := range append(slices.Clone(old), heirs...) {
-				faults[i] = append(faults[i], model.Warning{Code: LabelChanged, Text: fmt.Sprintf(
-					"%s ended at %s, when %s began with the same volume: a label has changed, not the use", names(all, old), moment(stop), names(all, heirs),
-				)})
-			}
+			renames = append(renames, Rename{Was: old, Is: heirs, At: stop, Settles: stop.Add(settledIn * time.Hour)})
 		case lasting == 0 && len(ended) == 1:
-			for _, i := range old {
-				faults[i] = append(faults[i], model.Warning{Code: MetricGone, Text: fmt.Sprintf(
-					"no workload of the source has been measured since %s, although it answers: the metric has another name, or nobody scrapes it", moment(stop),
-				)})
-			}
+			gone[stop] = old
 		}
 	}
+	return renames, gone
 }
 
 // inherited reports whether heirs have used since stop what old had used in the same hours a week before.

@@ -1,10 +1,13 @@
 package daemon
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
 	"sort"
+	"strconv"
+	"strings"
 	"time"
 
 	"tipline/collector"
@@ -18,11 +21,15 @@ import (
 // staleAfter is the age of the newest measured hour from which a workload counts as no longer measured.
 const staleAfter = 6 * time.Hour
 
+// stale is the code of the warning that a workload is no longer measured.
+const stale = "STALE"
+
 // metered is what one source says of one workload in this cycle.
 type metered struct {
 	usage  model.Usage
-	stanza config.Workload // what the configuration says of it, and the answers to earlier decisions
-	outage string          // why the source could not be read; empty when it answered
+	stanza config.Workload     // what the configuration says of it, and the answers to earlier decisions
+	series []map[string]string // labels of what it is made of, without what it was before
+	outage string              // why the source could not be read; empty when it answered
 
 	answered    []model.Warning       // what a person has answered that counts in it
 	faults      []model.Warning       // why what the source says is not what was used
@@ -32,24 +39,38 @@ type metered struct {
 	readings    drift.Readings        // what was read of it once a day
 }
 
-// named gives every usage the name its stanza asks for and adds up those that share one.
+// key tells m from what other sources call by the same name.
+func (m metered) key() string { return m.usage.Source + "\x00" + m.usage.Workload }
+
+// named gives every usage the name its stanza asks for and adds up those that share one; what a workload was before goes on in what it is.
 // The result is sorted by name, so that a report reads the same whatever the sources answered first.
 func named(found []metered) []metered {
 	byName := map[string]metered{}
+	var former []metered
 	for _, m := range found {
 		if m.stanza.Name != "" {
 			m.usage.Workload = m.stanza.Name
 		}
-		key := m.usage.Source + "\x00" + m.usage.Workload
-		if first, taken := byName[key]; taken {
-			first.usage = first.usage.Merge(m.usage)
-			if first.outage == "" {
-				first.outage = m.outage
-			}
-			byName[key] = first
+		if m.stanza.Former(m.usage.Labels, m.usage.Source) {
+			former = append(former, m)
 			continue
 		}
-		byName[key] = m
+		m.series = []map[string]string{m.usage.Labels}
+		if first, taken := byName[m.key()]; taken {
+			m.usage, m.series = first.usage.Merge(m.usage), slices.Concat(first.series, m.series)
+			m.stanza, m.outage = first.stanza, cmp.Or(first.outage, m.outage)
+		}
+		byName[m.key()] = m
+	}
+	for _, m := range former {
+		// That it ended is what the stanza says.
+		m.usage.Warnings = slices.DeleteFunc(m.usage.Warnings, func(w model.Warning) bool { return w.Code == collector.Vanished })
+		m.series = []map[string]string{m.usage.Labels}
+		if is, begun := byName[m.key()]; begun {
+			is.usage = is.usage.Follow(m.usage)
+			m = is
+		}
+		byName[m.key()] = m
 	}
 	merged := slices.Collect(maps.Values(byName))
 	sort.Slice(merged, func(i, j int) bool {
@@ -68,15 +89,17 @@ func named(found []metered) []metered {
 	return merged
 }
 
-// findFaults gives every workload of a source that answered the faults of its data.
-func findFaults(all []metered, now time.Time) {
+// findFaults gives every workload of a source that answered the faults of its data, and returns the renames among them.
+func findFaults(all []metered, now time.Time) []model.Rename {
 	bySource := map[string][]int{}
 	for i, m := range all {
 		if m.outage == "" {
 			bySource[m.usage.Source] = append(bySource[m.usage.Source], i)
 		}
 	}
-	for _, places := range bySource {
+	renames := []model.Rename{}
+	for _, source := range slices.Sorted(maps.Keys(bySource)) {
+		places := bySource[source]
 		usage := make([]model.Usage, len(places))
 		for k, i := range places {
 			usage[k] = all[i].usage
@@ -84,7 +107,41 @@ func findFaults(all []metered, now time.Time) {
 		for k, faults := range drift.Faults(usage, now) {
 			all[places[k]].faults = faults
 		}
+		for _, r := range drift.Renames(usage, now) {
+			renames = append(renames, rename(usage, r))
+		}
 	}
+	return renames
+}
+
+// rename says which workloads of all r is about, and what to write into the configuration.
+func rename(all []model.Usage, r drift.Rename) model.Rename {
+	names := func(places []int) []string {
+		var names []string
+		for _, i := range places {
+			names = append(names, all[i].Workload)
+		}
+		return names
+	}
+	report := model.Rename{Source: all[r.Was[0]].Source, Was: names(r.Was), Is: names(r.Is), At: r.At, Settles: r.Settles.Format(time.DateOnly)}
+	what := "was: with the labels that it had"
+	if len(r.Was) == 1 && len(r.Is) == 1 {
+		what = "was: {" + strings.Join(changed(all[r.Was[0]].Labels, all[r.Is[0]].Labels), ", ") + "}"
+	}
+	report.Proposal = fmt.Sprintf("%s ended at %s, when %s began with the same volume: if it is the same, say %s in a stanza of workloads that matches %s and has a name; without it both have no verdict until %s, from which on what began stands for itself",
+		list(report.Was), r.At.Format("2 January 2006 15:04 UTC"), list(report.Is), what, list(report.Is), model.FormatDate(r.Settles))
+	return report
+}
+
+// changed returns the labels of was that is has not, as YAML writes them, sorted.
+func changed(was, is map[string]string) []string {
+	var labels []string
+	for _, name := range slices.Sorted(maps.Keys(was)) {
+		if value, has := is[name]; !has || value != was[name] {
+			labels = append(labels, name+": "+strconv.Quote(was[name]))
+		}
+	}
+	return labels
 }
 
 // evaluate projects one workload, costs its options and decides. It never fails: what is missing is said in the report, and the
@@ -151,7 +208,7 @@ func evaluate(m metered, cfg *config.Config, now time.Time) evaluation {
 		return unknown(m.faults[0].Code, m.faults[0].Text)
 	}
 	if last := w.Usage.LastSample; last != nil && now.Sub(*last) > staleAfter {
-		return unknown("STALE", fmt.Sprintf("nothing has been measured since %s", last.Format(time.RFC3339)))
+		return unknown(stale, fmt.Sprintf("nothing has been measured since %s", last.Format(time.RFC3339)))
 	}
 	if hours, least := u.Measured(), m.stanza.Policy.MinHistory; hours < least {
 		return unknown("THIN_HISTORY", fmt.Sprintf("%.0f hours have been measured, want %.0f before anything is decided (policy.min_history)",

@@ -11,14 +11,14 @@ import (
 	"tipline/model/decide"
 )
 
-// budget returns what the workloads of b are projected to cost in the month of report; verdicts are those of its workloads, in their order.
-func budget(b config.Budget, report *model.Report, verdicts []decide.Verdict) model.BudgetReport {
+// budget returns what the workloads of b are projected to cost in the month of report; all and verdicts are those of its workloads, in their order.
+func budget(b config.Budget, report *model.Report, all []metered, verdicts []decide.Verdict) model.BudgetReport {
 	month := report.AsOf.UTC()
 	r := model.BudgetReport{Budget: b.Name, USD: b.USDPerMonth, Month: month.Format("2006-01"), Items: []model.BudgetItem{}, Unknown: []string{}}
 	var projected model.Quantiles[model.USD]
 	var spent model.USD
 	for i, w := range report.Workloads {
-		if !b.Covers(w.Labels, w.Source) {
+		if slices.ContainsFunc(all[i].series, func(labels map[string]string) bool { return !b.Covers(labels, w.Source) }) {
 			continue
 		}
 		if secondary(w) {

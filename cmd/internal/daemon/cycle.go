@@ -11,6 +11,7 @@ import (
 	"tipline/alerting"
 	"tipline/cmd/internal/ledger"
 	"tipline/collector"
+	"tipline/config"
 	"tipline/model"
 	"tipline/model/decide"
 )
@@ -163,9 +164,11 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	receipts := map[string][]byte{}
 	d.records = map[string][]byte{}
 	workloads := named(found)
-	findFaults(workloads, now)
+	report.Renames = findFaults(workloads, now)
 	report.DoubleMeters = findDoubles(workloads, now)
+	d.stanzas = map[string]config.Workload{}
 	for _, m := range workloads {
+		d.stanzas[m.usage.Workload] = m.stanza
 		rows := d.remember(&m)
 		e := d.evaluateSafely(m, now)
 		d.keep(e, rows)
@@ -187,7 +190,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	report.SharedFleets = decide.Share(verdicts)
 	report.Budgets = []model.BudgetReport{}
 	for _, b := range d.setup.cfg.Budgets {
-		report.Budgets = append(report.Budgets, budget(b, report, verdicts))
+		report.Budgets = append(report.Budgets, budget(b, report, workloads, verdicts))
 	}
 	d.receipts.Store(&receipts)
 	return report

@@ -55,9 +55,10 @@ type Daemon struct {
 	compacted time.Time       // when the ledger was last gone through
 	stale     []model.Warning // which price lists could not be brought up to date, and why
 
-	records        map[string][]byte       // rows of the ledger with the projections that the last evaluation added
-	priced         []decide.Judged         // the decisions of the last evaluation
-	before, latest map[string]decide.Input // what the last cycle and the last evaluation rested on, by workload
+	stanzas        map[string]config.Workload // what the configuration said of the workloads of the last evaluation
+	records        map[string][]byte          // rows of the ledger with the projections that the last evaluation added
+	priced         []decide.Judged            // the decisions of the last evaluation
+	before, latest map[string]decide.Input    // what the last cycle and the last evaluation rested on, by workload
 }
 
 // New loads the configuration and opens what it names, without a connection to anything.

@@ -45,6 +45,7 @@ func digest(report *model.Report, now standing) model.Digest {
 		decide[f.Workload] = f
 	}
 	var errs []float64
+	since := firsts(report)
 	for _, w := range report.Workloads {
 		item := model.DigestItem{Workload: w.Workload, Receipt: w.Decision.ID}
 		f, stands := decide[w.Workload]
@@ -68,6 +69,8 @@ func digest(report *model.Report, now standing) model.Digest {
 			item.Text += ", since " + model.FormatDate(f.Since)
 		case secondary(w):
 			g.Quiet++
+		case ended(w, report.AsOf):
+			item.Kind, item.Text = model.DigestVanished, w.Decision.Because
 		case w.Decision.Recommendation == model.Unknown:
 			item.Kind, item.Text = model.DigestUnknown, w.Decision.Because
 		case approaches:
@@ -86,6 +89,11 @@ func digest(report *model.Report, now standing) model.Digest {
 				Text: fmt.Sprintf("moved from %s on %s, saves %s a month, %s was to be saved", o.From, model.FormatDate(o.Made), model.FormatUSD(o.Saves), model.FormatUSD(o.Promised)),
 			})
 		}
+		if began(w, since[w.Source], report.AsOf) {
+			g.Items = append(g.Items, model.DigestItem{
+				Workload: w.Workload, Kind: model.DigestNew, Text: "first measured on " + model.FormatDate(*w.Usage.FirstSample), Receipt: w.Decision.ID,
+			})
+		}
 		for _, drifted := range w.Drift {
 			if drifted.Score >= 1 {
 				g.Items = append(g.Items, model.DigestItem{Workload: w.Workload, Kind: model.DigestDrift, Text: drifted.Text, Receipt: w.Decision.ID})
@@ -102,9 +110,38 @@ func digest(report *model.Report, now standing) model.Digest {
 	if slices.Sort(errs); len(errs) > 0 {
 		g.Graded, g.ErrorRatio = len(errs), model.Fraction(errs[len(errs)/2])
 	}
-	order := []string{model.DigestDecide, model.DigestApproaching, model.DigestSeen, model.DigestMigrating, model.DigestSnoozed, model.DigestUnknown, model.DigestMoved, model.DigestDrift}
+	order := []string{
+		model.DigestDecide, model.DigestApproaching, model.DigestSeen, model.DigestMigrating, model.DigestSnoozed, model.DigestNew, model.DigestVanished,
+		model.DigestUnknown, model.DigestMoved, model.DigestDrift,
+	}
 	slices.SortStableFunc(g.Items, func(a, b model.DigestItem) int {
 		return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), cmp.Compare(a.ActBy, b.ActBy), cmp.Compare(a.Workload, b.Workload))
 	})
 	return g
+}
+
+// lately is how long a workload is new, and how long it is news that one ended: a digest comes once a week.
+const lately = 7 * 24 * time.Hour
+
+// firsts returns when the oldest workload of every source was first measured.
+func firsts(report *model.Report) map[string]time.Time {
+	oldest := map[string]time.Time{}
+	for _, w := range report.Workloads {
+		if first := w.Usage.FirstSample; first != nil && (oldest[w.Source].IsZero() || first.Before(oldest[w.Source])) {
+			oldest[w.Source] = *first
+		}
+	}
+	return oldest
+}
+
+// began reports whether w began in the week before now, and after a source that was first measured at since: of a source that is new itself nothing is.
+func began(w model.WorkloadReport, since, now time.Time) bool {
+	first := w.Usage.FirstSample
+	return first != nil && now.Sub(*first) <= lately && first.Sub(since) >= 24*time.Hour
+}
+
+// ended reports whether w has not been measured for hours, and was in the week before now.
+func ended(w model.WorkloadReport, now time.Time) bool {
+	last := w.Usage.LastSample
+	return last != nil && now.Sub(*last) <= lately && warned(w, stale)
 }

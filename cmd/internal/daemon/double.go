@@ -19,8 +19,11 @@ const (
 )
 
 // secondary reports whether the traffic of w is priced by another meter.
-func secondary(w model.WorkloadReport) bool {
-	return slices.ContainsFunc(w.Warnings, func(warning model.Warning) bool { return warning.Code == secondaryMeter })
+func secondary(w model.WorkloadReport) bool { return warned(w, secondaryMeter) }
+
+// warned reports whether w has a warning of a code.
+func warned(w model.WorkloadReport, code string) bool {
+	return slices.ContainsFunc(w.Warnings, func(warning model.Warning) bool { return warning.Code == code })
 }
 
 // findDoubles returns the traffic that two meters count, and leaves with the workloads of the secondary one, or with those of both while none is the primary one, why they

@@ -56,7 +56,7 @@ func (d *Daemon) judged(report *model.Report) []alerting.Judged {
 	receipts, cfg := *d.receipts.Load(), d.setup.cfg
 	judged := make([]alerting.Judged, len(report.Workloads))
 	for i, w := range report.Workloads {
-		stanza := cfg.For(w.Labels, w.Source)
+		stanza := d.stanzas[w.Workload] // the labels that all of its series share may match another one
 		judged[i] = alerting.Judged{
 			Report: w, Policy: alertPolicy(stanza.Policy), Snooze: d.snoozing(w, report.AsOf), Receipt: receipts[w.Decision.ID],
 			Channel: func(r alerting.Reason) string { return cfg.Channel(string(r), w.Labels, w.Source, stanza.SlackChannel) },

@@ -305,14 +305,15 @@ func TestSlowClientIsDropped(t *testing.T) {
 	}
 }
 
-// TestPageShowsFindings holds that what workloads may share and what is counted twice is on the page, and that their names cannot turn it around.
+// TestPageShowsFindings holds that what workloads may share, what is counted twice and what was renamed is on the page, and that their names cannot turn it around.
 func TestPageShowsFindings(t *testing.T) {
 	t.Parallel()
 	report := sample()
 	report.SharedFleets = []model.SharedFleet{{Because: "support and " + hostile + " may share a fleet"}}
+	report.Renames = []model.Rename{{Proposal: "support and " + hostile + " may be the same"}}
 	report.DoubleMeters = []model.DoubleMeter{{Because: "support and " + hostile + " count the same traffic"}}
 	page := ask(t, options(report), "GET", "/", "").Body.String()
-	for _, want := range []string{"shared fleet: <bdi>support and &lt;script&gt;", "metered twice: <bdi>support and &lt;script&gt;"} {
+	for _, want := range []string{"shared fleet: <bdi>support and &lt;script&gt;", "metered twice: <bdi>support and &lt;script&gt;", "renamed: <bdi>support and &lt;script&gt;"} {
 		if !strings.Contains(page, want) || strings.Contains(page, "<script") {
 			t.Errorf("%q is not on the page, or not escaped", want)
 		}
