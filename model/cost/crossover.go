@@ -23,15 +23,25 @@ type Crossover struct {
 	Permanent *big.Rat   // left end of the unbounded interval; nil when there is none
 	Unlimited *big.Rat   // what First would be without a quota; nil when never
 
-	MarginPerBlock *big.Rat // M: USD per month that one full block saves, at the dearest tier of the API
+	MarginPerBlock *big.Rat // M: USD per month that one full block saves, at the dearest tier of the API; nil when the fleet follows its load
 	Breakeven      *big.Rat // ρ: share of its capacity a block must carry to pay for itself, at that tier; nil when it is not above v
-	UnitFloor      *big.Rat // USD per million tokens at a full block
+	UnitFloor      *big.Rat // USD per million tokens at a full block, or where a fleet that follows its load is large
 
-	NoneAtOrBelow *big.Rat // smooth lower bound; nil unless F' ≥ 0, M > 0 and the API has no commitment
-	AlwaysAbove   *big.Rat // smooth upper bound, past the minimum fleet; nil unless F' ≥ 0 and M > 0
+	NoneAtOrBelow *big.Rat // smooth lower bound; nil unless the fleet runs all month, F' ≥ 0, M > 0 and the API has no commitment
+	AlwaysAbove   *big.Rat // smooth upper bound, past the minimum fleet; nil unless the fleet runs all month, F' ≥ 0 and M > 0
 
-	fleet *Fleet
-	parts []steps // the favourable set is the union of theirs
+	variable *big.Rat    // USD per million tokens
+	most     *big.Rat    // volume that the quota allows; nil without a quota, 0 when it allows none
+	parts    []staircase // the favourable set is the union of theirs
+}
+
+// A staircase is the cost of a fleet against a straight piece of an API's bill.
+type staircase interface {
+	// favourable returns the favourable set within the piece without the quota, and the volume after which windows may have been left out of
+	// it; nil when none were.
+	favourable() (set []Interval, cut *big.Rat)
+	// near returns that set at volume and just above it.
+	near(volume *big.Rat) []Interval
 }
 
 // FindCrossover returns the volumes at which the fleet costs strictly less than the API. Where the fleet's variable cost
@@ -43,9 +53,10 @@ func FindCrossover(api Rate, f *Fleet) Crossover {
 	x := Crossover{
 		MarginPerBlock: s.margin,
 		UnitFloor:      add(quo(mul(f.BlockCost, million), f.PerBlock), f.Variable),
-		Breakeven:      f.Breakeven(api.Dearest()),
-		fleet:          f,
+		variable:       f.Variable,
+		most:           f.Shape().MaxVolume,
 	}
+	x.Breakeven = x.BreakevenAt(api.Dearest())
 	if s.fixed.Sign() >= 0 && s.margin.Sign() > 0 && commit.Sign() == 0 {
 		x.NoneAtOrBelow = quo(mul(s.fixed, f.PerBlock), s.margin)
 	}
@@ -60,13 +71,19 @@ func FindCrossover(api Rate, f *Fleet) Crossover {
 	if commit.Sign() > 0 { // max(a, b) is above the fleet's cost where a is or b is
 		x.parts = append(x.parts, newSteps(Segment{From: zero, Alpha: add(commit, fee), Beta: zero}, f))
 	}
+	x.find(s.net.Sign() > 0)
+	return x
+}
+
+// find fills in the favourable set of the parts of x; dearer says whether a token of the API costs more than what varies with volume.
+func (x *Crossover) find(dearer bool) {
 	var unlimited []Interval
 	for _, part := range x.parts {
 		windows, cut := part.favourable()
 		unlimited = union(unlimited, windows)
-		x.Cut = x.Cut || cut && !(f.maxVolume != nil && f.maxVolume.Cmp(windows[MaxIntervals-1].To) <= 0)
+		x.Cut = x.Cut || cut != nil && (x.most == nil || x.most.Cmp(cut) > 0)
 	}
-	x.Intervals = clip(unlimited, f)
+	x.Intervals = x.clip(unlimited)
 	if len(unlimited) > 0 {
 		x.Unlimited = unlimited[0].From
 	}
@@ -79,23 +96,25 @@ func FindCrossover(api Rate, f *Fleet) Crossover {
 		}
 	case len(unlimited) > 0:
 		x.Reason = model.NeverCapacityLimit
-	case s.net.Sign() <= 0:
-		x.Reason = model.NeverVariableAboveAPI
-	default:
+	case dearer:
 		x.Reason = model.NeverUnitFloor
+	default:
+		x.Reason = model.NeverVariableAboveAPI
 	}
-	return x
 }
 
-// Breakeven returns ρ against an API at a price in USD per million tokens: the share of its capacity that a block must carry to pay
+// BreakevenAt returns ρ against an API at a price in USD per million tokens: the share of its capacity that a block must carry to pay
 // for itself; nil when the price is not above the variable cost.
-func (f *Fleet) Breakeven(perMTok *big.Rat) *big.Rat {
-	net := quo(sub(perMTok, f.Variable), million)
+func (x *Crossover) BreakevenAt(perMTok *big.Rat) *big.Rat {
+	net := sub(perMTok, x.variable)
 	if net.Sign() <= 0 {
 		return nil
 	}
-	return quo(f.BlockCost, mul(f.PerBlock, net))
+	return quo(sub(x.UnitFloor, x.variable), net)
 }
+
+// Most returns the volume that the quota of the fleet allows, 0 when it allows none; nil without a quota.
+func (x *Crossover) Most() *big.Rat { return x.most }
 
 // Near returns Intervals, and where that list was cut also those at volume and just above it.
 func (x Crossover) Near(volume *big.Rat) []Interval {
@@ -104,15 +123,20 @@ func (x Crossover) Near(volume *big.Rat) []Interval {
 	}
 	all := x.Intervals
 	for _, s := range x.parts {
-		n := s.stepOf(volume)
-		for range 2 {
-			if window, ok := s.window(n); ok {
-				all = union(all, clip([]Interval{window}, x.fleet))
-			}
-			n = following(n)
-		}
+		all = union(all, x.clip(s.near(volume)))
 	}
 	return all
+}
+
+func (s steps) near(volume *big.Rat) (set []Interval) {
+	n := s.stepOf(volume)
+	for range 2 {
+		if window, ok := s.window(n); ok {
+			set = append(set, window)
+		}
+		n = following(n)
+	}
+	return set
 }
 
 // steps is the staircase of a fleet against a straight piece of an API's bill. The balance of step n is what the fleet saves at the
@@ -139,9 +163,8 @@ func newSteps(api Segment, f *Fleet) steps {
 	return s
 }
 
-// favourable returns the favourable set without the quota, and whether windows were left out of it: then exactly MaxIntervals
-// bounded ones are listed.
-func (s steps) favourable() (set []Interval, cut bool) {
+// favourable lists at most MaxIntervals bounded windows.
+func (s steps) favourable() (set []Interval, cut *big.Rat) {
 	n, permanent := s.begin(), s.permanentStep()
 	switch s.margin.Sign() {
 	case 1:
@@ -151,7 +174,7 @@ func (s steps) favourable() (set []Interval, cut bool) {
 		// The balance worsens from step to step, so what the smallest fleet does not win on the API's fixed fee, none does.
 		window, ok := s.window(n)
 		if !ok {
-			return nil, false
+			return nil, nil
 		}
 		set, n = append(set, window), following(n)
 		if last := s.lastFull(); last.Cmp(n) >= 0 {
@@ -167,7 +190,7 @@ func (s steps) favourable() (set []Interval, cut bool) {
 			break
 		}
 		if len(set) == MaxIntervals {
-			cut = true
+			cut = set[MaxIntervals-1].To
 			break
 		}
 		set = join(set, window)
@@ -289,21 +312,18 @@ func union(a, b []Interval) []Interval {
 	return set
 }
 
-// clip returns the part of set that the quota of f allows.
-func clip(set []Interval, f *Fleet) []Interval {
-	if !f.feasible {
-		return nil
-	}
-	if f.maxVolume == nil {
+// clip returns the part of set that the quota allows.
+func (x *Crossover) clip(set []Interval) []Interval {
+	if x.most == nil {
 		return set
 	}
 	var allowed []Interval
 	for _, i := range set {
-		if i.From.Cmp(f.maxVolume) >= 0 {
+		if i.From.Cmp(x.most) >= 0 {
 			break
 		}
-		if i.To == nil || i.To.Cmp(f.maxVolume) > 0 {
-			i.To = f.maxVolume
+		if i.To == nil || i.To.Cmp(x.most) > 0 {
+			i.To = x.most
 		}
 		allowed = append(allowed, i)
 	}

@@ -2,6 +2,7 @@ package decide
 
 import (
 	"math"
+	"math/big"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -62,8 +63,84 @@ func TestAutoscaleByHand(t *testing.T) {
 			continue
 		}
 		checkParts(t, got)
-		if got.Crossover != nil || *got.EconomicUtilizationRatio <= 0 || *got.EconomicUtilizationRatio > 1 {
-			t.Errorf("%s: got a crossover %v and a utilization of %v, want none and a share", tc.name, got.Crossover, *got.EconomicUtilizationRatio)
+		if *got.EconomicUtilizationRatio <= 0 || *got.EconomicUtilizationRatio > 1 {
+			t.Errorf("%s: got a utilization of %v, want a share", tc.name, *got.EconomicUtilizationRatio)
+		}
+	}
+}
+
+// TestAutoscaleCrossoverByHand works the crossover out on paper. At 3 USD/Mtok a token saves 2.5 USD/Mtok beside what varies; operations are
+// 100 USD, and two starts a day 42.58. Up to 0.307B tokens a month every hour with load has one replica, 650 hours, and 80 have one for
+// none: 1,460 USD, which takes 0.641B tokens to save. Where the busy hours take n replicas and the others one, the fleet costs
+// 142.58 + 960 + 500·n USD, which are saved at 0.4410B + 0.2B·n; n replicas carry 0.3071B·n.
+func TestAutoscaleCrossoverByHand(t *testing.T) {
+	t.Parallel()
+	in := input(projection(1e9, 0, 0), append(four("3"), following()))
+	dayAndNight(&in)
+	x := Decide(in).Options[4].Crossover
+	perStep := 1_000_000 / 3.5 * 1075 // tokens a month that one replica carries in the busy hours
+	first := 0.0
+	for n := 1.0; ; n++ {
+		if saved := (142.5833 + 960 + 500*n) / 2.5 * 1e6; saved < perStep*n {
+			first = max(saved, perStep*(n-1))
+			break
+		}
+	}
+	if x == nil || x.Reason != model.CrossoverFound || x.FirstTokensPerMonth == nil || math.Abs(float64(*x.FirstTokensPerMonth)-first) > 1e3 || x.PermanentTokensPerMonth == nil {
+		t.Fatalf("got %+v, want one at %v", x, first)
+	}
+	if x.State != model.StateBelow || x.Elasticities == nil {
+		t.Errorf("got %+v, want 1.075B tokens below the crossover, and how sensitive that is", x)
+	}
+}
+
+// TestAutoscalePricesFlipTheAnswer decides again on both sides of every price that is said to flip the answer of a fleet that follows its load.
+func TestAutoscalePricesFlipTheAnswer(t *testing.T) {
+	t.Parallel()
+	for _, current := range []string{"api", "follows"} {
+		at := func(api, gpu *big.Rat) (Input, model.Decision) {
+			o := following()
+			o.Autoscale.ReservedPerHour = rat("1.2")
+			in := input(projection(1e9, 0, 0.001), []Option{{Name: "api", Hosting: model.API, API: &cost.Prices{Input: rat("5"), Output: rat("5")}}, o})
+			dayAndNight(&in)
+			for i := range in.Forecast.Next[model.Next30d].Total {
+				in.Forecast.Next[model.Next30d].Total[i] *= 3
+			}
+			in.Current, in.Policy.MinProbability, in.Policy.MinSavingUSD = current, nil, rat("100")
+			if api != nil {
+				in.Options[0].API = &cost.Prices{Input: api, Output: api}
+			}
+			if gpu != nil {
+				times := new(big.Rat).Quo(gpu, o.Capacity.BlockCostPerHour)
+				in.Options[1].Capacity.BlockCostPerHour = gpu
+				in.Options[1].Autoscale = o.Autoscale.reservedAt(times.Mul(times, o.Autoscale.ReservedPerHour))
+			}
+			return in, Decide(in).Decision
+		}
+		in, before := at(nil, nil)
+		d, _ := newDemand(in.Forecast, in.Constraints)
+		all := candidates(in, d)
+		fleet, other := find(all, "follows"), find(all, "api")
+		from, to := other, fleet
+		if current == "follows" {
+			from, to = fleet, other
+		}
+		e := explanation{in: &in, demand: d, all: all, now: from, api: other}
+		api, gpu := e.flips(fleet, from, to)
+		if api == nil || gpu == nil {
+			t.Fatalf("%s: got prices %v and %v, want both", current, api, gpu)
+		}
+		near := func(r *big.Rat, percent int64) *big.Rat { return new(big.Rat).Mul(r, big.NewRat(percent, 100)) }
+		for what, move := range map[string]func(percent int64) model.Decision{
+			"API": func(percent int64) model.Decision { _, d := at(near(api, percent), nil); return d },
+			"GPU": func(percent int64) model.Decision { _, d := at(nil, near(gpu, percent)); return d },
+		} {
+			if low, high := move(99), move(101); low.Recommendation == high.Recommendation {
+				t.Errorf("%s on %s: got %s on both sides of %s and %s", what, current, low.Recommendation, api.FloatString(4), gpu.FloatString(4))
+			}
+		}
+		if said := strings.Join(before.WouldChange, "; "); !strings.Contains(said, priceText(api)) || !strings.Contains(said, model.FormatUSD(usd(gpu))) {
+			t.Errorf("on %s: got %q, want it to say %s and %s", current, said, priceText(api), model.FormatUSD(usd(gpu)))
 		}
 	}
 }
@@ -220,7 +297,7 @@ func TestAutoscaleBesideTheRest(t *testing.T) {
 	second := in
 	second.Workload = "another"
 	if got := Share([]Verdict{Decide(in), Decide(second)}); len(got) != 0 {
-		t.Errorf("got %+v, want no fleet to be shared: pools are sized for a peak", got)
+		t.Errorf("got %+v, want none to be shared: the API costs both less", got)
 	}
 }
 

@@ -50,10 +50,16 @@ func Decide(in Input) Verdict {
 	now := all[current]
 	api := comparator(all, now)
 	for _, c := range all {
-		if api != nil && c.fleet != nil && c.option.Hosting != model.Hybrid {
-			x := cost.FindCrossover(api.rate, c.fleet)
-			c.crossover, c.against, c.breakeven = &x, api.option.Name, c.fleet.Breakeven(api.rate.Effective(d.median))
+		if api == nil || c.fleet == nil && c.scaled == nil || c.option.Hosting == model.Hybrid {
+			continue
 		}
+		var x cost.Crossover
+		if c.scaled != nil {
+			x = c.scaled.FindFollowing(api.rate, c.load.To(orOne(nil), c.scaled.hours), c.scaled.variable)
+		} else {
+			x = cost.FindCrossover(api.rate, c.fleet)
+		}
+		c.crossover, c.against, c.breakeven = &x, api.option.Name, x.BreakevenAt(api.rate.Effective(d.median))
 	}
 	e := explanation{in: &in, demand: d, all: all, now: now, api: api, sunk: sink(now, in.Options, in.Forecast.Origin)}
 	if e.sunk != nil {
@@ -75,7 +81,9 @@ func Decide(in Input) Verdict {
 	if subject := e.subject(); subject != nil {
 		i := slices.Index(all, subject)
 		v.Crossover = v.Options[i].Crossover
-		v.Crossover.Tornado = subject.tornado(api, d, in.Constraints.Batch)
+		if subject.fleet != nil {
+			v.Crossover.Tornado = subject.tornado(api, d, in.Constraints.Batch)
+		}
 	}
 	return v
 }

@@ -237,8 +237,8 @@ func (e explanation) whyNotFleet(rule model.Hosting) string {
 		if rho := c.breakeven; rho == nil || rho.Cmp(big.NewRat(1, 1)) >= 0 {
 			return UnitFloor
 		}
-		smallest, ok := c.fleet.At(new(big.Rat))
-		if ok && e.api != nil && e.api.median.usd != nil && e.api.median.usd.Cmp(smallest.Cost) < 0 {
+		smallest := c.at(new(big.Rat)).usd
+		if smallest != nil && e.api != nil && e.api.median.usd != nil && e.api.median.usd.Cmp(smallest) < 0 {
 			return BillTooSmall
 		}
 	}

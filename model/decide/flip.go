@@ -52,7 +52,7 @@ func (e explanation) boundaries(c *costed) []string {
 		}
 		return sentences
 	}
-	if quota := c.fleet.Shape().MaxVolume; quota != nil && e.demand.median.Cmp(quota) > 0 {
+	if quota := c.crossover.Most(); quota != nil && e.demand.median.Cmp(quota) > 0 {
 		return []string{fmt.Sprintf("a larger quota: the replicas of %s that it allows carry %s tokens a month", c.option.Name, tokensText(quota))}
 	}
 	return nil
@@ -84,20 +84,17 @@ func (e explanation) hybridBoundary(c *costed) []string {
 
 // unitFloor returns the values at which a full block of c would cost what the API charges: ρ = 1 (cost model, section 7.3).
 func (e explanation) unitFloor(c *costed) []string {
-	f, price := c.fleet, e.api.rate.Dearest()
 	sentences := []string{fmt.Sprintf("an API price above %s (now %s): below it no volume helps, because a full %s replica costs that much",
-		priceText(c.crossover.UnitFloor), priceText(price), c.option.Name)}
-	net := new(big.Rat).Sub(price, f.Variable)
-	if net.Sign() <= 0 {
+		priceText(c.crossover.UnitFloor), priceText(e.api.rate.Dearest()), c.option.Name)}
+	times := c.crossover.Breakeven
+	if times == nil {
 		return sentences
 	}
-	worth := perMillion(f.PerBlock, net) // USD a full block saves on the API
-	times := new(big.Rat).Quo(f.BlockCost, worth)
 	throughput := fmt.Sprintf("%s times the throughput of a replica", times.FloatString(2))
-	if u := times.Mul(times, new(big.Rat).Quo(f.Usable, f.Throughput)); u.Cmp(orOne(nil)) < 0 {
+	if u := new(big.Rat).Mul(times, c.targetUtilization()); u.Cmp(orOne(nil)) < 0 {
 		throughput += fmt.Sprintf(", or a target utilization of %s", model.FormatPercent(fraction(u)))
 	}
-	return append(sentences, blockText(c, "below", new(big.Rat).Quo(worth, f.Hours)), throughput)
+	return append(sentences, blockText(c, "below", new(big.Rat).Quo(c.perHour(), times)), throughput)
 }
 
 // prices says at which price of the API and of the GPUs the saving passes the margin, all else equal.
@@ -149,12 +146,52 @@ func (e explanation) flips(fleet, from, to *costed) (api, gpu *big.Rat) {
 	if usage.Sign() > 0 && usage.Cmp(orZero(e.api.rate.MinimumCommit)) >= 0 && e.demand.median.Sign() > 0 {
 		api = usage.Quo(usage.Mul(usage, big.NewRat(1_000_000, 1)), e.demand.median)
 	}
-	f, blocks := fleet.fleet, fleet.median.fleet.Blocks
-	capacity := new(big.Rat).Sub(fleetCost, new(big.Rat).Add(f.Fixed, perMillion(e.demand.median, f.Variable)))
-	if capacity.Sign() > 0 && blocks > 0 {
-		gpu = capacity.Quo(capacity, new(big.Rat).Mul(f.Hours, big.NewRat(blocks, 1)))
+	operations, variable := fleet.operations()
+	capacity := new(big.Rat).Sub(fleetCost, new(big.Rat).Add(operations, perMillion(e.demand.median, variable)))
+	if now := fleet.capacityCost(); capacity.Sign() > 0 && now.Sign() > 0 { // what is reserved moves with it
+		gpu = capacity.Mul(fleet.perHour(), capacity.Quo(capacity, now))
 	}
 	return api, gpu
+}
+
+// operations returns what the fleet of c costs in USD a month beside its GPU hours, and in USD per million tokens.
+func (c *costed) operations() (fixed, variable *big.Rat) {
+	if c.scaled != nil {
+		return c.scaled.FixedMonthly, c.scaled.variable
+	}
+	return c.fleet.Fixed, c.fleet.Variable
+}
+
+// capacityCost returns what the GPU hours of c cost at the median volume.
+func (c *costed) capacityCost() *big.Rat {
+	if c.scaled != nil {
+		return c.median.scaled.CapacityCost
+	}
+	return c.median.fleet.CapacityCost
+}
+
+// perHour returns what can be bought of c for, in USD an hour.
+func (c *costed) perHour() *big.Rat {
+	if c.scaled != nil {
+		return c.scaled.ReplicaCost
+	}
+	return new(big.Rat).Quo(c.fleet.BlockCost, c.fleet.Hours)
+}
+
+// replicasPerBlock returns how many replicas can only be bought together.
+func (c *costed) replicasPerBlock() int64 {
+	if c.scaled != nil {
+		return c.scaled.perBlock
+	}
+	return c.fleet.Shape().ReplicasPerBlock
+}
+
+// targetUtilization returns u, the highest usable share of the throughput of c.
+func (c *costed) targetUtilization() *big.Rat {
+	if c.scaled != nil {
+		return new(big.Rat).Quo(c.scaled.PerReplica, c.scaled.throughput)
+	}
+	return new(big.Rat).Quo(c.fleet.Usable, c.fleet.Throughput)
 }
 
 // perMillion returns what tokens cost at a price in USD per million.
@@ -184,9 +221,8 @@ func priceText(perMTok *big.Rat) string {
 // blockText names an hourly price of what can be bought of c beside the one in force.
 func blockText(c *costed, side string, perHour *big.Rat) string {
 	bought := "a replica"
-	if k := c.fleet.Shape().ReplicasPerBlock; k > 1 {
+	if k := c.replicasPerBlock(); k > 1 {
 		bought = fmt.Sprintf("a block of %d replicas", k)
 	}
-	now := new(big.Rat).Quo(c.fleet.BlockCost, c.fleet.Hours)
-	return fmt.Sprintf("GPUs for %s of %s %s %s an hour (now %s)", bought, c.option.Name, side, model.FormatUSD(usd(perHour)), model.FormatUSD(usd(now)))
+	return fmt.Sprintf("GPUs for %s of %s %s %s an hour (now %s)", bought, c.option.Name, side, model.FormatUSD(usd(perHour)), model.FormatUSD(usd(c.perHour())))
 }

@@ -43,14 +43,15 @@ func (c *costed) sensitivity(out *model.Crossover, api *costed) []model.Warning 
 	)}}
 }
 
-// smoothCrossing returns the smooth crossing of c and api in the first tier of the API that holds one, and false when none does.
+// smoothCrossing returns the smooth crossing of c and api in the first tier of the API that holds one, and false when none does. Cold
+// starts are left out.
 func (c *costed) smoothCrossing(api *costed) (cost.Elasticities, bool) {
-	f := c.fleet
-	fixed := new(big.Rat).Sub(f.Fixed, orZero(api.rate.FixedMonthly))
+	operations, variable := c.operations()
+	fixed := new(big.Rat).Sub(operations, orZero(api.rate.FixedMonthly))
 	for _, s := range api.rate.Segments() {
 		smooth, crosses := cost.Crossing{
-			Fixed: fixed, APIFixed: s.Alpha, APIPerMTok: new(big.Rat).Mul(s.Beta, big.NewRat(1_000_000, 1)), Variable: f.Variable,
-			CostPerHour: new(big.Rat).Quo(f.BlockCost, f.Hours), TokensPerHour: new(big.Rat).Quo(f.PerBlock, f.Hours),
+			Fixed: fixed, APIFixed: s.Alpha, APIPerMTok: new(big.Rat).Mul(s.Beta, big.NewRat(1_000_000, 1)), Variable: variable,
+			CostPerHour: new(big.Rat).Sub(c.crossover.UnitFloor, variable), TokensPerHour: big.NewRat(1_000_000, 1), // all that counts is their ratio
 		}.Elasticities()
 		if crosses && smooth.Volume.Cmp(s.From) >= 0 && (s.To == nil || smooth.Volume.Cmp(s.To) <= 0) {
 			return smooth, true

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 
@@ -22,9 +23,12 @@ type tenant struct {
 	workload  string
 	option    string
 	hosting   model.Hosting
-	fleet     *cost.Fleet
+	fleet     *cost.Fleet           // nil for one that follows its load
+	scaled    *scaledFleet          // that follows its load; nil for one that runs all month
+	operation float64               // USD a month that a fleet costs once, beside its GPU hours and what varies
 	peak      float64               // replicas that its own peak takes
 	profile   *[hoursOfWeek]float64 // how its load spreads over a week; nil for work that can wait, which fills the hours evenly
+	load      *[hoursOfWeek]float64 // replicas in every hour of the week; nil for a fleet that runs all month
 	variable  float64               // USD a month that really vary with its volume
 	alone     float64               // USD a month of the best option without sharing
 	now       float64               // USD a month of the current option; NaN when that is not known
@@ -36,6 +40,12 @@ type tenant struct {
 // addTo adds the replicas that t takes in every hour of the week to load. A workload's own peak is above that of its average week: the
 // ratio of the two is kept in every hour.
 func (t tenant) addTo(load *[hoursOfWeek]float64) {
+	if t.load != nil {
+		for h, replicas := range t.load {
+			load[h] += replicas
+		}
+		return
+	}
 	highest := 0.0
 	if t.profile != nil {
 		highest = slices.Max(t.profile[:])
@@ -63,7 +73,8 @@ type pooled struct {
 // Share returns the fleets that the workloads of verdicts would pay less for together than each does for its best option alone,
 // the largest saving first (cost model, section 4.11). Workloads may share replicas when the same option may serve them with the
 // same weights, in the same regions and within the same limit of latency. The fleet is sized for the hour of the week in which
-// their loads together are highest, never for the sum of their peaks, and its operations are paid once. A workload is in
+// their loads together are highest, never for the sum of their peaks, one that follows its load for every hour of the week, and its
+// operations are paid once. A workload is in
 // one fleet at most. The order of verdicts does not matter.
 func Share(verdicts []Verdict) []model.SharedFleet {
 	groups := map[string][]tenant{}
@@ -113,14 +124,15 @@ func (e *explanation) tenants() []tenant {
 	volume, class := float(e.demand.median), targetUtilization(e.in.Constraints).RatString()
 	var tenants []tenant
 	for _, c := range e.all {
-		runsAllMonth := c.option.Hosting != model.Hybrid && c.fleet != nil
-		if !runsAllMonth || c.problem != "" || len(c.blocked) > 0 {
+		replicas := c.option.Hosting != model.Hybrid && (c.fleet != nil || c.scaled != nil)
+		if !replicas || c.problem != "" || len(c.blocked) > 0 {
 			continue
 		}
+		operations, variable := c.operations()
 		t := tenant{
 			key:      strings.Join([]string{c.option.Name, e.weights(c), strings.Join(e.regions(c), ","), class}, "\x00"),
-			workload: e.in.Workload, option: c.option.Name, hosting: c.option.Hosting, fleet: c.fleet,
-			peak: volume / float(c.fleet.PerReplica), variable: volume * float(c.fleet.Variable) / 1e6,
+			workload: e.in.Workload, option: c.option.Name, hosting: c.option.Hosting, fleet: c.fleet, scaled: c.scaled,
+			operation: float(operations), variable: volume * float(variable) / 1e6,
 			alone: float(e.best.due), now: math.NaN(), fleetPays: e.best.option.Hosting != model.API,
 		}
 		if e.now.due != nil {
@@ -131,6 +143,12 @@ func (e *explanation) tenants() []tenant {
 		}
 		if !e.in.Constraints.Batch {
 			t.profile = &e.in.Forecast.HourOfWeek
+		}
+		if t.scaled != nil {
+			t.load = c.week(volume, t.profile)
+			t.peak = slices.Max(t.load[:])
+		} else {
+			t.peak = volume / float(c.fleet.PerReplica)
 		}
 		tenants = append(tenants, t)
 	}
@@ -177,8 +195,8 @@ func pool(group []tenant) *pooled {
 	for i, t := range sorted {
 		t.addTo(&load)
 		alone, variable = alone+t.alone, variable+t.variable
-		p, feasible := sized(t.fleet, load)
-		p.usd = p.capacity + float(t.fleet.Fixed) + variable
+		p, feasible := t.sized(load)
+		p.usd = p.capacity + t.operation + variable
 		p.saving = alone - p.usd
 		if i > 0 && feasible && p.saving > 0 && (best == nil || p.saving > best.saving) {
 			p.tenants = sorted[:i+1]
@@ -188,13 +206,18 @@ func pool(group []tenant) *pooled {
 	return best
 }
 
-// sized returns the fleet that the loads of the hours of a week take, and false when its quota does not allow it.
-func sized(f *cost.Fleet, load [hoursOfWeek]float64) (p pooled, feasible bool) {
+// sized returns the fleet of t's option that the loads of the hours of a week take, and false when its quota does not allow it.
+func (t tenant) sized(load [hoursOfWeek]float64) (p pooled, feasible bool) {
 	for h, replicas := range load {
 		if replicas > p.peak {
 			p.peak, p.hour = replicas, h
 		}
 	}
+	if t.scaled != nil {
+		p.replicas, p.capacity = t.scaled.over(load)
+		return p, !math.IsNaN(p.capacity)
+	}
+	f := t.fleet
 	s := f.Shape()
 	needed := math.Ceil(p.peak * (1 - snap))
 	p.replicas = int64(max(float64(s.MinReplicas), needed)) + s.SpareReplicas
@@ -210,12 +233,53 @@ func sized(f *cost.Fleet, load [hoursOfWeek]float64) (p pooled, feasible bool) {
 	return p, true
 }
 
+// week returns the replicas that volume tokens a month take in every hour of the week on a fleet that follows its load: the hours that are
+// used most have the highest loads of the curve, the highest of each part of it. Work that can wait, which has no profile, fills the
+// hours evenly.
+func (c *costed) week(volume float64, profile *[hoursOfWeek]float64) *[hoursOfWeek]float64 {
+	f, load := c.fast, new([hoursOfWeek]float64)
+	perReplica := f.capacity / float64(c.scaled.perBlock)
+	if profile == nil {
+		for h := range load {
+			load[h] = volume / f.month / perReplica
+		}
+		return load
+	}
+	var hours [hoursOfWeek]int // the most used first
+	for h := range hours {
+		hours[h] = h
+	}
+	slices.SortStableFunc(hours[:], func(a, b int) int { return cmp.Compare(profile[b], profile[a]) })
+	scale := volume / (f.total * f.month / f.all)
+	for rank, h := range hours {
+		begins := float64(rank) / hoursOfWeek * f.all
+		i := sort.Search(len(f.hours)-1, func(i int) bool { return f.hours[i] > begins*(1+snap) })
+		load[h] = f.rates[i] * scale / perReplica
+	}
+	return load
+}
+
+// over returns how many replicas the highest hour of a week takes when s follows load, in replicas, and what its GPU hours cost a month; NaN
+// when the quota does not allow them.
+func (s *scaledFleet) over(load [hoursOfWeek]float64) (replicas int64, usd float64) {
+	slices.SortFunc(load[:], func(a, b float64) int { return cmp.Compare(b, a) })
+	f := fast{scaled: newFastScaled(s), month: float(s.hours), all: hoursOfWeek, capacity: float64(s.perBlock), rates: load[:]}
+	var hours [hoursOfWeek]float64
+	for h, rate := range load {
+		f.total += rate
+		hours[h] = float64(h + 1)
+	}
+	f.hours = hours[:]
+	blocks := max(math.Ceil(load[0]/f.capacity*(1-snap)), f.scaled.minBlocks) + f.scaled.spares
+	return int64(blocks) * s.perBlock, f.following(f.total * f.month / f.all)
+}
+
 // report says what p is and what it saves.
 func (p *pooled) report() model.SharedFleet {
 	first := p.tenants[0]
 	f := model.SharedFleet{
 		Option: first.option, Hosting: first.hosting, Workloads: []string{}, AlreadyThere: []string{}, Replicas: p.replicas, PeakReplicas: p.peak,
-		PeakHour: hourText(p.hour), CapacityUSDPerMonth: model.USD(p.capacity), OperationsUSDPerMonth: usd(first.fleet.Fixed),
+		PeakHour: hourText(p.hour), CapacityUSDPerMonth: model.USD(p.capacity), OperationsUSDPerMonth: model.USD(first.operation),
 		USDPerMonth: model.USD(p.usd), SavingUSDPerMonth: model.USD(p.saving),
 	}
 	var now float64
@@ -239,12 +303,12 @@ func (p *pooled) report() model.SharedFleet {
 	if !math.IsNaN(now) {
 		f.CurrentUSDPerMonth = new(model.USD(now))
 	}
-	f.Because = because(f, pays)
+	f.Because = because(f, pays, first.scaled != nil)
 	return f
 }
 
 // because says in one sentence what sharing saves.
-func because(f model.SharedFleet, pays int) string {
+func because(f model.SharedFleet, pays int, follows bool) string {
 	alone := "none of them is served best by a fleet alone"
 	if pays > 0 {
 		alone = fmt.Sprintf("alone %d of them are served best by a fleet of their own", pays)
@@ -256,13 +320,17 @@ func because(f model.SharedFleet, pays int) string {
 	if f.Replicas != 1 {
 		replicas = fmt.Sprintf("%d replicas", f.Replicas)
 	}
+	most := ""
+	if follows {
+		most = "at most "
+	}
 	there := ""
 	if n := len(f.AlreadyThere); n > 1 {
 		there = fmt.Sprintf("; %d of them run on it now, and the verdict on each counts a fleet of its own", n)
 	}
-	return fmt.Sprintf("%s may share %s: %s; together on %s they cost %s a month instead of %s, a saving of %s "+
+	return fmt.Sprintf("%s may share %s: %s; together on %s%s they cost %s a month instead of %s, a saving of %s "+
 		"(their peaks add up to %.2f replicas, the highest hour together, %s, takes %.2f)%s",
-		listed(f.Workloads), f.Option, alone, replicas, model.FormatUSD(f.USDPerMonth), model.FormatUSD(f.AloneUSDPerMonth),
+		listed(f.Workloads), f.Option, alone, most, replicas, model.FormatUSD(f.USDPerMonth), model.FormatUSD(f.AloneUSDPerMonth),
 		model.FormatUSD(f.SavingUSDPerMonth), f.SumOfPeaksReplicas, f.PeakHour, f.PeakReplicas, there)
 }
 

@@ -1,9 +1,11 @@
 package decide
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"math"
+	"math/big"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -203,6 +205,87 @@ func TestShareAgainstBruteForce(t *testing.T) {
 	t.Logf("%d fleets, of the largest of each draw %d save as much as any choice of workloads", found, best)
 	if found < 50 || best < found*3/4 {
 		t.Errorf("%d fleets are shared, and %d of them are the best there are: want 50 or more, and most of them best", found, best)
+	}
+}
+
+// TestShareFollowing prices every shared fleet that follows its load anew, hour by hour of the week: with spares, blocks, reserved replicas,
+// cold starts once and a quota.
+func TestShareFollowing(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(412, 1))
+	found := 0
+	for range draws / 5 {
+		o := following()
+		least, quota := r.Int64N(3), 2+r.Int64N(8)
+		o.Capacity.MinReplicas, o.Capacity.SpareReplicas, o.Capacity.ReplicasPerBlock = &least, r.Int64N(2), 1+r.Int64N(2)
+		o.Capacity.MaxReplicas = oneOf(r, nil, nil, &quota)
+		o.Autoscale.ReservedPerHour = oneOf(r, nil, rat("0.6"), rat("1.4"))
+		o.Capacity.FixedMonthly = big.NewRat(r.Int64N(3000), 1)
+		inputs := make([]Input, 2+r.IntN(5))
+		price := oneOf(r, "2", "4", "9")
+		for i := range inputs {
+			from := r.IntN(24)
+			f := weekly(projection(math.Exp(math.Log(1e7)+r.Float64()*math.Log(100)), 0, 0.1), func(hour int) bool { return (hour+from)%24 < 6 })
+			inputs[i] = input(f, append(four(price)[:1], o))
+			inputs[i].Constraints.Batch = r.IntN(6) == 0
+		}
+		verdicts := together(inputs...)
+		for _, f := range Share(verdicts) {
+			found++
+			var load [168]float64
+			usd, alone := float(o.Capacity.FixedMonthly)+2*730.0/24*0.35*2, 0.0 // operations, and two starts a day
+			for _, name := range f.Workloads {
+				i := int(name[1] - '0')
+				in := inputs[i]
+				alone += cheapestAlone(verdicts[i])
+				tokens := math.Round(float64(in.Forecast.Next[1].Total.At(0.5)) * 730 / 720)
+				usd += tokens * 0.5 / 1e6
+				rates, hours, total := slices.Clone(in.Forecast.Load), make([]int, 168), 0.0
+				slices.SortFunc(rates, func(a, b model.LoadBlock) int { return cmp.Compare(b.TokensPerHour, a.TokensPerHour) })
+				for h := range hours {
+					hours[h] = h
+					total += math.Round(float64(rates[h].TokensPerHour))
+				}
+				slices.SortStableFunc(hours, func(a, b int) int { return cmp.Compare(in.Forecast.HourOfWeek[b], in.Forecast.HourOfWeek[a]) })
+				for k, h := range hours {
+					rate := math.Round(float64(rates[k].TokensPerHour)) / total * 168
+					if in.Constraints.Batch {
+						rate = 1
+					}
+					load[h] += tokens / 730 * rate / 1_000_000
+				}
+			}
+			k := float64(o.Capacity.ReplicasPerBlock)
+			var running []float64
+			most := 0.0
+			for _, replicas := range load {
+				n := math.Ceil(replicas/k - 1e-9)
+				if n > 0 || least > 0 {
+					n = max(n, math.Ceil(float64(least)/k)) + math.Ceil(float64(o.Capacity.SpareReplicas)/k)
+				}
+				running, most = append(running, n), max(most, n)
+			}
+			capacity := math.Inf(1)
+			for reserved := 0.0; reserved <= most && (reserved == 0 || o.Autoscale.ReservedPerHour != nil); reserved++ {
+				c := reserved * 730 * float(orZero(o.Autoscale.ReservedPerHour))
+				for _, n := range running {
+					c += max(0, n-reserved) * 730 / 168 * 2
+				}
+				capacity = min(capacity, c)
+			}
+			if usd += capacity; math.Abs(usd-float64(f.USDPerMonth)) > 1e-6*usd || math.Abs(alone-usd-float64(f.SavingUSDPerMonth)) > 1e-6*alone || f.Replicas != int64(most*k) {
+				t.Fatalf("%+v: by hand %v USD on %v replicas, %v alone", f, usd, most*k, alone)
+			}
+			if o.Capacity.MaxReplicas != nil && f.Replicas > quota {
+				t.Fatalf("%+v: more than the quota of %d", f, quota)
+			}
+			if !strings.Contains(f.Because, "at most") || len(f.Workloads) < 2 {
+				t.Errorf("%+v: want two or more on a fleet whose replicas come and go", f)
+			}
+		}
+	}
+	if found < 50 {
+		t.Errorf("only %d fleets are shared", found)
 	}
 }
 

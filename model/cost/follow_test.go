@@ -1,0 +1,178 @@
+package cost_test
+
+import (
+	"math/big"
+	"testing"
+
+	"tipline/model"
+	"tipline/model/cost"
+)
+
+func (r random) following(load []cost.LoadBlock) cost.Autoscaled {
+	a := cost.Autoscaled{
+		PerReplica: r.between(1, 12), ReplicaCost: oneOf(r, r.between(0, 3), r.between(0, 1)), MinReplicas: r.Int64N(3), SpareReplicas: r.Int64N(3),
+		ColdStarts: oneOf(r, nil, r.between(0, 60)), ColdStartHours: big.NewRat(1, 10), FixedMonthly: oneOf(r, nil, r.between(0, 500), r.between(0, 5000)),
+	}
+	if a.ScaleToZero = r.IntN(3) == 0; a.ScaleToZero {
+		a.MinReplicas = 0
+	}
+	if r.IntN(2) == 0 {
+		a.ReservedCost = mul(a.ReplicaCost, big.NewRat(1+r.Int64N(120), 100))
+	}
+	if r.IntN(3) == 0 {
+		a.MaxReplicas = 1 + r.Int64N(40)
+	}
+	return a
+}
+
+// followByHand counts what volume tokens take hour by hour and tries every number of reserved replicas, without the package. It is false
+// above the quota.
+func followByHand(a cost.Autoscaled, load []cost.LoadBlock, volume, variable *big.Rat) (*big.Rat, bool) {
+	total, hours := new(big.Rat), hoursOf(load)
+	for _, b := range load {
+		total.Add(total, mul(b.Hours, b.TokensPerHour))
+	}
+	running := make([]int64, len(load))
+	most := int64(0)
+	for i, b := range load {
+		needed := quo(mul(b.TokensPerHour, quo(volume, total)), a.PerReplica)
+		n := floor(needed)
+		if n.Cmp(needed) < 0 {
+			n = add(n, one)
+		}
+		running[i] = n.Num().Int64()
+		if running[i] > 0 || !a.ScaleToZero {
+			running[i] = max(running[i], a.MinReplicas) + a.SpareReplicas
+		}
+		most = max(most, running[i])
+	}
+	if a.MaxReplicas > 0 && most > a.MaxReplicas {
+		return nil, false
+	}
+	var best *big.Rat
+	for reserved := int64(0); reserved <= most && (reserved == 0 || a.ReservedCost != nil); reserved++ {
+		usd := mul(mul(whole(reserved), or(a.ReservedCost, zero)), hours)
+		for i, b := range load {
+			usd.Add(usd, mul(mul(whole(max(0, running[i]-reserved)), b.Hours), a.ReplicaCost))
+		}
+		if best == nil || usd.Cmp(best) < 0 {
+			best = usd
+		}
+	}
+	best = add(best, mul(mul(or(a.ColdStarts, zero), or(a.ColdStartHours, zero)), a.ReplicaCost))
+	best = add(best, add(or(a.FixedMonthly, zero), mul(quo(volume, million), variable)))
+	return best, true
+}
+
+// TestFollowingByHand compares the favourable set of a fleet that follows its load, with cold starts, scaling to zero, reserved replicas and a
+// quota, with both costs worked out one volume at a time: on a grid, and next to every boundary and every tier.
+func TestFollowingByHand(t *testing.T) {
+	t.Parallel()
+	r := newRandom(31)
+	reasons, permanent, windows := map[string]int{}, 0, 0
+	for range draws {
+		load := r.load()
+		a, api, variable := r.following(load), r.tiered(), oneOf(r, zero, r.between(0, 90_000))
+		l := cost.NewLoad(load)
+		x := a.FindFollowing(api, l, variable)
+		reasons[x.Reason]++
+		if len(x.Intervals) > 1 {
+			windows++
+		}
+		var volumes []*big.Rat
+		for range 12 {
+			volumes = append(volumes, mul(l.Volume(), big.NewRat(1+r.Int64N(4000), 1000)))
+		}
+		beside := func(v *big.Rat) {
+			volumes = append(volumes, mul(v, big.NewRat(1_000_001, 1_000_000)), mul(v, big.NewRat(999_999, 1_000_000)))
+		}
+		for _, s := range api.Steps {
+			beside(s.Above)
+		}
+		for _, i := range x.Intervals[:min(len(x.Intervals), 8)] {
+			beside(i.From)
+			if i.To != nil {
+				beside(i.To)
+			}
+		}
+		if x.Permanent != nil {
+			permanent++
+			volumes = append(volumes, mul(add(x.Permanent, one), big.NewRat(21, 20)), mul(add(x.Permanent, one), whole(3)))
+		}
+		for _, v := range volumes {
+			if v.Sign() <= 0 {
+				continue
+			}
+			own, ok := followByHand(a, load, v, variable)
+			charged := bill(api, v)
+			if ok && new(big.Rat).Abs(sub(own, charged)).Cmp(mul(charged, big.NewRat(1, 10_000_000))) <= 0 {
+				continue // too near to tell in floating point
+			}
+			if got, want := within(x.Near(v), v), ok && own.Cmp(charged) < 0; got != want {
+				t.Fatalf("%+v over %v against %+v at %s: cheaper is %t, want %t (%v against %v)\nintervals %v",
+					a, load, api, v.FloatString(3), got, want, own, charged, x.Intervals)
+			}
+		}
+	}
+	t.Logf("%v, %d have a permanent crossover, %d several windows", reasons, permanent, windows)
+	for _, reason := range []string{model.CrossoverFound, model.NeverUnitFloor, model.NeverCapacityLimit, model.NeverVariableAboveAPI} {
+		if reasons[reason] < 10 {
+			t.Errorf("only %d of the fleets tried are %s: %v", reasons[reason], reason, reasons)
+		}
+	}
+	if permanent < 100 || windows < 100 {
+		t.Errorf("%d have a permanent crossover and %d several windows: the draws test too little", permanent, windows)
+	}
+}
+
+// TestFollowingUnitFloor holds that the cost of a token approaches the floor where the fleet is large, and never comes below it.
+func TestFollowingUnitFloor(t *testing.T) {
+	t.Parallel()
+	r := newRandom(32)
+	for range draws / 8 {
+		load := r.load()
+		a, variable := r.following(load), oneOf(r, zero, r.between(0, 90_000))
+		a.MaxReplicas = 0
+		l := cost.NewLoad(load)
+		x := a.FindFollowing(cost.Rate{PerMTok: million}, l, variable)
+		volume := mul(l.Volume(), whole(200))
+		usd, _ := followByHand(a, load, volume, variable)
+		perMTok := quo(mul(usd, million), volume)
+		slack := quo(mul(million, add(add(or(a.FixedMonthly, zero), whole(60)), mul(whole(6), mul(hoursOf(load), whole(3))))), volume)
+		if tiny := mul(x.UnitFloor, big.NewRat(1, 1_000_000_000)); perMTok.Cmp(sub(x.UnitFloor, tiny)) < 0 || sub(perMTok, slack).Cmp(add(x.UnitFloor, tiny)) > 0 {
+			t.Errorf("%+v over %v: %s USD per million tokens, want a little more than %s", a, load, perMTok.FloatString(4), x.UnitFloor.FloatString(4))
+		}
+	}
+}
+
+// TestFollowingOfManySteps has more steps than are looked at, and stays right where they are.
+func TestFollowingOfManySteps(t *testing.T) {
+	t.Parallel()
+	var load []cost.LoadBlock
+	for i := range int64(700) {
+		load = append(load, cost.LoadBlock{Hours: one, TokensPerHour: whole(1000 + i)})
+	}
+	a := cost.Autoscaled{PerReplica: whole(100), ReplicaCost: one, MinReplicas: 1, FixedMonthly: whole(1000)}
+	l := cost.NewLoad(load)
+	price := add(a.FindFollowing(cost.Rate{PerMTok: million}, l, zero).UnitFloor, whole(1)) // a ten-thousandth above the floor
+	x := a.FindFollowing(cost.Rate{PerMTok: price}, l, zero)
+	if !x.Cut || x.Permanent == nil || len(x.Intervals) > cost.MaxIntervals+1 {
+		t.Fatalf("got %d intervals, cut %t, permanent %v; want as many as are listed, cut, and a permanent one", len(x.Intervals), x.Cut, x.Permanent)
+	}
+	for _, share := range []int64{10, 50, 65, 70, 90, 99, 101, 200} { // percent of the permanent crossover
+		v := mul(x.Permanent, big.NewRat(share, 100))
+		own, _ := followByHand(a, load, v, zero)
+		charged := quo(mul(v, price), million)
+		if new(big.Rat).Abs(sub(own, charged)).Cmp(mul(charged, big.NewRat(1, 10_000_000))) <= 0 {
+			continue
+		}
+		if got, want := within(x.Near(v), v), own.Cmp(charged) < 0; got != want {
+			t.Errorf("at %d %% of the permanent crossover: cheaper is %t, want %t", share, got, want)
+		}
+	}
+	tie := a
+	tie.FixedMonthly = nil
+	if x := tie.FindFollowing(cost.Rate{PerMTok: sub(price, one)}, l, zero); len(x.Intervals) > 0 || x.Reason != model.NeverUnitFloor {
+		t.Errorf("a fleet that costs what the API does where it is large: got %s %v, want never", x.Reason, x.Intervals)
+	}
+}
