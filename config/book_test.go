@@ -227,6 +227,31 @@ options: [{name: api, kind: api, model: a/m}]
 	}
 }
 
+// TestTwoSourcesAreBothShown holds that a price that is more than a twentieth off that of another source is shown with it, and no other.
+func TestTwoSourcesAreBothShown(t *testing.T) {
+	t.Parallel()
+	row := func(source, value, from, to string) Row {
+		return Row{PriceSource: model.PriceSource{Item: "a/m", Field: "input", Value: value, Unit: "USD/Mtok", Source: source, Date: "2026-11-01", ValidFrom: from, ValidTo: to}}
+	}
+	for _, tc := range []struct {
+		name       string
+		before, is Row
+		want       string
+	}{
+		{"a tenth off", row("list A", "1.10", "", ""), row("list B", "1", "", ""), "list B; 1.10 by list A, 2026-11-01"},
+		{"a tenth off, below", row("list A", "0.90", "", ""), row("list B", "1", "", ""), "list B; 0.90 by list A, 2026-11-01"},
+		{"a twentieth off", row("list A", "1.05", "", ""), row("list B", "1", "", ""), "list B"},
+		{"the same list, later", row("list A", "1.10", "", ""), row("list A", "1", "", ""), "list A"},
+		{"not at the same time", row("list A", "1.10", "", "2026-12-31"), row("list B", "1", "2027-01-01", ""), "list B"},
+	} {
+		book := func(r Row) Book { return Book{rows: map[string][]Row{"a/m": {r}}} }
+		got, bad := book(tc.before).Update(book(tc.is), nil)
+		if row, _ := got.Value("a/m", "input"); len(bad) > 0 || row.Value != "1" || row.Source != tc.want {
+			t.Errorf("%s: got %+v, %v, want the source %q", tc.name, row, bad, tc.want)
+		}
+	}
+}
+
 // TestDiscountEnds holds that a discount is given until its last day, whatever the prices are then.
 func TestDiscountEnds(t *testing.T) {
 	t.Parallel()

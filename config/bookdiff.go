@@ -112,7 +112,8 @@ func (b Book) Diff(next Book) []Change {
 
 // Update returns b with the rows of next in the place of those with the same item and field. A row of next that is more than twice or
 // less than half of the one before it, in next or in b, is quarantined unless its item is confirmed; so is one that cannot be right
-// beside the others of its item, whoever confirms it. A number of which no row is believed stays as b has it.
+// beside the others of its item, whoever confirms it. A number of which no row is believed stays as b has it. Where b has another price
+// by another source, the source of the new one says that too.
 func (b Book) Update(next Book, confirmed []string) (Book, []Quarantined) {
 	merged := Book{rows: maps.Clone(b.rows)}
 	if merged.rows == nil {
@@ -131,6 +132,9 @@ func (b Book) Update(next Book, confirmed []string) (Book, []Quarantined) {
 				quarantine = append(quarantine, Quarantined{Row: row, Reason: reason})
 				continue
 			}
+			if other, there := preceding(b.rows[item], row); there {
+				row = row.beside(other)
+			}
 			good = append(good, row)
 		}
 		for {
@@ -144,6 +148,22 @@ func (b Book) Update(next Book, confirmed []string) (Book, []Quarantined) {
 		}
 	}
 	return merged, quarantine
+}
+
+// notable is the share of a price by which that of another source may be off before both are shown (cost model, section 15).
+var notable = big.NewRat(1, 20)
+
+// beside returns w, the source of which says the price that other, which another source has, puts on the same thing at the same time, where
+// the two differ by more than is notable.
+func (w Row) beside(other Row) Row {
+	if w.currency() == "" || w.Unit != other.Unit || w.Source == other.Source || !w.holds(other.ValidFrom) && !other.holds(w.ValidFrom) {
+		return w
+	}
+	off := new(big.Rat).Sub(other.Rat(), w.Rat())
+	if off.Abs(off).Cmp(new(big.Rat).Mul(notable, w.Rat())) > 0 {
+		w.Source = fmt.Sprintf("%s; %s by %s, %s", w.Source, other.Value, other.Source, other.Date)
+	}
+	return w
 }
 
 // withRows returns rows with those of good in the place of those of the same field.

@@ -20,7 +20,7 @@ func TestMonth(t *testing.T) {
 		for i, q := range first.Total {
 			first.Total[i] = q * tokens / first.Total.At(0.50)
 		}
-		q, known := Decide(in).Month()
+		q, _, known := Decide(in).Month(nil)
 		if !known {
 			t.Fatalf("%s: the month has no cost", current)
 		}
@@ -38,12 +38,39 @@ func TestMonth(t *testing.T) {
 	if short, long := month("hybrid", 28*days), month("hybrid", 31*days); !(short.P50 > 0 && long.P50 > 0) {
 		t.Errorf("a hybrid: got %+v and %+v, want a cost", short, long)
 	}
-	if q, known := (Verdict{}).Month(); known {
+	if q, _, known := (Verdict{}).Month(nil); known {
 		t.Errorf("nothing is known: got %+v", q)
 	}
 	in := input(projection(5e9, 0, 0.1), four("0.90"))
 	in.Forecast.Months = nil
-	if q, known := Decide(in).Month(); known {
+	if q, _, known := Decide(in).Month(nil); known {
 		t.Errorf("a forecast without months: got %+v", q)
+	}
+}
+
+// TestMonthOfAMove holds that a workload that moved during the month has two costs, neither of which is scaled to the whole month: of
+// November's 4B tokens 1.5B were on an API at 3 USD/Mtok for ten days, 4,500 USD, and the rest is on a fleet whose smallest size costs
+// (2 × 7.98 × 730 + 9,387) × 480/730 in the other twenty.
+func TestMonthOfAMove(t *testing.T) {
+	t.Parallel()
+	in := input(projection(4e9, 0, 0), four("3"))
+	in.Current = "self"
+	first := in.Forecast.Months[0]
+	moved := Stay{Option: "api", Until: first.From.AddDate(0, 0, 10), Tokens: 1.5e9}
+	q, before, known := Decide(in).Month([]Stay{moved})
+	rest := (2*7.98*730 + 9387) * 480 / 730
+	if !known || math.Abs(float64(before)-4500) > 0.01 || math.Abs(float64(q.P50)-4500-rest) > 0.01 {
+		t.Errorf("got %+v with %v before, want 4,500 and %.2f", q, before, rest)
+	}
+	// There and back: five days on the fleet are paid for by the hour, the API charges for what it served.
+	back := Stay{Option: "self", Until: moved.Until.AddDate(0, 0, 5), Tokens: 0.5e9}
+	in.Current = "api"
+	q, before, known = Decide(in).Month([]Stay{moved, back})
+	five := (2*7.98*730 + 9387) * 120 / 730
+	if !known || math.Abs(float64(before)-4500-five) > 0.01 || math.Abs(float64(q.P50)-4500-five-2e9*3/1e6) > 0.01 {
+		t.Errorf("got %+v with %v before, want 4,500, %.2f and 6,000", q, before, five)
+	}
+	if _, _, known := Decide(in).Month([]Stay{{Option: "gone", Until: moved.Until, Tokens: 1}}); known {
+		t.Error("an option that is configured no more: got a cost, want none")
 	}
 }

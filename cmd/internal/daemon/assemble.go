@@ -37,6 +37,7 @@ type metered struct {
 	expressions collector.Expressions // what the source is asked
 	past        []forecast.Past       // earlier projections of the workload
 	readings    drift.Readings        // what was read of it once a day
+	hosted      hosted                // the options that it was on in the month
 }
 
 // key tells m from what other sources call by the same name.

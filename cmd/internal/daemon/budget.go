@@ -11,8 +11,9 @@ import (
 	"tipline/model/decide"
 )
 
-// budget returns what the workloads of b are projected to cost in the month of report; all and verdicts are those of its workloads, in their order.
-func budget(b config.Budget, report *model.Report, all []metered, verdicts []decide.Verdict) model.BudgetReport {
+// budget returns what the workloads of b are projected to cost in the month of report; all and verdicts are those of its workloads and months
+// what they were on, in their order.
+func budget(b config.Budget, report *model.Report, all []metered, verdicts []decide.Verdict, months []hosted) model.BudgetReport {
 	month := report.AsOf.UTC()
 	r := model.BudgetReport{Budget: b.Name, USD: b.USDPerMonth, Month: month.Format("2006-01"), Items: []model.BudgetItem{}, Unknown: []string{}}
 	var projected model.Quantiles[model.USD]
@@ -24,14 +25,15 @@ func budget(b config.Budget, report *model.Report, all []metered, verdicts []dec
 		if secondary(w) {
 			continue // it is in the cost of the primary meter
 		}
-		usd, known := verdicts[i].Month()
+		usd, before, known := verdicts[i].Month(months[i].Stays)
 		if !known || w.Forecast == nil || w.Usage.MonthToDateTokens == nil {
 			r.Unknown = append(r.Unknown, w.Workload)
 			continue
 		}
-		item := model.BudgetItem{Workload: w.Workload, USD: usd}
-		if total := w.Forecast.CalendarMonthTokens.P50; total > 0 {
-			item.SpentUSD = usd.P50 * model.USD(min(1, *w.Usage.MonthToDateTokens/total))
+		item := model.BudgetItem{Workload: w.Workload, USD: usd, SpentUSD: before}
+		elsewhere := months[i].before()
+		if total := w.Forecast.CalendarMonthTokens.P50 - elsewhere; total > 0 {
+			item.SpentUSD += (usd.P50 - before) * model.USD(max(0, min(1, (*w.Usage.MonthToDateTokens-elsewhere)/total)))
 		}
 		r.Items = append(r.Items, item)
 		projected.P10, projected.P50, projected.P90 = projected.P10+usd.P10, projected.P50+usd.P50, projected.P90+usd.P90

@@ -156,6 +156,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 		Warnings:   []model.Warning{},
 	}
 	var verdicts []decide.Verdict
+	var months []hosted
 	d.latest, d.priced = map[string]decide.Input{}, nil
 	for _, q := range d.setup.cfg.Quarantined {
 		report.Warnings = append(report.Warnings, quarantined(q))
@@ -171,8 +172,9 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 		d.stanzas[m.usage.Workload] = m.stanza
 		rows := d.remember(&m)
 		e := d.evaluateSafely(m, now)
+		e.hosted = m.hosted.with(e.report, now)
 		d.keep(e, rows)
-		verdicts = append(verdicts, e.verdict)
+		verdicts, months = append(verdicts, e.verdict), append(months, e.hosted)
 		if in, known := e.verdict.Input(); known {
 			d.latest[e.report.Workload] = in
 		} else if before, had := d.before[e.report.Workload]; had {
@@ -190,7 +192,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	report.SharedFleets = decide.Share(verdicts)
 	report.Budgets = []model.BudgetReport{}
 	for _, b := range d.setup.cfg.Budgets {
-		report.Budgets = append(report.Budgets, budget(b, report, workloads, verdicts))
+		report.Budgets = append(report.Budgets, budget(b, report, workloads, verdicts, months))
 	}
 	d.receipts.Store(&receipts)
 	return report

@@ -17,12 +17,13 @@ import (
 const (
 	scored = "scores/"   // its past projections
 	seen   = "readings/" // what was read of it once a day
+	stayed = "hosted/"   // the options that it was on in the month
 )
 
 // remember gives m what the ledger keeps of its workload, and returns the rows. What cannot be read begins anew.
 func (d *Daemon) remember(m *metered) map[string][]byte {
 	rows := map[string][]byte{}
-	for prefix, into := range map[string]any{scored: &m.past, seen: &m.readings} {
+	for prefix, into := range map[string]any{scored: &m.past, seen: &m.readings, stayed: &m.hosted} {
 		key := prefix + m.usage.Workload
 		row, err := d.options.Store.Get(ledger.Bucket, key)
 		if err == nil && row != nil {
@@ -52,6 +53,10 @@ func (d *Daemon) forget(report *model.Report, now time.Time) error {
 			var r drift.Readings
 			return json.Unmarshal(row, &r) != nil || r.Gone(now)
 		},
+		stayed: func(row []byte) bool {
+			var h hosted
+			return json.Unmarshal(row, &h) != nil || h.Month != now.UTC().Format("2006-01")
+		},
 	} {
 		err := d.options.Store.Scan(ledger.Bucket, prefix, func(key string, row []byte) error {
 			if !present[strings.TrimPrefix(key, prefix)] && old(row) {
@@ -75,8 +80,8 @@ func (d *Daemon) forget(report *model.Report, now time.Time) error {
 
 // keep notes what e adds to rows, for the cycle to write.
 func (d *Daemon) keep(e evaluation, rows map[string][]byte) {
-	for prefix, what := range map[string]any{scored: e.past, seen: e.readings} {
-		if prefix == scored && e.past == nil || prefix == seen && e.readings.Day == "" {
+	for prefix, what := range map[string]any{scored: e.past, seen: e.readings, stayed: e.hosted} {
+		if prefix == scored && e.past == nil || prefix == seen && e.readings.Day == "" || prefix == stayed && e.hosted.Month == "" {
 			continue // nothing was evaluated
 		}
 		key := prefix + e.usage.Workload

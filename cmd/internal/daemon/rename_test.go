@@ -116,7 +116,7 @@ func TestDigestTellsNewAndVanished(t *testing.T) {
 	const day = 24 * time.Hour
 	got := digest(&model.Report{AsOf: opening, Workloads: []model.WorkloadReport{
 		w("old", "a", 60*day, 0), w("new", "a", 3*day, 0), w("gone", "a", 60*day, 2*day), w("long-gone", "a", 60*day, 20*day), w("first", "b", 3*day, 0), w("second", "b", 3*day, 0),
-	}}, nil, nil)
+	}}, standing{})
 	var items []string
 	for _, i := range got.Items {
 		items = append(items, i.Kind+" "+i.Workload)
