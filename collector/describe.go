@@ -9,6 +9,7 @@ import (
 type Description struct {
 	Name, About string
 	Switch      string   // what turns the metrics on; empty when they are on by themselves
+	Layer       Layer    // where the tokens are counted; empty when that is not said
 	Counts      []Count  // every signal
 	GroupBy     []string // labels that make a workload unless the source says otherwise
 	Model       []string // labels that say which model
@@ -34,7 +35,7 @@ func (l *Library) Describe(name string) (Description, error) {
 		return Description{}, err
 	}
 	d := Description{
-		Name: p.Name, About: p.About, Switch: p.Switch, GroupBy: p.GroupBy, Traps: p.Traps,
+		Name: p.Name, About: p.About, Switch: p.Switch, Layer: p.Layer, GroupBy: p.GroupBy, Traps: p.Traps,
 		Model: p.Labels.Model, Provider: p.Labels.Provider, Tenant: p.Labels.Tenant, Input: p.inputHolds(), Engine: p.Engine,
 	}
 	if sums := p.PeriodSums; sums != nil {

@@ -20,6 +20,7 @@ type pack struct {
 	Name               string              `yaml:"name"`                 // name of the file without .yaml
 	About              string              `yaml:"about"`                // the program, for a reader
 	Switch             string              `yaml:"switch"`               // what turns the metrics on; empty when they are on by themselves
+	Layer              Layer               `yaml:"layer"`                // where on their way the tokens are counted; may be empty
 	Labels             packLabels          `yaml:"labels"`               // what the labels say
 	GroupBy            []string            `yaml:"group_by"`             // labels that usually make a workload
 	Where              map[string]string   `yaml:"where"`                // only such series count, see checkWhere
@@ -37,6 +38,21 @@ type pack struct {
 	GPU                *gpuPack            `yaml:"gpu"`          // a pack counts tokens or GPUs
 	Traps              []string            `yaml:"traps"`        // what makes the numbers wrong, double counting above all, for a reader
 }
+
+// A Layer is where on their way from a caller to a model tokens are counted. The same tokens may be counted at several.
+type Layer string
+
+// Every Layer there is, from the one that knows most of who caused the tokens to the one that knows least.
+const (
+	GatewayLayer Layer = "gateway" // in front of the models of several providers
+	ClientLayer  Layer = "client"  // in the program that asks
+	EngineLayer  Layer = "engine"  // which runs the model
+	RouterLayer  Layer = "router"  // in front of several engines
+	CloudLayer   Layer = "cloud"   // what the provider publishes
+)
+
+// Layers lists every Layer in that order.
+var Layers = []Layer{GatewayLayer, ClientLayer, EngineLayer, RouterLayer, CloudLayer}
 
 // packLabels names the labels that say what a series is about, the most telling first.
 type packLabels struct {
@@ -85,6 +101,7 @@ type gpuPack struct {
 	Busy     []busyGauge `yaml:"busy"`     // best first; empty where only Held is known
 	Held     *heldGauge  `yaml:"held"`     // instead of Busy: how many GPUs are held, and not how busy they are
 	Device   []string    `yaml:"device"`   // labels that tell one GPU from another
+	Type     []string    `yaml:"type"`     // labels that say which card it is; empty where it is not said
 	Attached string      `yaml:"attached"` // label that is not empty when a workload holds the GPU; empty means that all are held
 }
 
@@ -187,6 +204,9 @@ func (c *packCheck) all(p *pack) {
 	}
 	if (p.GPU == nil) == (len(p.Tokens) == 0) {
 		c.wrong("", "want either tokens or gpu")
+	}
+	if p.Layer != "" && !slices.Contains(Layers, p.Layer) {
+		c.wrong("layer", "got %q, want one of %q", p.Layer, Layers)
 	}
 	c.where("where", p.Where)
 	if p.GPU != nil {

@@ -17,8 +17,8 @@ func TestPacks(t *testing.T) {
 	}
 	for _, name := range Packs() {
 		p := mustPack(t, name)
-		if p.About == "" || len(p.Traps) == 0 || p.GPU == nil && len(p.GroupBy) == 0 {
-			t.Errorf("pack %s: want a word about the program, its traps and the labels to group by", name)
+		if p.About == "" || len(p.Traps) == 0 || p.GPU == nil && (len(p.GroupBy) == 0 || p.Layer == "") {
+			t.Errorf("pack %s: want a word about the program, its layer, its traps and the labels to group by", name)
 		}
 		if !strings.Contains(string(table), "`"+name+"`") {
 			t.Errorf("packs/README.md does not name the pack %s", name)
@@ -37,6 +37,7 @@ func TestPackIsReadStrictly(t *testing.T) {
 		"another name":       {`{name: y, tokens: {input: {metrics: [a]}, output: {metrics: [b]}}}`, `got "y"`},
 		"no output":          {`{name: x, tokens: {input: {metrics: [a]}}}`, "tokens.output: missing"},
 		"no names":           {`{name: x, tokens: {input: {}, output: {metrics: [b]}}}`, "tokens.input.metrics: want the name of a metric"},
+		"an odd layer":       {`{name: x, layer: proxy, tokens: {input: {metrics: [a]}, output: {metrics: [b]}}}`, `layer: got "proxy"`},
 		"no signals":         {`{name: x}`, "want either tokens or gpu"},
 		"an odd signal":      {`{name: x, tokens: {inpt: {metrics: [c]}, input: {metrics: [a]}, output: {metrics: [b]}}}`, `got "inpt"`},
 		"a line":             {"name: x\ntokens:\n  input:\n    metrics: []\n  output: {metrics: [b]}", "x.yaml:4: tokens.input.metrics"},

@@ -23,6 +23,7 @@ type Reading struct {
 	Workloads int      // that the series make
 	Value     float64  // the sum over all workloads, the worst of them for the time to first token and the fill of the cache; NaN when there is none
 	Labels    []string // of the series, sorted
+	Zero      bool     // no series means 0, and not that it is not known
 }
 
 // trial is one signal to be tried.
@@ -31,6 +32,7 @@ type trial struct {
 	found      []string // expressions of the series, best first
 	value      string   // expression of the value per workload
 	worst      bool     // the largest value is shown instead of the sum
+	zero       bool     // no series means 0
 }
 
 // Try asks the server of s what it has for each signal of its pack over the day before now, with three queries a signal. It
@@ -92,7 +94,7 @@ func (w wording) trials(seen string) []trial {
 		if c.Plus != nil {
 			found = append(found, w.each(c.Plus, seen)...)
 		}
-		all = append(all, trial{string(name), unit, found, w.counted(name, c), false})
+		all = append(all, trial{string(name), unit, found, w.counted(name, c), false, c.Absent == "zero"})
 	}
 	if p.TTFTSeconds != nil {
 		var found []string
@@ -102,7 +104,7 @@ func (w wording) trials(seen string) []trial {
 			}
 			found = append(found, w.alternatives(h.Quantiles, seen, h.Where)...)
 		}
-		all = append(all, trial{string(ttftP95), "seconds", found, w.ttft(), true})
+		all = append(all, trial{string(ttftP95), "seconds", found, w.ttft(), true, false})
 	}
 	for _, level := range []struct {
 		name, unit, of string
@@ -114,7 +116,7 @@ func (w wording) trials(seen string) []trial {
 	} {
 		if g := level.gauge; g != nil {
 			found := w.alternatives(g.Metrics, seen, g.Where)
-			all = append(all, trial{level.name, level.unit, found, w.level(g, level.of), level.of == "max"})
+			all = append(all, trial{level.name, level.unit, found, w.level(g, level.of), level.of == "max", false})
 		}
 	}
 	return all
@@ -128,14 +130,14 @@ func gpuTrials(g *gpuPack, join []string) []trial {
 	busy, count := gpuParts(g, join, dayWindow)
 	const unit = "GPUs, mean of the day"
 	if g.Held != nil {
-		return []trial{{string(gpuCount), unit, []string{selector(g.Held.Metric, whereList(g.Held.Where))}, count, false}}
+		return []trial{{string(gpuCount), unit, []string{selector(g.Held.Metric, whereList(g.Held.Where))}, count, false, false}}
 	}
-	return []trial{{string(gpuCount), unit, found, count, false}, {string(gpuBusy), unit, found, busy, false}}
+	return []trial{{string(gpuCount), unit, found, count, false, false}, {string(gpuBusy), unit, found, busy, false, false}}
 }
 
 // read asks for the names, the labels and the value of t.
 func (t trial) read(ctx context.Context, c *client, now time.Time) (Reading, error) {
-	r := Reading{Signal: t.name, Unit: t.unit, Value: math.NaN()}
+	r := Reading{Signal: t.name, Unit: t.unit, Value: math.NaN(), Zero: t.zero}
 	ask := func(expr string) (prommodel.Matrix, error) {
 		m, _, err := c.ask(ctx, expr, v1.Range{Start: now, End: now, Step: time.Hour})
 		return m, err

@@ -70,7 +70,7 @@ func health(s config.Source, library *collector.Library, h collector.Health) []f
 		all = append(all, finding{false, "nothing called up was scraped in the last five minutes, so the clocks are not compared"})
 	}
 	for _, r := range h.Readings {
-		needed := slices.Contains([]string{"input", "output"}, r.Signal)
+		needed := slices.Contains([]string{"input", "output"}, r.Signal) && !r.Zero
 		switch {
 		case r.Series > 0:
 			text := fmt.Sprintf("%s: %d series of %s", r.Signal, r.Series, count(r.Workloads, "workload"))
@@ -80,6 +80,8 @@ func health(s config.Source, library *collector.Library, h collector.Health) []f
 			all = append(all, finding{false, text})
 		case needed:
 			all = append(all, finding{true, r.Signal + ": nothing found" + hint(library, s.Pack)})
+		case r.Zero:
+			all = append(all, finding{false, r.Signal + ": nothing found, which means none"})
 		default:
 			all = append(all, finding{false, r.Signal + ": nothing found, so it counts as not known"})
 		}

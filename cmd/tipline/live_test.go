@@ -45,6 +45,7 @@ func TestCheckLive(t *testing.T) {
 		code   int
 		want   string
 	}{
+		"none of them":  {func(promtest.Query) promtest.Answer { return promtest.Answer{} }, exitNotRight, "ok    cache_write: nothing found, which means none"},
 		"nothing there": {func(promtest.Query) promtest.Answer { return promtest.Answer{} }, exitNotRight, "FIX   input: nothing found: are the metrics of "},
 		"starting":      {func(promtest.Query) promtest.Answer { return promtest.Status(503, "starting") }, exitUnreachable, "FIX   "},
 		"not let in":    {func(promtest.Query) promtest.Answer { return promtest.Status(401, "who are you") }, exitNotRight, "give basic_auth"},

@@ -93,6 +93,7 @@ func (p *program) showPack(_ context.Context, library *collector.Library, o pack
 	line("pack", d.Name)
 	line("about", d.About)
 	line("turned on by", d.Switch)
+	line("layer", string(d.Layer))
 	line("group by", strings.Join(d.GroupBy, ", "))
 	line("model", strings.Join(d.Model, ", "))
 	line("provider", strings.Join(d.Provider, ", "))

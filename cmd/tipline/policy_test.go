@@ -41,6 +41,7 @@ var imports = map[string][]string{
 	"cmd/internal/ledger":    {"model", "model/cost", "model/decide"},
 	"cmd/internal/whatif":    {"model", "model/cost", "model/decide"},
 	"cmd/internal/pricelist": {"config"},
+	"cmd/internal/draft":     {"collector", "config", "model"},
 	"cmd/internal/gauges":    {"model"},
 	"cmd/internal/web":       {"model"},
 	"cmd/internal/daemon": {
@@ -49,7 +50,7 @@ var imports = map[string][]string{
 		"collector", "config", "model", "model/cost", "model/decide", "model/drift", "model/forecast", "model/metering",
 	},
 	"cmd/tipline": {
-		"cmd/internal/daemon", "cmd/internal/gauges", "cmd/internal/ledger", "cmd/internal/store", "cmd/internal/web",
+		"cmd/internal/daemon", "cmd/internal/draft", "cmd/internal/gauges", "cmd/internal/ledger", "cmd/internal/store", "cmd/internal/web",
 		"cmd/internal/whatif", "alerting", "alerting/sample", "alerting/slack", "collector", "config", "model", "model/cost", "model/decide", "model/forecast",
 	},
 

@@ -76,6 +76,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	forecast := addForecast(app, p)
 	commands["forecast"] = func(context.Context) int { return forecast() }
 
+	commands["discover"] = addDiscover(app, p)
 	addPacks(app, p, commands)
 	addNotify(app, p, commands)
 	preview := addPreview(app, p)

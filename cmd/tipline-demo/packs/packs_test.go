@@ -100,6 +100,7 @@ func TestPacks(t *testing.T) {
 				}
 				w.try(t, found)
 				w.probe(t)
+				w.discover(t)
 				timed = timed || c.TTFTSeconds > 0
 			}
 			for signal, ok := range found {

@@ -1,0 +1,369 @@
+// Package draft writes a first configuration for what was discovered on a server.
+package draft
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	promconfig "github.com/prometheus/common/config"
+	"go.yaml.in/yaml/v4"
+
+	"tipline/collector"
+	"tipline/config"
+	"tipline/model"
+)
+
+// A Server is what was asked and how.
+type Server struct {
+	URL      string
+	HTTP     promconfig.HTTPClientConfig
+	PacksDir string // folder with packs of the user's; empty means none
+}
+
+// A Draft is a configuration and what a reader should know of it.
+type Draft struct {
+	Config    []byte // YAML that config.Parse takes; nil when nothing is metered
+	Sources   int    // that count
+	Workloads int
+	Tokens    model.Tokens // of all workloads in 28 days
+	Findings  []Finding
+}
+
+// A Finding is something that the configuration does not settle.
+type Finding struct {
+	About string // what kind of thing it is
+	Lines []string
+}
+
+// maxStanzas is how many workloads have a stanza of their own. The others are measured all the same.
+const maxStanzas = 100
+
+// Write returns a configuration for what d found on server at now. What is guessed says so in a comment.
+func Write(d collector.Discovery, library *collector.Library, server Server, now time.Time) (Draft, error) {
+	meters, err := newSources(d.Metered, library)
+	if err != nil {
+		return Draft{}, err
+	}
+	w := writer{discovery: d, server: server, now: now.UTC(), known: append(collector.Packs(), library.Names()...)}
+	w.http, w.left = client(server.HTTP)
+	idle := attachCards(meters, d.Cards)
+	twice, suspected := findTwice(meters)
+	for _, s := range meters {
+		s.guessHosting()
+		w.sources = append(w.sources, s.split()...)
+	}
+	w.workloads = workloads(w.sources)
+	w.options = &options{
+		book: book{config.Builtin().At(w.now.Format(time.DateOnly))}, cards: d.Cards, names: map[string]bool{}, asked: map[string]bool{},
+	}
+	w.stanzas = w.workloads[:min(len(w.workloads), maxStanzas)]
+	for _, workload := range w.stanzas {
+		w.options.choose(workload)
+	}
+	w.find("metered twice", twice)
+	w.find("perhaps metered twice", suspected)
+	w.find("without a price", w.options.unpriced)
+	w.find("not placed", w.unplaced())
+	w.find("GPUs without a workload", idle)
+	w.find("authentication", w.left)
+	return w.write()
+}
+
+// A writer puts a configuration together.
+type writer struct {
+	discovery collector.Discovery
+	server    Server
+	now       time.Time
+	known     []string // names of packs
+	http      []any    // keys of prometheus beside the url
+	left      []string // of the authentication that does not stand in the file
+	sources   []*source
+	workloads []*workload
+	stanzas   []*workload
+	options   *options
+	findings  []Finding
+}
+
+func (w *writer) find(about string, lines []string) {
+	if len(lines) > 0 {
+		w.findings = append(w.findings, Finding{about, lines})
+	}
+}
+
+// unplaced says what is not read.
+func (w *writer) unplaced() []string {
+	var lines []string
+	for _, u := range w.discovery.Unplaced {
+		names := make([]string, len(u.Metrics))
+		for i, name := range u.Metrics {
+			names[i] = shown(name)
+		}
+		line := strings.Join(names, ", ")
+		if jobs := slices.DeleteFunc(slices.Clone(u.Jobs), func(job string) bool { return job == "" }); len(jobs) > 0 {
+			line += " of " + shown(strings.Join(jobs[:min(3, len(jobs))], ", "))
+		}
+		lines = append(lines, strings.TrimPrefix(line+": ", ": ")+u.Why)
+	}
+	for _, s := range w.sources {
+		var rest model.Tokens
+		if s.off && s.only == nil && !slices.ContainsFunc(w.sources, func(part *source) bool { return part.only != nil && part.metered.Pack == s.metered.Pack }) {
+			for _, stream := range s.metered.Streams {
+				if s.dropped[streamKey(stream)] == nil {
+					rest += s.metered.Scale() * stream.Tokens()
+				}
+			}
+		}
+		if rest > 0 {
+			lines = append(lines, fmt.Sprintf("%s tokens of %s that no other source counts: select them there", model.FormatTokens(rest), s.name))
+		}
+		if generated(s) == 0 && !s.off && s.metered.Tokens() > 0 && slices.ContainsFunc(s.pack.Counts, func(c collector.Count) bool { return c.Signal == "output" }) {
+			lines = append(lines, s.name+": it counts input and no output, which is right for embeddings only")
+		}
+	}
+	if more := w.workloads[len(w.stanzas):]; len(more) > 0 {
+		var sum model.Tokens
+		for _, workload := range more {
+			sum += workload.tokens()
+		}
+		lines = append(lines, fmt.Sprintf("%d more workloads with %s tokens in 28 days: they are measured and have no stanza, so they get what stands under defaults",
+			len(more), model.FormatTokens(sum)))
+	}
+	return lines
+}
+
+func generated(s *source) (sum model.Tokens) {
+	for _, stream := range s.metered.Streams {
+		sum += stream.Output
+	}
+	return sum
+}
+
+// write returns the configuration without what a configuration may not hold, such as a stanza with a key in a label.
+func (w *writer) write() (Draft, error) {
+	for i := len(w.stanzas) - 1; i >= 0; i-- {
+		for _, value := range w.stanzas[i].labels {
+			if len(value) > longestLabel {
+				w.refuse(i, fmt.Sprintf("one has %d bytes", len(value)))
+				break
+			}
+		}
+	}
+	for slices.ContainsFunc(w.sources, (*source).counts) {
+		text, err := w.assemble()
+		if err != nil {
+			return Draft{}, err
+		}
+		_, err = config.Parse("tipline.yml", []byte(text), w.known...)
+		var problems config.Problems
+		if err == nil || !errors.As(err, &problems) {
+			return w.draft([]byte(text)), err
+		}
+		why, _, _ := strings.Cut(problems[0].Text, ":")
+		if i, found := place(problems[0], "workloads"); found && i < len(w.stanzas) {
+			w.refuse(i, shown(why))
+		} else if i, found := place(problems[0], "sources"); found && strings.Contains(problems[0].Path, "].select") {
+			w.refuseSource(i, shown(why))
+		} else {
+			return Draft{}, fmt.Errorf("what was found cannot stand in a configuration: %w", problems)
+		}
+	}
+	return w.draft(nil), nil
+}
+
+// longestLabel is how long a label value in a stanza may be.
+const longestLabel = 1000
+
+// refuse takes out the i-th stanza and says why.
+func (w *writer) refuse(i int, why string) {
+	workload := w.stanzas[i]
+	w.stanzas = slices.Delete(slices.Clone(w.stanzas), i, i+1)
+	w.refused(fmt.Sprintf("a workload of %s with %s tokens in 28 days is measured and has no stanza, for its labels cannot stand in a configuration: %s",
+		workload.source.name, model.FormatTokens(workload.tokens()), why))
+}
+
+// refuseSource takes out the i-th of the sources that count, with its workloads, and says why.
+func (w *writer) refuseSource(i int, why string) {
+	for _, s := range w.sources {
+		if s.off {
+			continue
+		}
+		if i == 0 {
+			s.off = true
+			of := func(workload *workload) bool { return workload.source == s }
+			w.stanzas = slices.DeleteFunc(slices.Clone(w.stanzas), of)
+			w.workloads = slices.DeleteFunc(slices.Clone(w.workloads), of)
+			w.sources = slices.DeleteFunc(slices.Clone(w.sources), func(other *source) bool { return other == s })
+			w.refused(fmt.Sprintf("the source %s with %s tokens in 28 days is left out, for what selects it cannot stand in a configuration: %s",
+				s.name, model.FormatTokens(s.metered.Tokens()), why))
+			return
+		}
+		i--
+	}
+}
+
+func (w *writer) refused(line string) {
+	const about = "labels that are refused"
+	if last := len(w.findings) - 1; last >= 0 && w.findings[last].About == about {
+		w.findings[last].Lines = append(w.findings[last].Lines, line)
+		return
+	}
+	w.find(about, []string{line})
+}
+
+// place returns the index in a list that a problem is about.
+func place(p config.Problem, list string) (i int, found bool) {
+	rest, found := strings.CutPrefix(p.Path, list+"[")
+	digits, _, _ := strings.Cut(rest, "]")
+	i, err := strconv.Atoi(digits)
+	return i, found && err == nil
+}
+
+// draft returns the finished configuration.
+func (w *writer) draft(text []byte) Draft {
+	d := Draft{Config: text, Workloads: len(w.workloads), Findings: w.findings}
+	for _, s := range w.sources {
+		if s.counts() {
+			d.Sources++
+		}
+	}
+	for _, workload := range w.workloads {
+		d.Tokens += workload.tokens()
+	}
+	return d
+}
+
+// assemble writes every section.
+func (w *writer) assemble() (string, error) {
+	var b strings.Builder
+	b.WriteString(comments(w.head()) + "\n")
+	if w.server.PacksDir != "" {
+		section, err := dump(mapping(false, "packs_dir", text(w.server.PacksDir)))
+		if err != nil {
+			return "", err
+		}
+		b.WriteString("\n" + section)
+	}
+	var on, sourcesOff, stanzas []*yaml.Node
+	for _, s := range w.sources {
+		if s.off {
+			sourcesOff = append(sourcesOff, w.source(s))
+		} else {
+			on = append(on, w.source(s))
+		}
+	}
+	for i, workload := range w.stanzas {
+		stanzas = append(stanzas, w.stanza(i, workload))
+	}
+	defaults := mapping(false, "constraints", remarked(mapping(true, "data_sensitivity", text("internal"), "ops_capacity", text("limited")),
+		"assumed: public, internal or regulated; none, limited or dedicated"))
+	for _, section := range []struct {
+		key   string
+		nodes []*yaml.Node
+		off   []*yaml.Node
+		whole *yaml.Node
+		why   string // of what is off
+	}{
+		{key: "sources", nodes: on, off: sourcesOff, why: "What these count, another source counts too. Count each token once."},
+		{key: "options", nodes: w.options.nodes, off: w.options.missing, why: "What serves workloads now and has no price in the book: fill in the question marks, and name it as current."},
+		{key: "workloads", nodes: stanzas},
+		{key: "defaults", whole: defaults},
+	} {
+		n := cmp.Or(section.whole, &yaml.Node{Kind: yaml.SequenceNode, Content: section.nodes})
+		switch {
+		case len(n.Content) > 0:
+			part, err := dump(mapping(false, section.key, n))
+			if err != nil {
+				return "", err
+			}
+			b.WriteString("\n" + part)
+		case len(section.off) > 0:
+			b.WriteString("\n# " + section.key + ":\n")
+		}
+		out, err := off(section.off)
+		if err != nil {
+			return "", err
+		}
+		if out != "" {
+			b.WriteString("\n  # " + section.why + "\n" + out)
+		}
+	}
+	return b.String(), nil
+}
+
+// head says what this is and what it leaves open.
+func (w *writer) head() []string {
+	lines := []string{
+		fmt.Sprintf("A first configuration of tipline, from what it found at %s on %s with %d queries.",
+			shown(w.server.URL), w.now.Format(time.DateOnly), w.discovery.Queries),
+		"Hosting, options and constraints are guesses to be corrected; config/reference.yaml explains every key. Then:",
+		"",
+		"  tipline check --live -c FILE",
+		"  tipline report -c FILE",
+	}
+	for _, f := range w.findings {
+		lines = append(lines, "", strings.ToUpper(f.About[:1])+f.About[1:]+":")
+		for _, line := range f.Lines {
+			lines = append(lines, "  - "+line)
+		}
+	}
+	return lines
+}
+
+// source writes a source.
+func (w *writer) source(s *source) *yaml.Node {
+	m := s.metered
+	said := fmt.Sprintf("%s, %s tokens in 28 days", s.pack.About, model.FormatTokens(m.Tokens()))
+	if m.Scale() > 1 {
+		days := "day"
+		if n := int(m.Window.Hours() / 24); n > 1 {
+			days = fmt.Sprintf("%d days", n)
+		}
+		said += ", going by the last " + days + ", since the server does not answer for more"
+	}
+	lines := []string{said}
+	if len(m.Rivals) > 0 {
+		lines = append(lines, "The same series are read by "+strings.Join(m.Rivals, ", ")+" too: see tipline packs show which of them is yours.")
+	}
+	n := mapping(false, "name", text(s.name),
+		"prometheus", mapping(len(w.http) == 0, append([]any{"url", text(w.server.URL)}, w.http...)...),
+		"pack", text(m.Pack))
+	selected := map[string]string{}
+	maps.Copy(selected, m.Select)
+	maps.Copy(selected, s.only)
+	if len(selected) > 0 {
+		add(n, "select", texts(selected))
+	}
+	add(n, "group_by", list(m.GroupBy))
+	add(n, "hosting", remarked(text(s.hosting), s.why))
+	if s.cards != "" {
+		add(n, "gpus", remarked(mapping(true, "pack", text(s.cards)), s.cardsAs))
+	}
+	return headed(n, lines...)
+}
+
+// stanza writes what is known of the i-th workload.
+func (w *writer) stanza(i int, workload *workload) *yaml.Node {
+	match := mapping(true)
+	for _, label := range workload.source.metered.GroupBy {
+		add(match, label, text(workload.labels[label]))
+	}
+	lines := []string{fmt.Sprintf("%d. %s tokens in 28 days, %s of them output, served by %s",
+		i+1, model.FormatTokens(workload.tokens()), percent(workload.output, workload.tokens()), workload.served())}
+	n := mapping(false, "match", match, "source", text(workload.source.name))
+	if workload.current != "" {
+		add(n, "current", text(workload.current))
+		add(n, "candidates", list(workload.candidates))
+	} else {
+		lines = append(lines, "current: what serves it now has no price yet, so there is no verdict")
+		if len(workload.candidates) > 0 {
+			lines = append(lines, "candidates: "+strings.Join(workload.candidates, ", "))
+		}
+	}
+	return headed(n, lines...)
+}

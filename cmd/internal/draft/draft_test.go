@@ -1,0 +1,301 @@
+package draft
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	promconfig "github.com/prometheus/common/config"
+	"go.yaml.in/yaml/v4"
+
+	"tipline/collector"
+	"tipline/config"
+	"tipline/model"
+)
+
+var now = time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
+
+// meter returns what a pack counts in 28 days.
+func meter(pack string, groupBy []string, streams ...collector.Stream) collector.Metered {
+	return collector.Metered{Pack: pack, Metrics: []string{"x"}, GroupBy: groupBy, Window: 28 * 24 * time.Hour, Streams: streams}
+}
+
+func stream(input, output model.Tokens, pairs ...string) collector.Stream {
+	labels := map[string]string{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		labels[pairs[i]] = pairs[i+1]
+	}
+	return collector.Stream{Labels: labels, Input: input, Output: output}
+}
+
+func gatewayMeter(streams ...collector.Stream) collector.Metered {
+	return meter("litellm", []string{"team_alias", "requested_model"}, streams...)
+}
+
+func engineMeter(streams ...collector.Stream) collector.Metered {
+	return meter("vllm", []string{"namespace", "model_name"}, streams...)
+}
+
+// asked returns a stream of a gateway.
+func asked(input, output model.Tokens, team, requested, upstream, provider string) collector.Stream {
+	return stream(input, output, "team_alias", team, "requested_model", requested, "model", upstream, "api_provider", provider, "job", "litellm")
+}
+
+// write returns a draft and what it means.
+func write(t *testing.T, d collector.Discovery) (Draft, *config.Config) {
+	t.Helper()
+	written, err := Write(d, nil, Server{URL: "http://prometheus:9090"}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := config.Parse("tipline.yml", written.Config, collector.Packs()...)
+	if err != nil {
+		t.Fatalf("%v in\n%s", err, written.Config)
+	}
+	for _, o := range cfg.Options {
+		if len(o.Warnings) > 0 {
+			t.Errorf("option %s: %v", o.Name, o.Warnings)
+		}
+	}
+	return written, cfg
+}
+
+// said returns the lines of the findings of a kind.
+func (d Draft) said(about string) string {
+	for _, f := range d.Findings {
+		if f.About == about {
+			return strings.Join(f.Lines, "\n")
+		}
+	}
+	return ""
+}
+
+// TestTwice holds what is taken for one stream of tokens at two meters: the same model with about the same input and output, unless the
+// gateway says that somebody else is paid for it.
+func TestTwice(t *testing.T) {
+	t.Parallel()
+	llama := "meta-llama/Llama-3.3-70B-Instruct"
+	at := func(input, output model.Tokens, name string) collector.Stream {
+		return stream(input, output, "namespace", "llm", "model_name", name, "job", "vllm")
+	}
+	for name, tc := range map[string]struct {
+		gateway, engine collector.Stream
+		sources         int
+		about           string // of the finding
+	}{
+		"all of it":               {asked(9e6, 1e6, "a", "llama", llama, "hosted_vllm"), at(9.2e6, 1.02e6, llama), 1, "metered twice"},
+		"under another spelling":  {asked(9e6, 1e6, "a", "llama-3.3-70b", "", "openai"), at(9.2e6, 1.02e6, llama), 1, "metered twice"},
+		"nobody says who serves":  {asked(9e6, 1e6, "a", llama, "", ""), at(9e6, 1e6, llama), 1, "metered twice"},
+		"half of it":              {asked(9e6, 1e6, "a", "llama", llama, "hosted_vllm"), at(18e6, 2e6, llama), 2, "perhaps metered twice"},
+		"input alone":             {asked(9e6, 1e6, "a", "llama", llama, "hosted_vllm"), at(9e6, 2e6, llama), 2, "perhaps metered twice"},
+		"another model":           {asked(9e6, 1e6, "a", "llama", llama, "hosted_vllm"), at(9e6, 1e6, "org/other"), 2, ""},
+		"somebody else is paid":   {asked(9e6, 1e6, "a", "llama", llama, "deepinfra"), at(9e6, 1e6, llama), 2, ""},
+		"too few to tell":         {asked(900, 100, "a", "llama", llama, "hosted_vllm"), at(900, 100, llama), 2, ""},
+		"nothing says what it is": {asked(9e6, 1e6, "a", "", "", "hosted_vllm"), at(9e6, 1e6, ""), 2, ""},
+	} {
+		d, cfg := write(t, collector.Discovery{Metered: []collector.Metered{engineMeter(tc.engine), gatewayMeter(tc.gateway)}})
+		if len(cfg.Sources) != tc.sources || d.Sources != tc.sources {
+			t.Errorf("%s: got %d sources, want %d in\n%s", name, len(cfg.Sources), tc.sources, d.Config)
+		}
+		for _, about := range []string{"metered twice", "perhaps metered twice"} {
+			if said := d.said(about); (said != "") != (about == tc.about) || said != "" && (!strings.Contains(said, "litellm") || !strings.Contains(said, "vllm")) {
+				t.Errorf("%s: %s: got %q", name, about, said)
+			}
+		}
+		if tc.sources == 1 && (cfg.Sources[0].Pack != "litellm" || !strings.Contains(string(d.Config), "# - name: vllm\n")) {
+			t.Errorf("%s: want the gateway alone and the engine as a comment in\n%s", name, d.Config)
+		}
+	}
+}
+
+// TestTwiceInPart holds that what only one of two meters counts stays counted.
+func TestTwiceInPart(t *testing.T) {
+	t.Parallel()
+	streams := []collector.Stream{stream(9e6, 1e6, "namespace", "llm", "model_name", "org/m-1", "job", "vllm")}
+	rest := func(n int) []collector.Stream {
+		var more []collector.Stream
+		for i := range n {
+			more = append(more, stream(1e6, 1e5, "namespace", "llm", "model_name", fmt.Sprintf("org/own-%d", i), "job", "vllm"))
+		}
+		return append(more, streams...)
+	}
+	gateway := gatewayMeter(asked(9e6, 1e6, "a", "m-1", "org/m-1", "hosted_vllm"))
+	d, cfg := write(t, collector.Discovery{Metered: []collector.Metered{engineMeter(rest(2)...), gateway}})
+	var selected []string
+	for _, s := range cfg.Sources {
+		selected = append(selected, s.Name+" "+s.Select["model_name"])
+	}
+	if got, want := strings.Join(selected, ", "), "vllm-own-0 org/own-0, vllm-own-1 org/own-1, litellm "; got != want {
+		t.Errorf("got the sources %q, want %q in\n%s", got, want, d.Config)
+	}
+	d, cfg = write(t, collector.Discovery{Metered: []collector.Metered{engineMeter(rest(maxParts + 1)...), gateway}})
+	if len(cfg.Sources) != 1 || !strings.Contains(d.said("not placed"), "23.1M tokens of vllm that no other source counts") {
+		t.Errorf("got %d sources and %q, want the gateway, and the tokens that are left out in\n%s", len(cfg.Sources), d.said("not placed"), d.Config)
+	}
+}
+
+// TestChoices holds what is taken for the current option of a workload: what its labels say, as the price book has it, and nothing otherwise.
+func TestChoices(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ requested, upstream, provider, current string }{
+		"as the book writes it":      {"chat", "meta-llama/llama-3.3-70b-instruct", "novita", "novita-meta-llama-llama-3.3-70b-instruct"},
+		"with its provider in front": {"chat", "openai/gpt-5-mini", "openai", "openai-gpt-5-mini"},
+		"with a date":                {"chat", "claude-haiku-4-5-20251001", "anthropic", "anthropic-claude-haiku-4-5"},
+		"as Bedrock writes it":       {"chat", "us.meta.llama3-3-70b-instruct-v1:0", "aws.bedrock", "bedrock-meta.llama3-3-70b-instruct-v1:0"},
+		"by its maker":               {"gpt-5-mini", "", "", "openai-gpt-5-mini"},
+		"weights that many serve":    {"gpt-oss-120b", "", "", ""},
+		"another provider":           {"gpt-5-mini", "", "azure", ""},
+		"unknown":                    {"acme-9", "", "acme", ""},
+	} {
+		d, cfg := write(t, collector.Discovery{Metered: []collector.Metered{gatewayMeter(asked(9e6, 1e6, "a", tc.requested, tc.upstream, tc.provider))}})
+		if got := cfg.Workloads[0].Current; got != tc.current {
+			t.Errorf("%s: got %q, want %q in\n%s", name, got, tc.current, d.Config)
+		}
+		if (d.said("without a price") == "") == (tc.current == "") {
+			t.Errorf("%s: got %q, want to be told whether it has a price", name, d.said("without a price"))
+		}
+	}
+}
+
+// TestGPUs holds that engines get the GPUs of their namespace, and a price only where the book has the type and a measured replica.
+func TestGPUs(t *testing.T) {
+	t.Parallel()
+	engine := engineMeter(stream(9e6, 1e6, "namespace", "llm", "model_name", "meta-llama/Llama-3.1-8B-Instruct", "job", "vllm"))
+	cards := func(kind string, count float64) collector.Cards {
+		return collector.Cards{Pack: "dcgm", Namespace: "llm", Type: kind, Count: count}
+	}
+	for name, tc := range map[string]struct {
+		cards   []collector.Cards
+		current string
+		want    string // in the configuration
+	}{
+		"known":       {[]collector.Cards{cards("NVIDIA H100 80GB HBM3", 8)}, "own-llama-3.1-8b-fp8-1xh100", "min_replicas: 7 # 8 GPUs are there"},
+		"no replica":  {[]collector.Cards{cards("NVIDIA A100-SXM4-80GB", 8)}, "", "gpu: {type: a100, per_replica: \"?\", price: "},
+		"no price":    {[]collector.Cards{cards("Tesla V100", 8)}, "", "gpu: {type: \"?\", per_replica: \"?\", usd_per_hour: \"?\"}"},
+		"two types":   {[]collector.Cards{cards("NVIDIA H100 80GB HBM3", 8), cards("NVIDIA L4", 2)}, "", "# 8 NVIDIA H100 80GB HBM3, 2 NVIDIA L4"},
+		"none":        {nil, "", "engines of your own with meta-llama/Llama-3.1-8B-Instruct"},
+		"of others":   {[]collector.Cards{{Pack: "dcgm", Namespace: "training", Type: "NVIDIA B200", Count: 16}}, "", "16 GPUs NVIDIA B200 in namespace training (dcgm): no workload was found there"},
+		"of no place": {[]collector.Cards{{Pack: "nvidia-smi", Count: 2}}, "", "no namespace that is said"},
+	} {
+		d, cfg := write(t, collector.Discovery{Metered: []collector.Metered{engine}, Cards: tc.cards})
+		if cfg.Workloads[0].Current != tc.current || !strings.Contains(string(d.Config), tc.want) {
+			t.Errorf("%s: got %q, want %q and %q in\n%s", name, cfg.Workloads[0].Current, tc.current, tc.want, d.Config)
+		}
+		if (cfg.Sources[0].GPUs != nil) != (len(tc.cards) > 0 && tc.cards[0].Namespace == "llm") {
+			t.Errorf("%s: got the GPUs %+v", name, cfg.Sources[0].GPUs)
+		}
+	}
+}
+
+// TestManyWorkloads holds that the largest have a stanza and the others are counted.
+func TestManyWorkloads(t *testing.T) {
+	t.Parallel()
+	var streams []collector.Stream
+	for i := range maxStanzas + 50 {
+		streams = append(streams, asked(model.Tokens(1e6*(i+1)), 0, fmt.Sprintf("team-%d", i), "gpt-5-mini", "", "openai"))
+	}
+	d, cfg := write(t, collector.Discovery{Metered: []collector.Metered{gatewayMeter(streams...)}})
+	if len(cfg.Workloads) != maxStanzas || cfg.Workloads[0].Match["team_alias"] != "team-149" || !strings.Contains(d.said("not placed"), "50 more workloads with 1.27B tokens") {
+		t.Errorf("got %d stanzas, first %v, %q", len(cfg.Workloads), cfg.Workloads[0].Match, d.said("not placed"))
+	}
+}
+
+// TestNothing holds that there is no configuration where nothing is metered.
+func TestNothing(t *testing.T) {
+	t.Parallel()
+	d, err := Write(collector.Discovery{Unplaced: []collector.Unplaced{{Metrics: []string{"a\nb"}, Jobs: []string{"j"}, Why: "no"}}}, nil, Server{}, now)
+	if err != nil || d.Config != nil || d.said("not placed") != `"a\nb" of j: no` {
+		t.Errorf("got %v, %+v", err, d)
+	}
+}
+
+// TestModelKey holds which names are of one model.
+func TestModelKey(t *testing.T) {
+	t.Parallel()
+	for key, names := range map[string][]string{
+		"llama 3 3 70b": {
+			"meta-llama/Llama-3.3-70B-Instruct", "us.meta.llama3-3-70b-instruct-v1:0", "llama-3.3-70b", "llama-3.3-70b-versatile",
+			"Llama-3.3-70B-Instruct-Turbo", "llama-3.3-70b-fp8",
+		},
+		"claude haiku 4 5":      {"claude-haiku-4-5", "anthropic/claude-haiku-4-5-20251001", "eu.anthropic.claude-haiku-4-5-20251001-v1:0"},
+		"gpt 4 1 mini":          {"gpt-4.1-mini", "gpt-4.1-mini-2025-04-14"},
+		"gpt oss 120b":          {"openai.gpt-oss-120b-1:0", "openai/gpt-oss-120b"},
+		"deepseek v3 1":         {"deepseek-ai/DeepSeek-V3.1", "accounts/fireworks/models/deepseek-v3p1"},
+		"mixtral 8x7b":          {"mistral.mixtral-8x7b-instruct-v0:1", "Mixtral-8x7B-Instruct-v0.1"},
+		"qwen 3 235b a22b 2507": {"Qwen3-235B-A22B-Instruct-2507", "qwen.qwen3-235b-a22b-2507-v1:0"},
+		"gpt 4 turbo":           {"gpt-4-turbo"},
+		"":                      {"", "chat", "///", "!!"},
+	} {
+		for _, name := range names {
+			if got := modelKey(name); got != key {
+				t.Errorf("%q: got %q, want %q", name, got, key)
+			}
+		}
+	}
+}
+
+// TestClient holds that every way to authenticate is taken over, and no secret.
+func TestClient(t *testing.T) {
+	t.Parallel()
+	const secret = promconfig.Secret("hunter2")
+	proxy, err := url.Parse("http://proxy:3128")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tc := range map[string]struct {
+		client promconfig.HTTPClientConfig
+		want   string
+		left   string
+	}{
+		"none":               {promconfig.HTTPClientConfig{}, "{}\n", ""},
+		"basic":              {promconfig.HTTPClientConfig{BasicAuth: &promconfig.BasicAuth{Username: "u", PasswordFile: "/p"}}, "basic_auth:\n  username: u\n  password_file: \"/p\"\n", ""},
+		"basic, a secret":    {promconfig.HTTPClientConfig{BasicAuth: &promconfig.BasicAuth{Username: "u", Password: secret}}, "basic_auth:\n  username: u\n", "password is not written here"},
+		"a token":            {promconfig.HTTPClientConfig{Authorization: &promconfig.Authorization{Type: "Bearer", CredentialsFile: "/t"}}, "authorization:\n  credentials_file: \"/t\"\n", ""},
+		"a token, a secret":  {promconfig.HTTPClientConfig{Authorization: &promconfig.Authorization{Type: "Token", Credentials: secret}}, "{}\n", "credentials is not written here"},
+		"OAuth2":             {promconfig.HTTPClientConfig{OAuth2: &promconfig.OAuth2{ClientID: "c", TokenURL: "https://t", ClientSecretFile: "/s", Scopes: []string{"m"}, EndpointParams: map[string]string{"a": "b"}}}, "oauth2:\n  client_id: c\n  token_url: \"https://t\"\n  client_secret_file: \"/s\"\n  scopes: [m]\n  endpoint_params: {a: b}\n", ""},
+		"TLS":                {promconfig.HTTPClientConfig{TLSConfig: promconfig.TLSConfig{CAFile: "/ca", CertFile: "/c", KeyFile: "/k", ServerName: "s", InsecureSkipVerify: true}}, "tls_config:\n  ca_file: \"/ca\"\n  cert_file: \"/c\"\n  key_file: \"/k\"\n  server_name: s\n  insecure_skip_verify: true\n", ""},
+		"headers":            {promconfig.HTTPClientConfig{HTTPHeaders: &promconfig.Headers{Headers: map[string]promconfig.Header{"X-Scope-OrgID": {Values: []string{"1"}, Files: []string{"/f"}}}}}, "http_headers:\n  X-Scope-OrgID: {values: [\"1\"], files: [\"/f\"]}\n", ""},
+		"a header's secret":  {promconfig.HTTPClientConfig{HTTPHeaders: &promconfig.Headers{Headers: map[string]promconfig.Header{"X": {Secrets: []promconfig.Secret{secret}}}}}, "{}\n", "secrets of the header X"},
+		"a proxy":            {promconfig.HTTPClientConfig{ProxyConfig: promconfig.ProxyConfig{ProxyURL: promconfig.URL{URL: proxy}}}, "proxy_url: \"http://proxy:3128\"\n", ""},
+		"the system's proxy": {promconfig.HTTPClientConfig{ProxyConfig: promconfig.ProxyConfig{ProxyFromEnvironment: true}}, "proxy_from_environment: true\n", ""},
+	} {
+		keys, left := client(tc.client)
+		got, err := yaml.Dump(mapping(false, keys...), yaml.WithIndent(2))
+		if err != nil || string(got) != tc.want || !strings.Contains(strings.Join(left, "\n"), tc.left) || (len(left) > 0) != (tc.left != "") || strings.Contains(string(got), string(secret)) {
+			t.Errorf("%s: got %v\n%s%q, want\n%s%q", name, err, got, left, tc.want, tc.left)
+		}
+	}
+}
+
+// FuzzLabels holds that label values do nothing in a configuration but stand there: it has one source, and at most one stanza that
+// matches just them.
+func FuzzLabels(f *testing.F) {
+	for _, seed := range []string{"a", "", "a\nsources: []", "# x", "{{.}}", "'\"\\", "\u2028", "- &a *a", "sk-0123456789abcdefgh", "\x00\x1b[2J", "true", "~", "!!binary x", strings.Repeat("x", 2000)} {
+		f.Add(seed, seed, seed)
+	}
+	f.Fuzz(func(t *testing.T, team, requested, provider string) {
+		team, requested, provider = strings.ToValidUTF8(team, "?"), strings.ToValidUTF8(requested, "?"), strings.ToValidUTF8(provider, "?")
+		d, err := Write(collector.Discovery{
+			Metered:  []collector.Metered{gatewayMeter(asked(9e6, 1e6, team, requested, requested, provider))},
+			Unplaced: []collector.Unplaced{{Metrics: []string{team}, Jobs: []string{requested}, Why: provider}},
+			Cards:    []collector.Cards{{Pack: "dcgm", Namespace: team, Type: requested, Count: 1}},
+		}, nil, Server{URL: "http://prometheus:9090"}, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		cfg, err := config.Parse("tipline.yml", d.Config)
+		if err != nil || len(cfg.Sources) != 1 || len(cfg.Workloads) > 1 {
+			t.Fatalf("%v in\n%s", err, d.Config)
+		}
+		for _, w := range cfg.Workloads {
+			if w.Match["team_alias"] != team || w.Match["requested_model"] != requested {
+				t.Errorf("got %q, want %q and %q in\n%s", w.Match, team, requested, d.Config)
+			}
+		}
+		if strings.ContainsAny(string(d.Config), "\x1b\u202e\u2028\u0085\r") {
+			t.Errorf("a control character in\n%s", d.Config)
+		}
+	})
+}
