@@ -301,7 +301,8 @@ func (w *writer) head() []string {
 	lines := []string{
 		fmt.Sprintf("A first configuration of tipline, from what it found at %s on %s with %d queries.",
 			shown(w.server.URL), w.now.Format(time.DateOnly), w.discovery.Queries),
-		"Hosting, options and constraints are guesses to be corrected; config/reference.yaml explains every key. Then:",
+		"Volumes are of 28 days, or of as much of them as the server keeps. Hosting, options and constraints are guesses to be",
+		"corrected; config/reference.yaml explains every key. Then:",
 		"",
 		"  tipline check --live -c FILE",
 		"  tipline report -c FILE",
@@ -329,6 +330,11 @@ func (w *writer) source(s *source) *yaml.Node {
 	lines := []string{said}
 	if len(m.Rivals) > 0 {
 		lines = append(lines, "The same series are read by "+strings.Join(m.Rivals, ", ")+" too: see tipline packs show which of them is yours.")
+	}
+	for _, label := range s.pack.GroupBy {
+		if !slices.Contains(m.GroupBy, label) {
+			lines = append(lines, "None of its series has the label "+label+", by which the pack groups.")
+		}
 	}
 	n := mapping(false, "name", text(s.name),
 		"prometheus", mapping(len(w.http) == 0, append([]any{"url", text(w.server.URL)}, w.http...)...),

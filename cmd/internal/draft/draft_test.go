@@ -202,6 +202,25 @@ func TestManyWorkloads(t *testing.T) {
 	}
 }
 
+// TestSourceComments holds what is said of a source that is not what its pack expects.
+func TestSourceComments(t *testing.T) {
+	t.Parallel()
+	m := gatewayMeter(asked(9e6, 1e6, "", "gpt-5-mini", "", "openai"))
+	m.GroupBy, m.Rivals, m.Window, m.Select = []string{"requested_model"}, []string{"other"}, 7*24*time.Hour, map[string]string{"job": "litellm-eu"}
+	d, cfg := write(t, collector.Discovery{Metered: []collector.Metered{m}})
+	for _, want := range []string{
+		"40.0M tokens in 28 days, going by the last 7 days,", "read by other too", "has the label team_alias,",
+		"- name: litellm-litellm-eu\n", "select: {job: litellm-eu}",
+	} {
+		if !strings.Contains(string(d.Config), want) {
+			t.Errorf("no %q in\n%s", want, d.Config)
+		}
+	}
+	if cfg.Workloads[0].Match["requested_model"] != "gpt-5-mini" || len(cfg.Workloads[0].Match) != 1 {
+		t.Errorf("got the stanza %v, want one of the labels that there are", cfg.Workloads[0].Match)
+	}
+}
+
 // TestNothing holds that there is no configuration where nothing is metered.
 func TestNothing(t *testing.T) {
 	t.Parallel()

@@ -1,6 +1,7 @@
 package packs
 
 import (
+	"cmp"
 	"math"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 	"time"
 
 	"tipline/cmd/internal/draft"
+	"tipline/cmd/tipline-demo/engine"
 	"tipline/collector"
 )
 
@@ -62,5 +64,67 @@ func (w *world) discover(t *testing.T) {
 	}
 	if strings.Contains(string(written.Config), "Not placed") {
 		t.Errorf("%v: something is not placed:\n%s", w.Expositions, written.Config)
+	}
+}
+
+// TestDiscoverAll lets one server scrape every program: each pack is found, by the job that shows it where another knows the same names.
+func TestDiscoverAll(t *testing.T) {
+	t.Parallel()
+	e, err := engine.Open(func() time.Time { return start.Add(minutes * time.Minute) })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	want, rivals := map[string]bool{}, map[string]string{"agentgateway-1.4": "agentgateway"} // which cannot be told from its successor
+	for _, c := range truths(t) {
+		if c.GPUs > 0 || want[c.Pack] || c.Set.Stamps != "" {
+			continue
+		}
+		want[c.Pack] = true
+		s := newScraper(t, e, c, 0)
+		for minute := 0; minute <= minutes; minute += 5 {
+			if c.Period != "" {
+				s.ingest(t, start.Add(time.Duration(minute)*time.Minute), nil)
+			} else {
+				s.scrape(t, minute, minute)
+			}
+		}
+	}
+	d, err := collector.Discover(t.Context(), collector.Settings{URL: "http://prometheus", Client: handler{e.Handler()}}, start.Add(minutes*time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	jobs := map[string][]string{}
+	for _, m := range d.Metered {
+		for _, s := range m.Streams {
+			if !slices.Contains(jobs[m.Pack], s.Labels["job"]) {
+				jobs[m.Pack] = append(jobs[m.Pack], s.Labels["job"])
+			}
+		}
+	}
+	for pack := range want {
+		job := pack
+		if pack == "nim" {
+			job = "llama-nim"
+		}
+		if reader := cmp.Or(rivals[pack], pack); !slices.Contains(jobs[reader], job) {
+			t.Errorf("the job %s is read by none of %v, want %s", job, jobs, reader)
+		}
+	}
+	for pack, read := range jobs {
+		for _, job := range read {
+			if job != pack && rivals[job] != pack && job != "llama-nim" {
+				t.Errorf("the pack %s reads the job %s", pack, job)
+			}
+		}
+	}
+	for _, u := range d.Unplaced {
+		t.Errorf("not placed: %+v", u)
+	}
+	if most := len(want) + 3; d.Queries > most {
+		t.Errorf("got %d queries, want at most %d", d.Queries, most)
+	}
+	if _, err := draft.Write(d, nil, draft.Server{URL: "http://prometheus"}, start.Add(minutes*time.Minute)); err != nil {
+		t.Error(err)
 	}
 }
