@@ -19,6 +19,7 @@ import (
 // what it may import of tipline; the three rooms in the middle never import each other.
 var imports = map[string][]string{
 	"model":          {},
+	"model/capacity": {"model", "model/cost"},
 	"model/cost":     {"model"},
 	"model/decide":   {"model", "model/cost"},
 	"model/drift":    {"model"},

@@ -134,7 +134,7 @@ func TestFitThroughput(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			shapes = append(shapes, MeasuredShape{g[0], g[1], number(rates.OutputTokensPerHour) / 3600 * noise()})
+			shapes = append(shapes, MeasuredShape{Input: g[0], Output: g[1], OutputTokensPerSecond: number(rates.OutputTokensPerHour) / 3600 * noise()})
 		}
 		return shapes
 	}
@@ -163,7 +163,7 @@ func TestFitThroughput(t *testing.T) {
 	}
 	alike := []MeasuredShape{good[0], good[0], good[0], good[0]}
 	for name, shapes := range map[string][]MeasuredShape{
-		"3 measured": good[:3], "too alike": alike, "want tokens and a rate": append([]MeasuredShape{{100, 100, 0}}, good...),
+		"3 measured": good[:3], "too alike": alike, "want tokens and a rate": append([]MeasuredShape{{Input: 100, Output: 100}}, good...),
 	} {
 		if _, _, err := FitThroughput(shapes); err == nil || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: got %v", name, err)

@@ -45,6 +45,7 @@ func (c Coefficients) At(input, output *big.Rat) (Rates, error) {
 // MeasuredShape is a measured throughput: what one replica generated at maximum load with requests of one shape.
 type MeasuredShape struct {
 	Input, Output         int64   // tokens per request
+	Cached                int64   // of Input: found in the prefix cache
 	OutputTokensPerSecond float64 // of the whole replica
 }
 
@@ -56,7 +57,8 @@ const (
 
 // FitThroughput returns the coefficients that miss the measured seconds per request by the least sum of squared relative
 // errors, and the mean relative error. It is an error, which says why, when there are fewer than four shapes, when they do
-// not tell the coefficients apart, when a coefficient is negative, or when the mean error is above 15 %.
+// not tell the coefficients apart, when a coefficient is negative, or when the mean error is above 15 %; for the latter two the
+// coefficients that were rejected are returned beside it.
 func FitThroughput(shapes []MeasuredShape) (Coefficients, float64, error) {
 	if len(shapes) < minShapes {
 		return Coefficients{}, 0, fmt.Errorf("%d measured shapes, want at least %d", len(shapes), minShapes)
@@ -66,10 +68,10 @@ func FitThroughput(shapes []MeasuredShape) (Coefficients, float64, error) {
 	for i, s := range shapes {
 		a, b := float64(s.Input), float64(s.Output)
 		measured := b / s.OutputTokensPerSecond
-		if !(measured > 0) || math.IsInf(measured, 0) || a < 0 {
+		if !(measured > 0) || math.IsInf(measured, 0) || a < 0 || s.Cached < 0 || s.Cached > s.Input {
 			return Coefficients{}, 0, fmt.Errorf("shape %d/%d at %v output tokens a second: want tokens and a rate above 0", s.Input, s.Output, s.OutputTokensPerSecond)
 		}
-		rows[i] = [3]float64{a / measured, b / measured, b * (a + b/2) / measured}
+		rows[i] = [3]float64{(a - float64(s.Cached)) / measured, b / measured, b * (a + b/2) / measured}
 	}
 	fitted, ok := leastSquares(rows)
 	if !ok {
@@ -79,16 +81,17 @@ func FitThroughput(shapes []MeasuredShape) (Coefficients, float64, error) {
 	for _, row := range rows {
 		miss += math.Abs(row[0]*fitted[0]+row[1]*fitted[1]+row[2]*fitted[2]-1) / float64(len(rows))
 	}
+	exact := func(v float64) *big.Rat { return new(big.Rat).SetFloat64(v) }
+	c := Coefficients{X: exact(fitted[0]), Y0: exact(fitted[1]), Y1: exact(fitted[2])}
 	for i, name := range [...]string{"prefill (x)", "decode (y0)", "context (y1)"} {
 		if fitted[i] < 0 {
-			return Coefficients{}, miss, fmt.Errorf("the fit makes the time of %s negative", name)
+			return c, miss, fmt.Errorf("the fit makes the time of %s negative", name)
 		}
 	}
 	if miss > maxMeanMiss {
-		return Coefficients{}, miss, fmt.Errorf("the fit misses the measured shapes by %.0f %% on average, want at most %.0f %%", 100*miss, 100*maxMeanMiss)
+		return c, miss, fmt.Errorf("the fit misses the measured shapes by %.0f %% on average, want at most %.0f %%", 100*miss, 100*maxMeanMiss)
 	}
-	exact := func(v float64) *big.Rat { return new(big.Rat).SetFloat64(v) }
-	return Coefficients{X: exact(fitted[0]), Y0: exact(fitted[1]), Y1: exact(fitted[2])}, miss, nil
+	return c, miss, nil
 }
 
 // leastSquares returns the three weights under which the columns of rows add up to 1 as nearly as possible, by Gram-Schmidt

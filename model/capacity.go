@@ -1,0 +1,32 @@
+package model
+
+// MeasuredCapacity is what one replica of the engines of a workload was seen to serve inside the limit of the time to first token.
+type MeasuredCapacity struct {
+	TokensPerHour float64  `json:"tokens_per_hour_per_replica"` // input and output of requests such as below
+	Low           float64  `json:"low_tokens_per_hour_per_replica"`
+	High          *float64 `json:"high_tokens_per_hour_per_replica"` // null: the limit was never reached, so a replica can serve more than was seen
+	LimitSeconds  float64  `json:"ttft_limit_seconds"`
+
+	Hours   int `json:"hours"`         // that kept the limit and count
+	Broke   int `json:"broke_hours"`   // that did not, and do not count
+	Unknown int `json:"unknown_hours"` // of which the time to first token, the queue, the replicas or the requests are not known
+	Other   int `json:"other_hours"`   // that kept it with requests of another shape than those below, or while replicas came or went
+
+	InputPerRequest  float64        `json:"input_tokens_per_request"` // of the last week, cached ones included
+	OutputPerRequest float64        `json:"output_tokens_per_request"`
+	CachedRatio      Fraction       `json:"cached_ratio"` // of the input
+	Fit              *ThroughputFit `json:"fit"`          // null: see NotFitted
+	NotFitted        string         `json:"not_fitted,omitempty"`
+}
+
+// ThroughputFit is how long a request occupies a replica at its limit, fitted to the mix of the hours (cost model, section 4.2).
+type ThroughputFit struct {
+	X         float64  `json:"prefill_seconds_per_token"`
+	Y0        float64  `json:"decode_seconds_per_token"`
+	Y1        float64  `json:"context_seconds_per_token_squared"`
+	Hours     int      `json:"hours"`      // near the limit, which it was fitted to
+	MissRatio Fraction `json:"miss_ratio"` // mean relative error over them
+}
+
+// Known reports whether m says what a replica can serve, and not only what it served.
+func (m *MeasuredCapacity) Known() bool { return m != nil && m.High != nil }
