@@ -121,8 +121,14 @@ func digested(g model.Digest) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "Workloads: %d quiet", g.Quiet)
 	for _, c := range []struct{ kind, what string }{
-		{model.DigestApproaching, "approaching"}, {model.DigestDecide, "to decide"}, {model.DigestSeen, "seen"}, {model.DigestMigrating, "being moved"},
-		{model.DigestSnoozed, "snoozed"}, {model.DigestNew, "new"}, {model.DigestVanished, "vanished"}, {model.DigestUnknown, "not known"},
+		{model.DigestApproaching, "approaching"},
+		{model.DigestDecide, "to decide"},
+		{model.DigestSeen, "seen"},
+		{model.DigestMigrating, "being moved"},
+		{model.DigestSnoozed, "snoozed"},
+		{model.DigestNew, "new"},
+		{model.DigestVanished, "vanished"},
+		{model.DigestUnknown, "not known"},
 	} {
 		if n := g.Count(c.kind); n > 0 {
 			fmt.Fprintf(&text, ", %d %s", n, c.what)

@@ -3,6 +3,7 @@ package draft
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -197,7 +198,7 @@ func TestManyWorkloads(t *testing.T) {
 		streams = append(streams, asked(model.Tokens(1e6*(i+1)), 0, fmt.Sprintf("team-%d", i), "gpt-5-mini", "", "openai"))
 	}
 	d, cfg := write(t, collector.Discovery{Metered: []collector.Metered{gatewayMeter(streams...)}})
-	if len(cfg.Workloads) != maxStanzas || cfg.Workloads[0].Match["team_alias"] != "team-149" || !strings.Contains(d.said("not placed"), "50 more workloads with 1.27B tokens") {
+	if len(cfg.Workloads) != maxStanzas || !slices.Equal(cfg.Workloads[0].Match["team_alias"], []string{"team-149"}) || !strings.Contains(d.said("not placed"), "50 more workloads with 1.27B tokens") {
 		t.Errorf("got %d stanzas, first %v, %q", len(cfg.Workloads), cfg.Workloads[0].Match, d.said("not placed"))
 	}
 }
@@ -216,7 +217,7 @@ func TestSourceComments(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, d.Config)
 		}
 	}
-	if cfg.Workloads[0].Match["requested_model"] != "gpt-5-mini" || len(cfg.Workloads[0].Match) != 1 {
+	if !slices.Equal(cfg.Workloads[0].Match["requested_model"], []string{"gpt-5-mini"}) || len(cfg.Workloads[0].Match) != 1 {
 		t.Errorf("got the stanza %v, want one of the labels that there are", cfg.Workloads[0].Match)
 	}
 }
@@ -309,7 +310,7 @@ func FuzzLabels(f *testing.F) {
 			t.Fatalf("%v in\n%s", err, d.Config)
 		}
 		for _, w := range cfg.Workloads {
-			if w.Match["team_alias"] != team || w.Match["requested_model"] != requested {
+			if !slices.Equal(w.Match["team_alias"], []string{team}) || !slices.Equal(w.Match["requested_model"], []string{requested}) {
 				t.Errorf("got %q, want %q and %q in\n%s", w.Match, team, requested, d.Config)
 			}
 		}
