@@ -128,17 +128,6 @@ func (x Crossover) Near(volume *big.Rat) []Interval {
 	return all
 }
 
-func (s steps) near(volume *big.Rat) (set []Interval) {
-	n := s.stepOf(volume)
-	for range 2 {
-		if window, ok := s.window(n); ok {
-			set = append(set, window)
-		}
-		n = following(n)
-	}
-	return set
-}
-
 // steps is the staircase of a fleet against a straight piece of an API's bill. The balance of step n is what the fleet saves at the
 // end of the step: n·M − (F' + S·K·net).
 type steps struct {
@@ -208,6 +197,17 @@ func (s steps) favourable() (set []Interval, cut *big.Rat) {
 		set = join(set, open)
 	}
 	return set, cut
+}
+
+func (s steps) near(volume *big.Rat) (set []Interval) {
+	n := s.stepOf(volume)
+	for range 2 {
+		if window, ok := s.window(n); ok {
+			set = append(set, window)
+		}
+		n = following(n)
+	}
+	return set
 }
 
 // begin returns the step of the volumes just above the start of the piece.

@@ -79,7 +79,7 @@ func TestAutoscaleCrossoverByHand(t *testing.T) {
 	dayAndNight(&in)
 	x := Decide(in).Options[4].Crossover
 	perStep := 1_000_000 / 3.5 * 1075 // tokens a month that one replica carries in the busy hours
-	first := 0.0
+	var first float64
 	for n := 1.0; ; n++ {
 		if saved := (142.5833 + 960 + 500*n) / 2.5 * 1e6; saved < perStep*n {
 			first = max(saved, perStep*(n-1))
