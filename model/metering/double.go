@@ -24,11 +24,14 @@ const (
 	window     = weeks * weekHours
 	knownHours = 120  // hours of a week that must be known at both meters
 	alike      = 0.6  // correlation that more than half of the weeks must reach
+	alikeSum   = 0.7  // the same where workloads are added up, of which there are many ways
 	agree      = 0.58 // share of the hours in which chance must move both the same way; 0.7 do at that correlation
 	nearOne    = 1.10 // how many times the tokens of one meter those of the other may be
 	nearCalls  = 1.25 // the same for requests, where both count them: one meter may count what was tried again
 	roughly    = 1.25 // the same for the mean hours of two weeks, which are compared before anything else
 	scatter    = 0.10 // logarithm by which the middle one of the busy hours may differ from the whole
+	small      = 0.05 // share of a sum below which it is not asked whether a member belongs to it
+	gain       = 0.01 // by which a member brings the chance of a sum nearer to that of the whole, or takes it away
 	smooth     = 1e-3 // standard deviation of what chance does to an hour, as a share, below which it is rounding
 	offset     = 0.1  // of a mean hour, which is added before the logarithm, so that an hour without tokens has one
 )
@@ -42,15 +45,26 @@ type Double struct {
 }
 
 // Doubles returns the streams that workloads of different sources count twice over the four weeks before now: one workload beside another, or beside several that add up
-// to it because they share the value of a label, or are all that their source has. A stream of which a part was found is not looked for again as a part of a larger one.
-// The cost grows with the number of pairs that are of one size, not with that of all pairs.
+// to it because they share the value of a label, are all that their source has, or are few and each a large part. A stream of which a part was found is not looked for again
+// as a part of a larger one. Nearly all pairs cost no more than a look at the signs of their chance, and most pairs that differ in size not that.
 func Doubles(all []model.Usage, now time.Time) []Double {
 	f := finder{all: all, end: now.UTC().Truncate(time.Hour)}
 	meters := f.meters()
 	slices.SortFunc(meters, func(a, b meter) int {
 		return cmp.Or(cmp.Compare(a.mean, b.mean), slices.Compare(a.members, b.members))
 	})
-	var found []Double
+	found := f.pairs(meters)
+	return f.finest(append(found, f.sums(meters, found)...))
+}
+
+// A finder compares the meters of all workloads up to end.
+type finder struct {
+	all []model.Usage
+	end time.Time
+}
+
+// pairs returns what two of meters, which are sorted by their means, both count.
+func (f finder) pairs(meters []meter) (found []Double) {
 	for i := range meters {
 		a := &meters[i]
 		for k := i + 1; k < len(meters) && meters[k].mean <= roughly*a.mean; k++ {
@@ -63,13 +77,7 @@ func Doubles(all []model.Usage, now time.Time) []Double {
 			}
 		}
 	}
-	return f.finest(found)
-}
-
-// A finder compares the meters of all workloads up to end.
-type finder struct {
-	all []model.Usage
-	end time.Time
+	return found
 }
 
 // several stands for the sources of a meter that has more than one.
@@ -218,11 +226,15 @@ func (m *meter) together(o *meter) bool {
 func (f finder) compare(a, b *meter) (Double, bool) {
 	countedA, countedB := f.countedBy(a), f.countedBy(b)
 	chanceA, chanceB := chanceOf(countedA), chanceOf(countedB)
+	least := alike
+	if len(a.members)+len(b.members) > 2 {
+		least = alikeSum
+	}
 	var reached []float64
 	known := 0
 	for from := 0; from < window; from += weekHours {
 		if r, ok := correlation(chanceA[from:from+weekHours], chanceB[from:from+weekHours]); ok {
-			if known++; r >= alike {
+			if known++; r >= least {
 				reached = append(reached, r)
 			}
 		}
@@ -231,7 +243,7 @@ func (f finder) compare(a, b *meter) (Double, bool) {
 		return Double{}, false
 	}
 	ratio, ok := proportion(countedA, countedB)
-	if !ok {
+	if !ok || f.odd(a, countedA, chanceB) || f.odd(b, countedB, chanceA) {
 		return Double{}, false
 	}
 	d := Double{One: a.members, Other: b.members, Ratio: ratio, Correlation: slices.Min(reached), Weeks: known}
@@ -261,6 +273,28 @@ func proportion(a, b []float64) (float64, bool) {
 	}
 	slices.Sort(apart)
 	return other / one, apart[len(apart)/2] <= scatter
+}
+
+// odd reports whether m, which counted that much, would be more like other without one of its members: that one is not in the stream.
+func (f finder) odd(m *meter, counted, other []float64) bool {
+	if len(m.members) == 1 {
+		return false
+	}
+	with, _ := correlation(chanceOf(counted), other)
+	return slices.ContainsFunc(m.members, func(i int) bool {
+		single := f.single(i)
+		if single.mean < small*m.mean {
+			return false // too small to tell
+		}
+		rest := slices.Clone(counted)
+		for h, n := range f.countedBy(&single) {
+			if !math.IsNaN(n) {
+				rest[h] -= n
+			}
+		}
+		without, ok := correlation(chanceOf(rest), other)
+		return ok && without > with+gain
+	})
 }
 
 // countedBy returns the tokens of every hour of the window. An hour is not known, NaN, when one of the members was not measured in it; before the first and after the last

@@ -84,6 +84,54 @@ func TestIndependentStreams(t *testing.T) {
 	}
 }
 
+// TestIndependentSums holds that many workloads of all sizes, among whose sums there is one for everything, are not taken for one another.
+func TestIndependentSums(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(11, 12))
+	for _, own := range []float64{0.03, 0.1, 0.3, 1} {
+		var all []model.Usage
+		for i := range 300 {
+			labels := map[string]string{"team": fmt.Sprint(r.IntN(30)), "model": fmt.Sprint(r.IntN(8))}
+			all = append(all, usage([]string{"gateway", "engines"}[i%2], fmt.Sprint(i), labels, times(traffic(r, own), math.Pow(10, -2*r.Float64()))))
+		}
+		if found := Doubles(all, now); len(found) > 0 {
+			t.Errorf("chance of %.0f %% an hour: got %+v", 100*own, found)
+		}
+	}
+}
+
+// TestNoiseOfSums holds how often a gateway in front of three engines of other names and sizes is missed when all meters err by 5 % an hour, as README.md states.
+func TestNoiseOfSums(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(13, 14))
+	for _, c := range []struct{ own, most float64 }{{0.1, 1}, {0.2, 0.03}, {0.3, 0.03}, {1, 0.03}} {
+		missed := 0
+		const streams = 100
+		for range streams {
+			whole := make([]float64, window)
+			var all []model.Usage
+			for i, share := range []float64{1, 0.8, 0.6} {
+				part := times(traffic(r, c.own), share)
+				for h, n := range part {
+					whole[h] += n
+				}
+				all = append(all, usage("engines", fmt.Sprint(i), nil, noisy(r, part, 0.05)))
+			}
+			all = append(all, usage("gateway", "chat", nil, noisy(r, whole, 0.05)))
+			for range 20 { // that have nothing to do with it
+				all = append(all, usage("engines", fmt.Sprint(len(all)), nil, times(traffic(r, c.own), 2*r.Float64())))
+			}
+			if d := Doubles(all, now); len(d) != 1 || !slices.Equal(d[0].One, []int{3}) || !slices.Equal(d[0].Other, []int{0, 1, 2}) {
+				missed++
+			}
+		}
+		t.Logf("chance of %.0f %% an hour: %d of %d missed", 100*c.own, missed, streams)
+		if float64(missed) > c.most*streams {
+			t.Errorf("chance of %.0f %% an hour: %d of %d missed, want %.0f at most", 100*c.own, missed, streams, c.most*streams)
+		}
+	}
+}
+
 // TestNoise holds how often two meters of one stream that err by 5 % an hour each are missed, as README.md states.
 func TestNoise(t *testing.T) {
 	t.Parallel()
@@ -110,7 +158,7 @@ func TestNoise(t *testing.T) {
 func TestDoubles(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(5, 6))
-	one, two, three := traffic(r, 0.2), traffic(r, 0.2), traffic(r, 0.2)
+	one, two, three, four := traffic(r, 0.2), traffic(r, 0.2), traffic(r, 0.2), traffic(r, 0.2)
 	sum := func(all ...[]float64) []float64 {
 		total := make([]float64, window)
 		for _, hours := range all {
@@ -185,6 +233,19 @@ func TestDoubles(t *testing.T) {
 			usage("gateway", "a", labels("team", "a"), sum(times(one, 0.3), times(two, 0.6))), usage("gateway", "b", labels("team", "b"), sum(times(one, 0.7), times(two, 0.4))),
 			usage("engines", "c", labels("name", "c"), one), usage("engines", "d", labels("name", "d"), two),
 		}, "[0 1]=[2 3]"},
+		{"a gateway that spreads an alias over models of other names", []model.Usage{
+			usage("gateway", "chat", labels("model", "chat"), sum(one, times(two, 0.5), times(three, 0.5))),
+			usage("engines", "a", labels("name", "a"), one), usage("engines", "b", labels("name", "b"), times(two, 0.5)),
+			usage("engines", "c", labels("name", "c"), times(three, 0.5)), usage("engines", "d", labels("name", "d"), four),
+		}, "[0]=[1 2 3]"},
+		{"parts of which one is not there", []model.Usage{
+			usage("gateway", "chat", labels("model", "chat"), sum(one, two, three)),
+			usage("engines", "a", labels("name", "a"), one), usage("engines", "b", labels("name", "b"), two), usage("engines", "d", labels("name", "d"), four),
+		}, ""},
+		{"all that two sources have, of which one workload each is not at the other", []model.Usage{
+			usage("gateway", "a", labels("team", "a"), sum(times(one, 0.5), times(two, 0.5))), usage("gateway", "b", labels("team", "b"), sum(times(one, 0.5), times(two, 0.5), three)),
+			usage("engines", "c", labels("name", "c"), one), usage("engines", "d", labels("name", "d"), two), usage("engines", "e", labels("name", "e"), four),
+		}, ""},
 		{"single workloads before their sum", []model.Usage{
 			usage("gateway", "a", labels("model", "a"), one), usage("gateway", "b", labels("model", "b"), two),
 			usage("engines", "a", labels("name", "a"), one), usage("engines", "b", labels("name", "b"), two),
