@@ -1,6 +1,9 @@
 package model
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // CoverageFloor is the share of an hour's samples below which the hour counts as not measured:
 // its increase is then mostly extrapolation or a gap, never a quiet hour.
@@ -41,6 +44,25 @@ type Usage struct {
 
 // End returns the first instant after the last hour.
 func (u Usage) End() time.Time { return u.Start.Add(time.Duration(len(u.Hours)) * time.Hour) }
+
+// Last returns the end of the last measured hour, the zero time when none was.
+func (u Usage) Last() time.Time {
+	for i := len(u.Hours) - 1; i >= 0; i-- {
+		if u.Hours[i].Measured() {
+			return u.Start.Add(time.Duration(i+1) * time.Hour)
+		}
+	}
+	return time.Time{}
+}
+
+// Ended returns u with nothing used after its last measured hour: a series that is over, of a workload that goes on in others.
+func (u Usage) Ended() Usage {
+	u.Hours = slices.Clone(u.Hours)
+	for i := len(u.Hours) - 1; i >= 0 && !u.Hours[i].Measured(); i-- {
+		u.Hours[i] = Hour{Coverage: 1}
+	}
+	return u
+}
 
 // Measured returns for how long u was measured, gaps left out.
 func (u Usage) Measured() time.Duration {

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -78,6 +79,27 @@ func TestFollow(t *testing.T) {
 	}
 	if before.Hours[2].Tokens.Total() != 10 || after.Hours[0].Tokens.Total() != 5 {
 		t.Error("Follow changed what it was given")
+	}
+}
+
+// TestEnded holds that a series which is over used nothing since, and that a gap before its end stays one.
+func TestEnded(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	u := Usage{Start: start, Hours: slices.Concat(hours(1, 10, 1), hours(1, 0, 0), hours(1, 10, 1), hours(2, 3, 0.2))}
+	got := u.Ended()
+	want := slices.Concat(u.Hours[:3], []Hour{{Coverage: 1}, {Coverage: 1}})
+	if diff := cmp.Diff(want, got.Hours); diff != "" {
+		t.Errorf("-want +got\n%s", diff)
+	}
+	if u.Hours[4].Coverage != 0.2 {
+		t.Error("Ended changed its receiver")
+	}
+	if last := u.Last(); !last.Equal(start.Add(3 * time.Hour)) {
+		t.Errorf("last: got %s, want the end of the third hour", last)
+	}
+	if last := (Usage{Start: start, Hours: hours(2, 1, 0)}).Last(); !last.IsZero() {
+		t.Errorf("last of nothing: got %s", last)
 	}
 }
 

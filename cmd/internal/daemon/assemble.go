@@ -21,6 +21,9 @@ import (
 // staleAfter is the age of the newest measured hour from which a workload counts as no longer measured.
 const staleAfter = 6 * time.Hour
 
+// endedAfter is how long a series of a workload that goes on in others is missing before it counts as ended rather than as not measured.
+const endedAfter = 24 * time.Hour
+
 // stale is the code of the warning that a workload is no longer measured.
 const stale = "STALE"
 
@@ -47,14 +50,22 @@ func (m metered) key() string { return m.usage.Source + "\x00" + m.usage.Workloa
 // The result is sorted by name, so that a report reads the same whatever the sources answered first.
 func named(found []metered) []metered {
 	byName := map[string]metered{}
+	newest := map[string]time.Time{} // end of the last measured hour of any series, by name
+	for i := range found {
+		m := &found[i]
+		m.usage.Workload = cmp.Or(m.stanza.Name, m.usage.Workload)
+		if last := m.usage.Last(); last.After(newest[m.key()]) {
+			newest[m.key()] = last
+		}
+	}
 	var former []metered
 	for _, m := range found {
-		if m.stanza.Name != "" {
-			m.usage.Workload = m.stanza.Name
-		}
 		if m.stanza.Former(m.usage.Labels, m.usage.Source) {
 			former = append(former, m)
 			continue
+		}
+		if newest[m.key()].Sub(m.usage.Last()) > endedAfter {
+			m.usage = m.usage.Ended()
 		}
 		m.series = []map[string]string{m.usage.Labels}
 		if first, taken := byName[m.key()]; taken {
@@ -234,16 +245,11 @@ func involved(all []decide.Option, names []string) []decide.Option {
 // summarize says what was measured of u up to now.
 func summarize(u model.Usage, now time.Time) model.UsageSummary {
 	s := model.UsageSummary{}
-	for i := len(u.Hours) - 1; i >= 0; i-- {
-		if u.Hours[i].Measured() {
-			last := u.Start.Add(time.Duration(i+1) * time.Hour)
-			s.LastSample = &last
-			break
-		}
-	}
-	if s.LastSample == nil {
+	last := u.Last()
+	if last.IsZero() {
 		return s
 	}
+	s.LastSample = &last
 	first := u.Start.Add(time.Duration(slices.IndexFunc(u.Hours, model.Hour.Measured)) * time.Hour)
 	s.FirstSample = &first
 	from := now.Add(-30 * 24 * time.Hour)

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -123,5 +124,35 @@ func TestDigestTellsNewAndVanished(t *testing.T) {
 	}
 	if all, want := strings.Join(items, ", "), "new new, vanished gone, unknown long-gone"; all != want {
 		t.Errorf("got %s, want %s", all, want)
+	}
+}
+
+// TestMergedWorkloadOutlivesItsSeries holds that a workload which is made of several series goes on when one of them ends, after a day in which nobody knows whether it was
+// measured, and that its history is that of all of them.
+func TestMergedWorkloadOutlivesItsSeries(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		silent time.Duration
+		goesOn bool
+	}{{20 * time.Hour, false}, {30 * time.Hour, true}} {
+		at := opening.Add(-c.silent)
+		ended := within(steady(map[string]string{"team_alias": "support"}, 1e7), func(end time.Time) bool { return !end.After(at) })
+		r := newRig(t, route(both(ended, steady(map[string]string{"team_alias": "support-eu"}, 1e7)), steady(map[string]string{"model_name": "llama"}, 1e5)))
+		r.text += "workloads:\n  - {match: {team_alias: [support, support-eu]}, name: support}\n"
+		if err := r.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		report, err := r.Evaluate(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := workload(t, report, "support")
+		if known := w.Decision.Recommendation != model.Unknown; known != c.goesOn {
+			t.Errorf("silent for %s: got %s (%s), want a verdict: %v", c.silent, w.Decision.Recommendation, w.Decision.Because, c.goesOn)
+		}
+		hours := 14*24 - 1.0
+		if want := 1e7 * (2*hours - c.silent.Hours() + 1); c.goesOn && math.Abs(float64(*w.Usage.Last30dTokens)/want-1) > 0.01 {
+			t.Errorf("silent for %s: got %v tokens, want about %v", c.silent, *w.Usage.Last30dTokens, want)
+		}
 	}
 }
