@@ -175,7 +175,7 @@ func TestGPUs(t *testing.T) {
 		"known":       {[]collector.Cards{cards("NVIDIA H100 80GB HBM3", 8)}, "own-llama-3.1-8b-fp8-1xh100", "min_replicas: 7 # 8 GPUs are there"},
 		"no replica":  {[]collector.Cards{cards("NVIDIA A100-SXM4-80GB", 8)}, "", "gpu: {type: a100, per_replica: \"?\", price: "},
 		"no price":    {[]collector.Cards{cards("Tesla V100", 8)}, "", "gpu: {type: \"?\", per_replica: \"?\", usd_per_hour: \"?\"}"},
-		"two types":   {[]collector.Cards{cards("NVIDIA H100 80GB HBM3", 8), cards("NVIDIA L4", 2)}, "", "# 8 NVIDIA H100 80GB HBM3, 2 NVIDIA L4"},
+		"two types":   {[]collector.Cards{cards("NVIDIA H100 80GB HBM3", 8), cards("NVIDIA H200", 2)}, "", "# 8 NVIDIA H100 80GB HBM3, 2 NVIDIA H200"},
 		"none":        {nil, "", "engines of your own with meta-llama/Llama-3.1-8B-Instruct"},
 		"of others":   {[]collector.Cards{{Pack: "dcgm", Namespace: "training", Type: "NVIDIA B200", Count: 16}}, "", "16 GPUs NVIDIA B200 in namespace training (dcgm): no workload was found there"},
 		"of no place": {[]collector.Cards{{Pack: "nvidia-smi", Count: 2}}, "", "no namespace that is said"},
@@ -219,6 +219,49 @@ func TestSourceComments(t *testing.T) {
 	}
 	if !slices.Equal(cfg.Workloads[0].Match["requested_model"], []string{"gpt-5-mini"}) || len(cfg.Workloads[0].Match) != 1 {
 		t.Errorf("got the stanza %v, want one of the labels that there are", cfg.Workloads[0].Match)
+	}
+}
+
+// TestRefused holds that a workload whose labels a configuration does not take is told of and measured, and that no key is shown.
+func TestRefused(t *testing.T) {
+	t.Parallel()
+	const key = "sk-0123456789abcdef0123"
+	d, cfg := write(t, collector.Discovery{Metered: []collector.Metered{gatewayMeter(
+		asked(9e6, 1e6, key, "gpt-5-mini", "", "openai"),
+		asked(8e6, 1e6, strings.Repeat("x", longestLabel+1), "gpt-5-mini", "", "openai"),
+		asked(7e6, 1e6, strings.Repeat("x", longestLabel), "gpt-5-mini", "", "openai"),
+	)}})
+	said := d.said("labels that are refused")
+	if len(cfg.Workloads) != 1 || d.Workloads != 3 || strings.Count(said, "\n") != 1 || !strings.Contains(said, "one has 1001 bytes") || !strings.Contains(said, "looks like a secret") {
+		t.Errorf("got %d stanzas and %q", len(cfg.Workloads), said)
+	}
+	if strings.Contains(string(d.Config)+said, key) {
+		t.Error("a key is shown")
+	}
+}
+
+// TestHour holds that a GPU has the price in the middle of those on demand, of its memory where there is one.
+func TestHour(t *testing.T) {
+	t.Parallel()
+	text := "item,field,value,unit,valid_from,valid_to,source,checked_at,note\n"
+	for _, row := range []string{
+		"a/h100-80gb/spot,usd_per_hour,1", "b/h100-80gb/on-demand,usd_per_hour,2", "c/h100-94gb-nvl/on-demand,usd_per_hour,3",
+		"d/h100-80gb/on-demand,usd_per_hour,4", "e/h100-80gb/on-demand,usd_per_hour,9", "f/h200-141gb/on-demand,usd_per_hour,5",
+	} {
+		text += row + ",USD/GPU-hour,,,test,2026-11-01,\n"
+	}
+	prices, err := config.ReadBook(strings.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for exported, want := range map[string]string{
+		"NVIDIA H100 80GB HBM3": "d/h100-80gb/on-demand", "NVIDIA H100 NVL 94GB": "c/h100-94gb-nvl/on-demand", "NVIDIA H100": "c/h100-94gb-nvl/on-demand",
+		"NVIDIA H100 64GB": "c/h100-94gb-nvl/on-demand", "nvidia_h200": "f/h200-141gb/on-demand", "NVIDIA A100": "", "": "",
+	} {
+		c, _ := book{prices}.card(exported)
+		if got, said := (book{prices}).hour(c); got != want || (said == "") != (want == "") {
+			t.Errorf("%q: got %q, %q, want %q", exported, got, said, want)
+		}
 	}
 }
 
@@ -292,7 +335,7 @@ func TestClient(t *testing.T) {
 // FuzzLabels holds that label values do nothing in a configuration but stand there: it has one source, and at most one stanza that
 // matches just them.
 func FuzzLabels(f *testing.F) {
-	for _, seed := range []string{"a", "", "a\nsources: []", "# x", "{{.}}", "'\"\\", "\u2028", "- &a *a", "sk-0123456789abcdefgh", "\x00\x1b[2J", "true", "~", "!!binary x", strings.Repeat("x", 2000)} {
+	for _, seed := range []string{"a", "", "a\nsources: []", "# x", "{{.}}", "'\"\\", "\u2028", "\u202etxt", "- &a *a", "sk-0123456789abcdefgh", "\x00\x1b[2J", "true", "~", "!!binary x", strings.Repeat("x", 2000)} {
 		f.Add(seed, seed, seed)
 	}
 	f.Fuzz(func(t *testing.T, team, requested, provider string) {
