@@ -500,3 +500,44 @@ func TestRoutes(t *testing.T) {
 		}
 	}
 }
+
+// TestMeasuredThroughput holds that what a replica can do may be left to measurement where a workload runs on the option, and only there.
+func TestMeasuredThroughput(t *testing.T) {
+	t.Parallel()
+	const book, typed = "    throughput: {book: tensorrt-llm/llama-3.3-70b-fp8/2xh100}\n", "    throughput: {tokens_per_hour: 6000000}\n"
+	for _, tc := range []struct {
+		name, from, to string
+		wrong          string // empty: it is right
+		prefer         bool
+	}{
+		{"nothing is typed of the current option", book, "", "", false},
+		{"it is said", book, "    throughput: {measured: true}\n", "", true},
+		{"beside what is typed", book, strings.Replace(book, "{", "{measured: true, ", 1), "", true},
+		{"nothing is typed of another option", typed, "", "options[2]: throughput is missing, want tokens_per_hour", false},
+		{"of another option it is said", typed, "    throughput: {measured: true}\n", "options[2].throughput: tokens_per_hour is missing, want", false},
+		{"neither said nor typed", book, "    throughput: {measured: false}\n", "want exactly one of tokens_per_hour", false},
+		{
+			"of what was bought", book, "    throughput: {measured: true, provisioned: {input_tokens_per_minute: 2500, output_weight: 4}}\n",
+			"options[1].throughput.measured: has no effect on provisioned throughput", false,
+		},
+	} {
+		c, err := Parse("tipline.yml", []byte(strings.Replace(small, tc.from, tc.to, 1)), packs...)
+		if tc.wrong != "" {
+			if err == nil || !strings.Contains(err.Error(), tc.wrong) || strings.Count(err.Error(), "\n") > 0 {
+				t.Errorf("%s: got %v, want %q alone", tc.name, err, tc.wrong)
+			}
+			continue
+		}
+		if err != nil {
+			t.Errorf("%s: got %v", tc.name, err)
+			continue
+		}
+		if o := option(t, c, "fleet"); o.PreferMeasured != tc.prefer || o.GPUsPerReplica != 2 || o.Capacity == nil || o.Capacity.TokensPerHour != nil {
+			t.Errorf("%s: got %+v", tc.name, o)
+		}
+	}
+	const scenario = "options:\n  - name: fleet\n    kind: self-hosted\n    gpu: {type: h100, usd_per_hour: 3.99}\ncurrent: fleet\nvolume: {tokens_per_month: 1000000000, mix: {input: 0.8, output: 0.2}}\n"
+	if _, err := ParseScenario("s.yml", []byte(scenario)); err == nil || !strings.Contains(err.Error(), "options[0]: throughput is missing") {
+		t.Errorf("a scenario, which has no history: got %v", err)
+	}
+}

@@ -47,15 +47,30 @@ func (r *reader) fleet(o *decide.Option, raw rawOption, book Book) {
 	default:
 		t = r.instance(o, c, raw.Instance, book)
 	}
-	if raw.Throughput == nil {
-		r.missing(raw.At, "throughput", ", want a mapping with tokens_per_hour, shapes or the book item of a measured replica")
-	} else {
+	if raw.Throughput != nil {
 		r.throughput(t, o, c, raw.Throughput, book)
 	}
 	r.operations(t, o, c, raw.Operations)
 	t.item, t.origin = o.Name, model.PriceSource{Source: here}
 	t.add("variable", c.VariablePerMTok, "USD/Mtok")
 	o.Capacity, o.Prices = c, t.rows
+}
+
+// unmeasured reports fleets of which nothing says what a replica can do, and nothing can: no workload runs on them.
+func (r *reader) unmeasured(raws []rawOption, options []decide.Option, current []string) {
+	for _, raw := range raws {
+		i := slices.IndexFunc(options, func(o decide.Option) bool { return o.Name == raw.Name.text() && o.Capacity != nil })
+		if i < 0 || slices.Contains(current, raw.Name.text()) {
+			continue
+		}
+		const want = ", want tokens_per_hour, shapes or the book item of a measured replica: it can be measured only of an option that a workload runs on"
+		switch t := raw.Throughput; {
+		case t == nil:
+			r.missing(raw.At, "throughput", want)
+		case options[i].PreferMeasured && !t.TokensPerHour.given() && t.Shapes == nil && !t.Book.given() && t.Provisioned == nil:
+			r.missing(t.At, "tokens_per_hour", want)
+		}
+	}
 }
 
 // spares returns how many spare replicas an option has that does not say: a provider that promises a throughput has its own.
@@ -106,6 +121,7 @@ func (r *reader) gpu(o *decide.Option, c *cost.Capacity, raw *rawGPU, book Book)
 	if raw.Spot != nil && perHour != nil {
 		perHour = r.spot(t, o, raw.Spot, perHour)
 	}
+	o.GPUsPerReplica = gpus
 	gpus *= c.ReplicasPerBlock
 	if perHour != nil {
 		c.BlockCostPerHour = new(big.Rat).Mul(perHour, big.NewRat(gpus, 1))
@@ -288,15 +304,21 @@ func (r *reader) overhead(t *tariff, o *decide.Option, raw *rawInstance, book Bo
 
 // throughput resolves what one replica can do at maximum load.
 func (r *reader) throughput(t *tariff, o *decide.Option, c *cost.Capacity, raw *rawThroughput, book Book) {
+	o.PreferMeasured = r.boolean(raw.Measured)
 	given := 0
 	for _, is := range []bool{raw.TokensPerHour.given(), raw.Shapes != nil, raw.Book.given(), raw.Provisioned != nil} {
 		if is {
 			given++
 		}
 	}
-	if given != 1 {
+	switch {
+	case given == 0 && o.PreferMeasured:
+		return
+	case given != 1:
 		r.wrong(raw.At, "want exactly one of tokens_per_hour, shapes, provisioned and book, an item of the price book")
 		return
+	case raw.Provisioned != nil && o.PreferMeasured:
+		r.wrong(raw.Measured.place, "has no effect on provisioned throughput, which is what was bought")
 	}
 	measured := r.tariff(o.Name, raw.Origin)
 	switch {

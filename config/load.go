@@ -89,6 +89,11 @@ func (r *reader) resolve(raw *rawConfig) *Config {
 	c.Notify = r.notify(raw.Notify)
 	c.Notify.Routes = r.routes(raw, c)
 	r.workloads(raw, c)
+	current := []string{c.Defaults.Current}
+	for _, w := range c.Workloads {
+		current = append(current, w.Current)
+	}
+	r.unmeasured(raw.Options, c.Options, current)
 	c.Budgets = r.budgets(raw, c)
 	return c
 }

@@ -335,6 +335,7 @@ type rawThroughput struct {
 	Shapes        []rawShape    `yaml:"shapes"`
 	Book          scalar        `yaml:"book"`
 	Provisioned   *rawUnit      `yaml:"provisioned"`
+	Measured      scalar        `yaml:"measured"`
 	Origin        rawProvenance `yaml:"origin"`
 }
 

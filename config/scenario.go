@@ -107,6 +107,7 @@ func (r *reader) scenario(raw *rawScenario) *Scenario {
 	s := &Scenario{Name: r.word(raw.Name), Policy: r.policy(raw.Policy, defaultPolicy())}
 	s.Prices, _, s.Quarantined = r.book(nil, raw.Prices.Files, r.words(raw.Prices.Confirmed), r.rates(raw.Prices.Rates))
 	s.Options = r.options(raw.Options, s.Prices)
+	r.unmeasured(raw.Options, s.Options, nil) // a scenario has no history
 	if d := raw.AsOf; d.given() {
 		var err error
 		if s.AsOf, err = time.Parse(time.DateOnly, d.text()); err != nil {

@@ -30,3 +30,27 @@ type ThroughputFit struct {
 
 // Known reports whether m says what a replica can serve, and not only what it served.
 func (m *MeasuredCapacity) Known() bool { return m != nil && m.High != nil }
+
+// The labels of a CapacityNumber: on whose word it is taken.
+const (
+	Measured  = "measured"  // seen in the workload's own metrics
+	Benchmark = "benchmark" // somebody's measurement, with its source
+	Assumed   = "assumed"   // configured without a source, or a default of the model
+)
+
+// CapacityNumber is one number that says what a fleet can do.
+type CapacityNumber struct {
+	Option string `json:"option"`
+	What   string `json:"what"`
+	Value  string `json:"value"`
+	Unit   string `json:"unit,omitempty"`
+	Label  string `json:"label"` // Measured, Benchmark or Assumed
+	From   string `json:"from"`  // where it is from, in words
+}
+
+// AssumedCapacity says how much of a verdict rests on numbers that nobody measured.
+type AssumedCapacity struct {
+	USDPerMonth USD      `json:"usd_per_month"` // of the current and the best option: GPU hours of fleets that such a number sizes
+	Ratio       Fraction `json:"ratio"`         // of the cost of the two
+	Numbers     []string `json:"numbers"`       // which, with their option
+}

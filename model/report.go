@@ -72,6 +72,7 @@ type UsageSummary struct {
 	EconomicUtilization *Fraction         `json:"economic_utilization_ratio,omitempty"` // tokens served over tokens that the current fleet could serve
 	IdleUSDPerMonth     *USD              `json:"idle_usd_per_month,omitempty"`
 	TTFTP95Seconds      *float64          `json:"ttft_p95_seconds,omitempty"`
+	Capacity            *MeasuredCapacity `json:"capacity,omitempty"` // of one replica of its engines; absent when it was not measured
 }
 
 // ForecastSummary is the part of a Forecast that is shown.
@@ -118,29 +119,30 @@ type MonthProjection struct {
 
 // OptionCost is what one option would cost at the projected volume.
 type OptionCost struct {
-	Option                    string          `json:"option"`
-	Hosting                   Hosting         `json:"kind"`
-	USDPerMonth               *Quantiles[USD] `json:"usd_per_month"`                     // null when it has no cost: see Warnings and Infeasible
-	USDPerMTok                *USDPerMTok     `json:"usd_per_mtok"`                      // at the median volume; null when the volume is zero
-	Blocked                   []string        `json:"blocked"`                           // constraint codes (cost model, section 9); empty when allowed
-	ExclusionUSDPerMonth      *USD            `json:"exclusion_usd_per_month,omitempty"` // what it costs that it is blocked: 0 when the allowed ones are no dearer
-	Infeasible                string          `json:"infeasible,omitempty"`
-	Replicas                  *int64          `json:"replicas,omitempty"` // at the median volume, spares included
-	OwnShareRatio             *Fraction       `json:"own_share_ratio,omitempty"`
-	CreditsUSDPerMonth        *USD            `json:"credits_usd_per_month,omitempty"` // free credits that the median cost does not count, because they end
-	Sizes                     []FleetSize     `json:"sizes,omitempty"`                 // of a hybrid: one block of replicas less, the best number, one more
-	BreakevenUtilizationRatio *Fraction       `json:"breakeven_utilization_ratio,omitempty"`
-	UnitCostFloorUSDPerMTok   *USDPerMTok     `json:"unit_cost_floor_usd_per_mtok,omitempty"`
-	EconomicUtilizationRatio  *Fraction       `json:"economic_utilization_ratio,omitempty"` // tokens served over tokens that its fleet could serve
-	IdleUSDPerMonth           *USD            `json:"idle_usd_per_month,omitempty"`         // part of the cost that serves nothing
-	ProbabilityCheaper        *Fraction       `json:"probability_cheaper,omitempty"`        // than the current option
-	SavingUSDPerMonth         *Quantiles[USD] `json:"saving_usd_per_month,omitempty"`
-	PriceChanges              []DatedCost     `json:"price_changes,omitempty"` // announced ones, with what it costs from then on
-	Prospect                  *Prospect       `json:"prospect,omitempty"`      // of moving there from the current option
-	Crossover                 *Crossover      `json:"crossover,omitempty"`     // against the API that it would replace or that would replace it
-	Parts                     []CostPart      `json:"parts"`                   // what the median cost is made of; sums to it
-	Prices                    []PriceSource   `json:"prices"`                  // every price and throughput used, with its origin
-	Warnings                  []Warning       `json:"warnings"`
+	Option                    string           `json:"option"`
+	Hosting                   Hosting          `json:"kind"`
+	USDPerMonth               *Quantiles[USD]  `json:"usd_per_month"`                     // null when it has no cost: see Warnings and Infeasible
+	USDPerMTok                *USDPerMTok      `json:"usd_per_mtok"`                      // at the median volume; null when the volume is zero
+	Blocked                   []string         `json:"blocked"`                           // constraint codes (cost model, section 9); empty when allowed
+	ExclusionUSDPerMonth      *USD             `json:"exclusion_usd_per_month,omitempty"` // what it costs that it is blocked: 0 when the allowed ones are no dearer
+	Infeasible                string           `json:"infeasible,omitempty"`
+	Replicas                  *int64           `json:"replicas,omitempty"` // at the median volume, spares included
+	OwnShareRatio             *Fraction        `json:"own_share_ratio,omitempty"`
+	CreditsUSDPerMonth        *USD             `json:"credits_usd_per_month,omitempty"` // free credits that the median cost does not count, because they end
+	Sizes                     []FleetSize      `json:"sizes,omitempty"`                 // of a hybrid: one block of replicas less, the best number, one more
+	BreakevenUtilizationRatio *Fraction        `json:"breakeven_utilization_ratio,omitempty"`
+	UnitCostFloorUSDPerMTok   *USDPerMTok      `json:"unit_cost_floor_usd_per_mtok,omitempty"`
+	EconomicUtilizationRatio  *Fraction        `json:"economic_utilization_ratio,omitempty"` // tokens served over tokens that its fleet could serve
+	IdleUSDPerMonth           *USD             `json:"idle_usd_per_month,omitempty"`         // part of the cost that serves nothing
+	ProbabilityCheaper        *Fraction        `json:"probability_cheaper,omitempty"`        // than the current option
+	SavingUSDPerMonth         *Quantiles[USD]  `json:"saving_usd_per_month,omitempty"`
+	PriceChanges              []DatedCost      `json:"price_changes,omitempty"` // announced ones, with what it costs from then on
+	Prospect                  *Prospect        `json:"prospect,omitempty"`      // of moving there from the current option
+	Crossover                 *Crossover       `json:"crossover,omitempty"`     // against the API that it would replace or that would replace it
+	Parts                     []CostPart       `json:"parts"`                   // what the median cost is made of; sums to it
+	Prices                    []PriceSource    `json:"prices"`                  // every price and throughput used, with its origin
+	Capacity                  []CapacityNumber `json:"capacity,omitempty"`      // what its fleet is taken to do, and on whose word
+	Warnings                  []Warning        `json:"warnings"`
 }
 
 // FleetSize is what an option costs with a given number of replicas at the median volume.
@@ -344,10 +346,11 @@ type Decision struct {
 	SavingUSDPerMonth  *Quantiles[USD]   `json:"saving_usd_per_month"` // of Best against the current option; null when unknown
 	SavingRatio        *Fraction         `json:"saving_ratio"`
 	ProbabilityCheaper *Fraction         `json:"probability_cheaper"`
-	PaybackMonths      *float64          `json:"payback_months"`        // null: it does not pay back, or there is nothing to pay
-	Prospect           *Prospect         `json:"prospect,omitempty"`    // of moving to Best
-	Commitment         *Commitment       `json:"commitment,omitempty"`  // of the current option; absent when nothing is committed
-	Constraints        []ConstraintPrice `json:"constraints,omitempty"` // those that block an option
+	PaybackMonths      *float64          `json:"payback_months"`             // null: it does not pay back, or there is nothing to pay
+	Prospect           *Prospect         `json:"prospect,omitempty"`         // of moving to Best
+	Commitment         *Commitment       `json:"commitment,omitempty"`       // of the current option; absent when nothing is committed
+	AssumedCapacity    *AssumedCapacity  `json:"assumed_capacity,omitempty"` // how much rests on numbers that nobody measured; absent when no fleet is compared
+	Constraints        []ConstraintPrice `json:"constraints,omitempty"`      // those that block an option
 	RuleOfThumb        string            `json:"rule_of_thumb"`
 	DiffersBecause     string            `json:"differs_because,omitempty"`
 	WouldChange        []string          `json:"would_change"` // sentences: which input at which value flips the answer

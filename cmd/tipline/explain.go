@@ -489,6 +489,9 @@ func (e *explainer) capacity() {
 		rows = append(rows, []string{c.Option, c.What, strings.TrimSpace(c.Value + " " + c.Unit), c.Label, c.From})
 	}
 	e.table("  ", rows)
+	if a := e.r.Workload.Decision.AssumedCapacity; a != nil {
+		e.line("  %s.", sentence(restsOn(a)))
+	}
 }
 
 // checks says what came of computing the receipt again.

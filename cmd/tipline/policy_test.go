@@ -48,7 +48,7 @@ var imports = map[string][]string{
 	"cmd/internal/daemon": {
 		"cmd/internal/ledger", "cmd/internal/pricelist", "cmd/internal/whatif",
 		"alerting", "alerting/alertmanager", "alerting/slack", "alerting/webhook",
-		"collector", "config", "model", "model/cost", "model/decide", "model/drift", "model/forecast", "model/metering",
+		"collector", "config", "model", "model/capacity", "model/cost", "model/decide", "model/drift", "model/forecast", "model/metering",
 	},
 	"cmd/tipline": {
 		"cmd/internal/daemon", "cmd/internal/draft", "cmd/internal/gauges", "cmd/internal/ledger", "cmd/internal/store", "cmd/internal/web",

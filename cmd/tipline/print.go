@@ -139,6 +139,7 @@ func notes(report *model.Report) []string {
 		if w.Decision.Because != "" {
 			lines = append(lines, fmt.Sprintf("%s: %s (receipt %s)", w.Workload, w.Decision.Because, w.Decision.ID))
 		}
+		lines = append(lines, capacityNotes(w)...)
 		for _, warning := range w.Warnings {
 			if warning.Text != w.Decision.Because {
 				lines = append(lines, fmt.Sprintf("%s: %s", w.Workload, warning.Text))
@@ -176,6 +177,36 @@ func notes(report *model.Report) []string {
 		lines = append(lines, warning.Text)
 	}
 	return lines
+}
+
+// capacityNotes says what the fleets that w compares are taken to do, on whose word, and how much rests on numbers that are assumed.
+func capacityNotes(w model.WorkloadReport) []string {
+	var lines []string
+	for _, o := range w.Options {
+		if len(o.Capacity) == 0 || o.Option != w.Current && o.Option != w.Decision.Best {
+			continue
+		}
+		var numbers []string
+		for _, n := range o.Capacity {
+			if n.Value != "" {
+				numbers = append(numbers, fmt.Sprintf("%s %s (%s)", n.What, n.Value, n.Label))
+			}
+		}
+		lines = append(lines, fmt.Sprintf("%s: %s is taken to do: %s", w.Workload, o.Option, strings.Join(numbers, ", ")))
+	}
+	if a := w.Decision.AssumedCapacity; a != nil {
+		lines = append(lines, w.Workload+": "+restsOn(a))
+	}
+	return lines
+}
+
+// restsOn says how much of a verdict rests on assumed capacity.
+func restsOn(a *model.AssumedCapacity) string {
+	if len(a.Numbers) == 0 {
+		return "nothing of the verdict rests on assumed capacity"
+	}
+	return fmt.Sprintf("%s of the cost that is compared, %s a month, rests on assumed capacity: %s", model.FormatPercent(a.Ratio),
+		model.FormatUSD(a.USDPerMonth), strings.Join(a.Numbers, ", "))
 }
 
 var markdownEscape = strings.NewReplacer(

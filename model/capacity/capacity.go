@@ -76,7 +76,7 @@ func (r reading) shape() cost.MeasuredShape {
 // highest one, three of them at least. Only hours that kept the limit count, and of them only those of which the time to first token, the
 // requests and a steady number of replicas are known; where a queue is ever known it must be, and the wait in it (Little's law: requests
 // waiting over requests a second) be inside the limit too. Replicas that are not known are GPUs over gpusPerReplica, 0 when that is not
-// known either.
+// known either; where both are known and do not fit, the replicas are not those in question.
 //
 // The range is that of an order statistic at 90 %. Hours that broke the limit are counted and only tell whether it was reached. The error
 // says why nothing can be measured.
@@ -88,7 +88,7 @@ func Measure(u model.Usage, limit time.Duration, gpusPerReplica int64) (*model.M
 	hours, shape := read(u, limit, gpusPerReplica, m)
 	switch {
 	case len(hours) == 0:
-		return nil, fmt.Errorf("of no hour are the time to first token, the requests and a steady number of replicas all known")
+		return nil, fmt.Errorf("of no hour are the time to first token, the requests and a steady number of replicas of that size all known")
 	case shape.requests == 0:
 		return nil, fmt.Errorf("no hour kept the limit of %s, %d broke it", limit, m.Broke)
 	}
@@ -134,7 +134,8 @@ func read(u model.Usage, limit time.Duration, gpusPerReplica int64, m *model.Mea
 		if n == 0 && gpusPerReplica > 0 {
 			n = s.GPUs / float64(gpusPerReplica)
 		}
-		if s.TTFTP95 == 0 || n == 0 || h.Requests == 0 || queues && !s.Queued {
+		unlike := gpusPerReplica > 0 && s.GPUs > 0 && math.Abs(s.GPUs/float64(gpusPerReplica)-n) > steady*n // replicas of another size
+		if s.TTFTP95 == 0 || n == 0 || unlike || h.Requests == 0 || queues && !s.Queued {
 			m.Unknown++
 			continue
 		}

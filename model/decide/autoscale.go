@@ -111,13 +111,13 @@ func (p *plan) scaledAt(volume *big.Rat) bill {
 	reserved := new(big.Rat).Mul(big.NewRat(scaling.Reserved, 1), p.scaled.hours)
 	if scaling.Reserved > 0 {
 		b.parts = append(b.parts, cost.Part{
-			Name: "reserved GPU hours", USD: new(big.Rat).Mul(reserved, p.scaled.ReservedCost),
+			Name: "reserved " + gpuHours, USD: new(big.Rat).Mul(reserved, p.scaled.ReservedCost),
 			Formula: fmt.Sprintf("%d × %s USD/h × %s h", scaling.Reserved, cost.Decimal(p.scaled.ReservedCost), cost.Decimal(p.scaled.hours)),
 		})
 	}
 	beyond := new(big.Rat).Sub(scaling.PaidHours, reserved)
 	b.parts = append(b.parts, cost.Part{
-		Name: "GPU hours", USD: new(big.Rat).Mul(beyond, p.scaled.ReplicaCost),
+		Name: gpuHours, USD: new(big.Rat).Mul(beyond, p.scaled.ReplicaCost),
 		Formula: fmt.Sprintf("%s h × %s USD/h, at most %d at once", cost.Decimal(beyond), cost.Decimal(p.scaled.ReplicaCost), scaling.Most),
 	})
 	b.parts = append(b.parts, otherParts(p.scaled.FixedMonthly, p.scaled.variable, volume)...)

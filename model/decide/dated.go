@@ -41,7 +41,7 @@ func (c *costed) aged(in Input) {
 	var price, rate model.PriceSource
 	for _, p := range c.option.Prices {
 		oldest := &price
-		if strings.HasSuffix(p.Unit, "per replica") {
+		if strings.HasSuffix(p.Unit, perReplica) {
 			oldest = &rate
 		}
 		if p.Date != "" && (oldest.Date == "" || p.Date < oldest.Date) {

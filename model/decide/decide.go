@@ -68,8 +68,13 @@ func Decide(in Input) Verdict {
 	e.choice = e.choose(e.sunk)
 	e.best = find(all, e.choice.Best)
 	v := Verdict{in: &in, tenants: e.tenants()}
+	options := map[string]Option{}
+	for _, o := range in.Options {
+		options[o.Name] = o
+	}
 	for _, c := range all {
 		o := c.summary(in, d, now)
+		o.Capacity = c.capacityNumbers(in, options)
 		if c.crossover != nil {
 			c.crossesByPrice(in, api, o.Crossover)
 			o.Warnings = append(o.Warnings, c.sensitivity(o.Crossover, api)...)

@@ -49,6 +49,7 @@ func (e explanation) decision(options []model.OptionCost) model.Decision {
 	default:
 		d.Recommendation = model.Move
 	}
+	d.AssumedCapacity = e.assumedCapacity(options)
 	if chosen := find(e.all, e.choice.Recommended); chosen != nil {
 		d.Hosting = chosen.option.Hosting
 	}

@@ -60,6 +60,11 @@ type Option struct {
 	Apart       bool           // of a hybrid: what can wait is served apart from what cannot
 	FillValleys bool           // of such a hybrid: what can wait first fills the hours in which the replicas of Base have room
 
+	Measured       *model.MeasuredCapacity // what Capacity.TokensPerHour is from; nil when it was not measured
+	NotMeasured    string                  // why not, where it was to be
+	PreferMeasured bool                    // what is measured goes before what is configured
+	GPUsPerReplica int64                   // of a self-hosted fleet; 0 when not known
+
 	Regions              []string      // where it runs; empty means not declared, which fails a residency constraint
 	Models               []string      // the models it serves; empty means not declared and fits any
 	TTFTP95              time.Duration // 95th percentile of time to first token; 0 means unknown

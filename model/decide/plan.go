@@ -272,7 +272,7 @@ func (p *plan) capacity(o Option, constraints Constraints) (c cost.Capacity, err
 		}
 	}
 	if c.TokensPerHour == nil {
-		return c, fmt.Errorf("the throughput of %s is not known", o.Name)
+		return c, fmt.Errorf("the throughput of %s is not known%s", o.Name, after(": ", o.NotMeasured))
 	}
 	if o.Spot != nil {
 		if !constraints.Batch && orZero(o.Spot.Fallback).Sign() == 0 {
@@ -294,6 +294,14 @@ func (p *plan) capacity(o Option, constraints Constraints) (c cost.Capacity, err
 			c.TargetUtilization.FloatString(2))
 	}
 	return c, nil
+}
+
+// after returns text with what stands before it; nothing when there is no text.
+func after(before, text string) string {
+	if text == "" {
+		return ""
+	}
+	return before + text
 }
 
 func (p *plan) warn(code, format string, args ...any) {
@@ -402,11 +410,14 @@ func (p *plan) hybridAt(volume *big.Rat) bill {
 	return bill{usd: h.CostAtN, parts: parts, hybrid: &h}
 }
 
+// gpuHours ends the name of the parts of a cost that capacity is.
+const gpuHours = "GPU hours"
+
 // fleetParts splits the cost of blocks blocks that serve volume tokens.
 func (p *plan) fleetParts(blocks int64, capacity, volume *big.Rat) []cost.Part {
 	perHour := new(big.Rat).Quo(p.fleet.BlockCost, p.fleet.Hours)
 	parts := []cost.Part{{
-		Name: "GPU hours", USD: capacity,
+		Name: gpuHours, USD: capacity,
 		Formula: fmt.Sprintf("%d × %s USD/h × %s h", blocks, cost.Decimal(perHour), cost.Decimal(p.fleet.Hours)),
 	}}
 	return append(parts, otherParts(p.fleet.Fixed, p.fleet.Variable, volume)...)

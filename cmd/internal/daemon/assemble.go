@@ -13,6 +13,7 @@ import (
 	"tipline/collector"
 	"tipline/config"
 	"tipline/model"
+	"tipline/model/capacity"
 	"tipline/model/decide"
 	"tipline/model/drift"
 	"tipline/model/forecast"
@@ -198,11 +199,13 @@ func evaluate(m metered, cfg *config.Config, now time.Time) evaluation {
 	if current == "" {
 		return unknown("NO_OPTIONS", "the configuration names no current option for this workload: add it to workloads or to defaults")
 	}
+	options := involved(cfg.Options, append([]string{current}, candidates...))
+	w.Usage.Capacity = measure(options, current, u, m.stanza.Constraints.TTFTLimit)
 	e.input = &decide.Input{
 		Workload:    w.Workload,
 		Constraints: m.stanza.Constraints,
 		Current:     current,
-		Options:     involved(cfg.Options, append([]string{current}, candidates...)),
+		Options:     options,
 		Candidates:  candidates,
 		Forecast:    projected,
 		TTFTP95:     u.TTFTP95,
@@ -230,6 +233,24 @@ func evaluate(m metered, cfg *config.Config, now time.Time) evaluation {
 	w.Drift = drifts(u, e.readings, *e.input, v, now)
 	e.report, e.verdict = w, v
 	return e
+}
+
+// measure gives the current one of options what was measured of its engines, and returns that; nil when it is no fleet or nothing was.
+func measure(options []decide.Option, current string, u model.Usage, limit time.Duration) *model.MeasuredCapacity {
+	i := slices.IndexFunc(options, func(o decide.Option) bool { return o.Name == current })
+	if i < 0 || options[i].Capacity == nil {
+		return nil
+	}
+	m, err := capacity.Measure(u, limit, options[i].GPUsPerReplica)
+	why := ""
+	switch {
+	case err != nil:
+		why = err.Error()
+	case !m.Known():
+		why = fmt.Sprintf("its replicas were never near the limit, at which they serve more than the %s tokens an hour that were seen", model.FormatTokens(model.Tokens(m.TokensPerHour)))
+	}
+	options[i] = options[i].WithMeasured(m, why)
+	return m
 }
 
 // involved returns the options with the given names and those that their hybrids are made of, in the order of all.

@@ -40,6 +40,9 @@ func (e *evaluation) receipt(report *model.Report) ([]byte, error) {
 	if used.GPU != nil {
 		r.Samples.GPUExpression = e.expressions.GPUs
 	}
+	if e.report.Usage.Capacity != nil {
+		r.Samples.ServedExpression = e.expressions.Served
+	}
 	if e.input != nil {
 		r.SetInputs(*e.input)
 	}

@@ -274,3 +274,73 @@ func TestLedgerIsCompacted(t *testing.T) {
 		t.Errorf("the receipt of the message is gone: %v", err)
 	}
 }
+
+// TestMeasuredCapacity lives with a workload on a fleet of which nobody says what it can do: it is measured, labelled, and computed
+// again from the receipt to the cent. While the limit was never near, or there is none, it is not known.
+func TestMeasuredCapacity(t *testing.T) {
+	t.Parallel()
+	const full = 2e7 // tokens an hour that a replica serves with a first token after a second
+	load := 1.15     // of it, in the highest hour of the day
+	engines := func(q promtest.Query) promtest.Answer {
+		return promtest.Answer{Series: promtest.Each(q, map[string]string{"model_name": "llama"}, func(signal string, at time.Time) (float64, bool) {
+			share := load * (0.4 + 0.6*float64(at.Add(-time.Hour).Hour())/23)
+			tokens := 2 * full * share
+			v, ok := map[string]float64{
+				"input": 0.8 * tokens, "output": 0.2 * tokens, "requests": tokens / 1000, "coverage": 1, "resets": 0,
+				"replicas": 2, "waiting": 0, "ttft_p95": share * share * share,
+			}[signal]
+			return v, ok
+		})}
+	}
+	for _, tc := range []struct {
+		name, limit string
+		load        float64
+		because     string // empty: it is measured
+	}{
+		{"it comes up to its limit every day", "ttft_limit: 1s, ", 1.15, ""},
+		{"it is never near it", "ttft_limit: 1s, ", 0.5, "never near the limit"},
+		{"there is no limit", "", 1.15, "there is no limit"},
+	} {
+		load = tc.load
+		r := newRig(t, route(func(promtest.Query) promtest.Answer { return promtest.Answer{} }, engines))
+		r.text = strings.NewReplacer(
+			"    throughput: {tokens_per_hour: 30276000}\n", "", "current: api", "current: fleet", "constraints: {", "constraints: {"+tc.limit,
+		).Replace(r.text)
+		if err := r.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		w := workload(t, r.days(t, 1), "llama")
+		row, err := r.Receipt(w.Decision.ID)
+		if err != nil || ledger.Verify(row) != nil {
+			t.Fatalf("%s: receipt: %v, %v", tc.name, err, ledger.Verify(row))
+		}
+		receipt, err := ledger.Open(row)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err := receipt.Recompute(); err != nil || len(c.Differences) > 0 {
+			t.Errorf("%s: computed again: %v, %v", tc.name, c.Differences, err)
+		}
+		if tc.because != "" {
+			if w.Decision.Recommendation != model.Unknown || !strings.Contains(w.Decision.Because, tc.because) {
+				t.Errorf("%s: got %s because %s, want it to be unknown because %s", tc.name, w.Decision.Recommendation, w.Decision.Because, tc.because)
+			}
+			continue
+		}
+		m := w.Usage.Capacity
+		if !m.Known() || m.TokensPerHour > full || m.TokensPerHour < 0.95*full || m.Broke == 0 {
+			t.Fatalf("%s: got %+v, want nearly %v tokens an hour", tc.name, m, full)
+		}
+		if w.Decision.Recommendation == model.Unknown || w.Decision.AssumedCapacity == nil || len(w.Decision.AssumedCapacity.Numbers) != 0 {
+			t.Errorf("%s: got %+v, want a verdict that rests on nothing assumed", tc.name, w.Decision)
+		}
+		for _, n := range receipt.Capacity {
+			if n.Label != model.Measured {
+				t.Errorf("%s: got %+v, want it measured", tc.name, n)
+			}
+		}
+		if len(receipt.Capacity) < 3 || !strings.Contains(receipt.Samples.ServedExpression, "num_requests_waiting") {
+			t.Errorf("%s: got %+v from %q", tc.name, receipt.Capacity, receipt.Samples.ServedExpression)
+		}
+	}
+}

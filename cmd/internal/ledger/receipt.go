@@ -32,13 +32,13 @@ const MaxBytes = 256 << 10
 
 // Receipt is everything that one evaluation of one workload rested on and everything that it found.
 type Receipt struct {
-	Version    int        `json:"version"`
-	ID         string     `json:"id"` // hash of all the rest, see Seal
-	AsOf       time.Time  `json:"as_of"`
-	Engine     string     `json:"engine"` // version of the tipline that computed it
-	ConfigHash string     `json:"config_hash"`
-	Samples    *Samples   `json:"samples"`  // null in version 1
-	Capacity   []Capacity `json:"capacity"` // what fleets are taken to be able to do, and on whose word
+	Version    int                    `json:"version"`
+	ID         string                 `json:"id"` // hash of all the rest, see Seal
+	AsOf       time.Time              `json:"as_of"`
+	Engine     string                 `json:"engine"` // version of the tipline that computed it
+	ConfigHash string                 `json:"config_hash"`
+	Samples    *Samples               `json:"samples"`  // null in version 1
+	Capacity   []model.CapacityNumber `json:"capacity"` // what fleets are taken to be able to do, and on whose word
 
 	// Inputs is the decide.Input, in the names of its fields: exact fractions as text, durations in nanoseconds, floats in as
 	// many digits as give the same float again. Null when no decision was computed, or when LeftOut says so.
@@ -55,16 +55,17 @@ type Receipt struct {
 
 // Samples says which measurements the projection read, added up.
 type Samples struct {
-	Source         string                  `json:"source"`
-	Expression     string                  `json:"expression"` // PromQL, evaluated at the end of every hour; the workload's labels pick its series
-	TTFTExpression string                  `json:"ttft_expression,omitempty"`
-	GPUExpression  string                  `json:"gpu_expression,omitempty"`
-	From           time.Time               `json:"from"` // start of the first hour
-	To             time.Time               `json:"to"`   // end of the last
-	MeasuredHours  int                     `json:"measured_hours"`
-	CoverageRatio  model.Fraction          `json:"coverage_ratio"` // share of the hours that was measured
-	ClassTokens    map[string]model.Tokens `json:"class_tokens"`   // by class name, over the measured hours
-	Requests       float64                 `json:"requests"`
+	Source           string                  `json:"source"`
+	Expression       string                  `json:"expression"` // PromQL, evaluated at the end of every hour; the workload's labels pick its series
+	TTFTExpression   string                  `json:"ttft_expression,omitempty"`
+	ServedExpression string                  `json:"served_expression,omitempty"` // how the engines did, evaluated at the end of every hour
+	GPUExpression    string                  `json:"gpu_expression,omitempty"`
+	From             time.Time               `json:"from"` // start of the first hour
+	To               time.Time               `json:"to"`   // end of the last
+	MeasuredHours    int                     `json:"measured_hours"`
+	CoverageRatio    model.Fraction          `json:"coverage_ratio"` // share of the hours that was measured
+	ClassTokens      map[string]model.Tokens `json:"class_tokens"`   // by class name, over the measured hours
+	Requests         float64                 `json:"requests"`
 }
 
 // SamplesOf adds up what u holds.
@@ -86,7 +87,19 @@ func SamplesOf(u model.Usage) *Samples {
 
 // SetInputs keeps in, and the capacity numbers that it leads to. What JSON cannot hold, such as an infinite volume, is left out.
 func (r *Receipt) SetInputs(in decide.Input) {
-	r.Capacity = capacityOf(in, r.Workload.Options)
+	r.Capacity = []model.CapacityNumber{}
+	for _, o := range r.Workload.Options {
+		for _, n := range o.Capacity {
+			if !slices.Contains(r.Capacity, n) { // of a hybrid and its base
+				r.Capacity = append(r.Capacity, n)
+			}
+		}
+	}
+	if in.TTFTP95 != nil {
+		r.Capacity = append(r.Capacity, model.CapacityNumber{
+			Option: in.Current, What: "time to first token, 95th percentile", Value: in.TTFTP95.String(), Label: model.Measured, From: "the last day",
+		})
+	}
 	data, err := json.Marshal(in)
 	if err != nil {
 		r.leaveOut("the inputs, which hold a number that is not finite")

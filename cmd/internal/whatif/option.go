@@ -202,7 +202,7 @@ func throughput(o *decide.Option, book Book) knob {
 		},
 		set: func(value string) error {
 			if shapes, rows := measured(book(value)); len(shapes) > 0 {
-				o.Throughput, c.TokensPerHour = shapes, nil
+				o.Throughput, c.TokensPerHour, o.Measured = shapes, nil, nil
 				o.Prices = append(slices.DeleteFunc(o.Prices, isRate), rows...)
 				return nil
 			}
@@ -219,6 +219,7 @@ func throughput(o *decide.Option, book Book) knob {
 			if factor.Sign() <= 0 {
 				return fmt.Errorf("more than nothing")
 			}
+			o.Measured = nil
 			if c.TokensPerHour != nil {
 				c.TokensPerHour = new(big.Rat).Mul(c.TokensPerHour, factor)
 			}
