@@ -11,6 +11,7 @@ ONCE       =
 DEMO_FLAGS =
 FUZZTIME   = 20s
 KILLS      = 1000
+SOAKDAYS   = 30
 
 export GOWORK = off
 
@@ -62,5 +63,5 @@ fuzz: ## fuzz what strangers write, each target for FUZZTIME
 		(cd "$$(dirname "$$file")" && $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) .) || exit 1; \
 	done
 
-soak: ## kill the daemon KILLS times at every point between two durable steps, with each way to reach Slack
-	TIPLINE_KILLS=$(KILLS) $(GO) test ./cmd/internal/daemon -run 'TestKilled' -count 1 -timeout 60m -v
+soak: ## kill the daemon KILLS times at every point between two durable steps, with each way to reach Slack, and live through SOAKDAYS days of faults
+	TIPLINE_KILLS=$(KILLS) TIPLINE_SOAK_DAYS=$(SOAKDAYS) $(GO) test ./cmd/internal/daemon -run 'TestKilled|TestSoak' -count 1 -timeout 60m -v

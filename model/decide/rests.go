@@ -28,7 +28,7 @@ func (c *costed) capacityNumbers(in Input, options map[string]Option) []model.Ca
 		return nil
 	}
 	for _, w := range c.warnings { // what was taken for granted on the way
-		label := ""
+		var label string
 		switch {
 		case strings.HasPrefix(w.Code, "ASSUMED_"):
 			label = model.Assumed
@@ -134,10 +134,11 @@ func (o Option) WithMeasured(m *model.MeasuredCapacity, why string) Option {
 			rows = append(rows, p)
 		}
 	}
-	o.Prices = append(rows, model.PriceSource{
+	rows = append(rows, model.PriceSource{
 		Item: o.Name, Field: "throughput", Value: cost.Decimal(c.TokensPerHour), Unit: "tokens/h " + perReplica,
 		Source: fmt.Sprintf("measured: the load kept up in %d hours inside %s s to the first token, 90 %% range %.0f to %.0f", m.Hours,
 			strconv.FormatFloat(m.LimitSeconds, 'g', -1, 64), m.Low, *m.High),
 	})
+	o.Prices = rows
 	return o
 }

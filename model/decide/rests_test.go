@@ -10,8 +10,8 @@ import (
 )
 
 // onFleet returns the inputs of a workload that runs on the fleet of four, and its place among the options.
-func onFleet(change func(*Option)) (Input, int) {
-	in := input(projection(1e10, 0, 0.1), four("3"))
+func onFleet(change func(*Option)) (in Input, place int) {
+	in = input(projection(1e10, 0, 0.1), four("3"))
 	in.Current = "self"
 	i := slices.IndexFunc(in.Options, func(o Option) bool { return o.Name == "self" })
 	in.Options[i].Prices = []model.PriceSource{

@@ -243,14 +243,15 @@ func TestRefused(t *testing.T) {
 // TestHour holds that a GPU has the price in the middle of those on demand, of its memory where there is one.
 func TestHour(t *testing.T) {
 	t.Parallel()
-	text := "item,field,value,unit,valid_from,valid_to,source,checked_at,note\n"
+	var text strings.Builder
+	text.WriteString("item,field,value,unit,valid_from,valid_to,source,checked_at,note\n")
 	for _, row := range []string{
 		"a/h100-80gb/spot,usd_per_hour,1", "b/h100-80gb/on-demand,usd_per_hour,2", "c/h100-94gb-nvl/on-demand,usd_per_hour,3",
 		"d/h100-80gb/on-demand,usd_per_hour,4", "e/h100-80gb/on-demand,usd_per_hour,9", "f/h200-141gb/on-demand,usd_per_hour,5",
 	} {
-		text += row + ",USD/GPU-hour,,,test,2026-11-01,\n"
+		text.WriteString(row + ",USD/GPU-hour,,,test,2026-11-01,\n")
 	}
-	prices, err := config.ReadBook(strings.NewReader(text))
+	prices, err := config.ReadBook(strings.NewReader(text.String()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,252 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"tipline/alerting"
+	"tipline/alerting/slack"
+	"tipline/alerting/slack/slacktest"
+	"tipline/cmd/internal/store"
+	"tipline/collector"
+	"tipline/collector/promtest"
+	"tipline/config"
+)
+
+// TestSoak lives through weeks in which the source, Slack, the disk, the clock and the process fail at random, and holds that what is told in
+// the end is what is told when nothing fails, each once. TIPLINE_SOAK_DAYS makes it longer, and evaluates every hour.
+func TestSoak(t *testing.T) {
+	t.Parallel()
+	days, every := 14, 6*time.Hour
+	if asked := os.Getenv("TIPLINE_SOAK_DAYS"); asked != "" {
+		n, err := strconv.Atoi(asked)
+		if err != nil || n < 14 {
+			t.Fatalf("TIPLINE_SOAK_DAYS: got %q, want days, at least 14", asked)
+		}
+		days, every = n, time.Hour
+	}
+	calm := newSoak(t, days, nil)
+	calm.live(every)
+	want := calm.told()
+	if len(want) < 3 {
+		t.Fatalf("without faults %q was told, want a move, another and one that is withdrawn", want)
+	}
+	for seed := range uint64(2) {
+		s := newSoak(t, days, rand.New(rand.NewPCG(seed, 7)))
+		s.live(every)
+		if got := s.told(); !slices.Equal(got, want) {
+			t.Errorf("seed %d: with %v told %q, without faults %q", seed, s.faults, got, want)
+		}
+		t.Logf("seed %d, %d days: %d evaluations, faults %v, told %q", seed, days, s.evaluations, s.faults, want)
+	}
+}
+
+// soak is a daemon in a world in which things fail.
+type soak struct {
+	t      *testing.T
+	days   int
+	random *rand.Rand // nil: nothing fails
+	begin  time.Time
+	true   atomic.Int64 // seconds since the epoch by a clock that is right
+	wrong  time.Duration
+	text   string
+
+	down, full  atomic.Bool // the source, the disk
+	slackDown   atomic.Bool
+	until       map[string]time.Time // by fault, when it ends
+	faults      map[string]int
+	evaluations int
+	box         *slacktest.Server
+	delivered   map[string]string // by id of the event, what it was
+	folder      string
+	store       *store.Store
+	daemon      *Daemon
+}
+
+func newSoak(t *testing.T, days int, random *rand.Rand) *soak {
+	t.Helper()
+	s := &soak{
+		t: t, days: days, random: random, begin: opening, until: map[string]time.Time{}, faults: map[string]int{},
+		box: slacktest.New(t), delivered: map[string]string{}, folder: t.TempDir(),
+	}
+	s.true.Store(s.begin.Unix())
+	server := promtest.Start(t, route(s.gateway, func(promtest.Query) promtest.Answer { return promtest.Answer{} }))
+	s.text = strings.ReplaceAll(fmt.Sprintf(settings, server.URL, server.URL, "data"), "backfill: 14d", "backfill: 28d")
+	write(t, filepath.Join(s.folder, "token"), slacktest.Token)
+	s.box.Answer(func(int) *slacktest.Answer {
+		switch {
+		case !s.slackDown.Load():
+			return nil
+		case s.random.IntN(3) == 0:
+			return &slacktest.Answer{Cut: true, Keep: s.random.IntN(2) == 0}
+		}
+		return &slacktest.Answer{Status: http.StatusServiceUnavailable}
+	})
+	s.box.Lookups(func(int) *slacktest.Answer {
+		if s.slackDown.Load() {
+			return &slacktest.Answer{Status: http.StatusServiceUnavailable}
+		}
+		return nil
+	})
+	t.Cleanup(func() { _ = s.store.Close() })
+	s.start()
+	return s
+}
+
+// gateway answers for one workload that is past its threshold, one that comes to it after a third of the time, one that leaves it then, and
+// one that is far from it. Nobody knows the future.
+func (s *soak) gateway(q promtest.Query) promtest.Answer {
+	if s.down.Load() {
+		return promtest.Status(http.StatusServiceUnavailable, "down")
+	}
+	shift := s.begin.AddDate(0, 0, s.days/3)
+	var all promtest.Answer
+	for team, perHour := range map[string][2]float64{"past": {2e7, 2e7}, "rising": {2e6, 3e7}, "falling": {2e7, 1e6}, "far": {1e5, 1e5}} {
+		for i, part := range perHour {
+			answer := steady(map[string]string{"team_alias": team}, part)(q)
+			for _, series := range answer.Series {
+				series.Points = slices.DeleteFunc(series.Points, func(p promtest.Point) bool {
+					return p.At.After(time.Unix(s.true.Load(), 0)) || p.At.After(shift) != (i == 1)
+				})
+				all.Series = append(all.Series, series)
+			}
+		}
+	}
+	return all
+}
+
+// disk is a Store that may be full.
+type disk struct {
+	*store.Store
+	full *atomic.Bool
+}
+
+func (d disk) Apply(batch map[string]map[string][]byte) error {
+	if d.full.Load() {
+		return syscall.ENOSPC
+	}
+	return d.Store.Apply(batch)
+}
+
+// witness is a Notifier that keeps what was delivered.
+type witness struct {
+	alerting.Notifier
+	s *soak
+}
+
+func (w witness) Send(ctx context.Context, e alerting.Event) (alerting.Posted, error) {
+	at, err := w.Notifier.Send(ctx, e)
+	if err == nil {
+		w.s.delivered[e.ID] = fmt.Sprintf("%s %s %s", e.Workload, e.Reason, e.Report.Decision.Option)
+	}
+	return at, err
+}
+
+// start begins a life of the daemon on the data that there are.
+func (s *soak) start() {
+	s.t.Helper()
+	if s.store != nil {
+		if err := s.store.Close(); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	var err error
+	if s.store, err = store.Open(filepath.Join(s.folder, "data")); err != nil {
+		s.t.Fatal(err)
+	}
+	to, err := slack.New(slack.Settings{TokenFile: filepath.Join(s.folder, "token"), Channel: "#llm-cost", APIURL: s.box.URL + "/api"}, &http.Client{Timeout: time.Minute})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.daemon, err = New(Options{
+		Load: func() (*config.Config, error) {
+			return config.Parse("tipline.yml", []byte(s.text), collector.Packs()...)
+		},
+		Now:   func() time.Time { return time.Unix(s.true.Load(), 0).UTC().Add(s.wrong) },
+		Log:   slog.New(slog.DiscardHandler),
+		Store: disk{s.store, &s.full}, Notifiers: []alerting.Notifier{witness{to, s}}, Registry: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// happen begins the fault, for some hours, one time in odds.
+func (s *soak) happen(fault string, odds int) bool {
+	now := time.Unix(s.true.Load(), 0)
+	if s.random == nil || s.true.Load() > s.begin.AddDate(0, 0, s.days-6).Unix() { // in the end all is well
+		return false
+	}
+	if now.Before(s.until[fault]) {
+		return true
+	}
+	if s.random.IntN(odds) > 0 {
+		return false
+	}
+	s.faults[fault]++
+	s.until[fault] = now.Add(time.Duration(1+s.random.IntN(8)) * time.Hour)
+	return true
+}
+
+// live evaluates and delivers again and again until the days are over.
+func (s *soak) live(every time.Duration) {
+	s.t.Helper()
+	end := s.begin.AddDate(0, 0, s.days)
+	for at := s.begin; at.Before(end); at = at.Add(every) {
+		s.true.Store(at.Unix())
+		s.down.Store(s.happen("source down", 20))
+		s.slackDown.Store(s.happen("slack down", 10))
+		s.full.Store(s.happen("disk full", 25))
+		s.wrong = 0
+		if s.happen("clock wrong", 25) {
+			s.wrong = time.Duration(s.random.IntN(40)-10) * time.Hour
+		}
+		if !s.full.Load() && s.happen("restart", 15) {
+			s.start()
+		}
+		if s.happen("reload", 15) {
+			s.text += "# a comment\n"
+			if err := s.daemon.Reload(); err != nil {
+				s.t.Fatal(err)
+			}
+		}
+		_, _ = s.daemon.Cycle(s.t.Context()) // what fails is what is made to fail
+		s.evaluations++
+		for range 40 {
+			if next, err := s.daemon.Deliver(s.t.Context()); err == nil && next.IsZero() {
+				break
+			}
+			s.true.Add(int64(every.Seconds() / 40))
+		}
+	}
+}
+
+// told returns what was said of verdicts, sorted. Every message is in Slack once.
+func (s *soak) told() []string {
+	s.t.Helper()
+	var all []string
+	for _, what := range s.delivered {
+		if !strings.Contains(what, string(alerting.DataFaulty)) && !strings.Contains(what, string(alerting.Drifted)) {
+			all = append(all, what)
+		}
+	}
+	if got := len(s.box.Messages()); got != len(s.delivered) {
+		s.t.Errorf("%d messages are in Slack, %d events were delivered (%v)", got, len(s.delivered), s.faults)
+	}
+	slices.Sort(all)
+	return all
+}
