@@ -8,9 +8,18 @@ type Digest struct {
 	Quiet       int          `json:"quiet"` // workloads of which there is nothing to say
 	Items       []DigestItem `json:"items"` // the most urgent first
 	USDPerMonth USD          `json:"usd_per_month"`
+	Month       *DigestMonth `json:"month,omitempty"` // absent when no cost is known
 	Costed      int          `json:"costed"`      // workloads whose cost USDPerMonth is the sum of, at the projected volumes
 	Graded      int          `json:"graded"`      // workloads with projections of a week that have been graded
 	ErrorRatio  Fraction     `json:"error_ratio"` // the median of their errors
+}
+
+// DigestMonth is what a calendar month costs on the options in use.
+type DigestMonth struct {
+	Month     string         `json:"month"`     // 2006-01
+	SpentUSD  USD            `json:"spent_usd"` // what falls to the tokens so far
+	Projected Quantiles[USD] `json:"projected"`
+	Workloads int            `json:"workloads"` // whose cost is known
 }
 
 // DigestItem is one thing that a digest says.

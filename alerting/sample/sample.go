@@ -183,6 +183,7 @@ func weekly() alerting.Event {
 		Version: 1, ID: "c0ffee00c0ffee02", Reason: alerting.Digested, Time: time.Date(2026, 11, 16, 7, 0, 0, 0, time.UTC),
 		Digest: &model.Digest{
 			Quiet: 37, USDPerMonth: 182_400, Costed: 39, Graded: 38, ErrorRatio: 0.06,
+			Month: &model.DigestMonth{Month: "2026-11", SpentUSD: 94_300, Projected: model.Quantiles[model.USD]{P10: 171_200, P50: 180_900, P90: 194_600}, Workloads: 39},
 			Items: []model.DigestItem{
 				{Workload: "support-chat", Kind: model.DigestDecide, Text: "move to base-plus-burst, saves $6,200 a month, since 12 Nov 2026", Receipt: "0514a8524d8c"},
 				{Workload: "search", Kind: model.DigestApproaching, Text: "llama-70b-2xh100 will be cheaper, act by 20 Dec 2026", ActBy: "2026-12-20", Receipt: "1514a8524d8c"},

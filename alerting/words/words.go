@@ -147,6 +147,10 @@ func Digest(g model.Digest) []string {
 		}
 		lines = append(lines, line+".")
 	}
+	if m := g.Month; m != nil {
+		lines = append(lines, fmt.Sprintf("%s: %s so far, %s projected (80 %% range %s to %s), of %s.", month(m.Month),
+			model.FormatUSD(m.SpentUSD), model.FormatUSD(m.Projected.P50), model.FormatUSD(m.Projected.P10), model.FormatUSD(m.Projected.P90), count(m.Workloads, "workload")))
+	}
 	for n, i := range g.Items {
 		if n == 2*most {
 			return append(lines, fmt.Sprintf("And %d more in the report.", len(g.Items)-n))

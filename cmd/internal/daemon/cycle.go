@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -195,6 +196,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	for _, b := range d.setup.cfg.Budgets {
 		report.Budgets = append(report.Budgets, budget(b, report, workloads, verdicts, months))
 	}
+	d.month = budget(config.Budget{USDPerMonth: math.MaxFloat64}, report, workloads, verdicts, months)
 	d.receipts.Store(&receipts)
 	return report
 }

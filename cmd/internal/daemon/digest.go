@@ -20,7 +20,7 @@ func (d *Daemon) sendDigest(context.Context) {
 	}
 	d.mu.Lock()
 	channel := d.fleetChannel(alerting.Digested)
-	standing := standing{d.desk.Firing(), d.desk.Approaching(), d.desk.Outcomes(report), d.answers}
+	standing := standing{d.desk.Firing(), d.desk.Approaching(), d.desk.Outcomes(report), d.answers, d.month}
 	d.mu.Unlock()
 	if err := d.desk.Digest(digest(report, standing), channel, d.options.Now().UTC()); err != nil {
 		d.options.Log.Error("digest not queued", "error", err)
@@ -35,11 +35,15 @@ type standing struct {
 	near     map[string]alerting.Approach
 	outcomes map[string]alerting.Outcome
 	answers  ledger.Answers
+	month    model.BudgetReport // of all workloads
 }
 
 // digest sums report up: what is to be decided and what comes near, the soonest first, then what is not known and what drifted.
 func digest(report *model.Report, now standing) model.Digest {
 	g := model.Digest{AsOf: report.AsOf, Items: []model.DigestItem{}}
+	if m := now.month; m.Projected != nil {
+		g.Month = &model.DigestMonth{Month: m.Month, SpentUSD: *m.SpentUSD, Projected: *m.Projected, Workloads: len(m.Items)}
+	}
 	decide := map[string]alerting.Firing{}
 	for _, f := range now.firing {
 		decide[f.Workload] = f
