@@ -9,9 +9,9 @@ type Digest struct {
 	Items       []DigestItem `json:"items"` // the most urgent first
 	USDPerMonth USD          `json:"usd_per_month"`
 	Month       *DigestMonth `json:"month,omitempty"` // absent when no cost is known
-	Costed      int          `json:"costed"`      // workloads whose cost USDPerMonth is the sum of, at the projected volumes
-	Graded      int          `json:"graded"`      // workloads with projections of a week that have been graded
-	ErrorRatio  Fraction     `json:"error_ratio"` // the median of their errors
+	Costed      int          `json:"costed"`          // workloads whose cost USDPerMonth is the sum of, at the projected volumes
+	Graded      int          `json:"graded"`          // workloads with projections of a week that have been graded
+	ErrorRatio  Fraction     `json:"error_ratio"`     // the median of their errors
 }
 
 // DigestMonth is what a calendar month costs on the options in use.
