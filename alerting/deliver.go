@@ -20,7 +20,8 @@ const (
 )
 
 // Deliver sends the next message of every notifier that has one due, the notifiers at once, and returns when the next one
-// will be due; the zero time means that nothing waits. Messages of one notifier keep their order. Every attempt is recorded
+// will be due; the zero time means that nothing waits. Messages of one notifier to one channel keep their order; one that waits, for a person
+// to put its channel right for example, does not hold back those to others. Every attempt is recorded
 // before it begins. The error names what could not be sent or recorded; nothing is dropped.
 func (d *Desk) Deliver(ctx context.Context, now time.Time) (time.Time, error) {
 	d.delivering.Lock()
@@ -44,54 +45,76 @@ func (d *Desk) Deliver(ctx context.Context, now time.Time) (time.Time, error) {
 	return soonest, errors.Join(errs...)
 }
 
-// deliverTo sends the first letter of n if it is due and returns when n is to be looked at again.
+// deliverTo sends the first letter of n that is due and returns when n is to be looked at again.
 func (d *Desk) deliverTo(ctx context.Context, n Notifier, now time.Time) (time.Time, error) {
-	l, due := d.first(n.Name(), now)
-	if !due {
-		return l.Due, nil // zero when nothing waits
-	}
-	l.Event.Repeat = l.Event.Repeat || l.Sending
-	l.Sending, l.Attempts = true, l.Attempts+1
-	err := d.record(l)
+	l, next, err := d.begin(n, now)
 	if err != nil {
-		// An attempt that is not recorded could be repeated without a mark, so it is not made.
-		return now.Add(backoff(l.Attempts)), fmt.Errorf("notifier %s: %w", n.Name(), err)
+		return next, fmt.Errorf("notifier %s: %w", n.Name(), err)
+	}
+	if l.Number == 0 {
+		return next, nil
 	}
 	attempt, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	event := l.Event
-	event.Blind = l.Looks >= mostLooks
-	if event.Root, err = d.root(n, event); err != nil {
-		return now.Add(backoff(l.Attempts)), fmt.Errorf("notifier %s: %w", n.Name(), err)
-	}
-	posted, failure := n.Send(attempt, event)
+	posted, failure := n.Send(attempt, l.Event)
 	if failure == nil {
 		if err := d.forget(l, posted); err != nil {
 			return now.Add(backoff(l.Attempts)), fmt.Errorf("notifier %s: event %s was delivered and may be repeated: %w", n.Name(), l.Event.ID, err)
 		}
-		if _, more := d.first(n.Name(), now); more {
-			return now.Add(pace), nil
-		}
-		return time.Time{}, nil
+		return d.next(n, now), nil
 	}
 	l = l.after(failure, now)
 	if err := d.record(l); err != nil {
 		failure = errors.Join(failure, err)
 	}
-	return l.Due, fmt.Errorf("notifier %s: event %s: %w", n.Name(), l.Event.ID, failure)
+	return d.next(n, now), fmt.Errorf("notifier %s: event %s: %w", n.Name(), l.Event.ID, failure)
 }
 
-// first returns the first letter for notifier and whether it is due; the zero letter when there is none.
-func (d *Desk) first(notifier string, now time.Time) (letter, bool) {
+// begin takes the first letter for n that is due, as an attempt of which the end is not known, and writes that down; an attempt that is not
+// written down could be repeated without a mark, so it is not made. Without one it returns when there will be.
+func (d *Desk) begin(n Notifier, now time.Time) (l letter, next time.Time, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	var next letter
-	for _, l := range d.outbox.letters {
-		if l.Notifier == notifier && (next.Number == 0 || l.Number < next.Number) {
-			next = l
+	for _, head := range d.outbox.heads(n.Name()) {
+		if !head.Due.After(now) {
+			l = head
+			break
+		}
+		if next.IsZero() || head.Due.Before(next) {
+			next = head.Due
 		}
 	}
-	return next, next.Number != 0 && !next.Due.After(now)
+	if l.Number == 0 {
+		return l, next, nil
+	}
+	root, err := d.root(n, l.Event)
+	if err == nil {
+		l.Event.Repeat = l.Event.Repeat || l.Sending
+		l.Sending, l.Attempts = true, l.Attempts+1
+		err = d.store.Apply(batch{outboxBucket: {l.key(): encode(l)}})
+	}
+	if err != nil {
+		return letter{}, now.Add(backoff(l.Attempts)), err
+	}
+	d.outbox.set(l)
+	l.Event.Root, l.Event.Blind = root, l.Looks >= mostLooks
+	return l, next, nil
+}
+
+// next returns when n is to be looked at after an attempt at now; the zero time when nothing waits.
+func (d *Desk) next(n Notifier, now time.Time) (soonest time.Time) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, head := range d.outbox.heads(n.Name()) {
+		due := head.Due
+		if !due.After(now) {
+			due = now.Add(pace)
+		}
+		if soonest.IsZero() || due.Before(soonest) {
+			soonest = due
+		}
+	}
+	return soonest
 }
 
 // record writes l to disk, then to memory.
@@ -108,7 +131,7 @@ func (d *Desk) record(l letter) error {
 // postedKey names the row of the ledger that says where notifier posted the message that the case of workload began with.
 func postedKey(notifier, workload string) string { return "posted/" + notifier + "/" + workload }
 
-// root returns where n posted the message that the case of e began with, in the channel where e is wanted; nil when there is none.
+// root returns where n posted the message that the case of e began with; nil when there is none.
 func (d *Desk) root(n Notifier, e Event) (*Posted, error) {
 	if e.Case == "" {
 		return nil, nil
@@ -122,7 +145,7 @@ func (d *Desk) root(n Notifier, e Event) (*Posted, error) {
 		d.log.Error("row of a message cannot be read: the next one stands alone", "workload", e.Workload, "error", err)
 		return nil, nil
 	}
-	if p.Case != e.Case || p.Wanted != e.Channel {
+	if p.Case != e.Case {
 		return nil, nil
 	}
 	return &p, nil
@@ -135,8 +158,9 @@ func (d *Desk) forget(l letter, at Posted) error {
 	defer d.mu.Unlock()
 	changes := batch{}
 	changes.put(outboxBucket, l.key(), nil)
-	if at != (Posted{}) && l.Event.Case != "" {
-		at.Case, at.Wanted = l.Event.Case, l.Event.Channel
+	// A message that a route sent elsewhere does not take the place of the one that the case began with.
+	if elsewhere := l.Event.Root != nil && l.Event.Root.Wanted != at.Wanted; at != (Posted{}) && l.Event.Case != "" && !elsewhere {
+		at.Case = l.Event.Case
 		changes.put(ledgerBucket, postedKey(l.Notifier, l.Event.Workload), encode(at))
 	}
 	if err := d.store.Apply(changes); err != nil {

@@ -98,6 +98,8 @@ type Flip struct {
 	Option string    `json:"option"`
 	Event  string    `json:"event"` // id of that message
 	Time   time.Time `json:"time"`
+
+	Channel string `json:"channel,omitempty"` // of that message
 }
 
 // flipHolds is for how long a confirmed verdict is not told again when a change of prices told it: as long as confirming it takes at most.
@@ -262,7 +264,7 @@ func (r record) next(j Judged, now time.Time, changes batch) (record, Considered
 	var over bool
 	after.Snooze, over = r.Snooze.next(j.Snooze, after.State.Standing, w, now, j.Policy)
 	answered := after.Snooze.Quiet() && !r.Snooze.Quiet() // before it was confirmed
-	told := r.Flip != nil && r.Flip.Option == after.State.Standing && now.Sub(r.Flip.Time) <= flipHolds
+	told := r.Flip != nil && r.Flip.Option == after.State.Standing && now.Sub(r.Flip.Time) <= flipHolds && r.Flip.Channel == j.channel(c.Reason)
 	switch {
 	case c.Reason.Notify() && told:
 		changes.put(ledgerBucket, announced+w.Decision.ID, encode(Announcement{Event: r.Flip.Event, Reason: PricesMoved, Time: now}))

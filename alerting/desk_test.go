@@ -93,10 +93,14 @@ func (m *mailbox) Send(_ context.Context, e Event) (Posted, error) {
 		}
 	}
 	m.accepted = append(m.accepted, e)
-	if e.Root != nil {
+	wanted := "#llm-cost"
+	if e.Channel != "" {
+		wanted = e.Channel
+	}
+	if e.Root != nil && e.Root.Wanted == wanted {
 		return *e.Root, nil
 	}
-	return Posted{Channel: "C1", Time: "at " + e.ID}, nil
+	return Posted{Wanted: wanted, Channel: "C1", Time: "at " + e.ID}, nil
 }
 
 func newDesk(t *testing.T, s Store, to ...Notifier) *Desk {
@@ -747,7 +751,7 @@ func TestCase(t *testing.T) {
 	}
 	for _, timeline := range []string{"d", "YYYY", "XXXX", "zzzz"} {
 		got := live(timeline)
-		want := &Posted{Case: first[0].ID, Channel: "C1", Time: "at " + first[0].ID}
+		want := &Posted{Case: first[0].ID, Wanted: "#llm-cost", Channel: "C1", Time: "at " + first[0].ID}
 		if len(got) != 1 || got[0].Case != first[0].ID || got[0].Root == nil || *got[0].Root != *want {
 			t.Fatalf("%s: got %+v, want one message of the case, which is at %+v", timeline, got, want)
 		}
@@ -757,7 +761,47 @@ func TestCase(t *testing.T) {
 		t.Errorf("after it was withdrawn: got %+v, want a case of its own", second)
 	}
 	channel = "#other"
-	if got := live("YYYY"); len(got) != 1 || got[0].Case != second[0].ID || got[0].Root != nil {
-		t.Errorf("wanted in another channel: got %+v, want it to stand alone there", got)
+	if got := live("YYYY"); len(got) != 1 || got[0].Case != second[0].ID {
+		t.Errorf("wanted in another channel: got %+v, want one of the case", got)
 	}
+	channel = ""
+	if got := live("XXXX"); len(got) != 1 || got[0].Root == nil || got[0].Root.Time != "at "+second[0].ID {
+		t.Errorf("wanted in the first channel again: got %+v, want it to know the message there", got)
+	}
+}
+
+// TestChannelsDoNotWaitForEachOther holds that a message whose channel a person must put right holds back those to that channel alone.
+func TestChannelsDoNotWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	store, box := &memory{}, &picky{}
+	d := newDesk(t, store, box)
+	for day, channel := range []string{"#typo", "#good", "#typo", "#good"} {
+		if err := d.Faults([]model.DataFault{{Source: fmt.Sprintf("source %d", day), Code: "SOURCE_DOWN"}}, channel, morning.AddDate(0, 0, day)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	now := morning.AddDate(0, 0, 4)
+	for end := now.Add(30 * time.Minute); now.Before(end); {
+		now, _ = d.Deliver(t.Context(), now)
+	}
+	if len(box.accepted) != 2 || box.accepted[0].Faults[0].Source != "source 1" || box.accepted[1].Faults[0].Source != "source 3" || d.Pending() != 2 {
+		t.Fatalf("got %+v, and %d wait, want both of the good channel in their order", box.accepted, d.Pending())
+	}
+	if box.attempts != 1 {
+		t.Errorf("the wrong channel was tried %d times in half an hour, want once", box.attempts)
+	}
+}
+
+// picky is a Notifier that knows no channel #typo.
+type picky struct{ mailbox }
+
+func (*picky) Name() string { return "picky" }
+
+func (p *picky) Send(ctx context.Context, e Event) (Posted, error) {
+	if e.Channel == "#typo" {
+		p.attempts++
+		return Posted{}, &SendError{Remedy: FixSettings, Err: errors.New("channel_not_found")}
+	}
+	p.accepted = append(p.accepted, e)
+	return Posted{}, nil
 }

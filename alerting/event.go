@@ -59,7 +59,7 @@ func NewTest(channel string, now time.Time) Event {
 // Posted is where a message is, for a notifier that can find it again; empty for one that cannot.
 type Posted struct {
 	Case    string `json:"case"`    // that it begins
-	Wanted  string `json:"wanted"`  // the Channel of its event
+	Wanted  string `json:"wanted"`  // the channel as it was asked for
 	Channel string `json:"channel"` // its id
 	Time    string `json:"time"`    // by which the other side names it
 }

@@ -1,6 +1,7 @@
 package alerting
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -113,6 +114,17 @@ func (o *outbox) to(notifier string) []letter {
 		}
 	}
 	return letters
+}
+
+// heads returns the first letter for notifier of every channel, in the order in which they are sent.
+func (o *outbox) heads(notifier string) []letter {
+	first := map[string]letter{}
+	for _, l := range o.letters {
+		if head, found := first[l.Event.Channel]; l.Notifier == notifier && (!found || l.Number < head.Number) {
+			first[l.Event.Channel] = l
+		}
+	}
+	return slices.SortedFunc(maps.Values(first), func(a, b letter) int { return cmp.Compare(a.Number, b.Number) })
 }
 
 // unpark makes every parked letter due: what a person had to change may have been changed.

@@ -37,8 +37,11 @@ func (d *Desk) PricesTold(moves []model.PriceMove, ahead bool, now time.Time) (b
 	return json.Unmarshal(row, &last) == nil && now.Sub(last.Time) < toldFor, nil
 }
 
+// namedFlips is how many verdicts that a change of prices turns over its message names.
+const namedFlips = 10
+
 // Prices queues the message of a change of prices, one for however many workloads, with other rows of the ledger in one transaction. The
-// verdicts that it tells are not told once more when they are confirmed, unless the change is still to come.
+// verdicts that it names are not told once more to the same channel when they are confirmed, unless the change is still to come.
 func (d *Desk) Prices(e model.PriceEvent, channel string, rows map[string][]byte, now time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -53,14 +56,14 @@ func (d *Desk) Prices(e model.PriceEvent, channel string, rows map[string][]byte
 	queue := d.outbox.clone()
 	queue.addAll(d.notifiers, event, changes)
 	flips := map[string]*record{}
-	for _, f := range e.Flips {
+	for _, f := range e.Flips[:min(len(e.Flips), namedFlips)] {
 		changes.put(ledgerBucket, announced+f.Receipt, told)
 		r := d.states[f.Workload]
 		if r == nil || e.Ahead { // what is to come is confirmed, and told, when it has
 			continue
 		}
 		after := *r
-		after.Flip, after.Said = &Flip{Option: f.Option, Event: event.ID, Time: now}, f.Receipt
+		after.Flip, after.Said = &Flip{Option: f.Option, Event: event.ID, Time: now, Channel: channel}, f.Receipt
 		flips[f.Workload] = &after
 		changes.put(stateBucket, f.Workload, encode(after))
 	}

@@ -49,6 +49,8 @@ func (p *Promise) next(w model.WorkloadReport, reason Reason, standing string, n
 		return &Promise{From: p.From, To: p.To, USD: p.USD, Made: now}, nil
 	case Returned, Restarted, NoOption, Settled:
 		return nil, nil
+	case NoData:
+		return p, nil
 	default:
 	}
 	if p == nil || p.Made.IsZero() {
@@ -72,7 +74,7 @@ func (p *Promise) next(w model.WorkloadReport, reason Reason, standing string, n
 // outcome returns what the move saves at the volume that w is projected to have, and false when one of the two costs is not known.
 func (p *Promise) outcome(w model.WorkloadReport) (Outcome, bool) {
 	from, to := model.CostOf(w.Options, p.From), model.CostOf(w.Options, p.To)
-	if from == nil || to == nil || p.Made.IsZero() || w.Current != p.To {
+	if w.Decision.Recommendation == model.Unknown || from == nil || to == nil || p.Made.IsZero() || w.Current != p.To {
 		return Outcome{}, false
 	}
 	return Outcome{From: p.From, Made: p.Made, Promised: p.USD, Saves: from.P50 - to.P50}, true

@@ -27,6 +27,11 @@ func TestPromise(t *testing.T) {
 		}
 		return w
 	}
+	unknown := func() model.WorkloadReport { // the costs are those of history
+		w := moved(new(model.USD(-900)))
+		w.Decision = model.Decision{ID: "0123456789ab", Recommendation: model.Unknown, Reason: model.ReasonUnknown}
+		return w
+	}
 	for _, tc := range []struct {
 		name string
 		days []*model.USD // what the move saves from two weeks after it on, a day each; nil: not known
@@ -57,6 +62,12 @@ func TestPromise(t *testing.T) {
 		}
 		if len(box.accepted) != 1 || box.accepted[0].Reason != FirstSeen {
 			t.Fatalf("%s: got %d messages before it counts, want the advice", tc.name, len(box.accepted))
+		}
+		for range 4 {
+			live(unknown())
+		}
+		if o := newDesk(t, store).Outcomes(&model.Report{Workloads: []model.WorkloadReport{unknown()}}); len(o) != 0 {
+			t.Errorf("%s: got %+v while nothing is known", tc.name, o)
 		}
 		for _, saves := range tc.days {
 			live(moved(saves))

@@ -35,8 +35,9 @@ func (s Snooze) Quiet() bool { return s.Stood && !s.Over }
 // without a word when the move stands no more, or another one was confirmed in its place. It is pure.
 func (s Snooze) next(a *Snoozing, standing string, w model.WorkloadReport, now time.Time, p Policy) (Snooze, bool) {
 	switch {
-	case a == nil:
-		return Snooze{}, false
+	case a == nil: // the workload is not where it was; what was said of leaving it is over should it come back
+		s.Over = s.Decision != ""
+		return s, false
 	case s.Decision != a.Decision || !s.Given.Equal(a.Given): // another answer, maybe to the same decision
 		s = Snooze{Decision: a.Decision, Given: a.Given, Migrating: a.Migrating}
 	}
@@ -47,6 +48,10 @@ func (s Snooze) next(a *Snoozing, standing string, w model.WorkloadReport, now t
 	case standing == a.Option:
 		s.Stood = true
 	case s.Stood || standing != "" && standing != w.Current:
+		s.Over = true
+		return s, false
+	}
+	if !s.Stood && a.Due {
 		s.Over = true
 		return s, false
 	}

@@ -152,3 +152,30 @@ func TestStreakIgnoresTheSchedule(t *testing.T) {
 		}
 	}
 }
+
+// TestSnoozeIsOverWithTheMove holds that what was said of leaving an option is over when the workload has left it, should it ever come back.
+func TestSnoozeIsOverWithTheMove(t *testing.T) {
+	t.Parallel()
+	moving := &Snoozing{Decision: "0123456789ab", Option: "X", Migrating: true}
+	made := evaluation("X", 1000, 500)
+	made.Current, made.Decision.Recommendation = "X", model.Stay
+	store, box := &memory{}, &mailbox{name: "box"}
+	day := 0
+	live := func(n int, w model.WorkloadReport, s *Snoozing) {
+		for range n {
+			d := newDesk(t, store, box)
+			now := morning.AddDate(0, 0, day)
+			if _, err := d.Consider([]Judged{{Report: w, Policy: policy, Snooze: s, Receipt: []byte("{}")}}, now); err != nil {
+				t.Fatal(err)
+			}
+			deliverAll(t, d, now, now.Add(time.Hour))
+			day++
+		}
+	}
+	live(4, answers('X'), moving)
+	live(4, made, nil)
+	live(4, answers('X'), moving)
+	if n := len(box.accepted); n != 1 || newDesk(t, store).Firing()[0].Snoozed {
+		t.Errorf("back where it was: got %d messages, want that the move is told again", n)
+	}
+}

@@ -22,7 +22,8 @@ const (
 // Storm is what many messages of one evaluation were about.
 type Storm struct {
 	Count map[Reason]int `json:"count"`
-	Named []Event        `json:"named"` // those that save most first, with no more than their headlines say
+	Named []Event        `json:"named"`          // the most urgent first, with no more than their headlines say
+	Rest  []string       `json:"rest,omitempty"` // receipts of the others
 }
 
 // Size returns how many messages s stands for.
@@ -55,13 +56,15 @@ func calm(events []Event, now time.Time) []Event {
 // storm sums events up in one.
 func storm(events []Event, channel string, now time.Time) Event {
 	slices.SortStableFunc(events, func(a, b Event) int {
-		return cmp.Or(cmp.Compare(b.saving(), a.saving()), strings.Compare(a.Workload, b.Workload))
+		return cmp.Or(cmp.Compare(b.urgency(), a.urgency()), strings.Compare(a.Workload, b.Workload))
 	})
 	s := Storm{Count: map[Reason]int{}}
 	for i, e := range events {
 		s.Count[e.Reason]++
 		if i < stormNamed {
 			s.Named = append(s.Named, e.brief())
+		} else {
+			s.Rest = append(s.Rest, e.Report.Decision.ID)
 		}
 	}
 	return Event{
@@ -69,8 +72,11 @@ func storm(events []Event, channel string, now time.Time) Event {
 	}
 }
 
-// saving returns the saving of the decision that e is about, in dollars a month; none is less than any.
-func (e Event) saving() float64 {
+// urgency orders events: what cannot stay as it is before all others, then by the saving in dollars a month; none is less than any.
+func (e Event) urgency() float64 {
+	if e.Reason == NoOption || e.Report.Decision.Reason == model.ReasonCurrentInfeasible {
+		return math.Inf(1)
+	}
 	if s := e.Report.Decision.SavingUSDPerMonth; s != nil {
 		return float64(s.P50)
 	}

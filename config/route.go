@@ -17,7 +17,7 @@ type Route struct {
 // otherwise own, which is empty for the channel of Notify.Slack. A message about no single workload has neither labels nor source.
 func (c *Config) Channel(kind string, labels map[string]string, source, own string) string {
 	for _, route := range c.Notify.Routes {
-		ofKind := route.Kinds == nil || slices.Contains(route.Kinds, kind)
+		ofKind := len(route.Kinds) == 0 || slices.Contains(route.Kinds, kind)
 		if ofKind && (Workload{Match: route.Match, Source: route.Source}).matches(labels, source) {
 			return route.SlackChannel
 		}
@@ -50,7 +50,7 @@ func (r *reader) routes(raw *rawConfig, c *Config) (routes []Route) {
 			}
 			route.Kinds = append(route.Kinds, kind)
 		}
-		if raws.Kinds == nil && route.Match == nil && route.Source == "" {
+		if len(raws.Kinds) == 0 && route.Match == nil && route.Source == "" {
 			r.wrong(raws.At, "covers every message: want kinds, match or source in it, or another channel in notify.slack (kinds: %s)", strings.Join(kinds, ", "))
 		}
 		routes = append(routes, route)

@@ -15,6 +15,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -33,11 +34,11 @@ const (
 // A Trip is the transport of one request after another. It keeps of the last what the fate of a message depends on and client libraries drop.
 type Trip struct {
 	Next   http.RoundTripper // nil means http.DefaultTransport
-	Sent   bool              // the whole request was written
 	Status int               // 0 without an answer
 	Body   string            // the first bytes of the answer
 
-	retryAfter, date string // headers of the answer
+	retryAfter, date string       // headers of the answer
+	sent             *atomic.Bool // the whole request was written; by the transport, maybe after it gave up
 }
 
 // RoundTrip sends r and keeps the beginning of the answer.
@@ -46,10 +47,11 @@ func (t *Trip) RoundTrip(r *http.Request) (*http.Response, error) {
 	if next == nil {
 		next = http.DefaultTransport
 	}
-	*t = Trip{Next: t.Next}
+	sent := new(atomic.Bool)
+	*t = Trip{Next: t.Next, sent: sent}
 	if r.Body != nil {
 		r = r.Clone(r.Context())
-		r.Body = &noted{ReadCloser: r.Body, done: func() { t.Sent = true }}
+		r.Body = &noted{ReadCloser: r.Body, done: func() { sent.Store(true) }}
 	}
 	resp, err := next.RoundTrip(r)
 	if err != nil {
@@ -77,7 +79,7 @@ func (t *Trip) NeverArrived(err error) bool {
 	var dns *net.DNSError
 	var op *net.OpError
 	return t.Status == 0 &&
-		(!t.Sent || errors.As(err, &dns) || errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &op) && op.Op == "dial")
+		(t.sent == nil || !t.sent.Load() || errors.As(err, &dns) || errors.Is(err, syscall.ECONNREFUSED) || errors.As(err, &op) && op.Op == "dial")
 }
 
 // Text writes err without the URL, which may be the secret itself.

@@ -35,7 +35,7 @@ const (
 
 // unaskable are the refusals of a Slack that does not let itself be asked, or a message be changed, now and later. Every other one may pass
 // by itself.
-var unaskable = strings.Fields("message_not_found cant_update_message edit_window_closed thread_not_found is_archived missing_scope no_permission not_allowed_token_type not_in_channel channel_not_found unknown_method " +
+var unaskable = strings.Fields("cant_update_message edit_window_closed missing_scope no_permission not_allowed_token_type not_in_channel channel_not_found unknown_method " +
 	"method_deprecated method_not_supported_for_channel_type access_denied team_access_not_granted ekm_access_denied accesslimited " +
 	"invalid_auth not_authed token_revoked token_expired account_inactive")
 
@@ -67,14 +67,14 @@ type seen struct {
 }
 
 // at returns where the case of e began: where it did before, or with the message that was found.
-func (s seen) at(e alerting.Event) alerting.Posted {
+func (s seen) at(e alerting.Event, wanted string) alerting.Posted {
 	switch {
 	case s.sight != present:
 		return alerting.Posted{}
 	case e.Root != nil:
 		return *e.Root
 	}
-	return alerting.Posted{Channel: s.channel, Time: s.time}
+	return alerting.Posted{Wanted: wanted, Channel: s.channel, Time: s.time}
 }
 
 // page returns messages of a channel, the newest first, or of the thread of a case, and where the next page begins.

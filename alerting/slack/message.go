@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	slackapi "github.com/slack-go/slack"
 
@@ -51,7 +52,7 @@ func Blocks(e alerting.Event) []slackapi.Block {
 		for _, line := range said {
 			lines = append(lines, "• "+inert(line, words.MaxLine))
 		}
-		return []slackapi.Block{header, section("*" + model.FormatDate(e.Time) + "*" + repeated(e) + "\n" + strings.Join(lines, "\n"))}
+		return append([]slackapi.Block{header}, sections("*"+model.FormatDate(e.Time)+"*"+repeated(e), lines)...)
 	}
 	if e.Reason == alerting.Drifted {
 		return []slackapi.Block{
@@ -87,6 +88,21 @@ func Blocks(e alerting.Event) []slackapi.Block {
 // section returns a section of mrkdwn; what is above the limit is cut, and the cut shown.
 func section(text string) slackapi.Block {
 	return slackapi.NewSectionBlock(slackapi.NewTextBlockObject(slackapi.MarkdownType, words.Shorten(text, maxSection), false, false), nil, nil)
+}
+
+// sections returns lines below a first one as sections of mrkdwn, each of as many lines as it may hold.
+func sections(first string, lines []string) []slackapi.Block {
+	var all []slackapi.Block
+	text := first
+	for _, line := range lines {
+		if utf8.RuneCountInString(text)+1+utf8.RuneCountInString(line) > maxSection {
+			all = append(all, section(text))
+			text = line
+			continue
+		}
+		text += "\n" + line
+	}
+	return append(all, section(text))
 }
 
 // bullets lists lines, each from outside; beyond maxLines they are counted.

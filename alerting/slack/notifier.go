@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	slackapi "github.com/slack-go/slack"
@@ -73,20 +74,25 @@ func (n *Notifier) post(ctx context.Context, e alerting.Event) (at alerting.Post
 		channel = e.Channel
 	}
 	api := slackapi.New(token, options...)
+	if e.Root != nil && e.Root.Wanted != channel {
+		e.Root = nil // it began in another channel
+	}
+	at.Wanted = channel
 	if e.Root != nil {
 		there, err := n.update(ctx, api, trip, e)
 		if err != nil {
 			return at, err
 		}
-		channel = e.Root.Channel
-		if !there {
+		if there {
+			channel = e.Root.Channel
+		} else {
 			e.Root = nil
 		}
 	}
 	if e.Repeat && !e.Plain && !e.Blind {
 		seen, err := look(ctx, api, trip, channel, e)
 		if err != nil || seen.sight == present {
-			return seen.at(e), err
+			return seen.at(e, at.Wanted), err
 		}
 		e.Repeat = seen.sight != absent
 	}
@@ -94,18 +100,26 @@ func (n *Notifier) post(ctx context.Context, e alerting.Event) (at alerting.Post
 	if !e.Plain {
 		message = append(message, labeled(e))
 	}
+	threaded := message
 	if e.Root != nil {
-		message = append(message, slackapi.MsgOptionTS(e.Root.Time))
+		threaded = append(slices.Clone(message), slackapi.MsgOptionTS(e.Root.Time))
 		if e.Reason != alerting.Drifted { // an answer that has changed is for everybody in the channel to see
-			message = append(message, slackapi.MsgOptionBroadcast())
+			threaded = append(threaded, slackapi.MsgOptionBroadcast())
 		}
 	}
-	at.Channel, at.Time, err = api.PostMessageContext(ctx, channel, message...)
-	if err == nil && at.Time == "" {
-		return alerting.Posted{}, &alerting.SendError{Remedy: alerting.Reconcile, Err: fmt.Errorf("slack: accepted without a timestamp: %s", trip.Said())}
+	at.Channel, at.Time, err = api.PostMessageContext(ctx, channel, threaded...)
+	var refused slackapi.SlackErrorResponse
+	if e.Root != nil && errors.As(err, &refused) && remedies[refused.Err] == "" { // the thread, it seems: it was deleted, or locked
+		e.Root = nil
+		at.Channel, at.Time, err = api.PostMessageContext(ctx, at.Wanted, message...)
 	}
-	if e.Root != nil { // the case is where it began
+	switch {
+	case err == nil && at.Time == "":
+		return alerting.Posted{}, &alerting.SendError{Remedy: alerting.Reconcile, Err: fmt.Errorf("slack: accepted without a timestamp: %s", trip.Said())}
+	case e.Root != nil: // the case is where it began
 		at = *e.Root
+	case at.Channel == "": // it cannot be found again
+		at = alerting.Posted{}
 	}
 	return at, classify(err, trip)
 }
@@ -121,16 +135,31 @@ func written(e alerting.Event) []slackapi.MsgOption {
 	return message
 }
 
+// goneCodes are the refusals to change a message that is not there any more, or where nobody is to be told of it.
+var goneCodes = strings.Fields("message_not_found channel_not_found thread_not_found is_archived channel_is_archived not_in_channel")
+
 // update brings the message that the case of e began with up to date, and reports whether it is still there. It may be done any number of
 // times. A Slack that lets it be changed no more leaves it as it is; the error is of one that does not answer now.
 func (n *Notifier) update(ctx context.Context, api *slackapi.Client, trip *post.Trip, e alerting.Event) (there bool, err error) {
 	if e.Reason == alerting.Drifted || e.Blind { // a drift changes no answer
 		return true, nil
 	}
-	_, _, _, err = api.UpdateMessageContext(ctx, e.Root.Channel, e.Root.Time, written(e)...)
+	e.Repeat = false // of the answer in the thread
+	message := written(e)
+	if e.Plain { // the blocks that it has would stay
+		message = append(message, slackapi.MsgOptionBlocks([]slackapi.Block{}...))
+	}
+	_, _, _, err = api.UpdateMessageContext(ctx, e.Root.Channel, e.Root.Time, message...)
 	var refused slackapi.SlackErrorResponse
-	gone := errors.As(err, &refused) && (refused.Err == "message_not_found" || refused.Err == "channel_not_found")
-	return !gone, passing(err, trip, "the message that this is about could not be brought up to date")
+	if errors.As(err, &refused) {
+		switch {
+		case slices.Contains(goneCodes, refused.Err):
+			return false, nil
+		case remedies[refused.Err] == alerting.Simplify:
+			return true, classify(err, trip)
+		}
+	}
+	return true, passing(err, trip, "the message that this is about could not be brought up to date")
 }
 
 func (n *Notifier) hook(ctx context.Context, e alerting.Event) error {
@@ -173,6 +202,9 @@ var remedies = func() map[string]alerting.Remedy {
 	return m
 }()
 
+// doubtful are the refusals after which the message may be there all the same.
+var doubtful = []string{"internal_error", "fatal_error"}
+
 // classify says what helps against err, and takes every secret out of it.
 func classify(err error, trip *post.Trip) error {
 	if err == nil {
@@ -186,6 +218,7 @@ func classify(err error, trip *post.Trip) error {
 	}
 	var limited *slackapi.RateLimitedError
 	known, sorted := remedies[code]
+	unknown := refused.Err != "" && !slices.Contains(doubtful, refused.Err) // it says itself that nothing was posted
 	switch {
 	case errors.As(err, &limited), trip.Status == http.StatusTooManyRequests:
 		out.Remedy, out.After = alerting.Retry, trip.RetryAfter(post.UnaskedWait)
@@ -193,6 +226,8 @@ func classify(err error, trip *post.Trip) error {
 		out.Remedy = known
 	case trip.Status >= 500:
 		out.After = trip.RetryAfter(0)
+	case unknown:
+		out.Remedy = alerting.FixSettings
 	case trip.Status == http.StatusForbidden, trip.Status == http.StatusNotFound, trip.Status == http.StatusGone, trip.Status == http.StatusUnauthorized:
 		out.Remedy = alerting.FixSettings
 	case trip.Status >= 400:

@@ -25,6 +25,7 @@ func TestOneMessageADecision(t *testing.T) {
 		reason  alerting.Reason
 		answers func(int) *slacktest.Answer // requests are the first message, the update and the answer
 		deleted bool                        // somebody took the first message away
+		moved   bool                        // the configuration names another channel
 		remedy  alerting.Remedy             // empty: delivered
 		updates int                         // of the first message
 		answer  bool                        // there is one in the thread
@@ -34,6 +35,15 @@ func TestOneMessageADecision(t *testing.T) {
 		{name: "another answer", reason: alerting.Switched, updates: 1, answer: true, shown: true},
 		{name: "a drift changes no answer", reason: alerting.Drifted, answer: true},
 		{name: "the first message was deleted", reason: alerting.Returned, deleted: true, alone: true},
+		{
+			name: "its channel was archived", reason: alerting.Returned, answers: fails(2, slacktest.Error("is_archived")), alone: true,
+		},
+		{
+			name: "the thread is locked", reason: alerting.Returned, answers: fails(3, slacktest.Error("restricted_action_thread_locked")),
+			updates: 1, alone: true,
+		},
+		{name: "the channel is another one now", reason: alerting.Switched, moved: true, alone: true},
+		{name: "a layout that is refused", reason: alerting.Switched, answers: fails(2, slacktest.Error("invalid_blocks")), remedy: alerting.Simplify},
 		{
 			name: "it is too old to be changed", reason: alerting.Returned, answers: fails(2, slacktest.Error("edit_window_closed")),
 			answer: true, shown: true,
@@ -68,6 +78,9 @@ func TestOneMessageADecision(t *testing.T) {
 			}
 			second := sampled(tc.reason)
 			second.ID, second.Case, second.Root = "second", first.ID, &root
+			if tc.moved {
+				n.settings.Channel = "#another"
+			}
 			at, err := n.Send(t.Context(), second)
 			switch {
 			case tc.remedy != "":
@@ -83,7 +96,7 @@ func TestOneMessageADecision(t *testing.T) {
 			}
 			// The next attempt ends as if nothing had been.
 			server.Answer(nil)
-			second.Repeat = tc.remedy == alerting.Reconcile
+			second.Repeat, second.Plain = tc.remedy == alerting.Reconcile, tc.remedy == alerting.Simplify
 			if at, err = n.Send(t.Context(), second); err != nil || at != root {
 				t.Fatalf("the next attempt: got %+v, %v", at, err)
 			}
@@ -98,8 +111,8 @@ func checkThread(t *testing.T, server *slacktest.Server, root alerting.Posted, u
 	for _, m := range server.Messages() {
 		switch {
 		case m.Time == root.Time:
-			if m.Updates != updates {
-				t.Errorf("the first message was changed %d times, want %d", m.Updates, updates)
+			if m.Updates != updates || strings.Contains(string(m.Blocks), "may repeat") {
+				t.Errorf("the first message was changed %d times, want %d, and is %s", m.Updates, updates, m.Blocks)
 			}
 		case m.Thread == root.Time:
 			got["answers"]++

@@ -64,6 +64,7 @@ func summed(s alerting.Storm) string {
 		{s.Count[alerting.Returned], "to stay after all"},
 		{s.Count[alerting.Approaching], "coming near a threshold"},
 		{s.Count[alerting.Drifted], "with a drift"},
+		{s.Count[alerting.Reopened], "that save less than promised"},
 		{s.Count[alerting.Reminded], "to be reminded of"},
 	} {
 		if n := c.n; n > 0 {

@@ -1,6 +1,8 @@
 package words
 
 import (
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -109,4 +111,26 @@ func FuzzText(f *testing.F) {
 			t.Errorf("%q and %q: got %q", workload, option, got)
 		}
 	})
+}
+
+// TestSummedAddsUp holds that what a message that stands for many counts is as many as it stands for, whatever they are.
+func TestSummedAddsUp(t *testing.T) {
+	t.Parallel()
+	number := regexp.MustCompile(`\d+`)
+	for _, r := range []alerting.Reason{
+		alerting.FirstSeen, alerting.Switched, alerting.Returned, alerting.NoOption, alerting.Approaching, alerting.Drifted, alerting.Reminded, alerting.Reopened,
+	} {
+		s := alerting.Storm{Count: map[alerting.Reason]int{alerting.FirstSeen: 11, r: 30}}
+		total, sum := s.Size(), 0
+		for _, text := range number.FindAllString(summed(s), -1)[1:] {
+			n, err := strconv.Atoi(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sum += n
+		}
+		if sum != total {
+			t.Errorf("%s: %q adds up to %d, want %d", r, summed(s), sum, total)
+		}
+	}
 }

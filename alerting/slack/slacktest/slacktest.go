@@ -194,7 +194,10 @@ func (s *Server) keep(m Message) (Message, bool) {
 	}
 	for i, old := range s.messages {
 		if old.Time == m.Time {
-			old.Text, old.Blocks, old.Updates = m.Text, m.Blocks, old.Updates+1
+			old.Text, old.Updates = m.Text, old.Updates+1
+			if len(m.Blocks) > 0 { // otherwise Slack keeps those that are there
+				old.Blocks = m.Blocks
+			}
 			s.messages[i] = old
 			return old, true
 		}

@@ -98,6 +98,10 @@ func (d *Daemon) Collect(ctx context.Context) error {
 	for _, m := range named(found) {
 		usage[m.usage.Workload] = summarize(m.usage, now)
 	}
+	if faultErr := d.desk.Faults(d.silence(sources, last.Workloads, now), d.fleetChannel(alerting.DataFaulty), now); faultErr != nil {
+		err = errors.Join(err, faultErr)
+	}
+	signal(d.queued)
 	next := *last
 	next.Sources = sources
 	next.Workloads = make([]model.WorkloadReport, len(last.Workloads))
@@ -133,6 +137,11 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 		})
 	}
 	tasks.Wait()
+	for i, s := range sources {
+		if errs[i] == nil {
+			d.readAt[s.cfg.Name] = now
+		}
+	}
 	var found []metered
 	for i, s := range sources {
 		for _, u := range results[i].Usage {
@@ -190,7 +199,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 		d.priced = append(d.priced, decide.Judged{Verdict: e.verdict, Receipt: e.report.Decision.ID})
 		report.Workloads = append(report.Workloads, e.report)
 	}
-	report.DataFaults = dataFaults(report, workloads)
+	report.DataFaults = append(d.silence(sources, report.Workloads, now), dataFaults(workloads)...)
 	report.SharedFleets = decide.Share(verdicts)
 	report.Budgets = []model.BudgetReport{}
 	for _, b := range d.setup.cfg.Budgets {

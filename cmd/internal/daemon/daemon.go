@@ -58,6 +58,7 @@ type Daemon struct {
 	stanzas        map[string]config.Workload // what the configuration said of the workloads of the last evaluation
 	records        map[string][]byte          // rows of the ledger with the projections that the last evaluation added
 	priced         []decide.Judged            // the decisions of the last evaluation
+	readAt         map[string]time.Time       // by source, when it answered last in this life
 	month          model.BudgetReport         // what the month costs on the options in use
 	before, latest map[string]decide.Input    // what the last cycle and the last evaluation rested on, by workload
 }
@@ -74,6 +75,7 @@ func New(o Options) (*Daemon, error) {
 		changed:   make(chan struct{}, 1),
 		queued:    make(chan struct{}, 1),
 		evaluated: make(chan struct{}, 1),
+		readAt:    map[string]time.Time{},
 	}
 	if d.setup, err = d.prepare(cfg); err != nil {
 		return nil, err

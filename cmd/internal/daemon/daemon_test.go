@@ -502,3 +502,38 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(m.Run())
 }
+
+// TestSilence holds that a source is told to be away when it could not be read for three hours, and not because one look failed, whether an
+// evaluation finds it or the hourly look.
+func TestSilence(t *testing.T) {
+	t.Parallel()
+	good := route(steady(map[string]string{"team_alias": "support"}, 1e5), nothingMeasured)
+	r := newRig(t, good)
+	r.days(t, 1)
+	pass := func(hours int, collect bool) {
+		r.mu.Lock()
+		r.now = r.now.Add(time.Duration(hours) * time.Hour)
+		r.mu.Unlock()
+		if collect {
+			_ = r.Collect(t.Context())
+		} else {
+			_, _ = r.Cycle(t.Context())
+		}
+		_, _ = r.Deliver(t.Context())
+	}
+	pass(0, true)
+	r.server.Answer(func(promtest.Query) promtest.Answer { return promtest.Status(503, "down") })
+	for _, step := range []struct {
+		hours   int
+		collect bool
+		told    int
+	}{{1, true, 0}, {1, false, 0}, {1, true, 1}, {1, true, 1}, {20, false, 1}} {
+		pass(step.hours, step.collect)
+		if len(r.box.events) != step.told {
+			t.Fatalf("%+v: got %d messages", step, len(r.box.events))
+		}
+	}
+	if e := r.box.events[0]; e.Reason != alerting.DataFaulty || len(e.Faults) != 2 || e.Faults[0].Code != "SOURCE_DOWN" {
+		t.Errorf("got %+v, want that both sources are away", e)
+	}
+}

@@ -64,7 +64,7 @@ func digest(report *model.Report, now standing) model.Digest {
 				item.Kind = model.DigestMigrating
 			case f.Snoozed:
 				item.Kind = model.DigestSnoozed
-			case now.answers.Seen(w.Workload, f.Current, f.Option):
+			case now.answers.Seen(w.Workload, f.Current, f.Option, f.Since):
 				item.Kind = model.DigestSeen
 			}
 			if s := w.Decision.SavingUSDPerMonth; s != nil && w.Decision.Option == f.Option {

@@ -34,7 +34,7 @@ func TestDigest(t *testing.T) {
 		near:     map[string]alerting.Approach{"e": {Option: "fleet", ActBy: "2027-03-01"}, "a": {Option: "fleet", ActBy: "2027-02-01"}},
 		outcomes: map[string]alerting.Outcome{"f": {From: "fleet", Made: opening, Promised: 500, Saves: 400}},
 		answers: ledger.Answers{
-			{Kind: ledger.Seen, Workload: "g", From: "api", Option: "fleet"}, {Kind: ledger.Seen, Workload: "d", From: "api", Option: "another"},
+			{Kind: ledger.Seen, Given: opening, Workload: "g", From: "api", Option: "fleet"}, {Kind: ledger.Seen, Workload: "d", From: "api", Option: "another"}, {Kind: ledger.Seen, Given: opening.AddDate(0, -1, 0), Workload: "d", From: "api", Option: "fleet"},
 		},
 	}
 	got := digest(report, now)

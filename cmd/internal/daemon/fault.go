@@ -2,27 +2,29 @@ package daemon
 
 import (
 	"fmt"
+	"maps"
 	"time"
 
 	"tipline/alerting"
 	"tipline/model"
 )
 
-// silentFor is how long a source that cannot be read may be silent before that is a fault of the data: hours that come late are fetched later.
+// silentFor is how long a source may not be read before that is a fault of the data: hours that come late are fetched later.
 const silentFor = 3 * time.Hour
 
-// dataFaults returns why what the sources of report say is not what was used: of those that cannot be read, and of workloads, in their orders.
-func dataFaults(report *model.Report, workloads []metered) []model.DataFault {
+// silence returns the sources that could not be read for long, in their order. A source that was never read in this life of the daemon is
+// silent since its newest measured hour.
+func (d *Daemon) silence(sources []model.SourceReport, workloads []model.WorkloadReport, now time.Time) []model.DataFault {
 	faults := []model.DataFault{}
-	newest := map[string]time.Time{}
-	for _, w := range report.Workloads {
+	newest := maps.Clone(d.readAt)
+	for _, w := range workloads {
 		if last := w.Usage.LastSample; last != nil && last.After(newest[w.Source]) {
 			newest[w.Source] = *last
 		}
 	}
-	for _, s := range report.Sources {
+	for _, s := range sources {
 		last, read := newest[s.Source]
-		if s.Up || read && report.AsOf.Sub(last) < silentFor {
+		if s.Up || read && now.Sub(last) < silentFor {
 			continue
 		}
 		since := "nothing was ever read"
@@ -31,6 +33,11 @@ func dataFaults(report *model.Report, workloads []metered) []model.DataFault {
 		}
 		faults = append(faults, model.DataFault{Source: s.Source, Code: "SOURCE_DOWN", Text: fmt.Sprintf("%s: %s", since, s.Error)})
 	}
+	return faults
+}
+
+// dataFaults returns why what was read of workloads is not what was used, in their order.
+func dataFaults(workloads []metered) (faults []model.DataFault) {
 	for _, m := range workloads {
 		for _, f := range m.faults {
 			faults = append(faults, model.DataFault{Source: m.usage.Source, Workload: m.usage.Workload, Code: f.Code, Text: f.Text})

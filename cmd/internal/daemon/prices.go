@@ -80,7 +80,11 @@ func (d *Daemon) tellPrice(e model.PriceEvent, tariffs map[string]decide.Tariff,
 		return fmt.Errorf("price changes: %w", err)
 	}
 	if !worth {
-		if len(rows) == 0 {
+		unknown := slices.ContainsFunc(d.priced, func(j decide.Judged) bool {
+			_, known := j.Verdict.Input()
+			return !known
+		})
+		if len(rows) == 0 || len(e.Moves) > 0 && unknown { // what it does to those is found when they are known again
 			return nil
 		}
 		return d.options.Store.Apply(map[string]map[string][]byte{ledger.Bucket: rows})

@@ -237,10 +237,10 @@ func (all Answers) Quiet(workload, current string) (Answer, bool) {
 	return Answer{}, false
 }
 
-// Seen reports whether somebody has acknowledged that workload should move from current to option.
-func (all Answers) Seen(workload, current, option string) bool {
+// Seen reports whether somebody has acknowledged since a time that workload should move from current to option.
+func (all Answers) Seen(workload, current, option string, since time.Time) bool {
 	return slices.ContainsFunc(all, func(a Answer) bool {
-		return a.Kind == Seen && a.Workload == workload && a.From == current && a.Option == option
+		return a.Kind == Seen && !a.Given.Before(since) && a.Workload == workload && a.From == current && a.Option == option
 	})
 }
 
