@@ -226,7 +226,7 @@ func (c *Collector) prepareQueries() error {
 		if err != nil {
 			return err
 		}
-		engines = p.Engine
+		engines = p.engine()
 		if p.GPU != nil {
 			return fmt.Errorf("pack %q: counts GPUs, want one that counts tokens", s.Pack)
 		}

@@ -16,7 +16,6 @@ type Description struct {
 	Provider    []string // labels that say whose it is
 	Tenant      []string // labels that say for whom
 	Input       string   // what the input counter holds
-	Engine      bool     // every target that is scraped is one replica of an engine
 	Period      string   // of gauges that show the sum of a period; empty means counters
 	Traps       []string // what makes the numbers wrong
 	Queries     []string // PromQL that is sent for a source without further settings
@@ -36,7 +35,7 @@ func (l *Library) Describe(name string) (Description, error) {
 	}
 	d := Description{
 		Name: p.Name, About: p.About, Switch: p.Switch, Layer: p.Layer, GroupBy: p.GroupBy, Traps: p.Traps,
-		Model: p.Labels.Model, Provider: p.Labels.Provider, Tenant: p.Labels.Tenant, Input: p.inputHolds(), Engine: p.Engine,
+		Model: p.Labels.Model, Provider: p.Labels.Provider, Tenant: p.Labels.Tenant, Input: p.inputHolds(),
 	}
 	if sums := p.PeriodSums; sums != nil {
 		d.Period = promDuration(sums.Period) + ", at the time of the " + sums.Stamps
@@ -59,7 +58,7 @@ func (l *Library) Describe(name string) (Description, error) {
 			d.Queries = append(d.Queries, extra)
 		}
 	}
-	if p.Engine {
+	if p.engine() {
 		d.Queries = append(d.Queries, q.served)
 	}
 	return d, nil

@@ -32,7 +32,6 @@ type pack struct {
 	TTFTSeconds        *histogram          `yaml:"ttft_seconds"` // time to first token
 	Running            *gauge              `yaml:"running"`      // requests being answered
 	Waiting            *gauge              `yaml:"waiting"`      // requests queued
-	Engine             bool                `yaml:"engine"`       // every target that is scraped is one replica of an engine
 	CacheUsage         *gauge              `yaml:"cache_usage"`  // fill of the KV cache, 0 to 1
 	PeriodSums         *periodSums         `yaml:"period_sums"`  // every counter is a gauge of this kind; nil means real counters
 	GPU                *gpuPack            `yaml:"gpu"`          // a pack counts tokens or GPUs
@@ -46,7 +45,7 @@ type Layer string
 const (
 	GatewayLayer Layer = "gateway" // in front of the models of several providers
 	ClientLayer  Layer = "client"  // in the program that asks
-	EngineLayer  Layer = "engine"  // which runs the model
+	EngineLayer  Layer = "engine"  // which runs the model: every target that is scraped is one replica of it
 	RouterLayer  Layer = "router"  // in front of several engines
 	CloudLayer   Layer = "cloud"   // what the provider publishes
 )
@@ -239,8 +238,8 @@ func (c *packCheck) all(p *pack) {
 			c.where(path+".where", g.Where)
 		}
 	}
-	if p.Engine && p.PeriodSums != nil {
-		c.wrong("engine", "has no effect on gauges that show the sum of a period")
+	if p.engine() && p.PeriodSums != nil {
+		c.wrong("layer", "got engine, want another one for gauges that show the sum of a period")
 	}
 	if sums := p.PeriodSums; sums != nil {
 		if err := checkPeriod(sums.Period); err != nil {
@@ -367,6 +366,9 @@ func (p *pack) counters() map[string]*counter {
 	}
 	return all
 }
+
+// engine tells whether every target of p is one replica of an engine.
+func (p *pack) engine() bool { return p.Layer == EngineLayer }
 
 // counter returns the counter that s is read from, nil when there is none.
 func (p *pack) counter(s signal) *counter {

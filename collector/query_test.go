@@ -31,7 +31,7 @@ func TestQueries(t *testing.T) {
 			all[name] = queries{gpu: gpuQuery(p.GPU, []string{"namespace"})}
 		} else {
 			q := packQueries(p, nil, p.GroupBy)
-			if !p.Engine {
+			if !p.engine() {
 				q.served = "" // not sent without GPUs
 			}
 			all[name] = q

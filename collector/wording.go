@@ -178,7 +178,7 @@ func (w wording) level(g *gauge, of string) string {
 // serve several groups no number of replicas is given, since none of them has the replicas for itself.
 func (w wording) served() string {
 	var parts []string
-	if w.pack.Engine {
+	if w.pack.engine() {
 		engines := "count by (" + w.perTarget() + ") (" + strings.Join(w.present(), " or ") + ")"
 		each := labelList(target)
 		shared := engines + " and on (" + each + ") count by (" + each + ") (" + engines + ") > 1"

@@ -359,7 +359,7 @@ func (w *world) checkServing(t *testing.T, usage []model.Usage) {
 	}
 	queue := slices.ContainsFunc(d.Counts, func(c collector.Count) bool { return c.Signal == "waiting" })
 	for _, u := range usage {
-		if !d.Engine {
+		if d.Layer != collector.EngineLayer {
 			if u.Serving != nil {
 				t.Errorf("%v: %s: got %+v, want nothing of engines", w.Expositions, u.Workload, u.Serving)
 			}
