@@ -40,7 +40,7 @@ func findTwice(sources []*source) (turnedOff, suspected []string) {
 				names := fmt.Sprintf("%s (%s %s, %s %s)", shown(b.name),
 					primary.name, model.FormatTokens(a.Tokens()), s.name, model.FormatTokens(b.Tokens()))
 				if !alike(a.Input, b.Input) || !alike(a.Output, b.Output) {
-					suspected = append(suspected, fmt.Sprintf("%s: if one of these passes on to the other, take one of them out", names))
+					suspected = append(suspected, fmt.Sprintf("%s: if one of these passes on to the other, take one of them out, or say which is primary with meter in its stanzas", names))
 					continue
 				}
 				for _, stream := range s.metered.Streams {
