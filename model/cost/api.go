@@ -167,7 +167,7 @@ func (p Prices) levels(tokens *big.Rat) []level {
 			return level{prices: p, share: one}
 		}
 		t := p.Tiers[i-1]
-		return level{prices: t.in(p), share: one, name: " above " + model.FormatTokens(model.Tokens(float(t.Above)))}
+		return level{prices: t.in(p), share: one, name: " above " + model.FormatTokens(model.Tokens(Float(t.Above)))}
 	}
 	if reached == 0 || p.AllUnits {
 		return []level{at(reached)}
@@ -204,7 +204,7 @@ func (b *Bill) charge(l level, usage []Usage, kept *big.Rat) error {
 				tokens = mul(tokens, l.share)
 			}
 			b.add(class.String()+" tokens"+u.kind()+l.name, quo(mul(tokens, price), million), kept,
-				fmt.Sprintf("%s × %s USD/Mtok", model.FormatTokens(model.Tokens(float(tokens))), Decimal(price)))
+				fmt.Sprintf("%s × %s USD/Mtok", model.FormatTokens(model.Tokens(Float(tokens))), Decimal(price)))
 		}
 	}
 	return nil
@@ -255,12 +255,6 @@ func (p Prices) price(class model.Class, batch, long bool) (price *big.Rat, fall
 // listed returns the price of class as it is listed, nil when it is not.
 func (p Prices) listed(class model.Class) *big.Rat {
 	return [model.NumClasses]*big.Rat{p.Input, p.CacheRead, p.CacheWrite, p.CacheWrite1h, p.Output}[class]
-}
-
-// float returns the nearest float64.
-func float(r *big.Rat) float64 {
-	f, _ := r.Float64()
-	return f
 }
 
 // Decimal writes r for a reader: exact when it has at most six decimals, rounded to six otherwise.

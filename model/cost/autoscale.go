@@ -63,7 +63,7 @@ func (a Autoscaled) At(l *Load) (Scaling, error) {
 func (a Autoscaled) replicas(l *Load) ([]UnitHours, error) {
 	var steps []UnitHours
 	for i := 0; i < len(l.rates); {
-		rate := mul(l.rates[i], l.scale)
+		rate := mul(l.rate(i), l.scale)
 		needed := ceil(quo(rate, a.PerReplica))
 		if needed.BitLen() > 53 {
 			return nil, fmt.Errorf("autoscale: %s tokens an hour need %s replicas, more than there are", Decimal(rate), needed)
@@ -79,9 +79,9 @@ func (a Autoscaled) replicas(l *Load) ([]UnitHours, error) {
 		if a.MaxReplicas > 0 && units > a.MaxReplicas {
 			return nil, fmt.Errorf("autoscale: %s tokens an hour need %d replicas, the quota is %d", Decimal(rate), units, a.MaxReplicas)
 		}
-		hours := l.hours[next-1]
+		hours := l.until(next - 1)
 		if i > 0 {
-			hours = sub(hours, l.hours[i-1])
+			hours = sub(hours, l.until(i-1))
 		}
 		steps = append(steps, UnitHours{Hours: mul(hours, l.month), Units: units})
 		i = next

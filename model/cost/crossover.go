@@ -49,7 +49,16 @@ type staircase interface {
 // bill is straight: the favourable set is that of every tier, within its volumes.
 func FindCrossover(api Rate, f *Fleet) Crossover {
 	commit, fee := or(api.MinimumCommit, zero), or(api.FixedMonthly, zero)
-	s := newSteps(Segment{From: zero, Alpha: fee, Beta: quo(api.Dearest(), million)}, f)
+	var straight []steps // the same, for every piece of the API's bill
+	for _, segment := range api.Segments() {
+		segment.Alpha = add(segment.Alpha, fee)
+		straight = append(straight, newSteps(segment, f))
+	}
+	s, least := straight[0], straight[0]
+	if len(straight) > 1 {
+		s = newSteps(Segment{From: zero, Alpha: fee, Beta: quo(api.Dearest(), million)}, f)
+		least = newSteps(Segment{From: zero, Alpha: fee, Beta: quo(api.cheapest(), million)}, f)
+	}
 	x := Crossover{
 		MarginPerBlock: s.margin,
 		UnitFloor:      add(quo(mul(f.BlockCost, million), f.PerBlock), f.Variable),
@@ -60,13 +69,12 @@ func FindCrossover(api Rate, f *Fleet) Crossover {
 	if s.fixed.Sign() >= 0 && s.margin.Sign() > 0 && commit.Sign() == 0 {
 		x.NoneAtOrBelow = quo(mul(s.fixed, f.PerBlock), s.margin)
 	}
-	if least := newSteps(Segment{From: zero, Alpha: fee, Beta: quo(api.cheapest(), million)}, f); least.fixed.Sign() >= 0 && least.margin.Sign() > 0 {
+	if least.fixed.Sign() >= 0 && least.margin.Sign() > 0 {
 		spare := add(one, big.NewRat(f.spareReplicas, f.replicasPerBlock))
 		x.AlwaysAbove = quo(mul(add(least.fixed, mul(f.BlockCost, spare)), f.PerBlock), least.margin)
 	}
-	for _, segment := range api.Segments() {
-		segment.Alpha = add(segment.Alpha, fee)
-		x.parts = append(x.parts, newSteps(segment, f))
+	for _, part := range straight {
+		x.parts = append(x.parts, part)
 	}
 	if commit.Sign() > 0 { // max(a, b) is above the fleet's cost where a is or b is
 		x.parts = append(x.parts, newSteps(Segment{From: zero, Alpha: add(commit, fee), Beta: zero}, f))

@@ -42,7 +42,7 @@ func FindDistance(volume *big.Rat, growth float64, intervals []Interval) Distanc
 	}
 	d.Ratio = quo(d.Next, volume)
 	if growth > 0 {
-		if months := math.Log(float(d.Ratio)) / math.Log1p(growth); !math.IsInf(months, 0) && !math.IsNaN(months) {
+		if months := math.Log(Float(d.Ratio)) / math.Log1p(growth); !math.IsInf(months, 0) && !math.IsNaN(months) {
 			d.Months = &months
 		}
 	}

@@ -84,7 +84,7 @@ func Envelope(curves []Curve, limit *big.Rat) []Winner {
 	for i, c := range curves {
 		sweeps[i].curve = make([]rough, len(c))
 		for j, s := range c {
-			r := rough{from: newCut(s.From), to: newCut(s.To), alpha: float(s.Alpha), beta: float(s.Beta)}
+			r := rough{from: newCut(s.From), to: newCut(s.To), alpha: Float(s.Alpha), beta: Float(s.Beta)}
 			sweeps[i].curve[j] = r
 			cuts = append(cuts, r.from, r.to)
 		}
@@ -123,7 +123,7 @@ type cut struct {
 	rough float64
 }
 
-func newCut(v *big.Rat) cut { return cut{exact: v, rough: float(v)} }
+func newCut(v *big.Rat) cut { return cut{exact: v, rough: Float(v)} }
 
 func (c cut) compare(other cut) int {
 	if difference := c.rough - other.rough; math.Abs(difference) > near*(math.Abs(c.rough)+math.Abs(other.rough)) {

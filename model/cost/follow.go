@@ -32,18 +32,18 @@ type follower struct {
 // follow prepares a under the shape of l, in months of its length.
 func (a Autoscaled) follow(l *Load) *follower {
 	f := &follower{
-		perReplica: float(a.PerReplica), onDemand: float(a.ReplicaCost), reserved: math.Inf(1),
+		perReplica: Float(a.PerReplica), onDemand: Float(a.ReplicaCost), reserved: math.Inf(1),
 		least: int(a.MinReplicas), spare: int(a.SpareReplicas), toZero: a.ScaleToZero,
 	}
-	month, total := float(mul(l.all, l.month)), float(mul(l.total, l.month))
+	month, total := Float(mul(l.all, l.month)), Float(mul(l.total, l.month))
 	if a.ReservedCost != nil {
-		f.reserved = float(a.ReservedCost) * month
+		f.reserved = Float(a.ReservedCost) * month
 	}
-	starting := float(or(a.ColdStarts, zero))*float(or(a.ColdStartHours, zero)) + float(or(a.IdleTimeouts, zero))*float(or(a.IdleTimeoutHours, zero))
-	f.fixed = float(or(a.FixedMonthly, zero)) + starting*f.onDemand
+	starting := Float(or(a.ColdStarts, zero))*Float(or(a.ColdStartHours, zero)) + Float(or(a.IdleTimeouts, zero))*Float(or(a.IdleTimeoutHours, zero))
+	f.fixed = Float(or(a.FixedMonthly, zero)) + starting*f.onDemand
 	before := 0.0
 	for i, rate := range l.near {
-		all := float(l.hours[i]) * float(l.month)
+		all := Float(l.until(i)) * Float(l.month)
 		if n := len(f.rates); n > 0 && f.rates[n-1] == rate/total {
 			f.hours[n-1] += all - before
 		} else {
@@ -211,7 +211,7 @@ func (s followed) favourable() (set []Interval, cut *big.Rat) {
 }
 
 func (s followed) near(volume *big.Rat) []Interval {
-	v, span := float(volume), maxSteps/20/s.f.perToken()
+	v, span := Float(volume), maxSteps/20/s.f.perToken()
 	return s.between(max(s.from, v-span), min(s.to, v+span))
 }
 
@@ -220,16 +220,16 @@ func fromFloat(v float64) *big.Rat { return new(big.Rat).SetFloat64(v) }
 // FindFollowing returns the volumes at which the fleet costs strictly less than the API, when its load keeps the shape of l, and with it the
 // hours of its month; variable is USD per million tokens that really vary with volume. Boundaries are right to a billionth of themselves.
 func (a Autoscaled) FindFollowing(api Rate, l *Load, variable *big.Rat) Crossover {
-	f, fee, v := a.follow(l), or(api.FixedMonthly, zero), float(variable)/1e6
+	f, fee, v := a.follow(l), or(api.FixedMonthly, zero), Float(variable)/1e6
 	x := Crossover{UnitFloor: add(fromFloat(f.perUnit*1e6), variable), variable: variable}
 	if a.MaxReplicas > 0 {
 		x.most = fromFloat(f.most(a.MaxReplicas))
 	}
 	x.Breakeven = x.BreakevenAt(api.Dearest())
 	charge := func(s Segment) {
-		piece := followed{f: f, from: float(s.From), to: math.Inf(1), net: float(s.Beta) - v, fixed: f.fixed - float(s.Alpha)}
+		piece := followed{f: f, from: Float(s.From), to: math.Inf(1), net: Float(s.Beta) - v, fixed: f.fixed - Float(s.Alpha)}
 		if s.To != nil {
-			piece.to = float(s.To)
+			piece.to = Float(s.To)
 		}
 		x.parts = append(x.parts, piece)
 	}

@@ -13,67 +13,119 @@ import (
 // LoadBlock is a number of hours of a month with the same load in tokens per hour.
 type LoadBlock struct{ Hours, TokensPerHour *big.Rat }
 
-// Load is a load-duration curve made ready for questions: how much of it a given capacity carries.
+// Load is a load-duration curve made ready for questions: how much of it a given capacity carries. Its numbers are whole ones of a
+// fraction of a token and of an hour, since a load has hundreds.
 type Load struct {
-	rates  []*big.Rat // descending
-	near   []float64  // rates, each rounded to the nearest float
-	hours  []*big.Rat // hours[i]: hours with a load of rates[i] or more
-	volume []*big.Rat // volume[i]: tokens in the hours with a load below rates[i]
-	total  *big.Rat
-	all    *big.Rat // hours of the whole curve
+	rates  []big.Int // descending
+	near   []float64 // rates in tokens per hour, each rounded to the nearest float
+	hours  []big.Int // hours[i]: hours with a load of rates[i] or more
+	volume []big.Int // volume[i]: tokens in the hours with a load below rates[i]
 
+	perToken, perHour *big.Int // parts that a token per hour and an hour are counted in
+
+	total *big.Rat
+	all   *big.Rat // hours of the whole curve
 	scale *big.Rat // λ' = scale·λ
 	month *big.Rat // hours of the month over hours of the curve
 }
 
 // NewLoad sorts blocks and adds them up. The curve is taken as it is: its hours are the month's.
 func NewLoad(blocks []LoadBlock) *Load {
-	return sum(slices.SortedStableFunc(slices.Values(blocks), func(a, b LoadBlock) int { return b.TokensPerHour.Cmp(a.TokensPerHour) }))
+	sorted := slices.SortedStableFunc(slices.Values(blocks), func(a, b LoadBlock) int { return b.TokensPerHour.Cmp(a.TokensPerHour) })
+	l := newLoad(len(sorted))
+	for _, b := range sorted {
+		l.perToken, l.perHour = multiple(l.perToken, b.TokensPerHour.Denom()), multiple(l.perHour, b.Hours.Denom())
+	}
+	for i, b := range sorted {
+		parts(&l.rates[i], b.TokensPerHour, l.perToken)
+		parts(&l.hours[i], b.Hours, l.perHour)
+		l.near[i], _ = b.TokensPerHour.Float64()
+	}
+	return l.sum()
 }
 
 // LoadOf returns the curve of an observed load, its tokens per hour rounded to whole ones.
 func LoadOf(curve model.LoadCurve) *Load {
-	blocks := make([]LoadBlock, len(curve))
 	sorted := slices.Clone(curve)
 	slices.SortStableFunc(sorted, func(a, b model.LoadBlock) int { return cmp.Compare(b.TokensPerHour, a.TokensPerHour) })
-	var hours *big.Rat
-	last := math.NaN()
-	for i, b := range sorted {
-		if b.Hours != last { // most blocks are equally long
-			hours, last = integer(int64(b.Hours)), b.Hours
-			if b.Hours != math.Trunc(b.Hours) {
-				hours.SetFloat64(b.Hours)
-			}
+	l := newLoad(len(sorted))
+	var hours big.Rat
+	for _, b := range sorted {
+		if b.Hours != math.Trunc(b.Hours) {
+			l.perHour = multiple(l.perHour, hours.SetFloat64(b.Hours).Denom())
 		}
-		blocks[i] = LoadBlock{Hours: hours, TokensPerHour: integer(int64(math.Round(float64(b.TokensPerHour))))}
 	}
-	return sum(blocks)
+	for i, b := range sorted {
+		l.near[i] = math.Round(float64(b.TokensPerHour))
+		l.rates[i].SetInt64(int64(l.near[i]))
+		parts(&l.hours[i], hours.SetFloat64(b.Hours), l.perHour)
+	}
+	return l.sum()
 }
 
-// sum adds up blocks, which are sorted, highest load first.
-func sum(blocks []LoadBlock) *Load {
-	l := &Load{
-		rates: make([]*big.Rat, len(blocks)), near: make([]float64, len(blocks)), hours: make([]*big.Rat, len(blocks)), volume: make([]*big.Rat, len(blocks)),
-		total: new(big.Rat), all: new(big.Rat), scale: one, month: one,
+func newLoad(n int) *Load {
+	return &Load{
+		rates: integers(n), near: make([]float64, n), hours: integers(n), volume: integers(n),
+		perToken: big.NewInt(1), perHour: big.NewInt(1), scale: one, month: one,
 	}
-	sums := make([]big.Rat, 2*len(blocks))
-	for i, b := range blocks {
-		accumulate(l.all, b.Hours)
-		l.rates[i], l.hours[i] = b.TokensPerHour, sums[i].Set(l.all)
-		l.near[i], _ = b.TokensPerHour.Float64()
+}
+
+// integers returns n of them, each with room for the numbers of a load.
+func integers(n int) []big.Int {
+	const words = 2
+	all, room := make([]big.Int, n), make([]big.Word, words*n)
+	for i := range all {
+		all[i].SetBits(room[words*i : words*i : words*(i+1)])
 	}
-	var block big.Rat
-	for i, b := range slices.Backward(blocks) {
-		l.volume[i] = sums[len(blocks)+i].Set(l.total)
-		if b.Hours.IsInt() && b.TokensPerHour.IsInt() {
-			block.Num().Mul(b.Hours.Num(), b.TokensPerHour.Num())
-			accumulate(l.total, &block)
-			continue
-		}
-		l.total.Add(l.total, new(big.Rat).Mul(b.Hours, b.TokensPerHour))
+	return all
+}
+
+// multiple returns the least common multiple of a and b.
+func multiple(a, b *big.Int) *big.Int {
+	if a.Cmp(b) == 0 {
+		return a
 	}
+	m := new(big.Int).GCD(nil, nil, a, b)
+	return m.Mul(m.Quo(a, m), b)
+}
+
+// parts sets n to how many of the parts that a unit has r is; unit is a multiple of the denominator of r.
+func parts(n *big.Int, r *big.Rat, unit *big.Int) {
+	if r.IsInt() {
+		n.Mul(r.Num(), unit)
+		return
+	}
+	n.Quo(unit, r.Denom())
+	n.Mul(n, r.Num())
+}
+
+// of returns n parts as units of so many.
+func of(n, unit *big.Int) *big.Rat {
+	if unit.IsInt64() && unit.Int64() == 1 {
+		return new(big.Rat).SetInt(n)
+	}
+	return new(big.Rat).SetFrac(n, unit)
+}
+
+// sum adds up the blocks, whose rates are sorted and whose hours are each its own.
+func (l *Load) sum() *Load {
+	var all, total, block big.Int
+	for i := range slices.Backward(l.rates) {
+		l.volume[i].Set(&total)
+		total.Add(&total, block.Mul(&l.hours[i], &l.rates[i]))
+	}
+	for i := range l.hours {
+		l.hours[i].Set(all.Add(&all, &l.hours[i]))
+	}
+	l.all, l.total = of(&all, l.perHour), of(&total, all.Mul(l.perHour, l.perToken))
 	return l
 }
+
+// rate returns the load of block i in tokens per hour, from the highest.
+func (l *Load) rate(i int) *big.Rat { return of(&l.rates[i], l.perToken) }
+
+// until returns the hours with a load of block i or more.
+func (l *Load) until(i int) *big.Rat { return of(&l.hours[i], l.perHour) }
 
 // Known reports whether the curve carries anything.
 func (l *Load) Known() bool { return l.total.Sign() > 0 }
@@ -94,7 +146,7 @@ func (l *Load) Peak() *big.Rat {
 	if len(l.rates) == 0 {
 		return zero
 	}
-	return mul(l.rates[0], l.scale)
+	return mul(l.rate(0), l.scale)
 }
 
 // Carried returns the tokens that a capacity in tokens per hour carries: Σ hours·min(λ, capacity).
@@ -106,7 +158,7 @@ func (l *Load) Carried(capacity *big.Rat) *big.Rat {
 	i := l.above(x)
 	below, above := l.total, zero
 	if i > 0 {
-		above, below = l.hours[i-1], l.volume[i-1]
+		above, below = l.until(i-1), of(&l.volume[i-1], new(big.Int).Mul(l.perHour, l.perToken))
 	}
 	return mul(add(mul(x, above), below), mul(l.scale, l.month))
 }
@@ -116,7 +168,7 @@ func (l *Load) above(x *big.Rat) int {
 	near, _ := x.Float64()
 	// Rounding keeps order, so only rates that round to the same float have to be compared exactly.
 	i := sort.Search(len(l.near), func(i int) bool { return l.near[i] <= near })
-	for i < len(l.near) && l.near[i] == near && l.rates[i].Cmp(x) > 0 {
+	for i < len(l.near) && l.near[i] == near && l.rate(i).Cmp(x) > 0 {
 		i++
 	}
 	return i

@@ -116,3 +116,19 @@ func byHand(c cost.Capacity, volume *big.Rat) (replicas, blocks int64, usd *big.
 	usd = add(or(c.FixedMonthly, zero), mul(whole(blocks), perBlock))
 	return replicas, blocks, usd.Add(usd, mul(quo(volume, million), or(c.VariablePerMTok, zero))), true
 }
+
+// TestFloat holds that a fraction is rounded to the nearest float, whatever its numbers are.
+func TestFloat(t *testing.T) {
+	t.Parallel()
+	r := newRandom(51)
+	for range 50 * draws {
+		n, d := r.Int64N(1<<r.Int64N(63)), 1+r.Int64N(1<<r.Int64N(63))
+		if r.IntN(2) == 0 {
+			n = -n
+		}
+		v := big.NewRat(n, d)
+		if want, _ := v.Float64(); cost.Float(v) != want {
+			t.Fatalf("%d/%d: got %v, want %v", n, d, cost.Float(v), want)
+		}
+	}
+}

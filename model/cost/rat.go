@@ -23,13 +23,19 @@ func sub(a, b *big.Rat) *big.Rat { return new(big.Rat).Sub(a, b) }
 func mul(a, b *big.Rat) *big.Rat { return new(big.Rat).Mul(a, b) }
 func quo(a, b *big.Rat) *big.Rat { return new(big.Rat).Quo(a, b) }
 
-// accumulate adds x to total. Whole numbers, of which a load has hundreds, take no memory for it.
-func accumulate(total, x *big.Rat) {
-	if total.IsInt() && x.IsInt() {
-		total.Num().Add(total.Num(), x.Num())
-		return
+// Float returns the nearest float64. A fraction of two numbers that are floats themselves, as most are, takes no memory.
+func Float(r *big.Rat) float64 {
+	const exact = 1 << 53
+	if n := r.Num(); n.IsInt64() && n.Int64() <= exact && n.Int64() >= -exact {
+		if r.IsInt() {
+			return float64(n.Int64())
+		}
+		if d := r.Denom(); d.IsInt64() && d.Int64() <= exact {
+			return float64(n.Int64()) / float64(d.Int64())
+		}
 	}
-	total.Add(total, x)
+	f, _ := r.Float64()
+	return f
 }
 
 func integer(n int64) *big.Rat { return new(big.Rat).SetInt64(n) }

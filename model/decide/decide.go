@@ -67,7 +67,7 @@ func Decide(in Input) Verdict {
 	}
 	e.choice = e.choose(e.sunk)
 	e.best = find(all, e.choice.Best)
-	v := Verdict{in: &in, tenants: e.tenants()}
+	v := Verdict{in: &in, tenants: e.tenants(), Options: make([]model.OptionCost, 0, len(all))}
 	options := map[string]Option{}
 	for _, o := range in.Options {
 		options[o.Name] = o
@@ -437,10 +437,14 @@ func (c *costed) describeCrossover(in Input, d demand) *model.Crossover {
 // reaches returns when the monthly volume on the path at level p passes boundary: the point between the middles of two
 // spans at which the line through their volumes does. It is false when that does not happen within the forecast.
 func reaches(f model.Forecast, p, boundary float64) (time.Time, bool) {
-	spans := append([]model.Projection{f.Next[model.Next30d]}, f.Months[min(2, len(f.Months)):]...)
+	ahead := f.Months[min(2, len(f.Months)):]
 	var before time.Time
 	var had float64
-	for i, span := range spans {
+	for i := range 1 + len(ahead) {
+		span := &f.Next[model.Next30d]
+		if i > 0 {
+			span = &ahead[i-1]
+		}
 		middle := span.From.Add(span.To.Sub(span.From) / 2)
 		has := float64(span.Total.At(p)) * float(cost.DefaultHours) / max(1, span.To.Sub(span.From).Hours())
 		if has > boundary {

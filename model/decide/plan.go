@@ -445,7 +445,4 @@ func sum(parts []cost.Part) *big.Rat {
 
 func tokensText(r *big.Rat) string { return model.FormatTokens(model.Tokens(float(r))) }
 
-func float(r *big.Rat) float64 {
-	f, _ := r.Float64()
-	return f
-}
+func float(r *big.Rat) float64 { return cost.Float(r) }

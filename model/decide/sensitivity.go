@@ -71,10 +71,11 @@ func (c *costed) tornado(api *costed, d demand, batch bool) []model.Swing {
 		api, fleet fast
 		volume     float64
 	}
-	swings := []model.Swing{}
+	var s scene
+	swings := make([]model.Swing, 0, 7)
 	swing := func(input, unit string, low, now, high float64, set func(s *scene, value float64)) {
 		at := func(value float64) (first *model.Tokens, saving *model.USD) {
-			s := scene{api: api.fast, fleet: c.fast, volume: volume}
+			s = scene{api: api.fast, fleet: c.fast, volume: volume}
 			set(&s, value)
 			if x := firstCrossover(s.api, s.fleet); !math.IsNaN(x) {
 				first = new(model.Tokens(x))
