@@ -81,6 +81,11 @@ func TestCrossoverByHand(t *testing.T) {
 	for range draws {
 		c, api := r.capacity(), r.tiered()
 		f := fleet(t, c)
+		if r.IntN(3) == 0 { // tiers that begin where a step ends
+			for i := range api.Steps {
+				api.Steps[i].Above = mul(f.PerReplica, whole(int64(i+1)*(1+r.Int64N(3))+int64(4*i)))
+			}
+		}
 		x := cost.FindCrossover(api, f)
 		reasons[x.Reason]++
 		volumes := r.volumes(f)
