@@ -32,8 +32,9 @@ const (
 	scatter    = 0.10 // logarithm by which the middle one of the busy hours may differ from the whole
 	small      = 0.05 // share of a sum below which it is not asked whether a member belongs to it
 	gain       = 0.01 // by which a member brings the chance of a sum nearer to that of the whole, or takes it away
-	smooth     = 1e-3 // standard deviation of what chance does to an hour, as a share, below which it is rounding
-	offset     = 0.1  // of a mean hour, which is added before the logarithm, so that an hour without tokens has one
+	most       = 2.5  // standard deviations of chance that count of an hour
+	smooth     = 5e-3 // standard deviation of what chance does to an hour, as a share, below which it is rounding
+	offset     = 0.01 // of a mean hour, which is added before the logarithm, so that an hour without tokens has one
 )
 
 // A Double is traffic that two meters count: the workloads of One at one, those of Other at the other.
@@ -332,7 +333,7 @@ func (f finder) countedBy(m *meter) []float64 {
 }
 
 // chanceOf returns what is left of the hours when growth from week to week, the rhythm of the week and whatever lasts for hours are taken out: the change from one hour to
-// the next of the logarithm of the share of a mean hour, less its mean over the weeks. NaN where it is not known.
+// the next of the logarithm of the share of a mean hour, less its mean over the weeks, without extremes. NaN where it is not known.
 func chanceOf(counted []float64) []float64 {
 	level := make([]float64, window)
 	for w := range weeks {
@@ -369,7 +370,30 @@ func chanceOf(counted []float64) []float64 {
 		level[h] -= level[h-1]
 	}
 	level[0] = math.NaN()
+	clip(level)
 	return level
+}
+
+// clip cuts changes at most standard deviations, estimated from the middle one: a step that many streams take together, such as to a bad day or into an outage, is rare and
+// large, and must not weigh more than the many hours in which each goes its own way. Where most hours do not change at all, nothing is cut.
+func clip(changes []float64) {
+	sizes := make([]float64, 0, len(changes))
+	for _, c := range changes {
+		if !math.IsNaN(c) {
+			sizes = append(sizes, math.Abs(c))
+		}
+	}
+	if len(sizes) == 0 {
+		return
+	}
+	slices.Sort(sizes)
+	limit := most * 1.4826 * sizes[len(sizes)/2]
+	if limit == 0 {
+		return
+	}
+	for h, c := range changes {
+		changes[h] = max(-limit, min(limit, c))
+	}
 }
 
 // correlation returns how alike the chance of two meters was in a week, and false when too little of it is known.

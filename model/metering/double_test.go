@@ -60,17 +60,24 @@ func usage(source, name string, labels map[string]string, hours []float64) model
 	return u
 }
 
-// TestIndependentStreams holds how often streams of one rhythm and one size are taken for one: a tenth of a promille of the pairs at most, which README.md states.
+// TestIndependentStreams holds how often streams of one rhythm and one size, whose good and bad days are the same ones, are taken for one: never, as README.md states.
 func TestIndependentStreams(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
 	for _, own := range []float64{0.01, 0.03, 0.1, 0.3, 1} {
+		var days [window/24 + 1]float64
+		for i := range days {
+			days[i] = math.Exp(0.3 * r.NormFloat64())
+		}
 		var all []model.Usage
 		const each = 60
 		for i := range 2 * each {
 			source := []string{"gateway", "engines"}[i%2]
 			hours := traffic(r, own)
 			sum := 0.0
+			for h := range hours {
+				hours[h] *= days[(h+now.Hour())/24]
+			}
 			for _, n := range hours[window/2:] {
 				sum += n
 			}
@@ -158,7 +165,7 @@ func TestNoise(t *testing.T) {
 func TestDoubles(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(5, 6))
-	one, two, three, four := traffic(r, 0.2), traffic(r, 0.2), traffic(r, 0.2), traffic(r, 0.2)
+	one, two, three, four, five := traffic(r, 0.2), traffic(r, 0.2), traffic(r, 0.2), traffic(r, 0.2), traffic(r, 0.2)
 	sum := func(all ...[]float64) []float64 {
 		total := make([]float64, window)
 		for _, hours := range all {
@@ -200,6 +207,16 @@ func TestDoubles(t *testing.T) {
 	for i := range constant {
 		constant[i] = 1e6
 	}
+	seldom := func(seed uint64) []float64 {
+		hours, r := make([]float64, window), rand.New(rand.NewPCG(seed, 0))
+		for i := range hours {
+			if r.IntN(10) == 0 {
+				hours[i] = 1000 * (1 + r.Float64())
+			}
+		}
+		return hours
+	}
+	rounded := noisy(r, constant, 1e-3)
 	tests := []struct {
 		name string
 		all  []model.Usage
@@ -214,6 +231,13 @@ func TestDoubles(t *testing.T) {
 		{"requests that one meter does not count", []model.Usage{usage("gateway", "a", nil, one), called(usage("engines", "b", nil, one), 0)}, "[0]=[1]"},
 		{"as many tokens in the same hours, in other proportions", []model.Usage{usage("gateway", "a", nil, one), usage("engines", "b", nil, noisy(r, one, 0.4))}, ""},
 		{"tokens without chance say nothing", []model.Usage{usage("gateway", "a", nil, constant), usage("engines", "b", nil, constant)}, ""},
+		{"tokens that rounding alone moves say nothing", []model.Usage{usage("gateway", "a", nil, rounded), usage("engines", "b", nil, rounded)}, ""},
+		{"a part that comes from elsewhere, as large as one that goes elsewhere", []model.Usage{
+			usage("gateway", "chat", labels("model", "chat"), sum(one, two, three, times(five, 0.5))),
+			usage("engines", "a", labels("name", "a"), one), usage("engines", "b", labels("name", "b"), two),
+			usage("engines", "c", labels("name", "c"), three), usage("engines", "d", labels("name", "d"), times(four, 0.5)),
+		}, ""},
+		{"a workload that is used in one hour of ten", []model.Usage{usage("gateway", "a", nil, seldom(1)), usage("engines", "b", nil, seldom(1)), usage("engines", "c", nil, seldom(2))}, "[0]=[1]"},
 		{"prompts alone, where nothing is generated", []model.Usage{embedded(usage("gateway", "a", nil, one)), embedded(usage("engines", "b", nil, one))}, "[0]=[1]"},
 		{"two weeks are enough", []model.Usage{usage("gateway", "a", nil, one), usage("engines", "b", nil, one[window/2:])}, "[0]=[1]"},
 		{"twelve days are not", []model.Usage{usage("gateway", "a", nil, one), usage("engines", "b", nil, one[window-12*24:])}, ""},
