@@ -191,7 +191,8 @@ func (d *Daemon) Show(ctx context.Context) error {
 	if board == nil {
 		return nil
 	}
-	err := board.Show(ctx, d.desk.Firing(), d.Report(), d.options.Now().UTC())
+	report := d.Report()
+	err := board.Show(ctx, d.firing(report), report, d.options.Now().UTC())
 	d.metrics.attempted("alertmanager", err)
 	return err
 }

@@ -20,7 +20,7 @@ func (d *Daemon) sendDigest(context.Context) {
 	}
 	d.mu.Lock()
 	channel := d.fleetChannel(alerting.Digested)
-	standing := standing{d.desk.Firing(), d.desk.Approaching(), d.desk.Outcomes(report), d.answers, d.month}
+	standing := standing{d.firing(report), d.desk.Approaching(), d.desk.Outcomes(report), d.answers, d.month}
 	d.mu.Unlock()
 	if err := d.desk.Digest(digest(report, standing), channel, d.options.Now().UTC()); err != nil {
 		d.options.Log.Error("digest not queued", "error", err)

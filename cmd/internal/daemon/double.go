@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"tipline/alerting"
 	"tipline/config"
 	"tipline/model"
 	"tipline/model/metering"
@@ -20,6 +21,20 @@ const (
 
 // secondary reports whether the traffic of w is priced by another meter.
 func secondary(w model.WorkloadReport) bool { return warned(w, secondaryMeter) }
+
+// firing returns the confirmed verdicts that stand, without those on workloads that report has no more, or that are priced at another meter by now. Before the first report
+// nothing is known of that.
+func (d *Daemon) firing(report *model.Report) []alerting.Firing {
+	firing := d.desk.Firing()
+	if report == nil {
+		return firing
+	}
+	priced := map[string]bool{}
+	for _, w := range report.Workloads {
+		priced[w.Workload] = !secondary(w)
+	}
+	return slices.DeleteFunc(firing, func(f alerting.Firing) bool { return !priced[f.Workload] })
+}
 
 // warned reports whether w has a warning of a code.
 func warned(w model.WorkloadReport, code string) bool {

@@ -140,3 +140,28 @@ func TestDigestLeavesTheSecondaryMeterOut(t *testing.T) {
 		t.Errorf("got %+v, want a quiet workload", got)
 	}
 }
+
+// TestNothingStandsThatIsPricedElsewhere holds that a move which was told is no longer asked for once its workload is priced at another meter, or is no workload any more.
+func TestNothingStandsThatIsPricedElsewhere(t *testing.T) {
+	t.Parallel()
+	for _, stanza := range []string{"{match: {team_alias: support}, meter: secondary}", "{match: {team_alias: support}, drop: true}"} {
+		r := newRig(t, route(steady(map[string]string{"team_alias": "support"}, 2e7), steady(map[string]string{"model_name": "llama"}, 1e5)))
+		if firing := r.firing(nil); len(firing) != 0 {
+			t.Fatalf("before anything: got %+v", firing)
+		}
+		if firing := r.firing(r.days(t, 4)); len(firing) != 1 || firing[0].Workload != "support" {
+			t.Fatalf("got %+v, want the move of support", firing)
+		}
+		r.text += "workloads:\n  - " + stanza + "\n"
+		if err := r.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		report := r.days(t, 1)
+		if firing := r.firing(report); len(firing) != 0 {
+			t.Errorf("%s: got %+v, want nothing to stand", stanza, firing)
+		}
+		if firing := r.firing(nil); len(firing) != 1 {
+			t.Errorf("%s: before the first report of a restart: got %+v, want what was told", stanza, firing)
+		}
+	}
+}
