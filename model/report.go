@@ -205,6 +205,7 @@ type Rename struct {
 // SharedFleet is a fleet that several workloads would pay less for together than each does for its best option alone (cost model,
 // section 4.11). It is a finding beside the verdicts on single workloads, which it does not change.
 type SharedFleet struct {
+	ID                    string   `json:"id"` // of its receipt
 	Option                string   `json:"option"`
 	Hosting               Hosting  `json:"kind"`
 	Workloads             []string `json:"workloads"`             // that share it

@@ -70,7 +70,11 @@ func (p *program) explain(f found, format string) error {
 	if in, err := r.Input(); err == nil {
 		e.in = &in
 	}
-	for _, section := range []func(){e.head, e.volume, e.options, e.moved, e.steps, e.change, e.prices, e.capacity, e.queries} {
+	sections := []func(){e.head, e.volume, e.options, e.moved, e.steps, e.change, e.prices, e.capacity, e.queries}
+	if r.SharedFleet != nil {
+		sections = []func(){e.sharedFleet, e.tenants}
+	}
+	for _, section := range sections {
 		section()
 	}
 	e.checks(checked)
@@ -162,10 +166,15 @@ func (e *explainer) table(indent string, rows [][]string) {
 	}
 }
 
+// of says what the receipt is of, and who computed it when.
+func (e *explainer) of(what string) {
+	e.line("Receipt %s of %s", e.r.ID, what)
+	e.line("as of %s, by tipline %s, configuration %.12s", e.r.AsOf.UTC().Format("2 Jan 2006 15:04 UTC"), cmp.Or(e.r.Engine, "of an early version"), e.r.ConfigHash)
+}
+
 func (e *explainer) head() {
 	w, d := e.r.Workload, e.r.Workload.Decision
-	e.line("Receipt %s of %s", e.r.ID, w.Workload)
-	e.line("as of %s, by tipline %s, configuration %.12s", e.r.AsOf.UTC().Format("2 Jan 2006 15:04 UTC"), cmp.Or(e.r.Engine, "of an early version"), e.r.ConfigHash)
+	e.of(w.Workload)
 	e.title("VERDICT: " + headline(w))
 	e.line("  Because %s.", sentence(d.Because))
 	if e.r.Frozen != "" {

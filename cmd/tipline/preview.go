@@ -65,6 +65,9 @@ func (p *program) told(id string) (alerting.Event, error) {
 	if err != nil {
 		return alerting.Event{}, err
 	}
+	if r.SharedFleet != nil {
+		return alerting.Event{}, fmt.Errorf("decision %s is about a shared fleet, of which no message tells", id)
+	}
 	return messageAbout(r, f.announcement)
 }
 

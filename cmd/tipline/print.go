@@ -171,7 +171,11 @@ func notes(report *model.Report) []string {
 		lines = append(lines, "metered twice: "+double.Because)
 	}
 	for _, f := range report.SharedFleets {
-		lines = append(lines, "shared fleet: "+f.Because)
+		line := "shared fleet: " + f.Because
+		if f.ID != "" {
+			line += " (receipt " + f.ID + ")"
+		}
+		lines = append(lines, line)
 	}
 	for _, warning := range report.Warnings {
 		lines = append(lines, warning.Text)

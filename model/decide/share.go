@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"math/big"
 	"slices"
 	"sort"
 	"strings"
@@ -16,25 +17,43 @@ import (
 // hoursOfWeek is how many hours from Monday 00:00 UTC a load profile has.
 const hoursOfWeek = 168
 
-// tenant is a workload as a fleet that it may share sees it. The load is in replicas, so that workloads whose requests take a replica
-// differently long can be added up.
+// Pool is what the verdict on a shared fleet rests on, and all that is needed to compute it again.
+type Pool struct {
+	Option                                       string
+	Hosting                                      model.Hosting
+	ReplicasPerBlock, MinReplicas, SpareReplicas int64
+	BlockCost                                    *big.Rat             // USD a month of a block of replicas; nil for a fleet that follows its load
+	Scaled                                       *cost.Autoscaled     // how that does so, in blocks; nil for one that runs all month
+	Hours                                        *big.Rat             // of a month of Scaled
+	Fixed                                        *big.Rat             // USD a month of operations
+	Load                                         [hoursOfWeek]float64 // replicas that all tenants together take in every hour of the week, from Monday 00:00 UTC
+	Tenants                                      []Tenant             // those that alone cost most for each replica that they take first
+}
+
+// Tenant is a workload of a Pool. Its load is in replicas, so that workloads whose requests take a replica differently long can be added up.
+type Tenant struct {
+	Workload  string
+	Decision  string   // id of the decision on it alone; empty when it has none
+	Peak      float64  // replicas that its own peak takes
+	Variable  float64  // USD a month that really vary with its volume
+	Alone     float64  // USD a month of the best option without sharing
+	Now       *float64 // USD a month of the current option; nil when that is not known
+	Migration float64  // USD to move there, once
+	There     bool     // it is what serves the workload now
+	FleetPays bool     // alone it is best served by replicas of its own, in part or in whole
+}
+
+// tenant is a Tenant that looks for others to share with.
 type tenant struct {
-	key       string // the same for those that may share replicas
-	workload  string
-	option    string
-	hosting   model.Hosting
-	fleet     *cost.Fleet           // nil for one that follows its load
-	scaled    *scaledFleet          // that follows its load; nil for one that runs all month
-	operation float64               // USD a month that a fleet costs once, beside its GPU hours and what varies
-	peak      float64               // replicas that its own peak takes
-	profile   *[hoursOfWeek]float64 // how its load spreads over a week; nil for work that can wait, which fills the hours evenly
-	load      *[hoursOfWeek]float64 // replicas in every hour of the week; nil for a fleet that runs all month
-	variable  float64               // USD a month that really vary with its volume
-	alone     float64               // USD a month of the best option without sharing
-	now       float64               // USD a month of the current option; NaN when that is not known
-	migration float64               // USD to move there, once
-	there     bool                  // it is what serves the workload now
-	fleetPays bool                  // alone it is best served by replicas of its own, in part or in whole
+	Tenant
+	key     string // the same for those that may share replicas
+	option  string
+	hosting model.Hosting
+	fleet   *cost.Fleet           // nil for one that follows its load
+	scaled  *scaledFleet          // that follows its load; nil for one that runs all month
+	profile *[hoursOfWeek]float64 // how its load spreads over a week; nil for work that can wait, which fills the hours evenly
+	load    *[hoursOfWeek]float64 // replicas in every hour of the week; nil for a fleet that runs all month
+	fixed   *big.Rat              // USD a month of operations
 }
 
 // addTo adds the replicas that t takes in every hour of the week to load. A workload's own peak is above that of its average week: the
@@ -55,61 +74,59 @@ func (t tenant) addTo(load *[hoursOfWeek]float64) {
 		if highest > 0 {
 			share = t.profile[h] / highest
 		}
-		load[h] += t.peak * share
+		load[h] += t.Peak * share
 	}
 }
 
-// pooled is a fleet with the tenants it serves best.
-type pooled struct {
-	tenants  []tenant
-	replicas int64
-	peak     float64 // replicas that the highest hour takes
-	hour     int     // of the week, in which that is
-	capacity float64 // USD a month
-	usd      float64 // a month, operations and variable cost included
-	saving   float64 // USD a month against the best option of each tenant alone
+// Share returns the shared fleets of Pools.
+func Share(verdicts []Verdict) []model.SharedFleet {
+	fleets := []model.SharedFleet{}
+	for _, p := range Pools(verdicts) {
+		fleets = append(fleets, p.SharedFleet())
+	}
+	return fleets
 }
 
-// Share returns the fleets that the workloads of verdicts would pay less for together than each does for its best option alone,
+// Pools returns the fleets that the workloads of verdicts would pay less for together than each does for its best option alone,
 // the largest saving first (cost model, section 4.11). Workloads may share replicas when the same option may serve them with the
 // same weights, in the same regions and within the same limit of latency. The fleet is sized for the hour of the week in which
 // their loads together are highest, never for the sum of their peaks, one that follows its load for every hour of the week, and its
 // operations are paid once. A workload is in
 // one fleet at most. The order of verdicts does not matter.
-func Share(verdicts []Verdict) []model.SharedFleet {
+func Pools(verdicts []Verdict) []Pool {
 	groups := map[string][]tenant{}
 	for _, v := range verdicts {
 		for _, t := range v.tenants {
 			groups[t.key] = append(groups[t.key], t)
 		}
 	}
-	fleets := []model.SharedFleet{}
+	var pools []Pool
 	for {
 		best := mostSaving(groups)
 		if best == nil {
-			return fleets
+			return pools
 		}
-		fleets = append(fleets, best.report())
+		pools = append(pools, *best)
 		taken := map[string]bool{}
-		for _, t := range best.tenants {
-			taken[t.workload] = true
+		for _, t := range best.Tenants {
+			taken[t.Workload] = true
 		}
 		for key, group := range groups {
-			groups[key] = slices.DeleteFunc(group, func(t tenant) bool { return taken[t.workload] })
+			groups[key] = slices.DeleteFunc(group, func(t tenant) bool { return taken[t.Workload] })
 		}
 	}
 }
 
 // mostSaving returns what saves most of all that the groups allow, nil when none saves anything.
-func mostSaving(groups map[string][]tenant) (best *pooled) {
-	bestKey := ""
+func mostSaving(groups map[string][]tenant) (best *Pool) {
+	bestKey, most := "", 0.0
 	for key, group := range groups {
-		p := pool(group)
+		p, saving := pool(group)
 		if p == nil {
 			continue
 		}
-		if best == nil || p.saving > best.saving || p.saving == best.saving && key < bestKey {
-			best, bestKey = p, key
+		if best == nil || saving > most || saving == most && key < bestKey {
+			best, bestKey, most = p, key, saving
 		}
 	}
 	return best
@@ -130,25 +147,27 @@ func (e *explanation) tenants() []tenant {
 		}
 		operations, variable := c.operations()
 		t := tenant{
-			key:      strings.Join([]string{c.option.Name, e.weights(c), strings.Join(e.regions(c), ","), class}, "\x00"),
-			workload: e.in.Workload, option: c.option.Name, hosting: c.option.Hosting, fleet: c.fleet, scaled: c.scaled,
-			operation: float(operations), variable: volume * float(variable) / 1e6,
-			alone: float(e.best.due), now: math.NaN(), fleetPays: e.best.option.Hosting != model.API,
+			key:    strings.Join([]string{c.option.Name, e.weights(c), strings.Join(e.regions(c), ","), class}, "\x00"),
+			option: c.option.Name, hosting: c.option.Hosting, fleet: c.fleet, scaled: c.scaled, fixed: operations,
+			Tenant: Tenant{
+				Workload: e.in.Workload, Variable: volume * float(variable) / 1e6,
+				Alone: float(e.best.due), FleetPays: e.best.option.Hosting != model.API, There: c == e.now,
+			},
 		}
 		if e.now.due != nil {
-			t.now = float(e.now.due)
+			t.Now = new(float(e.now.due))
 		}
-		if t.there = c == e.now; !t.there {
-			t.migration = float(orZero(c.option.MigrationCost))
+		if !t.There {
+			t.Migration = float(orZero(c.option.MigrationCost))
 		}
 		if !e.in.Constraints.Batch {
 			t.profile = &e.in.Forecast.HourOfWeek
 		}
 		if t.scaled != nil {
 			t.load = c.week(volume, t.profile)
-			t.peak = slices.Max(t.load[:])
+			t.Peak = slices.Max(t.load[:])
 		} else {
-			t.peak = volume / float(c.fleet.PerReplica)
+			t.Peak = volume / float(c.fleet.PerReplica)
 		}
 		tenants = append(tenants, t)
 	}
@@ -181,56 +200,86 @@ func (e *explanation) regions(c *costed) []string {
 
 // pool returns the fleet for those of the group that save most by sharing it, nil when no two of them save anything. Those whose
 // best option alone costs most for each replica that they take come first; every number of them is tried.
-func pool(group []tenant) *pooled {
+func pool(group []tenant) (best *Pool, most float64) {
 	sorted := slices.Clone(group)
 	slices.SortFunc(sorted, func(a, b tenant) int {
-		if by := cmp.Compare((b.alone-b.variable)/b.peak, (a.alone-a.variable)/a.peak); by != 0 {
+		if by := cmp.Compare((b.Alone-b.Variable)/b.Peak, (a.Alone-a.Variable)/a.Peak); by != 0 {
 			return by
 		}
-		return cmp.Compare(a.workload, b.workload)
+		return cmp.Compare(a.Workload, b.Workload)
 	})
-	var best *pooled
 	var load [hoursOfWeek]float64
+	var tenants []Tenant
 	var alone, variable float64
-	for i, t := range sorted {
+	for _, t := range sorted {
 		t.addTo(&load)
-		alone, variable = alone+t.alone, variable+t.variable
-		p, feasible := t.sized(load)
-		p.usd = p.capacity + t.operation + variable
-		p.saving = alone - p.usd
-		if i > 0 && feasible && p.saving > 0 && (best == nil || p.saving > best.saving) {
-			p.tenants = sorted[:i+1]
-			best = &p
+		tenants = append(tenants, t.Tenant)
+		alone, variable = alone+t.Alone, variable+t.Variable
+		p := t.pool(load, tenants)
+		z := p.size()
+		saving := alone - (z.capacity + float(p.Fixed) + variable)
+		if len(tenants) > 1 && t.allows(z) && saving > 0 && (best == nil || saving > most) {
+			best, most = &p, saving
 		}
 	}
-	return best
+	return best, most
 }
 
-// sized returns the fleet of t's option that the loads of the hours of a week take, and false when its quota does not allow it.
-func (t tenant) sized(load [hoursOfWeek]float64) (p pooled, feasible bool) {
-	for h, replicas := range load {
-		if replicas > p.peak {
-			p.peak, p.hour = replicas, h
+// pool returns the fleet of t's option that tenants with this load share.
+func (t tenant) pool(load [hoursOfWeek]float64, tenants []Tenant) Pool {
+	p := Pool{Option: t.option, Hosting: t.hosting, Fixed: t.fixed, Load: load, Tenants: tenants}
+	if t.scaled != nil {
+		p.Scaled, p.Hours, p.ReplicasPerBlock = &t.scaled.Autoscaled, t.scaled.hours, t.scaled.perBlock
+		return p
+	}
+	s := t.fleet.Shape()
+	p.BlockCost, p.ReplicasPerBlock, p.MinReplicas, p.SpareReplicas = t.fleet.BlockCost, s.ReplicasPerBlock, s.MinReplicas, s.SpareReplicas
+	return p
+}
+
+// size is how large a shared fleet is.
+type size struct {
+	replicas int64
+	needed   float64 // replicas without spares
+	peak     float64 // replicas that the highest hour takes
+	hour     int     // of the week, in which that is
+	capacity float64 // USD a month
+}
+
+// size returns the fleet that the loads of the hours of the week take.
+func (p Pool) size() (z size) {
+	for h, replicas := range p.Load {
+		if replicas > z.peak {
+			z.peak, z.hour = replicas, h
 		}
 	}
+	if p.Scaled != nil {
+		s := scaledFleet{Autoscaled: *p.Scaled, hours: p.Hours, perBlock: p.ReplicasPerBlock}
+		z.replicas, z.capacity = s.over(p.Load)
+		return z
+	}
+	z.needed = math.Ceil(z.peak * (1 - snap))
+	z.replicas = int64(max(float64(p.MinReplicas), z.needed)) + p.SpareReplicas
+	blocks := math.Ceil(float64(z.replicas) / float64(p.ReplicasPerBlock))
+	z.capacity = blocks * float(p.BlockCost)
+	return z
+}
+
+// allows reports whether the quota of t's option allows z.
+func (t tenant) allows(z size) bool {
 	if t.scaled != nil {
-		p.replicas, p.capacity = t.scaled.over(load)
-		return p, !math.IsNaN(p.capacity)
+		return !math.IsNaN(z.capacity)
 	}
 	f := t.fleet
 	s := f.Shape()
-	needed := math.Ceil(p.peak * (1 - snap))
-	p.replicas = int64(max(float64(s.MinReplicas), needed)) + s.SpareReplicas
-	blocks := math.Ceil(float64(p.replicas) / float64(s.ReplicasPerBlock))
-	p.capacity = blocks * float(f.BlockCost)
-	if needed > 1<<53 { // see cost.Fleet.At
-		return p, false
+	if z.needed > 1<<53 { // see cost.Fleet.At
+		return false
 	}
 	if s.MaxVolume != nil {
 		most := math.Floor(float(s.MaxVolume)/float(f.PerReplica)*(1+snap)) + float64(s.SpareReplicas)
-		return p, float64(p.replicas) <= most
+		return float64(z.replicas) <= most
 	}
-	return p, true
+	return true
 }
 
 // week returns the replicas that volume tokens a month take in every hour of the week on a fleet that follows its load: the hours that are
@@ -274,36 +323,41 @@ func (s *scaledFleet) over(load [hoursOfWeek]float64) (replicas int64, usd float
 	return int64(blocks) * s.perBlock, f.following(f.total * f.month / f.all)
 }
 
-// report says what p is and what it saves.
-func (p *pooled) report() model.SharedFleet {
-	first := p.tenants[0]
+// SharedFleet says what p is and what it saves.
+func (p Pool) SharedFleet() model.SharedFleet {
+	z := p.size()
 	f := model.SharedFleet{
-		Option: first.option, Hosting: first.hosting, Workloads: []string{}, AlreadyThere: []string{}, Replicas: p.replicas, PeakReplicas: p.peak,
-		PeakHour: hourText(p.hour), CapacityUSDPerMonth: model.USD(p.capacity), OperationsUSDPerMonth: model.USD(first.operation),
-		USDPerMonth: model.USD(p.usd), SavingUSDPerMonth: model.USD(p.saving),
+		Option: p.Option, Hosting: p.Hosting, Workloads: []string{}, AlreadyThere: []string{}, Replicas: z.replicas, PeakReplicas: z.peak,
+		PeakHour: hourText(z.hour), CapacityUSDPerMonth: model.USD(z.capacity), OperationsUSDPerMonth: usd(p.Fixed),
 	}
-	var now float64
+	now, known := 0.0, true
 	pays := 0
-	for _, t := range p.tenants {
-		f.Workloads = append(f.Workloads, t.workload)
-		f.SumOfPeaksReplicas += t.peak
-		f.AloneUSDPerMonth += model.USD(t.alone)
-		f.VariableUSDPerMonth += model.USD(t.variable)
-		f.MigrationUSD += model.USD(t.migration)
-		now += t.now
-		if t.fleetPays {
+	for _, t := range p.Tenants {
+		f.Workloads = append(f.Workloads, t.Workload)
+		f.SumOfPeaksReplicas += t.Peak
+		f.AloneUSDPerMonth += model.USD(t.Alone)
+		f.VariableUSDPerMonth += model.USD(t.Variable)
+		f.MigrationUSD += model.USD(t.Migration)
+		if t.Now == nil {
+			known = false
+		} else {
+			now += *t.Now
+		}
+		if t.FleetPays {
 			pays++
 		}
-		if t.there {
-			f.AlreadyThere = append(f.AlreadyThere, t.workload)
+		if t.There {
+			f.AlreadyThere = append(f.AlreadyThere, t.Workload)
 		}
 	}
+	f.USDPerMonth = f.CapacityUSDPerMonth + f.OperationsUSDPerMonth + f.VariableUSDPerMonth
+	f.SavingUSDPerMonth = f.AloneUSDPerMonth - f.USDPerMonth
 	slices.Sort(f.Workloads)
 	slices.Sort(f.AlreadyThere)
-	if !math.IsNaN(now) {
+	if known {
 		f.CurrentUSDPerMonth = new(model.USD(now))
 	}
-	f.Because = because(f, pays, first.scaled != nil)
+	f.Because = because(f, pays, p.Scaled != nil)
 	return f
 }
 

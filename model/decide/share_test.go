@@ -367,3 +367,34 @@ func BenchmarkShare(b *testing.B) {
 		Share(verdicts)
 	}
 }
+
+// TestPoolsAreComputedAgain holds that a pool which was written and read again is the same shared fleet, whether it runs all month or follows
+// its load.
+func TestPoolsAreComputedAgain(t *testing.T) {
+	t.Parallel()
+	own := slices.DeleteFunc(four("3"), func(o Option) bool { return o.Name != "api" && o.Name != "self" })
+	scaled := following()
+	for name, options := range map[string][]Option{"all month": own, "by its load": {own[0], scaled}} {
+		var inputs []Input
+		for range 5 {
+			inputs = append(inputs, input(weekly(projection(5e9, 0, 0.01), day12), options))
+		}
+		pools := Pools(together(inputs...))
+		if len(pools) != 1 || (pools[0].Scaled != nil) != (name == "by its load") {
+			t.Fatalf("%s: got %+v, want one pool", name, pools)
+		}
+		data, err := json.Marshal(pools[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		var again Pool
+		if err := json.Unmarshal(data, &again); err != nil {
+			t.Fatal(err)
+		}
+		got, gotErr := json.Marshal(again.SharedFleet())
+		want, wantErr := json.Marshal(pools[0].SharedFleet())
+		if gotErr != nil || wantErr != nil || string(got) != string(want) {
+			t.Errorf("%s: got %s, %v, want %s, %v", name, got, gotErr, want, wantErr)
+		}
+	}
+}

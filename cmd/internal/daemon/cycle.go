@@ -33,6 +33,9 @@ func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
 	if pricesErr := d.tellPrices(now); pricesErr != nil { // first, so that a verdict that they change is not told twice
 		err = errors.Join(err, pricesErr)
 	}
+	if fleetsErr := d.keepFleets(report); fleetsErr != nil {
+		err = errors.Join(err, fleetsErr)
+	}
 	if len(d.records) > 0 {
 		if keepErr := d.options.Store.Apply(map[string]map[string][]byte{ledger.Bucket: d.records}); keepErr != nil {
 			err = errors.Join(err, fmt.Errorf("record of projections: %w", keepErr))
@@ -200,7 +203,10 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 		report.Workloads = append(report.Workloads, e.report)
 	}
 	report.DataFaults = append(d.silence(sources, report.Workloads, now), dataFaults(workloads)...)
-	report.SharedFleets = decide.Share(verdicts)
+	report.SharedFleets = []model.SharedFleet{}
+	for _, p := range decide.Pools(verdicts) {
+		report.SharedFleets = append(report.SharedFleets, d.share(p, report, receipts))
+	}
 	report.Budgets = []model.BudgetReport{}
 	for _, b := range d.setup.cfg.Budgets {
 		report.Budgets = append(report.Budgets, budget(b, report, workloads, verdicts, months))

@@ -1,13 +1,18 @@
 package daemon
 
 import (
+	"bytes"
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"tipline/alerting"
+	"tipline/cmd/internal/ledger"
 	"tipline/collector/promtest"
 	"tipline/model"
 )
@@ -28,6 +33,44 @@ func TestSharedFleetIsFound(t *testing.T) {
 	}
 	if math.Abs(float64(f.AloneUSDPerMonth)-35_040) > 1_500 {
 		t.Errorf("alone: got %v USD a month, want about 35,040", f.AloneUSDPerMonth)
+	}
+	row, err := r.store.Get(ledger.Bucket, f.ID)
+	if err != nil || ledger.Verify(row) != nil {
+		t.Fatalf("receipt %q: %v, %v", f.ID, err, ledger.Verify(row))
+	}
+	receipt, err := ledger.Open(row)
+	if err != nil || !cmp.Equal(*receipt.SharedFleet, f) {
+		t.Errorf("the receipt has %+v, %v, want %+v", receipt.SharedFleet, err, f)
+	}
+	if c, err := receipt.Recompute(); err != nil || len(c.Differences) > 0 || c.Amounts < 7 {
+		t.Errorf("computed again: %+v, %v, want every amount the same", c, err)
+	}
+	pool, err := receipt.Shared()
+	if err != nil || len(pool.Tenants) != 2 {
+		t.Fatalf("got %+v, %v, want two tenants", pool, err)
+	}
+	for _, tenant := range pool.Tenants {
+		if decision := workload(t, report, tenant.Workload).Decision.ID; tenant.Decision != decision {
+			t.Errorf("%s: got decision %q, want %s", tenant.Workload, tenant.Decision, decision)
+		}
+	}
+	changed := bytes.Replace(row, []byte(`"replicas":2`), []byte(`"replicas":3`), 1)
+	if receipt, err := ledger.Open(changed); err != nil || ledger.Verify(changed) == nil {
+		t.Errorf("a changed receipt: %v, want to be told", err)
+	} else if c, err := receipt.Recompute(); err != nil || len(c.Differences) != 1 || !strings.Contains(c.Differences[0], "replicas") {
+		t.Errorf("a changed receipt, computed again: %+v, %v, want one difference", c, err)
+	}
+	next := r.days(t, 1)
+	if len(next.SharedFleets) != 1 {
+		t.Fatalf("the next day: got %+v, want the fleet again", next.SharedFleets)
+	}
+	if id := next.SharedFleets[0].ID; id != f.ID {
+		if row, err := r.store.Get(ledger.Bucket, id); err != nil || row != nil {
+			t.Errorf("the same fleet has another receipt in the ledger, %s, %v", row, err)
+		}
+		if row, err := r.Receipt(id); err != nil || ledger.Verify(row) != nil {
+			t.Errorf("the receipt of the last cycle: %v, %v", err, ledger.Verify(row))
+		}
 	}
 	down := func(promtest.Query) promtest.Answer { return promtest.Status(http.StatusServiceUnavailable, "stopped") }
 	r.server.Answer(route(gateway, down))

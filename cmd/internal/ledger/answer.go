@@ -94,6 +94,9 @@ func NewAnswer(id, kind, reason string, until, given time.Time) Answer {
 
 // About returns a with the workload and the options of the decision of r, which must be one to move.
 func (a Answer) About(r Receipt) (Answer, error) {
+	if r.SharedFleet != nil {
+		return a, fmt.Errorf("decision %s is about a shared fleet, want one about a workload: its receipt names those of the workloads", a.ID)
+	}
 	d := r.Workload.Decision
 	if d.Recommendation != model.Move {
 		return a, fmt.Errorf("decision %s does not say to move %s, so there is nothing to answer", a.ID, r.Workload.Workload)

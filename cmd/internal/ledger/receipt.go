@@ -48,7 +48,12 @@ type Receipt struct {
 	// not to be trusted now. Empty otherwise.
 	Frozen   string               `json:"frozen,omitempty"`
 	Workload model.WorkloadReport `json:"workload"` // what was found
-	LeftOut  []string             `json:"left_out,omitempty"`
+
+	// SharedFleet is what was found, and Pool the decide.Pool that it rests on, when the receipt is of a shared fleet; Workload is then
+	// empty. Pool is null as Inputs may be.
+	SharedFleet *model.SharedFleet `json:"shared_fleet,omitempty"`
+	Pool        json.RawMessage    `json:"pool,omitempty"`
+	LeftOut     []string           `json:"left_out,omitempty"`
 
 	Compacted time.Time `json:"compacted,omitzero"` // when it was made a summary, see Compact
 }
@@ -108,6 +113,17 @@ func (r *Receipt) SetInputs(in decide.Input) {
 	r.Inputs = data
 }
 
+// SetPool makes r the receipt of the shared fleet that p is.
+func (r *Receipt) SetPool(p decide.Pool) error {
+	data, err := json.Marshal(p)
+	if err != nil {
+		return fmt.Errorf("receipt of a shared fleet: %w", err)
+	}
+	r.Pool, r.SharedFleet = data, new(p.SharedFleet())
+	r.Samples, r.Capacity = nil, []model.CapacityNumber{}
+	return nil
+}
+
 func (r *Receipt) leaveOut(what string) { r.LeftOut = append(r.LeftOut, what) }
 
 // blankID stands in place of the id while the receipt is hashed.
@@ -125,7 +141,8 @@ func ValidID(text string) bool { return ids.MatchString(text) }
 // At most maxIntervals intervals of a crossover are kept. What would still take more than MaxBytes loses, in this order and
 // with a word in LeftOut: long texts; the inputs; the options other than the current and the best one.
 func (r *Receipt) Seal() ([]byte, error) {
-	r.Version, r.ID, r.Workload.Decision.ID = version, blankID, blankID
+	r.Version = version
+	r.name(blankID)
 	r.Workload.Options = trimmed(r.Workload.Options)
 	r.Workload.Crossover = shortened(r.Workload.Crossover)
 	data, err := json.Marshal(r)
@@ -140,9 +157,17 @@ func (r *Receipt) Seal() ([]byte, error) {
 		return nil, fmt.Errorf("receipt of %s: %w", r.Workload.Workload, err)
 	}
 	id := hashed(data)
-	r.ID, r.Workload.Decision.ID = id, id
+	r.name(id)
 	rename(data, blankID, id)
 	return data, nil
+}
+
+// name gives r and what was found its id.
+func (r *Receipt) name(id string) {
+	r.ID, r.Workload.Decision.ID = id, id
+	if r.SharedFleet != nil {
+		r.SharedFleet.ID = id
+	}
 }
 
 // hashed returns the id of a receipt whose ids are blank.

@@ -428,3 +428,34 @@ func BenchmarkDecision(b *testing.B) {
 		}
 	})
 }
+
+// TestSharedFleetReceiptIsBounded holds that the receipt of a fleet of thousands stays within MaxBytes, says what it leaves out and verifies;
+// that its summary is readable; and that nobody answers it.
+func TestSharedFleetReceiptIsBounded(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{2, 20_000} {
+		pool := decide.Pool{Option: "fleet", ReplicasPerBlock: 1, BlockCost: big.NewRat(5825, 1), Fixed: big.NewRat(9387, 1)}
+		for i := range n {
+			pool.Tenants = append(pool.Tenants, decide.Tenant{Workload: fmt.Sprintf("workload %d", i), Peak: 1, Alone: 10_000})
+		}
+		r := Receipt{AsOf: asOf}
+		if err := r.SetPool(pool); err != nil {
+			t.Fatal(err)
+		}
+		data, err := r.Seal()
+		if err != nil || len(data) > MaxBytes || Verify(data) != nil {
+			t.Fatalf("%d workloads: %d bytes, %v, %v", n, len(data), err, Verify(data))
+		}
+		if small := n == 2; small != (len(r.LeftOut) == 0) || small != (r.Pool != nil) {
+			t.Errorf("%d workloads: left out %v", n, r.LeftOut)
+		}
+		summary, changed := compacted(data, false, asOf.Add(91*24*time.Hour))
+		kept, err := Open(summary)
+		if !changed || err != nil || kept.Pool != nil || kept.SharedFleet.ID != r.ID || kept.SharedFleet.SavingUSDPerMonth != r.SharedFleet.SavingUSDPerMonth {
+			t.Errorf("%d workloads: the summary is %+v, %v", n, kept.SharedFleet, err)
+		}
+		if _, err := (Answer{ID: r.ID}).About(r); err == nil || !strings.Contains(err.Error(), "about a shared fleet") {
+			t.Errorf("answered: got %v, want to be sent to the decisions of the workloads", err)
+		}
+	}
+}

@@ -23,18 +23,35 @@ var hugeExponent = regexp.MustCompile(`"[+-]?[0-9_.]*[eEpP][+-]?[0-9_]{4,}"`)
 // something else.
 func (r Receipt) Input() (decide.Input, error) {
 	var in decide.Input
-	if len(r.Inputs) == 0 {
-		return in, ErrNoInputs
+	err := r.decode(r.Inputs, &in)
+	return in, err
+}
+
+// Shared returns what the shared fleet of r rests on; the errors are those of Input.
+func (r Receipt) Shared() (decide.Pool, error) {
+	var p decide.Pool
+	if err := r.decode(r.Pool, &p); err != nil {
+		return p, err
 	}
-	if hugeExponent.Match(r.Inputs) {
-		return in, errors.New("inputs: got a number of thousands of digits, which tipline does not write")
+	if p.Fixed == nil || p.ReplicasPerBlock < 1 || p.Scaled == nil && p.BlockCost == nil || p.Scaled != nil && p.Hours == nil {
+		return p, errors.New("pool: want what a block costs, how many replicas it has and what operations cost")
 	}
-	d := json.NewDecoder(bytes.NewReader(r.Inputs))
+	return p, nil
+}
+
+func (r Receipt) decode(data json.RawMessage, into any) error {
+	if len(data) == 0 {
+		return ErrNoInputs
+	}
+	if hugeExponent.Match(data) {
+		return errors.New("inputs: got a number of thousands of digits, which tipline does not write")
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&in); err != nil {
-		return in, fmt.Errorf("inputs, written by tipline %s: %w", r.Engine, err)
+	if err := d.Decode(into); err != nil {
+		return fmt.Errorf("inputs, written by tipline %s: %w", r.Engine, err)
 	}
-	return in, nil
+	return nil
 }
 
 // Comparison is what computing a receipt again gave.
@@ -47,15 +64,23 @@ type Comparison struct {
 // Recompute decides again from the inputs of r, offline, and compares every number and code with what r says was found.
 // Sentences are left out: their wording may change from version to version.
 func (r Receipt) Recompute() (c Comparison, err error) {
-	in, err := r.Input()
-	if err != nil {
-		return c, err
-	}
 	defer func() { // the file may be a stranger's
 		if p := recover(); p != nil {
 			c, err = Comparison{}, fmt.Errorf("inputs: nothing can be computed from them: %v", p)
 		}
 	}()
+	if r.SharedFleet != nil {
+		p, err := r.Shared()
+		if err != nil {
+			return c, err
+		}
+		c.compare("", generic(r.SharedFleet), generic(p.SharedFleet()))
+		return c, nil
+	}
+	in, err := r.Input()
+	if err != nil {
+		return c, err
+	}
 	v := decide.Decide(in)
 	found := map[string]any{"options": r.Workload.Options, "crossover": r.Workload.Crossover, "decision": r.Workload.Decision}
 	again := map[string]any{"options": trimmed(v.Options), "crossover": shortened(v.Crossover), "decision": v.Decision}

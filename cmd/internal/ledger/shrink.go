@@ -18,9 +18,9 @@ func (r *Receipt) shortenTexts() {
 func (r *Receipt) cutTexts(limit int) {
 	whole := copied(reflect.ValueOf(*r))
 	cutTexts(whole, limit)
-	inputs := r.Inputs
+	inputs, pool := r.Inputs, r.Pool
 	*r = whole.Interface().(Receipt)
-	r.Inputs = inputs
+	r.Inputs, r.Pool = inputs, pool
 }
 
 // dropInputs leaves the inputs out: the receipt can then be read, but not computed again.
@@ -28,6 +28,10 @@ func (r *Receipt) dropInputs() {
 	if r.Inputs != nil {
 		r.leaveOut(fmt.Sprintf("the inputs, %d bytes of them: it cannot be computed again", len(r.Inputs)))
 		r.Inputs = nil
+	}
+	if r.Pool != nil {
+		r.leaveOut(fmt.Sprintf("what %d workloads bring into the fleet, %d bytes of it: it cannot be computed again", len(r.SharedFleet.Workloads), len(r.Pool)))
+		r.Pool = nil
 	}
 }
 
@@ -49,6 +53,11 @@ func (r *Receipt) dropOptions() {
 	}
 	r.leaveOut(fmt.Sprintf("%d of %d options, and all but the first %d of every list", len(r.Workload.Options)-len(kept), len(r.Workload.Options), mostListed))
 	r.Workload.Options = kept
+	if f := r.SharedFleet; f != nil {
+		short := *f
+		short.Workloads, short.AlreadyThere = few(f.Workloads), few(f.AlreadyThere)
+		r.SharedFleet = &short
+	}
 	r.Workload.Warnings, r.Workload.Drift = few(r.Workload.Warnings), few(r.Workload.Drift)
 	if f := r.Workload.Forecast; f != nil {
 		short := *f

@@ -309,7 +309,7 @@ func TestSlowClientIsDropped(t *testing.T) {
 func TestPageShowsFindings(t *testing.T) {
 	t.Parallel()
 	report := sample()
-	report.SharedFleets = []model.SharedFleet{{Because: "support and " + hostile + " may share a fleet"}}
+	report.SharedFleets = []model.SharedFleet{{ID: "f-1", Because: "support and " + hostile + " may share a fleet"}}
 	report.Renames = []model.Rename{{Proposal: "support and " + hostile + " may be the same"}}
 	report.DoubleMeters = []model.DoubleMeter{{Because: "support and " + hostile + " count the same traffic"}}
 	page := ask(t, options(report), "GET", "/", "").Body.String()
@@ -317,6 +317,9 @@ func TestPageShowsFindings(t *testing.T) {
 		if !strings.Contains(page, want) || strings.Contains(page, "<script") {
 			t.Errorf("%q is not on the page, or not escaped", want)
 		}
+	}
+	if !strings.Contains(page, `(receipt <a href="api/v1/decisions/f-1">f-1</a>)`) {
+		t.Error("the page does not lead to its receipt")
 	}
 }
 
