@@ -301,6 +301,7 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 	if err == nil {
 		result.Warnings = append(result.Warnings, c.addTTFT(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addGPUs(ctx, now, result.Usage)...)
+		result.Warnings = append(result.Warnings, c.addPrompts(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addFailed(ctx, now, result.Usage)...)
 		result.Unattributed, notes = c.unattributed(ctx, now, result.Usage)
 		result.Warnings = append(result.Warnings, notes...)

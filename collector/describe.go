@@ -53,7 +53,7 @@ func (l *Library) Describe(name string) (Description, error) {
 	}
 	q := packQueries(p, nil, p.GroupBy)
 	d.Queries = []string{q.hourly}
-	for _, extra := range []string{q.ttft, q.failed} {
+	for _, extra := range []string{q.ttft, q.prompts, q.failed} {
 		if extra != "" {
 			d.Queries = append(d.Queries, extra)
 		}

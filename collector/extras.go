@@ -3,8 +3,10 @@ package collector
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -66,6 +68,62 @@ func cells(m prommodel.Matrix, key func(prommodel.Metric) string) map[string]cel
 		found[k] = cell{float64(stream.Values[0].Value), found[k].seen + 1}
 	}
 	return found
+}
+
+// addPrompts fills in how long the prompts were and returns what is to be said about the source. A workload without requests, or with
+// buckets that cannot be right, has none.
+func (c *Collector) addPrompts(ctx context.Context, now time.Time, all []model.Usage) []model.Warning {
+	if c.queries.prompts == "" || len(all) == 0 {
+		return nil
+	}
+	m, notes, err := c.askNow(ctx, now, c.queries.prompts)
+	if err != nil {
+		c.log.WarnContext(ctx, "lengths of prompts not read", "error", err)
+		return []model.Warning{{Code: PromptsFailed, Text: err.Error()}}
+	}
+	upTo := map[string]map[float64]float64{} // requests by the bound of the bucket
+	tokens := map[string]float64{}
+	for _, stream := range m {
+		_, key := identify(stream.Metric, c.settings.GroupBy)
+		value := float64(stream.Values[0].Value)
+		if stream.Metric["le"] == sumBound {
+			tokens[key] = value
+			continue
+		}
+		if bound, err := strconv.ParseFloat(string(stream.Metric["le"]), 64); err == nil {
+			if upTo[key] == nil {
+				upTo[key] = map[float64]float64{}
+			}
+			upTo[key][bound] += value
+		}
+	}
+	for i := range all {
+		key := canonical(all[i].Labels)
+		all[i].Prompts = promptsOf(upTo[key], tokens[key])
+	}
+	return c.relevant(notes)
+}
+
+// promptsOf returns the histogram of the buckets that count the requests of up to so many tokens; nil when they are none. The buckets of
+// programs that came and went are extrapolated apart, so that one may seem to hold a little less than the one below it.
+func promptsOf(upTo map[float64]float64, tokens float64) *model.Prompts {
+	p := model.Prompts{Tokens: tokens}
+	below := 0.0
+	for _, bound := range slices.Sorted(maps.Keys(upTo)) {
+		count := upTo[bound]
+		if math.IsNaN(count) || math.IsInf(count, 0) || math.IsNaN(bound) {
+			return nil
+		}
+		p.Requests = append(p.Requests, max(0, count-below))
+		if !math.IsInf(bound, 1) {
+			p.Bounds = append(p.Bounds, bound)
+		}
+		below = max(below, count)
+	}
+	if _, _, known := p.Above(1); !known || math.IsInf(tokens, 0) {
+		return nil
+	}
+	return &p
 }
 
 // addFailed fills in the requests that failed and returns what is to be said about the source, but no remarks of the server, since some

@@ -6,7 +6,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"tipline/collector/promtest"
+	"tipline/model"
 )
 
 // engine answers for vLLM workloads of the given namespaces; special answers what no signal of the hours does.
@@ -211,18 +214,61 @@ func TestUnattributedIsNotKnownWhenNothingIsMeasured(t *testing.T) {
 	}
 }
 
+// TestPrompts reads the lengths of prompts of the last day, and knows none where the buckets cannot be right.
+func TestPrompts(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name    string
+		buckets map[string]float64 // by le
+		want    *model.Prompts
+	}{
+		{"cumulative buckets", map[string]float64{"100000": 60, "200000": 90, "+Inf": 100, "sum": 9e6}, &model.Prompts{Bounds: []float64{1e5, 2e5}, Requests: []float64{60, 30, 10}, Tokens: 9e6}},
+		{"extrapolated apart", map[string]float64{"100000": 60.2, "200000": 60.1, "+Inf": 61, "sum": 9e6}, &model.Prompts{Bounds: []float64{1e5, 2e5}, Requests: []float64{60.2, 0, 0.8}, Tokens: 9e6}},
+		{"no last bucket", map[string]float64{"100000": 60, "sum": 9e6}, nil},
+		{"no sum", map[string]float64{"100000": 60, "+Inf": 100}, nil},
+		{"nobody asked", map[string]float64{"100000": 0, "+Inf": 0, "sum": 0}, nil},
+		{"not a number", map[string]float64{"100000": math.NaN(), "+Inf": 100, "sum": 9e6}, nil},
+		{"endless", map[string]float64{"100000": 1, "+Inf": math.Inf(1), "sum": 9e6}, nil},
+		{"not a bound", map[string]float64{"many": 1, "sum": 9e6}, nil},
+	} {
+		server := promtest.New(func(q promtest.Query) promtest.Answer {
+			if !strings.Contains(q.Expr, "request_prompt_tokens_bucket") {
+				return engine([]string{"chat"}, func(promtest.Query) []promtest.Series { return nil })(q)
+			}
+			answer := promtest.Answer{}
+			for le, v := range tc.buckets {
+				answer.Series = append(answer.Series, promtest.Series{
+					Labels: map[string]string{"le": le, "namespace": "chat", "model_name": "a"}, Points: []promtest.Point{{At: noon, Value: v}},
+				})
+			}
+			return answer
+		})
+		r := collect(t, newCollector(t, Settings{Pack: "vllm", Backfill: 24 * time.Hour}, server, newMemory()), noon)
+		got := r.Usage[0].Prompts
+		if tc.want != nil && got != nil {
+			for i := range got.Requests {
+				got.Requests[i] = math.Round(got.Requests[i]*1e6) / 1e6
+			}
+		}
+		if diff := cmp.Diff(tc.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", tc.name, diff)
+		}
+	}
+}
+
 // TestF15_OneQueryFails holds that a broken GPU, error, engine or first-token query leaves the tokens alone.
 func TestF15_OneQueryFails(t *testing.T) {
 	t.Parallel()
 	server := promtest.New(func(q promtest.Query) promtest.Answer {
-		if strings.Contains(q.Expr, "DCGM") || strings.Contains(q.Expr, "time_to_first_token") || strings.Contains(q.Expr, "error|abort") {
+		if strings.Contains(q.Expr, "DCGM") || strings.Contains(q.Expr, "time_to_first_token") || strings.Contains(q.Expr, "error|abort") ||
+			strings.Contains(q.Expr, "request_prompt_tokens") {
 			return promtest.Status(400, "no")
 		}
 		return engine([]string{"chat"}, nil)(q)
 	})
 	c := newCollector(t, Settings{Pack: "vllm", GPUs: &GPUs{Pack: "dcgm"}, Backfill: 24 * time.Hour}, server, newMemory())
 	r := collect(t, c, noon)
-	if got := codes(r.Warnings); got != ErrorsFailed+" "+GPUFailed+" "+ServingFailed+" "+TTFTFailed || !r.Usage[0].Hours[0].Measured() || r.Usage[0].GPU != nil {
+	if got := codes(r.Warnings); got != ErrorsFailed+" "+GPUFailed+" "+PromptsFailed+" "+ServingFailed+" "+TTFTFailed || !r.Usage[0].Hours[0].Measured() || r.Usage[0].GPU != nil {
 		t.Errorf("got warnings %q and %+v, want the hours and a warning for each query", got, r.Usage[0])
 	}
 }

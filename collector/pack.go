@@ -29,13 +29,14 @@ type pack struct {
 	CacheApart         map[string]string   `yaml:"cache_apart"`          // series whose input leaves the cache out although others include it
 	Requests           *counter            `yaml:"requests"`
 	Errors             *counter            `yaml:"errors"`
-	TTFTSeconds        *histogram          `yaml:"ttft_seconds"` // time to first token
-	Running            *gauge              `yaml:"running"`      // requests being answered
-	Waiting            *gauge              `yaml:"waiting"`      // requests queued
-	CacheUsage         *gauge              `yaml:"cache_usage"`  // fill of the KV cache, 0 to 1
-	PeriodSums         *periodSums         `yaml:"period_sums"`  // every counter is a gauge of this kind; nil means real counters
-	GPU                *gpuPack            `yaml:"gpu"`          // a pack counts tokens or GPUs
-	Traps              []string            `yaml:"traps"`        // what makes the numbers wrong, double counting above all, for a reader
+	TTFTSeconds        *histogram          `yaml:"ttft_seconds"`   // time to first token
+	PromptLengths      *histogram          `yaml:"prompt_lengths"` // tokens of the prompt of a request
+	Running            *gauge              `yaml:"running"`        // requests being answered
+	Waiting            *gauge              `yaml:"waiting"`        // requests queued
+	CacheUsage         *gauge              `yaml:"cache_usage"`    // fill of the KV cache, 0 to 1
+	PeriodSums         *periodSums         `yaml:"period_sums"`    // every counter is a gauge of this kind; nil means real counters
+	GPU                *gpuPack            `yaml:"gpu"`            // a pack counts tokens or GPUs
+	Traps              []string            `yaml:"traps"`          // what makes the numbers wrong, double counting above all, for a reader
 }
 
 // A Layer is where on their way from a caller to a model tokens are counted. The same tokens may be counted at several.
@@ -231,6 +232,12 @@ func (c *packCheck) all(p *pack) {
 	}
 	if p.TTFTSeconds != nil {
 		c.histogram("ttft_seconds", p.TTFTSeconds)
+	}
+	if h := p.PromptLengths; h != nil {
+		c.histogram("prompt_lengths", h)
+		if len(h.Quantiles) > 0 || h.Else != nil {
+			c.wrong("prompt_lengths", "want histograms alone")
+		}
 	}
 	for path, g := range map[string]*gauge{"running": p.Running, "waiting": p.Waiting, "cache_usage": p.CacheUsage} {
 		if g != nil {

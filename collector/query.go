@@ -68,12 +68,13 @@ const (
 
 // queries are the expressions of a source. An empty one is not asked.
 type queries struct {
-	hourly string // every signal per workload over the hour before the evaluation
-	ttft   string // 95th percentile of the time to first token per workload over the day before
-	gpu    string // both GPU signals over the day before
-	failed string // requests that failed per workload over the day before
-	served string // how the engines did per workload, or per group of GPUs, over the hour before the evaluation
-	dark   string // tokens of the source over the day before, those selected and all of them
+	hourly  string // every signal per workload over the hour before the evaluation
+	ttft    string // 95th percentile of the time to first token per workload over the day before
+	gpu     string // both GPU signals over the day before
+	prompts string // how long prompts were per workload over the day before
+	failed  string // requests that failed per workload over the day before
+	served  string // how the engines did per workload, or per group of GPUs, over the hour before the evaluation
+	dark    string // tokens of the source over the day before, those selected and all of them
 }
 
 // packQueries returns the expressions that read p, restricted to the matchers and grouped by the labels.
@@ -91,6 +92,7 @@ func packQueries(p *pack, selected map[string]string, groupBy []string) queries 
 		parts = append(parts, marked(resets, "max by ("+w.by()+") ("+strings.Join(falls, " or ")+")"))
 	}
 	q := queries{hourly: strings.Join(parts, "\nor "), ttft: wording{p, selected, groupBy, 24 * time.Hour}.ttft(), served: w.served()}
+	q.prompts = wording{p, selected, groupBy, 24 * time.Hour}.prompts()
 	if c := p.counter(failures); c != nil {
 		q.failed = wording{p, selected, groupBy, 24 * time.Hour}.counted(failures, c)
 	}

@@ -39,7 +39,7 @@ func TestQueries(t *testing.T) {
 	}
 	kept := map[string]bool{}
 	for name, q := range all {
-		for part, got := range map[string]string{"hourly": q.hourly, "ttft": q.ttft, "gpu": q.gpu, "served": q.served} {
+		for part, got := range map[string]string{"hourly": q.hourly, "ttft": q.ttft, "prompts": q.prompts, "gpu": q.gpu, "served": q.served} {
 			if got == "" {
 				continue
 			}

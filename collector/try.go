@@ -106,6 +106,13 @@ func (w wording) trials(seen string) []trial {
 		}
 		all = append(all, trial{string(ttftP95), "seconds", found, w.ttft(), true, false})
 	}
+	if h := p.PromptLengths; h != nil {
+		var found []string
+		for _, name := range h.Histograms {
+			found = append(found, w.alternatives([]string{name + "_count"}, seen, h.Where)...)
+		}
+		all = append(all, trial{"prompt_lengths", "requests/day", found, w.lengths("_count", w.groupBy), false, false})
+	}
 	for _, level := range []struct {
 		name, unit, of string
 		gauge          *gauge

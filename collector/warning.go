@@ -33,6 +33,7 @@ const (
 	HistoryCorrupt     = "HISTORY_CORRUPT"     // a stored day could not be read; it is asked for again
 	TooManyWorkloads   = "TOO_MANY_WORKLOADS"  // label values beyond the limit are left out
 	TTFTFailed         = "TTFT_QUERY_FAILED"
+	PromptsFailed      = "PROMPTS_QUERY_FAILED"
 	GPUFailed          = "GPU_QUERY_FAILED"
 	ErrorsFailed       = "ERRORS_QUERY_FAILED"
 	ServingFailed      = "SERVING_QUERY_FAILED" // how the engines did is not known of some hours; they are asked for again

@@ -165,6 +165,28 @@ func (w wording) ttft() string {
 	return strings.Join(forms, "\nor ")
 }
 
+// sumBound is the value of le that stands for the tokens of all prompts.
+const sumBound = "sum"
+
+// prompts returns how many requests had a prompt of up to le tokens per group over the window, and under sumBound the tokens of all.
+func (w wording) prompts() string {
+	if w.pack.PromptLengths == nil {
+		return ""
+	}
+	return w.lengths("_bucket", append([]string{"le"}, w.groupBy...)) + "\nor " +
+		fmt.Sprintf(`label_replace(%s, "le", %q, "", "")`, w.lengths("_sum", w.groupBy), sumBound)
+}
+
+// lengths adds up the increases over the window of the series of the lengths of prompts that end in suffix.
+func (w wording) lengths(suffix string, by []string) string {
+	h := w.pack.PromptLengths
+	names := make([]string, len(h.Histograms))
+	for i, name := range h.Histograms {
+		names[i] = name + suffix
+	}
+	return "sum by (" + labelList(by) + ") (" + strings.Join(w.alternatives(names, w.increase(), h.Where), " or ") + ")"
+}
+
 // level returns what the gauge g shows now per group: the sum over the replicas, or with of = "max" the worst of them.
 func (w wording) level(g *gauge, of string) string {
 	shown := strings.Join(w.alternatives(g.Metrics, "%s", g.Where), " or ")

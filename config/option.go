@@ -6,6 +6,7 @@ import (
 	"math/big"
 	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -340,13 +341,16 @@ func (t *tariff) book(o *decide.Option, book Book) *cost.Prices {
 func apiPrices(rows []Row) *cost.Prices {
 	p := new(cost.Prices)
 	for _, row := range rows {
-		field, _, long := strings.Cut(row.Field, "_over_")
+		field, above, long := strings.Cut(row.Field, "_over_")
 		target := p
 		if long {
 			if p.Long == nil {
 				p.Long = new(cost.Prices)
 			}
 			target = p.Long
+			if tokens, err := strconv.ParseInt(strings.TrimSuffix(above, "k"), 10, 32); err == nil && tokens > 0 && strings.HasSuffix(above, "k") {
+				p.LongAbove = tokens * 1000
+			}
 		}
 		if price := priceField(target, field); price != nil {
 			*price = row.Rat()
@@ -427,6 +431,9 @@ func (r *reader) pricesAs(t *tariff, prefix string, raw *rawPrices) *cost.Prices
 			Input:     t.add(prefix+"long.input", r.price(l.Input, "0.01", free), "USD/Mtok"),
 			Output:    t.add(prefix+"long.output", r.price(l.Output, "0.01", free), "USD/Mtok"),
 			CacheRead: t.add(prefix+"long.cache_read", r.price(l.CacheRead, "0.001", free), "USD/Mtok"),
+		}
+		if l.Above.given() {
+			p.LongAbove = r.whole(l.Above, "tokens of a prompt", 1, 0)
 		}
 	}
 	return p

@@ -96,3 +96,19 @@ func TestAutoscale(t *testing.T) {
 		t.Errorf("got %+v, want a fleet that runs all month", o.Autoscale)
 	}
 }
+
+// TestLongContextThreshold holds that the tokens above which a price of long prompts holds come from the file or from the price book.
+func TestLongContextThreshold(t *testing.T) {
+	t.Parallel()
+	c := parse(t, `sources: [{name: gateway, prometheus: {url: "http://p:9090"}, pack: litellm, hosting: api}]
+options:
+  - {name: own, kind: api, prices: {input: 1, output: 4, long: {above: 200000, input: 2, output: 6}}}
+  - {name: unsaid, kind: api, prices: {input: 1, output: 4, long: {input: 2, output: 6}}}
+  - {name: listed, kind: api, model: openai/gpt-5.6-sol}
+`)
+	for name, want := range map[string]int64{"own": 200_000, "unsaid": 0, "listed": 272_000} {
+		if o := option(t, c, name); o.API.LongAbove != want || o.API.Long == nil {
+			t.Errorf("%s: got %d tokens, want %d", name, o.API.LongAbove, want)
+		}
+	}
+}

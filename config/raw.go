@@ -251,6 +251,7 @@ type rawPrices struct {
 }
 
 type rawLong struct {
+	Above     scalar `yaml:"above"`
 	Input     scalar `yaml:"input"`
 	Output    scalar `yaml:"output"`
 	CacheRead scalar `yaml:"cache_read"`

@@ -38,6 +38,7 @@ type Usage struct {
 	Serving  []Serving         // of each of Hours; empty when the source says nothing of engines
 	GPU      *GPU              // nil when the source has no GPU metrics for the workload
 	TTFTP95  *time.Duration    // 95th percentile of time to first token over the last day; nil when unknown
+	Prompts  *Prompts          // how long the prompts were over the last day; nil when unknown
 	Failed   *float64          // requests that failed over the last day; nil when unknown
 	Warnings []Warning
 }
@@ -130,6 +131,7 @@ func (u Usage) Merge(v Usage) Usage {
 	if u.TTFTP95 == nil || v.TTFTP95 != nil && *v.TTFTP95 > *u.TTFTP95 {
 		u.TTFTP95 = v.TTFTP95
 	}
+	u.Prompts = u.Prompts.merge(v.Prompts)
 	if u.Failed != nil && v.Failed != nil {
 		sum := *u.Failed + *v.Failed
 		u.Failed = &sum

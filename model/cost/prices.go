@@ -20,6 +20,7 @@ type Prices struct {
 	MinimumCommit            *big.Rat // USD per month due whether used or not; nil means none
 	FixedMonthly             *big.Rat // USD per month on top; nil means none
 	Long                     *Prices  // prices of requests above the long-context threshold; nil means the same
+	LongAbove                int64    // tokens of the prompt above which Long holds; 0 means that it is not known
 	Tiers                    []Tier   // prices of tokens above a volume, ascending; none when empty
 	AllUnits                 bool     // the tier that a month reaches prices all its tokens; otherwise a tier prices those above it
 }

@@ -41,7 +41,7 @@ func Decide(in Input) Verdict {
 	if !ok {
 		return undecided("no volume is projected, so there is nothing to compare")
 	}
-	d.prefixHit = enginePrefixHit(in, d)
+	d.prefixHit, d.prompts = enginePrefixHit(in, d), in.Prompts
 	all := candidates(in, d)
 	current := slices.IndexFunc(all, func(c *costed) bool { return c.option.Name == in.Current })
 	if current < 0 {

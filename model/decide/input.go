@@ -153,6 +153,7 @@ type Input struct {
 	Candidates  []string // names of the options to choose from; the current one is always among them
 	Forecast    model.Forecast
 	TTFTP95     *time.Duration // measured on the current option; nil when unknown
+	Prompts     *model.Prompts // how long its prompts were over the last day; nil when unknown
 	Policy      Policy
 }
 

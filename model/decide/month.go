@@ -34,7 +34,7 @@ func (v Verdict) Month(stays []Stay) (q model.Quantiles[model.USD], before model
 	for _, s := range stays {
 		in.Candidates = append(in.Candidates, s.Option)
 	}
-	d.prefixHit = enginePrefixHit(in, d)
+	d.prefixHit, d.prompts = enginePrefixHit(in, d), in.Prompts
 	all := candidates(in, d)
 	month := v.in.Forecast.Months[0]
 	known = true

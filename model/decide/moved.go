@@ -42,7 +42,7 @@ func evaluated(in Input, name string) (*evaluation, error) {
 	if !ok {
 		return nil, fmt.Errorf("no volume is projected")
 	}
-	d.prefixHit = enginePrefixHit(in, d)
+	d.prefixHit, d.prompts = enginePrefixHit(in, d), in.Prompts
 	options := map[string]Option{}
 	for _, o := range in.Options {
 		options[o.Name] = o.at(in.Forecast.Origin)
@@ -98,7 +98,7 @@ func (e *evaluation) take(f factor, other *evaluation) {
 		d.median = o.median
 	case mixFactor:
 		d.mix = mixed(o.mix, d.mix)
-		d.perRequest = o.perRequest
+		d.perRequest, d.prompts = o.perRequest, o.prompts
 	case cacheFactor:
 		d.mix = mixed(d.mix, o.mix)
 		d.prefixHit = o.prefixHit
@@ -179,7 +179,7 @@ func (e *evaluation) same(f factor, other *evaluation) bool {
 	case volumeFactor:
 		return equal(d.median, o.median)
 	case mixFactor:
-		if !equal(d.mix[model.Output], o.mix[model.Output]) || !equal(d.perRequest, o.perRequest) {
+		if !equal(d.mix[model.Output], o.mix[model.Output]) || !equal(d.perRequest, o.perRequest) || d.prompts != o.prompts {
 			return false
 		}
 	case cacheFactor:

@@ -34,6 +34,8 @@ type demand struct {
 	shape      *cost.Load // load made exact; nil until a hybrid needs it
 	batchShare *big.Rat   // of the tokens, that may go through a batch tier
 	longShare  *big.Rat   // of the tokens, that are of requests with a long prompt; nil means unknown
+	longOutput *big.Rat   // the same of the generated tokens alone; nil means longShare
+	prompts    *model.Prompts
 }
 
 // newDemand returns the demand of f, and false when f does not say how many tokens of which class are to come.
@@ -115,26 +117,31 @@ func (d demand) usage(volume, ratioIn, ratioOut *big.Rat, prices *cost.Prices) [
 	if prices.Long != nil {
 		long = orZero(d.longShare)
 	}
+	longOutput := long
+	if d.longOutput != nil && prices.Long != nil {
+		longOutput = d.longOutput
+	}
 	rest := func(share *big.Rat) *big.Rat { return new(big.Rat).Sub(orOne(nil), share) }
+	of := func(long *big.Rat) [3]*big.Rat {
+		return [3]*big.Rat{new(big.Rat).Mul(rest(batch), rest(long)), new(big.Rat).Mul(batch, rest(long)), long}
+	}
+	shares, outputs := of(long), of(longOutput)
 	var blocks []cost.Usage
-	for _, block := range []struct {
-		batch, long bool
-		share       *big.Rat
-	}{
-		{false, false, new(big.Rat).Mul(rest(batch), rest(long))},
-		{true, false, new(big.Rat).Mul(batch, rest(long))},
-		{false, true, long}, // a long prompt has one price, sent through a batch tier or not
+	for i, block := range []struct{ batch, long bool }{
+		{false, false},
+		{true, false},
+		{false, true}, // a long prompt has one price, sent through a batch tier or not
 	} {
-		if block.share.Sign() == 0 {
+		if shares[i].Sign() == 0 && outputs[i].Sign() == 0 {
 			continue
 		}
 		u := cost.Usage{Batch: block.batch, Long: block.long}
 		for _, c := range model.Classes {
-			ratio := ratioIn
+			ratio, share := ratioIn, shares[i]
 			if c == model.Output {
-				ratio = ratioOut
+				ratio, share = ratioOut, outputs[i]
 			}
-			u.Tokens[c] = new(big.Rat).Mul(new(big.Rat).Mul(volume, d.mix[c]), new(big.Rat).Mul(ratio, block.share))
+			u.Tokens[c] = new(big.Rat).Mul(new(big.Rat).Mul(volume, d.mix[c]), new(big.Rat).Mul(ratio, share))
 		}
 		blocks = append(blocks, u)
 	}
@@ -224,6 +231,9 @@ func (p *plan) useAPI(o Option) (err error) {
 	if fee := o.API.RequestFee; fee != nil && fee.Sign() > 0 && p.demand.perRequest == nil {
 		return fmt.Errorf("the requests are not known, and %s charges for each", o.Name)
 	}
+	if o.API.Long != nil && p.demand.longShare == nil {
+		p.measureLong(o)
+	}
 	usage := p.demand.usage(big.NewRat(1_000_000, 1), orOne(o.TokenRatioIn), orOne(o.TokenRatioOut), o.API)
 	if slices.ContainsFunc(usage, func(u cost.Usage) bool { return u.Batch }) {
 		p.warn("BATCH_PRICES", "the batch prices of %s are used for the %s of the tokens that are deferrable",
@@ -238,6 +248,39 @@ func (p *plan) useAPI(o Option) (err error) {
 		p.rate = rate.Per(factor)
 	}
 	return err
+}
+
+// widestLong is the width of a range of the share of long prompts from which on it is taken as not known.
+const widestLong model.Fraction = 0.5
+
+// measureLong takes the share of long prompts from their lengths, halfway between the least and the most that it may be. The answers to long
+// prompts are taken to be as long as the others.
+func (p *plan) measureLong(o Option) {
+	if p.demand.prompts == nil || o.API.LongAbove <= 0 {
+		return
+	}
+	requests, tokens, known := p.demand.prompts.Above(float64(o.API.LongAbove) / float(orOne(o.TokenRatioIn)))
+	if !known || max(tokens.High-tokens.Low, requests.High-requests.Low) > widestLong {
+		return
+	}
+	p.demand.longShare, p.demand.longOutput = millionths(tokens.Middle()), millionths(requests.Middle())
+	p.warn("LONG_CONTEXT_MEASURED", "%s of the requests and %s of the prompt tokens of the last day are of prompts longer than the %d tokens above which %s charges more",
+		between(requests), between(tokens), o.API.LongAbove, o.Name)
+}
+
+// millionths returns share in whole millionths.
+func millionths(share model.Fraction) *big.Rat {
+	const unit = 1_000_000
+	return big.NewRat(int64(math.Round(float64(share)*unit)), unit)
+}
+
+// between says r in words.
+func between(r model.Range) string {
+	low, high := model.FormatPercent(r.Low), model.FormatPercent(r.High)
+	if low == high {
+		return low
+	}
+	return fmt.Sprintf("%s to %s (%s is used)", low, high, model.FormatPercent(r.Middle()))
 }
 
 func (p *plan) useFleet(o Option, constraints Constraints) (err error) {

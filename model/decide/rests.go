@@ -16,7 +16,8 @@ const unsourced = "configuration"
 // perReplica ends the unit of a throughput, which tells it from a price.
 const perReplica = "per replica"
 
-// capacityNumbers lists what the fleets that c pays for are taken to do, and on whose word.
+// capacityNumbers lists what the fleets that c pays for are taken to do, and which share of the prompts an API takes for long, and on whose
+// word.
 func (c *costed) capacityNumbers(in Input, options map[string]Option) []model.CapacityNumber {
 	var list []model.CapacityNumber
 	for _, o := range c.option.parts(options) {
@@ -24,12 +25,14 @@ func (c *costed) capacityNumbers(in Input, options map[string]Option) []model.Ca
 			list = append(list, o.capacityNumbers(in)...)
 		}
 	}
-	if list == nil {
-		return nil
-	}
+	fleet := list != nil
 	for _, w := range c.warnings { // what was taken for granted on the way
 		var label string
 		switch {
+		case w.Code == "LONG_CONTEXT_MEASURED":
+			label = model.Measured
+		case !fleet:
+			continue
 		case strings.HasPrefix(w.Code, "ASSUMED_"):
 			label = model.Assumed
 		case strings.HasPrefix(w.Code, "THROUGHPUT_"):

@@ -2,6 +2,7 @@ package decide
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -64,6 +65,66 @@ func TestTariffByHand(t *testing.T) {
 	in.Constraints.Batch = true // 1 USD/Mtok
 	if got := priced().USDPerMonth.P50; math.Abs(float64(got)-8_800) > 0.01 {
 		t.Errorf("all of it deferrable: got %v USD, want 8,800", got)
+	}
+}
+
+// TestLongPromptsAreMeasured takes the share of long prompts from their lengths: of 100 requests with 10M tokens 8 are above 200k tokens with
+// 4M. At a bound all ends of the ranges but that of the tokens meet: 1.6M to 10M − 92·0 are long. Four fifths of 10B tokens are of prompts.
+func TestLongPromptsAreMeasured(t *testing.T) {
+	t.Parallel()
+	in := input(projection(1e10*720/730, 0, 0), four("2")[:1])
+	mix := &in.Forecast.Next[model.Next30d].Mix
+	*mix = [model.NumClasses]model.Fraction{}
+	mix[model.Input], mix[model.Output] = 0.8, 0.2
+	api := *in.Options[0].API
+	api.Long, api.LongAbove = &cost.Prices{Input: rat("4"), Output: rat("4")}, 200_000
+	in.Options[0].API = &api
+	// Of the tokens of prompts 6M to 6.4M are of the 8 that are longer: 0.62 in the middle. Of the generated ones 0.08.
+	in.Prompts = &model.Prompts{Bounds: []float64{40e3, 50e3, 200e3, 750e3, 800e3}, Requests: []float64{0, 92, 0, 0, 8, 0}, Tokens: 10.6e6}
+	requests, tokens, _ := in.Prompts.Above(200_000)
+	if requests != (model.Range{Low: 0.08, High: 0.08}) || math.Abs(float64(tokens.Low)-6/10.6) > 1e-9 || math.Abs(float64(tokens.High)-6.4/10.6) > 1e-9 {
+		t.Fatalf("got %v and %v, want 8 of 100 requests and 6M to 6.4M of 10.6M tokens", requests, tokens)
+	}
+	priced := func() (float64, string) {
+		o := Decide(in).Options[0]
+		var text strings.Builder
+		for _, w := range o.Warnings {
+			text.WriteString(w.Code + " " + w.Text)
+		}
+		return float64(o.USDPerMonth.P50), text.String()
+	}
+	usd, text := priced()
+	share := math.Round(6.2/10.6*1e6) / 1e6
+	if want := 8000*(2+2*share) + 2000*(2+2*0.08); math.Abs(usd-want) > 0.01 {
+		t.Errorf("got %v USD, want %v", usd, want)
+	}
+	if want := "LONG_CONTEXT_MEASURED 8% of the requests and 57% to 60% (58% is used) of the prompt tokens of the last day are of prompts longer than the 200000 tokens above which api charges more"; text != want {
+		t.Errorf("got %q, want %q", text, want)
+	}
+	before := in
+	before.Prompts = &model.Prompts{Bounds: in.Prompts.Bounds, Requests: []float64{0, 100, 0, 0, 0, 0}, Tokens: 4.6e6}
+	if m, err := Moved(before, in, "api"); err != nil || len(m.Cost.Parts) != 1 || m.Cost.Parts[0].Input != "mix" || math.Abs(float64(m.Cost.Parts[0].USDPerMonth-m.Cost.ChangeUSDPerMonth)) > 1e-6 || m.Cost.ChangeUSDPerMonth <= 0 {
+		t.Errorf("got %+v, %v, want longer prompts told as another mix", m, err)
+	}
+	in.Options[0].TokenRatioIn = rat("0.25") // 200k of its tokens are 800k of those that are measured
+	if _, text := priced(); !strings.Contains(text, "0% of the requests and 0% of the prompt tokens") {
+		t.Errorf("of a model that needs a quarter of the tokens: got %q, want none to be long", text)
+	}
+	in.Options[0].TokenRatioIn = nil
+	in.Constraints.LongShare = rat("0.5")
+	if usd, text := priced(); math.Abs(usd-30_000) > 0.01 || text != "" {
+		t.Errorf("configured: got %v USD and %q, want half of it at the price of long prompts", usd, text)
+	}
+	in.Constraints.LongShare = nil
+	for name, change := range map[string]func(){
+		"coarse buckets":         func() { in.Prompts = &model.Prompts{Requests: []float64{100}, Tokens: 1e8} },
+		"nothing measured":       func() { in.Prompts = nil },
+		"a threshold nobody has": func() { in.Prompts, api.LongAbove = before.Prompts, 0 },
+	} {
+		change()
+		if usd, text := priced(); math.Abs(usd-20_000) > 0.01 || !strings.HasPrefix(text, "LONG_CONTEXT_UNKNOWN") {
+			t.Errorf("%s: got %v USD and %q, want none assumed, and to be told", name, usd, text)
+		}
 	}
 }
 

@@ -209,6 +209,7 @@ func evaluate(m metered, cfg *config.Config, now time.Time) evaluation {
 		Candidates:  candidates,
 		Forecast:    projected,
 		TTFTP95:     u.TTFTP95,
+		Prompts:     u.Prompts,
 		Policy:      m.stanza.Policy,
 	}
 	v := decide.Decide(*e.input)

@@ -459,3 +459,45 @@ func TestSharedFleetReceiptIsBounded(t *testing.T) {
 		}
 	}
 }
+
+// TestLongPromptsAreLabelled holds that the receipt says that the share of long prompts is measured, computes it again from their lengths, and
+// says nothing when none is known.
+func TestLongPromptsAreLabelled(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		prompts     *model.Prompts
+		what, label string
+	}{
+		{&model.Prompts{Bounds: []float64{200e3, 250e3}, Requests: []float64{90, 10, 0}, Tokens: 5e6}, "long context measured", model.Measured},
+		{nil, "long context measured", ""},
+	} {
+		in := fiveOptions()
+		in.Prompts = tc.prompts
+		api := *in.Options[0].API
+		api.Long, api.LongAbove = &cost.Prices{Input: big.NewRat(2, 1), Output: big.NewRat(20, 1)}, 200_000
+		in.Options[0].API = &api
+		v := decide.Decide(in)
+		r := Receipt{AsOf: asOf, Workload: model.WorkloadReport{Options: v.Options, Crossover: v.Crossover, Decision: v.Decision}}
+		r.SetInputs(in)
+		found := ""
+		for _, c := range r.Capacity {
+			if c.Option == in.Options[0].Name && c.What == tc.what {
+				found = c.Label
+			}
+		}
+		if found != tc.label {
+			t.Errorf("%s: got %q among %+v, want %s", tc.what, found, r.Capacity, tc.label)
+		}
+		data, err := r.Seal()
+		if err != nil {
+			t.Fatal(err)
+		}
+		kept, err := Open(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if c, err := kept.Recompute(); err != nil || len(c.Differences) > 0 {
+			t.Errorf("%s: computed again: %+v, %v", tc.what, c, err)
+		}
+	}
+}
