@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
@@ -246,9 +247,22 @@ func TestTwoSourcesAreBothShown(t *testing.T) {
 	} {
 		book := func(r Row) Book { return Book{rows: map[string][]Row{"a/m": {r}}} }
 		got, bad := book(tc.before).Update(book(tc.is), nil)
+		got = got.beside([]Book{book(tc.before)})
 		if row, _ := got.Value("a/m", "input"); len(bad) > 0 || row.Value != "1" || row.Source != tc.want {
 			t.Errorf("%s: got %+v, %v, want the source %q", tc.name, row, bad, tc.want)
 		}
+	}
+	// A list that is read again and again, each time with another source, is not beside itself, and of three books one other is shown.
+	b, before := Book{rows: map[string][]Row{"a/m": {row("list A", "1.50", "", "")}}}, []Book(nil)
+	for i, value := range []string{"1.2", "1", "1.2", "1"} {
+		before = append(before, b)
+		b, _ = b.Update(Book{rows: map[string][]Row{"a/m": {row(fmt.Sprintf("read %d", i), value, "", "")}}}, nil)
+		if got := b.rows["a/m"][0].Source; got != fmt.Sprintf("read %d", i) {
+			t.Errorf("got the source %q, want it as it was read", got)
+		}
+	}
+	if got, want := b.beside(before).rows["a/m"][0].Source, "read 3; 1.2 by read 2, 2026-11-01"; got != want {
+		t.Errorf("got the source %q, want %q", got, want)
 	}
 }
 

@@ -111,9 +111,9 @@ func (b Book) Diff(next Book) []Change {
 }
 
 // Update returns b with the rows of next in the place of those with the same item and field. A row of next that is more than twice or
-// less than half of the one before it, in next or in b, is quarantined unless its item is confirmed; so is one that cannot be right
-// beside the others of its item, whoever confirms it. A number of which no row is believed stays as b has it. Where b has another price
-// by another source, the source of the new one says that too.
+// less than half of the one before it, in next or in b, is quarantined unless its item is confirmed, and with it what else changes of the
+// prices per token that hold from that day on: an item is repriced as a whole or not at all. So is one that cannot be right beside the
+// others of its item, whoever confirms it. A number of which no row is believed stays as b has it.
 func (b Book) Update(next Book, confirmed []string) (Book, []Quarantined) {
 	merged := Book{rows: maps.Clone(b.rows)}
 	if merged.rows == nil {
@@ -121,21 +121,11 @@ func (b Book) Update(next Book, confirmed []string) (Book, []Quarantined) {
 	}
 	var quarantine []Quarantined
 	for _, item := range next.Items() {
-		var good []Row
-		for _, row := range inTime(next.rows[item]) {
-			before, known := preceding(good, row)
-			if !known {
-				before, known = preceding(b.rows[item], row)
-			}
-			if known && !slices.Contains(confirmed, item) && jumps(before, row) {
-				reason := fmt.Sprintf("was %s on %s: a change by more than %d times wants to be confirmed", before.Value, before.Date, mostChange)
-				quarantine = append(quarantine, Quarantined{Row: row, Reason: reason})
-				continue
-			}
-			if other, there := preceding(b.rows[item], row); there {
-				row = row.beside(other)
-			}
-			good = append(good, row)
+		good := inTime(next.rows[item])
+		if !slices.Contains(confirmed, item) {
+			var bad []Quarantined
+			good, bad = steady(b.rows[item], good)
+			quarantine = append(quarantine, bad...)
 		}
 		for {
 			merged.rows[item] = withRows(b.rows[item], good)
@@ -148,6 +138,59 @@ func (b Book) Update(next Book, confirmed []string) (Book, []Quarantined) {
 		}
 	}
 	return merged, quarantine
+}
+
+// steady splits next, the rows of an item in time, into those that go on from rows and those that want to be confirmed, each with the reason.
+func steady(rows, next []Row) (good []Row, bad []Quarantined) {
+	var first *Row // that jumps, of those that are read together
+	for _, row := range next {
+		before, known := preceding(good, row)
+		if !known {
+			before, known = preceding(rows, row)
+		}
+		if !known || !jumps(before, row) {
+			good = append(good, row)
+			continue
+		}
+		if first == nil && together(row) {
+			first = &row
+		}
+		reason := fmt.Sprintf("was %s on %s: a change by more than %d times wants to be confirmed", before.Value, before.Date, mostChange)
+		bad = append(bad, Quarantined{Row: row, Reason: reason})
+	}
+	if first == nil {
+		return good, bad
+	}
+	return slices.DeleteFunc(good, func(row Row) bool {
+		before, known := preceding(rows, row)
+		if !together(row) || row.ValidFrom < first.ValidFrom || known && before.equals(row) {
+			return false
+		}
+		reason := fmt.Sprintf("comes with %s %s, a change by more than %d times that wants to be confirmed", first.Field, first.Value, mostChange)
+		bad = append(bad, Quarantined{Row: row, Reason: reason})
+		return true
+	}), bad
+}
+
+// together reports whether row is a price that is read together with the others of its item: one per token, those of the priority tier
+// stand on their own.
+func together(row Row) bool { return row.Unit == perMTok && !isPriority(row.Field) }
+
+// beside returns b, the source of each row of which says the last notably different price that another source has in before, books that
+// rows of b took the place of.
+func (b Book) beside(before []Book) Book {
+	shown := Book{rows: map[string][]Row{}}
+	for item, rows := range b.rows {
+		shown.rows[item] = slices.Clone(rows)
+		for i, row := range rows {
+			for _, book := range slices.Backward(before) {
+				if other, there := preceding(book.rows[item], row); there && shown.rows[item][i] == row {
+					shown.rows[item][i] = row.beside(other)
+				}
+			}
+		}
+	}
+	return shown
 }
 
 // notable is the share of a price by which that of another source may be off before both are shown (cost model, section 15).

@@ -139,9 +139,10 @@ func isPriority(field string) bool { return strings.HasPrefix(field, "priority_"
 
 // What the prices of one model must keep to.
 const (
-	mostInput    = 10  // times the price of output that input may cost
-	mostPriority = 50  // times the price without it that priority stays below: a known error of the LiteLLM map is exactly there
-	mostMTok     = 1e4 // USD per million tokens: no model comes near
+	mostInput      = 10  // times the price of output that input may cost
+	mostCacheWrite = 4   // times the price of input that writing to the cache may cost: for an hour it is twice
+	mostPriority   = 50  // times the price without it that priority stays below: a known error of the LiteLLM map is exactly there
+	mostMTok       = 1e3 // USD per million tokens: more than three times the dearest of the built-in book
 )
 
 // implausible returns the rows of one item that cannot be right, each with the reason.
@@ -169,6 +170,17 @@ func implausible(rows []Row) (bad []Quarantined) {
 // perMTok is the unit of the price of a model.
 const perMTok = "USD/Mtok"
 
+// lowest returns the price in USD per million tokens below which one of field is taken for one per token or per thousand tokens.
+func lowest(field string) string {
+	switch {
+	case strings.HasPrefix(field, "batch_"):
+		return "0.005"
+	case strings.HasPrefix(field, "cache_"):
+		return "0.001"
+	}
+	return "0.01"
+}
+
 // implausiblePrice says why row cannot be among the prices of its model, by field, and the field of the one that it was held against, if
 // any; empty when it can.
 func implausiblePrice(row Row, price map[string]*big.Rat) (reason, against string) {
@@ -183,9 +195,20 @@ func implausiblePrice(row Row, price map[string]*big.Rat) (reason, against strin
 	switch {
 	case value.Cmp(new(big.Rat).SetInt64(mostMTok)) > 0:
 		return fmt.Sprintf("more than %d USD per million tokens: per thousand, or per token, taken for per million?", int64(mostMTok)), ""
+	case value.Cmp(parseDecimal(lowest(base))) < 0:
+		return fmt.Sprintf("less than %s USD per million tokens: a price per token, or per thousand?", lowest(base)), ""
 	case row.Field == "cache_read":
 		if limit, _ := times("input", 1); value.Cmp(limit) > 0 {
 			return "reading from the cache costs more than input, " + decimalText(limit), "input"
+		}
+	case strings.HasPrefix(row.Field, "cache_write"):
+		if limit, input := times("input", mostCacheWrite); value.Cmp(limit) > 0 {
+			return fmt.Sprintf("writing to the cache costs more than %d times input, %s", mostCacheWrite, decimalText(input)), "input"
+		}
+	case strings.HasPrefix(row.Field, "batch_"):
+		without := strings.TrimPrefix(row.Field, "batch_")
+		if limit, _ := times(without, 1); value.Cmp(limit) > 0 {
+			return fmt.Sprintf("a batch costs more than %s does without, %s", without, decimalText(limit)), without
 		}
 	case row.Field == "input":
 		if limit, output := times("output", mostInput); value.Cmp(limit) > 0 {

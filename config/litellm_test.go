@@ -143,7 +143,19 @@ func TestUpdateRefusesWhatCannotBeRight(t *testing.T) {
 		{"priority 50 times input", nil, prices{"input": "0.05", "output": "0.4", "priority_input": "2.5"}, prices{"priority_input": "", "input": "0.05"}, "priority costs 50 times"},
 		{"priority 50 times output", nil, prices{"input": "0.05", "output": "0.4", "priority_output": "20"}, prices{"priority_output": "", "output": "0.4"}, "priority costs 50 times"},
 		{"priority of nothing", nil, prices{"priority_input": "2.5"}, prices{"priority_input": "2.5"}, ""},
-		{"as dear as no model", nil, prices{"input": "9000", "output": "10001"}, prices{"output": "", "input": "9000"}, "more than 10000 USD per million tokens"},
+		{"as dear as no model", nil, prices{"input": "900", "output": "1000.01"}, prices{"output": "", "input": "900"}, "more than 1000 USD per million tokens"},
+		{"as cheap as there is", nil, prices{"input": "0.01", "output": "0.01", "cache_read": "0.001", "batch_output": "0.005"}, prices{"input": "0.01", "cache_read": "0.001", "batch_output": "0.005"}, ""},
+		{"input per thousand", nil, prices{"input": "0.0099", "output": "1"}, prices{"input": "", "output": "1"}, "less than 0.01 USD per million tokens"},
+		{"output per token", nil, prices{"output": "0.000015"}, prices{"output": ""}, "less than 0.01 USD per million tokens"},
+		{"a long prompt per token", nil, prices{"input": "3", "input_over_200k": "0.000006"}, prices{"input": "3", "input_over_200k": ""}, "less than 0.01 USD per million tokens"},
+		{"priority per token", nil, prices{"input": "3", "priority_input": "0.000006"}, prices{"input": "3", "priority_input": ""}, "less than 0.01 USD per million tokens"},
+		{"a batch per thousand", nil, prices{"output": "1", "batch_output": "0.0049"}, prices{"output": "1", "batch_output": ""}, "less than 0.005 USD per million tokens"},
+		{"cache per thousand", nil, prices{"input": "1", "cache_read": "0.00099"}, prices{"input": "1", "cache_read": ""}, "less than 0.001 USD per million tokens"},
+		{"a batch as without", nil, prices{"input": "1", "batch_input": "1"}, prices{"batch_input": "1"}, ""},
+		{"a batch above it", nil, prices{"output": "4", "batch_output": "4.01"}, prices{"output": "4", "batch_output": ""}, "a batch costs more than output does without, 4"},
+		{"input below the batch of before", prices{"input": "3", "output": "15", "batch_input": "1.7"}, prices{"input": "1.6"}, prices{"input": "3", "batch_input": "1.7"}, "batch_input is 1.7, and then a batch"},
+		{"writing four times input", nil, prices{"input": "1", "cache_write": "4", "cache_write_1h": "4"}, prices{"cache_write": "4", "cache_write_1h": "4"}, ""},
+		{"writing above it", nil, prices{"input": "1", "cache_write": "4.01"}, prices{"input": "1", "cache_write": ""}, "writing to the cache costs more than 4 times input, 1"},
 		{"twice as much", prices{"input": "1", "output": "4"}, prices{"input": "2"}, prices{"input": "2"}, ""},
 		{"half as much", prices{"input": "1", "output": "4"}, prices{"output": "2"}, prices{"output": "2"}, ""},
 	} {
@@ -212,11 +224,21 @@ prices: {files: [own.csv]}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := c.Options[0].API; got.Input.Cmp(rat("0.2")) != 0 || got.Output.Cmp(rat("2")) != 0 {
-		t.Errorf("got %v and %v, want the input of the file and the output that was there: ten times is not believed", got.Input, got.Output)
+	if got := c.Options[0].API; got.Input.Cmp(rat("0.25")) != 0 || got.Output.Cmp(rat("2")) != 0 {
+		t.Errorf("got %v and %v, want both as they were: ten times is not believed, nor half of a repricing", got.Input, got.Output)
 	}
-	if len(c.Quarantined) != 1 {
-		t.Errorf("quarantine: got %+v, want the output", c.Quarantined)
+	if len(c.Quarantined) != 2 {
+		t.Errorf("quarantine: got %+v, want the output and the input", c.Quarantined)
+	}
+	write("own.csv", head+"openai/gpt-5-mini,input,0.2,USD/Mtok,,,contract,2026-10-01,\nopenai/gpt-5-mini,output,2,USD/Mtok,,,contract,2026-10-01,\n")
+	if c, err = Parse(filepath.Join(folder, "tipline.yml"), []byte(text), packs...); err != nil || len(c.Quarantined) > 0 {
+		t.Fatalf("got %v, %+v", err, c.Quarantined)
+	}
+	beside := func(p model.PriceSource) bool {
+		return p.Value == "0.2" && strings.Contains(p.Source, "contract; 0.25 by LiteLLM")
+	}
+	if !slices.ContainsFunc(c.Options[0].Prices, beside) {
+		t.Errorf("got %+v, want the price of the file beside the built-in one", c.Options[0].Prices)
 	}
 	write("own.csv", "item\n")
 	for _, broken := range []string{text, strings.Replace(text, "own.csv", "missing.csv", 1)} {
@@ -257,6 +279,46 @@ func BenchmarkImportRefused(b *testing.B) {
 	for b.Loop() {
 		if _, _, err := ImportLiteLLM(bytes.NewReader(huge), "2026-08-01"); err == nil {
 			b.Fatal("a list of 50 MB was read")
+		}
+	}
+}
+
+// TestRepricedAsAWhole holds that no half of a repricing is in force, and that what goes on as it was, or was before, is.
+func TestRepricedAsAWhole(t *testing.T) {
+	t.Parallel()
+	book := func(lines ...string) Book {
+		b := Book{rows: map[string][]Row{}}
+		for _, line := range lines {
+			f := append(strings.Fields(line), "", "")
+			b.rows["a/m"] = append(b.rows["a/m"], Row{PriceSource: model.PriceSource{Item: "a/m", Field: f[0], Value: f[1], ValidFrom: f[2], ValidTo: f[3], Unit: perMTok, Source: "s", Date: "2026-11-01"}})
+		}
+		return b
+	}
+	before := book("input 3", "output 15", "cache_read 0.3", "priority_input 6")
+	for _, tc := range []struct {
+		name string
+		next Book
+		want string // field and value of the rows in force
+		bad  int
+	}{
+		{"half of it jumps", book("input 1", "output 8"), "cache_read 0.3, input 3, output 15, priority_input 6", 2},
+		{"the other half, listed first", book("input 2", "output 5", "cache_read 0.30"), "cache_read 0.30, input 3, output 15, priority_input 6", 2},
+		{"a number that is new", book("input 1", "batch_input 0.5"), "cache_read 0.3, input 3, output 15, priority_input 6", 2},
+		{"priority is on its own", book("output 14", "priority_input 60"), "cache_read 0.3, input 3, output 14, priority_input 6", 1},
+		{"and goes on alone", book("output 1", "priority_input 5"), "cache_read 0.3, input 3, output 15, priority_input 5", 1},
+		{"only later", book("input 2.9 2026-01-01 2026-12-31", "input 1 2027-01-01", "output 14 2026-01-01 2026-12-31", "output 8 2027-01-01"), "cache_read 0.3, input 2.9, output 14, priority_input 6", 2},
+	} {
+		after, bad := before.Update(tc.next, nil)
+		var in []string
+		for _, row := range after.Rows() {
+			in = append(in, row.Field+" "+row.Value)
+		}
+		slices.Sort(in)
+		if got := strings.Join(in, ", "); got != tc.want || len(bad) != tc.bad {
+			t.Errorf("%s: got %s, quarantined %+v, want %s and %d quarantined", tc.name, got, bad, tc.want, tc.bad)
+		}
+		if again, bad := before.Update(tc.next, []string{"a/m"}); len(bad) > 1 || len(bad) == 1 && !isPriority(bad[0].Field) {
+			t.Errorf("%s, confirmed: got %+v, quarantined %+v", tc.name, again, bad)
 		}
 	}
 }

@@ -102,6 +102,7 @@ func (r *reader) resolve(raw *rawConfig) *Config {
 // of these books is, and what of them is not believed.
 func (r *reader) book(lists []PriceSource, files []scalar, confirmed []string, rates map[string]Rate) (Book, []model.PriceBook, []Quarantined) {
 	book := Builtin()
+	var before []Book
 	books := []model.PriceBook{{Book: "built-in", Checked: book.Checked()}}
 	var quarantine []Quarantined
 	for _, list := range lists {
@@ -114,6 +115,7 @@ func (r *reader) book(lists []PriceSource, files []scalar, confirmed []string, r
 		default:
 			books = append(books, model.PriceBook{Book: list.Name, Checked: next.Checked()})
 			var bad []Quarantined
+			before = append(before, book)
 			book, bad = book.Update(next, confirmed)
 			quarantine = append(quarantine, bad...)
 		}
@@ -140,10 +142,11 @@ func (r *reader) book(lists []PriceSource, files []scalar, confirmed []string, r
 		}
 		books = append(books, model.PriceBook{Book: path, Checked: next.Checked()})
 		var bad []Quarantined
+		before = append(before, book)
 		book, bad = book.Update(next, confirmed)
 		quarantine = append(quarantine, bad...)
 	}
-	return book, books, quarantine
+	return book.beside(before), books, quarantine
 }
 
 // priceLists reads which price lists of others are kept up to date, their copies in the folder store.

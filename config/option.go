@@ -414,23 +414,22 @@ func (r *reader) pricesAs(t *tariff, prefix string, raw *rawPrices) *cost.Prices
 	for _, f := range []struct {
 		name string
 		s    scalar
-		low  string // a lower price is taken for one per token or per thousand tokens
 	}{
-		{"input", raw.Input, "0.01"},
-		{"output", raw.Output, "0.01"},
-		{"cache_read", raw.CacheRead, "0.001"},
-		{"cache_write", raw.CacheWrite, "0.001"},
-		{"cache_write_1h", raw.CacheWrite1h, "0.001"},
-		{"batch_input", raw.BatchInput, "0.005"},
-		{"batch_output", raw.BatchOutput, "0.005"},
+		{"input", raw.Input},
+		{"output", raw.Output},
+		{"cache_read", raw.CacheRead},
+		{"cache_write", raw.CacheWrite},
+		{"cache_write_1h", raw.CacheWrite1h},
+		{"batch_input", raw.BatchInput},
+		{"batch_output", raw.BatchOutput},
 	} {
-		*priceField(p, f.name) = t.add(prefix+f.name, r.price(f.s, f.low, free), "USD/Mtok")
+		*priceField(p, f.name) = t.add(prefix+f.name, r.price(f.s, lowest(f.name), free), perMTok)
 	}
 	if l := raw.Long; l != nil {
 		p.Long = &cost.Prices{
-			Input:     t.add(prefix+"long.input", r.price(l.Input, "0.01", free), "USD/Mtok"),
-			Output:    t.add(prefix+"long.output", r.price(l.Output, "0.01", free), "USD/Mtok"),
-			CacheRead: t.add(prefix+"long.cache_read", r.price(l.CacheRead, "0.001", free), "USD/Mtok"),
+			Input:     t.add(prefix+"long.input", r.price(l.Input, lowest("input"), free), perMTok),
+			Output:    t.add(prefix+"long.output", r.price(l.Output, lowest("output"), free), perMTok),
+			CacheRead: t.add(prefix+"long.cache_read", r.price(l.CacheRead, lowest("cache_read"), free), perMTok),
 		}
 		if l.Above.given() {
 			p.LongAbove = r.whole(l.Above, "tokens of a prompt", 1, 0)
@@ -516,6 +515,10 @@ func (r *reader) apart(byName map[string]*decide.Option, raw rawOption, o *decid
 	now := r.part(byName, raw, "interactive", raw.Interactive, want, pure...)
 	later := r.part(byName, raw, "batch", raw.Batch, want, pure...)
 	if now == nil || later == nil {
+		return
+	}
+	if now == later {
+		r.wrong(raw.Batch.place, "got %s, which interactive is too, want another option: one that serves all is no hybrid", quote(later.Name))
 		return
 	}
 	o.Apart, o.FillValleys = true, r.boolean(raw.FillValleys)
