@@ -56,6 +56,11 @@ func (p Prices) Scaled(times *big.Rat) Prices {
 	return p
 }
 
+// Any reports whether has is true of p or of the prices of one of its tiers.
+func (p *Prices) Any(has func(*Prices) bool) bool {
+	return has(p) || slices.ContainsFunc(p.Tiers, func(t Tier) bool { return t.Prices != nil && has(t.Prices) })
+}
+
 // in returns p, which is what tokens cost below all tiers, with the prices of t.
 func (t Tier) in(p Prices) Prices {
 	p.Tiers = nil

@@ -216,7 +216,8 @@ func TestSettled(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	start := day("2026-11-01")
 	for range draws {
-		api := Option{API: &cost.Prices{Input: rat("3"), Output: rat("5")}}
+		agreed := []cost.Tier{{Above: rat("1e9"), Prices: &cost.Prices{Input: rat("2"), Output: rat("4")}}}
+		api := Option{API: &cost.Prices{Input: rat("3"), Output: rat("5"), Tiers: agreed}}
 		own := Option{Capacity: &cost.Capacity{BlockCostPerHour: rat("8")}, Spot: &cost.Spot{Spot: rat("1"), OnDemand: rat("4"), Fallback: rat("0.25")}}
 		listed := r.IntN(2) == 0 // a fleet is priced by the book or by the configuration
 		for range r.IntN(5) {
@@ -236,6 +237,9 @@ func TestSettled(t *testing.T) {
 		}
 		if got, want := api.Settled(t1).at(t2).API.Input, api.at(t2).API.Input; got.Cmp(want) != 0 {
 			t.Fatalf("%+v settled on %s: on %s got %v, want %v", api.Announced, t1.Format(time.DateOnly), t2.Format(time.DateOnly), got, want)
+		}
+		if got, want := api.Settled(t1).at(t2).API.Tiers[0].Prices.Input, api.at(t2).API.Tiers[0].Prices.Input; got.Cmp(want) != 0 {
+			t.Fatalf("%+v settled on %s: on %s got %v in the tier, want %v", api.Announced, t1.Format(time.DateOnly), t2.Format(time.DateOnly), got, want)
 		}
 		got, want := own.Settled(t1).at(t2).Capacity.BlockCostPerHour, own.at(t2).Capacity.BlockCostPerHour
 		if got.Cmp(want) != 0 {

@@ -111,10 +111,10 @@ func exactMix(mix [model.NumClasses]model.Fraction) (exact [model.NumClasses]*bi
 // usage returns volume tokens at the mix of d, with the requests they come in, as prices charges them.
 func (d demand) usage(volume, ratioIn, ratioOut *big.Rat, prices *cost.Prices) []cost.Usage {
 	batch, long := new(big.Rat), new(big.Rat)
-	if prices.BatchInput != nil || prices.BatchOutput != nil {
+	if prices.Any(func(p *cost.Prices) bool { return p.BatchInput != nil || p.BatchOutput != nil }) {
 		batch = d.batchShare
 	}
-	if prices.Long != nil {
+	if prices.Any(hasLong) {
 		long = orZero(d.longShare)
 	}
 	longOutput := long
@@ -150,6 +150,9 @@ func (d demand) usage(volume, ratioIn, ratioOut *big.Rat, prices *cost.Prices) [
 	}
 	return blocks
 }
+
+// hasLong reports whether p lists prices of long prompts.
+func hasLong(p *cost.Prices) bool { return p.Long != nil }
 
 // plan is one option made ready to be priced at any volume of one workload. An API has prices, a fleet that runs all month has
 // fleet, one that follows its load has scaled, a hybrid has prices and fleet, unless problem says why the option has no cost.
@@ -239,7 +242,7 @@ func (p *plan) useAPI(o Option) (err error) {
 		p.warn("BATCH_PRICES", "the batch prices of %s are used for the %s of the tokens that are deferrable",
 			o.Name, model.FormatPercent(fraction(p.demand.batchShare)))
 	}
-	if o.API.Long != nil && p.demand.longShare == nil {
+	if o.API.Any(hasLong) && p.demand.longShare == nil {
 		p.warn("LONG_CONTEXT_UNKNOWN", "%s charges more for long prompts, and how many of them are long is not known: none is assumed", o.Name)
 	}
 	rate, err := o.API.Rate(usage)

@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/big"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -159,5 +160,35 @@ func TestTiersStay(t *testing.T) {
 	moves := Moves("api", Tariff{API: o.API}, Tariff{API: &all})
 	if len(moves) != 1 || moves[0].Text() != "tiers of api: marginal → all-units prices" {
 		t.Errorf("got %+v, want the kind of the tiers", moves)
+	}
+}
+
+// TestPricesThatOnlyATierHas prices 20.2778B tokens of a month at 3 USD/Mtok up to 10B and at 2 above, where half of the work goes through a
+// batch tier at 1 USD/Mtok: 30,000 + 10.2778B × 1.5 = 45,416.67 USD. With all prompts long, at 4 above 10B, it is 30,000 + 41,111.11.
+func TestPricesThatOnlyATierHas(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name         string
+		above        cost.Prices
+		batch, long  string
+		usd          model.USD
+		warned, text string
+	}{
+		{"batch", cost.Prices{BatchInput: rat("1"), BatchOutput: rat("1")}, "0.5", "", 45_416.67, "BATCH_PRICES", "50"},
+		{"long", cost.Prices{Long: &cost.Prices{Input: rat("4"), Output: rat("4")}}, "0", "1", 71_111.11, "", ""},
+		{"long, of unknown share", cost.Prices{Long: &cost.Prices{Input: rat("4"), Output: rat("4")}}, "0", "", 50_555.56, "LONG_CONTEXT_UNKNOWN", "none is assumed"},
+	} {
+		in := input(projection(2e10, 0, 0), four("3"))
+		tc.above.Input, tc.above.Output = rat("2"), rat("2")
+		in.Options[0].API.Tiers = []cost.Tier{{Above: rat("1e10"), Prices: &tc.above}}
+		in.Constraints.BatchShare = rat(tc.batch)
+		if tc.long != "" {
+			in.Constraints.LongShare = rat(tc.long)
+		}
+		o := Decide(in).Options[0]
+		warned := tc.warned == "" || slices.ContainsFunc(o.Warnings, func(w model.Warning) bool { return w.Code == tc.warned && strings.Contains(w.Text, tc.text) })
+		if math.Abs(float64(o.USDPerMonth.P50-tc.usd)) > 0.01 || !warned {
+			t.Errorf("%s: got %v USD, %+v, want %v and %s", tc.name, o.USDPerMonth.P50, o.Warnings, tc.usd, tc.warned)
+		}
 	}
 }
