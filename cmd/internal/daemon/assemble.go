@@ -22,8 +22,12 @@ import (
 // staleAfter is the age of the newest measured hour from which a workload counts as no longer measured.
 const staleAfter = 6 * time.Hour
 
-// endedAfter is how long a series of a workload that goes on in others is missing before it counts as ended rather than as not measured.
-const endedAfter = 24 * time.Hour
+// When a series of a workload that goes on in others counts as ended rather than as not measured.
+const (
+	endedAfter = 24 * time.Hour     // that it is missing
+	aWeek      = 7 * 24 * time.Hour // whose hours are compared with those of the week before
+	takenOver  = 0.9                // least share of the tokens of all before its end that the others have had since
+)
 
 // stale is the code of the warning that a workload is no longer measured.
 const stale = "STALE"
@@ -51,13 +55,11 @@ func (m metered) key() string { return m.usage.Source + "\x00" + m.usage.Workloa
 // The result is sorted by name, so that a report reads the same whatever the sources answered first.
 func named(found []metered) []metered {
 	byName := map[string]metered{}
-	newest := map[string]time.Time{} // end of the last measured hour of any series, by name
+	series := map[string][]model.Usage{} // by name
 	for i := range found {
 		m := &found[i]
 		m.usage.Workload = cmp.Or(m.stanza.Name, m.usage.Workload)
-		if last := m.usage.Last(); last.After(newest[m.key()]) {
-			newest[m.key()] = last
-		}
+		series[m.key()] = append(series[m.key()], m.usage)
 	}
 	var former []metered
 	for _, m := range found {
@@ -65,7 +67,7 @@ func named(found []metered) []metered {
 			former = append(former, m)
 			continue
 		}
-		if newest[m.key()].Sub(m.usage.Last()) > endedAfter {
+		if over(m.usage, series[m.key()]) {
 			m.usage = m.usage.Ended()
 		}
 		m.series = []map[string]string{m.usage.Labels}
@@ -100,6 +102,31 @@ func named(found []metered) []metered {
 		}
 	}
 	return merged
+}
+
+// over reports whether u, one of the series of a workload, is over: the source has nothing of it any more, and the others have had since what all of them had before. One that
+// is missing without that may be in use and not scraped, and one whose hours were refused is in use.
+func over(u model.Usage, series []model.Usage) bool {
+	stop := u.Last()
+	var newest time.Time
+	for _, s := range series {
+		if last := s.Last(); last.After(newest) {
+			newest = last
+		}
+	}
+	gone := slices.ContainsFunc(u.Warnings, func(w model.Warning) bool { return w.Code == collector.Vanished })
+	if !gone || newest.Sub(stop) <= endedAfter {
+		return false
+	}
+	to := stop.Add(min(aWeek, newest.Sub(stop)))
+	var before, since model.Tokens
+	for _, s := range series {
+		was, _ := s.Between(stop.Add(-aWeek), to.Add(-aWeek))
+		is, _ := s.Between(stop, to)
+		before, since = before+was.Total(), since+is.Total()
+	}
+	_, known := u.Between(stop.Add(-aWeek), to.Add(-aWeek))
+	return known > 0.5 && since >= takenOver*before
 }
 
 // findFaults gives every workload of a source that answered the faults of its data, and returns the renames among them.

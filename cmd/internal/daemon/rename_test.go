@@ -128,16 +128,39 @@ func TestDigestTellsNewAndVanished(t *testing.T) {
 }
 
 // TestMergedWorkloadOutlivesItsSeries holds that a workload which is made of several series goes on when one of them ends, after a day in which nobody knows whether it was
-// measured, and that its history is that of all of them.
+// measured, if the others have what it had; that its history is then that of all of them; and that what is not known of a series is never nothing.
 func TestMergedWorkloadOutlivesItsSeries(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
+		name   string
 		silent time.Duration
+		others float64 // tokens of an hour since, of 20 million of both before
+		resets float64 // of the series an hour since; 0 means that it has no samples
 		goesOn bool
-	}{{20 * time.Hour, false}, {30 * time.Hour, true}} {
+	}{
+		{"taken over for less than a day", 20 * time.Hour, 2e7, 0, false},
+		{"taken over", 30 * time.Hour, 2e7, 0, true},
+		{"not taken over: perhaps it is not scraped", 30 * time.Hour, 1e7, 0, false},
+		{"refused", 30 * time.Hour, 2e7, 40, false},
+	} {
 		at := opening.Add(-c.silent)
-		ended := within(steady(map[string]string{"team_alias": "support"}, 1e7), func(end time.Time) bool { return !end.After(at) })
-		r := newRig(t, route(both(ended, steady(map[string]string{"team_alias": "support-eu"}, 1e7)), steady(map[string]string{"model_name": "llama"}, 1e5)))
+		load := func(team string, since, resets float64) func(promtest.Query) promtest.Answer {
+			return func(q promtest.Query) promtest.Answer {
+				return promtest.Answer{Series: promtest.Each(q, map[string]string{"team_alias": team}, func(signal string, end time.Time) (float64, bool) {
+					tokens, fell := 1e7, 0.0
+					if end.After(at) {
+						tokens, fell = since, resets
+					}
+					v, ok := map[string]float64{"input": 0.8 * tokens, "output": 0.2 * tokens, "requests": tokens / 1000, "coverage": 1, "resets": fell}[signal]
+					return v, ok
+				})}
+			}
+		}
+		one := load("support", 1e7, c.resets)
+		if c.resets == 0 {
+			one = within(one, func(end time.Time) bool { return !end.After(at) })
+		}
+		r := newRig(t, route(both(one, load("support-eu", c.others, 0)), steady(map[string]string{"model_name": "llama"}, 1e5)))
 		r.text += "workloads:\n  - {match: {team_alias: [support, support-eu]}, name: support}\n"
 		if err := r.Reload(); err != nil {
 			t.Fatal(err)
@@ -148,11 +171,10 @@ func TestMergedWorkloadOutlivesItsSeries(t *testing.T) {
 		}
 		w := workload(t, report, "support")
 		if known := w.Decision.Recommendation != model.Unknown; known != c.goesOn {
-			t.Errorf("silent for %s: got %s (%s), want a verdict: %v", c.silent, w.Decision.Recommendation, w.Decision.Because, c.goesOn)
+			t.Errorf("%s: got %s (%s), want a verdict: %v", c.name, w.Decision.Recommendation, w.Decision.Because, c.goesOn)
 		}
-		hours := 14*24 - 1.0
-		if want := 1e7 * (2*hours - c.silent.Hours() + 1); c.goesOn && math.Abs(float64(*w.Usage.Last30dTokens)/want-1) > 0.01 {
-			t.Errorf("silent for %s: got %v tokens, want about %v", c.silent, *w.Usage.Last30dTokens, want)
+		if want := 2e7 * (14*24 - 1); c.goesOn && math.Abs(float64(*w.Usage.Last30dTokens)/want-1) > 0.01 {
+			t.Errorf("%s: got %v tokens, want about %v", c.name, *w.Usage.Last30dTokens, want)
 		}
 	}
 }
