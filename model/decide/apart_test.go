@@ -175,6 +175,24 @@ func TestBatchOnSpotBesideAnAPI(t *testing.T) {
 	}
 }
 
+// TestApartQuantiles holds that the quantiles of a cost are in order where the volume that can wait reaches a tier that prices all of it.
+func TestApartQuantiles(t *testing.T) {
+	t.Parallel()
+	in := input(projection(2e10, 0, 0.3), four("3"))
+	in.Constraints.BatchShare = rat("0.5")
+	in.Options = append(in.Options,
+		Option{Name: "tiered", Hosting: model.API, API: &cost.Prices{
+			Input: rat("2"), Output: rat("2"), Tiers: []cost.Tier{{Above: rat("9000000000"), Times: rat("0.1")}}, AllUnits: true,
+		}},
+		Option{Name: "apart", Hosting: model.Hybrid, Base: "self", Overflow: "tiered", Apart: true},
+	)
+	in.Candidates = append(in.Candidates, "apart")
+	q := optionOf(t, Decide(in), "apart").USDPerMonth
+	if q == nil || !(q.P10 <= q.P50 && q.P50 < q.P90) {
+		t.Errorf("got %+v, want the months below the tier, which cost more, above the median", q)
+	}
+}
+
 // TestApartConstraints holds that what can wait has no limit of latency, and that both parts must be allowed.
 func TestApartConstraints(t *testing.T) {
 	t.Parallel()

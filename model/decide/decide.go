@@ -389,9 +389,10 @@ func around(median model.USD, paths []float64) *model.Quantiles[model.USD] {
 	return q
 }
 
-// quantiles returns what c costs: where more volume never costs less, at the quantiles of the volume, otherwise on its paths.
+// quantiles returns what c costs: where more volume never costs less, at the quantiles of the volume, otherwise on its paths. More volume may
+// cost less where a tier prices all units, and where a fleet that grows has more room for what can wait.
 func (c *costed) quantiles(d demand) *model.Quantiles[model.USD] {
-	if !c.rate.AllUnits {
+	if !c.rate.AllUnits && c.apart == nil {
 		return &model.Quantiles[model.USD]{P10: c.usdAt(d.low), P50: usd(c.median.usd), P90: c.usdAt(d.high)}
 	}
 	var costs []float64

@@ -1,7 +1,9 @@
 package decide
 
 import (
+	"maps"
 	"math/big"
+	"slices"
 	"time"
 
 	"tipline/model"
@@ -19,8 +21,9 @@ type Stay struct {
 // known. Capacity is paid by the hour, so a month costs its hours over cost.DefaultHours of what the cost model says of a month (section
 // 1); an API charges for the tokens of the month, its tiers, commitment and fees too.
 //
-// A workload that moved has been on stays before, the first of them from the beginning of the month: each has a cost of its own, the sum of
-// which is before, and the current option that of the rest (section 15).
+// A workload that moved has been on stays before, the first of them from the beginning of the month: what they cost by themselves is before, and
+// the current option serves the rest (section 15). An API that served more than once in the month, or beside a fleet, charges for all of it
+// together.
 func (v Verdict) Month(stays []Stay) (q model.Quantiles[model.USD], before model.USD, known bool) {
 	if v.in == nil || len(v.in.Forecast.Months) == 0 {
 		return q, 0, false
@@ -37,24 +40,20 @@ func (v Verdict) Month(stays []Stay) (q model.Quantiles[model.USD], before model
 	d.prefixHit, d.prompts = enginePrefixHit(in, d), in.Prompts
 	all := candidates(in, d)
 	month := v.in.Forecast.Months[0]
-	known = true
-	at := func(name string, total model.Tokens, from, to time.Time) model.USD {
-		c := find(all, name)
-		if c == nil {
-			known = false
-			return 0
-		}
-		usd, ok := c.during(total, to.Sub(from))
-		known = known && ok
-		return usd
-	}
+	spent := tally{fleets: new(big.Rat), apis: map[string]charged{}}
 	from, stayed := month.From, model.Tokens(0)
 	for _, s := range stays {
-		before += at(s.Option, s.Tokens, from, s.Until)
+		ok = ok && spent.stay(find(all, s.Option), s.Tokens, s.Until.Sub(from))
 		from, stayed = s.Until, stayed+s.Tokens
 	}
+	before, known = spent.usd()
+	known = known && ok
 	rest := func(total model.Tokens) model.USD {
-		return before + at(in.Current, max(0, total-stayed), from, month.To)
+		t := tally{fleets: new(big.Rat).Set(spent.fleets), apis: maps.Clone(spent.apis)}
+		ok := t.stay(find(all, in.Current), max(0, total-stayed), month.To.Sub(from))
+		usd, priced := t.usd()
+		known = known && ok && priced
+		return usd
 	}
 	total := month.Total.Quantiles()
 	low, middle, high := rest(total.P10), rest(total.P50), rest(total.P90)
@@ -62,18 +61,72 @@ func (v Verdict) Month(stays []Stay) (q model.Quantiles[model.USD], before model
 	return q, before, known
 }
 
-// during returns what c costs for total tokens within a part of a month that is so long, and false when it cannot serve them.
-func (c *costed) during(total model.Tokens, length time.Duration) (model.USD, bool) {
+// tally is what options that served one after another in a month used: capacity by the hour, and APIs, each of which charges once for all of it.
+type tally struct {
+	fleets *big.Rat // USD
+	apis   map[string]charged
+}
+
+// charged is an API with what it is to charge for.
+type charged struct {
+	prices *cost.Prices
+	usage  []cost.Usage
+}
+
+// stay adds what c takes to serve total tokens within a part of the month that is so long. It is false when it cannot serve them.
+func (t tally) stay(c *costed, total model.Tokens, length time.Duration) bool {
 	share := new(big.Rat).Quo(big.NewRat(int64(length), int64(time.Hour)), cost.DefaultHours)
-	if c.option.Hosting == model.API { // it charges by the month, whatever its length
-		share = orOne(nil)
+	return c != nil && t.serve(c.plan, whole(float64(total)), share)
+}
+
+// serve adds what p takes to serve tokens within share of a month.
+func (t tally) serve(p *plan, tokens, share *big.Rat) bool {
+	switch {
+	case p.problem != "":
+		return false
+	case p.option.Hosting == model.API:
+		t.charge(p, tokens)
+		return true
+	case share.Sign() <= 0:
+		return tokens.Sign() == 0
 	}
-	if share.Sign() <= 0 {
-		return 0, total == 0
+	part := func(of *big.Rat) *big.Rat { return new(big.Rat).Mul(of, share) } // of what a month has
+	b := p.at(new(big.Rat).Quo(tokens, share))
+	switch {
+	case b.usd == nil:
+		return false
+	case b.hybrid != nil:
+		t.fleets.Add(t.fleets, part(new(big.Rat).Sub(b.usd, p.rate.At(b.hybrid.Overflow))))
+		t.charge(p, part(b.hybrid.Overflow))
+	case b.apart != nil:
+		waits := new(big.Rat).Mul(tokens, p.apart.share)
+		now := new(big.Rat).Sub(tokens, waits)
+		if filled := part(b.apart.filled); filled.Sign() > 0 {
+			t.fleets.Add(t.fleets, perMillion(filled, p.apart.urgent.fleet.Variable))
+			waits.Sub(waits, filled)
+		}
+		return t.serve(p.apart.urgent, now, share) && (waits.Sign() == 0 || t.serve(p.apart.waiting, waits, share))
+	default:
+		t.fleets.Add(t.fleets, part(b.usd))
 	}
-	b := c.at(new(big.Rat).Quo(whole(float64(total)), share))
-	if b.usd == nil {
-		return 0, false
+	return true
+}
+
+// charge adds tokens to what the API of p charges for.
+func (t tally) charge(p *plan, tokens *big.Rat) {
+	usage := t.apis[p.api.Name].usage
+	t.apis[p.api.Name] = charged{prices: p.api.API, usage: append(slices.Clip(usage), p.usage(tokens)...)}
+}
+
+// usd returns what all of it costs, and false when that is not known.
+func (t tally) usd() (model.USD, bool) {
+	all := new(big.Rat).Set(t.fleets)
+	for _, c := range t.apis {
+		bill, err := c.prices.Monthly(c.usage)
+		if err != nil {
+			return 0, false
+		}
+		all.Add(all, bill.Cost)
 	}
-	return usd(b.usd.Mul(b.usd, share)), true
+	return usd(all), true
 }

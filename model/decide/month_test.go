@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tipline/model"
+	"tipline/model/cost"
 )
 
 // TestMonth holds that a month costs what its tokens cost on an API, whatever its length, and its hours on a fleet.
@@ -70,7 +71,52 @@ func TestMonthOfAMove(t *testing.T) {
 	if !known || math.Abs(float64(before)-4500-five) > 0.01 || math.Abs(float64(q.P50)-4500-five-2e9*3/1e6) > 0.01 {
 		t.Errorf("got %+v with %v before, want 4,500, %.2f and 6,000", q, before, five)
 	}
+	// The API charges its fee and commits once, and the tier is reached by the tokens of both stays: 2B at 3 and 1.5B at 1.50 USD/Mtok.
+	in.Options[0].API.FixedMonthly, in.Options[0].API.MinimumCommit = rat("1000"), rat("8000")
+	in.Options[0].API.Tiers = []cost.Tier{{Above: rat("2000000000"), Times: rat("0.5")}}
+	q, before, known = Decide(in).Month([]Stay{moved, back})
+	if !known || math.Abs(float64(before)-9000-five) > 0.01 || math.Abs(float64(q.P50)-8250-1000-five) > 0.01 {
+		t.Errorf("got %+v with %v before, want 8,250 and 1,000 beside %.2f, 8,000 and 1,000 of them before", q, before, five)
+	}
 	if _, _, known := Decide(in).Month([]Stay{{Option: "gone", Until: moved.Until, Tokens: 1}}); known {
 		t.Error("an option that is configured no more: got a cost, want none")
+	}
+}
+
+// TestMonthOfAHybrid holds that the API beside a fleet charges its fee for a month whatever its length and however many options use it, and
+// reaches its tiers by the tokens of the month.
+func TestMonthOfAHybrid(t *testing.T) {
+	t.Parallel()
+	for _, days := range []int{28, 31} {
+		for _, current := range []string{"hybrid", "apart"} {
+			month := func(edit func(p *cost.Prices), stays ...Stay) float64 {
+				in := input(projection(4e9, 0, 0), four("3"))
+				in.Options = append(in.Options, Option{Name: "apart", Hosting: model.Hybrid, Base: "api", Overflow: "self", Apart: true})
+				in.Constraints.BatchShare, in.Current = rat("0.4"), current
+				first := &in.Forecast.Months[0]
+				first.To = first.From.AddDate(0, 0, days)
+				edit(in.Options[0].API)
+				q, _, known := Decide(in).Month(stays)
+				if !known {
+					t.Fatalf("%s in %d days: the month has no cost", current, days)
+				}
+				return float64(q.P50)
+			}
+			origin := projection(1, 0, 0).Origin
+			onAPI := Stay{Option: "api", Until: origin.AddDate(0, 0, 10), Tokens: 1e9}
+			plain := func(*cost.Prices) {}
+			fee := func(p *cost.Prices) { p.FixedMonthly = rat("10000") }
+			for _, stays := range [][]Stay{nil, {onAPI}} {
+				if got := month(fee, stays...) - month(plain, stays...); math.Abs(got-10_000) > 0.01 {
+					t.Errorf("%s in %d days after %v: got %v for the fee, want 10,000", current, days, stays, got)
+				}
+			}
+			if current == "apart" { // 2.4B of the 4B cannot wait, of which 1B are above the tier
+				halved := func(p *cost.Prices) { p.Tiers = []cost.Tier{{Above: rat("1400000000"), Times: rat("0.5")}} }
+				if got := month(plain) - month(halved); math.Abs(got-1_500) > 0.01 {
+					t.Errorf("a tier in %d days: got %v saved, want 1,500", days, got)
+				}
+			}
+		}
 	}
 }

@@ -66,7 +66,7 @@ func newFast(p *plan) fast {
 		}
 		return f
 	}
-	if p.prices != nil {
+	if p.api.API != nil {
 		for _, s := range p.rate.Segments() {
 			t := fastTier{upTo: math.Inf(1), alpha: float(s.Alpha), beta: float(s.Beta)}
 			if s.To != nil {

@@ -162,8 +162,8 @@ type plan struct {
 	warnings []model.Warning
 	demand   demand
 
-	prices *cost.Prices // of an API
-	rate   cost.Rate    // of an API, and of the overflow of a hybrid, at the mix
+	api    Option       // an API, or the overflow of a hybrid
+	rate   cost.Rate    // of api, at the mix
 	fleet  *cost.Fleet  // of a fleet that runs all month, and of the base of a hybrid
 	scaled *scaledFleet // of a fleet that follows its load
 	load   *cost.Load   // of a hybrid and of a fleet that follows its load
@@ -226,7 +226,7 @@ func (p *plan) useAPI(o Option) (err error) {
 	if o.API == nil {
 		return fmt.Errorf("%w for %s", cost.ErrNoPrice, o.Name)
 	}
-	p.prices = o.API
+	p.api = o
 	factor, err := p.tokenFactor(o)
 	if err != nil {
 		return err
@@ -234,10 +234,10 @@ func (p *plan) useAPI(o Option) (err error) {
 	if fee := o.API.RequestFee; fee != nil && fee.Sign() > 0 && p.demand.perRequest == nil {
 		return fmt.Errorf("the requests are not known, and %s charges for each", o.Name)
 	}
-	if o.API.Long != nil && p.demand.longShare == nil {
+	if o.API.Any(hasLong) && p.demand.longShare == nil {
 		p.measureLong(o)
 	}
-	usage := p.demand.usage(big.NewRat(1_000_000, 1), orOne(o.TokenRatioIn), orOne(o.TokenRatioOut), o.API)
+	usage := p.usage(big.NewRat(1_000_000, 1))
 	if slices.ContainsFunc(usage, func(u cost.Usage) bool { return u.Batch }) {
 		p.warn("BATCH_PRICES", "the batch prices of %s are used for the %s of the tokens that are deferrable",
 			o.Name, model.FormatPercent(fraction(p.demand.batchShare)))
@@ -284,6 +284,11 @@ func between(r model.Range) string {
 		return low
 	}
 	return fmt.Sprintf("%s to %s (%s is used)", low, high, model.FormatPercent(r.Middle()))
+}
+
+// usage returns volume tokens as they are measured, as the API of p charges them.
+func (p *plan) usage(volume *big.Rat) []cost.Usage {
+	return p.demand.usage(volume, orOne(p.api.TokenRatioIn), orOne(p.api.TokenRatioOut), p.api.API)
 }
 
 func (p *plan) useFleet(o Option, constraints Constraints) (err error) {
@@ -419,7 +424,7 @@ func (p *plan) at(volume *big.Rat) bill {
 		return p.hybridAt(volume)
 	case model.API:
 	}
-	b, err := p.prices.Monthly(p.demand.usage(volume, orOne(p.option.TokenRatioIn), orOne(p.option.TokenRatioOut), p.prices))
+	b, err := p.api.API.Monthly(p.usage(volume))
 	if err != nil {
 		return bill{infeasible: err.Error()}
 	}

@@ -226,7 +226,7 @@ func evaluate(m metered, cfg *config.Config, now time.Time) evaluation {
 	if current == "" {
 		return unknown("NO_OPTIONS", "the configuration names no current option for this workload: add it to workloads or to defaults")
 	}
-	options := involved(cfg.Options, append([]string{current}, candidates...))
+	options := involved(cfg.Options, slices.Concat([]string{current}, candidates, m.hosted.options()))
 	w.Usage.Capacity = measure(options, current, u, m.stanza.Constraints.TTFTLimit)
 	e.input = &decide.Input{
 		Workload:    w.Workload,

@@ -31,6 +31,15 @@ func (h hosted) with(w model.WorkloadReport, now time.Time) hosted {
 	return hosted{Month: month, Option: w.Current, Stays: append(slices.Clip(h.Stays), stay)}
 }
 
+// options returns the options of the month, which need not be candidates.
+func (h hosted) options() []string {
+	names := []string{h.Option}
+	for _, s := range h.Stays {
+		names = append(names, s.Option)
+	}
+	return names
+}
+
 // before returns the tokens of the month that fall to the options before the current one.
 func (h hosted) before() (tokens model.Tokens) {
 	for _, s := range h.Stays {
