@@ -114,6 +114,7 @@ type Collector struct {
 	settings Settings // with defaults filled in
 	queries  queries
 	rules    rules
+	layer    Layer // of the pack; empty when it does not say, and with queries
 	client   *client
 	log      *slog.Logger
 
@@ -226,7 +227,7 @@ func (c *Collector) prepareQueries() error {
 		if err != nil {
 			return err
 		}
-		engines = p.engine()
+		engines, c.layer = p.engine(), p.Layer
 		if p.GPU != nil {
 			return fmt.Errorf("pack %q: counts GPUs, want one that counts tokens", s.Pack)
 		}
@@ -547,6 +548,7 @@ func (c *Collector) usage(now time.Time) []model.Usage {
 		}
 		if u, ok := s.usage(c.settings.Name, name, end); ok {
 			taken[name] = true
+			u.Layer = string(c.layer)
 			all = append(all, u)
 		}
 	}

@@ -158,10 +158,12 @@ func TestWas(t *testing.T) {
 		t.Error("team other is paint")
 	}
 	for stanza, want := range map[string]string{
-		"{match: {team: blue}, was: {team: red}}":              "name is missing, which what it was and what it is have in common",
-		"{source: gateway, was: {team: red}, name: paint}":     "match is missing, want the labels that it has now",
-		"{match: {team: blue}, was: {taem: red}, name: paint}": `was.taem: no source has "taem" in its group_by, did you mean "team"?`,
-		"{match: {team: blue}, was: {team: red}, drop: true}":  ".was: has no effect on traffic that is dropped",
+		"{match: {team: blue}, was: {team: red}}":                                                            "name is missing, which what it was and what it is have in common",
+		"{source: gateway, was: {team: red}, name: paint}":                                                   "match is missing, want the labels that it has now",
+		"{match: {team: blue}, was: {taem: red}, name: paint}":                                               `was.taem: no source has "taem" in its group_by, did you mean "team"?`,
+		"{match: {team: blue}, was: {team: red}, drop: true}":                                                ".was: has no effect on traffic that is dropped",
+		"{match: {team: [red, green]}, name: old}\n  - {match: {team: blue}, was: {team: red}, name: paint}": ".was: has no effect: the stanza on line",
+		"{match: {team: blue}, was: {team: [red, green]}, name: paint}\n  - {match: {team: red}, name: old}": "is never used: the stanza on line",
 	} {
 		_, err := Parse("f", []byte(with(stanza)), packs...)
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -28,7 +28,7 @@ func (r *reader) workloads(raw *rawConfig, c *Config) {
 		if w.Name.given() {
 			stanza.Name = r.name(w.Name, w.At, lines)
 		}
-		r.was(raw.Sources, w, &stanza)
+		r.was(raw.Sources, raw.Workloads[:i], w, &stanza)
 		r.reachable(raw.Workloads[:i], w)
 		r.matchable(raw.Sources, w)
 		c.Workloads = append(c.Workloads, stanza)
@@ -36,7 +36,7 @@ func (r *reader) workloads(raw *rawConfig, c *Config) {
 }
 
 // was reads what the workload of w was before it was relabelled.
-func (r *reader) was(sources []rawSource, w rawWorkload, stanza *Workload) {
+func (r *reader) was(sources []rawSource, earlier []rawWorkload, w rawWorkload, stanza *Workload) {
 	if len(w.Was) == 0 {
 		return
 	}
@@ -47,6 +47,9 @@ func (r *reader) was(sources []rawSource, w rawWorkload, stanza *Workload) {
 		r.missing(w.At, "name", ", which what it was and what it is have in common")
 	case len(w.Match) == 0:
 		r.missing(w.At, "match", ", want the labels that it has now")
+	}
+	if line, taken := r.taken(earlier, w.Was, w.Source); taken {
+		r.wrong(place{w.At.node, join(w.At.path, "was")}, "has no effect: the stanza on line %d takes everything that it matches, want that one removed or below", line)
 	}
 }
 
@@ -262,20 +265,31 @@ func (r *reader) reachable(earlier []rawWorkload, w rawWorkload) {
 		r.wrong(w.At, "want match with labels, a source, or both; what holds for every workload goes under defaults")
 		return
 	}
+	if line, taken := r.taken(earlier, w.Match, w.Source); taken {
+		r.wrong(w.At, "is never used: the stanza on line %d matches everything that this one matches", line)
+	}
+}
+
+// taken returns the line of the first stanza of earlier that takes everything of source with the labels of match, by what it matches or by what its workload was.
+func (r *reader) taken(earlier []rawWorkload, match map[string]values, source scalar) (line int, ok bool) {
+	covers := func(by map[string]values) bool {
+		for name, value := range by {
+			own, ok := match[name]
+			if !ok || !within(r.meant(own), r.meant(value)) {
+				return false
+			}
+		}
+		return true
+	}
 	for _, e := range earlier {
-		if e.At.node == nil || (len(e.Match) == 0 && !e.Source.given()) || (e.Source.given() && e.Source.text() != w.Source.text()) {
+		if e.At.node == nil || e.Source.given() && e.Source.text() != source.text() {
 			continue
 		}
-		covers := true
-		for name, value := range e.Match {
-			own, ok := w.Match[name]
-			covers = covers && ok && within(r.meant(own), r.meant(value))
-		}
-		if covers {
-			r.wrong(w.At, "is never used: the stanza on line %d matches everything that this one matches", e.At.node.Line)
-			return
+		if (len(e.Match) > 0 || e.Source.given()) && covers(e.Match) || len(e.Was) > 0 && covers(e.Was) {
+			return e.At.node.Line, true
 		}
 	}
+	return 0, false
 }
 
 // matchable reports labels that no source gives its workloads. A source without group_by takes the labels of its pack,

@@ -32,6 +32,7 @@ type Serving struct {
 type Usage struct {
 	Workload string            // name, unique in a configuration
 	Source   string            // name of the source that counted it
+	Layer    string            // where on their way the source counts tokens, such as gateway or engine; empty when it does not say
 	Labels   map[string]string // the group_by labels and values that make the workload
 	Start    time.Time         // start of Hours[0], a whole hour in UTC
 	Hours    []Hour            // consecutive hours; an hour nobody measured has Coverage 0

@@ -333,13 +333,22 @@ func successions(all []model.Usage, end time.Time) (renames []Rename, gone map[t
 			heirs = slices.Concat(began[stop.Add(-time.Hour)], began[stop.Add(time.Hour)])
 		}
 		switch {
-		case len(heirs) > 0 && inherited(all, old, heirs, stop, end):
+		case len(heirs) > 0 && !replaced(all, old) && inherited(all, old, heirs, stop, end):
 			renames = append(renames, Rename{Was: old, Is: heirs, At: stop, Settles: stop.Add(settledIn * time.Hour)})
 		case lasting == 0 && len(ended) == 1:
 			gone[stop] = old
 		}
 	}
 	return renames, gone
+}
+
+// replaced reports whether one of old is of a single process, whose label changes with every rollout: that is no change of what is counted.
+func replaced(all []model.Usage, old []int) bool {
+	return slices.ContainsFunc(old, func(i int) bool {
+		_, pod := all[i].Labels["pod"]
+		_, instance := all[i].Labels["instance"]
+		return pod || instance
+	})
 }
 
 // inherited reports whether heirs have used since stop what old had used in the same hours a week before.

@@ -173,6 +173,32 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// TestRolloutIsNoRename holds that pods which others replace are nothing that anybody could say once and for all.
+func TestRolloutIsNoRename(t *testing.T) {
+	t.Parallel()
+	for label, renames := range map[string]int{"pod": 0, "instance": 0, "model_name": 1} {
+		all := fleet(3, func(i, back int, h *model.Hour) {
+			switch {
+			case i == 0 && back <= 12, i == 2 && back > 12:
+				*h = model.Hour{}
+			case i == 2:
+				scale(h, 1.0/3) // as large as the one that ended
+			}
+		})
+		for i := range all {
+			all[i].Labels = map[string]string{"namespace": "chat", label: all[i].Workload}
+		}
+		if got := Renames(all, faultEnd); len(got) != renames {
+			t.Errorf("%s: got %+v, want %d", label, got, renames)
+		}
+		for i, faults := range Faults(all, faultEnd) {
+			if (len(faults) > 0) != (renames > 0 && i != 1) {
+				t.Errorf("%s: workload %s: got %v", label, all[i].Workload, faults)
+			}
+		}
+	}
+}
+
 // TestFaultsAreSeldom looks every day at workloads that have no fault, calm and wild.
 func TestFaultsAreSeldom(t *testing.T) {
 	t.Parallel()

@@ -45,7 +45,7 @@ type Double struct {
 	Weeks       int     // that were compared
 }
 
-// Doubles returns the streams that workloads of different sources count twice over the four weeks before now: one workload beside another, or beside several that add up
+// Doubles returns the streams that workloads of different layers, or of different sources that do not say theirs, count twice over the four weeks before now: one workload beside another, or beside several that add up
 // to it because they share the value of a label, are all that their source has, or are few and each a large part. A stream of which a part was found is not looked for again
 // as a part of a larger one. Nearly all pairs cost no more than a look at the signs of their chance, and most pairs that differ in size not that.
 func Doubles(all []model.Usage, now time.Time) []Double {
@@ -81,14 +81,14 @@ func (f finder) pairs(meters []meter) (found []Double) {
 	return found
 }
 
-// several stands for the sources of a meter that has more than one.
+// several stands for the places of a meter that has more than one.
 const several = -1
 
 // A meter is a workload, or several whose sum may be a stream.
 type meter struct {
 	members   []int                 // ascending
-	source    int                   // place of the only source of members among those of all workloads, or several
-	sources   []string              // of members, sorted, each once
+	place     int                   // number of the only place where members are counted, or several
+	places    []string              // where members are counted, sorted, each once
 	mean      float64               // tokens of an hour over the newest leastWeeks
 	calls     float64               // requests of an hour over the same weeks; 0 means not known
 	generates bool                  // it has output, and only that is compared: what input means differs between meters
@@ -100,24 +100,34 @@ func near(a, b, times float64) bool {
 	return a == 0 || b == 0 || a <= times*b && b <= times*a
 }
 
-// apart reports whether m and o have no source in common.
-func (m *meter) apart(o *meter) bool {
-	if m.source != several && o.source != several {
-		return m.source != o.source
+// place says where u is counted: its layer, or its source where that does not say its layer. A stream passes a layer once: two sources of one count a part of it each, which
+// a balancer makes as large as the other and moves with it.
+func place(u model.Usage) string {
+	if u.Layer != "" {
+		return "layer\x00" + u.Layer
 	}
-	return !slices.ContainsFunc(m.sources, func(s string) bool { return slices.Contains(o.sources, s) })
+	return "source\x00" + u.Source
+}
+
+// apart reports whether m and o have no place in common.
+func (m *meter) apart(o *meter) bool {
+	if m.place != several && o.place != several {
+		return m.place != o.place
+	}
+	return !slices.ContainsFunc(m.places, func(s string) bool { return slices.Contains(o.places, s) })
 }
 
 // meters returns every workload that was used in the newest leastWeeks, and the sums that may be a stream.
 func (f finder) meters() []meter {
 	var found []meter
-	sources := map[string]int{}
+	places := map[string]int{}
 	for i, u := range f.all {
-		if _, known := sources[u.Source]; !known {
-			sources[u.Source] = len(sources)
+		at := place(u)
+		if _, known := places[at]; !known {
+			places[at] = len(places)
 		}
 		if m := f.single(i); m.mean > 0 {
-			m.source = sources[u.Source]
+			m.place = places[at]
 			found = append(found, m)
 		}
 	}
@@ -158,7 +168,7 @@ func (f finder) meters() []meter {
 // single returns the meter of the workload i alone.
 func (f finder) single(i int) meter {
 	u := f.all[i]
-	m := meter{members: []int{i}, sources: []string{u.Source}}
+	m := meter{members: []int{i}, places: []string{place(u)}}
 	first := int(f.end.Sub(u.Start)/time.Hour) - leastWeeks*weekHours
 	lastKnown, gaps := -1, 0
 	var total, output, calls float64
@@ -183,23 +193,23 @@ func (f finder) single(i int) meter {
 
 // sum returns the meter of all members of the meters at places together.
 func sum(all []meter, places []int) meter {
-	s := meter{source: all[places[0]].source}
+	s := meter{place: all[places[0]].place}
 	counted := true
 	for _, i := range places {
 		p := &all[i]
-		s.members, s.sources = append(s.members, p.members...), append(s.sources, p.sources...)
+		s.members, s.places = append(s.members, p.members...), append(s.places, p.places...)
 		s.mean, s.calls = s.mean+p.mean, s.calls+p.calls
 		s.generates, counted = s.generates || p.generates, counted && p.calls > 0
-		if p.source != s.source {
-			s.source = several
+		if p.place != s.place {
+			s.place = several
 		}
 	}
 	if !counted {
 		s.calls = 0
 	}
 	slices.Sort(s.members)
-	slices.Sort(s.sources)
-	s.sources = slices.Compact(s.sources)
+	slices.Sort(s.places)
+	s.places = slices.Compact(s.places)
 	return s
 }
 

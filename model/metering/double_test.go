@@ -91,6 +91,31 @@ func TestIndependentStreams(t *testing.T) {
 	}
 }
 
+// TestBalancedLoad holds that two clusters which a balancer gives half of one demand each are not taken for two meters of one stream, and that two meters of different layers are.
+func TestBalancedLoad(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(21, 22))
+	for _, own := range []float64{0.1, 0.2, 0.4} {
+		for range 20 {
+			demand := traffic(r, own)
+			half := func() []float64 {
+				hours := times(demand, 0.5)
+				for h, n := range hours {
+					hours[h] *= math.Exp(math.Sqrt(2/(n/500)) * r.NormFloat64()) // of n/500 requests, whose answers differ in length
+				}
+				return hours
+			}
+			east, west := usage("east", "chat", nil, half()), usage("west", "chat", nil, half())
+			for layers, want := range map[[2]string]int{{"engine", "engine"}: 0, {"engine", "router"}: 1} {
+				east.Layer, west.Layer = layers[0], layers[1]
+				if found := Doubles([]model.Usage{east, west}, now); len(found) != want {
+					t.Errorf("chance of %.0f %% an hour at %v: got %+v, want %d", 100*own, layers, found, want)
+				}
+			}
+		}
+	}
+}
+
 // TestIndependentSums holds that many workloads of all sizes, among whose sums there is one for everything, are not taken for one another.
 func TestIndependentSums(t *testing.T) {
 	t.Parallel()

@@ -5,7 +5,7 @@ import "slices"
 // mostParts is of how many workloads a sum is looked for that no label says. With more, each is too small a part to be seen in it.
 const mostParts = 16
 
-// sums returns the workloads that count what several workloads of other sources count together, although no label says which. Those of found are left out.
+// sums returns the workloads that count what several workloads of other places count together, although no label says which. Those of found are left out.
 func (f finder) sums(meters []meter, found []Double) (sums []Double) {
 	explained := map[int]bool{}
 	for _, d := range found {

@@ -166,22 +166,20 @@ func rename(all []model.Usage, r drift.Rename) model.Rename {
 	report := model.Rename{Source: all[r.Was[0]].Source, Was: names(r.Was), Is: names(r.Is), At: r.At, Settles: r.Settles.Format(time.DateOnly)}
 	what := "was: with the labels that it had"
 	if len(r.Was) == 1 && len(r.Is) == 1 {
-		what = "was: {" + strings.Join(changed(all[r.Was[0]].Labels, all[r.Is[0]].Labels), ", ") + "}"
+		what = "was: " + flow(all[r.Was[0]].Labels)
 	}
 	report.Proposal = fmt.Sprintf("%s ended at %s, when %s began with the same volume: if it is the same, say %s in a stanza of workloads that matches %s and has a name; without it both have no verdict until %s, from which on what began stands for itself",
 		list(report.Was), r.At.Format("2 January 2006 15:04 UTC"), list(report.Is), what, list(report.Is), model.FormatDate(r.Settles))
 	return report
 }
 
-// changed returns the labels of was that is has not, as YAML writes them, sorted.
-func changed(was, is map[string]string) []string {
-	var labels []string
-	for _, name := range slices.Sorted(maps.Keys(was)) {
-		if value, has := is[name]; !has || value != was[name] {
-			labels = append(labels, name+": "+strconv.Quote(was[name]))
-		}
+// flow returns all labels as YAML writes them on one line: with fewer, another workload could match.
+func flow(labels map[string]string) string {
+	var pairs []string
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		pairs = append(pairs, name+": "+strconv.Quote(labels[name]))
 	}
-	return labels
+	return "{" + strings.Join(pairs, ", ") + "}"
 }
 
 // evaluate projects one workload, costs its options and decides. It never fails: what is missing is said in the report, and the

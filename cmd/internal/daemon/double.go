@@ -67,7 +67,17 @@ func findDoubles(all []metered, now time.Time) []model.DoubleMeter {
 			}
 		}
 	}
+	priced := map[int][]string{} // names of the workloads at which those at a secondary meter are priced; not known of those that only the configuration calls so
 	reports := []model.DoubleMeter{}
+	report := func(d metering.Double, primary []string, second []int) {
+		for _, i := range second {
+			priced[i] = primary
+		}
+		r := describe(all, d)
+		r.Primary = primary
+		r.Because += ": it is priced at " + list(primary)
+		reports = append(reports, r)
+	}
 	var open []metering.Double
 	for _, d := range metering.Doubles(usage, now) {
 		if !every(slices.Concat(d.One, d.Other), func(m metered) bool { return m.stanza.Meter != config.Separate }) {
@@ -83,24 +93,30 @@ func findDoubles(all []metered, now time.Time) []model.DoubleMeter {
 		if other {
 			primary, second = d.Other, d.One
 		}
-		r := describe(all, d)
-		r.Primary = workloads(all, primary)
-		r.Because += ": it is priced at " + list(r.Primary)
-		mark(second, secondaryMeter, "the same traffic is priced at the primary meter, "+list(r.Primary))
-		reports = append(reports, r)
+		at := workloads(all, primary)
+		mark(second, secondaryMeter, "the same traffic is priced at the primary meter, "+list(at))
+		report(d, at, second)
 	}
 	// What a secondary meter counts is priced elsewhere, and so is what a third one counts of the same.
 	for before := len(open) + 1; before > len(open); {
 		before = len(open)
 		open = slices.DeleteFunc(open, func(d metering.Double) bool {
 			one, other := settled(d.One), settled(d.Other)
-			if one {
-				mark(d.Other, secondaryMeter, "the same traffic as that of "+list(workloads(all, d.One))+" is priced at its primary meter")
+			if one == other {
+				return one
 			}
+			second, third := d.One, d.Other
 			if other {
-				mark(d.One, secondaryMeter, "the same traffic as that of "+list(workloads(all, d.Other))+" is priced at its primary meter")
+				second, third = d.Other, d.One
 			}
-			return one || other
+			var at []string
+			for _, i := range second {
+				at = append(at, priced[i]...)
+			}
+			slices.Sort(at)
+			mark(third, secondaryMeter, "the same traffic as that of "+list(workloads(all, second))+" is priced at its primary meter")
+			report(d, slices.Compact(at), third)
+			return true
 		})
 	}
 	for _, d := range open {

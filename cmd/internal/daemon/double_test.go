@@ -96,21 +96,21 @@ func TestDoubleMeterBehindARouter(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
 		router, engine float64 // tokens of an hour at them, of 20 million at the gateway
-		found          int     // pairs with the gateway in them
+		found          int     // pairs, but for those of meters that are both secondary
 	}{
 		{2e7, 2e7, 2},
-		{2.18e7, 2.36e7, 1}, // the engine is too far from the gateway to be told for the same, and near enough to the router
+		{2.18e7, 2.36e7, 2}, // the engine is too far from the gateway to be told for the same, and near enough to the router
 	} {
 		labels := map[string]string{"team_alias": "support", "model_name": "llama"}
 		engines := route(lively(labels, "one", 2e7), lively(labels, "one", c.engine))
 		router := lively(labels, "one", c.router)
 		r := newRig(t, func(q promtest.Query) promtest.Answer {
-			if strings.Contains(q.Expr, "sglang") {
+			if strings.Contains(q.Expr, "llm_d_epp") {
 				return router(q)
 			}
 			return engines(q)
 		})
-		r.text = strings.Replace(r.text, "options:", "  - {name: router, prometheus: {url: \""+r.server.URL+"/router\"}, pack: sglang, group_by: [model_name], hosting: self-hosted, backfill: 14d}\noptions:", 1) +
+		r.text = strings.Replace(r.text, "options:", "  - {name: router, prometheus: {url: \""+r.server.URL+"/router\"}, pack: llm-d-epp, group_by: [model_name], hosting: self-hosted, backfill: 14d}\noptions:", 1) +
 			"workloads:\n  - {source: gateway, meter: primary}\n"
 		if err := r.Reload(); err != nil {
 			t.Fatal(err)
@@ -120,7 +120,12 @@ func TestDoubleMeterBehindARouter(t *testing.T) {
 			t.Fatal(err)
 		}
 		if len(report.DoubleMeters) != c.found || len(report.Workloads) != 3 {
-			t.Errorf("%+v: got %+v of %d workloads, want the gateway beside others", c, report.DoubleMeters, len(report.Workloads))
+			t.Errorf("%+v: got %+v of %d workloads, want all that are left out, and beside what", c, report.DoubleMeters, len(report.Workloads))
+		}
+		for _, d := range report.DoubleMeters {
+			if len(d.Primary) != 1 || d.Primary[0] != "support" {
+				t.Errorf("%+v: %v beside %v is priced at %v, want support", c, d.Workloads, d.AlsoAt, d.Primary)
+			}
 		}
 		for _, w := range report.Workloads {
 			if priced := len(w.Options) > 0; priced != (w.Source == "gateway") {

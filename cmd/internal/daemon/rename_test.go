@@ -76,6 +76,41 @@ func TestRename(t *testing.T) {
 	}
 }
 
+// TestRenameProposalIsOfOneWorkload holds that what is proposed of a workload names all of its labels, so that it takes no other one that has some of them.
+func TestRenameProposalIsOfOneWorkload(t *testing.T) {
+	t.Parallel()
+	at := opening.Add(-30 * time.Hour)
+	llama := func(namespace, name string, perHour float64) func(promtest.Query) promtest.Answer {
+		return steady(map[string]string{"namespace": namespace, "model_name": name}, perHour)
+	}
+	was := within(llama("a", "llama-3", 2e7), func(end time.Time) bool { return !end.After(at) })
+	is := within(llama("a", "llama-3.3", 2e7), at.Before)
+	r := newRig(t, route(steady(map[string]string{"team_alias": "support"}, 1e5), both(both(was, is), llama("b", "llama-3", 5e6))))
+	r.text = strings.Replace(r.text, "group_by: [model_name]", "group_by: [namespace, model_name]", 1)
+	if err := r.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	report, err := r.Evaluate(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Renames) != 1 {
+		t.Fatalf("got %+v, want one rename", report.Renames)
+	}
+	_, proposed, _ := strings.Cut(report.Renames[0].Proposal, "was: {")
+	proposed, _, _ = strings.Cut(proposed, "}")
+	r.text += "workloads:\n  - {match: {namespace: a, model_name: llama-3.3}, was: {" + proposed + "}, name: chat}\n"
+	if err := r.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	if report, err = r.Evaluate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if len(report.Workloads) != 3 || len(report.Renames) != 0 {
+		t.Errorf("got %d workloads and %+v, want chat, that of namespace b and support", len(report.Workloads), report.Renames)
+	}
+}
+
 // TestMergedWorkloadHasTheTermsOfItsStanza holds that a workload which is made of several values of a label keeps its stanza and its budget, although its series have no
 // value of that label in common.
 func TestMergedWorkloadHasTheTermsOfItsStanza(t *testing.T) {
