@@ -426,8 +426,25 @@ func correlation(a, b []float64) (float64, bool) {
 	return (ab/n - sa*sb/n/n) / math.Sqrt(va*vb), true
 }
 
+// partOf reports whether one side of d is that of o and the other a part of it, and o shows that: with the workloads that it has besides, at most half is left of what the
+// chance of the one meter does not share with that of the other. A part that is nearly the whole is within every bound.
+func (d *Double) partOf(o *Double) bool {
+	if len(o.One)+len(o.Other) <= len(d.One)+len(d.Other) || 2*(1-o.Correlation) > 1-d.Correlation {
+		return false
+	}
+	extends := func(same, part, one, other []int) bool {
+		return slices.Equal(same, one) && !slices.ContainsFunc(part, func(i int) bool { return !slices.Contains(other, i) })
+	}
+	return extends(d.One, d.Other, o.One, o.Other) || extends(d.One, d.Other, o.Other, o.One) ||
+		extends(d.Other, d.One, o.One, o.Other) || extends(d.Other, d.One, o.Other, o.One)
+}
+
 // finest returns those of found that are not of a part of another, the ones of the fewest workloads first, in the order of their workloads.
 func (f finder) finest(found []Double) []Double {
+	all := slices.Clone(found)
+	found = slices.DeleteFunc(found, func(d Double) bool {
+		return slices.ContainsFunc(all, func(o Double) bool { return d.partOf(&o) })
+	})
 	slices.SortFunc(found, func(a, b Double) int {
 		return cmp.Or(
 			cmp.Compare(len(a.One)+len(a.Other), len(b.One)+len(b.Other)), cmp.Compare(b.Correlation, a.Correlation),

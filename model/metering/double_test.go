@@ -116,6 +116,33 @@ func TestBalancedLoad(t *testing.T) {
 	}
 }
 
+// TestPartThatIsNearlyTheWhole holds that a gateway in front of a large and a small engine counts what both do, and that an engine of that size which has nothing to do with it
+// is left alone.
+func TestPartThatIsNearlyTheWhole(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(23, 24))
+	for _, small := range []float64{0.03, 0.05, 0.07, 0.09} {
+		for range 10 {
+			one, two := times(traffic(r, 0.2), 1-small), times(traffic(r, 0.2), small)
+			for _, behind := range []bool{true, false} {
+				whole, want := slices.Clone(one), []int{1}
+				if behind {
+					want = []int{1, 2}
+					for h, n := range two {
+						whole[h] += n
+					}
+				} else {
+					whole = noisy(r, whole, 0.02)
+				}
+				found := Doubles([]model.Usage{usage("gateway", "chat", nil, whole), usage("engines", "one", nil, one), usage("engines", "two", nil, two)}, now)
+				if len(found) != 1 || !slices.Equal(found[0].One, []int{0}) || !slices.Equal(found[0].Other, want) {
+					t.Errorf("a small engine of %.0f %%, behind the gateway %v: got %+v, want %v", 100*small, behind, found, want)
+				}
+			}
+		}
+	}
+}
+
 // TestIndependentSums holds that many workloads of all sizes, among whose sums there is one for everything, are not taken for one another.
 func TestIndependentSums(t *testing.T) {
 	t.Parallel()
