@@ -47,7 +47,7 @@ func (l *Library) Describe(name string) (Description, error) {
 		}
 		return d, nil
 	}
-	w := wording{pack: p, groupBy: p.GroupBy, window: time.Hour}
+	w := wording{p, everything, p.GroupBy, time.Hour}
 	for _, t := range w.trials("%s") {
 		d.Counts = append(d.Counts, Count{t.name, t.found})
 	}

@@ -79,7 +79,7 @@ type queries struct {
 
 // packQueries returns the expressions that read p, restricted to the matchers and grouped by the labels.
 func packQueries(p *pack, selected map[string]string, groupBy []string) queries {
-	w := wording{p, selected, groupBy, time.Hour}
+	w := wording{p, []map[string]string{selected}, groupBy, time.Hour}
 	var parts []string
 	for _, s := range hourly {
 		if c := p.counter(s); c != nil {
@@ -91,31 +91,22 @@ func packQueries(p *pack, selected map[string]string, groupBy []string) queries 
 		falls := w.each(p.Tokens[input], "resets(%s["+hourWindow+"])")
 		parts = append(parts, marked(resets, "max by ("+w.by()+") ("+strings.Join(falls, " or ")+")"))
 	}
-	q := queries{hourly: strings.Join(parts, "\nor "), ttft: wording{p, selected, groupBy, 24 * time.Hour}.ttft(), served: w.served()}
-	q.prompts = wording{p, selected, groupBy, 24 * time.Hour}.prompts()
+	q := queries{hourly: strings.Join(parts, "\nor "), ttft: w.over(24 * time.Hour).ttft(), served: w.served(), prompts: w.over(24 * time.Hour).prompts()}
 	if c := p.counter(failures); c != nil {
-		q.failed = wording{p, selected, groupBy, 24 * time.Hour}.counted(failures, c)
+		q.failed = w.over(24*time.Hour).counted(failures, c)
 	}
 	q.dark = darkQuery(p, []map[string]string{selected})
 	return q
 }
 
 // darkQuery returns the expressions for the tokens that p counts over the day before, those that one of the selections leaves and all of them;
-// empty when one of them leaves everything. What two selections leave is counted twice, as it is metered.
+// empty when one of them leaves everything. A series that two selections leave is counted once.
 func darkQuery(p *pack, selections []map[string]string) string {
-	w := wording{p, nil, nil, 24 * time.Hour}
-	all, claimed := w.tokens(), make([]string, len(selections))
-	for i, s := range selections {
-		if len(s) == 0 {
-			return ""
-		}
-		w.selected = s
-		claimed[i] = w.tokens()
+	if slices.ContainsFunc(selections, func(s map[string]string) bool { return len(s) == 0 }) {
+		return ""
 	}
-	if len(claimed) > 1 {
-		claimed = []string{w.added(claimed)}
-	}
-	return marked(claimedTokens, claimed[0]) + "\nor " + marked(allTokens, all)
+	claimed, all := wording{p, selections, nil, 24 * time.Hour}, wording{p, everything, nil, 24 * time.Hour}
+	return marked(claimedTokens, claimed.tokens()) + "\nor " + marked(allTokens, all.tokens())
 }
 
 // ownQueries returns the expressions of the user's own PromQL. Coverage is the share of five-minute steps at which the

@@ -22,10 +22,19 @@ var target = []string{"job", "instance"}
 // wording writes the expressions of one pack. Aggregation is always outside the range function: increase(sum()) takes every
 // pod that leaves for a reset.
 type wording struct {
-	pack     *pack
-	selected map[string]string // only series with these label values count
-	groupBy  []string
-	window   time.Duration // that ends at the evaluation
+	pack       *pack
+	selections []map[string]string // only series with the label values of one of these count, once however many select them
+	groupBy    []string
+	window     time.Duration // that ends at the evaluation
+}
+
+// everything is the selection that leaves nothing out.
+var everything = []map[string]string{nil}
+
+// over returns w with another window.
+func (w wording) over(window time.Duration) wording {
+	w.window = window
+	return w
 }
 
 func (w wording) by() string { return labelList(w.groupBy) }
@@ -115,14 +124,16 @@ func (w wording) increase() string {
 
 // alternatives returns form for each name, restricted to the matchers of the source, the pack and its part.
 func (w wording) alternatives(names []string, form string, where ...map[string]string) []string {
-	lists := []string{matcherList(w.selected), whereList(w.pack.Where)}
+	lists := []string{whereList(w.pack.Where)}
 	for _, values := range where {
 		lists = append(lists, whereList(values))
 	}
 	matchers := joined(lists...)
-	texts := make([]string, len(names))
-	for i, name := range names {
-		texts[i] = fmt.Sprintf(form, selector(name, matchers))
+	var texts []string
+	for _, name := range names {
+		for _, selected := range w.selections {
+			texts = append(texts, fmt.Sprintf(form, selector(name, joined(matcherList(selected), matchers))))
+		}
 	}
 	return texts
 }

@@ -114,6 +114,9 @@ func (o discoverOptions) server() (draft.Server, error) {
 			return s, fmt.Errorf("--http.config.file: %w", err)
 		}
 		loaded.SetDirectory(dir)
+		if proxy := loaded.ProxyURL.URL; proxy != nil && proxy.User != nil {
+			return s, errors.New("--http.config.file: got a proxy_url with a user or a password in it, which cannot stand in a configuration")
+		}
 		s.HTTP = *loaded
 	}
 	s.HTTP.FollowRedirects = false // so that a password goes nowhere else

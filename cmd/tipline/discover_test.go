@@ -89,7 +89,10 @@ func TestDiscoverSaysWhyNot(t *testing.T) {
 	if code, _, errs := tipline(t, t.TempDir(), "discover", "--prometheus", "http://127.0.0.1:1"); code != exitUnreachable || !strings.Contains(errs, "may this machine reach it?") {
 		t.Errorf("nobody there: exit %d, %s", code, errs)
 	}
+	client := filepath.Join(t.TempDir(), "client.yml")
+	writeFile(t, client, "proxy_url: http://me:hunter2@127.0.0.1:1\n")
 	for name, args := range map[string][]string{
+		"a proxy":      {"--prometheus", prom.URL, "--http.config.file", client},
 		"no address":   {},
 		"no scheme":    {"--prometheus", "prometheus:9090"},
 		"a password":   {"--prometheus", "http://me:hunter2@127.0.0.1:1"},

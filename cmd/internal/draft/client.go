@@ -87,6 +87,25 @@ func client(c promconfig.HTTPClientConfig) (keys []any, left []string) {
 	case c.ProxyFromEnvironment:
 		keys = append(keys, "proxy_from_environment", &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!bool", Value: "true"})
 	}
+	for _, lost := range []struct {
+		key  string
+		said bool
+	}{
+		{"basic_auth.username_file", c.BasicAuth != nil && c.BasicAuth.UsernameFile != ""},
+		{"tls_config.ca", c.TLSConfig.CA != ""},
+		{"tls_config.cert", c.TLSConfig.Cert != ""},
+		{"tls_config.key", c.TLSConfig.Key != ""},
+		{"tls_config.min_version", c.TLSConfig.MinVersion != 0},
+		{"tls_config.max_version", c.TLSConfig.MaxVersion != 0},
+		{"no_proxy", c.NoProxy != ""},
+		{"proxy_connect_header", len(c.ProxyConnectHeader) > 0},
+		{"oauth2.tls_config", c.OAuth2 != nil && c.OAuth2.TLSConfig != promconfig.TLSConfig{}},
+		{"oauth2.grant_type", c.OAuth2 != nil && c.OAuth2.GrantType != ""},
+	} {
+		if lost.said {
+			left = append(left, lost.key+" is no key of the configuration and is not written here")
+		}
+	}
 	return keys, left
 }
 

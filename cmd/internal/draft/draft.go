@@ -46,7 +46,8 @@ const maxStanzas = 100
 
 // Write returns a configuration for what d found on server at now. What is guessed says so in a comment.
 func Write(d collector.Discovery, library *collector.Library, server Server, now time.Time) (Draft, error) {
-	meters, err := newSources(d.Metered, library)
+	names := map[string]bool{}
+	meters, err := newSources(d.Metered, library, names)
 	if err != nil {
 		return Draft{}, err
 	}
@@ -56,7 +57,7 @@ func Write(d collector.Discovery, library *collector.Library, server Server, now
 	twice, suspected := findTwice(meters)
 	for _, s := range meters {
 		s.guessHosting()
-		w.sources = append(w.sources, s.split()...)
+		w.sources = append(w.sources, s.split(names)...)
 	}
 	w.workloads = workloads(w.sources)
 	w.options = &options{

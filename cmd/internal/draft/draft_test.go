@@ -2,6 +2,7 @@ package draft
 
 import (
 	"fmt"
+	"maps"
 	"net/url"
 	"slices"
 	"strings"
@@ -134,6 +135,51 @@ func TestTwiceInPart(t *testing.T) {
 	d, cfg = write(t, collector.Discovery{Metered: []collector.Metered{engineMeter(rest(maxParts + 1)...), gateway}})
 	if len(cfg.Sources) != 1 || !strings.Contains(d.said("not placed"), "23.1M tokens of vllm that no other source counts") {
 		t.Errorf("got %d sources and %q, want the gateway, and the tokens that are left out in\n%s", len(cfg.Sources), d.said("not placed"), d.Config)
+	}
+}
+
+// TestPartsSelectNothingTwice holds that what is left of a meter is selected by a label that selects nothing which another source counts, and
+// that no two sources have one name.
+func TestPartsSelectNothingTwice(t *testing.T) {
+	t.Parallel()
+	sdk := func(input, output model.Tokens, requested, responded string) collector.Stream {
+		return stream(input, output, "job", "app", "gen_ai_request_model", requested, "gen_ai_response_model", responded)
+	}
+	gateway := gatewayMeter(asked(9e6, 1e6, "a", "m-1", "org/m-1", "hosted_vllm"))
+	group := []string{"job", "gen_ai_request_model"}
+	for name, tc := range map[string]struct {
+		left   collector.Stream
+		want   map[string]string // selected beside the gateway; nil: the other source is off
+		unread bool
+	}{
+		"by what was asked":    {sdk(1e6, 1e5, "other", "m-1-other"), map[string]string{"gen_ai_request_model": "other"}, false},
+		"by what answered":     {sdk(1e6, 1e5, "", "other"), map[string]string{"gen_ai_response_model": "other"}, false},
+		"by nothing":           {sdk(1e6, 1e5, "", ""), nil, true},
+		"by nothing but twice": {sdk(2000, 200, "m-1", ""), nil, false}, // of the model that is counted twice
+	} {
+		d, cfg := write(t, collector.Discovery{Metered: []collector.Metered{gateway, meter("otel-genai", group, sdk(9e6, 1e6, "m-1", "org/m-1"), tc.left)}})
+		var got map[string]string
+		for _, s := range cfg.Sources {
+			if s.Pack != "litellm" {
+				got = s.Select
+			}
+		}
+		if !maps.Equal(got, tc.want) || strings.Contains(d.said("not placed"), "that no other source counts") != tc.unread {
+			t.Errorf("%s: got %v and %q, want %v in\n%s", name, got, d.said("not placed"), tc.want, d.Config)
+		}
+	}
+	engines := func(job string, streams ...collector.Stream) collector.Metered {
+		m := engineMeter(streams...)
+		m.Select = map[string]string{"job": job}
+		return m
+	}
+	_, cfg := write(t, collector.Discovery{Metered: []collector.Metered{
+		gateway,
+		engines("a", stream(9e6, 1e6, "namespace", "a", "model_name", "org/m-1"), stream(1e6, 1e5, "namespace", "a", "model_name", "llama")),
+		engines("a-llama", stream(2e6, 3e5, "namespace", "b", "model_name", "other")),
+	}})
+	if len(cfg.Sources) != 3 {
+		t.Errorf("got %d sources, want three of different names", len(cfg.Sources))
 	}
 }
 
@@ -320,6 +366,7 @@ func TestClient(t *testing.T) {
 		"a token, a secret":  {promconfig.HTTPClientConfig{Authorization: &promconfig.Authorization{Type: "Token", Credentials: secret}}, "{}\n", "credentials is not written here"},
 		"OAuth2":             {promconfig.HTTPClientConfig{OAuth2: &promconfig.OAuth2{ClientID: "c", TokenURL: "https://t", ClientSecretFile: "/s", Scopes: []string{"m"}, EndpointParams: map[string]string{"a": "b"}}}, "oauth2:\n  client_id: c\n  token_url: \"https://t\"\n  client_secret_file: \"/s\"\n  scopes: [m]\n  endpoint_params: {a: b}\n", ""},
 		"TLS":                {promconfig.HTTPClientConfig{TLSConfig: promconfig.TLSConfig{CAFile: "/ca", CertFile: "/c", KeyFile: "/k", ServerName: "s", InsecureSkipVerify: true}}, "tls_config:\n  ca_file: \"/ca\"\n  cert_file: \"/c\"\n  key_file: \"/k\"\n  server_name: s\n  insecure_skip_verify: true\n", ""},
+		"an authority":       {promconfig.HTTPClientConfig{TLSConfig: promconfig.TLSConfig{CA: "-----BEGIN"}}, "{}\n", "tls_config.ca is no key of the configuration"},
 		"headers":            {promconfig.HTTPClientConfig{HTTPHeaders: &promconfig.Headers{Headers: map[string]promconfig.Header{"X-Scope-OrgID": {Values: []string{"1"}, Files: []string{"/f"}}}}}, "http_headers:\n  X-Scope-OrgID: {values: [\"1\"], files: [\"/f\"]}\n", ""},
 		"a header's secret":  {promconfig.HTTPClientConfig{HTTPHeaders: &promconfig.Headers{Headers: map[string]promconfig.Header{"X": {Secrets: []promconfig.Secret{secret}}}}}, "{}\n", "secrets of the header X"},
 		"a proxy":            {promconfig.HTTPClientConfig{ProxyConfig: promconfig.ProxyConfig{ProxyURL: promconfig.URL{URL: proxy}}}, "proxy_url: \"http://proxy:3128\"\n", ""},

@@ -123,9 +123,8 @@ func (s *source) own(stream collector.Stream) bool {
 var plainName = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,40}$`)
 
 // newSources returns a source for everything that is metered, under names of their own.
-func newSources(metered []collector.Metered, library *collector.Library) ([]*source, error) {
+func newSources(metered []collector.Metered, library *collector.Library, taken map[string]bool) ([]*source, error) {
 	var sources []*source
-	taken := map[string]int{}
 	for _, m := range metered {
 		d, err := library.Describe(m.Pack)
 		if err != nil {
@@ -135,33 +134,53 @@ func newSources(metered []collector.Metered, library *collector.Library) ([]*sou
 		if job := m.Select["job"]; plainName.MatchString(job) && job != m.Pack {
 			s.name += "-" + job
 		}
-		if taken[s.name]++; taken[s.name] > 1 {
-			s.name += fmt.Sprintf("-%d", taken[s.name])
-		}
+		s.name = unique(s.name, taken)
 		sources = append(sources, s)
 	}
 	return sources, nil
 }
 
+// unique returns name, or name with a number behind it that is not taken, and takes it.
+func unique(name string, taken map[string]bool) string {
+	free := name
+	for n := 2; taken[free]; n++ {
+		free = fmt.Sprintf("%s-%d", name, n)
+	}
+	taken[free] = true
+	return free
+}
+
 // maxParts is how many sources are made of what is left of one whose other streams are counted elsewhere.
 const maxParts = 20
 
+// telling returns the label of the model whose values select the streams that are left and none that another source counts; empty when
+// there is none.
+func (s *source) telling(left []collector.Stream) string {
+	for _, label := range s.pack.Model {
+		values := map[string]bool{"": true} // which selects what has no such label
+		for _, stream := range s.metered.Streams {
+			if s.dropped[streamKey(stream)] != nil {
+				values[stream.Labels[label]] = true
+			}
+		}
+		if !slices.ContainsFunc(left, func(stream collector.Stream) bool { return values[stream.Labels[label]] }) {
+			return label
+		}
+	}
+	return ""
+}
+
 // split returns s, or what is left of it when another source counts the rest: a source for every model.
-func (s *source) split() []*source {
+func (s *source) split(taken map[string]bool) []*source {
 	var left []collector.Stream
 	for _, stream := range s.metered.Streams {
 		if s.dropped[streamKey(stream)] == nil && stream.Tokens() > 0 {
 			left = append(left, stream)
 		}
 	}
+	label := s.telling(left)
 	byValue := map[string][]collector.Stream{}
-	label := ""
 	for _, stream := range left {
-		for _, name := range s.pack.Model {
-			if stream.Labels[name] != "" {
-				label = cmp.Or(label, name)
-			}
-		}
 		byValue[stream.Labels[label]] = append(byValue[stream.Labels[label]], stream)
 	}
 	switch {
@@ -172,13 +191,9 @@ func (s *source) split() []*source {
 		return []*source{s}
 	}
 	parts := []*source{}
-	taken := map[string]int{}
 	for _, value := range slices.Sorted(maps.Keys(byValue)) {
 		part := *s
-		part.name += "-" + slug([]string{value})
-		if taken[part.name]++; taken[part.name] > 1 {
-			part.name += fmt.Sprintf("-%d", taken[part.name])
-		}
+		part.name = unique(s.name+"-"+slug([]string{value}), taken)
 		part.metered.Streams, part.dropped, part.only = byValue[value], nil, map[string]string{label: value}
 		parts = append(parts, &part)
 	}

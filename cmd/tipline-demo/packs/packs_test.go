@@ -2,6 +2,7 @@
 package packs
 
 import (
+	"cmp"
 	"encoding/json"
 	"log/slog"
 	"maps"
@@ -35,6 +36,9 @@ type truth struct {
 	Set         struct{ Period, Stamps string }
 	GPUs, Busy  float64 // Busy 0 means that it is not known
 }
+
+// target returns the scrape job.
+func (c truth) target() string { return cmp.Or(c.Job, c.Pack) }
 
 func truths(t *testing.T) []truth {
 	t.Helper()
@@ -198,10 +202,7 @@ func newScraper(t *testing.T, e *engine.Engine, c truth, replica int) *scraper {
 			s.counters[strings.Trim(fields[2], `"`)] = true
 		}
 	}
-	job := c.Job
-	if job == "" {
-		job = c.Pack
-	}
+	job := c.target()
 	name := c.Pack + "-" + string(rune('0'+replica))
 	s.target = map[string]string{"job": job, "namespace": "ns", "service": c.Pack, "pod": name, "instance": name + ":8000"}
 	return s
@@ -417,6 +418,10 @@ func (w *world) checkUnattributed(t *testing.T) {
 	want := 1 - tokens(part)/tokens(whole)
 	if part.Unattributed == nil || math.Abs(float64(*part.Unattributed)-want) > 0.01 || !(want > 0.2) {
 		t.Errorf("%v: one replica of %d: got %v, want %v", w.Expositions, w.Replicas, part.Unattributed, want)
+	}
+	s.Siblings = []map[string]string{{"pod": w.Pack + "-1", "job": w.target()}, {"pod": w.Pack + "-1"}}
+	if twice := collect(t, s); twice.Unattributed == nil || math.Abs(float64(*twice.Unattributed)-want) > 0.01 {
+		t.Errorf("%v: one replica of %d, selected three times: got %v, want %v", w.Expositions, w.Replicas, twice.Unattributed, want)
 	}
 	s.Siblings = []map[string]string{{"pod": "other"}}
 	for i := range w.Replicas {
