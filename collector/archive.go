@@ -63,6 +63,7 @@ type record struct {
 	Version int       `json:"version"`
 	Settled spans     `json:"settled"`         // hours that need not be asked for again
 	Served  spans     `json:"served"`          // those of them whose engines need not be asked for again
+	Asks    string    `json:"asks,omitempty"`  // hash of what is asked of engines
 	Floor   time.Time `json:"floor,omitzero"`  // the server has nothing before; zero when that is not known
 	Looked  time.Time `json:"looked,omitzero"` // when it was last asked whether it has
 }

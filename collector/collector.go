@@ -123,6 +123,7 @@ type Collector struct {
 	mu      sync.Mutex
 	archive *archive  // guarded by mu
 	chunk   int       // hours per query that the server has not refused; guarded by mu
+	served  int       // the same of the engines; guarded by mu
 	barren  time.Time // when a search through older hours last found nothing at all; guarded by mu
 }
 
@@ -136,7 +137,7 @@ func New(s Settings, h History, log *slog.Logger) (*Collector, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	c := &Collector{settings: s, log: log.With("source", s.Name), chunk: chunkHours, turn: make(chan struct{}, 1)}
+	c := &Collector{settings: s, log: log.With("source", s.Name), chunk: chunkHours, served: chunkHours, turn: make(chan struct{}, 1)}
 	if err := c.prepareQueries(); err != nil {
 		return nil, err
 	}
@@ -388,7 +389,7 @@ func (c *Collector) fetch(ctx context.Context, now time.Time) ([]model.Warning, 
 	for todo, size := c.plan(now), 1; len(todo) > 0; size = c.settings.Concurrency {
 		batch := todo[:min(size, len(todo))]
 		todo = todo[len(batch):]
-		answers, errs := c.askAll(ctx, c.queries.hourly, batch)
+		answers, errs := c.askAll(ctx, c.queries.hourly, &c.chunk, batch)
 		for i, asked := range batch {
 			if errs[i] != nil {
 				if asked.To.Equal(end) {
@@ -486,32 +487,32 @@ func (c *Collector) limits() []model.Warning {
 	return warnings
 }
 
-// askAll evaluates expr at the hours of the spans, at the same time.
-func (c *Collector) askAll(ctx context.Context, expr string, batch []span) ([][]answer, []error) {
+// askAll evaluates expr at the hours of the spans, at the same time; see askHours.
+func (c *Collector) askAll(ctx context.Context, expr string, chunk *int, batch []span) ([][]answer, []error) {
 	answers, errs := make([][]answer, len(batch)), make([]error, len(batch))
 	var wg sync.WaitGroup
 	for i, s := range batch {
-		wg.Go(func() { answers[i], errs[i] = c.askHours(ctx, expr, s) })
+		wg.Go(func() { answers[i], errs[i] = c.askHours(ctx, expr, chunk, s) })
 	}
 	wg.Wait()
 	return answers, errs
 }
 
-// askHours evaluates expr at the end of each hour of s, in halves if the server finds it too much, and remembers what was not.
-func (c *Collector) askHours(ctx context.Context, expr string, s span) ([]answer, error) {
+// askHours evaluates expr at the end of each hour of s, in halves if the server finds it too much, and remembers in chunk what was not.
+func (c *Collector) askHours(ctx context.Context, expr string, chunk *int, s span) ([]answer, error) {
 	m, notes, err := c.client.ask(ctx, expr, v1.Range{Start: s.From.Add(time.Hour), End: s.To, Step: time.Hour})
 	var e *Error
 	if errors.As(err, &e) && (e.Reason == LimitReached || e.Reason == TooLarge) && s.hours() > 1 {
 		half := s.hours() / 2
 		c.mu.Lock()
-		c.chunk = min(c.chunk, half)
+		*chunk = min(*chunk, half)
 		c.mu.Unlock()
 		middle := s.To.Add(-time.Duration(half) * time.Hour)
-		newer, err := c.askHours(ctx, expr, span{middle, s.To})
+		newer, err := c.askHours(ctx, expr, chunk, span{middle, s.To})
 		if err != nil {
 			return nil, err
 		}
-		older, err := c.askHours(ctx, expr, span{s.From, middle})
+		older, err := c.askHours(ctx, expr, chunk, span{s.From, middle})
 		return append(newer, older...), err
 	}
 	if err != nil {

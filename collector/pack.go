@@ -246,7 +246,7 @@ func (c *packCheck) all(p *pack) {
 		}
 	}
 	if p.engine() && p.PeriodSums != nil {
-		c.wrong("layer", "got engine, want another one for gauges that show the sum of a period")
+		c.wrong("layer", "got %q with gauges that show the sum of a period, want counters", p.Layer)
 	}
 	if sums := p.PeriodSums; sums != nil {
 		if err := checkPeriod(sums.Period); err != nil {
@@ -357,6 +357,9 @@ func checkWhere(values map[string]string) error {
 	return errors.Join(errs...)
 }
 
+// engine reports whether every target that is scraped is one replica of an engine.
+func (p *pack) engine() bool { return p.Layer == EngineLayer }
+
 // counters returns every counter of p by its path in the file.
 func (p *pack) counters() map[string]*counter {
 	all := map[string]*counter{}
@@ -373,9 +376,6 @@ func (p *pack) counters() map[string]*counter {
 	}
 	return all
 }
-
-// engine tells whether every target of p is one replica of an engine.
-func (p *pack) engine() bool { return p.Layer == EngineLayer }
 
 // counter returns the counter that s is read from, nil when there is none.
 func (p *pack) counter(s signal) *counter {

@@ -150,26 +150,35 @@ func (q *Queries) expr(s signal) string {
 
 // gpuQuery returns the expression for both GPU signals per value of the join labels.
 func gpuQuery(g *gpuPack, join []string) string {
-	busy, count := gpuParts(g, join, dayWindow)
+	busy, count := gpuParts(g, join)
 	if busy == "" {
 		return marked(gpuCount, count)
 	}
 	return marked(gpuBusy, busy) + "\nor " + marked(gpuCount, count)
 }
 
-// gpusServing returns the expression for the GPUs held over the hour before the evaluation.
+// gpusServing returns the expression for the GPUs held all through the hour before the evaluation.
 func gpusServing(g *gpuPack, join []string) string {
-	_, count := gpuParts(g, join, hourWindow)
-	return marked(gpuCount, count)
+	_, count := gpuSums(g, join)
+	return marked(gpuCount, constant(count, hourWindow))
 }
 
 // gpuParts returns the expressions for the GPUs busy and held. Both are means of what was there at five-minute steps of the
-// window, so that their ratio is the busy share of all GPU hours even when pods come and go. busy is empty when it is not known.
-func gpuParts(g *gpuPack, join []string, window string) (busy, count string) {
+// day, so that their ratio is the busy share of all GPU hours even when pods come and go. busy is empty when it is not known.
+func gpuParts(g *gpuPack, join []string) (busy, count string) {
+	mean := func(expr string) string { return "avg_over_time((" + expr + ")[" + dayWindow + ":5m])" }
+	busy, count = gpuSums(g, join)
+	if busy != "" {
+		busy = mean(busy)
+	}
+	return busy, mean(count)
+}
+
+// gpuSums returns the expressions for the GPUs busy and held at one instant. busy is empty when it is not known.
+func gpuSums(g *gpuPack, join []string) (busy, count string) {
 	by := labelList(join)
-	steps := "[" + window + ":5m]"
 	if g.Held != nil {
-		return "", "avg_over_time((sum by (" + by + ") (" + g.Held.perDevice(append(slices.Clone(join), g.Device...)) + "))" + steps + ")"
+		return "", "sum by (" + by + ") (" + g.Held.perDevice(append(slices.Clone(join), g.Device...)) + ")"
 	}
 	device := labelList(append(slices.Clone(join), g.Device...))
 	perDevice := make([]string, len(g.Busy))
@@ -180,8 +189,7 @@ func gpuParts(g *gpuPack, join []string, window string) (busy, count string) {
 		}
 	}
 	devices := strings.Join(perDevice, " or ")
-	return "avg_over_time((sum by (" + by + ") (" + devices + "))" + steps + ")",
-		"avg_over_time((count by (" + by + ") (" + devices + "))" + steps + ")"
+	return "sum by (" + by + ") (" + devices + ")", "count by (" + by + ") (" + devices + ")"
 }
 
 // perDevice returns how many GPUs each device holds, once however many exporters show it.

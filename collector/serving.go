@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
 	"fmt"
@@ -18,7 +19,7 @@ func (c *Collector) fetchServing(ctx context.Context, now time.Time) ([]model.Wa
 	for todo := c.planServing(now); len(todo) > 0; {
 		batch := todo[:min(c.settings.Concurrency, len(todo))]
 		todo = todo[len(batch):]
-		answers, errs := c.askAll(ctx, c.queries.served, batch)
+		answers, errs := c.askAll(ctx, c.queries.served, &c.served, batch)
 		for i, asked := range batch {
 			if errs[i] != nil {
 				c.log.WarnContext(ctx, "engines not read", "from", asked.From, "to", asked.To, "error", errs[i])
@@ -44,13 +45,16 @@ func (c *Collector) planServing(now time.Time) []span {
 	if c.queries.served == "" || len(c.archive.series) == 0 {
 		return nil
 	}
+	if asks := shortHash(c.queries.served); asks != c.archive.record.Asks { // it says something else now
+		c.archive.setRecord(func(r *record) { r.Served, r.Asks = nil, asks })
+	}
 	end := c.complete(now)
 	window := span{end, end}
 	for _, s := range c.archive.series {
 		window.From = earlier(window.From, s.start)
 	}
 	window.From = later(later(window.From, end.Add(-c.settings.Backfill)), c.archive.record.Floor)
-	return c.archive.record.Served.missing(window).chunks(c.chunk)
+	return c.archive.record.Served.missing(window).chunks(c.served)
 }
 
 // keepServing takes over the answers about one chunk. An hour whose tokens are asked for again is asked for again here too.
@@ -124,7 +128,11 @@ func (c *Collector) attachedGPUs(a answer) (gpus map[string][]cell, users map[st
 // serving returns what g says of the engines in the i-th hour. What cannot be believed is not known.
 func (g *group) serving(i int) model.Serving {
 	var h model.Serving
-	seconds, _ := g.at(ttftP95, i).check(time.Hour.Seconds()) // NaN when idle, infinite above the last bucket
+	first := g.at(ttftP95, i)
+	if first.seen == 1 && math.IsInf(first.value, 1) { // above the last bucket
+		first.value = time.Hour.Seconds()
+	}
+	seconds, _ := first.check(time.Hour.Seconds()) // NaN when idle
 	h.TTFTP95 = time.Duration(math.Round(seconds * float64(time.Second)))
 	h.Replicas, _ = g.at(replicas, i).check(1e6)
 	queue := g.at(waiting, i)
@@ -135,15 +143,23 @@ func (g *group) serving(i int) model.Serving {
 	return h
 }
 
-// putServing takes over a new answer about the engines of s in the hour that begins at t, unless it says nothing.
+// putServing takes over what a new answer says of the engines of s in the hour that begins at t; what it does not say stays as it was.
 func (a *archive) putServing(s *series, t time.Time, h model.Serving) {
+	if h == (model.Serving{}) {
+		return
+	}
 	midnight := t.Truncate(24 * time.Hour)
 	d := s.serving[midnight]
 	if d == nil {
 		d = new(servingDay)
 	}
 	at := &d[t.Sub(midnight)/time.Hour]
-	if h == (model.Serving{}) || h == *at {
+	h.TTFTP95 = cmp.Or(h.TTFTP95, at.TTFTP95)
+	h.Replicas, h.GPUs = cmp.Or(h.Replicas, at.Replicas), cmp.Or(h.GPUs, at.GPUs)
+	if !h.Queued {
+		h.Waiting, h.Queued = at.Waiting, at.Queued
+	}
+	if h == *at {
 		return
 	}
 	*at = h

@@ -122,7 +122,7 @@ func TestServingUnknown(t *testing.T) {
 		want   model.Serving
 	}{
 		{"an idle hour", map[string]float64{"ttft_p95": math.NaN(), "waiting": 0, "replicas": 2}, model.Serving{Replicas: 2, Queued: true}},
-		{"above the last bucket", map[string]float64{"ttft_p95": math.Inf(1), "replicas": 2}, model.Serving{Replicas: 2}},
+		{"above the last bucket", map[string]float64{"ttft_p95": math.Inf(1), "replicas": 2}, model.Serving{TTFTP95: time.Hour, Replicas: 2}},
 		{"negative", map[string]float64{"ttft_p95": -1, "waiting": -1, "replicas": -1}, model.Serving{}},
 		{"no replicas", map[string]float64{"ttft_p95": 1, "waiting": 3.5, "replicas": 0}, model.Serving{TTFTP95: time.Second, Waiting: 3.5, Queued: true}},
 	} {
@@ -198,6 +198,50 @@ func TestServingIsMadeUpFor(t *testing.T) {
 	r = collect(t, newCollector(t, s, server, h), noon)
 	if diff := cmp.Diff(whole, r.Usage[0].Serving); diff != "" || !strings.Contains(codes(r.Warnings), HistoryCorrupt) {
 		t.Errorf("damaged: warnings %q (-want +got):\n%s", codes(r.Warnings), diff)
+	}
+}
+
+// TestServingHasAChunkOfItsOwn holds that a server which refuses the question about engines is not asked for fewer hours of tokens.
+func TestServingHasAChunkOfItsOwn(t *testing.T) {
+	t.Parallel()
+	good := fleet(1, map[string]float64{"ttft_p95": 0.5, "waiting": 0, "replicas": 1})
+	server := promtest.New(func(q promtest.Query) promtest.Answer {
+		if strings.Contains(q.Expr, `"replicas"`) && len(q.Times()) > 6 {
+			return promtest.JSON(422, `{"status":"error","errorType":"execution","error":"query processing would load too many samples into memory in query execution"}`)
+		}
+		return good(q)
+	})
+	c := newCollector(t, Settings{Pack: "vllm", Backfill: 10 * 24 * time.Hour}, server, newMemory())
+	u := collect(t, c, noon).Usage[0]
+	if len(u.Serving) != 240 || u.Serving[0].Replicas != 1 || u.Serving[239].Replicas != 1 {
+		t.Errorf("got %d hours of engines, want 240", len(u.Serving))
+	}
+	if c.chunk != chunkHours || c.served != 6 {
+		t.Errorf("got chunks of %d hours of tokens and %d of engines, want %d and 6", c.chunk, c.served, chunkHours)
+	}
+}
+
+// TestServingKeepsWhatIsKnown holds that an answer which says less takes nothing away, and that everything is asked again once more is asked.
+func TestServingKeepsWhatIsKnown(t *testing.T) {
+	t.Parallel()
+	values := map[string]float64{"ttft_p95": 0.5, "waiting": 0, "replicas": 2, "coverage": 0.9} // so that the hours of the day are asked again
+	server := promtest.New(func(q promtest.Query) promtest.Answer { return fleet(1, values)(q) })
+	h := newMemory()
+	collect(t, newCollector(t, Settings{Pack: "vllm", Backfill: 48 * time.Hour}, server, h), noon)
+	delete(values, "replicas")
+	values["replicas"] = math.NaN()
+	u := collect(t, newCollector(t, Settings{Pack: "vllm", Backfill: 48 * time.Hour}, server, h), noon).Usage[0]
+	for i, got := range u.Serving {
+		if got.Replicas != 2 {
+			t.Errorf("hour %d: got %v replicas, want the 2 that were known", i, got.Replicas)
+		}
+	}
+	values["gpu_count"] = 4
+	u = collect(t, newCollector(t, Settings{Pack: "vllm", GPUs: &GPUs{Pack: "dcgm"}, Backfill: 48 * time.Hour}, server, h), noon).Usage[0]
+	for i, got := range u.Serving {
+		if got.GPUs != 4 || got.Replicas != 2 {
+			t.Errorf("hour %d after GPUs are counted too: got %+v, want 4 of them", i, got)
+		}
 	}
 }
 

@@ -134,7 +134,7 @@ func gpuTrials(g *gpuPack, join []string) []trial {
 	for _, b := range g.Busy {
 		found = append(found, attached(b.Metric, g.Attached, nil))
 	}
-	busy, count := gpuParts(g, join, dayWindow)
+	busy, count := gpuParts(g, join)
 	const unit = "GPUs, mean of the day"
 	if g.Held != nil {
 		return []trial{{string(gpuCount), unit, []string{selector(g.Held.Metric, whereList(g.Held.Where))}, count, false, false}}

@@ -158,6 +158,11 @@ func (w wording) present() []string {
 
 // ttft returns the 95th percentile of the time to first token per group over the window, in seconds.
 func (w wording) ttft() string {
+	return w.ttftOf(func(histogram string) string { return "histogram_quantile(0.95, " + histogram + ")" })
+}
+
+// ttftOf returns it with what quantile makes of a histogram.
+func (w wording) ttftOf(quantile func(histogram string) string) string {
 	var forms []string
 	for h := w.pack.TTFTSeconds; h != nil; h = h.Else {
 		if len(h.Quantiles) > 0 { // of each period: nineteen periods in twenty were not slower
@@ -170,8 +175,7 @@ func (w wording) ttft() string {
 			buckets[i] = name + "_bucket"
 		}
 		rates := w.alternatives(buckets, "rate(%s["+promDuration(w.window)+"])", h.Where)
-		forms = append(forms, "histogram_quantile(0.95, sum by ("+labelList(append([]string{"le"}, w.groupBy...))+") ("+
-			strings.Join(rates, " or ")+"))"+times(h.Scale))
+		forms = append(forms, quantile("sum by ("+labelList(append([]string{"le"}, w.groupBy...))+") ("+strings.Join(rates, " or ")+")")+times(h.Scale))
 	}
 	return strings.Join(forms, "\nor ")
 }
@@ -212,19 +216,37 @@ func (w wording) level(g *gauge, of string) string {
 func (w wording) served() string {
 	var parts []string
 	if w.pack.engine() {
-		engines := "count by (" + w.perTarget() + ") (" + strings.Join(w.present(), " or ") + ")"
-		each := labelList(target)
-		shared := engines + " and on (" + each + ") count by (" + each + ") (" + engines + ") > 1"
+		engines, each := w.engines(), labelList(target)
+		all := wording{w.pack, everything, w.groupBy, w.window}.engines()
+		shared := all + " and on (" + each + ") count by (" + each + ") (" + all + ") > 1"
 		alone := "count by (" + w.by() + ") (" + engines + ") unless count by (" + w.by() + ") (" + shared + ")"
-		parts = append(parts, marked(replicas, w.averaged(alone)))
+		parts = append(parts, marked(replicas, constant(alone, promDuration(w.window))))
 	}
 	if queue := w.pack.Waiting; queue != nil {
 		parts = append(parts, marked(waiting, w.averaged(w.level(queue, "sum"))))
 	}
-	if ttft := w.ttft(); ttft != "" {
+	if ttft := w.ttftOf(w.capped); ttft != "" {
 		parts = append(parts, marked(ttftP95, ttft))
 	}
 	return strings.Join(parts, "\nor ")
+}
+
+// engines returns an expression with a series for every program that counts the tokens of a group.
+func (w wording) engines() string {
+	return "count by (" + w.perTarget() + ") (" + strings.Join(w.present(), " or ") + ")"
+}
+
+// capped returns the 95th percentile of a histogram, and infinity where it is above the highest bound that the histogram has below that:
+// the quantile is then no larger than the largest of all.
+func (w wording) capped(histogram string) string {
+	quantile := func(q string) string { return "histogram_quantile(" + q + ", " + histogram + ")" }
+	return "(" + quantile("0.95") + " < " + quantile("1") + " or " + quantile("0.95") + " / 0)"
+}
+
+// constant returns what expr shows, where it was the same at every five-minute step of the window.
+func constant(expr, window string) string {
+	steps := ")[" + window + ":" + promDuration(probeStep) + "])"
+	return "(min_over_time((" + expr + steps + " == max_over_time((" + expr + steps + ")"
 }
 
 // averaged returns the mean over the window of what expr shows at five-minute steps, those without a value left out.

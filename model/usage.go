@@ -21,9 +21,9 @@ func (h Hour) Measured() bool { return h.Coverage >= CoverageFloor }
 
 // Serving is how the engines of one workload did in one hour. The zero value says that nothing is known.
 type Serving struct {
-	TTFTP95  time.Duration // 95th percentile of the time to first token; 0 when not known
-	Replicas float64       // on average, while there were any; 0 when not known
-	GPUs     float64       // attached to the workload alone, on average; 0 when not known
+	TTFTP95  time.Duration // 95th percentile of the time to first token, an hour when it was longer than can be told; 0 when not known
+	Replicas float64       // 0 when not known, or when they came or went
+	GPUs     float64       // attached to the workload alone; 0 when not known, or when they came or went
 	Waiting  float64       // requests in the queue, on average over all replicas together; see Queued
 	Queued   bool          // Waiting is known
 }
@@ -154,15 +154,24 @@ func (u Usage) Follow(v Usage) Usage {
 		end = v.End()
 	}
 	hours := make([]Hour, end.Sub(start)/time.Hour)
+	serving := make([]Serving, len(hours)) // of an hour in which both were seen nothing is known
 	for _, one := range [...]Usage{u, v} {
 		for i, h := range one.Hours {
 			at := &hours[int(one.Start.Sub(start)/time.Hour)+i]
 			at.Tokens = at.Tokens.Add(h.Tokens)
 			at.Requests += h.Requests
+			if at.Coverage == 0 && i < len(one.Serving) {
+				serving[int(one.Start.Sub(start)/time.Hour)+i] = one.Serving[i]
+			} else if h.Coverage > 0 {
+				serving[int(one.Start.Sub(start)/time.Hour)+i] = Serving{}
+			}
 			at.Coverage = min(1, at.Coverage+h.Coverage)
 		}
 	}
-	u.Start, u.Hours = start, hours
+	if len(u.Serving)+len(v.Serving) == 0 {
+		serving = nil
+	}
+	u.Start, u.Hours, u.Serving = start, hours, serving
 	u.Warnings = append(append([]Warning{}, u.Warnings...), v.Warnings...)
 	return u
 }

@@ -162,3 +162,26 @@ func TestDistribution(t *testing.T) {
 		t.Errorf("got %d paths, want 19 from 5 %% to 95 %%", got)
 	}
 }
+
+// TestFollowServing holds that how the engines did stays with its hours when a history goes on under new labels.
+func TestFollowServing(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	history := func(first, hours int, replicas float64) Usage {
+		u := Usage{Start: start.Add(time.Duration(first) * time.Hour)}
+		for range hours {
+			u.Hours, u.Serving = append(u.Hours, Hour{Coverage: 1}), append(u.Serving, Serving{Replicas: replicas})
+		}
+		return u
+	}
+	got := history(4, 3, 5).Follow(history(0, 5, 2))
+	want := []float64{2, 2, 2, 2, 0, 5, 5} // both were seen in the fifth
+	for i, s := range got.Serving {
+		if s.Replicas != want[i] {
+			t.Errorf("hour %d: got %v replicas, want %v", i, s.Replicas, want[i])
+		}
+	}
+	if len(got.Serving) != len(want) || len(got.Hours) != len(want) {
+		t.Errorf("got %d hours of engines and %d of tokens, want %d", len(got.Serving), len(got.Hours), len(want))
+	}
+}

@@ -100,9 +100,6 @@ func (p *program) showPack(_ context.Context, library *collector.Library, o pack
 	line("tenant", strings.Join(d.Tenant, ", "))
 	line("input holds", d.Input)
 	line("sums of", d.Period)
-	if d.Layer == collector.EngineLayer {
-		line("replicas", "every target that is scraped is one")
-	}
 	for _, c := range d.Counts {
 		for i, metric := range c.Metrics {
 			head := ""

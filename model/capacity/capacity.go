@@ -20,8 +20,7 @@ const (
 	// recent is how many of the newest hours that kept the limit say which requests the capacity is for.
 	recent = 7 * 24
 
-	// steady is how far the mean number of replicas of an hour may be from a whole number. One that comes or goes moves it by a twelfth
-	// at least, which is how often it is looked at.
+	// steady is how far the number of replicas of an hour, by its GPUs, may be from a whole number above 0.
 	steady = 0.04
 
 	// alike is how far, by its logarithm, a size of a request may be from that of the requests in question where no fit tells what
@@ -149,7 +148,7 @@ func read(u model.Usage, limit time.Duration, gpusPerReplica int64, m *model.Mea
 		switch {
 		case r.broke:
 			m.Broke++
-		case math.Abs(n-math.Round(n)) > steady:
+		case n < 1-steady || math.Abs(n-math.Round(n)) > steady:
 			m.Other++
 			continue
 		}

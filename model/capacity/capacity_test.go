@@ -185,6 +185,10 @@ func TestUnknownDoesNotContribute(t *testing.T) {
 	if got, err := capacity.Measure(gpus, limit, 4); err != nil || cmp.Diff(want, got) != "" {
 		t.Errorf("GPUs instead of replicas: got %+v (error %v), want %+v", got, err, want)
 	}
+	few := changed(u, func(_ *model.Hour, s *model.Serving) { s.GPUs, s.Replicas = 0.1, 0 })
+	if m, err := capacity.Measure(few, limit, 4); err == nil {
+		t.Errorf("a fortieth of a replica: got %+v, want nothing", m)
+	}
 	larger := changed(u, func(_ *model.Hour, s *model.Serving) { s.GPUs = 8 * s.Replicas })
 	if _, err := capacity.Measure(larger, limit, 4); err == nil || !strings.Contains(err.Error(), "of that size") {
 		t.Errorf("replicas of twice the GPUs: got error %v", err)
