@@ -141,3 +141,32 @@ func FuzzLists(f *testing.F) {
 		}
 	})
 }
+
+// TestNodePricesFitTogether holds that a GPU alone costs no more than with its share of the node, and spot capacity no more than on demand.
+func TestNodePricesFitTogether(t *testing.T) {
+	t.Parallel()
+	price := func(spot, alone bool, usd float64) NodePrice {
+		return NodePrice{InstanceType: "p5", Region: "us", Spot: spot, GPUOnly: alone, USDPerHour: usd}
+	}
+	for _, tc := range []struct {
+		name   string
+		prices []NodePrice
+		bad    string // item and reason of what is quarantined; empty when nothing is
+	}{
+		{"as they should", []NodePrice{price(false, false, 10), price(false, true, 10), price(true, false, 4), price(true, true, 3)}, ""},
+		{"spot as on demand", []NodePrice{price(true, false, 10), price(false, false, 10)}, ""},
+		{"spot above on demand", []NodePrice{price(true, false, 10.01), price(false, false, 10)}, "oc/p5/us/spot: more than 10 USD an hour, which is that of the same on demand"},
+		{"the GPU above the node", []NodePrice{price(false, false, 10), price(false, true, 50)}, "oc/p5/us/on-demand/gpu-only: more than 10 USD an hour, which is that of the GPU with its share of the node"},
+		{"a spot GPU above its node", []NodePrice{price(true, true, 5), price(true, false, 4), price(false, true, 8)}, "oc/p5/us/spot/gpu-only: more than 4 USD an hour, which is that of the GPU with its share of the node"},
+		{"nothing to hold it against", []NodePrice{price(true, true, 5)}, ""},
+	} {
+		book, bad, err := OpenCostBook("oc", tc.prices, "s", "2026-11-01")
+		var said []string
+		for _, q := range bad {
+			said = append(said, q.Item+": "+q.Reason)
+		}
+		if got := strings.Join(said, "; "); err != nil || got != tc.bad || len(book.Items()) != len(tc.prices)-len(bad) {
+			t.Errorf("%s: got %q, %v and %v, want %q and the rest", tc.name, got, err, book.Items(), tc.bad)
+		}
+	}
+}

@@ -28,7 +28,7 @@ var nodeLabel = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
 
 // OpenCostBook returns what prices say as a book, under the items list/instance type/region/on-demand or spot: usd_per_hour of one GPU with
 // its share of the node, and below gpu-only that of the GPU alone. source says where and when they were read, date is the day. A price that
-// no book can hold is quarantined with the reason; the error says that none is left.
+// no book can hold, or that is above one that it is a part of, is quarantined with the reason; the error says that none is left.
 func OpenCostBook(list string, prices []NodePrice, source, date string) (Book, []Quarantined, error) {
 	book := Book{rows: map[string][]Row{}}
 	var quarantine []Quarantined
@@ -55,10 +55,38 @@ func OpenCostBook(list string, prices []NodePrice, source, date string) (Book, [
 		}
 		book.rows[row.Item] = []Row{row}
 	}
+	var above []Quarantined
+	for _, p := range prices {
+		above = append(above, book.aboveOf(p, list)...)
+	}
+	for _, q := range above {
+		delete(book.rows, q.Item)
+	}
+	quarantine = append(quarantine, above...)
 	if len(book.rows) == 0 {
 		return Book{}, quarantine, errors.New("no node with GPUs has a price that can be right")
 	}
 	return book, quarantine, nil
+}
+
+// aboveOf returns the row of p if the GPU alone costs more there than with its share of the node, or spot capacity more
+// than the same on demand.
+func (b Book) aboveOf(p NodePrice, list string) []Quarantined {
+	row, known := b.Value(p.row(list).Item, "usd_per_hour")
+	if !known {
+		return nil
+	}
+	whole, onDemand := p, p
+	whole.GPUOnly, onDemand.Spot = false, false
+	for _, other := range []struct {
+		price NodePrice
+		what  string
+	}{{whole, "the GPU with its share of the node"}, {onDemand, "the same on demand"}} {
+		if most, known := b.Value(other.price.row(list).Item, "usd_per_hour"); known && row.Rat().Cmp(most.Rat()) > 0 {
+			return []Quarantined{{Row: row, Reason: fmt.Sprintf("more than %s USD an hour, which is that of %s", most.Value, other.what)}}
+		}
+	}
+	return nil
 }
 
 // row returns p as a row of the list, its value as it was read.
