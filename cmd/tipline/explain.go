@@ -376,6 +376,8 @@ func (e *explainer) option(o model.OptionCost) {
 // crossoverText says in a few words from which volume on an option is the cheaper one.
 func crossoverText(x model.Crossover) string {
 	switch {
+	case x.FirstTokensPerMonth == nil && x.Reason == model.CrossoverFound:
+		return fmt.Sprintf("cheaper than %s from a volume on that is not known, since it lies among too many steps", x.Against)
 	case x.FirstTokensPerMonth == nil:
 		return fmt.Sprintf("never cheaper than %s at any volume (%s)", x.Against, x.Reason)
 	case x.PermanentTokensPerMonth == nil:

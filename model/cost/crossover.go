@@ -104,6 +104,8 @@ func (x *Crossover) find(dearer bool) {
 		}
 	case len(unlimited) > 0:
 		x.Reason = model.NeverCapacityLimit
+	case x.Cut: // there is one, and too many steps to say where
+		x.Reason = model.CrossoverFound
 	case dearer:
 		x.Reason = model.NeverUnitFloor
 	default:

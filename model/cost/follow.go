@@ -7,9 +7,13 @@ import (
 	"slices"
 )
 
-// maxSteps is how many steps of a fleet that follows its load are looked at for each piece of an API's bill. Every hour of the load has steps of
-// its own, so that a margin of a cent would make millions.
-const maxSteps = 20_000
+// maxRanges is how many ranges of volume of a fleet that follows its load are looked at for each piece of an API's bill, and fewSteps how many
+// steps of the fleet a range has that is looked at step by step. Every hour of the load has steps of its own, so that a margin of a cent makes
+// millions: most of them lie in ranges that are favourable from end to end, or nowhere.
+const (
+	maxRanges = 50_000
+	fewSteps  = 64
+)
 
 // follower is an autoscaled fleet under a load of one shape, whatever its volume. The hours of a month are in the order of their load.
 //
@@ -131,6 +135,28 @@ func (f *follower) steps(lo, hi float64, step func(from, to, capacity float64)) 
 	step(from, hi, capacity)
 }
 
+// capacity returns what the replicas cost a month that run just above volume.
+func (f *follower) capacity(volume float64) (usd float64) {
+	used, running := 0.0, 0 // hours of the month in which as many replicas run or more
+	for i, rate := range f.rates {
+		n := f.running(volume, rate)
+		usd += float64(running-n) * f.unitCost(used)
+		used, running = used+f.hours[i], n
+	}
+	return usd + float64(running)*f.unitCost(used)
+}
+
+// running returns how many replicas run just above volume in the hours of rate.
+func (f *follower) running(volume, rate float64) int {
+	if rate == 0 {
+		if f.toZero {
+			return 0
+		}
+		return f.least + f.spare
+	}
+	return max(int(volume*rate/f.perReplica)+1, f.least) + f.spare
+}
+
 // far returns the volume beyond which steps are not told apart: no fleet has as many replicas.
 func (f *follower) far() float64 { return mostReplicas * f.perReplica / f.rates[0] }
 
@@ -150,69 +176,176 @@ type followed struct {
 	fixed    float64 // USD a month that the fleet costs beyond the API, at no volume and without replicas
 }
 
-// between returns the favourable set within (lo, hi], looked at step by step.
-func (s followed) between(lo, hi float64) (set []Interval) {
-	if hi = min(hi, s.f.far()); !(lo < hi) {
-		return nil
+// window is a favourable range of volumes, open on the left and closed on the right.
+type window struct{ from, to float64 }
+
+// split calls yield for ranges that follow each other and make up (lo, hi], from the last to the first when backward, and says which of them
+// are favourable. It stops when yield returns false, and when it has looked at more ranges than left; then it is false. What the replicas cost
+// never falls with volume, so what they cost at the ends of a range bounds what they cost within.
+func (s followed) split(lo, hi float64, backward bool, left *int, yield func(w window, wins bool) bool) bool {
+	if *left--; *left < 0 {
+		return false
 	}
-	s.f.steps(lo, hi, func(from, to, capacity float64) {
-		paid := s.fixed + capacity
-		switch {
-		case s.net > 0:
-			from = max(from, paid/s.net)
-		case s.net < 0:
-			to = min(to, paid/s.net)
-		case paid >= 0:
-			return
+	charged := [2]float64{s.net * lo, s.net * hi}
+	switch {
+	case max(charged[0], charged[1]) <= s.fixed+s.f.capacity(lo*(1-near)):
+		return yield(window{lo, hi}, false)
+	case min(charged[0], charged[1]) > s.fixed+s.f.capacity(hi*(1+near)):
+		return yield(window{lo, hi}, true)
+	}
+	if middle := lo + (hi-lo)/2; (hi-lo)*s.f.perToken() > fewSteps && lo < middle && middle < hi {
+		if backward {
+			return s.split(middle, hi, true, left, yield) && s.split(lo, middle, true, left, yield)
 		}
-		if from < to*(1-near) {
-			set = join(set, Interval{From: fromFloat(from), To: fromFloat(to)})
+		return s.split(lo, middle, false, left, yield) && s.split(middle, hi, false, left, yield)
+	}
+	type piece struct {
+		window
+		wins bool
+	}
+	var pieces []piece
+	s.f.steps(lo, hi, func(from, to, capacity float64) {
+		begin, end := from, to // of what is favourable
+		switch paid := s.fixed + capacity; {
+		case s.net > 0:
+			begin = max(from, paid/s.net)
+		case s.net < 0:
+			end = min(to, paid/s.net)
+		case paid >= 0:
+			begin = to
+		}
+		if (begin > from || end < to) && !(begin < end*(1-near)) {
+			begin, end = to, to
+		}
+		for _, p := range []piece{{window{from, begin}, false}, {window{begin, end}, true}, {window{end, to}, false}} {
+			if p.from < p.to {
+				pieces = append(pieces, p)
+			}
 		}
 	})
-	return set
+	if backward {
+		slices.Reverse(pieces)
+	}
+	for _, p := range pieces {
+		if !yield(p.window, p.wins) {
+			return false
+		}
+	}
+	return true
 }
 
-func (s followed) favourable() (set []Interval, cut *big.Rat) {
+// windows returns the favourable windows of (lo, hi], until one more than most of them has ended, and how far it looked. A window that had not
+// ended there is left out.
+func (s followed) windows(lo, hi float64, most int) (set []window, seen float64) {
+	if !(lo < hi) {
+		return nil, hi
+	}
+	left := maxRanges
+	seen = lo
+	all := s.split(lo, hi, false, &left, func(w window, wins bool) bool {
+		n := len(set)
+		switch {
+		case !wins && n > most:
+			return false
+		case wins && n > 0 && set[n-1].to == w.from:
+			set[n-1].to = w.to
+		case wins:
+			set = append(set, w)
+		}
+		seen = w.to
+		return true
+	})
+	if n := len(set); !all && n > 0 && set[n-1].to == seen {
+		seen, set = set[n-1].from, set[:n-1]
+	}
+	return set, seen
+}
+
+// bounds returns the volumes between which it depends on the step whether the fleet is cheaper, below which it is dearer or the piece begins,
+// and the volume from which on it is cheaper for good; infinite when that is beyond any fleet. It is false when it is never cheaper.
+func (s followed) bounds() (lo, hi, after float64, ever bool) {
 	margin := s.net - s.f.perUnit // that a token saves where the fleet is large
 	if math.Abs(margin) <= near*math.Abs(s.net) {
 		margin = 0
 	}
-	lo, hi, after := s.from, s.to, math.Inf(1)
+	lo, hi, after = s.from, s.to, math.Inf(1)
 	switch {
 	case s.fixed < 0 && margin >= 0:
 		after = (s.fixed + s.f.slack) / margin
 	case margin > 0:
 		lo, after = max(lo, s.fixed/margin*(1-near)), (s.fixed+s.f.slack)/margin
 	case s.fixed >= 0:
-		return nil, nil
+		return 0, 0, 0, false
 	default:
 		hi = min(hi, s.fixed/margin*(1+near))
 	}
 	if !(after > lo) { // NaN where neither the margin nor the rest is anything
 		after = lo
 	}
-	if hi = min(hi, after); hi > lo {
-		if most := min(lo+maxSteps/s.f.perToken(), s.f.far()); hi > most {
-			hi, cut = most, fromFloat(most)
-		}
-		if set = s.between(lo, hi); len(set) > MaxIntervals {
-			set = set[:MaxIntervals]
-			cut = set[MaxIntervals-1].To
-		}
+	far := s.f.far()
+	if after > max(lo, far) {
+		after = math.Inf(1)
 	}
-	if after < s.to {
-		open := Interval{From: fromFloat(after)}
-		if !math.IsInf(s.to, 1) {
-			open.To = fromFloat(s.to)
-		}
-		set = join(set, open)
-	}
-	return set, cut
+	return lo, min(hi, after, max(lo, far)), after, true
 }
 
-func (s followed) near(volume *big.Rat) []Interval {
-	v, span := Float(volume), maxSteps/20/s.f.perToken()
-	return s.between(max(s.from, v-span), min(s.to, v+span))
+func (s followed) favourable() (set []Interval, cut *big.Rat) {
+	lo, hi, after, ever := s.bounds()
+	if !ever {
+		return nil, nil
+	}
+	found, seen := s.windows(lo, hi, MaxIntervals)
+	if len(found) > MaxIntervals {
+		found = found[:MaxIntervals]
+		seen = found[MaxIntervals-1].to
+	}
+	if seen < hi {
+		cut = fromFloat(seen)
+	}
+	for _, w := range found {
+		set = append(set, w.interval())
+	}
+	if after >= s.to {
+		return set, cut
+	}
+	if seen < hi { // where it is dearer for the last time
+		left, known := maxRanges, false
+		s.split(seen, hi, true, &left, func(w window, wins bool) bool {
+			if wins {
+				after = w.from
+			}
+			known = !wins
+			return wins
+		})
+		if !known {
+			return set, cut
+		}
+	}
+	return join(set, window{after, s.to}.interval()), cut
+}
+
+func (w window) interval() Interval {
+	i := Interval{From: fromFloat(w.from)}
+	if !math.IsInf(w.to, 1) {
+		i.To = fromFloat(w.to)
+	}
+	return i
+}
+
+func (s followed) near(volume *big.Rat) (set []Interval) {
+	lo, hi, after, ever := s.bounds()
+	if !ever {
+		return nil
+	}
+	v := Float(volume)
+	found, seen := s.windows(max(lo, v-1/s.f.perToken()), hi, 1) // that at volume may begin below, and is the first
+	for _, w := range found {
+		set = append(set, w.interval())
+	}
+	if seen >= hi && after < s.to {
+		set = join(set, window{after, s.to}.interval())
+	}
+	return set
 }
 
 func fromFloat(v float64) *big.Rat { return new(big.Rat).SetFloat64(v) }

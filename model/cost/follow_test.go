@@ -153,7 +153,7 @@ func TestFollowingOfManySteps(t *testing.T) {
 		load = append(load, cost.LoadBlock{Hours: one, TokensPerHour: whole(1000 + i)})
 	}
 	a := cost.Autoscaled{PerReplica: whole(100), ReplicaCost: one, MinReplicas: 1, FixedMonthly: whole(1000)}
-	l := cost.NewLoad(load)
+	l, hours := cost.NewLoad(load), hoursOf(load)
 	price := add(a.FindFollowing(cost.Rate{PerMTok: million}, l, zero).UnitFloor, whole(1)) // a ten-thousandth above the floor
 	x := a.FindFollowing(cost.Rate{PerMTok: price}, l, zero)
 	if !x.Cut || x.Permanent == nil || len(x.Intervals) > cost.MaxIntervals+1 {
@@ -161,6 +161,9 @@ func TestFollowingOfManySteps(t *testing.T) {
 	}
 	for _, share := range []int64{10, 50, 65, 70, 90, 99, 101, 200} { // percent of the permanent crossover
 		v := mul(x.Permanent, big.NewRat(share, 100))
+		if next := cost.FindDistance(v, 0, x.Near(v)).Next; next != nil {
+			holdBoundary(t, a, l, hours, price, next)
+		}
 		own, _ := followByHand(a, load, v, zero)
 		charged := quo(mul(v, price), million)
 		if new(big.Rat).Abs(sub(own, charged)).Cmp(mul(charged, big.NewRat(1, 10_000_000))) <= 0 {
@@ -170,9 +173,85 @@ func TestFollowingOfManySteps(t *testing.T) {
 			t.Errorf("at %d %% of the permanent crossover: cheaper is %t, want %t", share, got, want)
 		}
 	}
+	holdBoundary(t, a, l, hours, price, x.First)
+	holdBoundary(t, a, l, hours, price, x.Permanent)
 	tie := a
 	tie.FixedMonthly = nil
 	if x := tie.FindFollowing(cost.Rate{PerMTok: sub(price, one)}, l, zero); len(x.Intervals) > 0 || x.Reason != model.NeverUnitFloor {
 		t.Errorf("a fleet that costs what the API does where it is large: got %s %v, want never", x.Reason, x.Intervals)
+	}
+}
+
+// holdBoundary holds that the fleet costs less than the API on one side of boundary and not on the other, exactly, in a month of hours hours.
+func holdBoundary(t *testing.T, a cost.Autoscaled, l *cost.Load, hours, price, boundary *big.Rat) {
+	t.Helper()
+	cheaper := func(share *big.Rat) bool {
+		volume := mul(boundary, share)
+		s, err := a.At(l.To(volume, hours))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s.Cost.Cmp(quo(mul(volume, price), million)) < 0
+	}
+	below, above := cheaper(big.NewRat(99_999_999, 100_000_000)), cheaper(big.NewRat(100_000_001, 100_000_000))
+	if below == above {
+		t.Errorf("at %s USD/Mtok: got a boundary at %s tokens, where cheaper is %t on both sides", price.FloatString(3), boundary.FloatString(0), below)
+	}
+}
+
+// TestFollowingOfASmallMargin holds that every boundary of a fleet that is barely cheaper is one: its windows lie far above the volume that
+// the smooth fleet takes to pay for its operations, after tens of thousands of steps.
+func TestFollowingOfASmallMargin(t *testing.T) {
+	t.Parallel()
+	r := newRandom(33)
+	var load []cost.LoadBlock
+	for range 672 {
+		load = append(load, cost.LoadBlock{Hours: one, TokensPerHour: whole(500_000 + r.Int64N(1_500_000))})
+	}
+	hours := whole(730)
+	l := cost.NewLoad(load).To(one, hours)
+	a := cost.Autoscaled{PerReplica: million, ReplicaCost: big.NewRat(5, 2), MinReplicas: 1, SpareReplicas: 1, FixedMonthly: whole(9387)}
+	for _, cents := range []int64{270, 260, 251} { // a replica must carry 92.6 %, 96.2 % and 99.6 % of its capacity
+		price := big.NewRat(cents, 100)
+		x := a.FindFollowing(cost.Rate{PerMTok: price}, l, zero)
+		if x.Cut || x.Permanent == nil || len(x.Intervals) < 2 {
+			t.Fatalf("at %d cents: got %d intervals, cut %t, permanent %v; want all of them", cents, len(x.Intervals), x.Cut, x.Permanent)
+		}
+		holdBoundary(t, a, l, hours, price, x.First)
+		holdBoundary(t, a, l, hours, price, x.Permanent)
+		for i := int64(1); i < 100; i += 2 { // nothing is left out below, in between and above
+			v := mul(x.First, big.NewRat(1950+i, 2000))
+			s, err := a.At(l.To(v, hours))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := within(x.Intervals, v), s.Cost.Cmp(quo(mul(v, price), million)) < 0; got != want {
+				t.Errorf("at %d cents and %s tokens: cheaper is %t, want %t", cents, v.FloatString(0), got, want)
+			}
+		}
+	}
+}
+
+// TestFollowingOfTooManySteps holds that what is beyond the steps that are looked at is not known, which is neither a boundary nor never.
+func TestFollowingOfTooManySteps(t *testing.T) {
+	t.Parallel()
+	var load []cost.LoadBlock
+	for i := range int64(700) {
+		load = append(load, cost.LoadBlock{Hours: one, TokensPerHour: whole(1000 + i)})
+	}
+	a := cost.Autoscaled{PerReplica: whole(100), ReplicaCost: one, MinReplicas: 1, FixedMonthly: whole(1000)}
+	hours := whole(730)
+	l := cost.NewLoad(load).To(one, hours)
+	floor := a.FindFollowing(cost.Rate{PerMTok: million}, l, zero).UnitFloor
+	price := add(floor, big.NewRat(1, 20))
+	x := a.FindFollowing(cost.Rate{PerMTok: price}, l, zero)
+	if !x.Cut || x.Reason != model.CrossoverFound || x.Permanent != nil {
+		t.Fatalf("got %s, cut %t, first %v, permanent %v; want cut, without a permanent one", x.Reason, x.Cut, x.First, x.Permanent)
+	}
+	for _, billions := range []int64{15, 27, 60} {
+		v := mul(whole(billions), whole(1_000_000_000))
+		if next := cost.FindDistance(v, 0, x.Near(v)).Next; next != nil {
+			holdBoundary(t, a, l, hours, price, next)
+		}
 	}
 }

@@ -295,7 +295,7 @@ func (c *costed) summary(in Input, d demand, now *costed) model.OptionCost {
 		o.Crossover = c.describeCrossover(in, d)
 		if c.crossover.Cut {
 			o.Warnings = append(o.Warnings, model.Warning{
-				Code: "CROSSOVER_CUT", Text: fmt.Sprintf("only the first %d ranges of volume in which it is cheaper are listed", cost.MaxIntervals),
+				Code: "CROSSOVER_CUT", Text: fmt.Sprintf("it is cheaper in many ranges of volume, of which at most the first %d are listed", cost.MaxIntervals),
 			})
 		}
 	}
