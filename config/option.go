@@ -431,9 +431,12 @@ func (r *reader) pricesAs(t *tariff, prefix string, raw *rawPrices) *cost.Prices
 			Output:    t.add(prefix+"long.output", r.price(l.Output, lowest("output"), free), perMTok),
 			CacheRead: t.add(prefix+"long.cache_read", r.price(l.CacheRead, lowest("cache_read"), free), perMTok),
 		}
-		if l.Above.given() {
-			p.LongAbove = r.whole(l.Above, "tokens of a prompt", 1, 0)
-		}
+	}
+	switch {
+	case raw.LongAbove.given() && raw.Long == nil:
+		r.wrong(raw.LongAbove.place, "there is no long, want it beside the prices of long prompts")
+	case raw.LongAbove.given():
+		p.LongAbove = r.whole(raw.LongAbove, "tokens of a prompt", 1, 0)
 	}
 	return p
 }

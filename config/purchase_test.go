@@ -102,7 +102,7 @@ func TestLongContextThreshold(t *testing.T) {
 	t.Parallel()
 	c := parse(t, `sources: [{name: gateway, prometheus: {url: "http://p:9090"}, pack: litellm, hosting: api}]
 options:
-  - {name: own, kind: api, prices: {input: 1, output: 4, long: {above: 200000, input: 2, output: 6}}}
+  - {name: own, kind: api, prices: {input: 1, output: 4, long_above: 200000, long: {input: 2, output: 6}}}
   - {name: unsaid, kind: api, prices: {input: 1, output: 4, long: {input: 2, output: 6}}}
   - {name: listed, kind: api, model: openai/gpt-5.6-sol}
 `)

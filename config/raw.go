@@ -218,6 +218,7 @@ type rawTierPrices struct {
 	BatchOutput  scalar        `yaml:"batch_output"`
 	RequestFee   scalar        `yaml:"request_fee" refuse:"is not set for a tier: that of the option's prices holds at every volume"`
 	Long         *rawLong      `yaml:"long"`
+	LongAbove    scalar        `yaml:"long_above" refuse:"is not set for a tier: that of the option's prices holds at every volume"`
 	Free         scalar        `yaml:"free"`
 	Origin       rawProvenance `yaml:"origin"`
 }
@@ -246,12 +247,12 @@ type rawPrices struct {
 	BatchOutput  scalar        `yaml:"batch_output"`
 	RequestFee   scalar        `yaml:"request_fee"`
 	Long         *rawLong      `yaml:"long"`
+	LongAbove    scalar        `yaml:"long_above"`
 	Free         scalar        `yaml:"free"`
 	Origin       rawProvenance `yaml:"origin"`
 }
 
 type rawLong struct {
-	Above     scalar `yaml:"above"`
 	Input     scalar `yaml:"input"`
 	Output    scalar `yaml:"output"`
 	CacheRead scalar `yaml:"cache_read"`
