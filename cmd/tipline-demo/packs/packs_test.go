@@ -523,3 +523,49 @@ type memory struct{}
 func (memory) Get(string, string) ([]byte, error)                    { return nil, nil }
 func (memory) Scan(string, string, func(string, []byte) error) error { return nil }
 func (memory) Apply(map[string]map[string][]byte) error              { return nil }
+
+// TestBeyondTheLastBucket holds that a time to first token above the highest bound of its histogram is not taken for that bound, under which
+// a limit could be.
+func TestBeyondTheLastBucket(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		inside float64 // of 100 requests, those within the highest bound of 5 s
+		want   time.Duration
+	}{{90, time.Hour}, {100, 4750 * time.Millisecond}} {
+		e, err := engine.Open(func() time.Time { return start.Add(minutes * time.Minute) })
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = e.Close() })
+		const exposition = `# TYPE vllm:prompt_tokens_total counter
+vllm:prompt_tokens_total{model_name="m"} 1000
+# TYPE vllm:generation_tokens_total counter
+vllm:generation_tokens_total{model_name="m"} 100
+# TYPE vllm:time_to_first_token_seconds histogram
+vllm:time_to_first_token_seconds_bucket{model_name="m",le="5"} 1
+vllm:time_to_first_token_seconds_bucket{model_name="m",le="+Inf"} 100
+vllm:time_to_first_token_seconds_count{model_name="m"} 100
+vllm:time_to_first_token_seconds_sum{model_name="m"} 300
+`
+		for minute := 0; minute <= minutes; minute++ {
+			target := map[string]string{"job": "vllm", "namespace": "ns", "instance": "a:8000"}
+			err := e.Ingest([]byte(exposition), start.Add(time.Duration(minute)*time.Minute), target, func(_ string, value float64) float64 {
+				if value == 1 {
+					value = tc.inside
+				}
+				return value * float64(minute)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		w := &world{truth: truth{Pack: "vllm"}, client: handler{e.Handler()}}
+		usage := collect(t, w.settings()).Usage
+		if len(usage) != 1 || len(usage[0].Serving) != 4 {
+			t.Fatalf("got %+v, want four hours of one workload", usage)
+		}
+		if got := usage[0].Serving[1]; got.TTFTP95 != tc.want || got.Replicas != 1 {
+			t.Errorf("%v of 100 within the highest bound: got %+v, want %s", tc.inside, got, tc.want)
+		}
+	}
+}
