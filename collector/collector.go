@@ -109,6 +109,9 @@ const (
 	lookAgain = 24 * time.Hour
 )
 
+// costPack is the pack that says what GPUs cost, whoever counts them.
+const costPack = "opencost"
+
 // A Collector asks one Prometheus server what each workload used. Its methods may be called from several goroutines.
 type Collector struct {
 	settings Settings // with defaults filled in
@@ -271,6 +274,15 @@ func (c *Collector) prepareQueries() error {
 	}
 	s.GPUs = &gpus
 	c.queries.gpu = gpuQuery(p.GPU, gpus.Join)
+	costs := p
+	if p.GPU.Cost == nil {
+		if costs, err = s.Library.pack(costPack); err != nil {
+			return err
+		}
+	}
+	if costs.GPU != nil && costs.GPU.Cost != nil { // a pack of the user's may have its name
+		c.queries.cost = gpuCosts(costs.GPU, gpus.Join)
+	}
 	if c.queries.served != "" {
 		c.queries.served += "\nor " + gpusServing(p.GPU, gpus.Join)
 	}
@@ -304,6 +316,7 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 		result.Warnings = append(result.Warnings, c.addTTFT(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addGPUs(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addPrompts(ctx, now, result.Usage)...)
+		result.Warnings = append(result.Warnings, c.addCosts(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addFailed(ctx, now, result.Usage)...)
 		result.Unattributed, notes = c.unattributed(ctx, now, result.Usage)
 		result.Warnings = append(result.Warnings, notes...)

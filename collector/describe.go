@@ -42,6 +42,9 @@ func (l *Library) Describe(name string) (Description, error) {
 	}
 	if p.GPU != nil {
 		d.Queries = []string{gpuQuery(p.GPU, []string{"namespace"})}
+		if p.GPU.Cost != nil {
+			d.Queries = append(d.Queries, gpuCosts(p.GPU, []string{"namespace"}))
+		}
 		for _, t := range gpuTrials(p.GPU, nil) {
 			d.Counts = append(d.Counts, Count{t.name, t.found})
 		}

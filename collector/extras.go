@@ -218,6 +218,31 @@ func (c *Collector) addGPUs(ctx context.Context, now time.Time, all []model.Usag
 	return notes
 }
 
+// addCosts fills in what the GPUs of each workload cost, where they are its own and OpenCost is there, and returns what is to be said about the
+// source.
+func (c *Collector) addCosts(ctx context.Context, now time.Time, all []model.Usage) []model.Warning {
+	if c.queries.cost == "" || !slices.ContainsFunc(all, func(u model.Usage) bool { return u.GPU != nil }) {
+		return nil
+	}
+	m, _, err := c.askNow(ctx, now, c.queries.cost)
+	if err != nil {
+		c.log.WarnContext(ctx, "cost of gpus not read", "error", err)
+		return []model.Warning{{Code: CostFailed, Text: err.Error()}}
+	}
+	costs := cells(m, func(metric prommodel.Metric) string {
+		_, key := identify(metric, c.settings.GPUs.Join)
+		return key
+	})
+	for i := range all {
+		key, _ := c.gpuScope(all[i].Labels)
+		usd, wrong := costs[key].check(1e9)
+		if gpu := all[i].GPU; gpu != nil && gpu.SharedBy == 1 && wrong == 0 && usd > 0 {
+			gpu.USDPerHour = &usd
+		}
+	}
+	return nil
+}
+
 // gpuScope returns the join labels of a workload as one string and in words.
 func (c *Collector) gpuScope(labels map[string]string) (key, words string) {
 	joined := make(map[string]string, len(c.settings.GPUs.Join))

@@ -73,6 +73,56 @@ func TestGPUs(t *testing.T) {
 	}
 }
 
+// TestGPUCosts holds that what GPUs cost is known of those that one workload has alone, and that a broken query leaves the rest.
+func TestGPUCosts(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		usd    float64
+		status int
+		shared bool
+		want   float64 // 0: not known
+		codes  string
+	}{
+		{"eight dollars an hour", 8, 0, false, 8, ""},
+		{"the GPUs are not its own", 8, 0, true, 0, ""},
+		{"no OpenCost", 0, 0, false, 0, ""},
+		{"NaN", math.NaN(), 0, false, 0, ""},
+		{"negative", -8, 0, false, 0, ""},
+		{"the query fails", 8, 400, false, 0, CostFailed},
+	} {
+		namespaces := []string{"chat"}
+		if tc.shared {
+			namespaces = append(namespaces, "chat")
+		}
+		answer := engine(namespaces, func(q promtest.Query) []promtest.Series {
+			return promtest.Each(q, map[string]string{"namespace": "chat"}, func(signal string, _ time.Time) (float64, bool) {
+				return 2, signal == "gpu_count"
+			})
+		})
+		server := promtest.New(func(q promtest.Query) promtest.Answer {
+			switch {
+			case !strings.Contains(q.Expr, "node_gpu_hourly_cost"):
+				return answer(q)
+			case tc.status != 0:
+				return promtest.Status(tc.status, "no")
+			}
+			return promtest.Answer{Series: promtest.Each(q, map[string]string{"namespace": "chat"}, func(string, time.Time) (float64, bool) { return tc.usd, tc.usd != 0 })}
+		})
+		c := newCollector(t, Settings{Pack: "vllm", GPUs: &GPUs{Pack: "dcgm"}, Backfill: 24 * time.Hour}, server, newMemory())
+		r := collect(t, c, noon)
+		got := 0.0
+		if gpu := r.Usage[0].GPU; gpu == nil {
+			t.Fatalf("%s: got no GPUs", tc.name)
+		} else if gpu.USDPerHour != nil {
+			got = *gpu.USDPerHour
+		}
+		if got != tc.want || codes(r.Warnings) != tc.codes {
+			t.Errorf("%s: got %v USD/h with warnings %q, want %v with %q", tc.name, got, codes(r.Warnings), tc.want, tc.codes)
+		}
+	}
+}
+
 func TestTTFT(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {

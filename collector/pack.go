@@ -102,6 +102,7 @@ type gpuPack struct {
 	Held     *heldGauge  `yaml:"held"`     // instead of Busy: how many GPUs are held, and not how busy they are
 	Device   []string    `yaml:"device"`   // labels that tell one GPU from another
 	Type     []string    `yaml:"type"`     // labels that say which card it is; empty where it is not said
+	Cost     *gpuCost    `yaml:"cost"`     // what the GPUs cost; nil where it is not said, and then that of the pack opencost is looked for
 	Attached string      `yaml:"attached"` // label that is not empty when a workload holds the GPU; empty means that all are held
 }
 
@@ -109,6 +110,13 @@ type gpuPack struct {
 type busyGauge struct {
 	Metric string  `yaml:"metric"`
 	Full   float64 `yaml:"full"`
+}
+
+// gpuCost are gauges of what is paid for GPUs, in US dollars an hour.
+type gpuCost struct {
+	Total *heldGauge `yaml:"total"` // of everything with the labels of a workload's GPUs
+	Each  string     `yaml:"each"`  // of one GPU of the pack, where Total says nothing
+	On    []string   `yaml:"on"`    // labels that a GPU shares with its Each
 }
 
 // heldGauge is a gauge that shows how many GPUs each device, which is a container here, holds.
@@ -287,6 +295,9 @@ func (c *packCheck) gpu(g *gpuPack) {
 				c.wrong("gpu.held.while.on", "want labels")
 			}
 		}
+	}
+	if p := g.Cost; p != nil && (g.Held == nil || p.Total == nil || p.Each == "" || len(p.On) == 0) {
+		c.wrong("gpu.cost", "want total, each and on, beside held")
 	}
 	for _, b := range g.Busy {
 		if !(b.Full > 0) || b.Metric == "" {

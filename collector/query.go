@@ -36,6 +36,7 @@ var hourly = [...]signal{input, output, cacheRead, cacheReadDoubtful, cacheWrite
 const (
 	gpuBusy  signal = "gpu_busy"  // GPUs, each counted by the share of time in which it was busy
 	gpuCount signal = "gpu_count" // GPUs held
+	gpuUSD   signal = "gpu_usd"   // US dollars an hour
 )
 
 // The signals per workload and hour that say how its engines do; see gpuCount too.
@@ -70,6 +71,7 @@ const (
 type queries struct {
 	hourly  string // every signal per workload over the hour before the evaluation
 	ttft    string // 95th percentile of the time to first token per workload over the day before
+	cost    string // what the GPUs cost an hour, the mean of the day before
 	gpu     string // both GPU signals over the day before
 	prompts string // how long prompts were per workload over the day before
 	failed  string // requests that failed per workload over the day before
@@ -155,6 +157,18 @@ func gpuQuery(g *gpuPack, join []string) string {
 		return marked(gpuCount, count)
 	}
 	return marked(gpuBusy, busy) + "\nor " + marked(gpuCount, count)
+}
+
+// gpuCosts returns the expression for what the GPUs cost: what is said of all of them, and otherwise what each costs, unless that is not
+// known of one of them. It is the mean of the five-minute steps of the day.
+func gpuCosts(g *gpuPack, join []string) string {
+	by, on := labelList(join), "on ("+labelList(g.Cost.On)+") "
+	device := append(slices.Clone(join), slices.Concat(g.Device, g.Cost.On)...)
+	held := g.Held.perDevice(device)
+	each := "max by (" + labelList(g.Cost.On) + ") (" + selector(g.Cost.Each, "") + ")"
+	total := "sum by (" + by + ") (" + selector(g.Cost.Total.Metric, whereList(g.Cost.Total.Where)) + ")"
+	priced := "sum by (" + by + ") (" + held + " * " + on + "group_left () " + each + ") unless sum by (" + by + ") (" + held + " unless " + on + each + ")"
+	return marked(gpuUSD, "avg_over_time(("+total+" or ("+priced+"))["+dayWindow+":5m])")
 }
 
 // gpusServing returns the expression for the GPUs held all through the hour before the evaluation.

@@ -28,7 +28,11 @@ func TestQueries(t *testing.T) {
 	}
 	for _, name := range Packs() {
 		if p := mustPack(t, name); p.GPU != nil {
-			all[name] = queries{gpu: gpuQuery(p.GPU, []string{"namespace"})}
+			q := queries{gpu: gpuQuery(p.GPU, []string{"namespace"})}
+			if p.GPU.Cost != nil {
+				q.cost = gpuCosts(p.GPU, []string{"namespace"})
+			}
+			all[name] = q
 		} else {
 			q := packQueries(p, nil, p.GroupBy)
 			if !p.engine() {
@@ -39,7 +43,7 @@ func TestQueries(t *testing.T) {
 	}
 	kept := map[string]bool{}
 	for name, q := range all {
-		for part, got := range map[string]string{"hourly": q.hourly, "ttft": q.ttft, "prompts": q.prompts, "gpu": q.gpu, "served": q.served} {
+		for part, got := range map[string]string{"hourly": q.hourly, "ttft": q.ttft, "prompts": q.prompts, "gpu": q.gpu, "cost": q.cost, "served": q.served} {
 			if got == "" {
 				continue
 			}

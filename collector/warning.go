@@ -35,6 +35,7 @@ const (
 	TTFTFailed         = "TTFT_QUERY_FAILED"
 	PromptsFailed      = "PROMPTS_QUERY_FAILED"
 	GPUFailed          = "GPU_QUERY_FAILED"
+	CostFailed         = "GPU_COST_QUERY_FAILED"
 	ErrorsFailed       = "ERRORS_QUERY_FAILED"
 	ServingFailed      = "SERVING_QUERY_FAILED" // how the engines did is not known of some hours; they are asked for again
 	DarkFailed         = "UNATTRIBUTED_QUERY_FAILED"

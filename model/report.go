@@ -71,6 +71,8 @@ type UsageSummary struct {
 	GPUUtilizationRatio *Fraction         `json:"gpu_utilization_ratio,omitempty"`
 	EconomicUtilization *Fraction         `json:"economic_utilization_ratio,omitempty"` // tokens served over tokens that the current fleet could serve
 	IdleUSDPerMonth     *USD              `json:"idle_usd_per_month,omitempty"`
+	GPUUSDPerMonth      *USD              `json:"gpu_usd_per_month,omitempty"`          // by the word of OpenCost, of the last day over 730 hours
+	GPUCostGapPerMonth  *USD              `json:"gpu_cost_gap_usd_per_month,omitempty"` // GPU hours of the current option as modelled at the projected volume, less that
 	TTFTP95Seconds      *float64          `json:"ttft_p95_seconds,omitempty"`
 	Capacity            *MeasuredCapacity `json:"capacity,omitempty"` // of one replica of its engines; absent when it was not measured
 }

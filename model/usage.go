@@ -191,6 +191,7 @@ func commonLabels(a, b map[string]string) map[string]string {
 type GPU struct {
 	Count       float64   // GPUs attached, on average
 	Utilization *Fraction // share of time in which the GPU was busy; nil when unknown. Busy is not used well: see cost model 4.5
+	USDPerHour  *float64  // what they cost by the word of OpenCost; nil when unknown, and when they are not this workload's alone
 	Scope       string    // what the numbers cover, for example "namespace chat"
 	SharedBy    int       // number of workloads in that scope; above 1 the GPUs are not this workload's alone
 }

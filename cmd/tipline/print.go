@@ -201,6 +201,10 @@ func capacityNotes(w model.WorkloadReport) []string {
 	if a := w.Decision.AssumedCapacity; a != nil {
 		lines = append(lines, w.Workload+": "+restsOn(a))
 	}
+	if paid, gap := w.Usage.GPUUSDPerMonth, w.Usage.GPUCostGapPerMonth; paid != nil && gap != nil {
+		lines = append(lines, fmt.Sprintf("%s: its GPUs cost %s a month by the word of OpenCost; the model counts %s of GPU hours for the projected volume", w.Workload,
+			model.FormatUSD(*paid), model.FormatUSD(*paid+*gap)))
+	}
 	return lines
 }
 

@@ -112,6 +112,21 @@ func (e explanation) assumedCapacity(options []model.OptionCost) *model.AssumedC
 	return a
 }
 
+// GPUCostGap returns what GPUs at perHour US dollars cost a month, and how far the GPU hours of o are above that; nothing when o has none.
+func GPUCostGap(o model.OptionCost, perHour float64) (paid, gap *model.USD) {
+	month := model.USD(perHour * float(cost.DefaultHours))
+	modelled, fleet := model.USD(0), false
+	for _, part := range o.Parts {
+		if strings.HasSuffix(part.Name, gpuHours) {
+			modelled, fleet = modelled+part.USDPerMonth, true
+		}
+	}
+	if !fleet {
+		return nil, nil
+	}
+	return &month, new(modelled - month)
+}
+
 // WithMeasured returns o with what was measured of a replica: where nothing else says what it can do, or o prefers that. why says why
 // nothing was measured when m is not known.
 func (o Option) WithMeasured(m *model.MeasuredCapacity, why string) Option {

@@ -103,3 +103,18 @@ func TestAssumedCapacity(t *testing.T) {
 		t.Errorf("without a fleet: got %+v, want nothing", a)
 	}
 }
+
+// TestGPUCostGap holds that what is paid for GPUs is compared with the GPU hours of the model alone.
+func TestGPUCostGap(t *testing.T) {
+	t.Parallel()
+	in, _ := onFleet(nil)
+	o := Decide(in).Options[slices.IndexFunc(Decide(in).Options, func(o model.OptionCost) bool { return o.Option == "self" })]
+	perHour := 10.0
+	paid, gap := GPUCostGap(o, perHour)
+	if paid == nil || *paid != 7300 || math.Abs(float64(*gap-(o.Parts[0].USDPerMonth-7300))) > 1e-6 {
+		t.Errorf("got %v and %v, want 7300 and the difference to %+v", paid, gap, o.Parts[0])
+	}
+	if paid, gap := GPUCostGap(Decide(in).Options[0], perHour); paid != nil || gap != nil {
+		t.Errorf("of an API: got %v and %v, want nothing", paid, gap)
+	}
+}

@@ -239,7 +239,7 @@ func evaluate(m metered, cfg *config.Config, now time.Time) evaluation {
 	}
 	v := decide.Decide(*e.input)
 	w.Options, w.Crossover, w.Decision = v.Options, v.Crossover, v.Decision
-	economics(&w)
+	economics(&w, u.GPU)
 
 	if m.outage != "" {
 		return unknown("SOURCE_DOWN", fmt.Sprintf("source %s could not be read: %s", u.Source, m.outage))
@@ -351,11 +351,15 @@ func outline(f model.Forecast) *model.ForecastSummary {
 	return s
 }
 
-// economics copies the economic utilization and the idle cost of the current option, when it is a fleet, into the usage.
-func economics(w *model.WorkloadReport) {
+// economics puts the economic utilization and the idle cost of the current option, when it is a fleet, into the usage, and how far what it
+// is said to cost is from what is paid.
+func economics(w *model.WorkloadReport, gpu *model.GPU) {
 	i := slices.IndexFunc(w.Options, func(o model.OptionCost) bool { return o.Option == w.Current })
 	if i < 0 {
 		return
+	}
+	if gpu != nil && gpu.USDPerHour != nil {
+		w.Usage.GPUUSDPerMonth, w.Usage.GPUCostGapPerMonth = decide.GPUCostGap(w.Options[i], *gpu.USDPerHour)
 	}
 	w.Usage.EconomicUtilization = w.Options[i].EconomicUtilizationRatio
 	w.Usage.IdleUSDPerMonth = w.Options[i].IdleUSDPerMonth

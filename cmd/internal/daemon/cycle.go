@@ -112,7 +112,7 @@ func (d *Daemon) Collect(ctx context.Context) error {
 		if fresh, ok := usage[w.Workload]; ok {
 			// What the evaluation derived stays until the next one.
 			fresh.PeakFactor, fresh.EconomicUtilization, fresh.IdleUSDPerMonth = w.Usage.PeakFactor, w.Usage.EconomicUtilization, w.Usage.IdleUSDPerMonth
-			fresh.Capacity = w.Usage.Capacity
+			fresh.Capacity, fresh.GPUUSDPerMonth, fresh.GPUCostGapPerMonth = w.Usage.Capacity, w.Usage.GPUUSDPerMonth, w.Usage.GPUCostGapPerMonth
 			w.Usage = fresh
 		}
 		next.Workloads[i] = w

@@ -288,6 +288,7 @@ func TestMeasuredCapacity(t *testing.T) {
 			v, ok := map[string]float64{
 				"input": 0.8 * tokens, "output": 0.2 * tokens, "requests": tokens / 1000, "coverage": 1, "resets": 0,
 				"replicas": 2, "waiting": 0, "ttft_p95": share * share * share,
+				"gpu_count": 4, "gpu_usd": 30,
 			}[signal]
 			return v, ok
 		})}
@@ -305,6 +306,7 @@ func TestMeasuredCapacity(t *testing.T) {
 		r := newRig(t, route(func(promtest.Query) promtest.Answer { return promtest.Answer{} }, engines))
 		r.text = strings.NewReplacer(
 			"    throughput: {tokens_per_hour: 30276000}\n", "", "current: api", "current: fleet", "constraints: {", "constraints: {"+tc.limit,
+			"group_by: [model_name]", "group_by: [model_name], gpus: {pack: opencost, join: [model_name]}",
 		).Replace(r.text)
 		if err := r.Reload(); err != nil {
 			t.Fatal(err)
@@ -333,6 +335,9 @@ func TestMeasuredCapacity(t *testing.T) {
 		}
 		if w.Decision.Recommendation == model.Unknown || w.Decision.AssumedCapacity == nil || len(w.Decision.AssumedCapacity.Numbers) != 0 {
 			t.Errorf("%s: got %+v, want a verdict that rests on nothing assumed", tc.name, w.Decision)
+		}
+		if paid, gap := w.Usage.GPUUSDPerMonth, w.Usage.GPUCostGapPerMonth; paid == nil || gap == nil || *paid != 30*730 || *paid+*gap != w.Options[1].Parts[0].USDPerMonth {
+			t.Errorf("%s: got %v paid a month and a gap of %v to %+v", tc.name, paid, gap, w.Options[1].Parts[0])
 		}
 		for _, n := range receipt.Capacity {
 			if n.Label != model.Measured {

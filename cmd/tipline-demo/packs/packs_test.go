@@ -35,6 +35,7 @@ type truth struct {
 	Stamps      string                        // the time of such a sample, scrape or cloud
 	Set         struct{ Period, Stamps string }
 	GPUs, Busy  float64 // Busy 0 means that it is not known
+	USD         float64 // that the GPUs cost an hour; 0 means that it is not known
 }
 
 // target returns the scrape job.
@@ -458,6 +459,9 @@ func (w *world) checkGPUs(t *testing.T) {
 	gpu, busy := usage[0].GPU, 0.0
 	if gpu.Utilization != nil {
 		busy = gpu.Count * float64(*gpu.Utilization)
+	}
+	if (gpu.USDPerHour != nil) != (w.USD > 0) || w.USD > 0 && math.Abs(*gpu.USDPerHour-w.USD) > 1e-9 {
+		t.Errorf("%v: got a cost of %v USD/h, want %v", w.Expositions, gpu.USDPerHour, w.USD)
 	}
 	if gpu.Count != w.GPUs || math.Abs(busy-w.Busy) > 1e-9 || (gpu.Utilization == nil) != (w.Busy == 0) {
 		t.Errorf("%v: got %+v, %v of them busy, want %v and %v", w.Expositions, gpu, busy, w.GPUs, w.Busy)
