@@ -37,7 +37,7 @@ func TestPackIsReadStrictly(t *testing.T) {
 		"another name":       {`{name: y, tokens: {input: {metrics: [a]}, output: {metrics: [b]}}}`, `got "y"`},
 		"no output":          {`{name: x, tokens: {input: {metrics: [a]}}}`, "tokens.output: missing"},
 		"no names":           {`{name: x, tokens: {input: {}, output: {metrics: [b]}}}`, "tokens.input.metrics: want the name of a metric"},
-		"an engine of sums":  {`{name: x, layer: engine, period_sums: {period: 5m, stamps: scrape}, tokens: {input: {metrics: [a]}, output: {metrics: [b]}}}`, "layer: got engine"},
+		"an engine of sums":  {`{name: x, layer: engine, period_sums: {period: 5m, stamps: scrape}, tokens: {input: {metrics: [a]}, output: {metrics: [b]}}}`, `layer: got "engine"`},
 		"an odd layer":       {`{name: x, layer: proxy, tokens: {input: {metrics: [a]}, output: {metrics: [b]}}}`, `layer: got "proxy"`},
 		"no signals":         {`{name: x}`, "want either tokens or gpu"},
 		"an odd signal":      {`{name: x, tokens: {inpt: {metrics: [c]}, input: {metrics: [a]}, output: {metrics: [b]}}}`, `got "inpt"`},
