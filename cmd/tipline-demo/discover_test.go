@@ -65,7 +65,7 @@ func plant(t *testing.T, prom *engine.Engine, now time.Time) (tokens float64) {
 	}
 	gateway := func(team, requested, model, provider string, input, output float64) {
 		quoted := strings.NewReplacer("\\", "\\\\", "\"", "\\\"", "\n", "\\n").Replace(team)
-		labels := fmt.Sprintf(`team_alias="%s",requested_model=%q,model=%q,api_provider=%q,job="litellm"`, quoted, requested, model, provider)
+		labels := `team_alias="` + quoted + `",` + fmt.Sprintf(`requested_model=%q,model=%q,api_provider=%q,job="litellm"`, requested, model, provider)
 		count("litellm_input_tokens_metric_total", labels, input)
 		count("litellm_output_tokens_metric_total", labels, output)
 		tokens += input + output
