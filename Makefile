@@ -51,7 +51,7 @@ format: ## rewrite what the formatting and the idioms of lint would have otherwi
 	$(TOOL)/gofumpt/go.mod gofumpt -w -extra .
 
 race: ## run the tests of all modules under the race detector, in random order; needs a C compiler
-	$(call each,$(GO) test -race -shuffle=on ./...)
+	$(call each,$(GO) test -race -shuffle=on -timeout 30m ./...)
 
 bench: ## measure a cycle, a projection and a decision
 	$(GO) test -run '^$$' -bench . -benchmem ./model/... ./collector/... ./cmd/internal/daemon/...
