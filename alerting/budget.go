@@ -43,7 +43,7 @@ func (d *Desk) Budgets(budgets []Budgeted, p Policy, now time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	changes := batch{}
-	queue := d.outbox.clone()
+	var events []Event
 	for _, b := range budgets {
 		key := budgeted + b.Report.Budget
 		row, err := d.store.Get(ledgerBucket, key)
@@ -59,17 +59,13 @@ func (d *Desk) Budgets(budgets []Budgeted, p Policy, now time.Time) error {
 			changes.put(ledgerBucket, key, encode(after))
 		}
 		if tell {
-			queue.addAll(d.notifiers, Event{
+			events = append(events, Event{
 				Version: eventVersion, ID: eventID(key, now.Unix(), b.Report.Month), Reason: OverBudget, Time: now, Channel: b.Channel, Budget: &b.Report,
-			}, changes)
+			})
 		}
 	}
-	if len(changes) == 0 {
-		return nil
-	}
-	if err := d.store.Apply(changes); err != nil {
+	if err := d.commit(changes, events...); err != nil {
 		return fmt.Errorf("budgets: %w", err)
 	}
-	d.outbox = queue
 	return nil
 }

@@ -227,14 +227,7 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 			states[workload] = nil
 		}
 	}
-	queue := d.outbox.clone()
-	for _, e := range calm(events, now) {
-		queue.addAll(d.notifiers, e, changes)
-	}
-	if len(changes) == 0 {
-		return considered, nil
-	}
-	if err := d.store.Apply(changes); err != nil {
+	if err := d.commit(changes, calm(events, now)...); err != nil {
 		return nil, err
 	}
 	for workload, r := range states {
@@ -244,8 +237,25 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 		}
 		d.states[workload] = r
 	}
-	d.outbox = queue
 	return considered, nil
+}
+
+// commit writes changes and queues events for every notifier in one transaction. When that fails nothing has moved. The caller holds d.mu.
+func (d *Desk) commit(changes batch, events ...Event) error {
+	queue := d.outbox.clone()
+	for _, e := range events {
+		for _, n := range d.notifiers {
+			queue.add(n.Name(), e, changes)
+		}
+	}
+	if len(changes) == 0 {
+		return nil
+	}
+	if err := d.store.Apply(changes); err != nil {
+		return err
+	}
+	d.outbox = queue
+	return nil
 }
 
 // next returns the record after an evaluation, and what the evaluation did; what the ledger is to hold of it is put into changes. At most one

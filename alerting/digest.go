@@ -11,17 +11,7 @@ func (d *Desk) Digest(g model.Digest, channel string, now time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	event := Event{Version: eventVersion, ID: eventID("", now.Unix(), "digest"), Reason: Digested, Time: now, Channel: channel, Digest: &g}
-	changes := batch{}
-	queue := d.outbox.clone()
-	queue.addAll(d.notifiers, event, changes)
-	if len(changes) == 0 {
-		return nil
-	}
-	if err := d.store.Apply(changes); err != nil {
-		return err
-	}
-	d.outbox = queue
-	return nil
+	return d.commit(batch{}, event)
 }
 
 // Approaching returns the thresholds that were told to be near, by workload.

@@ -46,15 +46,14 @@ func (d *Desk) Faults(found []model.DataFault, channel string, now time.Time) er
 	}
 	changes := batch{}
 	changes.put(ledgerBucket, faultsKey, encode(kept))
-	queue := d.outbox.clone()
+	var events []Event
 	if len(news) > 0 {
-		queue.addAll(d.notifiers, Event{
+		events = append(events, Event{
 			Version: eventVersion, ID: eventID(faultsKey, now.UnixNano(), news[0].Key()), Reason: DataFaulty, Time: now, Channel: channel, Faults: news,
-		}, changes)
+		})
 	}
-	if err := d.store.Apply(changes); err != nil {
+	if err := d.commit(changes, events...); err != nil {
 		return fmt.Errorf("data faults: %w", err)
 	}
-	d.outbox = queue
 	return nil
 }

@@ -61,21 +61,13 @@ func (e Event) replaces(old Event) bool {
 	if old.Workload != e.Workload {
 		return false
 	}
-	switch e.Reason {
-	case PricesMoved, OverBudget, DataFaulty, Summed:
+	switch alone := []Reason{PricesMoved, OverBudget, DataFaulty, Summed}; {
+	case slices.Contains(alone, e.Reason) || slices.Contains(alone, old.Reason):
 		return false
-	case Drifted, Digested:
+	case e.Reason == Drifted || e.Reason == Digested || old.Reason == Drifted || old.Reason == Digested:
 		return old.Reason == e.Reason
-	default:
-		return !slices.Contains([]Reason{PricesMoved, OverBudget, DataFaulty, Summed, Drifted, Digested}, old.Reason)
 	}
-}
-
-// addAll queues e for every one of notifiers.
-func (o *outbox) addAll(notifiers []Notifier, e Event, changes batch) {
-	for _, n := range notifiers {
-		o.add(n.Name(), e, changes)
-	}
+	return true
 }
 
 // add queues e for notifier. What still waits there, was never tried and is replaced by it is merged into it.

@@ -53,8 +53,6 @@ func (d *Desk) Prices(e model.PriceEvent, channel string, rows map[string][]byte
 	event := Event{Version: eventVersion, ID: eventID(key, now.Unix(), ""), Reason: PricesMoved, Time: now, Channel: channel, Prices: &e}
 	told := encode(Announcement{Event: event.ID, Reason: PricesMoved, Time: now})
 	changes.put(ledgerBucket, priced+key, told)
-	queue := d.outbox.clone()
-	queue.addAll(d.notifiers, event, changes)
 	flips := map[string]*record{}
 	for _, f := range e.Flips[:min(len(e.Flips), namedFlips)] {
 		changes.put(ledgerBucket, announced+f.Receipt, told)
@@ -67,10 +65,9 @@ func (d *Desk) Prices(e model.PriceEvent, channel string, rows map[string][]byte
 		flips[f.Workload] = &after
 		changes.put(stateBucket, f.Workload, encode(after))
 	}
-	if err := d.store.Apply(changes); err != nil {
+	if err := d.commit(changes, event); err != nil {
 		return err
 	}
 	maps.Copy(d.states, flips)
-	d.outbox = queue
 	return nil
 }

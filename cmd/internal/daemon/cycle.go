@@ -29,13 +29,8 @@ func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
 	if report == nil {
 		return nil, err
 	}
-	err = errors.Join(err, answersErr)
-	if pricesErr := d.tellPrices(now); pricesErr != nil { // first, so that a verdict that they change is not told twice
-		err = errors.Join(err, pricesErr)
-	}
-	if fleetsErr := d.keepFleets(report); fleetsErr != nil {
-		err = errors.Join(err, fleetsErr)
-	}
+	// Prices first, so that a verdict that they change is not told twice.
+	err = errors.Join(err, answersErr, d.tellPrices(now), d.keepFleets(report))
 	if len(d.records) > 0 {
 		if keepErr := d.options.Store.Apply(map[string]map[string][]byte{ledger.Bucket: d.records}); keepErr != nil {
 			err = errors.Join(err, fmt.Errorf("record of projections: %w", keepErr))
@@ -45,15 +40,7 @@ func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
 	if alertErr != nil {
 		err = errors.Join(err, fmt.Errorf("alert states: %w", alertErr))
 	}
-	if faultErr := d.desk.Faults(report.DataFaults, d.fleetChannel(alerting.DataFaulty), now); faultErr != nil {
-		err = errors.Join(err, faultErr)
-	}
-	if budgetErr := d.tellBudgets(report, now); budgetErr != nil {
-		err = errors.Join(err, budgetErr)
-	}
-	if compactErr := d.compact(report, now); compactErr != nil {
-		err = errors.Join(err, compactErr)
-	}
+	err = errors.Join(err, d.desk.Faults(report.DataFaults, d.fleetChannel(alerting.DataFaulty), now), d.tellBudgets(report, now), d.compact(report, now))
 	for _, double := range report.DoubleMeters {
 		if len(double.Primary) == 0 {
 			d.options.Log.Warn("metered twice", "workloads", double.Workloads, "also_at", double.AlsoAt)
@@ -101,9 +88,7 @@ func (d *Daemon) Collect(ctx context.Context) error {
 	for _, m := range named(found) {
 		usage[m.usage.Workload] = summarize(m.usage, now)
 	}
-	if faultErr := d.desk.Faults(d.silence(sources, last.Workloads, now), d.fleetChannel(alerting.DataFaulty), now); faultErr != nil {
-		err = errors.Join(err, faultErr)
-	}
+	err = errors.Join(err, d.desk.Faults(d.silence(sources, last.Workloads, now), d.fleetChannel(alerting.DataFaulty), now))
 	signal(d.queued)
 	next := *last
 	next.Sources = sources
