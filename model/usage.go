@@ -89,19 +89,27 @@ func (u Usage) Until(t time.Time) Usage {
 func (u Usage) Between(from, to time.Time) (Volume, Fraction) {
 	var sum Volume
 	var measured int
-	for i, h := range u.Hours {
-		at := u.Start.Add(time.Duration(i) * time.Hour)
-		if at.Before(from) || !at.Before(to) || !h.Measured() {
-			continue
+	end := u.startedBefore(to)
+	for _, h := range u.Hours[min(end, u.startedBefore(from)):end] {
+		if h.Measured() {
+			sum = sum.Add(h.Tokens)
+			measured++
 		}
-		sum = sum.Add(h.Tokens)
-		measured++
 	}
 	span := to.Sub(from).Hours()
 	if span <= 0 {
 		return sum, 0
 	}
 	return sum, Fraction(float64(measured) / span)
+}
+
+// startedBefore returns how many hours of u start before t.
+func (u Usage) startedBefore(t time.Time) int {
+	n := t.Sub(u.Start) / time.Hour
+	if t.Sub(u.Start)%time.Hour > 0 {
+		n++
+	}
+	return int(max(0, min(n, time.Duration(len(u.Hours)))))
 }
 
 // Merge returns the usage of u and v together: two series that the configuration counts as one workload.
