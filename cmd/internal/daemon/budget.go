@@ -64,5 +64,5 @@ func (d *Daemon) tellBudgets(report *model.Report, now time.Time) error {
 	for i, b := range d.setup.cfg.Budgets {
 		all = append(all, alerting.Budgeted{Report: report.Budgets[i], Channel: d.setup.cfg.Channel(string(alerting.OverBudget), nil, "", b.SlackChannel)})
 	}
-	return d.desk.Budgets(all, alertPolicy(d.setup.cfg.Policy), now)
+	return d.desk.Budgets(all, AlertPolicy(d.setup.cfg.Policy), now)
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"runtime"
 	"runtime/debug"
 	"sync"
 	"time"
@@ -115,7 +116,11 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 	var tasks sync.WaitGroup
 	for i, s := range sources {
 		tasks.Go(func() {
-			results[i], errs[i] = s.collector.Collect(ctx, now)
+			if d.options.Stored {
+				results[i].Usage, errs[i] = s.collector.Stored(now)
+			} else {
+				results[i], errs[i] = s.collector.Collect(ctx, now)
+			}
 			reports[i] = model.SourceReport{Source: s.cfg.Name, Up: errs[i] == nil, Queries: results[i].Queries, UnattributedTokensRatio: results[i].Unattributed}
 			if errs[i] != nil {
 				reports[i].Error = errs[i].Error()
@@ -167,12 +172,10 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	report.Renames = findFaults(workloads, now)
 	report.DoubleMeters = findDoubles(workloads, now)
 	d.stanzas = map[string]config.Workload{}
-	for _, m := range workloads {
-		d.stanzas[m.usage.Workload] = m.stanza
-		rows := d.remember(&m)
-		e := d.evaluateSafely(m, now)
-		e.hosted = m.hosted.with(e.report, now)
-		d.keep(e, rows)
+	evaluations, rows := d.evaluateAll(workloads, now)
+	for i, e := range evaluations {
+		d.stanzas[e.usage.Workload] = workloads[i].stanza
+		d.keep(e, rows[i])
 		verdicts, months = append(verdicts, e.verdict), append(months, e.hosted)
 		if in, known := e.verdict.Input(); known {
 			d.latest[e.report.Workload] = in
@@ -199,6 +202,24 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	d.month = budget(config.Budget{USDPerMonth: math.MaxFloat64}, report, workloads, verdicts, months)
 	d.receipts.Store(&receipts)
 	return report
+}
+
+// evaluateAll evaluates all of workloads, as many at once as there are processors, and returns with each the rows that the ledger keeps of it.
+func (d *Daemon) evaluateAll(workloads []metered, now time.Time) (evaluations []evaluation, rows []map[string][]byte) {
+	evaluations, rows = make([]evaluation, len(workloads)), make([]map[string][]byte, len(workloads))
+	free := make(chan struct{}, runtime.GOMAXPROCS(0))
+	var tasks sync.WaitGroup
+	for i, m := range workloads {
+		free <- struct{}{}
+		tasks.Go(func() {
+			defer func() { <-free }()
+			rows[i] = d.remember(&m)
+			evaluations[i] = d.evaluateSafely(m, now)
+			evaluations[i].hosted = m.hosted.with(evaluations[i].report, now)
+		})
+	}
+	tasks.Wait()
+	return evaluations, rows
 }
 
 // evaluateSafely evaluates m; a panic spoils that workload only.

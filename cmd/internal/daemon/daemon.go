@@ -28,6 +28,7 @@ type Options struct {
 	Store     Store
 	Notifiers []alerting.Notifier   // beside those that the configuration names
 	Registry  prometheus.Registerer // for the operational metrics; nil registers none
+	Stored    bool                  // no server is asked: what the store holds of history is all there is
 }
 
 // Store is the durable file, as the rooms that write to it see it.

@@ -61,7 +61,7 @@ func (d *Daemon) judged(report *model.Report) []alerting.Judged {
 	for i, w := range report.Workloads {
 		stanza := d.stanzas[w.Workload] // the labels that all of its series share may match another one
 		judged[i] = alerting.Judged{
-			Report: w, Policy: alertPolicy(stanza.Policy), Snooze: d.snoozing(w, report.AsOf), Receipt: receipts[w.Decision.ID],
+			Report: w, Policy: AlertPolicy(stanza.Policy), Snooze: d.snoozing(w, report.AsOf), Receipt: receipts[w.Decision.ID],
 			Channel: func(r alerting.Reason) string { return cfg.Channel(string(r), w.Labels, w.Source, stanza.SlackChannel) },
 		}
 	}

@@ -86,8 +86,8 @@ func Board(c config.Alertmanager) *alertmanager.Board {
 	return alertmanager.New(c.URL, &http.Client{Timeout: notifyTimeout})
 }
 
-// alertPolicy returns the part of p that alerts need.
-func alertPolicy(p decide.Policy) alerting.Policy {
+// AlertPolicy returns the part of p that alerts need.
+func AlertPolicy(p decide.Policy) alerting.Policy {
 	enter, _ := p.Enter.Float64()
 	leave, _ := p.Leave.Float64()
 	return alerting.Policy{Enter: enter, Leave: leave, Confirmations: p.Confirmations, ConfirmEvery: p.ConfirmEvery, LeadTime: p.LeadTime}
