@@ -50,8 +50,11 @@ var imports = map[string][]string{
 		"alerting", "alerting/alertmanager", "alerting/slack", "alerting/webhook",
 		"collector", "config", "model", "model/capacity", "model/cost", "model/decide", "model/drift", "model/forecast", "model/metering",
 	},
+	"cmd/internal/backtest": {
+		"cmd/internal/daemon", "cmd/internal/ledger", "alerting", "alerting/words", "collector", "config", "model", "model/cost", "model/decide",
+	},
 	"cmd/tipline": {
-		"cmd/internal/daemon", "cmd/internal/draft", "cmd/internal/gauges", "cmd/internal/ledger", "cmd/internal/store", "cmd/internal/web",
+		"cmd/internal/backtest", "cmd/internal/daemon", "cmd/internal/draft", "cmd/internal/gauges", "cmd/internal/ledger", "cmd/internal/store", "cmd/internal/web",
 		"cmd/internal/whatif", "alerting", "alerting/sample", "alerting/slack", "collector", "config", "model", "model/cost", "model/decide", "model/forecast",
 	},
 

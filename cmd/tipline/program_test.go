@@ -47,15 +47,18 @@ notify:
   slack: {token_file: token, channel: "#llm-cost", api_url: "%s/api"}
 `
 
+// steadily answers for one workload that uses the same in every hour.
+func steadily(q promtest.Query) promtest.Answer {
+	return promtest.Answer{Series: promtest.Each(q, map[string]string{"team_alias": "sup|port"}, func(signal string, _ time.Time) (float64, bool) {
+		v, known := map[string]float64{"input": 1.6e7, "output": 4e6, "requests": 2e4, "coverage": 1, "resets": 0}[signal]
+		return v, known
+	})}
+}
+
 // stageProgram starts a Prometheus with a steady workload and a Slack, and writes a configuration of both into a folder.
 func stageProgram(t *testing.T) (folder string, prom *promtest.Server, box *slacktest.Server) {
 	t.Helper()
-	prom = promtest.Start(t, func(q promtest.Query) promtest.Answer {
-		return promtest.Answer{Series: promtest.Each(q, map[string]string{"team_alias": "sup|port"}, func(signal string, _ time.Time) (float64, bool) {
-			v, known := map[string]float64{"input": 1.6e7, "output": 4e6, "requests": 2e4, "coverage": 1, "resets": 0}[signal]
-			return v, known
-		})}
-	})
+	prom = promtest.Start(t, steadily)
 	box, folder = slacktest.New(t), t.TempDir()
 	writeFile(t, filepath.Join(folder, "token"), slacktest.Token)
 	writeFile(t, filepath.Join(folder, "tipline.yml"), fmt.Sprintf(programConfig, prom.URL, box.URL))
@@ -89,7 +92,7 @@ func forget(t *testing.T, folder string) {
 func TestHelpShowsTheWholeSurface(t *testing.T) {
 	t.Parallel()
 	code, out, _ := tipline(t, t.TempDir(), "--help")
-	for _, command := range []string{"run", "check", "discover", "report", "forecast", "explain", "decide", "whatif", "notify test", "preview", "version"} {
+	for _, command := range []string{"run", "check", "discover", "report", "backtest", "forecast", "explain", "decide", "whatif", "notify test", "preview", "version"} {
 		if code != exitDone || !strings.Contains(out, "\n"+command) {
 			t.Errorf("exit %d: no %q in\n%s", code, command, out)
 		}
@@ -114,6 +117,10 @@ func TestUsageErrors(t *testing.T) {
 		{"decide", "0123456789ab", "--done", "--until=2030-01-01"},
 		{"decide", "an-id", "--done"},
 		{"forecast", "--history=x", "--horizons=0"},
+		{"backtest", "--since=soon"},
+		{"backtest", "--since=2026-05-01", "--until=2026-04-29"},
+		{"backtest", "--since=2999-01-01"},
+		{"backtest", "--every=1s"},
 		{"forecast", "--history=x", "--origin=2026-11-23T12:30:00Z"},
 	} {
 		code, out, errs := tipline(t, t.TempDir(), args...)

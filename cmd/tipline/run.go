@@ -69,6 +69,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	at := report.Flag("at", "Evaluate as of this time (RFC 3339); nothing later is read.").PlaceHolder("TIME").String()
 	commands["report"] = func(ctx context.Context) int { return p.report(ctx, *format, *at) }
 
+	commands["backtest"] = addBacktest(app, p)
 	for name, run := range addPrices(app, p) {
 		commands[name] = func(context.Context) int { return run() }
 	}

@@ -1,0 +1,199 @@
+package backtest
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"tipline/alerting"
+	"tipline/model"
+)
+
+// at returns the morning so many days after dawn.
+func at(days int) time.Time { return dawn.AddDate(0, 0, days).Add(6 * time.Hour) }
+
+// daily returns a workload that is observed every morning from day from on to day to.
+func daily(from, to int, observe func(day int) observed) []observed {
+	var all []observed
+	for d := from; d <= to; d++ {
+		o := observe(d)
+		o.at = at(d)
+		all = append(all, o)
+	}
+	return all
+}
+
+// paying observes what the current option and the fleet cost, fully measured; an option that costs less than nothing could not have served.
+func paying(api, fleet model.USD) func(int) observed {
+	return func(int) observed {
+		o := observed{covered: 1, costs: map[string]model.USD{}}
+		for option, usd := range map[string]model.USD{"api": api, "fleet": fleet} {
+			if usd >= 0 {
+				o.costs[option] = usd
+			}
+		}
+		return o
+	}
+}
+
+func TestGradeMove(t *testing.T) {
+	t.Parallel()
+	until := func(first func(int) observed, day int, then func(int) observed) func(int) observed {
+		return func(d int) observed {
+			if d <= day {
+				return first(d)
+			}
+			return then(d)
+		}
+	}
+	for _, tc := range []struct {
+		name string
+		days []observed
+		end  int
+		want Verdict
+		over int // graded days
+		says string
+	}{
+		{"cheaper in every period", daily(0, 95, paying(30e3, 21e3)), 95, Right, 90, "fleet would have cost $9,000 a month less than api over the 90 days after it"},
+		{"dearer in every period", daily(0, 95, paying(10e3, 21e3)), 95, Wrong, 90, "fleet would have cost $11,000 a month more than api over the 90 days after it"},
+		{"as dear is no saving", daily(0, 35, paying(21e3, 21e3)), 35, Wrong, 30, "$0 a month more"},
+		{"cheaper for a period, then dearer by more", daily(0, 65, until(paying(24e3, 21e3), 35, paying(15e3, 21e3))), 65, Wrong, 60, "$1,500 a month more"},
+		{"cheaper for a period, then dearer by less", daily(0, 65, until(paying(30e3, 21e3), 35, paying(15e3, 21e3))), 65, Right, 60, "$1,500 a month less"},
+		{"29 days are too few", daily(0, 34, paying(30e3, 21e3)), 34, TooEarly, 0, "the history ends 29 days after it"},
+		{"nothing comes", nil, 5, TooEarly, 0, "the history ends no days after it"},
+		{"the fleet could not have served it", daily(0, 65, until(paying(30e3, 21e3), 35, paying(90e3, -1))), 65, Wrong, 60, "fleet could not have served what came in 1 of 2 periods of 30 days"},
+		{"what was in use could not have", daily(0, 35, paying(-1, 21e3)), 35, Right, 30, "api could not have served"},
+		{"nobody measured", daily(0, 35, func(int) observed { return observed{covered: 0.3, costs: map[string]model.USD{"api": 1, "fleet": 2}} }), 35, Unknown, 0, "was not measured"},
+	} {
+		m := Message{At: at(5), Kind: alerting.FirstSeen, From: "api", To: "fleet"}
+		got := grade(m, tc.days, at(tc.end))
+		if got.Verdict != tc.want || got.GradedDays != tc.over || !strings.Contains(got.Because, tc.says) {
+			t.Errorf("%s: got %+v, want %s over %d days because %q", tc.name, got, tc.want, tc.over, tc.says)
+		}
+		if compared := got.SavedUSDPerMonth != nil; compared && (*got.SavedUSDPerMonth > 0) != (tc.want == Right) {
+			t.Errorf("%s: saved %v, and is %s", tc.name, *got.SavedUSDPerMonth, got.Verdict)
+		}
+		// What comes before the message is nothing to it.
+		m.At = at(-1)
+		if early := grade(m, daily(-60, -2, paying(1, 2)), at(0)); early.Verdict != TooEarly {
+			t.Errorf("%s: got %+v by what was before it", tc.name, early)
+		}
+	}
+	if got := grade(Message{Kind: alerting.Drifted}, nil, at(90)); got.Verdict != Informs {
+		t.Errorf("got %+v of a message that advises nothing", got)
+	}
+}
+
+func TestGradeApproach(t *testing.T) {
+	t.Parallel()
+	passing := func(day int) []observed { // 7B tokens a month
+		return daily(0, 200, func(d int) observed {
+			o := observed{covered: 1, tokens: 6e9}
+			if d >= day {
+				o.tokens = 8e9
+			}
+			return o
+		})
+	}
+	for _, tc := range []struct {
+		name string
+		days []observed
+		end  int
+		want Verdict
+	}{
+		{"passed before the day", passing(30), 200, Right},
+		{"passed 30 days after it", passing(69), 200, Right},
+		{"passed later", passing(90), 200, Wrong},
+		{"never passed", passing(1000), 200, Wrong},
+		{"may still be passed", passing(1000)[:60], 59, TooEarly},
+	} {
+		m := Message{At: at(5), Kind: alerting.Approaching, Crosses: at(40).Format(time.DateOnly), boundary: 7e9}
+		if got := grade(m, tc.days, at(tc.end)); got.Verdict != tc.want {
+			t.Errorf("%s: got %+v, want %s", tc.name, got, tc.want)
+		}
+	}
+}
+
+func TestOutcome(t *testing.T) {
+	t.Parallel()
+	type said = []Message
+	m := func(kind alerting.Reason, day int) Message { return Message{Workload: "w", Kind: kind, At: at(day)} }
+	near := m(alerting.Approaching, 10)
+	near.Crosses = at(40).Format(time.DateOnly)
+	lead := func(days int) *int { return &days }
+	for _, tc := range []struct {
+		name     string
+		messages []Message
+		want     Outcome
+		lead     *int
+	}{
+		{"told before", said{m(alerting.Switched, 40)}, Caught, lead(10)},
+		{"told on the day", said{m(alerting.Switched, 50)}, Caught, lead(0)},
+		{"an approach, then the move", said{near, m(alerting.Switched, 45)}, Caught, lead(40)},
+		{"an approach that was overdue, then the move", said{near, m(alerting.Switched, 90)}, Caught, lead(40)},
+		{"told before, another option since", said{m(alerting.FirstSeen, 20), m(alerting.Switched, 30)}, Caught, lead(30)},
+		{"taken back in time to be wrong", said{m(alerting.Switched, 20), m(alerting.Returned, 40)}, Missed, nil},
+		{"taken back, and told again", said{m(alerting.Switched, 20), m(alerting.Returned, 30), m(alerting.Switched, 44)}, Caught, lead(6)},
+		{"told after", said{m(alerting.Switched, 53)}, Late, lead(-3)},
+		{"told when it was over", said{m(alerting.Switched, 150)}, Missed, nil},
+		{"of another workload", said{{Workload: "v", Kind: alerting.Switched, At: at(20)}}, Missed, nil},
+		{"no alert", said{m(alerting.Drifted, 20)}, Missed, nil},
+	} {
+		c := outcome(Crossing{Workload: "w", At: at(50), ended: at(140)}, tc.messages, at(200))
+		if c.Outcome != tc.want || fmt.Sprint(deref(c.LeadDays)) != fmt.Sprint(deref(tc.lead)) {
+			t.Errorf("%s: got %s, %v, want %s, %v", tc.name, c.Outcome, deref(c.LeadDays), tc.want, deref(tc.lead))
+		}
+	}
+	if c := outcome(Crossing{Workload: "w", At: at(50)}, nil, at(100)); c.Outcome != Open {
+		t.Errorf("fifty days before the end: got %s, want that it is too early to tell", c.Outcome)
+	}
+	first := Crossing{Workload: "w", At: at(50), AtStart: true, patience: 3 * day}
+	if c := outcome(first, said{m(alerting.FirstSeen, 52)}, at(200)); c.Outcome != Caught || c.LeadDays != nil {
+		t.Errorf("past it from the start, told at once: got %+v", c)
+	}
+	if c := outcome(first, said{m(alerting.FirstSeen, 60)}, at(200)); c.Outcome != Late || *c.LeadDays != -10 {
+		t.Errorf("past it from the start, told ten days later: got %+v", c)
+	}
+}
+
+func deref(n *int) any {
+	if n == nil {
+		return "none"
+	}
+	return *n
+}
+
+// TestBurst holds that a burst that the volume of 30 days shows is no crossing, and that growth is one.
+func TestBurst(t *testing.T) {
+	t.Parallel()
+	crossing := func(workload string, began, ended int) *hindsight {
+		c := Crossing{Workload: workload, At: at(began)}
+		if ended > 0 {
+			c.ended = at(ended)
+		}
+		return &hindsight{crossings: []Crossing{c}}
+	}
+	got := crossed(map[string]*hindsight{"burst": crossing("burst", 10, 55), "growth": crossing("growth", 30, 0), "year": crossing("year", 20, 90)})
+	if len(got) != 2 || got[0].Workload != "year" || got[1].Workload != "growth" {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestHorizons(t *testing.T) {
+	t.Parallel()
+	workload := func(scores ...model.ForecastScore) model.WorkloadReport {
+		return model.WorkloadReport{Forecast: &model.ForecastSummary{Scores: scores}}
+	}
+	got := horizons([]model.WorkloadReport{
+		workload(model.ForecastScore{Days: 30, Graded: 1, ErrorRatio: 0.5, Coverage80: 1, Coverage95: 1}),
+		{},
+		workload(
+			model.ForecastScore{Days: 7, Graded: 2, ErrorRatio: 0.25, NaiveErrorRatio: 0.5, Coverage80: 0.5, Coverage95: 1},
+			model.ForecastScore{Days: 30, Graded: 3, ErrorRatio: 0.1, NaiveErrorRatio: 0.2, Coverage80: 0, Coverage95: 1},
+		),
+	})
+	if len(got) != 2 || got[0] != (Horizon{7, 2, 0.25, 0.5, 0.5, 1}) || got[1].Graded != 4 || fmt.Sprintf("%.3f %.3f %.3f", got[1].Error, got[1].NaiveError, got[1].Coverage80) != "0.200 0.150 0.250" {
+		t.Errorf("got %+v", got)
+	}
+}
