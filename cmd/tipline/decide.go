@@ -3,9 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -87,8 +84,8 @@ func (o answerOptions) answer(id string, now time.Time) (a ledger.Answer, err er
 		}
 	}
 	if o.saves != "" {
-		if a.Saving, a.Growth, err = parseSaving(o.saves); err != nil {
-			return a, err
+		if a.Saving, a.Growth, err = ledger.ParseSaving(o.saves); err != nil {
+			return a, fmt.Errorf("--saves: %w", err)
 		}
 	}
 	return a, a.Check()
@@ -104,20 +101,6 @@ func parseDay(flag, text string) (time.Time, error) {
 		return time.Time{}, fmt.Errorf("%s: got %q, want a date such as 2027-03-01", flag, text)
 	}
 	return day, nil
-}
-
-// parseSaving reads dollars a month, or by which share a saving grows.
-func parseSaving(text string) (usd, growth float64, err error) {
-	number, isShare := strings.CutSuffix(text, "%")
-	number, isMore := strings.CutPrefix(number, "+")
-	value, err := strconv.ParseFloat(number, 64)
-	if err != nil || !(value > 0) || math.IsInf(value, 0) || isShare != isMore {
-		return 0, 0, fmt.Errorf("--saves: got %q, want dollars a month such as 5000, or a growth such as +15%%", text)
-	}
-	if isShare {
-		return 0, value / 100, nil
-	}
-	return value, 0, nil
 }
 
 // decide leaves the answer in the data folder. Where no daemon holds the data file, the decision is looked up first.

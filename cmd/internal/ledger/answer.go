@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -49,7 +51,8 @@ type Answer struct {
 	Growth   float64   `json:"saving_growth,omitempty"`        // of Snoozed: the same as a share by which it saves more than the decision says
 	Since    time.Time `json:"since,omitzero"`                 // of Migrating: the day on which the move began
 	Given    time.Time `json:"given"`
-	Workload string    `json:"workload,omitempty"` // these three from the receipt, once the answer is taken
+	By       string    `json:"by,omitempty"`       // who gave it, where that is known
+	Workload string    `json:"workload,omitempty"` // this and the next two from the receipt, once the answer is taken
 	From     string    `json:"from,omitempty"`     // the current option of the decision
 	Option   string    `json:"option,omitempty"`   // the option that it said to move to
 }
@@ -67,8 +70,10 @@ func (a Answer) Check() error {
 		return fmt.Errorf("answer: got the kind %q, want one of %s", a.Kind, strings.Join(kinds, ", "))
 	case a.Kind == NotViable && strings.TrimSpace(a.Reason) == "":
 		return errors.New("answer: the reason is empty, want why the move is not viable")
-	case !utf8.ValidString(a.Reason) || strings.ContainsFunc(a.Reason, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) }):
+	case !plain(a.Reason):
 		return errors.New("answer: the reason has control characters, want one line of text")
+	case !plain(a.By) || utf8.RuneCountInString(a.By) > maxReason:
+		return fmt.Errorf("answer: who gave it has control characters or more than %d, want one line of text", maxReason)
 	case utf8.RuneCountInString(a.Reason) > maxReason:
 		return fmt.Errorf("answer: the reason has %d characters, want at most %d", utf8.RuneCountInString(a.Reason), maxReason)
 	case a.Kind == Snoozed && a.Until.IsZero() && a.Saving == 0 && a.Growth == 0:
@@ -87,9 +92,28 @@ func (a Answer) Check() error {
 	return nil
 }
 
+// plain reports whether text is one line that turns no direction of writing.
+func plain(text string) bool {
+	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) })
+}
+
 // NewAnswer returns an answer of the form written today.
 func NewAnswer(id, kind, reason string, until, given time.Time) Answer {
 	return Answer{Version: answerVersion, ID: id, Kind: kind, Reason: reason, Until: until, Given: given}
+}
+
+// ParseSaving reads dollars a month, or by which share a saving grows.
+func ParseSaving(text string) (usd, growth float64, err error) {
+	number, isShare := strings.CutSuffix(text, "%")
+	number, isMore := strings.CutPrefix(number, "+")
+	value, err := strconv.ParseFloat(number, 64)
+	if err != nil || !(value > 0) || math.IsInf(value, 0) || isShare != isMore {
+		return 0, 0, fmt.Errorf("got %q, want dollars a month such as 5000, or a growth such as +15%%", text)
+	}
+	if isShare {
+		return 0, value / 100, nil
+	}
+	return value, 0, nil
 }
 
 // About returns a with the workload and the options of the decision of r, which must be one to move.
@@ -122,22 +146,45 @@ func (a Answer) Row() (key string, value []byte) {
 
 // Text says a in one sentence.
 func (a Answer) Text() string {
-	given := model.FormatDate(a.Given)
+	given := model.FormatDate(a.Given) + a.by()
 	switch a.Kind {
 	case Done:
 		return fmt.Sprintf("the move from %s to %s was answered as done on %s (decision %s)", a.From, a.Option, given, a.ID)
+	case Seen:
+		return fmt.Sprintf("the move from %s to %s was acknowledged on %s (decision %s)", a.From, a.Option, given, a.ID)
+	case Migrating, Snoozed:
+		return fmt.Sprintf("the move from %s to %s is %s (answered on %s to decision %s)", a.From, a.Option, a.Outcome(), given, a.ID)
+	}
+	return fmt.Sprintf("%s is left out until %s: not viable, %s (answered on %s to decision %s)", a.Option, model.FormatDate(a.Until), a.Reason, given, a.ID)
+}
+
+// Outcome says in a few words what a makes of the move; a reason stands beside it.
+func (a Answer) Outcome() string {
+	switch a.Kind {
+	case Done:
+		return "done"
 	case Migrating:
 		by := ""
 		if !a.Until.IsZero() {
 			by = ", to be done by " + model.FormatDate(a.Until)
 		}
-		return fmt.Sprintf("the move from %s to %s is being made since %s%s (answered on %s to decision %s)", a.From, a.Option, model.FormatDate(a.Since), by, given, a.ID)
+		return "being made since " + model.FormatDate(a.Since) + by
 	case Seen:
-		return fmt.Sprintf("the move from %s to %s was acknowledged on %s (decision %s)", a.From, a.Option, given, a.ID)
+		return "acknowledged"
 	case Snoozed:
-		return fmt.Sprintf("the move from %s to %s is snoozed %s (answered on %s to decision %s)", a.From, a.Option, a.end(), given, a.ID)
+		return "snoozed " + a.end()
 	}
-	return fmt.Sprintf("%s is left out until %s: not viable, %s (answered on %s to decision %s)", a.Option, model.FormatDate(a.Until), a.Reason, given, a.ID)
+	return "declined until " + model.FormatDate(a.Until)
+}
+
+// Final reports whether nothing more is to be answered to the decision of a.
+func (a Answer) Final() bool { return a.Kind != Seen }
+
+func (a Answer) by() string {
+	if a.By == "" {
+		return ""
+	}
+	return " by " + a.By
 }
 
 // end says when a snooze ends.
@@ -320,6 +367,20 @@ func Left(data string) ([]Waiting, error) {
 		all = append(all, w)
 	}
 	return all, nil
+}
+
+// Given returns the answer to the decision id that waits in the data folder or that s holds, and false when there is none.
+func Given(s Store, data, id string) (Answer, bool, error) {
+	a, err := readAnswer(filepath.Join(data, folder, id+".json"))
+	if !errors.Is(err, fs.ErrNotExist) {
+		return a, err == nil, err
+	}
+	row, err := s.Get(Bucket, answered+id)
+	if row == nil || err != nil {
+		return Answer{}, false, err
+	}
+	a, err = parseAnswer(row)
+	return a, err == nil, err
 }
 
 func readAnswer(path string) (Answer, error) {

@@ -33,6 +33,9 @@ func TestAnswerCheck(t *testing.T) {
 		{"a reason that moves the cursor", func(a *Answer) { a.Reason = "a\x1b[2J" }, "control characters"},
 		{"a reason that turns the text", func(a *Answer) { a.Reason = "a\u202eb" }, "control characters"},
 		{"an essay", func(a *Answer) { a.Reason = strings.Repeat("é", 301) }, "301 characters"},
+		{"who gave it", func(a *Answer) { a.By = "maria (Slack user U0123ABCD)" }, ""},
+		{"a name that moves the cursor", func(a *Answer) { a.By = "a\x1b[2J" }, "who gave it has control characters"},
+		{"a name without end", func(a *Answer) { a.By = strings.Repeat("é", 301) }, "who gave it"},
 		{"a snooze until a day", func(a *Answer) { a.Kind, a.Reason = Snoozed, "" }, ""},
 		{"a snooze until it saves more", func(a *Answer) { a.Kind, a.Until, a.Saving = Snoozed, time.Time{}, 5000 }, ""},
 		{"a snooze without an end", func(a *Answer) { a.Kind, a.Until = Snoozed, time.Time{} }, "the snooze has no end"},
@@ -143,6 +146,33 @@ func TestAnswersThatWereLeft(t *testing.T) {
 	}
 	if left, err := Left(data); err != nil || len(left) != 0 {
 		t.Errorf("after all of them: got %v, %v, want none", left, err)
+	}
+}
+
+// TestGiven holds that the answer that waits counts before the one that was taken, which it is going to replace.
+func TestGiven(t *testing.T) {
+	t.Parallel()
+	data, taken := t.TempDir(), rows{}
+	given := func(want string) {
+		t.Helper()
+		a, found, err := Given(taken, data, notViable.ID)
+		if err != nil || found != (want != "") || a.Kind != want {
+			t.Errorf("got %+v, %v, %v, want %q", a, found, err, want)
+		}
+	}
+	given("")
+	key, value := notViable.Row()
+	taken[key] = value
+	given(NotViable)
+	waits := NewAnswer(notViable.ID, Seen, "", time.Time{}, asOf)
+	waits.By = "maria"
+	if err := Leave(data, waits); err != nil {
+		t.Fatal(err)
+	}
+	given(Seen)
+	waits.From, waits.Option = "api", "own"
+	if got, want := waits.Text(), "acknowledged on 23 Nov 2026 by maria"; !strings.Contains(got, want) || waits.Final() || !notViable.Final() {
+		t.Errorf("got %q, final %v, want %q and not final", got, waits.Final(), want)
 	}
 }
 
