@@ -87,7 +87,7 @@ func (d *Desk) begin(n Notifier, now time.Time) (l letter, next time.Time, err e
 	if l.Number == 0 {
 		return l, next, nil
 	}
-	root, err := d.root(n, l.Event)
+	root, err := d.root(n.Name(), l.Event.Workload, l.Event.Case)
 	if err == nil {
 		l.Event.Repeat = l.Event.Repeat || l.Sending
 		l.Sending, l.Attempts = true, l.Attempts+1
@@ -131,21 +131,21 @@ func (d *Desk) record(l letter) error {
 // postedKey names the row of the ledger that says where notifier posted the message that the case of workload began with.
 func postedKey(notifier, workload string) string { return "posted/" + notifier + "/" + workload }
 
-// root returns where n posted the message that the case of e began with; nil when there is none.
-func (d *Desk) root(n Notifier, e Event) (*Posted, error) {
-	if e.Case == "" {
+// root returns where notifier posted the message that a case of workload began with; nil when there is none.
+func (d *Desk) root(notifier, workload, begun string) (*Posted, error) {
+	if begun == "" {
 		return nil, nil
 	}
-	row, err := d.store.Get(ledgerBucket, postedKey(n.Name(), e.Workload))
+	row, err := d.store.Get(ledgerBucket, postedKey(notifier, workload))
 	if row == nil || err != nil {
 		return nil, err
 	}
 	var p Posted
 	if err := json.Unmarshal(row, &p); err != nil {
-		d.log.Error("row of a message cannot be read: the next one stands alone", "workload", e.Workload, "error", err)
+		d.log.Error("row of a message cannot be read: the next one stands alone", "workload", workload, "error", err)
 		return nil, nil
 	}
-	if p.Case != e.Case {
+	if p.Case != begun {
 		return nil, nil
 	}
 	return &p, nil

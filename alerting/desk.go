@@ -391,23 +391,49 @@ func (d *Desk) Spent(workload, decision string, given time.Time) bool {
 }
 
 // Answer keeps what a person said to a decision about workload as rows of the ledger, in one transaction with what it does to
-// the state of the workload: a move to declined is ruled out, see State.Declined. An empty declined changes no state.
-func (d *Desk) Answer(workload, declined string, rows map[string][]byte) error {
+// the state of the workload: a move to declined is ruled out, see State.Declined. An empty declined changes no state. While the case of the
+// decision is open, tell is sent to where it was told.
+func (d *Desk) Answer(workload, declined string, rows map[string][]byte, tell Event) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	changes := batch{ledgerBucket: rows}
 	r := d.states[workload]
-	if r == nil || declined == "" || r.State.Declined(declined) == r.State {
-		return d.store.Apply(changes)
+	if r == nil {
+		return d.commit(changes)
 	}
 	after := *r
-	after.State = r.State.Declined(declined)
-	changes.put(stateBucket, workload, encode(after))
-	if err := d.store.Apply(changes); err != nil {
+	if declined != "" {
+		after.State = r.State.Declined(declined)
+	}
+	var events []Event
+	if r.Case != "" {
+		after.State.Sequence++
+		tell.Version, tell.ID, tell.Case = eventVersion, eventID(workload, after.State.Sequence, tell.Report.Decision.ID), r.Case
+		events = append(events, tell)
+	}
+	if after.State != r.State {
+		changes.put(stateBucket, workload, encode(after))
+	}
+	if err := d.commit(changes, events...); err != nil {
 		return err
 	}
 	d.states[workload] = &after
 	return nil
+}
+
+// Posted returns where notifier posted the message about what stands or comes near for workload, and false when it did not.
+func (d *Desk) Posted(notifier, workload string) (Posted, bool, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r := d.states[workload]
+	if r == nil {
+		return Posted{}, false, nil
+	}
+	p, err := d.root(notifier, workload, r.Case)
+	if p == nil || err != nil {
+		return Posted{}, false, err
+	}
+	return *p, true, nil
 }
 
 // encode writes v, which holds nothing that JSON cannot.

@@ -348,15 +348,16 @@ func TestForgottenWorkloads(t *testing.T) {
 	}
 }
 
-// TestAnswerIsOneTransaction holds that an answer and what it does to the state are written together, or neither.
+// TestAnswerIsOneTransaction holds that an answer, what it does to the state and the message that tells it are written together, or none.
 func TestAnswerIsOneTransaction(t *testing.T) {
 	t.Parallel()
 	for _, fails := range []bool{true, false} {
-		store := &memory{}
-		d := newDesk(t, store)
+		store, box := &memory{}, &mailbox{name: "box"}
+		d := newDesk(t, store, box)
 		consider(t, d, 0, "XXX")
 		store.failBefore = func(int) bool { return fails }
-		err := d.Answer("support", "X", map[string][]byte{"answer/0123456789ab": []byte("{}")})
+		err := d.Answer("support", "X", map[string][]byte{"answer/0123456789ab": []byte("{}")},
+			Event{Reason: Answered, Time: morning, Workload: "support", Report: answers('X'), Answer: &Answer{Text: "declined", Final: true, About: FirstSeen}})
 		if (err != nil) != fails {
 			t.Fatalf("the disk fails: %v; got %v", fails, err)
 		}
@@ -366,6 +367,11 @@ func TestAnswerIsOneTransaction(t *testing.T) {
 		want := map[bool]string{true: "X", false: "now"}[fails]
 		if got := d.states["support"].State.Standing; got != want {
 			t.Errorf("the disk fails: %v; got %q standing, want %q", fails, got, want)
+		}
+		store.failBefore = nil
+		deliverAll(t, d, morning.AddDate(0, 0, 3), morning.AddDate(0, 0, 4))
+		if told := len(box.accepted) == 2; told == fails || told && (box.accepted[1].Case != box.accepted[0].ID || box.accepted[1].ID == box.accepted[0].ID) {
+			t.Errorf("the disk fails: %v; got the messages %+v", fails, box.accepted)
 		}
 	}
 }

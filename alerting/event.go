@@ -28,6 +28,7 @@ type Event struct {
 	Budget     *model.BudgetReport  `json:"budget,omitempty"`  // what a message with the reason over_budget is about; it is about no single workload
 	Outcome    *Outcome             `json:"outcome,omitempty"` // of the move that a message with the reason reopened is about
 	Faults     []model.DataFault    `json:"faults,omitempty"`  // what a message with the reason data_fault is about; it is about no single workload
+	Answer     *Answer              `json:"answer,omitempty"`  // what a message with the reason answered tells
 	Storm      *Storm               `json:"storm,omitempty"`   // what a message with the reason summed_up stands for; it is about no single workload
 	Channel    string               `json:"channel,omitempty"` // where it is wanted; empty: the notifier's own
 	Report     model.WorkloadReport `json:"report"`
@@ -36,6 +37,16 @@ type Event struct {
 	Case       string               `json:"case,omitempty"` // id of the first message about the decision that e is about, its own if it is that; empty: e stands alone
 	Root       *Posted              `json:"-"`              // where the notifier posted the message that the case began with; nil when that is not known
 	Blind      bool                 `json:"-"`              // of a Repeat: the notifier has looked for it in vain for long enough, and is to send it
+}
+
+// Answer is what a person said to the decision of an Event, which is to move.
+type Answer struct {
+	Text   string    `json:"text"`             // what becomes of the move: that it is acknowledged, for example
+	Reason string    `json:"reason,omitempty"` // why
+	By     string    `json:"by,omitempty"`     // who said it, when that is known
+	Time   time.Time `json:"time"`
+	Final  bool      `json:"final"` // nothing more is to be answered
+	About  Reason    `json:"about"` // of the message that told the decision
 }
 
 // Superseded is an event that was overtaken before it could be delivered.
@@ -62,6 +73,8 @@ type Posted struct {
 	Wanted  string `json:"wanted"`  // the channel as it was asked for
 	Channel string `json:"channel"` // its id
 	Time    string `json:"time"`    // by which the other side names it
+
+	Decision string `json:"decision,omitempty"` // that it shows, and that can be answered there
 }
 
 // Notifier delivers events to one place.

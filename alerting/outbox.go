@@ -56,12 +56,12 @@ func (o *outbox) set(l letter) {
 }
 
 // replaces reports whether e takes the place of old, which was not sent yet: both are verdicts on one workload, or near ones, or both drifts
-// of it, or both digests. Every change of prices, every budget, every fault of the data and every storm is told by itself.
+// of it, or both digests. Every change of prices, every budget, every fault of the data, every storm and every answer is told by itself.
 func (e Event) replaces(old Event) bool {
 	if old.Workload != e.Workload {
 		return false
 	}
-	switch alone := []Reason{PricesMoved, OverBudget, DataFaulty, Summed}; {
+	switch alone := []Reason{PricesMoved, OverBudget, DataFaulty, Summed, Answered}; {
 	case slices.Contains(alone, e.Reason) || slices.Contains(alone, old.Reason):
 		return false
 	case e.Reason == Drifted || e.Reason == Digested || old.Reason == Drifted || old.Reason == Digested:

@@ -69,13 +69,14 @@ const (
 	DataFaulty  Reason = "data_fault"   // of a message alone: what sources say is not what was used
 	Summed      Reason = "summed_up"    // of a message alone: it stands for many of one evaluation
 	Tested      Reason = "test"         // of a message alone: nothing has happened, somebody asks whether messages arrive
+	Answered    Reason = "answered"     // of a message alone: a person said what becomes of an announced move
 	Drifted     Reason = "drifted"      // of a message alone: an input has moved, and with it the answer or the cost
 )
 
 // Notify reports whether r is worth a message.
 func (r Reason) Notify() bool {
 	switch r {
-	case FirstSeen, Switched, Returned, NoOption, Drifted, PricesMoved, Approaching, Digested, OverBudget, Reminded, Reopened, DataFaulty, Summed, Tested:
+	case FirstSeen, Switched, Returned, NoOption, Drifted, PricesMoved, Approaching, Digested, OverBudget, Reminded, Reopened, DataFaulty, Summed, Answered, Tested:
 		return true
 	case Unchanged, Waiting, NoData, Settled, Followed, Restarted:
 	}

@@ -273,6 +273,7 @@ func (c *Config) setDirectory(dir string) {
 	if s := c.Notify.Slack; s != nil {
 		s.TokenFile = promconfig.JoinDir(dir, s.TokenFile)
 		s.WebhookURLFile = promconfig.JoinDir(dir, s.WebhookURLFile)
+		s.AppTokenFile = promconfig.JoinDir(dir, s.AppTokenFile)
 	}
 	if w := c.Notify.Webhook; w != nil {
 		w.URLFile = promconfig.JoinDir(dir, w.URLFile)

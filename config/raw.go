@@ -498,6 +498,8 @@ type rawSlack struct {
 	WebhookURLFile scalar `yaml:"webhook_url_file"`
 	Channel        scalar `yaml:"channel"`
 	APIURL         scalar `yaml:"api_url"`
+	AppTokenFile   scalar `yaml:"app_token_file"`
+	AppToken       scalar `yaml:"app_token" refuse:"a secret does not belong here: write it to a file and name that in app_token_file"`
 	Token          scalar `yaml:"token" refuse:"a secret does not belong here: write it to a file and name that in token_file"`
 	WebhookURL     scalar `yaml:"webhook_url" refuse:"a secret does not belong here: write it to a file and name that in webhook_url_file"`
 }

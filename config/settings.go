@@ -149,6 +149,7 @@ func (r *reader) slack(raw rawNotify) *Slack {
 		WebhookURLFile: r.path(raw.Slack.WebhookURLFile),
 		Channel:        r.channel(raw.Slack.Channel),
 		APIURL:         r.address(raw.Slack.APIURL),
+		AppTokenFile:   r.path(raw.Slack.AppTokenFile),
 	}
 	at := raw.Slack.At
 	switch token, webhook := raw.Slack.TokenFile.given(), raw.Slack.WebhookURLFile.given(); {
@@ -160,6 +161,8 @@ func (r *reader) slack(raw rawNotify) *Slack {
 		r.wrong(raw.Slack.Channel.place, "a webhook posts to the channel it was made for, want no channel")
 	case webhook && raw.Slack.APIURL.given():
 		r.wrong(raw.Slack.APIURL.place, "a webhook has a URL of its own, want no api_url")
+	case webhook && raw.Slack.AppTokenFile.given():
+		r.wrong(raw.Slack.AppTokenFile.place, "a webhook shows no buttons, want token_file beside it")
 	case token && !raw.Slack.Channel.given():
 		r.missing(at, "channel", `, want the name of a channel such as "#llm-cost" or its id`)
 	}

@@ -11,7 +11,8 @@ import (
 // Reasons are the kinds of messages.
 var Reasons = []alerting.Reason{
 	alerting.FirstSeen, alerting.Switched, alerting.Returned, alerting.NoOption, alerting.Approaching, alerting.Drifted, alerting.PricesMoved,
-	alerting.OverBudget, alerting.Digested, alerting.Reminded, alerting.Reopened, alerting.DataFaulty, alerting.Summed, alerting.Tested,
+	alerting.OverBudget, alerting.Digested, alerting.Reminded, alerting.Reopened, alerting.Answered, alerting.DataFaulty,
+	alerting.Summed, alerting.Tested,
 }
 
 // Of returns a message with the reason r, and false when no message has it.
@@ -41,6 +42,8 @@ func Of(r alerting.Reason) (alerting.Event, bool) {
 		return e, true
 	case alerting.Reopened:
 		return disappointing(), true
+	case alerting.Answered:
+		return answered(), true
 	case alerting.DataFaulty:
 		return broken(), true
 	case alerting.Summed:
@@ -224,6 +227,14 @@ func overspent() alerting.Event {
 			Unknown: []string{"pilot"},
 		},
 	}
+}
+
+// answered returns the message that somebody has taken note of a move.
+func answered() alerting.Event {
+	e := first()
+	e.Reason = alerting.Answered
+	e.Answer = &alerting.Answer{Text: "acknowledged", By: "maria (Slack user U0123ABCD)", Time: time.Date(2026, 11, 12, 9, 30, 0, 0, time.UTC), About: alerting.FirstSeen}
+	return e
 }
 
 // disappointing returns the message that a move saves less than was promised.

@@ -72,9 +72,9 @@ func (s seen) at(e alerting.Event, wanted string) alerting.Posted {
 	case s.sight != present:
 		return alerting.Posted{}
 	case e.Root != nil:
-		return *e.Root
+		return shows(*e.Root, e)
 	}
-	return alerting.Posted{Wanted: wanted, Channel: s.channel, Time: s.time}
+	return shows(alerting.Posted{Wanted: wanted, Channel: s.channel, Time: s.time}, e)
 }
 
 // page returns messages of a channel, the newest first, or of the thread of a case, and where the next page begins.

@@ -42,11 +42,26 @@ func name(text string) string {
 // Text returns e as plain text that is complete on its own, for notifications and for receivers without blocks.
 func Text(e alerting.Event) string { return words.Shorten(escaper.Replace(words.Text(e)), maxText) }
 
+// Layout says what messages show beside text.
+type Layout struct {
+	Buttons bool // to answer with; the commands that do the same without them
+}
+
 // Blocks returns e as Block Kit within every limit: verdict, volume, cost of every option, reason, what would change the
-// answer, when to act, and where the numbers come from.
-func Blocks(e alerting.Event) []slackapi.Block {
+// answer, when to act, how to answer, and where the numbers come from. What a person answered is shown with the message that it is about.
+func Blocks(e alerting.Event, l Layout) []slackapi.Block { return blocks(e, answers(e, l)) }
+
+// below returns e as it is said in the thread of its case, where nothing is answered: that is for the message above.
+func below(e alerting.Event) []slackapi.Block {
+	if e.Answer != nil {
+		return []slackapi.Block{section(inert(words.Sentence(words.Headline(e)), words.MaxLine))}
+	}
+	return blocks(e, nil)
+}
+
+func blocks(e alerting.Event, answers []slackapi.Block) []slackapi.Block {
 	w := e.Report
-	header := slackapi.NewHeaderBlock(slackapi.NewTextBlockObject(slackapi.PlainTextType, words.Shorten(words.Headline(e), maxHeader), false, false))
+	header := slackapi.NewHeaderBlock(slackapi.NewTextBlockObject(slackapi.PlainTextType, words.Shorten(words.Headline(told(e)), maxHeader), false, false))
 	if said, ok := words.AboutNone(e); ok {
 		var lines []string
 		for _, line := range said {
@@ -82,7 +97,16 @@ func Blocks(e alerting.Event) []slackapi.Block {
 	if lines := words.Doubts(w); len(lines) > 0 {
 		blocks = append(blocks, section("*Mind*\n"+bullets(lines)))
 	}
+	blocks = append(blocks, answers...)
 	return append(blocks, slackapi.NewDividerBlock(), footer(e))
+}
+
+// told returns e, or of an answer the message that it is about.
+func told(e alerting.Event) alerting.Event {
+	if e.Answer != nil {
+		e.Reason, e.Answer = e.Answer.About, nil
+	}
+	return e
 }
 
 // section returns a section of mrkdwn; what is above the limit is cut, and the cut shown.

@@ -40,7 +40,7 @@ func TestGolden(t *testing.T) {
 	files := map[string]string{}
 	for _, r := range sample.Reasons {
 		name := strings.ReplaceAll(string(r), "_", "-")
-		files[name+".json"], files[name+".txt"] = string(JSON(sampled(r)))+"\n", Preview(sampled(r), 100, false)
+		files[name+".json"], files[name+".txt"] = string(JSON(sampled(r), Layout{Buttons: true}))+"\n", Preview(sampled(r), Layout{}, 100, false)
 	}
 	for name, got := range files {
 		path := filepath.Join("testdata", name)
@@ -62,7 +62,13 @@ func TestGolden(t *testing.T) {
 // checkLimits holds Block Kit's limits and that nothing in the message pings or links.
 func checkLimits(t *testing.T, e alerting.Event) {
 	t.Helper()
-	blocks := Blocks(e)
+	for _, l := range []Layout{{}, {Buttons: true}} {
+		checkLimitsOf(t, e, Blocks(e, l))
+	}
+}
+
+func checkLimitsOf(t *testing.T, e alerting.Event, blocks []slackapi.Block) {
+	t.Helper()
 	if len(blocks) > 50 {
 		t.Errorf("got %d blocks, want at most 50", len(blocks))
 	}
@@ -89,6 +95,19 @@ func checkLimits(t *testing.T, e alerting.Event) {
 			check("header", b.Text.Text, 150, false)
 		case *slackapi.SectionBlock:
 			check("section", b.Text.Text, 3000, true)
+		case *slackapi.ActionBlock:
+			for _, element := range b.Elements.ElementSet {
+				button := element.(*slackapi.ButtonBlockElement)
+				check("button", button.Text.Text, 75, false)
+				if n := utf8.RuneCountInString(button.Value); n > 2000 {
+					t.Errorf("value of a button: got %d characters, want at most 2,000", n)
+				}
+				if c := button.Confirm; c != nil {
+					check("title of a question", c.Title.Text, 100, false)
+					check("question", c.Text.Text, 300, false)
+					check("answer", c.Confirm.Text, 30, false)
+				}
+			}
 		case *slackapi.ContextBlock:
 			if n := len(b.ContextElements.Elements); n > 10 {
 				t.Errorf("context: got %d elements, want at most 10", n)
@@ -102,7 +121,7 @@ func checkLimits(t *testing.T, e alerting.Event) {
 		t.Errorf("got %d characters in all, want at most 12,000", total)
 	}
 	check("text", Text(e), 4000, true)
-	if err := json.Unmarshal(JSON(e), new(any)); err != nil {
+	if err := json.Unmarshal(JSON(e, Layout{Buttons: true}), new(any)); err != nil {
 		t.Errorf("payload: %v", err)
 	}
 }
@@ -135,7 +154,7 @@ func TestHostileNames(t *testing.T) {
 		}
 		e.Report.Warnings = []model.Warning{{Text: text}}
 		checkLimits(t, e)
-		if preview := Preview(e, 80, false); strings.ContainsAny(preview, "\x1b\r") {
+		if preview := Preview(e, Layout{}, 80, false); strings.ContainsAny(preview, "\x1b\r") {
 			t.Errorf("%q: the preview has control characters", text)
 		}
 	}
@@ -153,7 +172,7 @@ func FuzzBlocks(f *testing.F) {
 			e.Superseded = append(e.Superseded, alerting.Superseded{Option: name})
 		}
 		checkLimits(t, e)
-		Preview(e, n, true)
+		Preview(e, Layout{Buttons: true}, n, true)
 	})
 }
 
@@ -163,7 +182,7 @@ func TestCutsAreShown(t *testing.T) {
 	for range 10 {
 		e.Report.Options = append(e.Report.Options, model.OptionCost{Option: "more"})
 	}
-	text := string(JSON(e))
+	text := string(JSON(e, Layout{Buttons: true}))
 	if !strings.Contains(text, "+6 more options") {
 		t.Errorf("got %s, want the options left out to be counted", text)
 	}

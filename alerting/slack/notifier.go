@@ -22,6 +22,7 @@ type Settings struct {
 	WebhookURLFile string // a file that holds the URL of an incoming webhook
 	Channel        string // where a bot posts what names no channel; a webhook has a channel of its own
 	APIURL         string // empty means Slack's own; for receivers that speak Slack's API
+	AppTokenFile   string // a file that holds an app-level token, for buttons; empty: the commands that do the same are shown
 }
 
 // A Notifier posts to Slack.
@@ -39,12 +40,17 @@ func New(s Settings, client *http.Client) (*Notifier, error) {
 		return nil, errors.New("got both token_file and webhook_url_file, want one")
 	case s.TokenFile != "" && s.Channel == "":
 		return nil, errors.New("channel: missing; a bot token needs one")
+	case s.AppTokenFile != "" && s.TokenFile == "":
+		return nil, errors.New("got app_token_file without token_file, want both: a webhook shows no buttons")
 	}
 	return &Notifier{settings: s, client: post.Client(client)}, nil
 }
 
-// Name returns "slack".
-func (n *Notifier) Name() string { return "slack" }
+// NotifierName is the name of every Notifier here.
+const NotifierName = "slack"
+
+// Name returns NotifierName.
+func (n *Notifier) Name() string { return NotifierName }
 
 // Send posts e. The message is accepted only when Slack says ok: a webhook by the body "ok", the API by a timestamp. One that may have
 // arrived before is looked for first, where the token may read the history of the channel, and not sent again when it is there.
@@ -62,19 +68,12 @@ func (n *Notifier) post(ctx context.Context, e alerting.Event) (at alerting.Post
 	if err != nil {
 		return at, err
 	}
-	trip := &post.Trip{Next: n.client.Transport}
-	client := *n.client
-	client.Transport = trip
-	options := []slackapi.Option{slackapi.OptionHTTPClient(&client)}
-	if n.settings.APIURL != "" {
-		options = append(options, slackapi.OptionAPIURL(strings.TrimSuffix(n.settings.APIURL, "/")+"/"))
-	}
+	api, trip := n.api(token)
 	channel := n.settings.Channel
 	if e.Channel != "" {
 		channel = e.Channel
 	}
-	api := slackapi.New(token, options...)
-	if e.Root != nil && e.Root.Wanted != channel {
+	if e.Root != nil && e.Root.Wanted != channel && e.Reason != alerting.Answered {
 		e.Root = nil // it began in another channel
 	}
 	at.Wanted = channel
@@ -89,6 +88,9 @@ func (n *Notifier) post(ctx context.Context, e alerting.Event) (at alerting.Post
 			e.Root = nil
 		}
 	}
+	if e.Reason == alerting.Answered && e.Root == nil {
+		return alerting.Posted{}, nil // no message shows the decision any more
+	}
 	if e.Repeat && !e.Plain && !e.Blind {
 		seen, err := look(ctx, api, trip, channel, e)
 		if err != nil || seen.sight == present {
@@ -96,44 +98,77 @@ func (n *Notifier) post(ctx context.Context, e alerting.Event) (at alerting.Post
 		}
 		e.Repeat = seen.sight != absent
 	}
-	message := written(e)
-	if !e.Plain {
-		message = append(message, labeled(e))
+	message := func(threaded bool) []slackapi.MsgOption {
+		if e.Plain {
+			return n.written(e, threaded)
+		}
+		return append(n.written(e, threaded), labeled(e))
 	}
-	threaded := message
+	first := message(e.Root != nil)
 	if e.Root != nil {
-		threaded = append(slices.Clone(message), slackapi.MsgOptionTS(e.Root.Time))
-		if e.Reason != alerting.Drifted { // an answer that has changed is for everybody in the channel to see
-			threaded = append(threaded, slackapi.MsgOptionBroadcast())
+		first = append(first, slackapi.MsgOptionTS(e.Root.Time))
+		if e.Reason != alerting.Drifted && e.Reason != alerting.Answered { // an answer that has changed is for everybody in the channel to see
+			first = append(first, slackapi.MsgOptionBroadcast())
 		}
 	}
-	at.Channel, at.Time, err = api.PostMessageContext(ctx, channel, threaded...)
+	at.Channel, at.Time, err = api.PostMessageContext(ctx, channel, first...)
 	var refused slackapi.SlackErrorResponse
 	if e.Root != nil && errors.As(err, &refused) && remedies[refused.Err] == "" { // the thread, it seems: it was deleted, or locked
+		if e.Reason == alerting.Answered {
+			return shows(*e.Root, e), nil
+		}
 		e.Root = nil
-		at.Channel, at.Time, err = api.PostMessageContext(ctx, at.Wanted, message...)
+		at.Channel, at.Time, err = api.PostMessageContext(ctx, at.Wanted, message(false)...)
 	}
 	switch {
 	case err == nil && at.Time == "":
 		return alerting.Posted{}, &alerting.SendError{Remedy: alerting.Reconcile, Err: fmt.Errorf("slack: accepted without a timestamp: %s", trip.Said())}
 	case e.Root != nil: // the case is where it began
-		at = *e.Root
+		at = shows(*e.Root, e)
 	case at.Channel == "": // it cannot be found again
 		at = alerting.Posted{}
+	default:
+		at = shows(at, e)
 	}
 	return at, classify(err, trip)
 }
 
-// written returns the text of e, and its blocks if they are wanted.
-func written(e alerting.Event) []slackapi.MsgOption {
+// shows returns p, where the message of e is or is answered in its thread, with the decision that can be answered there.
+func shows(p alerting.Posted, e alerting.Event) alerting.Posted {
+	if e.Reason != alerting.Drifted {
+		p.Decision = e.Report.Decision.ID
+	}
+	return p
+}
+
+// api returns a client of Slack's API, and the transport of its requests.
+func (n *Notifier) api(token string, options ...slackapi.Option) (*slackapi.Client, *post.Trip) {
+	trip := &post.Trip{Next: n.client.Transport}
+	client := *n.client
+	client.Transport = trip
+	options = append(options, slackapi.OptionHTTPClient(&client))
+	if n.settings.APIURL != "" {
+		options = append(options, slackapi.OptionAPIURL(strings.TrimSuffix(n.settings.APIURL, "/")+"/"))
+	}
+	return slackapi.New(token, options...), trip
+}
+
+// written returns the text of e, and its blocks if they are wanted; threaded is for a message that goes below that of the case.
+func (n *Notifier) written(e alerting.Event, threaded bool) []slackapi.MsgOption {
 	message := []slackapi.MsgOption{
 		slackapi.MsgOptionText(Text(e), false), slackapi.MsgOptionDisableLinkUnfurl(), slackapi.MsgOptionDisableMediaUnfurl(), slackapi.MsgOptionParse(false),
 	}
-	if !e.Plain {
-		message = append(message, slackapi.MsgOptionBlocks(Blocks(e)...))
+	switch {
+	case e.Plain:
+		return message
+	case threaded:
+		return append(message, slackapi.MsgOptionBlocks(below(e)...))
 	}
-	return message
+	return append(message, slackapi.MsgOptionBlocks(Blocks(e, n.Layout())...))
 }
+
+// Layout returns what messages show beside text.
+func (n *Notifier) Layout() Layout { return Layout{Buttons: n.Listens()} }
 
 // goneCodes are the refusals to change a message that is not there any more, or where nobody is to be told of it.
 var goneCodes = strings.Fields("message_not_found channel_not_found thread_not_found is_archived channel_is_archived not_in_channel")
@@ -145,7 +180,7 @@ func (n *Notifier) update(ctx context.Context, api *slackapi.Client, trip *post.
 		return true, nil
 	}
 	e.Repeat = false // of the answer in the thread
-	message := written(e)
+	message := n.written(e, false)
 	if e.Plain { // the blocks that it has would stay
 		message = append(message, slackapi.MsgOptionBlocks([]slackapi.Block{}...))
 	}
@@ -173,7 +208,7 @@ func (n *Notifier) hook(ctx context.Context, e alerting.Event) error {
 	off := false
 	message := &slackapi.WebhookMessage{Text: Text(e), UnfurlLinks: &off, UnfurlMedia: &off, Parse: "none"}
 	if !e.Plain {
-		message.Blocks = &slackapi.Blocks{BlockSet: Blocks(e)}
+		message.Blocks = &slackapi.Blocks{BlockSet: Blocks(e, Layout{})}
 	}
 	err = slackapi.PostWebhookCustomHTTPContext(ctx, address, &client, message)
 	if err == nil && strings.TrimSpace(trip.Body) != "ok" {

@@ -11,11 +11,11 @@ import (
 )
 
 // JSON returns the payload of e as it is posted, indented.
-func JSON(e alerting.Event) []byte {
+func JSON(e alerting.Event, l Layout) []byte {
 	data, err := json.MarshalIndent(struct {
 		Text   string           `json:"text"`
 		Blocks []slackapi.Block `json:"blocks"`
-	}{Text(e), Blocks(e)}, "", "  ")
+	}{Text(e), Blocks(e, l)}, "", "  ")
 	if err != nil { // blocks hold only text
 		panic("slack: " + err.Error())
 	}
@@ -25,7 +25,7 @@ func JSON(e alerting.Event) []byte {
 var unescaper = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&", "\u2060", "", "`", "")
 
 // Preview draws the message of e for a terminal of width columns, with bold text where color allows it.
-func Preview(e alerting.Event, width int, color bool) string {
+func Preview(e alerting.Event, l Layout, width int, color bool) string {
 	bold := func(text string) string {
 		if !color {
 			return text
@@ -45,7 +45,7 @@ func Preview(e alerting.Event, width int, color bool) string {
 			b.WriteString("│ " + padded + " │\n")
 		}
 	}
-	for _, block := range Blocks(e) {
+	for _, block := range Blocks(e, l) {
 		switch block := block.(type) {
 		case *slackapi.HeaderBlock:
 			line(block.Text.Text, true)
@@ -55,6 +55,15 @@ func Preview(e alerting.Event, width int, color bool) string {
 				strong := i == 0 && strings.HasPrefix(text, "*") && strings.HasSuffix(text, "*")
 				line(unescaper.Replace(strings.ReplaceAll(text, "*", "")), strong)
 			}
+			line("", false)
+		case *slackapi.ActionBlock:
+			var buttons []string
+			for _, element := range block.Elements.ElementSet {
+				if button, ok := element.(*slackapi.ButtonBlockElement); ok {
+					buttons = append(buttons, "[ "+button.Text.Text+" ]")
+				}
+			}
+			line(strings.Join(buttons, "  "), true)
 			line("", false)
 		case *slackapi.DividerBlock:
 			b.WriteString("├" + rule + "┤\n")

@@ -47,6 +47,7 @@ type Payload struct {
 	Digest   *model.Digest        `json:"digest,omitempty"`   // with the reason digest, which is about no single workload
 	Budget   *model.BudgetReport  `json:"budget,omitempty"`   // with the reason over_budget, which is about no single workload
 	Outcome  *alerting.Outcome    `json:"outcome,omitempty"`  // with the reason reopened: of the move that was made
+	Answer   *alerting.Answer     `json:"answer,omitempty"`   // with the reason answered: what a person said to the move
 	Faults   []model.DataFault    `json:"faults,omitempty"`   // with the reason data_fault, which is about no single workload
 	Storm    *alerting.Storm      `json:"storm,omitempty"`    // with the reason summed_up, which is about no single workload
 	Prices   *model.PriceEvent    `json:"prices,omitempty"`   // with the reason prices_moved, which is about no single workload
@@ -107,7 +108,7 @@ func payload(e alerting.Event) Payload {
 	return Payload{
 		Version: PayloadVersion, ID: e.ID, Reason: e.Reason, Time: e.Time, Workload: e.Workload, Previous: e.Previous, Case: e.Case,
 		Headline: words.Headline(e), Text: words.Text(e), Repeat: e.Repeat, Report: e.Report,
-		Drifts: e.Drifts, Prices: e.Prices, Digest: e.Digest, Budget: e.Budget, Faults: e.Faults, Outcome: e.Outcome, Storm: e.Storm,
+		Drifts: e.Drifts, Prices: e.Prices, Digest: e.Digest, Budget: e.Budget, Faults: e.Faults, Outcome: e.Outcome, Answer: e.Answer, Storm: e.Storm,
 	}
 }
 

@@ -41,6 +41,8 @@ func Headline(e alerting.Event) string {
 		return faulty(e.Faults)
 	case alerting.Summed:
 		return summed(*e.Storm)
+	case alerting.Answered:
+		return fmt.Sprintf("%s: move to %s %s", workload, Clean(d.Option, 40), Answer(*e.Answer))
 	case alerting.Reopened:
 		return reopened(workload, *e.Outcome)
 	case alerting.Tested:
@@ -65,6 +67,19 @@ func Headline(e alerting.Event) string {
 		return fmt.Sprintf("%s: %s, saves %s a month", workload, verb, model.FormatUSD(s.P50))
 	}
 	return fmt.Sprintf("%s: %s", workload, verb)
+}
+
+// Answer says what a person made of a move, and who and when.
+func Answer(a alerting.Answer) string {
+	text := Clean(a.Text, MaxLine)
+	if a.By != "" {
+		text += " by " + Clean(a.By, MaxName)
+	}
+	text += " on " + model.FormatDate(a.Time)
+	if a.Reason != "" {
+		text += ": " + Clean(a.Reason, MaxLine)
+	}
+	return text
 }
 
 // kinds says the kinds of drift in words.

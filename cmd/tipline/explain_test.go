@@ -212,7 +212,8 @@ func mustAbs(t *testing.T, name string) string {
 	return path
 }
 
-// TestDecide answers an announced move: the answer waits in the data folder, the next evaluation heeds it, and nobody is told.
+// TestDecide answers an announced move: the answer waits in the data folder, the next evaluation heeds it, and
+// the message that told the move shows it.
 func TestDecide(t *testing.T) {
 	t.Parallel()
 	folder, _, box := stageProgram(t)
@@ -223,8 +224,11 @@ func TestDecide(t *testing.T) {
 		t.Fatalf("exit %d, %s\n%s", code, errs, out)
 	}
 	second, printed := evaluated(t, folder)
-	if !strings.Contains(printed, "stay (") || !strings.Contains(printed, "no staff before spring") || len(box.Messages()) != 1 {
-		t.Errorf("after the answer: %d messages and\n%s", len(box.Messages()), printed)
+	if !strings.Contains(printed, "stay (") || !strings.Contains(printed, "no staff before spring") {
+		t.Errorf("after the answer:\n%s", printed)
+	}
+	if all := box.Messages(); len(all) != 2 || all[1].Thread != all[0].Time || all[1].Broadcast || !strings.Contains(string(all[0].Blocks), "no staff before spring") {
+		t.Errorf("after the answer: got %+v, want the first message brought up to date and a note in its thread", all)
 	}
 	if _, out, _ := tipline(t, folder, "explain", id); !strings.Contains(out, "Answered: fleet is left out until") || !strings.Contains(out, "Announced on ") {
 		t.Errorf("the receipt does not mention the answer:\n%s", out)
@@ -266,7 +270,7 @@ func TestDecide(t *testing.T) {
 	if code, _, errs := tipline(t, folder, "decide", id, "--done"); code != exitDone {
 		t.Fatalf("exit %d, %s", code, errs)
 	}
-	if _, printed = evaluated(t, folder); !strings.Contains(printed, "sup|port  fleet") || !strings.Contains(printed, "answered as done") || len(box.Messages()) != 1 {
+	if _, printed = evaluated(t, folder); !strings.Contains(printed, "sup|port  fleet") || !strings.Contains(printed, "answered as done") || len(box.Messages()) != 2 {
 		t.Errorf("after the move: %d messages and\n%s", len(box.Messages()), printed)
 	}
 }

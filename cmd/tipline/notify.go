@@ -9,6 +9,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"tipline/alerting"
+	"tipline/alerting/slack"
 	"tipline/cmd/internal/daemon"
 	"tipline/config"
 )
@@ -47,6 +48,9 @@ func (p *program) testNotifiers(ctx context.Context) int {
 		for _, channel := range channels(n, cfg) {
 			_, err := n.Send(ctx, alerting.NewTest(channel.asked, now))
 			sent(n.Name()+channel.shown, err)
+		}
+		if to, ok := n.(*slack.Notifier); ok && to.Listens() {
+			sent(n.Name()+" buttons", to.Reachable(ctx))
 		}
 	}
 	if c := cfg.Notify.Alertmanager; c != nil {

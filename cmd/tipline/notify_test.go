@@ -22,6 +22,7 @@ func TestNotify(t *testing.T) {
 		places  string // slack, webhook and alertmanager
 		refused string // a channel that Slack refuses
 		down    bool   // of the webhook
+		app     string // the app-level token; none without it
 		code    int
 		says    []string
 	}{
@@ -32,6 +33,11 @@ func TestNotify(t *testing.T) {
 		{
 			name: "a channel that the bot is not in", places: "slack webhook", refused: "#support", code: exitNotRight,
 			says: []string{"slack #llm-cost: delivered", "slack #support: FAILED: slack: status 200: not_in_channel", "webhook: delivered"},
+		},
+		{name: "buttons that work", places: "slack", app: slacktest.AppToken, code: exitDone, says: []string{"slack #platform: delivered", "slack buttons: delivered"}},
+		{
+			name: "a bot token in place of the app's", places: "slack", app: slacktest.Token, code: exitNotRight,
+			says: []string{"slack #platform: delivered", "slack buttons: FAILED: slack: status 200: invalid_auth"},
 		},
 		{name: "a webhook that is down", places: "slack webhook", down: true, code: exitUnreachable, says: []string{"slack #support: delivered", "webhook: FAILED"}},
 		{name: "nothing to send to", code: exitNotRight, says: []string{"notify is empty"}},
@@ -66,6 +72,13 @@ func TestNotify(t *testing.T) {
 			if err := os.WriteFile(filepath.Join(folder, "token"), []byte(slacktest.Token), 0o600); err != nil {
 				t.Fatal(err)
 			}
+			app := ""
+			if tc.app != "" {
+				app = ", app_token_file: app-token"
+				if err := os.WriteFile(filepath.Join(folder, "app-token"), []byte(tc.app), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
 			var config strings.Builder
 			config.WriteString(`
 sources: [{name: gateway, prometheus: {url: "http://127.0.0.1:1"}, pack: litellm, group_by: [team], hosting: api}]
@@ -82,7 +95,7 @@ defaults: {current: mini, constraints: {data_sensitivity: internal, ops_capacity
 				config.WriteString("notify:\n" + routes)
 			}
 			for place, text := range map[string]string{
-				"slack":        fmt.Sprintf("  slack: {token_file: token, channel: \"#llm-cost\", api_url: %s/api}\n", box.URL),
+				"slack":        fmt.Sprintf("  slack: {token_file: token, channel: \"#llm-cost\", api_url: %s/api%s}\n", box.URL, app),
 				"webhook":      fmt.Sprintf("  webhook: {url: %q}\n", hook),
 				"alertmanager": fmt.Sprintf("  alertmanager: {url: %q}\n", server.URL),
 			} {
@@ -105,7 +118,7 @@ defaults: {current: mini, constraints: {data_sensitivity: internal, ops_capacity
 					t.Errorf("got\n%s\nwant %q in it", said, want)
 				}
 			}
-			if strings.Contains(said, slacktest.Token) {
+			if strings.Contains(said, "canary") {
 				t.Errorf("the output shows the token:\n%s", said)
 			}
 			for _, m := range box.Messages() {

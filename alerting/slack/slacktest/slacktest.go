@@ -63,12 +63,19 @@ type Server struct {
 	lookups  int
 	told     func(lookup int) *Answer
 	scopes   []string
+
+	offer   func(request int) *Answer
+	offered int
+	sockets chan *Socket
+	aside   func(request int) *Answer
+	asides  int
+	said    []Said
 }
 
 // New starts a server that ends with the test.
 func New(t testing.TB) *Server {
 	t.Helper()
-	s := &Server{scopes: []string{"channels:read", "channels:history", "groups:read", "groups:history"}}
+	s := &Server{scopes: []string{"channels:read", "channels:history", "groups:read", "groups:history"}, sockets: make(chan *Socket, 64)}
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	s.URL = server.URL
@@ -125,17 +132,28 @@ func (s *Server) Delete(time string) {
 	s.messages = slices.DeleteFunc(s.messages, func(m Message) bool { return m.Time == time })
 }
 
-// ServeHTTP answers chat.postMessage, chat.update, conversations.list, conversations.replies, conversations.history and the webhook.
+// ServeHTTP answers chat.postMessage, chat.update, chat.postEphemeral, views.open, apps.connections.open with the connections that it offers,
+// conversations.list, conversations.replies, conversations.history and the webhook.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	if err != nil {
 		return
 	}
+	if r.URL.Path == socketPath {
+		s.upgrade(w, r)
+		return
+	}
 	hook := r.URL.Path == HookPath
 	var answer Answer
-	if method := path.Base(r.URL.Path); strings.HasPrefix(method, "conversations.") {
+	switch method := path.Base(r.URL.Path); {
+	case strings.HasPrefix(method, "conversations."):
 		answer = s.tell(method, r, body)
-	} else {
+	case method == "apps.connections.open":
+		form, _ := url.ParseQuery(string(body)) // what cannot be read is no token either
+		answer = s.connect(r, form)
+	case method == "views.open", method == "chat.postEphemeral":
+		answer = s.show(method, r, body)
+	default:
 		message, refusal := read(r, body, hook)
 		answer = s.take(message, refusal)
 	}

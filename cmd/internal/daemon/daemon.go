@@ -14,6 +14,7 @@ import (
 
 	"tipline/alerting"
 	"tipline/alerting/alertmanager"
+	"tipline/alerting/slack"
 	"tipline/cmd/internal/ledger"
 	"tipline/config"
 	"tipline/model"
@@ -49,6 +50,10 @@ type Daemon struct {
 	changed   chan struct{}                     // holds one value after a reload, for Serve to start the new schedule
 	queued    chan struct{}                     // holds one value when there may be something to deliver
 	evaluated chan struct{}                     // holds one value after an evaluation, for what stands to be shown
+	answered  chan struct{}                     // holds one value when a person has left an answer
+	reconnect chan struct{}                     // holds one value after a reload, for a connection with the new settings
+	socket    atomic.Pointer[slack.Notifier]    // has buttons to listen to; nil when none has
+	folder    string                            // of the data
 
 	mu        sync.Mutex // held during a cycle, a collection and a reload: one at a time
 	setup     *setup
@@ -76,11 +81,15 @@ func New(o Options) (*Daemon, error) {
 		changed:   make(chan struct{}, 1),
 		queued:    make(chan struct{}, 1),
 		evaluated: make(chan struct{}, 1),
+		answered:  make(chan struct{}, 1),
+		reconnect: make(chan struct{}, 1),
+		folder:    cfg.Store.Path,
 		readAt:    map[string]time.Time{},
 	}
 	if d.setup, err = d.prepare(cfg); err != nil {
 		return nil, err
 	}
+	d.socket.Store(d.setup.socket)
 	d.desk, err = alerting.NewDesk(o.Store, d.setup.notifiers, o.Log)
 	if err != nil {
 		return nil, fmt.Errorf("alert states: %w", err)
@@ -115,6 +124,8 @@ func (d *Daemon) Reload() (err error) {
 	}
 	d.setup = next
 	d.desk.Reconfigure(next.notifiers)
+	d.socket.Store(next.socket)
+	signal(d.reconnect)
 	signal(d.changed)
 	signal(d.queued)
 	return nil
@@ -127,6 +138,8 @@ func (d *Daemon) Serve(ctx context.Context) {
 	defer tasks.Wait()
 	tasks.Go(func() { d.deliver(ctx) })
 	tasks.Go(func() { d.keepShowing(ctx) })
+	tasks.Go(func() { d.keepTaking(ctx) })
+	tasks.Go(func() { d.keepListening(ctx) })
 	d.evaluateNow(ctx)
 	tasks.Go(func() { d.RefreshPrices(ctx) }) // what an earlier start fetched is used until then
 	for ctx.Err() == nil {

@@ -97,8 +97,9 @@ type rig struct {
 }
 
 type box struct {
-	mu     sync.Mutex
-	events []alerting.Event
+	mu       sync.Mutex
+	events   []alerting.Event
+	answered []alerting.Event // what tells an answer, apart
 }
 
 func (b *box) Name() string { return "box" }
@@ -106,6 +107,10 @@ func (b *box) Name() string { return "box" }
 func (b *box) Send(_ context.Context, e alerting.Event) (alerting.Posted, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if e.Reason == alerting.Answered {
+		b.answered = append(b.answered, e)
+		return alerting.Posted{}, nil
+	}
 	b.events = append(b.events, e)
 	return alerting.Posted{}, nil
 }

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"time"
 
@@ -119,16 +120,65 @@ func (d *Daemon) takeAnswers() error {
 			declined = a.Option
 		}
 		key, value := a.Row()
-		if err := d.desk.Answer(a.Workload, declined, map[string][]byte{key: value, a.ID: receipt}); err != nil {
+		tell, err := d.tellOf(a, receipt)
+		if err != nil {
+			return fmt.Errorf("answers: %w", err)
+		}
+		if err := d.desk.Answer(a.Workload, declined, map[string][]byte{key: value, a.ID: receipt}, tell); err != nil {
 			return fmt.Errorf("answers: %w", err) // stays where it is, for the next cycle
 		}
 		d.answers = d.answers.With(a)
-		d.options.Log.Info("answer taken", "decision", a.ID, "workload", a.Workload, "kind", a.Kind, "option", a.Option)
+		d.options.Log.Info("answer taken", "decision", a.ID, "workload", a.Workload, "kind", a.Kind, "option", a.Option, "by", a.By)
 		if err := w.Taken(); err != nil { // it would be taken again, which changes nothing
 			return fmt.Errorf("answers: %w", err)
 		}
 	}
 	return nil
+}
+
+// tellOf returns the message that a was given to the decision of receipt, for where that was told.
+func (d *Daemon) tellOf(a ledger.Answer, receipt []byte) (alerting.Event, error) {
+	r, err := ledger.Open(receipt)
+	if err != nil {
+		return alerting.Event{}, err
+	}
+	about := alerting.FirstSeen
+	row, err := d.options.Store.Get(ledger.Bucket, ledger.Announced+a.ID)
+	if err != nil {
+		return alerting.Event{}, err
+	}
+	var told alerting.Announcement
+	if json.Unmarshal(row, &told) == nil && (told.Reason == alerting.Switched || told.Reason == alerting.Reminded) {
+		about = told.Reason
+	}
+	w := r.Workload
+	stanza, evaluated := d.stanzas[w.Workload]
+	if !evaluated {
+		stanza = d.setup.cfg.For(w.Labels, w.Source)
+	}
+	return alerting.Event{
+		Reason: alerting.Answered, Time: a.Given, Workload: w.Workload, Previous: told.Previous, Report: w,
+		Channel: d.setup.cfg.Channel(string(about), w.Labels, w.Source, stanza.SlackChannel),
+		Answer:  &alerting.Answer{Text: a.Outcome(), Reason: a.Reason, By: a.By, Time: a.Given, Final: a.Final(), About: about},
+	}, nil
+}
+
+// Told returns the message that told the decision of r, or that would have.
+func Told(r ledger.Receipt, told *alerting.Announcement) (alerting.Event, error) {
+	w := r.Workload
+	e := alerting.Event{Reason: alerting.FirstSeen, Time: r.AsOf, Workload: w.Workload, Report: w}
+	if told != nil {
+		e.ID, e.Reason, e.Time, e.Previous, e.Drifts, e.Outcome = told.Event, told.Reason, told.Time, told.Previous, told.Drifts, told.Outcome
+	}
+	switch {
+	case e.Reason == alerting.PricesMoved:
+		return e, fmt.Errorf("decision %s was told in a message about prices, of which the ledger keeps no more than that it was sent on %s", r.ID, e.Time.Format(time.DateOnly))
+	case e.Reason == alerting.Drifted && len(e.Drifts) == 0, e.Reason == alerting.Approaching && w.Crossover == nil:
+		return e, fmt.Errorf("the ledger does not hold any more what the message about decision %s was about", r.ID)
+	case told == nil && w.Decision.Recommendation != model.Move:
+		return e, fmt.Errorf("nobody was told of decision %s, which does not say to move", r.ID)
+	}
+	return e, nil
 }
 
 // about returns the answer of w with what its decision was about, which receipt says; nil when there is no such decision.

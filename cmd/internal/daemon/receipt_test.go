@@ -185,6 +185,9 @@ func TestAnswers(t *testing.T) {
 	if len(r.box.events) != 1 {
 		t.Fatalf("got %d messages while the move is ruled out, want none beside the first", len(r.box.events))
 	}
+	if told := r.box.answered; len(told) != 1 || told[0].Case != r.box.events[0].ID || told[0].Answer.Reason != "no staff" || !told[0].Answer.Final {
+		t.Errorf("got %+v, want the answer told where the move was", told)
+	}
 	left, err := filepath.Glob(filepath.Join(r.folder, "answers", "*"))
 	if err != nil || len(left) != 2 || !strings.HasSuffix(left[0], "eeeeeeeeeeee.json.refused") || !strings.HasSuffix(left[1], "ffffffffffff.json.refused") {
 		t.Errorf("left in the folder: %v, %v, want the two that answer nothing, put aside", left, err)

@@ -22,6 +22,7 @@ type setup struct {
 	sources   []source
 	notifiers []alerting.Notifier
 	board     *alertmanager.Board // nil shows nothing
+	socket    *slack.Notifier     // has buttons to listen to; nil when none has
 }
 
 type source struct {
@@ -46,6 +47,11 @@ func (d *Daemon) prepare(cfg *config.Config) (*setup, error) {
 	if s.notifiers, err = Notifiers(cfg.Notify, d.options.Now); err != nil {
 		return nil, err
 	}
+	for _, n := range s.notifiers {
+		if to, ok := n.(*slack.Notifier); ok && to.Listens() {
+			s.socket = to
+		}
+	}
 	if ac := cfg.Notify.Alertmanager; ac != nil {
 		s.board = Board(*ac)
 	}
@@ -64,7 +70,7 @@ func Notifiers(n config.Notify, now func() time.Time) ([]alerting.Notifier, erro
 	var all []alerting.Notifier
 	if c := n.Slack; c != nil {
 		to, err := slack.New(slack.Settings{
-			TokenFile: c.TokenFile, WebhookURLFile: c.WebhookURLFile, Channel: c.Channel, APIURL: c.APIURL,
+			TokenFile: c.TokenFile, WebhookURLFile: c.WebhookURLFile, Channel: c.Channel, APIURL: c.APIURL, AppTokenFile: c.AppTokenFile,
 		}, &http.Client{Timeout: notifyTimeout})
 		if err != nil {
 			return nil, fmt.Errorf("notify.slack: %w", err)

@@ -1,0 +1,236 @@
+package daemon
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"tipline/alerting/slack/slacktest"
+	"tipline/cmd/internal/ledger"
+	"tipline/model"
+)
+
+// withSlack returns a rig whose messages go to a Slack with buttons as well.
+func withSlack(t *testing.T) (*rig, *slacktest.Server) {
+	t.Helper()
+	r, server := supported(t), slacktest.New(t)
+	for name, secret := range map[string]string{"token": slacktest.Token, "app-token": slacktest.AppToken} {
+		if err := os.WriteFile(filepath.Join(r.folder, name), []byte(secret), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.text += fmt.Sprintf("notify: {slack: {token_file: %s/token, app_token_file: %s/app-token, channel: \"#llm-cost\", api_url: \"%s/api\"}}\n", r.folder, r.folder, server.URL)
+	r.start(t)
+	return r, server
+}
+
+// pressed returns a rig on the third morning, when the move has been told, with the message in Slack and a connection by which buttons are
+// told.
+func pressed(t *testing.T) (*rig, *slacktest.Server, *slacktest.Socket) {
+	t.Helper()
+	r, server := withSlack(t)
+	r.days(t, 3)
+	ctx, cancel := context.WithCancel(t.Context())
+	var tasks sync.WaitGroup
+	tasks.Go(func() { r.keepListening(ctx) })
+	tasks.Go(func() { r.keepTaking(ctx) })
+	t.Cleanup(func() { cancel(); tasks.Wait() })
+	socket := server.Socket(t)
+	return r, server, socket
+}
+
+// taken waits until the ledger holds an answer of that kind to the decision id.
+func (r *rig) taken(t *testing.T, id, kind string) ledger.Answer {
+	t.Helper()
+	for range 500 {
+		if _, err := os.Stat(filepath.Join(r.folder, "answers", id+".json")); err != nil {
+			if a, found, err := ledger.Given(r.store, r.folder, id); err == nil && found && a.Kind == kind {
+				return a
+			}
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("the ledger holds no answer %s to %s", kind, id)
+	return ledger.Answer{}
+}
+
+// aside waits for the word number n that was said to a person alone.
+func aside(t *testing.T, server *slacktest.Server, n int) slacktest.Said {
+	t.Helper()
+	for range 500 {
+		if all := server.Said(); len(all) >= n {
+			return all[n-1]
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("got %+v, want %d words to a person", server.Said(), n)
+	return slacktest.Said{}
+}
+
+func value(id, workload string) string {
+	data, _ := json.Marshal(map[string]string{"decision": id, "workload": workload}) // texts can always be written
+	return string(data)
+}
+
+// TestButtons lives through a move that is acknowledged in Slack and declined there: each answer is in the ledger with who gave it, the
+// message shows it, and what was answered is answered once.
+func TestButtons(t *testing.T) {
+	t.Parallel()
+	r, server, socket := pressed(t)
+	id := r.box.events[0].Report.Decision.ID
+	first := server.Messages()[0]
+	button := value(id, "support")
+	socket.Interact(t, first.Press("U0123ABCD", "tipline_acknowledge", button))
+	if a := r.taken(t, id, ledger.Seen); a.By != "maria (Slack user U0123ABCD)" || a.Option != "fleet" || a.Workload != "support" {
+		t.Errorf("got %+v, want who acknowledged the move to the fleet", a)
+	}
+	if _, err := r.Deliver(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	all := server.Messages()
+	shown := string(all[0].Blocks)
+	if len(all) != 2 || all[0].Updates != 1 || !strings.Contains(shown, "Acknowledged by maria (Slack user U0123ABCD)") ||
+		strings.Contains(shown, "tipline_acknowledge") || !strings.Contains(shown, "tipline_decline") {
+		t.Errorf("got %d messages, the first changed %d times: %s; want it to show the answer and the buttons that are left", len(all), all[0].Updates, shown)
+	}
+	if note := all[1]; note.Thread != first.Time || note.Broadcast || !strings.Contains(string(note.Blocks), "acknowledged by maria") || strings.Contains(string(note.Blocks), "button") {
+		t.Errorf("got %+v, want a note in the thread alone", note)
+	}
+
+	socket.Interact(t, first.Press("U0456EFGH", "tipline_acknowledge", button))
+	if got := aside(t, server, 1); got.User != "U0456EFGH" || !strings.Contains(got.Text, "answered already: acknowledged by maria") {
+		t.Errorf("a second press: got %+v, want who was first", got)
+	}
+
+	socket.Interact(t, first.Press("U0456EFGH", "tipline_decline", button))
+	form := aside(t, server, 2)
+	for _, tc := range []struct{ reason, until, field string }{
+		{"", "2027-03-01", "reason"}, {"no staff", "2026-01-01", "until"}, {"no staff", "", "until"}, {"no\u202estaff", "2027-03-01", "reason"},
+	} {
+		got := socket.Interact(t, slacktest.Submit("U0456EFGH", form.View, map[string]string{"reason": tc.reason, "until": tc.until}))
+		if !strings.Contains(got, `"errors":{"`+tc.field+`":`) {
+			t.Errorf("%+v: got %s, want an error at %s", tc, got, tc.field)
+		}
+	}
+	filled := slacktest.Submit("U0456EFGH", form.View, map[string]string{"reason": "no <!channel> staff", "until": "2027-03-01"})
+	if got := socket.Interact(t, filled); got != "" {
+		t.Fatalf("got %s, want the form taken", got)
+	}
+	if a := r.taken(t, id, ledger.NotViable); a.Reason != "no <!channel> staff" || !a.Until.Equal(time.Date(2027, 3, 1, 0, 0, 0, 0, time.UTC)) {
+		t.Errorf("got %+v, want the reason and the day", a)
+	}
+	r.mu.Lock()
+	r.now = r.now.Add(time.Minute) // the next message to the channel is due
+	r.mu.Unlock()
+	if _, err := r.Deliver(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	shown = string(server.Messages()[0].Blocks)
+	if !strings.Contains(shown, "Declined until 1 Mar 2027 by maria (Slack user U0456EFGH)") || strings.Contains(shown, "button") || strings.Contains(shown, "<!channel>") {
+		t.Errorf("got %s, want the answer, inert, and no buttons", shown)
+	}
+	if got := socket.Interact(t, filled); !strings.Contains(got, "answered already") {
+		t.Errorf("a form sent twice: got %s, want it refused", got)
+	}
+	if w := workload(t, r.days(t, 1), "support"); w.Decision.Recommendation != model.Stay || len(w.Options) != 1 {
+		t.Errorf("got %s with %d options, want to stay without the fleet", w.Decision.Recommendation, len(w.Options))
+	}
+}
+
+// TestPressesAreChecked holds that nothing is answered but the decision that the message shows now.
+func TestPressesAreChecked(t *testing.T) {
+	t.Parallel()
+	r, server, socket := pressed(t)
+	id := r.box.events[0].Report.Decision.ID
+	good := server.Messages()[0]
+	elsewhere, other := good, good
+	elsewhere.Channel, other.Time = "#another", "1700000000.777777"
+	n := 0
+	for _, tc := range []struct {
+		name, value, says string
+		from              slacktest.Message
+	}{
+		{"no decision", value("", "support"), "does not know", good},
+		{"one that nobody made", value("ffffffffffff", "support"), "does not know", good},
+		{"a key of the ledger", value("announced/"+id, "support"), "does not know", good},
+		{"another workload", value(id, "llama"), "another workload", good},
+		{"no workload", value(id, ""), "another workload", good},
+		{"another channel", value(id, "support"), "not the one about support", elsewhere},
+		{"another message", value(id, "support"), "not the one about support", other},
+		{"a decision that the message does not show", value(workload(t, r.days(t, 1), "support").Decision.ID, "support"), "newer decision", good},
+	} {
+		for _, action := range []string{"tipline_done", "tipline_snooze"} {
+			socket.Interact(t, tc.from.Press("U0123ABCD", action, tc.value))
+			n++
+			if got := aside(t, server, n); got.Method != "chat.postEphemeral" || !strings.Contains(got.Text, tc.says) || !strings.Contains(got.Text, "Nothing has changed") {
+				t.Errorf("%s, %s: got %+v, want it to say %q", tc.name, action, got, tc.says)
+			}
+		}
+	}
+	left, err := filepath.Glob(filepath.Join(r.folder, "answers", "*"))
+	answers, loadErr := ledger.LoadAnswers(r.store)
+	if err != nil || loadErr != nil || len(left)+len(answers) != 0 {
+		t.Errorf("got %v and %v (%v, %v), want no answer", left, answers, err, loadErr)
+	}
+}
+
+// TestConnectionsAreHeld holds that a connection that Slack ends is made again at once, one that a reload asks for too, and that one that
+// is refused waits for a person.
+func TestConnectionsAreHeld(t *testing.T) {
+	t.Parallel()
+	r, server, socket := pressed(t)
+	if err := socket.Disconnect("refresh_requested"); err != nil {
+		t.Fatal(err)
+	}
+	server.Socket(t)
+	if err := r.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	last := server.Socket(t)
+	server.Offer(func(int) *slacktest.Answer { refused := slacktest.Error("invalid_auth"); return &refused })
+	if err := last.Disconnect("link_disabled"); err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Reload(); err != nil { // which asks again before the hour is over
+		t.Fatal(err)
+	}
+	for range 500 {
+		if server.Offered() == 4 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Errorf("asked for %d connections, want 4", server.Offered())
+}
+
+func TestWaitAfter(t *testing.T) {
+	t.Parallel()
+	r := supported(t)
+	at := time.Date(2026, 11, 2, 6, 0, 0, 0, time.UTC)
+	if got := spread(time.Minute, at); got != time.Minute {
+		t.Errorf("got %s, want no more at a whole second", got)
+	}
+	if got := spread(time.Minute, at.Add(500*time.Millisecond)); got != 75*time.Second {
+		t.Errorf("got %s, want a quarter more at half a second", got)
+	}
+	for _, tc := range []struct {
+		err      error
+		short    int
+		low, top time.Duration
+	}{
+		{nil, 0, 0, 0},
+		{nil, 3, 16 * time.Second, 24 * time.Second},
+		{fmt.Errorf("broke"), 0, 2 * time.Second, 3 * time.Second},
+		{fmt.Errorf("broke"), 50, 5 * time.Minute, 450 * time.Second},
+	} {
+		if got := r.waitAfter(tc.err, tc.short); got < tc.low || got > tc.top {
+			t.Errorf("%v after %d: got %s, want %s to %s", tc.err, tc.short, got, tc.low, tc.top)
+		}
+	}
+}
