@@ -18,8 +18,8 @@ import (
 const (
 	bucket = "history"
 
-	// keepFor is how long a day stays in the history: a year and a month, so that months can be compared.
-	keepFor = 400 * 24 * time.Hour
+	// KeepFor is how long a day stays in the history: a year and a month, so that months can be compared.
+	KeepFor = 400 * 24 * time.Hour
 
 	// goneAfter is how long a workload without data is still returned.
 	goneAfter = 90 * 24 * time.Hour
@@ -134,7 +134,7 @@ func (a *archive) load(now time.Time) error {
 			}
 		case "d":
 			id, date, _ := strings.Cut(rest, "/")
-			if date < now.Add(-keepFor).Format(dateForm) {
+			if date < now.Add(-KeepFor).Format(dateForm) {
 				a.unsaved[key] = nil
 				return nil
 			}
@@ -150,7 +150,7 @@ func (a *archive) load(now time.Time) error {
 		case "e":
 			id, date, _ := strings.Cut(rest, "/")
 			midnight, wrong := time.Parse(dateForm, date)
-			if wrong == nil && now.Sub(midnight) > keepFor {
+			if wrong == nil && now.Sub(midnight) > KeepFor {
 				a.unsaved[key] = nil
 				return nil
 			}
@@ -250,27 +250,35 @@ func (a *archive) add(ans answer, r rules) {
 		if g.cells[input] == nil && g.cells[output] == nil {
 			continue // other labels than those of the token counters, so nobody's
 		}
-		s := a.series[key]
+		s := a.workload(key, g.labels)
 		if s == nil {
-			if len(a.series) >= maxWorkloads {
-				a.refused++
-				continue
-			}
-			s = &series{id: shortHash(key), labels: g.labels}
-			a.series[key] = s
-			a.unsaved[a.prefix+"s/"+s.id] = func() []byte { return mustJSON(seriesRecord{recordVersion, s.labels}) }
+			a.refused++
+			continue
 		}
 		generates := s.generated() || g.counts(output)
 		for i := range ans.span.hours() {
 			at := ans.span.From.Add(time.Duration(i) * time.Hour)
 			if s.put(at, r.hour(g, i, generates)) {
-				midnight := at.Truncate(24 * time.Hour)
-				a.unsaved[a.prefix+"d/"+s.id+"/"+midnight.Format(dateForm)] = func() []byte {
-					return encodeDay((*day)(s.from(midnight)))
-				}
+				a.changed(s, at.Truncate(24*time.Hour))
 			}
 		}
 	}
+}
+
+// workload returns the series of a workload, a new one when it was not known; nil when there are too many.
+func (a *archive) workload(key string, labels map[string]string) *series {
+	s := a.series[key]
+	if s == nil && len(a.series) < maxWorkloads {
+		s = &series{id: shortHash(key), labels: labels}
+		a.series[key] = s
+		a.unsaved[a.prefix+"s/"+s.id] = func() []byte { return mustJSON(seriesRecord{recordVersion, s.labels}) }
+	}
+	return s
+}
+
+// changed remembers to save the day of s that begins at midnight.
+func (a *archive) changed(s *series, midnight time.Time) {
+	a.unsaved[a.prefix+"d/"+s.id+"/"+midnight.Format(dateForm)] = func() []byte { return encodeDay((*day)(s.from(midnight))) }
 }
 
 // settle remembers which hours of an answered span need not be asked for again: those in which every workload that is
@@ -374,8 +382,8 @@ func (s *series) lastSeen(end time.Time) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// usage returns the history of s up to end, and false when it was not seen before end, or too long ago.
-func (s *series) usage(source, name string, end time.Time) (model.Usage, bool) {
+// usage returns the history of s up to end, without a name, and false when it was not seen before end, or too long ago.
+func (s *series) usage(source string, end time.Time) (model.Usage, bool) {
 	last, ok := s.lastSeen(end)
 	if !ok || end.Sub(last) > goneAfter {
 		return model.Usage{}, false
@@ -384,7 +392,7 @@ func (s *series) usage(source, name string, end time.Time) (model.Usage, bool) {
 	for !s.hours[first].seen() {
 		first++
 	}
-	u := model.Usage{Workload: name, Source: source, Labels: maps.Clone(s.labels), Start: s.start.Add(time.Duration(first) * time.Hour)}
+	u := model.Usage{Source: source, Labels: maps.Clone(s.labels), Start: s.start.Add(time.Duration(first) * time.Hour)}
 	u.Hours = make([]model.Hour, end.Sub(u.Start)/time.Hour)
 	for i := range min(len(u.Hours), len(s.hours)-first) {
 		u.Hours[i] = s.hours[first+i].Hour

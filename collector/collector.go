@@ -556,18 +556,24 @@ func (c *Collector) usage(now time.Time) []model.Usage {
 	var all []model.Usage
 	for _, key := range slices.Sorted(maps.Keys(c.archive.series)) {
 		s := c.archive.series[key]
-		name := workloadName(s.labels, c.settings.GroupBy)
-		if taken[name] { // "a/b" and "c" against "a" and "b/c"
-			name += " (" + key + ")"
-		}
-		if u, ok := s.usage(c.settings.Name, name, end); ok {
-			taken[name] = true
+		if u, ok := s.usage(c.settings.Name, end); ok {
+			u.Workload = uniqueName(s.labels, c.settings.GroupBy, key, taken)
 			u.Layer = string(c.layer)
 			all = append(all, u)
 		}
 	}
 	slices.SortFunc(all, func(a, b model.Usage) int { return strings.Compare(a.Workload, b.Workload) })
 	return all
+}
+
+// uniqueName returns the name of the workload with these labels, which are also key, and marks it as taken.
+func uniqueName(labels map[string]string, groupBy []string, key string, taken map[string]bool) string {
+	name := workloadName(labels, groupBy)
+	if taken[name] { // "a/b" and "c" against "a" and "b/c"
+		name += " (" + key + ")"
+	}
+	taken[name] = true
+	return name
 }
 
 // workloadName joins the label values in the order of groupBy; a missing one is a dash.

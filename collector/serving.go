@@ -170,6 +170,15 @@ func (a *archive) putServing(s *series, t time.Time, h model.Serving) {
 	a.unsaved[a.prefix+"e/"+s.id+"/"+midnight.Format(dateForm)] = func() []byte { return encodeServing(d) }
 }
 
+// servingAt returns how the engines of s did in the hour that begins at t.
+func (s *series) servingAt(t time.Time) model.Serving {
+	midnight := t.Truncate(24 * time.Hour)
+	if d := s.serving[midnight]; d != nil {
+		return d[t.Sub(midnight)/time.Hour]
+	}
+	return model.Serving{}
+}
+
 // served returns how the engines of s did in n hours from start; nil when nothing is known of any.
 func (s *series) served(start time.Time, n int) []model.Serving {
 	var hours []model.Serving

@@ -61,8 +61,10 @@ const (
 	noteAll     = noteRequests<<1 - 1
 )
 
+type noteText struct{ code, text string }
+
 // noteTexts says what each note means, in the order of the bits.
-var noteTexts = [...]struct{ code, text string }{
+var noteTexts = [...]noteText{
 	{Sawtooth, fmt.Sprintf("the counter fell more than %d times an hour: probably several workers behind one /metrics", maxResets)},
 	{NotFinite, "the server answered NaN or infinity"},
 	{Negative, "the server answered a number below zero"},

@@ -127,19 +127,23 @@ func forecastFile(history, out string, o forecastOptions, stdout io.Writer) erro
 		return fmt.Errorf("history: %w", err)
 	}
 	defer in.Close()
+	return writeOut(out, stdout, func(w io.Writer) error { return runForecast(in, history, o, w) })
+}
+
+// writeOut lets write fill a file, which is removed when that fails, or stdout when out is empty.
+func writeOut(out string, stdout io.Writer, write func(io.Writer) error) error {
 	if out == "" {
-		return runForecast(in, history, o, stdout)
+		return write(stdout)
 	}
 	file, err := os.Create(out)
 	if err != nil {
 		return fmt.Errorf("out: %w", err)
 	}
-	if err := runForecast(in, history, o, file); err != nil {
-		_ = file.Close()
-		_ = os.Remove(out) // half a forecast must not look like one
+	if err := errors.Join(write(file), file.Close()); err != nil {
+		_ = os.Remove(out) // half of it must not look like the whole
 		return err
 	}
-	return file.Close()
+	return nil
 }
 
 // runForecast reads a history CSV called name and writes a forecast CSV, workloads in the order of their names. A workload

@@ -5,105 +5,203 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"math"
+	"io/fs"
+	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/alecthomas/kingpin/v2"
+
+	"tipline/cmd/internal/daemon"
+	"tipline/cmd/internal/store"
+	"tipline/collector"
+	"tipline/config"
 	"tipline/model"
 )
 
-// historyColumns heads a history CSV.
-var historyColumns = []string{"timestamp", "workload", "input_tokens", "output_tokens", "requests"}
-
-// maxSpan is the longest history that a CSV may hold of one workload: a wrong year in one row must not ask for all memory.
-const maxSpan = 20 * 366 * 24 * time.Hour
-
-// maxGap is the longest time without a row within a history: what comes after more has a wrong year, which would move the origin there.
-const maxGap = 366 * 24 * time.Hour
-
-// maxName is the longest name of a workload, in bytes.
-const maxName = 1024
-
-// readHistory reads the hourly history of one or more workloads, sorted by name. The rows of a workload ascend in time; an
-// hour without a row was not measured. Negative and absurdly large volumes are kept: they are for the forecaster to survive.
-// Errors name the file, the line, the value and what was wanted.
-func readHistory(r io.Reader, file string) ([]model.Usage, error) {
-	rows := csv.NewReader(r)
-	rows.ReuseRecord = true
-	rows.FieldsPerRecord = len(historyColumns)
-	header, err := rows.Read()
-	if errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s: empty, want the header %s", file, strings.Join(historyColumns, ","))
+// addHistory adds the history commands to app and returns them by name.
+func addHistory(app *kingpin.Application, p *program) map[string]func() int {
+	history := app.Command("history", "Take what was measured out of the data file of the configuration, or into it, as CSV. No tipline may be running.")
+	exports := history.Command("export", "Write every hour that is kept of the sources of the configuration. forecast --history reads it too.")
+	out := exports.Flag("out", "Write the CSV to this file instead of standard output.").PlaceHolder("FILE").String()
+	imports := history.Command("import", "Take in hours that export wrote, all of them or none. Of an hour that is there already the one stays that saw more of it, and that of the data file when both saw as much. "+
+		"Source and labels say what an hour is about; they must be a source of the configuration and its group_by. What the servers still have is asked for as before.")
+	replace := imports.Flag("replace", "Of an hour that is there already take that of the CSV.").Bool()
+	from := imports.Arg("file", "What export wrote; - is standard input.").Required().String()
+	return map[string]func() int{
+		"history export": func() int { return p.exportHistory(*out) },
+		"history import": func() int { return p.importHistory(*from, *replace) },
 	}
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	header[0] = strings.TrimPrefix(header[0], "\ufeff")
-	if !slices.Equal(header, historyColumns) {
-		return nil, fmt.Errorf("%s:1: header: got %q, want %s", file, strings.Join(header, ","), strings.Join(historyColumns, ","))
-	}
-	workloads := map[string]*model.Usage{}
-	for {
-		record, err := rows.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, fmt.Errorf("%s: %w", file, err)
-		}
-		line, _ := rows.FieldPos(0)
-		if err := addRow(workloads, record); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", file, line, err)
-		}
-	}
-	if len(workloads) == 0 {
-		return nil, fmt.Errorf("%s: no rows after the header", file)
-	}
-	usage := make([]model.Usage, 0, len(workloads))
-	for _, name := range slices.Sorted(maps.Keys(workloads)) {
-		usage = append(usage, *workloads[name])
-	}
-	return usage, nil
 }
 
-func addRow(workloads map[string]*model.Usage, record []string) error {
-	at, err := time.Parse(time.RFC3339, record[0])
-	if err != nil || !at.Equal(at.Truncate(time.Hour)) {
-		return fmt.Errorf("timestamp: got %q, want the start of an hour such as 2025-03-01T00:00:00Z", record[0])
+// keepers returns what keeps the history of every source of cfg in file.
+func (p *program) keepers(cfg *config.Config, file *store.Store) (map[string]*collector.Collector, error) {
+	library, err := collector.OpenLibrary(cfg.PacksDir)
+	if err != nil {
+		return nil, err
 	}
-	if record[1] == "" {
-		return fmt.Errorf("workload: got %q, want a name", record[1])
-	}
-	if n := len(record[1]); n > maxName {
-		return fmt.Errorf("workload: got a name of %d bytes, want at most %d", n, maxName)
-	}
-	hour := model.Hour{Coverage: 1}
-	for i, to := range []*float64{(*float64)(&hour.Tokens[model.Input]), (*float64)(&hour.Tokens[model.Output]), &hour.Requests} {
-		text := record[2+i]
-		if *to, err = strconv.ParseFloat(text, 64); err != nil || math.IsNaN(*to) || math.IsInf(*to, 0) {
-			return fmt.Errorf("%s: got %q, want a number", historyColumns[2+i], text)
+	keepers := map[string]*collector.Collector{}
+	for _, s := range cfg.Sources {
+		settings, err := daemon.CollectorSettings(s, library)
+		if err == nil {
+			keepers[s.Name], err = collector.New(settings, file, p.log)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("source %s: %w", s.Name, err)
 		}
 	}
-	u := workloads[record[1]]
-	if u == nil {
-		u = &model.Usage{Workload: strings.Clone(record[1]), Start: at.UTC()}
-		workloads[u.Workload] = u
+	return keepers, nil
+}
+
+// stopFirst says what to do about a data file that cannot be had.
+func stopFirst(err error) error {
+	switch {
+	case errors.Is(err, store.ErrInUse):
+		return fmt.Errorf("%w: stop that one first, since only one may hold the file", err)
+	case errors.Is(err, fs.ErrNotExist):
+		return fmt.Errorf("%w: no tipline has run with this configuration yet", err)
 	}
-	switch place := at.Sub(u.Start); {
-	case place < time.Duration(len(u.Hours))*time.Hour:
-		return fmt.Errorf("timestamp: got %s after %s of workload %q, want ascending hours, each once", record[0], u.End().Add(-time.Hour).Format(time.RFC3339), record[1])
-	case place > maxSpan:
-		return fmt.Errorf("timestamp: got %s, %s after the first of workload %q, want at most 20 years of history", record[0], place, record[1])
-	case len(u.Hours) > 0 && at.Sub(u.End()) > maxGap:
-		return fmt.Errorf("timestamp: got %s, %s after the row before of workload %q, want at most 366 days without a row", record[0], at.Sub(u.End()), record[1])
-	default:
-		for range int(place/time.Hour) - len(u.Hours) {
-			u.Hours = append(u.Hours, model.Hour{})
+	return err
+}
+
+// exportHistory writes the history of all sources to a file, or to standard output when out is empty.
+func (p *program) exportHistory(out string) int {
+	cfg, err := p.load()
+	if err != nil {
+		return p.fail(err)
+	}
+	data, err := store.OpenToRead(cfg.Store.Path)
+	if err != nil {
+		return p.fail(stopFirst(err))
+	}
+	defer data.Close()
+	keepers, err := p.keepers(cfg, data)
+	if err != nil {
+		return p.fail(err)
+	}
+	err = writeOut(out, p.stdout, func(w io.Writer) error { return writeHistory(w, cfg.Sources, keepers, p.now()) })
+	if err != nil {
+		return p.fail(err)
+	}
+	return exitDone
+}
+
+// writeHistory writes the history of all sources, source by source in their order.
+func writeHistory(w io.Writer, sources []config.Source, keepers map[string]*collector.Collector, now time.Time) error {
+	rows := csv.NewWriter(w)
+	if err := rows.Write(exportColumns); err != nil {
+		return err
+	}
+	taken := map[string]string{} // source by name of a workload
+	for _, s := range sources {
+		hours, err := keepers[s.Name].Kept(now)
+		if err != nil {
+			return err
+		}
+		for k := range hours {
+			name := k.Workload
+			if taken[name] == "" {
+				taken[name] = s.Name
+			}
+			if taken[name] != s.Name { // as in a report
+				name += "@" + s.Name
+			}
+			if err := rows.Write(exportRow(k, name, s.Name)); err != nil {
+				return err
+			}
 		}
 	}
-	u.Hours = append(u.Hours, hour)
-	return nil
+	rows.Flush()
+	return rows.Error()
+}
+
+// exportRow returns the cells of k. What is not known is empty.
+func exportRow(k collector.Kept, name, source string) []string {
+	number := func(v float64, known bool) string {
+		if !known {
+			return ""
+		}
+		return strconv.FormatFloat(v, 'f', -1, 64)
+	}
+	doubts := func(code string) bool { return slices.Contains(k.Doubts, code) }
+	seen, t, s := k.Hour.Coverage > 0, k.Hour.Tokens, k.Serving
+	cached := func(c model.Class) string {
+		return number(float64(t[c]), seen && (t[c] > 0 || !doubts(collector.CacheSplitUnknown)))
+	}
+	labels := url.Values{}
+	for name, value := range k.Labels {
+		labels.Set(name, value)
+	}
+	return []string{
+		k.Start.Format(time.RFC3339), name,
+		number(float64(t[model.Input]), seen), number(float64(t[model.Output]), seen), number(k.Hour.Requests, seen && !doubts(collector.RequestsUnknown)),
+		cached(model.CacheRead), cached(model.CacheWrite), cached(model.CacheWrite1h), number(float64(k.Hour.Coverage), true), strings.Join(k.Doubts, " "),
+		number(s.TTFTP95.Seconds(), s.TTFTP95 > 0), number(s.Replicas, s.Replicas > 0), number(s.GPUs, s.GPUs > 0), number(s.Waiting, s.Queued),
+		source, labels.Encode(),
+	}
+}
+
+// importHistory takes the hours of a CSV into the data file. Nothing is written when a row is not right.
+func (p *program) importHistory(path string, replace bool) int {
+	cfg, err := p.load()
+	if err != nil {
+		return p.fail(err)
+	}
+	in := p.stdin
+	if path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return p.fail(fmt.Errorf("import: %w", err))
+		}
+		defer file.Close()
+		in = file
+	}
+	data, err := store.Open(cfg.Store.Path)
+	if err != nil {
+		return p.fail(stopFirst(err))
+	}
+	defer data.Close()
+	keepers, err := p.keepers(cfg, data)
+	if err != nil {
+		return p.fail(err)
+	}
+	var taken, left, old int
+	now := p.now()
+	err = eachRow(in, path, func(row historyRow) error {
+		to := keepers[row.source]
+		if to == nil {
+			return fmt.Errorf("source: got %q, want one of the configuration", row.source)
+		}
+		if now.Sub(row.Start) > collector.KeepFor {
+			old++
+			return nil
+		}
+		took, err := to.Restore(row.Kept, now, replace)
+		if took {
+			taken++
+		} else {
+			left++
+		}
+		return err
+	}, exportColumns)
+	if err != nil {
+		return p.fail(err)
+	}
+	for _, s := range cfg.Sources {
+		if err := keepers[s.Name].Save(); err != nil {
+			return p.fail(err)
+		}
+	}
+	fmt.Fprintf(p.stdout, "%s taken in", count(taken, "hour"))
+	if left > 0 {
+		fmt.Fprintf(p.stdout, ", %s left as the data file has them", count(left, "hour"))
+	}
+	if old > 0 {
+		fmt.Fprintf(p.stdout, ", %s older than %s left out", count(old, "hour"), days(collector.KeepFor))
+	}
+	fmt.Fprintln(p.stdout)
+	return exitDone
 }

@@ -197,23 +197,15 @@ func (p *program) importPrices(kind, provider, source, date, out string) int {
 		return p.fail(fmt.Errorf("%s: %w", source, err))
 	}
 	p.printQuarantined(bad)
-	if out == "" {
-		if _, err := book.WriteTo(p.stdout); err != nil {
-			return p.fail(err)
-		}
-		return exitDone
-	}
-	file, err := os.Create(out)
+	err = writeOut(out, p.stdout, func(w io.Writer) error {
+		_, err := book.WriteTo(w)
+		return err
+	})
 	if err != nil {
-		return p.fail(fmt.Errorf("out: %w", err))
-	}
-	if _, err := book.WriteTo(file); err != nil {
-		_ = file.Close()
-		_ = os.Remove(out) // half a price book must not look like one
 		return p.fail(err)
 	}
-	if err := file.Close(); err != nil {
-		return p.fail(err)
+	if out == "" {
+		return exitDone
 	}
 	fmt.Fprintf(p.stdout, "%s: %s, %d rows quarantined\n", out, count(len(book.Items()), "item"), len(bad))
 	return exitDone

@@ -92,7 +92,7 @@ func forget(t *testing.T, folder string) {
 func TestHelpShowsTheWholeSurface(t *testing.T) {
 	t.Parallel()
 	code, out, _ := tipline(t, t.TempDir(), "--help")
-	for _, command := range []string{"run", "check", "discover", "report", "backtest", "forecast", "explain", "decide", "whatif", "notify test", "preview", "version"} {
+	for _, command := range []string{"run", "check", "discover", "report", "backtest", "forecast", "history export", "history import", "explain", "decide", "whatif", "notify test", "preview", "version"} {
 		if code != exitDone || !strings.Contains(out, "\n"+command) {
 			t.Errorf("exit %d: no %q in\n%s", code, command, out)
 		}

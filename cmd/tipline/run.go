@@ -74,6 +74,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		commands[name] = func(context.Context) int { return run() }
 	}
 
+	for name, run := range addHistory(app, p) {
+		commands[name] = func(context.Context) int { return run() }
+	}
 	forecast := addForecast(app, p)
 	commands["forecast"] = func(context.Context) int { return forecast() }
 

@@ -1,0 +1,151 @@
+package collector
+
+import (
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"tipline/model"
+)
+
+// A Kept is one hour of one workload as the history keeps it.
+type Kept struct {
+	Workload string            // the name of the usage; Restore goes by the labels alone
+	Labels   map[string]string // the group_by labels and values that make the workload
+	Start    time.Time         // of the hour, in UTC
+	Hour     model.Hour        // without coverage it has no tokens
+	Serving  model.Serving     // how the engines did
+	Doubts   []string          // codes of warnings about the hour, such as REQUESTS_UNKNOWN, in their order
+}
+
+// Kept returns every hour that the history of the source has at now, workload by workload in the order of their labels, each in the order of
+// time. It does not ask the server.
+func (c *Collector) Kept(now time.Time) (iter.Seq[Kept], error) {
+	if err := c.load(now); err != nil {
+		return nil, err
+	}
+	return func(yield func(Kept) bool) {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		taken := map[string]bool{}
+		for _, key := range slices.Sorted(maps.Keys(c.archive.series)) {
+			s := c.archive.series[key]
+			name := uniqueName(s.labels, c.settings.GroupBy, key, taken)
+			for i, h := range s.hours {
+				at := s.start.Add(time.Duration(i) * time.Hour)
+				k := Kept{Workload: name, Labels: s.labels, Start: at, Hour: h.Hour, Serving: s.servingAt(at), Doubts: h.notes.codes()}
+				if (h.seen() || k.Serving != model.Serving{}) && !yield(k) {
+					return
+				}
+			}
+		}
+	}, nil
+}
+
+// Restore takes k over into the history, where the next Save writes it, and reports whether it did. An hour that the history has stays as it is
+// when it saw at least as much as k, unless replace is set. The error says what of k cannot be.
+func (c *Collector) Restore(k Kept, now time.Time, replace bool) (bool, error) {
+	notes, err := c.checkKept(k, now)
+	if err != nil {
+		return false, err
+	}
+	if err := c.load(now); err != nil {
+		return false, err
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	s := c.archive.workload(canonical(k.Labels), maps.Clone(k.Labels))
+	if s == nil {
+		return false, fmt.Errorf("labels: got workload number %d of the source, want %d at most", maxWorkloads+1, maxWorkloads)
+	}
+	h, old := hour{k.Hour, notes}, s.at(k.Start)
+	taken := h.seen() && (replace || !old.seen() || h.Coverage > old.Coverage)
+	if taken {
+		midnight := k.Start.Truncate(24 * time.Hour)
+		s.from(midnight)[k.Start.Sub(midnight)/time.Hour] = h
+		c.archive.changed(s, midnight)
+	}
+	if (taken || s.servingAt(k.Start) == model.Serving{}) {
+		c.archive.putServing(s, k.Start, k.Serving)
+	}
+	return taken, nil
+}
+
+// Save writes what Restore took over, all of it or, with an error, nothing.
+func (c *Collector) Save() error { return c.save() }
+
+// checkKept returns the notes of k, and an error when the server cannot have said what k says.
+func (c *Collector) checkKept(k Kept, now time.Time) (note, error) {
+	if got, want := slices.Sorted(maps.Keys(k.Labels)), slices.Sorted(slices.Values(c.settings.GroupBy)); !slices.Equal(got, want) {
+		return 0, fmt.Errorf("labels: got %q, want %q, the group_by of source %s", got, want, c.settings.Name)
+	}
+	for name, value := range k.Labels {
+		if !utf8.ValidString(value) {
+			return 0, fmt.Errorf("labels: got %s=%q, want UTF-8", name, value)
+		}
+	}
+	if !k.Start.Equal(k.Start.Truncate(time.Hour)) || k.Start.Add(time.Hour).After(now) {
+		return 0, fmt.Errorf("timestamp: got %s, want the start of an hour that is over", k.Start.Format(time.RFC3339))
+	}
+	for _, v := range []struct {
+		name        string
+		value, most float64
+	}{
+		{"coverage", float64(k.Hour.Coverage), 1},
+		{"requests", k.Hour.Requests, maxRequestsPerHour},
+		{"ttft_p95", k.Serving.TTFTP95.Seconds(), time.Hour.Seconds()},
+		{"replicas", k.Serving.Replicas, 1e6},
+		{"gpus", k.Serving.GPUs, 1e6},
+		{"waiting", k.Serving.Waiting, maxRequestsPerHour},
+	} {
+		if !(v.value >= 0 && v.value <= v.most) {
+			return 0, fmt.Errorf("%s: got %v, want 0 to %v", v.name, v.value, v.most)
+		}
+	}
+	for _, class := range model.Classes {
+		if n := float64(k.Hour.Tokens[class]); !(n >= 0 && n <= maxTokensPerHour) {
+			return 0, fmt.Errorf("%s: got %v tokens, want 0 to %v", class, n, float64(maxTokensPerHour))
+		}
+	}
+	notes, err := notesOf(k.Doubts)
+	switch {
+	case err != nil:
+		return 0, err
+	case k.Hour.Coverage == 0 && (k.Hour.Tokens.Total() > 0 || k.Hour.Requests > 0):
+		return 0, errors.New("coverage: got 0 with tokens or requests, which nobody saw then")
+	case k.Hour.Coverage > 0 && notes&noteRefused != 0:
+		return 0, fmt.Errorf("doubts: got %s with coverage %v, want 0, since nothing of such an hour is used", strings.Join((notes&noteRefused).codes(), " "), k.Hour.Coverage)
+	case k.Hour.Requests > 0 && notes&noteRequests != 0:
+		return 0, fmt.Errorf("doubts: got %s with %v requests", RequestsUnknown, k.Hour.Requests)
+	}
+	return notes, nil
+}
+
+// codes returns the codes of n in the order of the bits.
+func (n note) codes() []string {
+	var codes []string
+	for bit, t := range noteTexts {
+		if n&(1<<bit) != 0 {
+			codes = append(codes, t.code)
+		}
+	}
+	return codes
+}
+
+// notesOf returns the notes with these codes.
+func notesOf(codes []string) (note, error) {
+	var notes note
+	for _, code := range codes {
+		bit := slices.IndexFunc(noteTexts[:], func(t noteText) bool { return t.code == code })
+		if bit < 0 {
+			return 0, fmt.Errorf("doubts: got %q, want one of %s", code, strings.Join(noteAll.codes(), ", "))
+		}
+		notes |= 1 << bit
+	}
+	return notes, nil
+}
