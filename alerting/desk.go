@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -17,17 +18,17 @@ import (
 const (
 	stateBucket  = "state"
 	outboxBucket = "outbox"
-	ledgerBucket = "ledger"
+	LedgerBucket = "ledger" // which package ledger writes to as well
 )
 
 // corrupt is put before the key of a row that could not be read, which keeps it for a person to look at.
 const corrupt = "corrupt/"
 
-// announced is put before the id of a decision in the ledger, for the row that says which message was about it.
-const announced = "announced/"
-
-// confirmed is put before it for the row that says that the decision was confirmed and nobody had to be told.
-const confirmed = "confirmed/"
+// What is put before the id of a decision in the ledger, for the rows beside its receipt that a Desk writes.
+const (
+	Announced = "announced/" // an Announcement: a message was about the decision
+	Confirmed = "confirmed/" // an Announcement without a message: the decision was confirmed, and nobody had to be told
+)
 
 // Announcement is what the ledger keeps of a message beside the receipt of the decision that it was about.
 type Announcement struct {
@@ -107,7 +108,8 @@ const flipHolds = 30 * 24 * time.Hour
 
 // same reports whether r and o differ in nothing but when they were seen.
 func (r record) same(o record) bool {
-	return r.State == o.State && slices.Equal(r.Told, o.Told) && r.Flip == o.Flip && r.Approach == o.Approach && r.Snooze == o.Snooze && r.Case == o.Case && r.Said == o.Said && (r.Promise == o.Promise || r.Promise != nil && o.Promise != nil && *r.Promise == *o.Promise)
+	r.Seen = o.Seen
+	return reflect.DeepEqual(r, o)
 }
 
 // open reports whether there is something to decide, or will be soon.
@@ -222,7 +224,7 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 		if states[workload] == nil && !evaluated[workload] && now.Sub(r.Seen) > forgetAfter {
 			changes.put(stateBucket, workload, nil)
 			for _, n := range d.notifiers {
-				changes.put(ledgerBucket, postedKey(n.Name(), workload), nil)
+				changes.put(LedgerBucket, postedKey(n.Name(), workload), nil)
 			}
 			states[workload] = nil
 		}
@@ -269,7 +271,7 @@ func (r record) next(j Judged, now time.Time, changes batch) (record, Considered
 	verdict := w.Decision.Recommendation + " " + w.Decision.Option + " " + w.Decision.Reason
 	if c.Reason != Unchanged && c.Reason != NoData && c.Reason != Waiting || verdict != r.State.Verdict {
 		after.State.Verdict = verdict
-		changes.put(ledgerBucket, w.Decision.ID, j.Receipt)
+		changes.put(LedgerBucket, w.Decision.ID, j.Receipt)
 	}
 	var over bool
 	after.Snooze, over = r.Snooze.next(j.Snooze, after.State.Standing, w, now, j.Policy)
@@ -277,7 +279,7 @@ func (r record) next(j Judged, now time.Time, changes batch) (record, Considered
 	told := r.Flip != nil && r.Flip.Option == after.State.Standing && now.Sub(r.Flip.Time) <= flipHolds && r.Flip.Channel == j.channel(c.Reason)
 	switch {
 	case c.Reason.Notify() && told:
-		changes.put(ledgerBucket, announced+w.Decision.ID, encode(Announcement{Event: r.Flip.Event, Reason: PricesMoved, Time: now}))
+		changes.put(LedgerBucket, Announced+w.Decision.ID, encode(Announcement{Event: r.Flip.Event, Reason: PricesMoved, Time: now}))
 		after.Flip = nil
 	case c.Reason.Notify() && !answered:
 		c.Event = &Event{
@@ -312,7 +314,7 @@ func (r record) next(j Judged, now time.Time, changes batch) (record, Considered
 	}
 	if c.Reason == Settled || c.Reason == Followed {
 		after.Said = w.Decision.ID
-		changes.put(ledgerBucket, confirmed+w.Decision.ID, encode(Announcement{Reason: c.Reason, Time: now}))
+		changes.put(LedgerBucket, Confirmed+w.Decision.ID, encode(Announcement{Reason: c.Reason, Time: now}))
 	}
 	if c.Event != nil {
 		after.Said = w.Decision.ID
@@ -320,8 +322,8 @@ func (r record) next(j Judged, now time.Time, changes batch) (record, Considered
 			after.Case = c.Event.ID
 		}
 		c.Event.Case = after.Case
-		changes.put(ledgerBucket, w.Decision.ID, j.Receipt)
-		changes.put(ledgerBucket, announced+w.Decision.ID, encode(Announcement{
+		changes.put(LedgerBucket, w.Decision.ID, j.Receipt)
+		changes.put(LedgerBucket, Announced+w.Decision.ID, encode(Announcement{
 			Event: c.Event.ID, Reason: c.Event.Reason, Time: now, Previous: c.Event.Previous, Drifts: c.Event.Drifts, Outcome: c.Event.Outcome,
 		}))
 	}
@@ -396,7 +398,7 @@ func (d *Desk) Spent(workload, decision string, given time.Time) bool {
 func (d *Desk) Answer(workload, declined string, rows map[string][]byte, tell Event) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	changes := batch{ledgerBucket: rows}
+	changes := batch{LedgerBucket: rows}
 	r := d.states[workload]
 	if r == nil {
 		return d.commit(changes)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -415,7 +416,7 @@ func TestDriftIsToldOnce(t *testing.T) {
 	if e := box.accepted[0]; e.Reason != Drifted || len(e.Drifts) != 1 || e.Drifts[0].Kind != "volume" {
 		t.Errorf("got %+v, want the drift of the volume", e)
 	}
-	if store.rows["ledger"]["0123456789ab"] == nil || store.rows["ledger"][announced+"0123456789ab"] == nil {
+	if store.rows["ledger"]["0123456789ab"] == nil || store.rows["ledger"][Announced+"0123456789ab"] == nil {
 		t.Error("the ledger does not hold the receipt that the message names")
 	}
 	for range 20 {
@@ -613,8 +614,8 @@ func TestAnnouncementKeepsWhatThePreviewNeeds(t *testing.T) {
 	d := newDesk(t, store, box)
 	consider(t, d, 0, "XXXYYYY")
 	var kept []Announcement
-	for key, value := range store.rows[ledgerBucket] {
-		if strings.HasPrefix(key, announced) {
+	for key, value := range store.rows[LedgerBucket] {
+		if strings.HasPrefix(key, Announced) {
 			var a Announcement
 			if err := json.Unmarshal(value, &a); err != nil {
 				t.Fatal(err)
@@ -662,7 +663,7 @@ func TestStorm(t *testing.T) {
 			t.Errorf("%d workloads: got %d, and %s first", n, s.Size(), s.Named[0].Workload)
 		}
 		var a Announcement
-		if err := json.Unmarshal(store.rows[ledgerBucket][announced+"000000000007"], &a); err != nil || a.Reason != FirstSeen {
+		if err := json.Unmarshal(store.rows[LedgerBucket][Announced+"000000000007"], &a); err != nil || a.Reason != FirstSeen {
 			t.Errorf("%d workloads: the ledger keeps %+v of one of them (%v)", n, a, err)
 		}
 		if f := d.Firing(); len(f) != n {
@@ -810,4 +811,24 @@ func (p *picky) Send(ctx context.Context, e Event) (Posted, error) {
 	}
 	p.accepted = append(p.accepted, e)
 	return Posted{}, nil
+}
+
+// TestSame holds that a record is written whenever anything of it has changed but when it was seen, whatever fields it has.
+func TestSame(t *testing.T) {
+	t.Parallel()
+	full := record{
+		Version: recordVersion, State: State{Current: "api"}, Seen: morning, Told: []Told{{Kind: "volume"}}, Flip: &Flip{Option: "own"},
+		Approach: Approach{Option: "own"}, Snooze: Snooze{Decision: "0123456789ab"}, Case: "c0ffee00c0ffee00", Promise: &Promise{To: "own"}, Said: "0123456789ab",
+	}
+	fields := reflect.TypeFor[record]()
+	for i := range fields.NumField() {
+		less, name := full, fields.Field(i).Name
+		if reflect.ValueOf(less).Field(i).IsZero() {
+			t.Fatalf("%s: the record of this test lacks it", name)
+		}
+		reflect.ValueOf(&less).Elem().Field(i).SetZero()
+		if got, want := full.same(less), name == "Seen"; got != want {
+			t.Errorf("without %s: same is %v, want %v", name, got, want)
+		}
+	}
 }

@@ -177,7 +177,7 @@ func stored(folder, id string) (found, error) {
 	if f.data == nil {
 		return found{}, fmt.Errorf("decision %s: the ledger in %s does not hold it: it keeps those that changed something, not those of report", id, folder)
 	}
-	if row, err := file.Get(ledger.Bucket, ledger.Announced+id); err == nil && row != nil {
+	if row, err := file.Get(ledger.Bucket, alerting.Announced+id); err == nil && row != nil {
 		a := new(alerting.Announcement)
 		if json.Unmarshal(row, a) == nil {
 			f.announcement = a

@@ -35,7 +35,7 @@ type Message struct {
 	Broadcast bool   // an answer that the channel is shown as well
 	Updates   int    // how often it was changed
 
-	metadata json.RawMessage
+	Metadata json.RawMessage // that a bot sent along, and no person sees; empty for none
 }
 
 // Answer is a misbehaviour: how the server answers instead of accepting.
@@ -270,8 +270,8 @@ func (s *Server) tell(method string, r *http.Request, body []byte) Answer {
 			}
 			if id := form.Get("channel"); inChannel && (id == m.Channel || id == ID(m.Channel)) {
 				one := row{"type": "message", "text": m.Text, "ts": m.Time}
-				if len(m.metadata) > 0 && form.Get("include_all_metadata") == "1" {
-					one["metadata"] = m.metadata
+				if len(m.Metadata) > 0 && form.Get("include_all_metadata") == "1" {
+					one["metadata"] = m.Metadata
 				}
 				rows = append(rows, one)
 			}
@@ -328,7 +328,7 @@ func read(r *http.Request, body []byte, hook bool) (Message, *Answer) {
 		refused := Error("invalid_form_data")
 		return m, &refused
 	}
-	m = Message{Channel: form.Get("channel"), Text: form.Get("text"), Blocks: json.RawMessage(form.Get("blocks")), metadata: json.RawMessage(form.Get("metadata"))}
+	m = Message{Channel: form.Get("channel"), Text: form.Get("text"), Blocks: json.RawMessage(form.Get("blocks")), Metadata: json.RawMessage(form.Get("metadata"))}
 	m.Thread, m.Broadcast = form.Get("thread_ts"), form.Get("reply_broadcast") == "true"
 	if update {
 		m.Time = form.Get("ts")

@@ -52,7 +52,7 @@ func TestReceiptOfACycle(t *testing.T) {
 	if hours := s.To.Sub(s.From).Hours(); int(hours) != s.MeasuredHours || hours < 14*24 || s.ClassTokens["input"] != model.Tokens(hours*1.6e7) {
 		t.Errorf("samples: got %+v, want the sums of every hour", s)
 	}
-	row, err = r.store.Get(ledger.Bucket, ledger.Announced+id)
+	row, err = r.store.Get(ledger.Bucket, alerting.Announced+id)
 	var said alerting.Announcement
 	if err != nil || json.Unmarshal(row, &said) != nil || said.Event != event.ID || said.Reason != alerting.FirstSeen {
 		t.Errorf("announcement: got %s, %v, want that of message %s", row, err, event.ID)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"tipline/alerting"
 	"tipline/model"
 )
 
@@ -234,10 +235,10 @@ func TestCompact(t *testing.T) {
 		{"nobody was told, 90 days", 90 * day, "", "whole"},
 		{"nobody was told, longer", 90*day + time.Second, "", "summary"},
 		{"nobody was told, more than 400 days", 400*day + time.Second, "", "gone"},
-		{"announced, 400 days", 400 * day, Announced, "whole"},
-		{"announced, longer", 400*day + time.Second, Announced, "summary"},
-		{"announced, ten years", 3650 * day, Announced, "summary"},
-		{"confirmed without a message, 400 days", 400 * day, confirmed, "whole"},
+		{"announced, 400 days", 400 * day, alerting.Announced, "whole"},
+		{"announced, longer", 400*day + time.Second, alerting.Announced, "summary"},
+		{"announced, ten years", 3650 * day, alerting.Announced, "summary"},
+		{"alerting.Confirmed without a message, 400 days", 400 * day, alerting.Confirmed, "whole"},
 		{"answered, longer than 400 days", 401 * day, answered, "summary"},
 		{"of tomorrow, by a clock that jumped", -day, "", "whole"},
 	} {

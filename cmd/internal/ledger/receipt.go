@@ -12,16 +12,16 @@ import (
 	"slices"
 	"time"
 
+	"tipline/alerting"
 	"tipline/model"
 	"tipline/model/decide"
 )
 
-// The bucket and its keys: the receipt of a decision lies under the decision's id.
+// The bucket and its keys: the receipt of a decision lies under the decision's id, and beside it what package alerting keeps of a message
+// about it.
 const (
-	Bucket    = "ledger"
-	Announced = "announced/" // before the id of a decision that a message was about
-	confirmed = "confirmed/" // before the id of a decision that was confirmed and that nobody had to be told
-	answered  = "answer/"    // before the id of a decision that a person answered
+	Bucket   = alerting.LedgerBucket
+	answered = "answer/" // before the id of a decision that a person answered
 )
 
 // version is the version of the Receipt form written today. Version 1 has no inputs and no samples.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"tipline/alerting"
 )
 
 // How long receipts are kept. One that a message was about, that a person answered, or that was confirmed without a message, so that later
@@ -30,7 +32,7 @@ const maxCompacted = 500
 // receipt stays as it is.
 func Compact(s Store, now time.Time) (int, error) {
 	evidence := map[string]bool{}
-	for _, prefix := range []string{Announced, confirmed, answered} {
+	for _, prefix := range []string{alerting.Announced, alerting.Confirmed, answered} {
 		err := s.Scan(Bucket, prefix, func(key string, _ []byte) error {
 			evidence[strings.TrimPrefix(key, prefix)] = true
 			return nil
