@@ -13,7 +13,7 @@ type Snoozing struct {
 	Option    string    // that it said to move to
 	Migrating bool      // it is being made, and quiet for that
 	Due       bool      // the day until which it is snoozed, or by which it was to be made, has come
-	Saving    bool      // it ends when the move saves enough
+	Waits     bool      // it ends when the move saves enough, or the workload uses enough
 	Enough    bool      // and it does
 }
 
@@ -24,14 +24,14 @@ type Snooze struct {
 	Migrating bool      `json:"migrating,omitempty"`
 	Stood     bool      `json:"stood,omitempty"` // the move has been confirmed; a person may answer one that is not yet
 	Over      bool      `json:"over,omitempty"`  // for good: an answer snoozes once
-	streak              // of evaluations in which the move saves enough
+	streak              // of evaluations that found enough
 }
 
 // Quiet reports whether nothing is to be said of the move, which is confirmed.
 func (s Snooze) Quiet() bool { return s.Stood && !s.Over }
 
 // next returns the snooze after an evaluation that left standing confirmed, and whether its end is to be told. It ends on its day, or when
-// the move has saved enough in as many evaluations in a row as a verdict takes, and not before an evaluation asks for the move; it is over
+// there was enough in as many evaluations in a row as a verdict takes, and not before an evaluation asks for the move; it is over
 // without a word when the move stands no more, or another one was confirmed in its place. It is pure.
 func (s Snooze) next(a *Snoozing, standing string, w model.WorkloadReport, now time.Time, p Policy) (Snooze, bool) {
 	switch {
@@ -56,7 +56,7 @@ func (s Snooze) next(a *Snoozing, standing string, w model.WorkloadReport, now t
 		return s, false
 	}
 	asked := d.Recommendation == model.Move && d.Option == a.Option
-	if a.Saving {
+	if a.Waits {
 		s.streak = s.streak.next(asked && a.Enough, now, p)
 	}
 	s.Over = s.Stood && asked && (a.Due || s.holds(p))

@@ -14,8 +14,8 @@ func TestSnooze(t *testing.T) {
 	t.Parallel()
 	asleep := &Snoozing{Decision: "0123456789ab", Option: "X"}
 	due := &Snoozing{Decision: "0123456789ab", Option: "X", Due: true}
-	lacking := &Snoozing{Decision: "ba9876543210", Option: "X", Saving: true}
-	enough := &Snoozing{Decision: "ba9876543210", Option: "X", Saving: true, Enough: true}
+	lacking := &Snoozing{Decision: "ba9876543210", Option: "X", Waits: true}
+	enough := &Snoozing{Decision: "ba9876543210", Option: "X", Waits: true, Enough: true}
 	store, box := &memory{}, &mailbox{name: "box"}
 	day := 0
 	var d *Desk

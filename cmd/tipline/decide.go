@@ -18,11 +18,12 @@ func addDecide(app *kingpin.Application, p *program) func() int {
 	command.Flag("not-viable", "Why the move cannot be made; the option is left out until the date.").PlaceHolder("REASON").StringVar(&o.reason)
 	command.Flag("until", "With --not-viable or --snooze: the day from which the move may be proposed again; with --migrating: the day by which it is to be done.").PlaceHolder("DATE").StringVar(&o.until)
 	command.Flag("done", "The move has been made; the new option counts as the current one.").BoolVar(&o.done)
-	command.Flag("migrating", "The move is being made; nothing is said of it until it is done, or until the day of --until, when one message reminds of it.").BoolVar(&o.migrating)
+	command.Flag("migrating", "The move is being made; nothing is said of it until it is done, or until the day of --until, or else as long as a migration takes (policy.lead_time), when one message reminds of it.").BoolVar(&o.migrating)
 	command.Flag("acknowledge", "Somebody has taken note of it and is to decide; the digest says so.").BoolVar(&o.seen)
 	command.Flag("since", "With --migrating: the day on which the move began; today unless given.").PlaceHolder("DATE").StringVar(&o.since)
-	command.Flag("snooze", "Say nothing of the move until the day of --until, or until it saves what --saves says; one message reminds of it then.").BoolVar(&o.snooze)
+	command.Flag("snooze", "Say nothing of the move until the day of --until, until it saves what --saves says, or until the volume grows as --grows says; one message reminds of it then.").BoolVar(&o.snooze)
 	command.Flag("saves", "With --snooze: dollars a month, such as 5000, or by how much more it saves than now, such as +15%.").PlaceHolder("SAVING").StringVar(&o.saves)
+	command.Flag("grows", "With --snooze: by how much more is projected for 30 days than now, such as +15%.").PlaceHolder("GROWTH").StringVar(&o.grows)
 	return func() int {
 		answer, err := o.answer(*id, p.now())
 		if err != nil {
@@ -34,9 +35,10 @@ func addDecide(app *kingpin.Application, p *program) func() int {
 
 // answerOptions is what the command line of decide says.
 type answerOptions struct {
-	reason, until, since, saves string
-	done, migrating, snooze     bool
-	seen                        bool
+	reason, until, since    string
+	saves, grows            string
+	done, migrating, snooze bool
+	seen                    bool
 }
 
 // answer returns the answer to the decision id that o gives at now.
@@ -54,10 +56,12 @@ func (o answerOptions) answer(id string, now time.Time) (a ledger.Answer, err er
 		return a, errors.New("--snooze: want it without --not-viable, which leaves the option out")
 	case o.saves != "" && !o.snooze:
 		return a, errors.New("--saves: want it with --snooze")
-	case o.snooze && o.until == "" && o.saves == "":
-		return a, errors.New("--snooze: want --until with a date, --saves with a saving, or both")
+	case o.grows != "" && !o.snooze:
+		return a, errors.New("--grows: want it with --snooze")
+	case o.snooze && o.until == "" && o.saves == "" && o.grows == "":
+		return a, errors.New("--snooze: want --until with a date, --saves with a saving, --grows with a growth of the volume, or several")
 	case !o.done && !o.migrating && !o.snooze && !o.seen && (o.reason == "" || o.until == ""):
-		return a, errors.New("decide: want --done, --acknowledge, --migrating, --snooze with --until or --saves, or --not-viable with the reason and --until with a date")
+		return a, errors.New("decide: want --done, --acknowledge, --migrating, --snooze with --until, --saves or --grows, or --not-viable with the reason and --until with a date")
 	}
 	kind := ledger.NotViable
 	switch {
@@ -86,6 +90,11 @@ func (o answerOptions) answer(id string, now time.Time) (a ledger.Answer, err er
 	if o.saves != "" {
 		if a.Saving, a.Growth, err = ledger.ParseSaving(o.saves); err != nil {
 			return a, fmt.Errorf("--saves: %w", err)
+		}
+	}
+	if o.grows != "" {
+		if a.Volume, err = ledger.ParseGrowth(o.grows); err != nil {
+			return a, fmt.Errorf("--grows: %w", err)
 		}
 	}
 	return a, a.Check()

@@ -247,7 +247,10 @@ func TestDecide(t *testing.T) {
 	if _, printed = evaluated(t, folder); !strings.Contains(printed, "is snoozed until it saves $") {
 		t.Errorf("after the snooze:\n%s", printed)
 	}
-	for _, wrong := range [][]string{{"--snooze"}, {"--saves=5000"}, {"--snooze", "--saves=15%"}, {"--snooze", "--saves=-1"}, {"--done", "--snooze"}, {"--acknowledge", "--done"}, {"--snooze", "--until=soon"}, {"--migrating", "--snooze", "--saves=1"}, {"--migrating", "--since=soon"}, {"--done", "--since=2026-01-05"}, {"--since=2026-01-05"}} {
+	if code, out, errs := tipline(t, folder, "decide", id, "--snooze", "--grows=+15%"); code != exitDone || !strings.Contains(out, "tokens are projected for 30 days") {
+		t.Errorf("a snooze on a volume: exit %d, %s%s", code, out, errs)
+	}
+	for _, wrong := range [][]string{{"--snooze"}, {"--grows=+15%"}, {"--snooze", "--grows=15%"}, {"--snooze", "--grows=5000"}, {"--snooze", "--saves=+5000"}, {"--saves=5000"}, {"--snooze", "--saves=15%"}, {"--snooze", "--saves=-1"}, {"--done", "--snooze"}, {"--acknowledge", "--done"}, {"--snooze", "--until=soon"}, {"--migrating", "--snooze", "--saves=1"}, {"--migrating", "--since=soon"}, {"--done", "--since=2026-01-05"}, {"--since=2026-01-05"}} {
 		if code, _, errs := tipline(t, folder, append([]string{"decide", id}, wrong...)...); code != exitUsage || !strings.Contains(errs, "want") {
 			t.Errorf("%v: exit %d, %q", wrong, code, errs)
 		}

@@ -302,7 +302,7 @@ func (r *replay) take(e alerting.Event) error {
 
 // announced returns the message about the decision id, which the ledger keeps as if it had been sent.
 func (r *replay) announced(id string, at time.Time) (alerting.Event, error) {
-	row, err := r.Store.Get(ledger.Bucket, ledger.Announced+id)
+	row, err := r.Store.Get(ledger.Bucket, alerting.Announced+id)
 	if err != nil {
 		return alerting.Event{}, err
 	}

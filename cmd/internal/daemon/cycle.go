@@ -31,7 +31,7 @@ func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
 		return nil, err
 	}
 	// Prices first, so that a verdict that they change is not told twice.
-	err = errors.Join(err, answersErr, d.tellPrices(now), d.keepFleets(report))
+	err = errors.Join(err, answersErr, d.endAnswers(now), d.tellPrices(now), d.keepFleets(report))
 	if len(d.records) > 0 {
 		if keepErr := d.options.Store.Apply(map[string]map[string][]byte{ledger.Bucket: d.records}); keepErr != nil {
 			err = errors.Join(err, fmt.Errorf("record of projections: %w", keepErr))

@@ -75,12 +75,10 @@ func (d *Daemon) snoozing(w model.WorkloadReport, now time.Time) *alerting.Snooz
 	if !ok {
 		return nil
 	}
-	saving := w.Decision.SavingUSDPerMonth
 	return &alerting.Snoozing{
 		Decision: a.ID, Given: a.Given, Option: a.Option, Migrating: a.Kind == ledger.Migrating,
-		Due:    !a.Until.IsZero() && !now.Before(a.Until),
-		Saving: a.Saving > 0,
-		Enough: a.Saving > 0 && saving != nil && float64(saving.P50) >= a.Saving,
+		Due:   !a.Until.IsZero() && !now.Before(a.Until),
+		Waits: a.Conditional(), Enough: a.Reached(w),
 	}
 }
 
@@ -107,7 +105,7 @@ func (d *Daemon) takeAnswers() error {
 		if err != nil {
 			return fmt.Errorf("answers: %w", err)
 		}
-		a, err := about(w, receipt)
+		a, err := d.about(w, receipt)
 		if err != nil {
 			d.options.Log.Error("answer put aside", "decision", w.Answer.ID, "error", err)
 			if err := w.Refuse(); err != nil {
@@ -143,7 +141,7 @@ func (d *Daemon) tellOf(a ledger.Answer, receipt []byte) (alerting.Event, error)
 		return alerting.Event{}, err
 	}
 	about := alerting.FirstSeen
-	row, err := d.options.Store.Get(ledger.Bucket, ledger.Announced+a.ID)
+	row, err := d.options.Store.Get(ledger.Bucket, alerting.Announced+a.ID)
 	if err != nil {
 		return alerting.Event{}, err
 	}
@@ -181,8 +179,9 @@ func Told(r ledger.Receipt, told *alerting.Announcement) (alerting.Event, error)
 	return e, nil
 }
 
-// about returns the answer of w with what its decision was about, which receipt says; nil when there is no such decision.
-func about(w ledger.Waiting, receipt []byte) (ledger.Answer, error) {
+// about returns the answer of w with what its decision was about, which receipt says; nil when there is no such decision. A move that is
+// being made without a day by which it is to be done is to be done in the time that one takes.
+func (d *Daemon) about(w ledger.Waiting, receipt []byte) (ledger.Answer, error) {
 	if w.Err != nil {
 		return w.Answer, w.Err
 	}
@@ -193,7 +192,32 @@ func about(w ledger.Waiting, receipt []byte) (ledger.Answer, error) {
 	if err != nil {
 		return w.Answer, err
 	}
-	return w.Answer.About(r)
+	a := w.Answer
+	if a.Kind == ledger.Migrating && a.Until.IsZero() {
+		lead := d.setup.cfg.For(r.Workload.Labels, r.Workload.Source).Policy.LeadTime
+		a.Until = a.Given.Add(max(lead, 24*time.Hour))
+	}
+	return a.About(r)
+}
+
+// endAnswers keeps which moves that were answered as done the configuration has caught up with.
+func (d *Daemon) endAnswers(now time.Time) error {
+	rows := map[string][]byte{}
+	answers := d.answers
+	for workload, stanza := range d.stanzas {
+		for _, a := range d.answers.Caught(workload, stanza.Current, now) {
+			key, value := a.Row()
+			rows[key], answers = value, answers.With(a)
+		}
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	if err := d.options.Store.Apply(map[string]map[string][]byte{ledger.Bucket: rows}); err != nil {
+		return fmt.Errorf("answers: %w", err)
+	}
+	d.answers = answers
+	return nil
 }
 
 // compactEvery is how often the ledger is gone through for receipts that are old.

@@ -3,6 +3,7 @@ package daemon
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -133,6 +134,7 @@ func TestMigrating(t *testing.T) {
 	r := supported(t)
 	r.days(t, 3)
 	id := r.box.events[0].Report.Decision.ID
+	given := r.clock()
 	begun := ledger.NewAnswer(id, ledger.Migrating, "", time.Time{}, r.clock())
 	begun.Since = r.clock().AddDate(0, 0, -1)
 	if err := ledger.Leave(r.folder, begun); err != nil {
@@ -142,6 +144,9 @@ func TestMigrating(t *testing.T) {
 	w := workload(t, report, "support")
 	if last := w.Warnings[len(w.Warnings)-1]; w.Decision.Recommendation != model.Move || last.Code != "ANSWERED_MIGRATING" || !strings.Contains(last.Text, id) {
 		t.Errorf("got %s with %+v, want the move and a word about the answer", w.Decision.Recommendation, last)
+	}
+	if by := model.FormatDate(given.AddDate(0, 0, 90)); !strings.Contains(w.Warnings[len(w.Warnings)-1].Text, "to be done by "+by) {
+		t.Errorf("got %q, want it to be done by %s, the lead time after the answer", w.Warnings[len(w.Warnings)-1].Text, by)
 	}
 	if g := digest(report, standing{firing: r.desk.Firing()}); g.Count(model.DigestMigrating) != 1 || g.Count(model.DigestDecide)+g.Count(model.DigestSnoozed) != 0 {
 		t.Errorf("digest: got %+v, want the move as being made", g.Items)
@@ -219,6 +224,65 @@ func TestAnswers(t *testing.T) {
 	}
 	if w := workload(t, r.days(t, 1), "support"); w.Current != "fleet" || bytes.Contains(fmtWarnings(w), []byte("ANSWERED")) {
 		t.Errorf("the configuration has caught up: got %s and %s", w.Current, fmtWarnings(w))
+	}
+	r.text = strings.Replace(r.text, "current: fleet", "current: api", 1)
+	if err := r.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	for _, d := range []*Daemon{r.Daemon, nil} {
+		if d == nil { // after a restart
+			if d, err = New(options); err != nil {
+				t.Fatal(err)
+			}
+		}
+		report, err := d.Cycle(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w := workload(t, report, "support"); w.Current != "api" || bytes.Contains(fmtWarnings(w), []byte("ANSWERED_DONE")) {
+			t.Errorf("the configuration says that it has gone back: got %s and %s", w.Current, fmtWarnings(w))
+		}
+	}
+}
+
+// TestSnoozeOfAVolume lives through a move that is snoozed until the projected volume has grown by a share, and then reminded of.
+func TestSnoozeOfAVolume(t *testing.T) {
+	t.Parallel()
+	r := supported(t)
+	r.days(t, 3)
+	e := r.box.events[0]
+	a := ledger.NewAnswer(e.Report.Decision.ID, ledger.Snoozed, "", time.Time{}, r.clock())
+	a.Volume = 0.15
+	if err := ledger.Leave(r.folder, a); err != nil {
+		t.Fatal(err)
+	}
+	report := r.days(t, 5)
+	want := fmt.Sprintf("until %s tokens are projected for 30 days", model.FormatTokens(e.Report.Forecast.Next30dTokens.P50*1.15))
+	if w := workload(t, report, "support"); len(r.box.events) != 1 || !bytes.Contains(fmtWarnings(w), []byte(want)) {
+		t.Fatalf("as much as before: got %d messages and %s, want one message and %q", len(r.box.events), fmtWarnings(w), want)
+	}
+	grown := r.clock()
+	before, after := steady(map[string]string{"team_alias": "support"}, 2e7), steady(map[string]string{"team_alias": "support"}, 3e7)
+	r.server.Answer(route(func(q promtest.Query) promtest.Answer {
+		answer, more := before(q), after(q)
+		for i := range answer.Series {
+			for k, p := range answer.Series[i].Points {
+				if p.At.After(grown) {
+					answer.Series[i].Points[k] = more.Series[i].Points[k]
+				}
+			}
+		}
+		return answer
+	}, func(promtest.Query) promtest.Answer { return promtest.Answer{} }))
+	r.days(t, 20)
+	var reminded []alerting.Event
+	for _, e := range r.box.events[1:] {
+		if e.Reason == alerting.Reminded {
+			reminded = append(reminded, e)
+		}
+	}
+	if len(reminded) != 1 || reminded[0].Report.Forecast.Next30dTokens.P50 < e.Report.Forecast.Next30dTokens.P50*1.15 {
+		t.Errorf("half as much again: got %d messages that remind of the move, want one at a volume that has grown", len(reminded))
 	}
 }
 

@@ -24,16 +24,17 @@ import (
 const (
 	NotViable = "not_viable" // the move cannot be made before Until
 	Done      = "done"       // the move has been made
-	Migrating = "migrating"  // the move is being made since Since, and nothing is to be said of it until a day, if one is given
-	Snoozed   = "snoozed"    // nothing is to be said of the move until a day, or until it saves more
+	Migrating = "migrating"  // the move is being made since Since, and nothing is to be said of it until a day
+	Snoozed   = "snoozed"    // nothing is to be said of the move until a day, or until it saves or the workload uses more
 	Seen      = "seen"       // somebody has taken note of the move, and is to decide
 )
 
 var kinds = []string{NotViable, Done, Migrating, Snoozed, Seen}
 
-// The largest saving in dollars a month and the largest growth that a person means; more is a slip of the pen.
+// The largest saving in dollars a month, the most tokens in 30 days and the largest growth that a person means; more is a slip of the pen.
 const (
 	mostSaving = 1e12
+	mostTokens = 1e18
 	mostGrowth = 1000
 )
 
@@ -49,9 +50,12 @@ type Answer struct {
 	Until    time.Time `json:"until,omitzero"`                 // of NotViable, Migrating and Snoozed: the move may be proposed again from then on
 	Saving   float64   `json:"saving_usd_per_month,omitempty"` // of Snoozed: or when it saves as much; 0 means that it does not matter
 	Growth   float64   `json:"saving_growth,omitempty"`        // of Snoozed: the same as a share by which it saves more than the decision says
+	Tokens   float64   `json:"tokens_per_month,omitempty"`     // of Snoozed: or when as many are projected for 30 days; 0 means that it does not matter
+	Volume   float64   `json:"volume_growth,omitempty"`        // of Snoozed: the same as a share by which it is more than the decision rests on
 	Since    time.Time `json:"since,omitzero"`                 // of Migrating: the day on which the move began
 	Given    time.Time `json:"given"`
 	By       string    `json:"by,omitempty"`       // who gave it, where that is known
+	Ended    time.Time `json:"ended,omitzero"`     // of Done: the evaluation that found From no longer configured, from which on it counts no more
 	Workload string    `json:"workload,omitempty"` // this and the next two from the receipt, once the answer is taken
 	From     string    `json:"from,omitempty"`     // the current option of the decision
 	Option   string    `json:"option,omitempty"`   // the option that it said to move to
@@ -76,8 +80,8 @@ func (a Answer) Check() error {
 		return fmt.Errorf("answer: who gave it has control characters or more than %d, want one line of text", maxReason)
 	case utf8.RuneCountInString(a.Reason) > maxReason:
 		return fmt.Errorf("answer: the reason has %d characters, want at most %d", utf8.RuneCountInString(a.Reason), maxReason)
-	case a.Kind == Snoozed && a.Until.IsZero() && a.Saving == 0 && a.Growth == 0:
-		return errors.New("answer: the snooze has no end, want a day, a saving, or both")
+	case a.Kind == Snoozed && a.Until.IsZero() && !a.Conditional():
+		return errors.New("answer: the snooze has no end, want a day, a saving, a volume, or several")
 	case (a.Kind == Migrating) == a.Since.IsZero():
 		return fmt.Errorf("answer: got the kind %q and a day on which the move began: %v, want both or neither", a.Kind, !a.Since.IsZero())
 	case a.Since.After(a.Given):
@@ -86,6 +90,12 @@ func (a Answer) Check() error {
 		return fmt.Errorf("answer: got a saving of %v dollars a month, want 0 or more and at most %v", a.Saving, float64(mostSaving))
 	case !(a.Growth >= 0 && a.Growth <= mostGrowth):
 		return fmt.Errorf("answer: got a saving that grows by %v, want 0 or more and at most %v", a.Growth, float64(mostGrowth))
+	case !(a.Tokens >= 0 && a.Tokens <= mostTokens):
+		return fmt.Errorf("answer: got %v tokens in 30 days, want 0 or more and at most %v", a.Tokens, float64(mostTokens))
+	case !(a.Volume >= 0 && a.Volume <= mostGrowth):
+		return fmt.Errorf("answer: got a volume that grows by %v, want 0 or more and at most %v", a.Volume, float64(mostGrowth))
+	case a.Kind != Done && !a.Ended.IsZero():
+		return fmt.Errorf("answer: got the kind %q and an end, want one of what is done alone", a.Kind)
 	case (a.Kind == NotViable || !a.Until.IsZero()) && !a.Until.After(a.Given):
 		return fmt.Errorf("answer: until %s is not after %s, when it was given", a.Until.Format(time.DateOnly), a.Given.Format(time.DateOnly))
 	}
@@ -104,16 +114,30 @@ func NewAnswer(id, kind, reason string, until, given time.Time) Answer {
 
 // ParseSaving reads dollars a month, or by which share a saving grows.
 func ParseSaving(text string) (usd, growth float64, err error) {
+	const want = "dollars a month such as 5000, or a growth such as +15%"
+	if strings.ContainsAny(text, "+%") {
+		growth, err = parseGrowth(text, want)
+		return 0, growth, err
+	}
+	usd, err = strconv.ParseFloat(text, 64)
+	if err != nil || !(usd > 0) || math.IsInf(usd, 0) {
+		return 0, 0, fmt.Errorf("got %q, want %s", text, want)
+	}
+	return usd, 0, nil
+}
+
+// ParseGrowth reads a share by which something grows, such as +15%.
+func ParseGrowth(text string) (float64, error) { return parseGrowth(text, "a growth such as +15%") }
+
+// parseGrowth reads a share by which something grows, where want is what may stand there.
+func parseGrowth(text, want string) (float64, error) {
 	number, isShare := strings.CutSuffix(text, "%")
 	number, isMore := strings.CutPrefix(number, "+")
 	value, err := strconv.ParseFloat(number, 64)
-	if err != nil || !(value > 0) || math.IsInf(value, 0) || isShare != isMore {
-		return 0, 0, fmt.Errorf("got %q, want dollars a month such as 5000, or a growth such as +15%%", text)
+	if err != nil || !(value > 0) || math.IsInf(value, 0) || !isShare || !isMore {
+		return 0, fmt.Errorf("got %q, want %s", text, want)
 	}
-	if isShare {
-		return 0, value / 100, nil
-	}
-	return value, 0, nil
+	return value / 100, nil
 }
 
 // About returns a with the workload and the options of the decision of r, which must be one to move.
@@ -132,7 +156,26 @@ func (a Answer) About(r Receipt) (Answer, error) {
 		}
 		a.Saving = float64(d.SavingUSDPerMonth.P50) * (1 + a.Growth)
 	}
+	if a.Volume > 0 {
+		f := r.Workload.Forecast
+		if f == nil || f.Next30dTokens.P50 <= 0 {
+			return a, fmt.Errorf("decision %s names no volume that could grow by %s, want a projection", a.ID, model.FormatPercent(model.Fraction(a.Volume)))
+		}
+		a.Tokens = float64(f.Next30dTokens.P50) * (1 + a.Volume)
+	}
 	return a, nil
+}
+
+// Conditional reports whether a ends when the workload comes to what it says, and not only on a day.
+func (a Answer) Conditional() bool {
+	return a.Saving > 0 || a.Growth > 0 || a.Tokens > 0 || a.Volume > 0
+}
+
+// Reached reports whether the workload of w has come to what a says: the move saves as much, or as much is projected.
+func (a Answer) Reached(w model.WorkloadReport) bool {
+	saves, f := w.Decision.SavingUSDPerMonth, w.Forecast
+	return a.Saving > 0 && saves != nil && float64(saves.P50) >= a.Saving ||
+		a.Tokens > 0 && f != nil && float64(f.Next30dTokens.P50) >= a.Tokens
 }
 
 // Row returns the key and the value under which a is kept in the ledger. A later answer to the same decision takes its place.
@@ -196,6 +239,9 @@ func (a Answer) end() string {
 	if a.Saving > 0 {
 		ends = append(ends, fmt.Sprintf("until it saves %s a month", model.FormatUSD(model.USD(a.Saving))))
 	}
+	if a.Tokens > 0 {
+		ends = append(ends, fmt.Sprintf("until %s tokens are projected for 30 days", model.FormatTokens(model.Tokens(a.Tokens))))
+	}
 	return strings.Join(ends, " or ")
 }
 
@@ -253,11 +299,11 @@ func (all Answers) To(id string) (Answer, bool) {
 }
 
 // Heed returns the current option and the candidates of workload with the answers taken into account at now, and what is to be
-// said of each that counted. A move that is done counts until the configuration names another current option; an option that is
+// said of each that counted. A move that is done counts until the configuration names another current option, see Caught; an option that is
 // not viable is left out until the date, unless it has become the current one. A snooze or a migration that is spent is not mentioned.
 func (all Answers) Heed(workload, current string, candidates []string, now time.Time, spent func(Answer) bool) (from string, to []string, said []model.Warning) {
 	for _, a := range all {
-		if a.Kind == Done && a.Workload == workload && a.From == current {
+		if a.made(workload) && a.From == current {
 			current = a.Option
 			text := a.Text() + fmt.Sprintf(": %s counts as the current option until the configuration names it", current)
 			said = append(said, model.Warning{Code: "ANSWERED_DONE", Text: text})
@@ -275,6 +321,30 @@ func (all Answers) Heed(workload, current string, candidates []string, now time.
 		said = append(said, model.Warning{Code: map[string]string{Migrating: "ANSWERED_MIGRATING", Snoozed: "ANSWERED_SNOOZED"}[a.Kind], Text: a.Text()})
 	}
 	return current, candidates, said
+}
+
+// made reports whether a says of workload that a move is done, and counts.
+func (a Answer) made(workload string) bool {
+	return a.Kind == Done && a.Workload == workload && a.Ended.IsZero()
+}
+
+// Caught returns the moves of workload that were answered as done, and that end at now: the configuration, in which configured is the current
+// option, does not name any more what they were made from. Should it do so again, the workload has gone back there.
+func (all Answers) Caught(workload, configured string, now time.Time) (ended []Answer) {
+	if configured == "" {
+		return nil
+	}
+	for _, a := range all {
+		switch {
+		case !a.made(workload):
+		case a.From == configured:
+			configured = a.Option // what was done after it began there
+		default:
+			a.Ended = now
+			ended = append(ended, a)
+		}
+	}
+	return ended
 }
 
 // Quiet returns the newest answer for which nothing is to be said of a move of workload away from current: it is being made, or snoozed.

@@ -44,6 +44,11 @@ func TestAnswerCheck(t *testing.T) {
 		{"a saving below nothing", func(a *Answer) { a.Kind, a.Saving = Snoozed, -1 }, "got a saving of -1 dollars a month"},
 		{"a saving that is no number", func(a *Answer) { a.Kind, a.Saving = Snoozed, math.NaN() }, "got a saving of NaN"},
 		{"a growth beyond reason", func(a *Answer) { a.Kind, a.Growth = Snoozed, 1001 }, "grows by 1001"},
+		{"a volume beyond reason", func(a *Answer) { a.Kind, a.Tokens = Snoozed, 2e18 }, "2e+18 tokens"},
+		{"a volume that shrinks", func(a *Answer) { a.Kind, a.Volume = Snoozed, -0.1 }, "grows by -0.1"},
+		{"until a volume alone", func(a *Answer) { a.Kind, a.Until, a.Volume = Snoozed, time.Time{}, 0.15 }, ""},
+		{"without an end", func(a *Answer) { a.Kind, a.Until = Snoozed, time.Time{} }, "the snooze has no end"},
+		{"over although it is not done", func(a *Answer) { a.Ended = asOf }, "of what is done alone"},
 		{"a move that is being made", func(a *Answer) { a.Kind, a.Since, a.Until = Migrating, asOf, time.Time{} }, ""},
 		{"and to be done by a day", func(a *Answer) { a.Kind, a.Since = Migrating, asOf }, ""},
 		{"and that has not begun", func(a *Answer) { a.Kind, a.Since = Migrating, asOf.AddDate(0, 0, 1) }, "since 2026-11-24 is after 2026-11-23"},
@@ -99,6 +104,51 @@ func TestHeed(t *testing.T) {
 		current, candidates, said := tc.answers.Heed(tc.workload, tc.current, all, tc.now, func(Answer) bool { return tc.spent })
 		if current != tc.want || !slices.Equal(candidates, tc.candidates) || len(said) != tc.said {
 			t.Errorf("%s: got %s, %v and %v, want %s, %v and %d sentences", tc.name, current, candidates, said, tc.want, tc.candidates, tc.said)
+		}
+	}
+}
+
+// TestCaught holds that a move that is done counts until the configuration names another option than it was made from, and never again.
+func TestCaught(t *testing.T) {
+	t.Parallel()
+	done := func(id, from, to string) Answer {
+		return Answer{Version: 1, ID: id, Kind: Done, Given: asOf, Workload: "support", From: from, Option: to}
+	}
+	first, second := done("aaaaaaaaaaaa", "api", "own"), done("bbbbbbbbbbbb", "own", "both")
+	for _, tc := range []struct {
+		name    string
+		answers Answers
+		current string // of the configuration
+		ended   []string
+	}{
+		{"not caught up", Answers{first}, "api", nil},
+		{"caught up", Answers{first}, "own", []string{first.ID}},
+		{"somewhere else", Answers{first}, "both", []string{first.ID}},
+		{"nothing is configured", Answers{first}, "", nil},
+		{"two moves, the first of which began there", Answers{first, second}, "api", nil},
+		{"two moves, caught up with the first", Answers{first, second}, "own", []string{first.ID}},
+		{"two moves, caught up with both", Answers{first, second}, "both", []string{first.ID, second.ID}},
+		{"of another workload", Answers{notViable, {Kind: Done, Workload: "search", From: "api", Option: "own"}}, "own", nil},
+	} {
+		later := asOf.AddDate(0, 1, 0)
+		var ended []string
+		answers := tc.answers
+		for _, a := range tc.answers.Caught("support", tc.current, later) {
+			if a.Ended != later || a.Check() != nil {
+				t.Errorf("%s: got %+v, %v, want it ended at %s", tc.name, a, a.Check(), later)
+			}
+			ended, answers = append(ended, a.ID), answers.With(a)
+		}
+		if !slices.Equal(ended, tc.ended) {
+			t.Errorf("%s: got %v ended, want %v", tc.name, ended, tc.ended)
+		}
+		if again := answers.Caught("support", tc.current, later); len(again) > 0 {
+			t.Errorf("%s: the second time got %v, want nothing", tc.name, again)
+		}
+		if len(ended) == len(tc.answers) {
+			if current, _, said := answers.Heed("support", "api", nil, later, nil); current != "api" || len(said) > 0 {
+				t.Errorf("%s: it is configured as before again: got %s and %v, want the configuration to count", tc.name, current, said)
+			}
 		}
 	}
 }
@@ -238,7 +288,7 @@ func TestCompact(t *testing.T) {
 		{"announced, 400 days", 400 * day, alerting.Announced, "whole"},
 		{"announced, longer", 400*day + time.Second, alerting.Announced, "summary"},
 		{"announced, ten years", 3650 * day, alerting.Announced, "summary"},
-		{"alerting.Confirmed without a message, 400 days", 400 * day, alerting.Confirmed, "whole"},
+		{"confirmed without a message, 400 days", 400 * day, alerting.Confirmed, "whole"},
 		{"answered, longer than 400 days", 401 * day, answered, "summary"},
 		{"of tomorrow, by a clock that jumped", -day, "", "whole"},
 	} {
