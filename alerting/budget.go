@@ -46,7 +46,7 @@ func (d *Desk) Budgets(budgets []Budgeted, p Policy, now time.Time) error {
 	var events []Event
 	for _, b := range budgets {
 		key := budgeted + b.Report.Budget
-		row, err := d.store.Get(LedgerBucket, key)
+		row, err := d.store.Get(ledgerBucket, key)
 		if err != nil {
 			return err
 		}
@@ -56,7 +56,7 @@ func (d *Desk) Budgets(budgets []Budgeted, p Policy, now time.Time) error {
 		}
 		after, tell := before.next(b.Report, now, p)
 		if after != before {
-			changes.put(LedgerBucket, key, encode(after))
+			changes.put(ledgerBucket, key, encode(after))
 		}
 		if tell {
 			events = append(events, Event{

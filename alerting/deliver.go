@@ -136,7 +136,7 @@ func (d *Desk) root(notifier, workload, begun string) (*Posted, error) {
 	if begun == "" {
 		return nil, nil
 	}
-	row, err := d.store.Get(LedgerBucket, postedKey(notifier, workload))
+	row, err := d.store.Get(ledgerBucket, postedKey(notifier, workload))
 	if row == nil || err != nil {
 		return nil, err
 	}
@@ -161,7 +161,7 @@ func (d *Desk) forget(l letter, at Posted) error {
 	// A message that a route sent elsewhere does not take the place of the one that the case began with.
 	if elsewhere := l.Event.Root != nil && l.Event.Root.Wanted != at.Wanted; at != (Posted{}) && l.Event.Case != "" && !elsewhere {
 		at.Case = l.Event.Case
-		changes.put(LedgerBucket, postedKey(l.Notifier, l.Event.Workload), encode(at))
+		changes.put(ledgerBucket, postedKey(l.Notifier, l.Event.Workload), encode(at))
 	}
 	if err := d.store.Apply(changes); err != nil {
 		return err

@@ -18,7 +18,7 @@ import (
 const (
 	stateBucket  = "state"
 	outboxBucket = "outbox"
-	LedgerBucket = "ledger" // which package ledger writes to as well
+	ledgerBucket = "ledger"
 )
 
 // corrupt is put before the key of a row that could not be read, which keeps it for a person to look at.
@@ -224,7 +224,7 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 		if states[workload] == nil && !evaluated[workload] && now.Sub(r.Seen) > forgetAfter {
 			changes.put(stateBucket, workload, nil)
 			for _, n := range d.notifiers {
-				changes.put(LedgerBucket, postedKey(n.Name(), workload), nil)
+				changes.put(ledgerBucket, postedKey(n.Name(), workload), nil)
 			}
 			states[workload] = nil
 		}
@@ -271,7 +271,7 @@ func (r record) next(j Judged, now time.Time, changes batch) (record, Considered
 	verdict := w.Decision.Recommendation + " " + w.Decision.Option + " " + w.Decision.Reason
 	if c.Reason != Unchanged && c.Reason != NoData && c.Reason != Waiting || verdict != r.State.Verdict {
 		after.State.Verdict = verdict
-		changes.put(LedgerBucket, w.Decision.ID, j.Receipt)
+		changes.put(ledgerBucket, w.Decision.ID, j.Receipt)
 	}
 	var over bool
 	after.Snooze, over = r.Snooze.next(j.Snooze, after.State.Standing, w, now, j.Policy)
@@ -279,7 +279,7 @@ func (r record) next(j Judged, now time.Time, changes batch) (record, Considered
 	told := r.Flip != nil && r.Flip.Option == after.State.Standing && now.Sub(r.Flip.Time) <= flipHolds && r.Flip.Channel == j.channel(c.Reason)
 	switch {
 	case c.Reason.Notify() && told:
-		changes.put(LedgerBucket, Announced+w.Decision.ID, encode(Announcement{Event: r.Flip.Event, Reason: PricesMoved, Time: now}))
+		changes.put(ledgerBucket, Announced+w.Decision.ID, encode(Announcement{Event: r.Flip.Event, Reason: PricesMoved, Time: now}))
 		after.Flip = nil
 	case c.Reason.Notify() && !answered:
 		c.Event = &Event{
@@ -314,7 +314,7 @@ func (r record) next(j Judged, now time.Time, changes batch) (record, Considered
 	}
 	if c.Reason == Settled || c.Reason == Followed {
 		after.Said = w.Decision.ID
-		changes.put(LedgerBucket, Confirmed+w.Decision.ID, encode(Announcement{Reason: c.Reason, Time: now}))
+		changes.put(ledgerBucket, Confirmed+w.Decision.ID, encode(Announcement{Reason: c.Reason, Time: now}))
 	}
 	if c.Event != nil {
 		after.Said = w.Decision.ID
@@ -322,8 +322,8 @@ func (r record) next(j Judged, now time.Time, changes batch) (record, Considered
 			after.Case = c.Event.ID
 		}
 		c.Event.Case = after.Case
-		changes.put(LedgerBucket, w.Decision.ID, j.Receipt)
-		changes.put(LedgerBucket, Announced+w.Decision.ID, encode(Announcement{
+		changes.put(ledgerBucket, w.Decision.ID, j.Receipt)
+		changes.put(ledgerBucket, Announced+w.Decision.ID, encode(Announcement{
 			Event: c.Event.ID, Reason: c.Event.Reason, Time: now, Previous: c.Event.Previous, Drifts: c.Event.Drifts, Outcome: c.Event.Outcome,
 		}))
 	}
@@ -398,7 +398,7 @@ func (d *Desk) Spent(workload, decision string, given time.Time) bool {
 func (d *Desk) Answer(workload, declined string, rows map[string][]byte, tell Event) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	changes := batch{LedgerBucket: rows}
+	changes := batch{ledgerBucket: rows}
 	r := d.states[workload]
 	if r == nil {
 		return d.commit(changes)

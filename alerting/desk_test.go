@@ -614,7 +614,7 @@ func TestAnnouncementKeepsWhatThePreviewNeeds(t *testing.T) {
 	d := newDesk(t, store, box)
 	consider(t, d, 0, "XXXYYYY")
 	var kept []Announcement
-	for key, value := range store.rows[LedgerBucket] {
+	for key, value := range store.rows[ledgerBucket] {
 		if strings.HasPrefix(key, Announced) {
 			var a Announcement
 			if err := json.Unmarshal(value, &a); err != nil {
@@ -663,7 +663,7 @@ func TestStorm(t *testing.T) {
 			t.Errorf("%d workloads: got %d, and %s first", n, s.Size(), s.Named[0].Workload)
 		}
 		var a Announcement
-		if err := json.Unmarshal(store.rows[LedgerBucket][Announced+"000000000007"], &a); err != nil || a.Reason != FirstSeen {
+		if err := json.Unmarshal(store.rows[ledgerBucket][Announced+"000000000007"], &a); err != nil || a.Reason != FirstSeen {
 			t.Errorf("%d workloads: the ledger keeps %+v of one of them (%v)", n, a, err)
 		}
 		if f := d.Firing(); len(f) != n {

@@ -19,7 +19,7 @@ const faultOver = overAfter
 func (d *Desk) Faults(found []model.DataFault, channel string, now time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	row, err := d.store.Get(LedgerBucket, faultsKey)
+	row, err := d.store.Get(ledgerBucket, faultsKey)
 	if err != nil {
 		return fmt.Errorf("data faults: %w", err)
 	}
@@ -45,7 +45,7 @@ func (d *Desk) Faults(found []model.DataFault, channel string, now time.Time) er
 		return nil
 	}
 	changes := batch{}
-	changes.put(LedgerBucket, faultsKey, encode(kept))
+	changes.put(ledgerBucket, faultsKey, encode(kept))
 	var events []Event
 	if len(news) > 0 {
 		events = append(events, Event{

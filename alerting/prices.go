@@ -29,7 +29,7 @@ func pricesKey(moves []model.PriceMove, ahead bool) string {
 
 // PricesTold reports whether a message said lately that these prices have moved, or with ahead that they will.
 func (d *Desk) PricesTold(moves []model.PriceMove, ahead bool, now time.Time) (bool, error) {
-	row, err := d.store.Get(LedgerBucket, priced+pricesKey(moves, ahead))
+	row, err := d.store.Get(ledgerBucket, priced+pricesKey(moves, ahead))
 	if err != nil || row == nil {
 		return false, err
 	}
@@ -47,15 +47,15 @@ func (d *Desk) Prices(e model.PriceEvent, channel string, rows map[string][]byte
 	defer d.mu.Unlock()
 	changes := batch{}
 	for key, value := range rows {
-		changes.put(LedgerBucket, key, value)
+		changes.put(ledgerBucket, key, value)
 	}
 	key := pricesKey(e.Moves, e.Ahead)
 	event := Event{Version: eventVersion, ID: eventID(key, now.Unix(), ""), Reason: PricesMoved, Time: now, Channel: channel, Prices: &e}
 	told := encode(Announcement{Event: event.ID, Reason: PricesMoved, Time: now})
-	changes.put(LedgerBucket, priced+key, told)
+	changes.put(ledgerBucket, priced+key, told)
 	flips := map[string]*record{}
 	for _, f := range e.Flips[:min(len(e.Flips), namedFlips)] {
-		changes.put(LedgerBucket, Announced+f.Receipt, told)
+		changes.put(ledgerBucket, Announced+f.Receipt, told)
 		r := d.states[f.Workload]
 		if r == nil || e.Ahead { // what is to come is confirmed, and told, when it has
 			continue

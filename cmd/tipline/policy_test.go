@@ -39,7 +39,7 @@ var imports = map[string][]string{
 	"alerting/slack/slacktest": {},
 
 	"cmd/internal/store":     {},
-	"cmd/internal/ledger":    {"alerting", "model", "model/cost", "model/decide"},
+	"cmd/internal/ledger":    {"model", "model/cost", "model/decide"},
 	"cmd/internal/whatif":    {"model", "model/cost", "model/decide"},
 	"cmd/internal/pricelist": {"config"},
 	"cmd/internal/draft":     {"collector", "config", "model"},

@@ -228,7 +228,7 @@ func (d *Daemon) compact(report *model.Report, now time.Time) error {
 	if now.Sub(d.compacted) < compactEvery {
 		return nil
 	}
-	n, err := ledger.Compact(d.options.Store, now)
+	n, err := ledger.Compact(d.options.Store, now, alerting.Announced, alerting.Confirmed)
 	if err != nil {
 		return err
 	}

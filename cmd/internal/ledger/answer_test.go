@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"tipline/alerting"
 	"tipline/model"
 )
 
@@ -275,6 +274,7 @@ func (s rows) Apply(batch map[string]map[string][]byte) error {
 func TestCompact(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
+	const announced, confirmed = "announced/", "confirmed/"
 	for _, tc := range []struct {
 		name     string
 		age      time.Duration
@@ -285,10 +285,10 @@ func TestCompact(t *testing.T) {
 		{"nobody was told, 90 days", 90 * day, "", "whole"},
 		{"nobody was told, longer", 90*day + time.Second, "", "summary"},
 		{"nobody was told, more than 400 days", 400*day + time.Second, "", "gone"},
-		{"announced, 400 days", 400 * day, alerting.Announced, "whole"},
-		{"announced, longer", 400*day + time.Second, alerting.Announced, "summary"},
-		{"announced, ten years", 3650 * day, alerting.Announced, "summary"},
-		{"confirmed without a message, 400 days", 400 * day, alerting.Confirmed, "whole"},
+		{"announced, 400 days", 400 * day, announced, "whole"},
+		{"announced, longer", 400*day + time.Second, announced, "summary"},
+		{"announced, ten years", 3650 * day, announced, "summary"},
+		{"confirmed without a message, 400 days", 400 * day, confirmed, "whole"},
 		{"answered, longer than 400 days", 401 * day, answered, "summary"},
 		{"of tomorrow, by a clock that jumped", -day, "", "whole"},
 	} {
@@ -302,14 +302,14 @@ func TestCompact(t *testing.T) {
 			s[tc.evidence+r.ID] = []byte("{}")
 		}
 		now := asOf.Add(tc.age)
-		n, err := Compact(s, now)
+		n, err := Compact(s, now, announced, confirmed)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if (n == 0) != (tc.want == "whole") {
 			t.Errorf("%s: compacted %d receipts, want %s", tc.name, n, tc.want)
 		}
-		if n, err := Compact(s, now); n != 0 || err != nil {
+		if n, err := Compact(s, now, announced, confirmed); n != 0 || err != nil {
 			t.Errorf("%s: the second time compacted %d, %v, want nothing more", tc.name, n, err)
 		}
 		left := s[r.ID]

@@ -12,15 +12,13 @@ import (
 	"slices"
 	"time"
 
-	"tipline/alerting"
 	"tipline/model"
 	"tipline/model/decide"
 )
 
-// The bucket and its keys: the receipt of a decision lies under the decision's id, and beside it what package alerting keeps of a message
-// about it.
+// The bucket and its keys: the receipt of a decision lies under the decision's id. Package alerting keeps there what it said of it.
 const (
-	Bucket   = alerting.LedgerBucket
+	Bucket   = "ledger"
 	answered = "answer/" // before the id of a decision that a person answered
 )
 

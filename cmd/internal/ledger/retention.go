@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-
-	"tipline/alerting"
 )
 
 // How long receipts are kept. One that a message was about, that a person answered, or that was confirmed without a message, so that later
@@ -29,10 +27,10 @@ const (
 const maxCompacted = 500
 
 // Compact applies the rule above to what s holds and returns how many receipts it made smaller or removed. A row that is not a
-// receipt stays as it is.
-func Compact(s Store, now time.Time) (int, error) {
+// receipt stays as it is. What is announced or confirmed has a row under its id after one of prefixes.
+func Compact(s Store, now time.Time, prefixes ...string) (int, error) {
 	evidence := map[string]bool{}
-	for _, prefix := range []string{alerting.Announced, alerting.Confirmed, answered} {
+	for _, prefix := range append(prefixes, answered) {
 		err := s.Scan(Bucket, prefix, func(key string, _ []byte) error {
 			evidence[strings.TrimPrefix(key, prefix)] = true
 			return nil
