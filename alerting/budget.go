@@ -60,7 +60,7 @@ func (d *Desk) Budgets(budgets []Budgeted, p Policy, now time.Time) error {
 		}
 		if tell {
 			events = append(events, Event{
-				Version: eventVersion, ID: eventID(key, now.Unix(), b.Report.Month), Reason: OverBudget, Time: now, Channel: b.Channel, Budget: &b.Report,
+				Version: eventVersion, ID: eventID(key, now.Unix(), b.Report.Month), Reason: OverBudget, Severity: OverBudget.Of(model.WorkloadReport{}, false), Time: now, Channel: b.Channel, Budget: &b.Report,
 			})
 		}
 	}

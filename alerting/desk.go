@@ -91,7 +91,9 @@ type record struct {
 	Snooze   Snooze   `json:"snooze,omitzero"`
 	Case     string   `json:"case,omitempty"` // id of the first message about what stands or comes near; empty when nothing does
 	Promise  *Promise `json:"promise,omitempty"`
-	Said     string   `json:"said,omitempty"` // id of the decision that a message was about last, or that was confirmed without one
+	Severity Severity `json:"severity,omitempty"` // of the message about what stands
+	Owner    string   `json:"owner,omitempty"`    // of the workload
+	Said     string   `json:"said,omitempty"`     // id of the decision that a message was about last, or that was confirmed without one
 }
 
 // Flip is the answer of a workload that the message of a change of prices has told already.
@@ -175,16 +177,21 @@ type Judged struct {
 	Policy Policy
 	Snooze *Snoozing // what a person said to its announced move; nil means nothing
 
-	Channel func(Reason) string // where messages about the workload are wanted; empty: the notifier's own; nil means that for all of them
-	Receipt []byte              // kept in the ledger under the id of the decision when the evaluation changed something
+	Critical bool   // its messages are more severe by one step
+	Owner    string // who is to know; empty when nobody is named
+
+	Channel func(Reason, Severity) string // where messages about the workload are wanted; empty: the notifier's own; nil means that for all of them
+	Receipt []byte                        // kept in the ledger under the id of the decision when the evaluation changed something
 }
 
 func (j Judged) channel(r Reason) string {
 	if j.Channel == nil {
 		return ""
 	}
-	return j.Channel(r)
+	return j.Channel(r, j.severity(r))
 }
+
+func (j Judged) severity(r Reason) Severity { return r.Of(j.Report, j.Critical) }
 
 // Considered is what an evaluation did to the state of a workload.
 type Considered struct {
@@ -265,7 +272,7 @@ func (d *Desk) commit(changes batch, events ...Event) error {
 func (r record) next(j Judged, now time.Time, changes batch) (record, Considered) {
 	w := j.Report
 	after := r
-	after.Version, after.Seen = recordVersion, now
+	after.Version, after.Seen, after.Owner = recordVersion, now, j.Owner
 	c := Considered{Workload: w.Workload}
 	after.State, c.Reason = r.State.Next(w, now, j.Policy)
 	verdict := w.Decision.Recommendation + " " + w.Decision.Option + " " + w.Decision.Reason
@@ -276,6 +283,9 @@ func (r record) next(j Judged, now time.Time, changes batch) (record, Considered
 	var over bool
 	after.Snooze, over = r.Snooze.next(j.Snooze, after.State.Standing, w, now, j.Policy)
 	answered := after.Snooze.Quiet() && !r.Snooze.Quiet() // before it was confirmed
+	if c.Reason.Notify() {
+		after.Severity = j.severity(c.Reason)
+	}
 	told := r.Flip != nil && r.Flip.Option == after.State.Standing && now.Sub(r.Flip.Time) <= flipHolds && r.Flip.Channel == j.channel(c.Reason)
 	switch {
 	case c.Reason.Notify() && told:
@@ -284,7 +294,7 @@ func (r record) next(j Judged, now time.Time, changes batch) (record, Considered
 	case c.Reason.Notify() && !answered:
 		c.Event = &Event{
 			Version: eventVersion, ID: eventID(w.Workload, after.State.Sequence, w.Decision.ID), Reason: c.Reason, Time: now,
-			Workload: w.Workload, Previous: r.State.Standing, Channel: j.channel(c.Reason), Report: w,
+			Workload: w.Workload, Severity: after.Severity, Owner: j.Owner, Previous: r.State.Standing, Channel: j.channel(c.Reason), Report: w,
 		}
 	}
 	var broken *Outcome
@@ -338,7 +348,7 @@ func newEvent(reason Reason, after *record, j Judged, now time.Time) *Event {
 	after.State.Sequence++
 	return &Event{
 		Version: eventVersion, ID: eventID(j.Report.Workload, after.State.Sequence, j.Report.Decision.ID), Reason: reason, Time: now,
-		Workload: j.Report.Workload, Channel: j.channel(reason), Report: j.Report,
+		Workload: j.Report.Workload, Severity: j.severity(reason), Owner: j.Owner, Channel: j.channel(reason), Report: j.Report,
 	}
 }
 
@@ -359,6 +369,8 @@ type Firing struct {
 	Current   string
 	Option    string    // empty when no option may serve the workload
 	Since     time.Time // the evaluation that confirmed it
+	Severity  Severity  // of the message about it
+	Owner     string    // of the workload; empty when nobody is named
 	Snoozed   bool      // a person said to be quiet about it for a while
 	Migrating bool      // it is Snoozed because the move is being made
 }
@@ -374,10 +386,13 @@ func (d *Desk) Firing() []Firing {
 		if s.Standing == "" || s.Standing == s.Current {
 			continue
 		}
-		f := Firing{Workload: workload, Current: s.Current, Option: s.Standing, Since: s.Confirmed, Snoozed: r.Snooze.Quiet()}
+		f := Firing{Workload: workload, Current: s.Current, Option: s.Standing, Since: s.Confirmed, Severity: r.Severity, Owner: r.Owner, Snoozed: r.Snooze.Quiet()}
 		f.Migrating = f.Snoozed && r.Snooze.Migrating
 		if f.Option == none {
 			f.Option = ""
+		}
+		if f.Severity == "" { // confirmed by a version that did not keep it
+			f.Severity = map[bool]Severity{false: Info, true: Warning}[f.Option == ""]
 		}
 		firing = append(firing, f)
 	}

@@ -640,7 +640,7 @@ func TestStorm(t *testing.T) {
 				w := answers('X')
 				w.Workload, w.Decision.ID = fmt.Sprintf("w%04d", i), fmt.Sprintf("%012d", i)
 				w.Decision.SavingUSDPerMonth = &model.Quantiles[model.USD]{P50: model.USD(i)}
-				channel := func(Reason) string { return map[bool]string{true: "#other"}[w.Workload == "w0003"] }
+				channel := func(Reason, Severity) string { return map[bool]string{true: "#other"}[w.Workload == "w0003"] }
 				judged = append(judged, Judged{Report: w, Policy: policy, Channel: channel, Receipt: []byte("{}")})
 			}
 			if _, err := d.Consider(judged, morning.AddDate(0, 0, day)); err != nil {
@@ -743,7 +743,7 @@ func TestCase(t *testing.T) {
 			}
 			d := newDesk(t, store, box)
 			now := morning.AddDate(0, 0, day)
-			judged := Judged{Report: w, Policy: policy, Channel: func(Reason) string { return channel }, Receipt: []byte("{}")}
+			judged := Judged{Report: w, Policy: policy, Channel: func(Reason, Severity) string { return channel }, Receipt: []byte("{}")}
 			if _, err := d.Consider([]Judged{judged}, now); err != nil {
 				t.Fatal(err)
 			}
@@ -818,7 +818,7 @@ func TestSame(t *testing.T) {
 	t.Parallel()
 	full := record{
 		Version: recordVersion, State: State{Current: "api"}, Seen: morning, Told: []Told{{Kind: "volume"}}, Flip: &Flip{Option: "own"},
-		Approach: Approach{Option: "own"}, Snooze: Snooze{Decision: "0123456789ab"}, Case: "c0ffee00c0ffee00", Promise: &Promise{To: "own"}, Said: "0123456789ab",
+		Approach: Approach{Option: "own"}, Snooze: Snooze{Decision: "0123456789ab"}, Case: "c0ffee00c0ffee00", Promise: &Promise{To: "own"}, Severity: Info, Owner: "team", Said: "0123456789ab",
 	}
 	fields := reflect.TypeFor[record]()
 	for i := range fields.NumField() {

@@ -10,7 +10,7 @@ import (
 func (d *Desk) Digest(g model.Digest, channel string, now time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	event := Event{Version: eventVersion, ID: eventID("", now.Unix(), "digest"), Reason: Digested, Time: now, Channel: channel, Digest: &g}
+	event := Event{Version: eventVersion, ID: eventID("", now.Unix(), "digest"), Reason: Digested, Severity: Digested.Of(model.WorkloadReport{}, false), Time: now, Channel: channel, Digest: &g}
 	return d.commit(batch{}, event)
 }
 

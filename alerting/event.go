@@ -20,6 +20,8 @@ type Event struct {
 	Reason     Reason               `json:"reason"`
 	Time       time.Time            `json:"time"` // of the evaluation that confirmed it
 	Workload   string               `json:"workload"`
+	Severity   Severity             `json:"severity,omitempty"` // empty in what an older version queued
+	Owner      string               `json:"owner,omitempty"`    // of the workload, as the configuration names it
 	Previous   string               `json:"previous,omitempty"` // the option that was confirmed before
 	Superseded []Superseded         `json:"superseded,omitempty"`
 	Drifts     []model.Drift        `json:"drifts,omitempty"`  // what a message with the reason drifted is about

@@ -49,7 +49,7 @@ func (d *Desk) Faults(found []model.DataFault, channel string, now time.Time) er
 	var events []Event
 	if len(news) > 0 {
 		events = append(events, Event{
-			Version: eventVersion, ID: eventID(faultsKey, now.UnixNano(), news[0].Key()), Reason: DataFaulty, Time: now, Channel: channel, Faults: news,
+			Version: eventVersion, ID: eventID(faultsKey, now.UnixNano(), news[0].Key()), Reason: DataFaulty, Severity: DataFaulty.Of(model.WorkloadReport{}, false), Time: now, Channel: channel, Faults: news,
 		})
 	}
 	if err := d.commit(changes, events...); err != nil {

@@ -50,7 +50,7 @@ func (d *Desk) Prices(e model.PriceEvent, channel string, rows map[string][]byte
 		changes.put(ledgerBucket, key, value)
 	}
 	key := pricesKey(e.Moves, e.Ahead)
-	event := Event{Version: eventVersion, ID: eventID(key, now.Unix(), ""), Reason: PricesMoved, Time: now, Channel: channel, Prices: &e}
+	event := Event{Version: eventVersion, ID: eventID(key, now.Unix(), ""), Reason: PricesMoved, Severity: PricesMoved.Of(model.WorkloadReport{}, false), Time: now, Channel: channel, Prices: &e}
 	told := encode(Announcement{Event: event.ID, Reason: PricesMoved, Time: now})
 	changes.put(ledgerBucket, priced+key, told)
 	flips := map[string]*record{}

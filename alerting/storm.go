@@ -68,7 +68,8 @@ func storm(events []Event, channel string, now time.Time) Event {
 		}
 	}
 	return Event{
-		Version: eventVersion, ID: eventID(fmt.Sprintf("storm %q", channel), now.UnixNano(), events[0].ID), Reason: Summed, Time: now, Channel: channel, Storm: &s,
+		Version: eventVersion, ID: eventID(fmt.Sprintf("storm %q", channel), now.UnixNano(), events[0].ID), Reason: Summed, Time: now,
+		Severity: worst(events), Channel: channel, Storm: &s,
 	}
 }
 

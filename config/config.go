@@ -125,6 +125,8 @@ type Workload struct {
 	Policy       decide.Policy // that of the configuration, but for what the stanza says otherwise
 	Known        model.Known   // what is known of it beside its history
 	SlackChannel string        // empty means the channel of Notify.Slack
+	Owner        string        `json:",omitempty"` // who is to know of it, for routes; empty means nobody by name
+	Critical     bool          `json:",omitempty"` // its messages are more severe by one step
 	Meter        string        `json:",omitempty"` // what it is where its traffic is counted by another meter too: Primary, Secondary or Separate; empty means not said
 	Drop         bool          `json:",omitempty"` // what it matches is traffic and no workload
 }

@@ -474,30 +474,38 @@ options:`, 1))
 // TestRoutes holds that the first route that covers a message says where it goes, and that the others go where they went.
 func TestRoutes(t *testing.T) {
 	t.Parallel()
-	c := parse(t, small+`notify:
+	c := parse(t, strings.Replace(small, "name: support-a,", "name: support-a, owner: search-team, critical: true,", 1)+`notify:
   slack: {token_file: token, channel: "#llm-cost"}
   routes:
     - {kinds: [data_fault, digest], slack_channel: "#platform"}
     - {kinds: [drifted], match: {team: support}, slack_channel: "#support-ml"}
     - {source: gateway, slack_channel: "#gateway"}
+    - {owners: [search-team], severities: [warning, critical], slack_channel: "#search-oncall"}
+    - {severities: [critical], slack_channel: "#oncall"}
 `)
 	support := map[string]string{"team": "support"}
 	for _, tc := range []struct {
-		kind   string
-		labels map[string]string
-		source string
-		want   string
+		Message
+		want string
 	}{
-		{"data_fault", nil, "", "#platform"},
-		{"prices_moved", nil, "", "own"},
-		{"drifted", support, "vllm", "#support-ml"},
-		{"drifted", map[string]string{"team": "search"}, "vllm", "own"},
-		{"first_seen", support, "vllm", "own"},
-		{"first_seen", support, "gateway", "#gateway"},
+		{Message{Kind: "data_fault", Severity: "warning"}, "#platform"},
+		{Message{Kind: "prices_moved", Severity: "info"}, "own"},
+		{Message{Kind: "drifted", Severity: "info", Labels: support, Source: "vllm"}, "#support-ml"},
+		{Message{Kind: "drifted", Severity: "info", Labels: map[string]string{"team": "search"}, Source: "vllm"}, "own"},
+		{Message{Kind: "first_seen", Severity: "info", Labels: support, Source: "vllm"}, "own"},
+		{Message{Kind: "first_seen", Severity: "info", Labels: support, Source: "gateway"}, "#gateway"},
+		{Message{Kind: "no_option", Severity: "warning", Owner: "search-team", Source: "vllm"}, "#search-oncall"},
+		{Message{Kind: "first_seen", Severity: "info", Owner: "search-team", Source: "vllm"}, "own"},
+		{Message{Kind: "no_option", Severity: "warning", Source: "vllm"}, "own"},
+		{Message{Kind: "no_option", Severity: "critical", Source: "vllm"}, "#oncall"},
 	} {
-		if got := c.Channel(tc.kind, tc.labels, tc.source, "own"); got != tc.want {
-			t.Errorf("%s of %v at %s: got %q, want %q", tc.kind, tc.labels, tc.source, got, tc.want)
+		tc.Own = "own"
+		if got := c.Channel(tc.Message); got != tc.want {
+			t.Errorf("%+v: got %q, want %q", tc.Message, got, tc.want)
 		}
+	}
+	if w := c.Workloads[0]; w.Owner != "search-team" || !w.Critical {
+		t.Errorf("got %+v, want its owner, and that it is critical", w)
 	}
 }
 

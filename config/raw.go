@@ -388,6 +388,8 @@ type rawWorkload struct {
 	Was         map[string]values `yaml:"was"`
 	Name        scalar            `yaml:"name"`
 	Meter       scalar            `yaml:"meter"`
+	Owner       scalar            `yaml:"owner"`
+	Critical    scalar            `yaml:"critical"`
 	Current     scalar            `yaml:"current"`
 	Candidates  []scalar          `yaml:"candidates"`
 	Constraints rawConstraints    `yaml:"constraints"`
@@ -474,6 +476,8 @@ type rawNotify struct {
 type rawRoute struct {
 	At           place             `yaml:"-"`
 	Kinds        []scalar          `yaml:"kinds"`
+	Severities   []scalar          `yaml:"severities"`
+	Owners       []scalar          `yaml:"owners"`
 	Match        map[string]values `yaml:"match"`
 	Source       scalar            `yaml:"source"`
 	SlackChannel scalar            `yaml:"slack_channel"`

@@ -74,6 +74,7 @@ func (r *reader) workload(w, shared rawWorkload, c *Config) Workload {
 	resolved := Workload{
 		Source: r.word(w.Source), SlackChannel: r.channel(inherited(w.Notify.SlackChannel, shared.Notify.SlackChannel)),
 		Meter: r.choice(w.Meter, Primary, Secondary, Separate),
+		Owner: r.word(w.Owner), Critical: r.boolean(w.Critical),
 	}
 	r.sourceAndChannel(w, c)
 	current, candidates := inherited(w.Current, shared.Current), w.Candidates

@@ -103,12 +103,15 @@ func (b *Board) send(ctx context.Context, alerts []alert) error {
 
 func labels(f alerting.Firing) map[string]string {
 	l := map[string]string{
-		"alertname": "TiplineHosting", "severity": "info", "workload": words.Clean(f.Workload, words.MaxLine),
+		"alertname": "TiplineHosting", "severity": string(f.Severity), "workload": words.Clean(f.Workload, words.MaxLine),
 		"current": words.Clean(f.Current, words.MaxName), "recommended": words.Clean(f.Option, words.MaxName),
 	}
 	if f.Option == "" {
-		l["alertname"], l["severity"] = "TiplineNoOption", "warning"
+		l["alertname"] = "TiplineNoOption"
 		delete(l, "recommended")
+	}
+	if f.Owner != "" {
+		l["owner"] = words.Clean(f.Owner, words.MaxName)
 	}
 	return l
 }

@@ -50,7 +50,7 @@ func report(because string) *model.Report {
 func TestShow(t *testing.T) {
 	t.Parallel()
 	board, posts, refuse := server(t)
-	firing := []alerting.Firing{{Workload: "support", Current: "api", Option: "fleet", Since: morning.Add(-time.Hour)}}
+	firing := []alerting.Firing{{Workload: "support", Current: "api", Option: "fleet", Severity: alerting.Warning, Owner: "team-support", Since: morning.Add(-time.Hour)}}
 	show := func(f []alerting.Firing, because string, after time.Duration) error {
 		return board.Show(t.Context(), f, report(because), morning.Add(after))
 	}
@@ -85,14 +85,14 @@ func TestNoOption(t *testing.T) {
 	t.Parallel()
 	board, posts, _ := server(t)
 	hostile := "a\nb\u202e<!channel>"
-	if err := board.Show(t.Context(), []alerting.Firing{{Workload: hostile, Current: "api"}}, nil, morning); err != nil {
+	if err := board.Show(t.Context(), []alerting.Firing{{Workload: hostile, Current: "api", Severity: alerting.Warning, Owner: hostile}}, nil, morning); err != nil {
 		t.Fatal(err)
 	}
 	got := (*posts)[0][0]
 	if got.Labels["alertname"] != "TiplineNoOption" || got.Labels["severity"] != "warning" || !got.StartsAt.Equal(morning) {
 		t.Errorf("got %+v, want a warning from now on", got)
 	}
-	if text := got.Labels["workload"] + got.Annotations["summary"]; strings.ContainsAny(text, "\n\u202e") {
+	if text := got.Labels["workload"] + got.Labels["owner"] + got.Annotations["summary"]; strings.ContainsAny(text, "\n\u202e") {
 		t.Errorf("got %q, want no line and no change of direction", text)
 	}
 }

@@ -2,6 +2,7 @@
 package webhook
 
 import (
+	"cmp"
 	"context"
 	"crypto/hmac"
 	"crypto/sha256"
@@ -37,6 +38,8 @@ type Payload struct {
 	Reason   alerting.Reason      `json:"reason"` // why it is worth saying
 	Time     time.Time            `json:"time"`   // of the evaluation that it rests on
 	Workload string               `json:"workload"`
+	Severity alerting.Severity    `json:"severity"`           // info, warning or critical
+	Owner    string               `json:"owner,omitempty"`    // of the workload, as the configuration names it
 	Previous string               `json:"previous,omitempty"` // the option that was confirmed before
 	Case     string               `json:"case,omitempty"`     // the id of the first event about the same decision
 	Headline string               `json:"headline"`           // the verdict in one sentence, plain text
@@ -107,6 +110,7 @@ func (n *Notifier) Send(ctx context.Context, e alerting.Event) (none alerting.Po
 func payload(e alerting.Event) Payload {
 	return Payload{
 		Version: PayloadVersion, ID: e.ID, Reason: e.Reason, Time: e.Time, Workload: e.Workload, Previous: e.Previous, Case: e.Case,
+		Severity: cmp.Or(e.Severity, alerting.Info), Owner: e.Owner,
 		Headline: words.Headline(e), Text: words.Text(e), Repeat: e.Repeat, Report: e.Report,
 		Drifts: e.Drifts, Prices: e.Prices, Digest: e.Digest, Budget: e.Budget, Faults: e.Faults, Outcome: e.Outcome, Answer: e.Answer, Storm: e.Storm,
 	}

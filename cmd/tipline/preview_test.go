@@ -61,6 +61,23 @@ func TestPreviewIsWhatWasPosted(t *testing.T) {
 	}
 }
 
+// TestEverySeverityCanBeRouted holds that the configuration knows the severities of messages.
+func TestEverySeverityCanBeRouted(t *testing.T) {
+	t.Parallel()
+	for _, s := range alerting.Severities {
+		_, err := config.Parse("tipline.yml", []byte(`
+sources: [{name: gateway, prometheus: {url: "http://127.0.0.1:1"}, pack: litellm, group_by: [team], hosting: api}]
+options: [{name: mini, kind: api, model: openai/gpt-5-mini}]
+notify:
+  slack: {token_file: token, channel: "#llm-cost"}
+  routes: [{severities: [`+string(s)+`], slack_channel: "#x"}]
+`), collector.Packs()...)
+		if err != nil {
+			t.Errorf("%s: got %v", s, err)
+		}
+	}
+}
+
 // TestEveryKindCanBeRouted holds that the configuration knows the kinds of messages, but for those that come where they belong anyway.
 func TestEveryKindCanBeRouted(t *testing.T) {
 	t.Parallel()

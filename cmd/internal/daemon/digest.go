@@ -19,7 +19,7 @@ func (d *Daemon) sendDigest(context.Context) {
 		return
 	}
 	d.mu.Lock()
-	channel := d.fleetChannel(alerting.Digested)
+	channel := d.fleetChannel(alerting.Digested, "")
 	standing := standing{d.firing(report), d.desk.Approaching(), d.desk.Outcomes(report), d.answers, d.month}
 	d.mu.Unlock()
 	if err := d.desk.Digest(digest(report, standing), channel, d.options.Now().UTC()); err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"tipline/alerting"
+	"tipline/config"
 	"tipline/model"
 )
 
@@ -46,7 +47,7 @@ func dataFaults(workloads []metered) (faults []model.DataFault) {
 	return faults
 }
 
-// fleetChannel returns where a message about no single workload goes.
-func (d *Daemon) fleetChannel(r alerting.Reason) string {
-	return d.setup.cfg.Channel(string(r), nil, "", "")
+// fleetChannel returns where a message about no single workload goes: to own, if nothing says otherwise.
+func (d *Daemon) fleetChannel(r alerting.Reason, own string) string {
+	return d.setup.cfg.Channel(config.Message{Kind: string(r), Severity: string(r.Of(model.WorkloadReport{}, false)), Own: own})
 }

@@ -10,6 +10,7 @@ import (
 
 	"tipline/alerting"
 	"tipline/cmd/internal/ledger"
+	"tipline/config"
 	"tipline/model"
 	"tipline/model/decide"
 	"tipline/model/drift"
@@ -57,16 +58,27 @@ func (e *evaluation) receipt(report *model.Report) ([]byte, error) {
 
 // judged returns the evaluations of report as the alert desk takes them, each with its receipt.
 func (d *Daemon) judged(report *model.Report) []alerting.Judged {
-	receipts, cfg := *d.receipts.Load(), d.setup.cfg
+	receipts := *d.receipts.Load()
 	judged := make([]alerting.Judged, len(report.Workloads))
 	for i, w := range report.Workloads {
 		stanza := d.stanzas[w.Workload] // the labels that all of its series share may match another one
 		judged[i] = alerting.Judged{
 			Report: w, Policy: AlertPolicy(stanza.Policy), Snooze: d.snoozing(w, report.AsOf), Receipt: receipts[w.Decision.ID],
-			Channel: func(r alerting.Reason) string { return cfg.Channel(string(r), w.Labels, w.Source, stanza.SlackChannel) },
+			Critical: stanza.Critical, Owner: stanza.Owner,
+			Channel: d.channelOf(w, stanza),
 		}
 	}
 	return judged
+}
+
+// channelOf returns where messages about w are wanted, of which stanza speaks.
+func (d *Daemon) channelOf(w model.WorkloadReport, stanza config.Workload) func(alerting.Reason, alerting.Severity) string {
+	cfg := d.setup.cfg
+	return func(r alerting.Reason, s alerting.Severity) string {
+		return cfg.Channel(config.Message{
+			Kind: string(r), Severity: string(s), Owner: stanza.Owner, Labels: w.Labels, Source: w.Source, Own: stanza.SlackChannel,
+		})
+	}
 }
 
 // snoozing returns what a person is not to be told for a while about the workload of w; nil when nobody did.
@@ -154,9 +166,10 @@ func (d *Daemon) tellOf(a ledger.Answer, receipt []byte) (alerting.Event, error)
 	if !evaluated {
 		stanza = d.setup.cfg.For(w.Labels, w.Source)
 	}
+	severity := about.Of(w, stanza.Critical)
 	return alerting.Event{
 		Reason: alerting.Answered, Time: a.Given, Workload: w.Workload, Previous: told.Previous, Report: w,
-		Channel: d.setup.cfg.Channel(string(about), w.Labels, w.Source, stanza.SlackChannel),
+		Severity: severity, Owner: stanza.Owner, Channel: d.channelOf(w, stanza)(about, severity),
 		Answer:  &alerting.Answer{Text: a.Outcome(), Reason: a.Reason, By: a.By, Time: a.Given, Final: a.Final(), About: about},
 	}, nil
 }
