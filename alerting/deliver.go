@@ -17,6 +17,7 @@ const (
 	longestAsked   = time.Hour // the longest wait that the other side may ask for
 	recheck        = time.Hour // between two attempts of a message that waits for a person
 	mostLooks      = 12        // that may fail in a row before what may have arrived is sent again: some half an hour
+	looksADay      = 288       // that may fail in a row before it is sent once more
 )
 
 // Deliver sends the next message of every notifier that has one due, the notifiers at once, and returns when the next one
@@ -87,17 +88,21 @@ func (d *Desk) begin(n Notifier, now time.Time) (l letter, next time.Time, err e
 	if l.Number == 0 {
 		return l, next, nil
 	}
+	var blind bool
 	root, err := d.root(n.Name(), l.Event.Workload, l.Event.Case)
 	if err == nil {
 		l.Event.Repeat = l.Event.Repeat || l.Sending
 		l.Sending, l.Attempts = true, l.Attempts+1
+		if blind = l.Looks >= looksADay || l.Looks >= mostLooks && l.Blind == 0; blind {
+			l.Blind++
+		}
 		err = d.store.Apply(batch{outboxBucket: {l.key(): encode(l)}})
 	}
 	if err != nil {
 		return letter{}, now.Add(backoff(l.Attempts)), err
 	}
 	d.outbox.set(l)
-	l.Event.Root, l.Event.Blind = root, l.Looks >= mostLooks
+	l.Event.Root, l.Event.Blind = root, blind
 	return l, next, nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"reflect"
 	"slices"
 	"strings"
@@ -586,22 +587,52 @@ func TestDeliverLooksForAWhile(t *testing.T) {
 	}
 }
 
-// looker is a Notifier whose first attempt breaks and that never sees whether it arrived.
+// TestBlindAttemptsAreBounded holds that while nobody can see whether a message arrived, and every attempt may have, it is sent once more
+// after half an hour and then once a day.
+func TestBlindAttemptsAreBounded(t *testing.T) {
+	t.Parallel()
+	box := &looker{breaks: math.MaxInt}
+	d := newDesk(t, &memory{}, box)
+	consider(t, d, 0, "XXX")
+	began := morning.AddDate(0, 0, 3)
+	sent := map[string]int{}
+	for next := began; next.Sub(began) < 50*time.Hour; {
+		before := box.attempts - box.looks
+		at := next
+		next, _ = d.Deliver(t.Context(), at)
+		switch after := at.Sub(began); {
+		case box.attempts-box.looks == before:
+		case after > time.Hour && after < 24*time.Hour:
+			t.Errorf("sent again after %s", after)
+		default:
+			sent[map[bool]string{true: "within the hour", false: "later"}[after <= time.Hour]]++
+		}
+	}
+	if sent["within the hour"] != 2 || sent["later"] != 2 {
+		t.Errorf("sent %v, want twice within the hour and twice in the two days after it", sent)
+	}
+	if d.Pending() != 1 {
+		t.Errorf("%d messages wait, want the one", d.Pending())
+	}
+}
+
+// looker is a Notifier whose first attempt breaks, and as many others as it says, and that never sees whether one arrived.
 type looker struct {
 	mailbox
 
-	looks int
+	looks  int
+	breaks int
 }
 
 func (*looker) Name() string { return "looker" }
 
 func (l *looker) Send(_ context.Context, e Event) (Posted, error) {
 	switch l.attempts++; {
-	case l.attempts == 1:
-		return Posted{}, &SendError{Remedy: Reconcile, Err: errors.New("cut")}
 	case e.Repeat && !e.Blind:
 		l.looks++
 		return Posted{}, &SendError{Remedy: Unseen, Err: errors.New("no answer")}
+	case l.attempts-l.looks <= max(1, l.breaks):
+		return Posted{}, &SendError{Remedy: Reconcile, Err: errors.New("cut")}
 	}
 	l.accepted = append(l.accepted, e)
 	return Posted{}, nil

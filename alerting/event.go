@@ -38,7 +38,7 @@ type Event struct {
 	Repeat     bool                 `json:"repeat,omitempty"`
 	Case       string               `json:"case,omitempty"` // id of the first message about the decision that e is about, its own if it is that; empty: e stands alone
 	Root       *Posted              `json:"-"`              // where the notifier posted the message that the case began with; nil when that is not known
-	Blind      bool                 `json:"-"`              // of a Repeat: the notifier has looked for it in vain for long enough, and is to send it
+	Blind      bool                 `json:"-"`              // of a Repeat: the notifier has looked for it in vain for long enough, and is to send it unless it sees it now
 }
 
 // Answer is what a person said to the decision of an Event, which is to move.

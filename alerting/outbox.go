@@ -19,6 +19,7 @@ type letter struct {
 	Attempts int       `json:"attempts,omitempty"`
 	Sending  bool      `json:"sending,omitempty"` // an attempt began whose end is not recorded
 	Looks    int       `json:"looks,omitempty"`   // in a row that could not see whether an earlier attempt arrived
+	Blind    int       `json:"blind,omitempty"`   // attempts all the same after such looks
 	Due      time.Time `json:"due,omitzero"`      // not before
 	Parked   string    `json:"parked,omitempty"`  // why a person must act before it can be sent; empty when nobody must
 }

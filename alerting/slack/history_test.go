@@ -42,6 +42,7 @@ func TestRepeatIsLookedForFirst(t *testing.T) {
 		{name: "a Slack that fails", kept: true, lookups: always(slacktest.Error("internal_error")), remedy: alerting.Unseen, copies: 1},
 		{name: "an answer that breaks off", kept: true, lookups: always(slacktest.Answer{Body: `{"ok":true,"mess`}), remedy: alerting.Unseen, copies: 1},
 		{name: "a server that has failed for long", kept: true, blind: true, lookups: always(slacktest.Answer{Status: 503, Body: "-"}), copies: 2, marked: true},
+		{name: "one that answers again after it has failed for long", kept: true, blind: true, copies: 1},
 		{name: "a connection that breaks", lookups: always(slacktest.Answer{Cut: true}), remedy: alerting.Unseen},
 		{name: "the history fails after the list", kept: true, remedy: alerting.Unseen, copies: 1, lookups: func(n int) *slacktest.Answer {
 			if n == 2 {

@@ -91,9 +91,9 @@ func (n *Notifier) post(ctx context.Context, e alerting.Event) (at alerting.Post
 	if e.Reason == alerting.Answered && e.Root == nil {
 		return alerting.Posted{}, nil // no message shows the decision any more
 	}
-	if e.Repeat && !e.Plain && !e.Blind {
+	if e.Repeat && !e.Plain {
 		seen, err := look(ctx, api, trip, channel, e)
-		if err != nil || seen.sight == present {
+		if err != nil && !e.Blind || seen.sight == present {
 			return seen.at(e, at.Wanted), err
 		}
 		e.Repeat = seen.sight != absent
