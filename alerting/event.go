@@ -37,6 +37,8 @@ type Event struct {
 	Plain      bool                 `json:"plain,omitempty"` // the notifier refused the layout: send text alone
 	Repeat     bool                 `json:"repeat,omitempty"`
 	Case       string               `json:"case,omitempty"` // id of the first message about the decision that e is about, its own if it is that; empty: e stands alone
+	Headline   string               `json:"-"`              // in place of the built-in one; empty: that
+	Body       []string             `json:"-"`              // the sentences below it, in place of the built-in ones; nil: those
 	Root       *Posted              `json:"-"`              // where the notifier posted the message that the case began with; nil when that is not known
 	Blind      bool                 `json:"-"`              // of a Repeat: the notifier has looked for it in vain for long enough, and is to send it unless it sees it now
 }

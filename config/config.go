@@ -175,7 +175,8 @@ type Notify struct {
 
 	Alertmanager *Alertmanager // nil means that nothing is posted there
 
-	Routes []Route // the first that covers a message says where it goes
+	Routes    []Route    // the first that covers a message says where it goes
+	Templates []Template `json:",omitempty"` // the first that covers a message says it in its words
 }
 
 // Alertmanager says where verdicts that stand are shown as firing alerts.

@@ -471,6 +471,14 @@ type rawNotify struct {
 	Webhook      *rawWebhook      `yaml:"webhook"`
 	Alertmanager *rawAlertmanager `yaml:"alertmanager"`
 	Routes       []rawRoute       `yaml:"routes"`
+	Templates    []rawTemplate    `yaml:"templates"`
+}
+
+type rawTemplate struct {
+	At       place    `yaml:"-"`
+	Kinds    []scalar `yaml:"kinds"`
+	Headline scalar   `yaml:"headline"`
+	Body     scalar   `yaml:"body"`
 }
 
 type rawRoute struct {

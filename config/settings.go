@@ -129,6 +129,7 @@ func (r *reader) notify(raw rawNotify) Notify {
 			r.missing(a.At, "url", ", want the address of an Alertmanager, such as http://alertmanager:9093")
 		}
 	}
+	n.Templates = r.templates(raw.Templates)
 	return n
 }
 

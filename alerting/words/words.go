@@ -23,8 +23,11 @@ const (
 	MaxLine = 400 // of a sentence
 )
 
-// Headline returns the verdict of e in one plain sentence.
+// Headline returns the verdict of e in one plain sentence, that of a template if it has one.
 func Headline(e alerting.Event) string {
+	if e.Headline != "" {
+		return e.Headline
+	}
 	workload, d := Clean(e.Workload, 60), e.Report.Decision
 	switch e.Reason {
 	case alerting.Drifted:
@@ -109,6 +112,9 @@ func drifted(workload string, e alerting.Event) string {
 
 // Drifts says every drift of e, and what the answer is.
 func Drifts(e alerting.Event) []string {
+	if e.Body != nil {
+		return e.Body
+	}
 	var lines []string
 	for _, d := range e.Drifts {
 		lines = append(lines, Sentence(d.Text))
@@ -265,29 +271,41 @@ func change(usd model.USD) string {
 
 // Text returns e as plain text that is complete on its own, and without markup.
 func Text(e alerting.Event) string {
-	parts := []string{Headline(e) + "."}
-	if lines, ok := AboutNone(e); ok {
-		return strings.Join(append(parts, lines...), " ")
+	parts := []string{strings.TrimSuffix(Headline(e), ".") + "."}
+	for _, line := range Below(e) {
+		parts = append(parts, Clean(line, 2*MaxLine))
+	}
+	if _, ok := AboutNone(e); !ok {
+		parts = append(parts, "Receipt "+e.Report.Decision.ID+".")
+	}
+	return strings.Join(parts, " ")
+}
+
+// Below returns what e says below its headline, a sentence a line, without the receipt.
+func Below(e alerting.Event) []string {
+	if e.Body != nil {
+		return e.Body
+	}
+	if said, ok := AboutNone(e); ok {
+		return said
 	}
 	if e.Reason == alerting.Drifted {
-		for _, line := range Drifts(e) {
-			parts = append(parts, Clean(line, MaxLine))
+		return Drifts(e)
+	}
+	var all []string
+	for _, line := range []string{Because(e), Volume(e.Report), When(e)} {
+		if line != "" {
+			all = append(all, line)
 		}
-		return strings.Join(append(parts, "Receipt "+e.Report.Decision.ID+"."), " ")
 	}
-	parts = append(parts, Clean(Because(e), 2*MaxLine))
-	if line := Volume(e.Report); line != "" {
-		parts = append(parts, line)
-	}
-	if line := When(e); line != "" {
-		parts = append(parts, line)
-	}
-	parts = append(parts, "Receipt "+e.Report.Decision.ID+".")
-	return strings.Join(parts, " ")
+	return all
 }
 
 // Because says why the verdict of e is what it is, and of a move that was made what it was to save.
 func Because(e alerting.Event) string {
+	if e.Body != nil {
+		return strings.Join(e.Body, " ")
+	}
 	because := Sentence(e.Report.Decision.Because)
 	if o := e.Outcome; o != nil {
 		because = fmt.Sprintf("Moved from %s on %s. %s", Clean(o.From, MaxName), model.FormatDate(o.Made), because)
@@ -306,6 +324,14 @@ func reopened(workload string, o alerting.Outcome) string {
 
 // AboutNone says what e says below its headline, a sentence a line, when it is about no single workload, and false when it is about one.
 func AboutNone(e alerting.Event) ([]string, bool) {
+	said, ok := aboutNone(e)
+	if ok && e.Body != nil {
+		return e.Body, true
+	}
+	return said, ok
+}
+
+func aboutNone(e alerting.Event) ([]string, bool) {
 	switch e.Reason {
 	case alerting.PricesMoved:
 		return Prices(*e.Prices), true

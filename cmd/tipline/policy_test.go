@@ -33,6 +33,7 @@ var imports = map[string][]string{
 	"alerting/words":           {"alerting", "model"},
 	"alerting/post":            {"alerting"},
 	"alerting/sample":          {"alerting", "model"},
+	"alerting/templates":       {"alerting", "alerting/sample", "alerting/words", "model"},
 	"alerting/slack":           {"alerting", "alerting/post", "alerting/words", "model"},
 	"alerting/alertmanager":    {"alerting", "alerting/post", "alerting/words", "model"},
 	"alerting/webhook":         {"alerting", "alerting/post", "alerting/words", "model"},
@@ -47,7 +48,7 @@ var imports = map[string][]string{
 	"cmd/internal/web":       {"model"},
 	"cmd/internal/daemon": {
 		"cmd/internal/ledger", "cmd/internal/pricelist", "cmd/internal/whatif",
-		"alerting", "alerting/alertmanager", "alerting/slack", "alerting/webhook",
+		"alerting", "alerting/alertmanager", "alerting/slack", "alerting/templates", "alerting/webhook",
 		"collector", "config", "model", "model/capacity", "model/cost", "model/decide", "model/drift", "model/forecast", "model/metering",
 	},
 	"cmd/internal/backtest": {

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -30,6 +33,10 @@ func addPreview(app *kingpin.Application, p *program) func() int {
 				return p.fail(err)
 			}
 		}
+		e, err := p.worded(e)
+		if err != nil {
+			return p.fail(err)
+		}
 		if *format == "json" {
 			fmt.Fprintf(p.stdout, "%s\n", slack.JSON(e, layout))
 			return exitDone
@@ -37,6 +44,26 @@ func addPreview(app *kingpin.Application, p *program) func() int {
 		fmt.Fprint(p.stdout, slack.Preview(e, layout, previewWidth, false))
 		return exitDone
 	}
+}
+
+// worded returns e in the words of the templates of the configuration, if there is one.
+func (p *program) worded(e alerting.Event) (alerting.Event, error) {
+	if _, err := os.Stat(p.configFile); errors.Is(err, fs.ErrNotExist) {
+		return e, nil
+	}
+	cfg, err := p.load()
+	if err != nil {
+		return e, err
+	}
+	templates, err := daemon.Templates(cfg.Notify)
+	if err != nil {
+		return e, err
+	}
+	said, err := templates.Apply(e)
+	if err != nil {
+		fmt.Fprintf(p.stderr, "tipline: said in the built-in words: %v\n", err)
+	}
+	return said, nil
 }
 
 // previewWidth is how many columns a preview takes.

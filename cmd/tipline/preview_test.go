@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -58,6 +60,43 @@ func TestPreviewIsWhatWasPosted(t *testing.T) {
 	}
 	if code, _, errs := tipline(t, folder, "preview", strings.Repeat("0", 12)); code != exitNotRight || !strings.Contains(errs, "does not hold it") {
 		t.Errorf("an id that the ledger does not hold: exit %d, %s", code, errs)
+	}
+}
+
+// TestPreviewOfATemplate holds that a preview says what a message would, that check and preview refuse a template that cannot say every kind that it
+// covers, and with its place.
+func TestPreviewOfATemplate(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, template string
+		code           int
+		says           string
+	}{
+		{"of the kind", `{kinds: [switched], headline: "Time to move {{.Workload}}"}`, exitDone, "Time to move support-chat"},
+		{"of another kind", `{kinds: [digest], headline: "The week: {{.Headline}}"}`, exitDone, "support-chat: move to base-plus-burst, saves $6,200 a month"},
+		{"one that knows a field that there is not", `{headline: "{{.Workload}}", body: "{{.Price}}"}`, exitNotRight, `tipline.yml:6:41: notify.templates[0].body: body of a message first_seen: 1:2: at <.Price>: can't evaluate field Price`},
+		{"one that has nothing to say of a digest", `{kinds: [digest, switched], headline: "{{.Workload}}"}`, exitNotRight, "headline of a message digest: says nothing"},
+		{"one that is none", `{headline: "{{"}`, exitNotRight, "notify.templates[0].headline: 1: unclosed action"},
+		{"of a kind that there is not", `{kinds: [switch], headline: x}`, exitNotRight, `unknown kind of message "switch", did you mean "switched"?`},
+		{"without words", `{kinds: [switched]}`, exitNotRight, "want headline, body, or both"},
+	} {
+		folder := t.TempDir()
+		config := `sources: [{name: gateway, prometheus: {url: "http://127.0.0.1:1"}, pack: litellm, group_by: [team], hosting: api}]
+options: [{name: mini, kind: api, model: openai/gpt-5-mini}]
+notify:
+  slack: {token_file: token, channel: "#llm-cost"}
+  templates:
+    - ` + tc.template + "\n"
+		if err := os.WriteFile(filepath.Join(folder, "tipline.yml"), []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, out, errs := tipline(t, folder, "preview", "switched")
+		if code != tc.code || !strings.Contains(out+errs, tc.says) {
+			t.Errorf("%s: exit %d, want %d and %q in\n%s%s", tc.name, code, tc.code, tc.says, out, errs)
+		}
+		if code, _, errs := tipline(t, folder, "check"); code != tc.code || tc.code != exitDone && !strings.Contains(errs, tc.says) {
+			t.Errorf("check of %s: exit %d, want %d; %s", tc.name, code, tc.code, errs)
+		}
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/common/version"
 	"github.com/prometheus/exporter-toolkit/web/kingpinflag"
 
+	"tipline/cmd/internal/daemon"
 	"tipline/collector"
 	"tipline/config"
 )
@@ -129,6 +130,9 @@ func (p *program) check(ctx context.Context, live bool) int {
 	}
 	library, err := collector.OpenLibrary(cfg.PacksDir)
 	if err != nil {
+		return p.fail(err)
+	}
+	if _, err := daemon.Templates(cfg.Notify); err != nil {
 		return p.fail(err)
 	}
 	fmt.Fprintf(p.stdout, "%s: good: %s, %s, %s\n", p.configFile,

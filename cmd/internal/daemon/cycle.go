@@ -166,6 +166,9 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 		report.Warnings = append(report.Warnings, quarantined(q))
 	}
 	report.Warnings = append(report.Warnings, d.stale...)
+	if broken := d.setup.broken.Load(); broken != nil {
+		report.Warnings = append(report.Warnings, *broken)
+	}
 	receipts := map[string][]byte{}
 	d.records = map[string][]byte{}
 	workloads := named(found)

@@ -20,6 +20,8 @@ type metrics struct {
 	reload        prometheus.Gauge
 	notifications *prometheus.CounterVec
 	pending       prometheus.Gauge
+
+	templateFailures prometheus.Counter
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
@@ -46,10 +48,13 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		pending: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "tipline_outbox_pending", Help: "Messages that are not acknowledged.",
 		}),
+		templateFailures: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tipline_template_failures_total", Help: "Attempts to deliver a message whose template could not say it, made in the built-in words.",
+		}),
 	}
 	m.reload.Set(1)
 	if registry != nil {
-		registry.MustRegister(m.evaluations, m.failures, m.duration, m.last, m.reload, m.notifications, m.pending,
+		registry.MustRegister(m.evaluations, m.failures, m.duration, m.last, m.reload, m.notifications, m.pending, m.templateFailures,
 			buildinfo.NewCollector("tipline"))
 	}
 	return m

@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	promconfig "github.com/prometheus/common/config"
@@ -10,9 +12,11 @@ import (
 	"tipline/alerting"
 	"tipline/alerting/alertmanager"
 	"tipline/alerting/slack"
+	"tipline/alerting/templates"
 	"tipline/alerting/webhook"
 	"tipline/collector"
 	"tipline/config"
+	"tipline/model"
 	"tipline/model/decide"
 )
 
@@ -21,8 +25,9 @@ type setup struct {
 	cfg       *config.Config
 	sources   []source
 	notifiers []alerting.Notifier
-	board     *alertmanager.Board // nil shows nothing
-	socket    *slack.Notifier     // has buttons to listen to; nil when none has
+	board     *alertmanager.Board           // nil shows nothing
+	socket    *slack.Notifier               // has buttons to listen to; nil when none has
+	broken    atomic.Pointer[model.Warning] // the last template that could not say a message; nil when all could
 }
 
 type source struct {
@@ -55,11 +60,63 @@ func (d *Daemon) prepare(cfg *config.Config) (*setup, error) {
 	if ac := cfg.Notify.Alertmanager; ac != nil {
 		s.board = Board(*ac)
 	}
+	own, err := Templates(cfg.Notify)
+	if err != nil {
+		return nil, err
+	}
 	s.notifiers = append(s.notifiers, d.options.Notifiers...)
 	for i, n := range s.notifiers {
-		s.notifiers[i] = d.metrics.counting(n)
+		s.notifiers[i] = d.metrics.counting(worded{n, own, func(e alerting.Event, err error) {
+			d.options.Log.Error("template broken; the message is said in the built-in words", "event", e.ID, "error", err)
+			d.metrics.templateFailures.Inc()
+			s.broken.Store(&model.Warning{Code: "TEMPLATE_BROKEN", Text: "a message was said in the built-in words, since its template could not: " + err.Error()})
+		}})
 	}
 	return s, nil
+}
+
+// Templates returns those of n, each of which can say a message of every kind that it covers; the error is a config.Problems.
+func Templates(n config.Notify) (templates.List, error) {
+	var all templates.List
+	var wrong config.Problems
+	for _, t := range n.Templates {
+		for _, part := range []struct {
+			at             config.Phrase
+			headline, body string
+		}{{t.Headline, t.Headline.Text, ""}, {t.Body, "", t.Body.Text}} {
+			one, err := templates.New(t.Kinds, part.headline, part.body)
+			if err == nil {
+				err = one.Try()
+			}
+			if err != nil {
+				wrong = append(wrong, part.at.Wrong(err))
+			}
+		}
+		whole, err := templates.New(t.Kinds, t.Headline.Text, t.Body.Text)
+		if err == nil {
+			all = append(all, whole)
+		}
+	}
+	if len(wrong) > 0 {
+		return nil, wrong
+	}
+	return all, nil
+}
+
+// worded is a Notifier to which messages go in the words of templates.
+type worded struct {
+	alerting.Notifier
+	own    templates.List
+	broken func(alerting.Event, error) // is told of a message that no template could say
+}
+
+// Send delivers e in the words of the template that covers it, or in the built-in ones if that cannot say it.
+func (w worded) Send(ctx context.Context, e alerting.Event) (alerting.Posted, error) {
+	said, err := w.own.Apply(e)
+	if err != nil {
+		w.broken(e, err)
+	}
+	return w.Notifier.Send(ctx, said)
 }
 
 // notifyTimeout is for one request to a notifier.
