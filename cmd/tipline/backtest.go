@@ -117,6 +117,9 @@ func (p *program) replay(ctx context.Context, cfg *config.Config, folder string,
 		Since: o.since, Until: o.until, Config: cfg, Store: scratch, Folder: folder, Stored: o.stored, Every: o.every, Progress: p.progress(),
 		Log: p.logged(slog.LevelWarn),
 	}
+	if of.Progress != nil {
+		fmt.Fprintln(p.stderr, "tipline: fetching the hours that the data directory lacks")
+	}
 	known, err := backtest.Survey(ctx, of, p.now().UTC())
 	if err != nil {
 		return nil, err
@@ -194,6 +197,7 @@ func printBacktest(w io.Writer, r *backtest.Result, format string) error {
 	out.table("Messages", []string{"SENT", "WORKLOAD", "KIND", "FROM → TO", "SAVES", "ACT BY", "GRADE", "BECAUSE"}, messageRows(r.Messages))
 	out.table("Moves that came to pay", []string{"DAY", "WORKLOAD", "FROM → TO", "TOLD", "LEAD"}, crossingRows(r.Crossings))
 	out.table("Projections", []string{"HORIZON", "GRADED", "ERROR", "SEASONAL NAIVE", "IN 80 %", "IN 95 %"}, horizonRows(r.Forecast))
+	out.table("Without a verdict", []string{"WORKLOAD", "BECAUSE"}, silentRows(r.Undecided))
 	out.list("What a replay cannot know", r.Limits)
 	return out.err
 }
@@ -225,6 +229,14 @@ func crossingRows(crossings []backtest.Crossing) [][]string {
 			lead = fmt.Sprintf("%d days", *c.LeadDays)
 		}
 		rows = append(rows, []string{c.At.Format(time.DateOnly), c.Workload, arrow(c.From, c.To), said(string(c.Outcome)), lead})
+	}
+	return rows
+}
+
+func silentRows(workloads []backtest.Silent) [][]string {
+	var rows [][]string
+	for _, w := range workloads {
+		rows = append(rows, []string{w.Workload, w.Because})
 	}
 	return rows
 }

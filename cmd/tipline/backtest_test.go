@@ -25,7 +25,7 @@ func TestBacktestForms(t *testing.T) {
 	end := time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)
 	prom := promtest.Start(t, func(q promtest.Query) promtest.Answer {
 		var all promtest.Answer
-		for team, growth := range map[string]float64{"support|<b>": 0.03, "search": 0} {
+		for team, growth := range map[string]float64{"support|<b>": 0.03, "search": 0, "ideas": -0.01} {
 			all.Series = append(all.Series, promtest.Each(q, map[string]string{"team_alias": team}, func(signal string, at time.Time) (float64, bool) {
 				days := at.Add(-time.Hour).Sub(end).Hours()/24 + 70
 				if days < 0 || at.After(end) {
@@ -39,7 +39,9 @@ func TestBacktestForms(t *testing.T) {
 		return all
 	})
 	folder := t.TempDir()
-	writeFile(t, filepath.Join(folder, "tipline.yml"), fmt.Sprintf(programConfig, prom.URL, "http://127.0.0.1:1")+"schedule: {digest: \"0 9 * * MON\"}\n")
+	writeFile(t, filepath.Join(folder, "tipline.yml"), fmt.Sprintf(programConfig, prom.URL, "http://127.0.0.1:1")+`schedule: {digest: "0 9 * * MON"}
+workloads: [{match: {team_alias: ideas}, policy: {min_history: 100d}}]
+`)
 	p := &program{stdout: io.Discard, stderr: io.Discard, now: func() time.Time { return end.Add(5 * time.Minute) }, configFile: filepath.Join(folder, "tipline.yml")}
 	cfg, err := p.load()
 	if err != nil {

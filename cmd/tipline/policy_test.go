@@ -60,7 +60,7 @@ var imports = map[string][]string{
 	},
 
 	"cmd/tipline-demo": {
-		"cmd/internal/daemon", "cmd/internal/gauges", "cmd/internal/store", "cmd/internal/web",
+		"cmd/internal/backtest", "cmd/internal/daemon", "cmd/internal/ledger", "cmd/internal/gauges", "cmd/internal/store", "cmd/internal/web",
 		"cmd/tipline-demo/engine", "cmd/tipline-demo/traffic", "cmd/tipline-demo/world",
 		"alerting", "alerting/slack", "collector", "config", "model",
 	},

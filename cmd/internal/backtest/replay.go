@@ -2,11 +2,13 @@
 package backtest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime"
 	"slices"
 	"strings"
@@ -169,7 +171,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		return nil, err
 	}
 	result := &Result{ConfigHash: o.Config.Hash, Since: o.Since.UTC(), Until: o.Until.UTC(), GradedUntil: o.End.UTC()}
-	seen, decided := map[string]bool{}, map[string]bool{}
+	silent := map[string]string{} // by workload, why there was no verdict; empty when there was one
 	var last *model.Report
 	for i, at := range instants {
 		r.now = at
@@ -179,9 +181,12 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 		if !at.After(o.Until) {
 			result.Evaluations++
 			for _, w := range last.Workloads {
-				seen[w.Workload] = true
-				if w.Decision.Recommendation != model.Unknown {
-					decided[w.Workload] = true
+				if because, seen := silent[w.Workload]; seen && because == "" {
+					continue
+				}
+				silent[w.Workload] = ""
+				if d := w.Decision; d.Recommendation == model.Unknown && d.Reason != model.ReasonNoFeasibleOption {
+					silent[w.Workload] = cmp.Or(d.Because, "nothing is known of it")
 				}
 			}
 		}
@@ -193,7 +198,12 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	result.Workloads, result.Decided = len(seen), len(decided)
+	result.Workloads, result.Undecided = len(silent), []Silent{}
+	for _, workload := range slices.Sorted(maps.Keys(silent)) {
+		if because := silent[workload]; because != "" {
+			result.Undecided = append(result.Undecided, Silent{workload, because})
+		}
+	}
 	result.Messages = r.graded()
 	result.Crossings = []Crossing{}
 	for _, c := range crossed(r.hindsight) {
@@ -381,6 +391,9 @@ func (o Options) limits() []string {
 // Fit sets what o does not say of its time: it ends with what is known, and begins half a year before that, or as soon as there is history enough for a verdict.
 // The error says what is wanted when there is too little to replay.
 func (o Options) Fit(known Extent) (Options, error) {
+	if known.First.IsZero() && o.Stored {
+		return o, errors.New("no history: the data directory has no hour of any workload in the last 90 days, and no server was asked")
+	}
 	if known.First.IsZero() {
 		return o, errors.New("no history: neither the data directory nor a server has an hour of any workload; tipline check --live says what each server has")
 	}

@@ -108,6 +108,12 @@ type Totals struct {
 	MessagesPerMonth float64 `json:"messages_per_month"` // of 30 days
 }
 
+// Silent is a workload about which nothing could be said.
+type Silent struct {
+	Workload string `json:"workload"`
+	Because  string `json:"because"` // in its last evaluation
+}
+
 // Result is what a replay found.
 type Result struct {
 	Summary     []string   `json:"summary"` // sentences
@@ -117,7 +123,7 @@ type Result struct {
 	GradedUntil time.Time  `json:"graded_until"` // end of the history, by which messages are graded
 	Evaluations int        `json:"evaluations"`  // in [since, until]
 	Workloads   int        `json:"workloads"`    // that were seen
-	Decided     int        `json:"decided"`      // workloads of which the verdict was known at least once
+	Undecided   []Silent   `json:"undecided"`    // those of them that had no verdict in any evaluation, by name
 	Messages    []Message  `json:"messages"`     // by time
 	Crossings   []Crossing `json:"crossings"`    // by time
 	Totals      Totals     `json:"totals"`
@@ -143,6 +149,9 @@ func (r *Result) summarize() []string {
 	all := []string{fmt.Sprintf("In %s tipline would have sent %s about %d of %s", days, count(t.Messages, "message"), t.Told, count(r.Workloads, "workload")) + parts([]part{
 		{t.Right, "right"}, {t.Wrong, "wrong"}, {t.TooEarly, "too early to tell"}, {t.Unknown, "not known, for want of measurements"}, {t.NotGraded, "not graded"},
 	})}
+	if n := len(r.Undecided); n > 0 {
+		all = append(all, count(n, "workload")+" never had a verdict.")
+	}
 	moves := t.Caught + t.Late + t.Missed + t.Open
 	inTime := "told in time"
 	if t.LeadDays != nil {
