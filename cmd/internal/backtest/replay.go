@@ -47,13 +47,46 @@ type Options struct {
 
 // start begins the life of a daemon that tells nobody but to.
 func (o Options) start(now func() time.Time, to ...alerting.Notifier) (*daemon.Daemon, error) {
-	cfg := *o.Config
-	cfg.Notify = config.Notify{Routes: cfg.Notify.Routes}
-	cfg.Store.Path = o.Folder // where answers of people are taken from
-	return daemon.New(daemon.Options{
-		Load: func() (*config.Config, error) { return &cfg, nil },
-		Now:  now, Log: o.Log, Store: o.Store, Notifiers: to, Stored: o.Stored,
-	})
+	load := func() (*config.Config, error) {
+		cfg := *o.Config
+		cfg.Notify = config.Notify{Routes: cfg.Notify.Routes}
+		cfg.Store.Path = o.Folder // where answers of people are taken from
+		cfg.Options = knownAt(cfg.Options, now())
+		return &cfg, nil
+	}
+	return daemon.New(daemon.Options{Load: load, Now: now, Log: o.Log, Store: o.Store, Notifiers: to, Stored: o.Stored})
+}
+
+// knownAt returns options without the changes of prices, and the ends of models, that come after t and that a price book had not yet looked up at t. What the
+// configuration itself says has no such day.
+func knownAt(options []decide.Option, t time.Time) []decide.Option {
+	today := t.UTC().Format(time.DateOnly)
+	options = slices.Clone(options)
+	for i, o := range options {
+		later := func(change time.Time) bool { // than what was known
+			first, last := change.Format(time.DateOnly), change.AddDate(0, 0, -1).Format(time.DateOnly)
+			return change.After(t) && slices.ContainsFunc(o.Prices, func(p model.PriceSource) bool {
+				about := p.ValidFrom == first || p.ValidTo == last || p.Field == "retires" && p.Value == last
+				return about && p.Date > today
+			})
+		}
+		options[i].Announced = slices.DeleteFunc(slices.Clone(o.Announced), func(c decide.PriceChange) bool { return later(c.From) })
+		if later(o.Retires) {
+			options[i].Retires = time.Time{}
+		}
+	}
+	return options
+}
+
+// facts counts the changes and ends that options know of.
+func facts(options []decide.Option) (n int) {
+	for _, o := range options {
+		n += len(o.Announced)
+		if !o.Retires.IsZero() {
+			n++
+		}
+	}
+	return n
 }
 
 // Extent is what is known of the workloads of a configuration.
@@ -144,6 +177,7 @@ type replay struct {
 	Options
 	daemon    *daemon.Daemon
 	now       time.Time
+	facts     int              // that the options in force know of
 	delivered []alerting.Event // of the evaluation under way
 	messages  []Message
 	sent      int // messages as they would have arrived
@@ -166,7 +200,10 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &replay{Options: o, hindsight: map[string]*hindsight{}}
+	if len(instants) == 0 {
+		return nil, fmt.Errorf("nothing to replay: the schedule has no evaluation from %s to %s", o.Since.Format(time.RFC3339), o.End.Format(time.RFC3339))
+	}
+	r := &replay{Options: o, now: instants[0], facts: facts(knownAt(o.Config.Options, instants[0])), hindsight: map[string]*hindsight{}}
 	if r.daemon, err = o.start(func() time.Time { return r.now }, r); err != nil {
 		return nil, err
 	}
@@ -211,10 +248,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 			result.Crossings = append(result.Crossings, outcome(c, result.Messages, o.Until))
 		}
 	}
-	result.Forecast = []Horizon{}
-	if last != nil {
-		result.Forecast = horizons(last.Workloads)
-	}
+	result.Forecast = horizons(last.Workloads)
 	result.Totals = result.total(r.sent, len(digests))
 	result.Summary, result.Limits = result.summarize(), o.limits()
 	return result, nil
@@ -223,6 +257,12 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 // evaluate runs one cycle, takes what it has to say, and adds what it shows of the past.
 func (r *replay) evaluate(ctx context.Context) (*model.Report, error) {
 	at := r.now
+	if n := facts(knownAt(r.Config.Options, at)); n != r.facts { // a price book has been looked at since
+		if err := r.daemon.Reload(); err != nil {
+			return nil, err
+		}
+		r.facts = n
+	}
 	report, err := r.daemon.Cycle(ctx)
 	if err != nil {
 		return nil, broken(report, err)
@@ -378,7 +418,7 @@ func (r *replay) graded() []Message {
 // limits says what a replay cannot know.
 func (o Options) limits() []string {
 	all := []string{
-		"Prices of the past are those that the price books of today hold for each day, and what the configuration itself says of prices held all the time.",
+		"Prices of the past are those that the price books of today hold for each day; a change is known ahead only from the day on which its row was looked up, and what the configuration itself says of prices was known all the time.",
 		"The current options, candidates, constraints and events of the configuration of today are taken for those of all the time, and nobody answers: a move that is advised is never made.",
 		"Hours that came late are taken for known when they were over, and a server that was away is not noticed.",
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -20,6 +22,8 @@ import (
 	"tipline/collector"
 	"tipline/collector/promtest"
 	"tipline/config"
+	"tipline/model"
+	"tipline/model/decide"
 )
 
 // dawn is the first hour of every history: a Monday.
@@ -367,5 +371,59 @@ func BenchmarkRun(b *testing.B) {
 		var m runtime.MemStats
 		runtime.ReadMemStats(&m)
 		b.ReportMetric(float64(m.HeapSys)/(1<<20), "MB-heap")
+	}
+}
+
+// TestPricesAreNotKnownAhead holds that a price which fell is found on its day when the row that says so was written later, and ahead when it was written before.
+func TestPricesAreNotKnownAhead(t *testing.T) {
+	t.Parallel()
+	p := past{50, map[string]volume{"team": steady(2e7)}}
+	server := promtest.Start(t, p.answer)
+	for checked, want := range map[string]string{"2026-12-01": "2026-06-13", "2026-06-05": "2026-06-11"} {
+		book := filepath.Join(t.TempDir(), "prices.csv")
+		rows := "item,field,value,unit,valid_from,valid_to,source,checked_at,note\n"
+		for _, field := range []string{"input", "output"} {
+			rows += fmt.Sprintf("example/dated,%s,3,USD/Mtok,,2026-06-12,list,2026-05-01,\n", field)
+			rows += fmt.Sprintf("example/dated,%s,1.6,USD/Mtok,2026-06-13,,list,%s,\n", field, checked)
+		}
+		if err := os.WriteFile(book, []byte(rows), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		text := strings.Replace(settings, "model: example/model, prices: {input: 3, output: 3, cache_read: 3}", "model: example/dated", 1)
+		o := optionsFor(t, fmt.Sprintf(text, server.URL)+fmt.Sprintf("prices: {files: [%q]}\n", book))
+		o = surveyed(t, o, p)
+		o.Since, o.Until, o.End, o.Stored = dawn.AddDate(0, 0, 38), dawn.AddDate(0, 0, 42), dawn.AddDate(0, 0, 42), true // from 11 June on
+		r := run(t, o)
+		moved := slices.IndexFunc(r.Messages, func(m Message) bool { return m.Kind == alerting.PricesMoved })
+		if moved < 0 || r.Messages[moved].At.Format(time.DateOnly) != want {
+			t.Errorf("looked up on %s: got %+v, want that prices move told on %s", checked, r.Messages, want)
+		}
+	}
+}
+
+func TestKnownAt(t *testing.T) {
+	t.Parallel()
+	on := func(days int) string { return dawn.AddDate(0, 0, days).Format(time.DateOnly) }
+	options := []decide.Option{{
+		Announced: []decide.PriceChange{{}, {From: dawn.AddDate(0, 0, 10)}, {From: dawn.AddDate(0, 0, 20)}, {From: dawn.AddDate(0, 0, 30)}},
+		Retires:   dawn.AddDate(0, 0, 41),
+		Prices: []model.PriceSource{
+			{Field: "input", ValidTo: on(9), Date: on(-100)},
+			{Field: "input", ValidFrom: on(10), ValidTo: on(19), Date: on(12)}, // that it ends was known two days after it began
+			{Field: "input", ValidFrom: on(20), Date: on(12)},
+			{Field: "retires", Value: on(40), Date: on(15)},
+		},
+	}} // of the change on day 30 no row tells: the configuration does
+	for _, tc := range []struct {
+		day, changes int
+		retires      bool
+	}{{5, 2, false}, {10, 3, false}, {11, 3, false}, {12, 4, false}, {15, 4, true}, {50, 4, true}} {
+		got := knownAt(options, dawn.AddDate(0, 0, tc.day))[0]
+		if len(got.Announced) != tc.changes || got.Retires.IsZero() == tc.retires {
+			t.Errorf("day %d: got %d changes and the end on %v, want %d, %v", tc.day, len(got.Announced), got.Retires, tc.changes, tc.retires)
+		}
+	}
+	if n := facts(options); n != 5 {
+		t.Errorf("the options have been changed: got %d facts, want 5", n)
 	}
 }
