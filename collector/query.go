@@ -257,8 +257,8 @@ func joined(lists ...string) string {
 	return strings.Join(slices.DeleteFunc(lists, func(list string) bool { return list == "" }), ",")
 }
 
-// matcherList writes equality matchers, sorted by label.
-func matcherList(values map[string]string) string {
+// Matchers writes the equality matchers for values of labels as PromQL has them between braces, sorted by label.
+func Matchers(values map[string]string) string {
 	names := make([]string, 0, len(values))
 	for name := range values {
 		names = append(names, name)

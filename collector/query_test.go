@@ -125,7 +125,7 @@ func FuzzMatcher(f *testing.F) {
 		if checkLabels(nil, map[string]string{name: value}) != nil {
 			t.Skip("refused before a query is built")
 		}
-		expr := matcherList(map[string]string{name: value})
+		expr := Matchers(map[string]string{name: value})
 		gotName, rest := name, strings.TrimPrefix(expr, name)
 		if strings.HasPrefix(expr, `"`) {
 			gotName, rest = unquote(t, expr)

@@ -132,7 +132,7 @@ func (w wording) alternatives(names []string, form string, where ...map[string]s
 	var texts []string
 	for _, name := range names {
 		for _, selected := range w.selections {
-			texts = append(texts, fmt.Sprintf(form, selector(name, joined(matcherList(selected), matchers))))
+			texts = append(texts, fmt.Sprintf(form, selector(name, joined(Matchers(selected), matchers))))
 		}
 	}
 	return texts

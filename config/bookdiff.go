@@ -140,6 +140,34 @@ func (b Book) Update(next Book, confirmed []string) (Book, []Quarantined) {
 	return merged, quarantine
 }
 
+// Held returns next without the rows that Update of b would quarantine, and those: b holds what prices were when somebody last stood for
+// them, so that one that creeps is found as one that jumps is.
+func (b Book) Held(next Book, confirmed []string) (Book, []Quarantined) {
+	_, bad := b.Update(next, confirmed)
+	held := Book{rows: maps.Clone(next.rows)}
+	for _, q := range bad {
+		held.rows[q.Item] = slices.DeleteFunc(slices.Clone(held.rows[q.Item]), func(w Row) bool { return w == q.Row })
+		if len(held.rows[q.Item]) == 0 {
+			delete(held.rows, q.Item)
+		}
+	}
+	return held, bad
+}
+
+// Anchored returns what the prices of after, which came after those of b, are to be held against from now on: those of b, and of after those
+// that b does not have and those of items that are confirmed.
+func (b Book) Anchored(after Book, confirmed []string) Book {
+	anchors := Book{rows: map[string][]Row{}}
+	maps.Copy(anchors.rows, b.rows)
+	for item, rows := range after.rows {
+		if !slices.Contains(confirmed, item) {
+			rows = withRows(rows, b.rows[item])
+		}
+		anchors.rows[item] = rows
+	}
+	return anchors
+}
+
 // steady splits next, the rows of an item in time, into those that go on from rows and those that want to be confirmed, each with the reason.
 func steady(rows, next []Row) (good []Row, bad []Quarantined) {
 	var first *Row // that jumps, of those that are read together

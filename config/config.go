@@ -48,6 +48,8 @@ type PriceSource struct {
 	URL      string
 	Source   string // with OpenCost: name of the source whose server is asked
 	Path     string // of the copy
+
+	Select map[string]string // with OpenCost: only nodes whose series have these label values; all without any
 }
 
 // mayHave reports whether item is one that s may have, today or another day.
@@ -69,6 +71,12 @@ func (s PriceSource) Copy() (Book, error) {
 	}
 	defer file.Close()
 	return ReadBook(file)
+}
+
+// Anchors is where the prices are kept that those of s are held against: what each was when it was first seen, or last confirmed.
+func (s PriceSource) Anchors() PriceSource {
+	s.Path = strings.TrimSuffix(s.Path, ".csv") + ".anchors.csv"
+	return s
 }
 
 // Source is a place where tokens are counted. Exactly one of Pack and Queries is set.

@@ -159,7 +159,7 @@ func (r *reader) priceLists(top *rawConfig, store string) []PriceSource {
 		}
 		list := PriceSource{
 			From: r.required(raw.From, raw.At, "from", append(slices.Clip(Lists), OpenCost)), Provider: r.word(raw.Provider),
-			URL: raw.URL.text(), Source: r.word(raw.Source),
+			URL: raw.URL.text(), Source: r.word(raw.Source), Select: r.textMap(raw.Select),
 		}
 		if list.From == "skypilot" && !raw.Provider.given() {
 			r.missing(raw.At, "provider", ", want whose machines they are, such as lambda")
@@ -184,6 +184,7 @@ func (r *reader) priceLists(top *rawConfig, store string) []PriceSource {
 
 // whereFrom checks where a price list is: at an address, and that of OpenCost on the server of one of sources.
 func (r *reader) whereFrom(raw rawList, sources []rawSource) {
+	r.wantLabels(raw.At, raw.Select)
 	if raw.From.text() == OpenCost {
 		named := func(s rawSource) bool { return s.Name.given() && s.Name.text() == raw.Source.text() }
 		if raw.URL.given() {
@@ -198,6 +199,9 @@ func (r *reader) whereFrom(raw rawList, sources []rawSource) {
 	}
 	if raw.Source.given() {
 		r.wrong(raw.Source.place, "has no effect without from: opencost")
+	}
+	if len(raw.Select) > 0 {
+		r.wrong(raw.At, "select has no effect without from: opencost")
 	}
 	if !raw.URL.given() {
 		r.missing(raw.At, "url", ", want where the list is, such as https://example.com/prices.json")

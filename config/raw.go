@@ -44,6 +44,8 @@ type rawList struct {
 	Provider scalar `yaml:"provider"`
 	URL      scalar `yaml:"url"`
 	Source   scalar `yaml:"source"`
+
+	Select map[string]scalar `yaml:"select"`
 }
 
 type rawRate struct {

@@ -63,7 +63,8 @@ func TestOpenCostPrices(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	samples, err := c.Ask(t.Context(), pricelist.NodePrices, now)
+	list := config.PriceSource{Name: "opencost", From: config.OpenCost, Source: "engines", Path: filepath.Join(folder, "prices", "opencost.csv")}
+	samples, err := c.Ask(t.Context(), pricelist.NodePrices(collector.Matchers(list.Select)), now)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +72,6 @@ func TestOpenCostPrices(t *testing.T) {
 	for _, s := range samples {
 		found = append(found, pricelist.NodePrice(s.Labels, s.Value))
 	}
-	list := config.PriceSource{Name: "opencost", From: config.OpenCost, Source: "engines", Path: filepath.Join(folder, "prices", "opencost.csv")}
 	changed, bad, err := pricelist.RefreshOpenCost(list, found, nil, now)
 	if err != nil || !changed {
 		t.Fatalf("changed %v, %v", changed, err)
@@ -97,5 +97,11 @@ func TestOpenCostPrices(t *testing.T) {
 		"opencost/g6e.xlarge/eu-west-1/spot/gpu-only":       "0.7 USD/GPU-hour",
 	}, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
+	}
+	for region, want := range map[string]int{"eu-west-1": 2, "nowhere": 0} {
+		list.Select = map[string]string{"region": region}
+		if samples, err := c.Ask(t.Context(), pricelist.NodePrices(collector.Matchers(list.Select)), now); err != nil || len(samples) != want {
+			t.Errorf("selected %s: got %+v, %v, want %d prices", region, samples, err, want)
+		}
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"tipline/alerting"
 	"tipline/cmd/internal/ledger"
 	"tipline/cmd/internal/pricelist"
+	"tipline/collector"
 	"tipline/config"
 	"tipline/model"
 	"tipline/model/decide"
@@ -165,7 +166,7 @@ func (s *setup) refresh(ctx context.Context, list config.PriceSource, now time.T
 		return pricelist.Refresh(ctx, list, s.cfg.Confirmed, now)
 	}
 	i := slices.IndexFunc(s.sources, func(from source) bool { return from.cfg.Name == list.Source })
-	samples, err := s.sources[i].collector.Ask(ctx, pricelist.NodePrices, now) // config has looked whether there is one
+	samples, err := s.sources[i].collector.Ask(ctx, pricelist.NodePrices(collector.Matchers(list.Select)), now) // config has looked whether there is one
 	if err != nil {
 		return false, nil, fmt.Errorf("price list %s: %w", list.Name, err)
 	}

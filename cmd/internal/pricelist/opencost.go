@@ -11,11 +11,13 @@ import (
 // The metrics of OpenCost are gauges of nodes with the same labels (opencost/opencost: pkg/costmodel/metrics.go): USD per hour of a node,
 // and of each of its GPUs. The last of an hour counts, so that a restart of the exporter leaves no gap. It says what a GPU costs of nodes
 // that have none too.
+//
+// SELECTED stands for the matchers of a list.
 const (
-	gpusOfNode = "last_over_time(node_gpu_count[1h]) > 0"
-	wholeNode  = "last_over_time(node_total_hourly_cost[1h]) / (" + gpusOfNode + ")"
-	gpuAlone   = "last_over_time(node_gpu_hourly_cost[1h]) and " + gpusOfNode
-	onSpot     = "last_over_time(kubecost_node_is_spot[1h]) == 1"
+	gpusOfNode = "last_over_time(node_gpu_count{SELECTED}[1h]) > 0"
+	wholeNode  = "last_over_time(node_total_hourly_cost{SELECTED}[1h]) / (" + gpusOfNode + ")"
+	gpuAlone   = "last_over_time(node_gpu_hourly_cost{SELECTED}[1h]) and " + gpusOfNode
+	onSpot     = "last_over_time(kubecost_node_is_spot{SELECTED}[1h]) == 1"
 )
 
 // The labels that NodePrices puts on what it finds.
@@ -24,9 +26,9 @@ const (
 	termsLabel = "tipline_terms"
 )
 
-// NodePrices is PromQL for all that a list takes from OpenCost: the mean price of a GPU by kind of node, with its share of the node and
-// alone, on demand and spot.
-var NodePrices = func() string {
+// NodePrices returns PromQL for all that a list takes from OpenCost: the mean price of a GPU by kind of node, with its share of the node and
+// alone, on demand and spot, of the nodes whose series have the label values that matchers want.
+func NodePrices(matchers string) string {
 	var parts []string
 	for _, price := range []struct{ name, expr string }{{"node", wholeNode}, {"gpu", gpuAlone}} {
 		for _, terms := range []struct{ name, join string }{{"on-demand", "unless"}, {"spot", "and"}} {
@@ -35,8 +37,8 @@ var NodePrices = func() string {
 				mean, priceLabel, price.name, termsLabel, terms.name))
 		}
 	}
-	return strings.Join(parts, " or ")
-}()
+	return strings.ReplaceAll(strings.Join(parts, " or "), "SELECTED", matchers)
+}
 
 // NodePrice returns what one sample of NodePrices says.
 func NodePrice(labels map[string]string, value float64) config.NodePrice {

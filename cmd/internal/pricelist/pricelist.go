@@ -26,8 +26,8 @@ type head struct {
 }
 
 // Refresh brings the copy of source up to date, as of now, and reports whether a price in it changed. What cannot be right, or changed more
-// than twofold without being confirmed, is returned and stays as it was in the copy, or in the built-in book before there is one. On an
-// error the copy is untouched.
+// than twofold without being confirmed, at once or little by little, is returned and stays as it was in the copy, or in the built-in book
+// before there is one. On an error the copy is untouched.
 func Refresh(ctx context.Context, source config.PriceSource, confirmed []string, now time.Time) (changed bool, bad []config.Quarantined, err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -69,7 +69,17 @@ func replace(source config.PriceSource, list config.Book, confirmed []string, h 
 	if !cached {
 		base = config.Builtin().Only(list.Has)
 	}
-	after, jumps := base.Update(list, confirmed)
+	anchors := source.Anchors()
+	firm, known := copied(anchors)
+	if !known {
+		firm = base
+	}
+	list, jumps = firm.Held(list, confirmed)
+	after, more := base.Update(list, confirmed)
+	jumps = append(jumps, more...)
+	if err := writeBook(anchors, firm.Anchored(after, confirmed)); err != nil {
+		return false, jumps, err
+	}
 	if err := write(source, after, h); err != nil {
 		return false, jumps, err
 	}
@@ -101,8 +111,23 @@ func get(ctx context.Context, address string, last head) (*http.Response, error)
 	return response, err
 }
 
-// write replaces the copy of source as a whole, or leaves it as it is.
+// write replaces the copy of source as a whole, or leaves it as it is, and keeps the head of the answer that it is from.
 func write(source config.PriceSource, book config.Book, h head) error {
+	if err := writeBook(source, book); err != nil {
+		return err
+	}
+	data, err := json.Marshal(h)
+	if err == nil {
+		err = os.WriteFile(source.Path+".json", data, 0o600)
+	}
+	if err != nil {
+		return fmt.Errorf("price list %s: %w", source.Name, err)
+	}
+	return nil
+}
+
+// writeBook replaces the copy of source as a whole, or leaves it as it is.
+func writeBook(source config.PriceSource, book config.Book) error {
 	if err := os.MkdirAll(filepath.Dir(source.Path), 0o700); err != nil {
 		return fmt.Errorf("price list %s: %w", source.Name, err)
 	}
@@ -117,13 +142,6 @@ func write(source config.PriceSource, book config.Book, h head) error {
 	}
 	if err != nil {
 		_ = os.Remove(file.Name())
-		return fmt.Errorf("price list %s: %w", source.Name, err)
-	}
-	data, err := json.Marshal(h)
-	if err == nil {
-		err = os.WriteFile(source.Path+".json", data, 0o600)
-	}
-	if err != nil {
 		return fmt.Errorf("price list %s: %w", source.Name, err)
 	}
 	return nil

@@ -199,7 +199,7 @@ func TestOpenCostKeepsTheLastGoodPrice(t *testing.T) {
 	}{
 		{"the same an hour later", node(6), nil, false, "", "6"},
 		{"dearer", node(7.5), nil, true, "", "7.5"},
-		{"more than twice as much", node(16), nil, false, "was 7.5 on 2026-11-20: a change by more than 2 times", "7.5"},
+		{"more than twice as much", node(16), nil, false, "was 6 on 2026-11-20: a change by more than 2 times", "7.5"},
 		{"the same, confirmed", node(16), []string{item}, true, "", "16"},
 		{"of a whole fleet", node(2000), []string{item}, false, "more than 200 USD an hour of one GPU", "16"},
 		{"next to nothing", node(0.001), []string{item}, false, "less than 0.01 USD an hour of one GPU", "16"},
@@ -217,5 +217,64 @@ func TestOpenCostKeepsTheLastGoodPrice(t *testing.T) {
 		if got := value(t, list, item, "usd_per_hour"); got.Value != tc.value {
 			t.Errorf("%s: the copy has %s, want %s", tc.name, got.Value, tc.value)
 		}
+	}
+}
+
+// TestCreepingPriceWantsToBeConfirmed holds that a price that changes by a tenth at every read is stopped where it is more than twice what it
+// was when it was first seen, that one that was confirmed is held against from then on, and that a list of an address is held alike.
+func TestCreepingPriceWantsToBeConfirmed(t *testing.T) {
+	t.Parallel()
+	folder := filepath.Join(t.TempDir(), "prices")
+	live := config.PriceSource{Name: "live", From: config.OpenCost, Source: "engines", Path: filepath.Join(folder, "live.csv")}
+	p, published := publish(t)
+	published.Path = filepath.Join(folder, "litellm.csv")
+	for _, tc := range []struct {
+		name        string
+		list        config.PriceSource
+		item, field string
+		first       float64
+		read        func(price float64, confirmed ...string) []config.Quarantined
+	}{
+		{"of a node", live, "live/p5.48xlarge/us-east-1/on-demand", "usd_per_hour", 6, func(price float64, confirmed ...string) []config.Quarantined {
+			_, bad, err := RefreshOpenCost(live, []config.NodePrice{{InstanceType: "p5.48xlarge", Region: "us-east-1", USDPerHour: price}}, confirmed, now)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return bad
+		}},
+		{"of a model", published, "somebody/new", "input", 1, func(price float64, confirmed ...string) []config.Quarantined {
+			p.answer = says(fmt.Sprintf(`{"new": {"litellm_provider": "somebody", "input_cost_per_token": %.9g, "output_cost_per_token": %.9g}}`, price/1e6, 2*price/1e6))
+			_, bad := refresh(t, published, now, confirmed...)
+			return bad
+		}},
+	} {
+		price := tc.first
+		creep := func(times, limit float64) {
+			t.Helper()
+			for range 30 {
+				before := value(t, tc.list, tc.item, tc.field).Rat()
+				price *= times
+				bad := tc.read(price)
+				far := times > 1 && price > limit || times < 1 && price < limit
+				if far != (len(bad) > 0) {
+					t.Fatalf("%s: at %v quarantined %+v, want so beyond %v only", tc.name, price, bad, limit)
+				}
+				if kept := value(t, tc.list, tc.item, tc.field).Rat(); far && kept.Cmp(before) != 0 {
+					t.Fatalf("%s: at %v the copy has %s, want the last good one", tc.name, price, kept.FloatString(3))
+				}
+				if far {
+					return
+				}
+			}
+			t.Fatalf("%s: never stopped", tc.name)
+		}
+		if bad := tc.read(price); len(bad) > 0 {
+			t.Fatalf("%s: the first is quarantined: %+v", tc.name, bad)
+		}
+		creep(1.1, 2*tc.first)
+		if bad := tc.read(price, tc.item); len(bad) > 0 {
+			t.Fatalf("%s: confirmed, and quarantined: %+v", tc.name, bad)
+		}
+		creep(1/1.1, price/2)
 	}
 }
