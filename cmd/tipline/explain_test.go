@@ -371,7 +371,7 @@ func TestExplainEveryReason(t *testing.T) {
 		r := ledger.Receipt{AsOf: s.AsOf, Engine: engine(), Workload: model.WorkloadReport{
 			Workload: in.Workload, Current: in.Current, Options: v.Options, Crossover: v.Crossover, Decision: v.Decision,
 		}}
-		r.SetInputs(in)
+		r.SetInputs(&in)
 		data, err := r.Seal()
 		if err != nil {
 			t.Fatal(err)

@@ -120,7 +120,14 @@ func (p Prices) Monthly(usage []Usage) (Bill, error) {
 		return Bill{}, err
 	}
 	bill := Bill{Cost: new(big.Rat), Tokens: new(big.Rat)}
-	kept := sub(one, or(p.Discount, zero))
+	kept := one
+	if p.Discount != nil && p.Discount.Sign() > 0 {
+		kept = sub(one, p.Discount)
+	}
+	paid := kept // of the price of a token
+	if p.Uplift != nil && p.Uplift.Sign() > 0 {
+		paid = mul(kept, add(one, p.Uplift))
+	}
 	var requests big.Rat
 	for _, u := range usage {
 		for _, class := range model.Classes {
@@ -133,7 +140,7 @@ func (p Prices) Monthly(usage []Usage) (Bill, error) {
 		requests.Add(&requests, or(u.Requests, zero))
 	}
 	for _, l := range p.levels(bill.Tokens) {
-		if err := bill.charge(l, usage, mul(kept, add(one, or(p.Uplift, zero)))); err != nil {
+		if err := bill.charge(l, usage, paid); err != nil {
 			return Bill{}, err
 		}
 	}
@@ -212,12 +219,11 @@ func (b *Bill) charge(l level, usage []Usage, kept *big.Rat) error {
 
 // add appends a part of usd dollars of which the share kept is charged.
 func (b *Bill) add(name string, usd, kept *big.Rat, formula string) {
-	if kept.Cmp(one) != 0 {
-		formula += " × " + Decimal(kept)
+	if kept != one {
+		usd, formula = mul(usd, kept), formula+" × "+Decimal(kept)
 	}
-	part := Part{Name: name, Formula: formula, USD: mul(usd, kept)}
-	b.Parts = append(b.Parts, part)
-	b.Cost = add(b.Cost, part.USD)
+	b.Parts = append(b.Parts, Part{Name: name, Formula: formula, USD: usd})
+	b.Cost.Add(b.Cost, usd)
 }
 
 // price returns the price of a class in USD per million tokens and says what stood in for a missing one. A price that a

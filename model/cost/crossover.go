@@ -198,7 +198,7 @@ func (s steps) favourable() (set []Interval, cut *big.Rat) {
 		return set, cut
 	}
 	start := s.stepStart(permanent)
-	if before := new(big.Int).Sub(permanent, big.NewInt(1)); before.Cmp(s.first) >= 0 {
+	if before := new(big.Int).Sub(permanent, big.NewInt(1)); cut != nil && before.Cmp(s.first) >= 0 { // otherwise the window is in the set
 		if window, ok := s.window(before); ok {
 			start = window.From
 		}

@@ -23,10 +23,12 @@ type Load struct {
 
 	perToken, perHour *big.Int // parts that a token per hour and an hour are counted in
 
-	total *big.Rat
+	total *big.Rat // tokens of the whole curve
 	all   *big.Rat // hours of the whole curve
 	scale *big.Rat // λ' = scale·λ
 	month *big.Rat // hours of the month over hours of the curve
+	times *big.Rat // tokens of the month over tokens of the curve: scale·month
+	whole *big.Rat // tokens of the month
 }
 
 // NewLoad sorts blocks and adds them up. The curve is taken as it is: its hours are the month's.
@@ -58,21 +60,25 @@ func LoadOf(curve model.LoadCurve) *Load {
 	for i, b := range sorted {
 		l.near[i] = math.Round(float64(b.TokensPerHour))
 		l.rates[i].SetInt64(int64(l.near[i]))
-		parts(&l.hours[i], hours.SetFloat64(b.Hours), l.perHour)
+		if b.Hours == math.Trunc(b.Hours) {
+			hours.SetInt64(int64(b.Hours))
+		} else {
+			hours.SetFloat64(b.Hours)
+		}
+		parts(&l.hours[i], &hours, l.perHour)
 	}
 	return l.sum()
 }
 
 func newLoad(n int) *Load {
 	return &Load{
-		rates: integers(n), near: make([]float64, n), hours: integers(n), volume: integers(n),
-		perToken: big.NewInt(1), perHour: big.NewInt(1), scale: one, month: one,
+		rates: integers(n, 1), near: make([]float64, n), hours: integers(n, 1), volume: integers(n, 2),
+		perToken: big.NewInt(1), perHour: big.NewInt(1), scale: one, month: one, times: one,
 	}
 }
 
-// integers returns n of them, each with room for the numbers of a load.
-func integers(n int) []big.Int {
-	const words = 2
+// integers returns n of them, each with room for a number of so many words, which most of a load's have.
+func integers(n, words int) []big.Int {
 	all, room := make([]big.Int, n), make([]big.Word, words*n)
 	for i := range all {
 		all[i].SetBits(room[words*i : words*i : words*(i+1)])
@@ -118,6 +124,7 @@ func (l *Load) sum() *Load {
 		l.hours[i].Set(all.Add(&all, &l.hours[i]))
 	}
 	l.all, l.total = of(&all, l.perHour), of(&total, all.Mul(l.perHour, l.perToken))
+	l.whole = l.total
 	return l
 }
 
@@ -134,12 +141,13 @@ func (l *Load) Known() bool { return l.total.Sign() > 0 }
 func (l *Load) To(volume, hours *big.Rat) *Load {
 	scaled := *l
 	scaled.month = quo(hours, l.all)
-	scaled.scale = quo(volume, mul(l.total, scaled.month))
+	scaled.times, scaled.whole = quo(volume, l.total), volume
+	scaled.scale = quo(scaled.times, scaled.month)
 	return &scaled
 }
 
 // Volume returns the tokens of the month.
-func (l *Load) Volume() *big.Rat { return mul(l.total, mul(l.scale, l.month)) }
+func (l *Load) Volume() *big.Rat { return l.whole }
 
 // Peak returns the highest load in tokens per hour.
 func (l *Load) Peak() *big.Rat {
@@ -160,7 +168,7 @@ func (l *Load) Carried(capacity *big.Rat) *big.Rat {
 	if i > 0 {
 		above, below = l.until(i-1), of(&l.volume[i-1], new(big.Int).Mul(l.perHour, l.perToken))
 	}
-	return mul(add(mul(x, above), below), mul(l.scale, l.month))
+	return mul(add(mul(x, above), below), l.times)
 }
 
 // above returns how many rates are above x.
@@ -314,8 +322,10 @@ func (l *Load) Marginal(k int64, b Base) *big.Rat {
 // used or not is due even when there is no rest.
 func (l *Load) Split(n int64, b Base, api Rate) *big.Rat {
 	own := l.Carried(mul(integer(n), b.PerReplica))
-	total := add(mul(integer(n), b.ReplicaCost), quo(mul(own, b.Variable), million))
-	total.Add(total, api.At(sub(l.Volume(), own)))
+	total := add(mul(integer(n), b.ReplicaCost), api.At(sub(l.Volume(), own)))
+	if b.Variable.Sign() > 0 {
+		total.Add(total, quo(mul(own, b.Variable), million))
+	}
 	if n > 0 {
 		total.Add(total, b.Fixed)
 	}

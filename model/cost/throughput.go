@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/big"
+	"strconv"
 )
 
 // Coefficients is the throughput of one replica as a function of the shape of its requests (cost model, section 4.2). A
@@ -28,9 +29,12 @@ type Rates struct {
 
 // At returns the rates for requests of input and output tokens. It is an error when they take no time.
 func (c Coefficients) At(input, output *big.Rat) (Rates, error) {
-	fresh := mul(input, sub(one, or(c.PrefixHit, zero)))
+	fresh := input
+	if c.PrefixHit != nil {
+		fresh = mul(input, sub(one, c.PrefixHit))
+	}
 	context := add(input, quo(output, integer(2)))
-	seconds := add(add(mul(c.X, fresh), mul(c.Y0, output)), mul(c.Y1, mul(output, context)))
+	seconds := add(mul(c.X, fresh), mul(output, add(c.Y0, mul(c.Y1, context))))
 	if seconds.Sign() <= 0 {
 		return Rates{}, fmt.Errorf("throughput: a request of %s input and %s output tokens takes %s seconds, want more than 0",
 			Decimal(input), Decimal(output), Decimal(seconds))
@@ -81,8 +85,7 @@ func FitThroughput(shapes []MeasuredShape) (Coefficients, float64, error) {
 	for _, row := range rows {
 		miss += math.Abs(row[0]*fitted[0]+row[1]*fitted[1]+row[2]*fitted[2]-1) / float64(len(rows))
 	}
-	exact := func(v float64) *big.Rat { return new(big.Rat).SetFloat64(v) }
-	c := Coefficients{X: exact(fitted[0]), Y0: exact(fitted[1]), Y1: exact(fitted[2])}
+	c := Coefficients{X: digits(fitted[0]), Y0: digits(fitted[1]), Y1: digits(fitted[2])}
 	for i, name := range [...]string{"prefill (x)", "decode (y0)", "context (y1)"} {
 		if fitted[i] < 0 {
 			return c, miss, fmt.Errorf("the fit makes the time of %s negative", name)
@@ -92,6 +95,12 @@ func FitThroughput(shapes []MeasuredShape) (Coefficients, float64, error) {
 		return c, miss, fmt.Errorf("the fit misses the measured shapes by %.0f %% on average, want at most %.0f %%", 100*miss, 100*maxMeanMiss)
 	}
 	return c, miss, nil
+}
+
+// digits returns v to seven significant digits: far more than measurements have, and few enough for the last bit of a float not to show.
+func digits(v float64) *big.Rat {
+	r, _ := new(big.Rat).SetString(strconv.FormatFloat(v, 'e', 6, 64))
+	return r
 }
 
 // leastSquares returns the three weights under which the columns of rows add up to 1 as nearly as possible, by Gram-Schmidt

@@ -161,10 +161,17 @@ func (c *costed) ends(options map[string]Option, t time.Time) {
 	}
 }
 
-// announced returns the plans of o after every change of its prices, or of those of its base and its overflow, that comes after t and
-// within the months that are looked at.
-func announced(o Option, options map[string]Option, in Input, d demand) []later {
-	t := in.Forecast.Origin
+// announced returns the plans of the option called name after every change of its prices, or of those of its base and its overflow, that
+// comes after the forecast begins and within the months that are looked at.
+func announced(name string, in Input, d demand) []later {
+	if !slices.ContainsFunc(in.Options, func(o Option) bool { return len(o.Announced) > 0 }) {
+		return nil
+	}
+	options := make(map[string]Option, len(in.Options))
+	for _, o := range in.Options {
+		options[o.Name] = o
+	}
+	o, t := options[name], in.Forecast.Origin
 	var dates []time.Time
 	for _, part := range o.parts(options) {
 		for _, c := range part.Announced {

@@ -44,13 +44,13 @@ func (p *plan) useApart(o, urgent, waiting Option, c Constraints) error {
 	if share.Sign() == 0 {
 		return fmt.Errorf("no share of the tokens is known to be able to wait, and %s serves that share apart", o.Name)
 	}
-	if share.Cmp(orOne(nil)) == 0 {
+	if share.Cmp(one) == 0 {
 		return fmt.Errorf("all of this work can wait, and %s is for work of which a part cannot", o.Name)
 	}
 	d := p.demand
 	d.batchShare = new(big.Rat)
 	now := p.part(urgent, c.urgent(), d)
-	d.batchShare, d.load, d.shape = orOne(nil), flat, cost.LoadOf(flat)
+	d.batchShare, d.load, d.shape = one, flat, cost.LoadOf(flat)
 	p.apart = &apart{urgent: now, waiting: p.part(waiting, c.waiting(), d), share: share, fills: o.FillValleys}
 	for _, part := range []*plan{p.apart.urgent, p.apart.waiting} {
 		if part.problem != "" {

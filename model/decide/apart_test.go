@@ -65,7 +65,7 @@ func TestApartByHand(t *testing.T) {
 		share := big.NewRat(1+r.Int64N(98), 100)
 		in.Constraints.BatchShare = share
 		d, _ := newDemand(in.Forecast, in.Constraints)
-		all := candidates(in, d)
+		all, _ := candidates(in, d)
 		onAPI := func(tokens float64, input, output *big.Rat) float64 {
 			return tokens/1e6*(0.75*float(input)+0.25*float(output)) + float(orZero(api.FixedMonthly))
 		}

@@ -119,7 +119,7 @@ func TestAutoscalePricesFlipTheAnswer(t *testing.T) {
 		}
 		in, before := at(nil, nil)
 		d, _ := newDemand(in.Forecast, in.Constraints)
-		all := candidates(in, d)
+		all, _ := candidates(in, d)
 		fleet, other := find(all, "follows"), find(all, "api")
 		from, to := other, fleet
 		if current == "follows" {
@@ -165,7 +165,8 @@ func TestAutoscaleFastAgreesWithExact(t *testing.T) {
 		}
 		in.Forecast.Load = append(in.Forecast.Load, model.LoadBlock{Hours: 1, TokensPerHour: 4000})
 		d, _ := newDemand(in.Forecast, in.Constraints)
-		c := candidates(in, d)[0]
+		all, _ := candidates(in, d)
+		c := all[0]
 		if c.problem != "" {
 			if !strings.Contains(c.problem, "bought together") {
 				t.Fatal(c.problem)

@@ -42,7 +42,7 @@ func Decide(in Input) Verdict {
 		return undecided("no volume is projected, so there is nothing to compare")
 	}
 	d.prefixHit, d.prompts = enginePrefixHit(in, d), in.Prompts
-	all := candidates(in, d)
+	all, options := candidates(in, d)
 	current := slices.IndexFunc(all, func(c *costed) bool { return c.option.Name == in.Current })
 	if current < 0 {
 		return undecided(fmt.Sprintf("the current option %q is not configured", in.Current))
@@ -55,7 +55,7 @@ func Decide(in Input) Verdict {
 		}
 		var x cost.Crossover
 		if c.scaled != nil {
-			x = c.scaled.FindFollowing(api.rate, c.load.To(orOne(nil), c.scaled.hours), c.scaled.variable)
+			x = c.scaled.FindFollowing(api.rate, c.load.To(one, c.scaled.hours), c.scaled.variable)
 		} else {
 			x = cost.FindCrossover(api.rate, c.fleet)
 		}
@@ -68,10 +68,6 @@ func Decide(in Input) Verdict {
 	e.choice = e.choose(e.sunk)
 	e.best = find(all, e.choice.Best)
 	v := Verdict{in: &in, tenants: e.tenants(), Options: make([]model.OptionCost, 0, len(all))}
-	options := map[string]Option{}
-	for _, o := range in.Options {
-		options[o.Name] = o
-	}
 	for _, c := range all {
 		o := c.summary(in, d, now)
 		o.Capacity = c.capacityNumbers(in, options)
@@ -139,13 +135,14 @@ func undecided(why string) Verdict {
 	}}
 }
 
-// candidates prices every candidate, the current option among them, each name once.
-func candidates(in Input, d demand) []*costed {
-	options, dated := map[string]Option{}, map[string]Option{}
+// candidates prices every candidate, the current option among them, each name once, and returns with them all options by name; both as they
+// are when the forecast begins.
+func candidates(in Input, d demand) (all []*costed, options map[string]Option) {
+	options = make(map[string]Option, len(in.Options))
 	for _, o := range in.Options {
-		options[o.Name], dated[o.Name] = o.at(in.Forecast.Origin), o
+		options[o.Name] = o.at(in.Forecast.Origin)
 	}
-	var all []*costed
+	d.fits = map[string]fit{}
 	seen := map[string]bool{}
 	for _, name := range append(slices.Clone(in.Candidates), in.Current) {
 		o, known := options[name]
@@ -159,7 +156,7 @@ func candidates(in Input, d demand) []*costed {
 		c := &costed{plan: newPlan(o, options, in.Constraints, d)}
 		if c.problem == "" {
 			c.fast = newFast(c.plan)
-			c.later = announced(dated[name], dated, in, d)
+			c.later = announced(name, in, d)
 		}
 		c.ends(options, in.Forecast.Origin)
 		c.retires(options, in)
@@ -169,7 +166,7 @@ func candidates(in Input, d demand) []*costed {
 		c.median = c.at(d.median)
 		all = append(all, c)
 	}
-	return all
+	return all, options
 }
 
 // warnUnknownLatency warns when there is a limit of the time to first token and nobody knows whether c keeps it.
@@ -344,11 +341,14 @@ func (c *costed) sizes(d demand) []model.FleetSize {
 	best := c.median.hybrid.Replicas
 	var sizes []model.FleetSize
 	for n := max(0, best-1); n <= best+1; n++ {
-		if base.Max == nil || n <= *base.Max {
-			sizes = append(sizes, model.FleetSize{
-				Replicas: n * c.fleet.Shape().ReplicasPerBlock, USDPerMonth: usd(load.Split(n, base, c.rate)),
-			})
+		if base.Max != nil && n > *base.Max {
+			break
 		}
+		total := c.median.usd
+		if n != best {
+			total = load.Split(n, base, c.rate)
+		}
+		sizes = append(sizes, model.FleetSize{Replicas: n * c.fleet.Shape().ReplicasPerBlock, USDPerMonth: usd(total)})
 	}
 	return sizes
 }
@@ -368,7 +368,7 @@ func (c *costed) describeCredits(o *model.OptionCost, in Input) {
 
 // savings returns what alt saves against now: the median exactly, the outer quantiles from the equally likely paths.
 func savings(d demand, now, alt *costed) *model.Quantiles[model.USD] {
-	var saved []float64
+	saved := make([]float64, 0, len(d.paths))
 	for _, volume := range d.paths {
 		if s := now.fast.due(volume, 1) - alt.fast.due(volume, 1); s == s { // not NaN
 			saved = append(saved, s)

@@ -186,7 +186,7 @@ func TestFastAgreesWithExact(t *testing.T) {
 	t.Parallel()
 	in := input(projection(2e10, 0.05, 0.4), four("3"))
 	d, _ := newDemand(in.Forecast, in.Constraints)
-	all := candidates(in, d)
+	all, _ := candidates(in, d)
 	for _, c := range all {
 		for v := 1e6; v < 1e13; v *= 1.37 {
 			volume := whole(v)
@@ -261,7 +261,8 @@ func TestFastAgreesUnderEveryTerm(t *testing.T) {
 		{Name: "self", Hosting: model.SelfHosted, Capacity: fleet, TokenRatioIn: rat("1.1")},
 	})
 	d, _ := newDemand(in.Forecast, in.Constraints)
-	for _, c := range candidates(in, d) {
+	all, _ := candidates(in, d)
+	for _, c := range all {
 		if c.problem != "" {
 			t.Fatalf("%s: %s", c.option.Name, c.problem)
 		}

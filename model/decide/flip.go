@@ -91,7 +91,7 @@ func (e explanation) unitFloor(c *costed) []string {
 		return sentences
 	}
 	throughput := fmt.Sprintf("%s times the throughput of a replica", times.FloatString(2))
-	if u := new(big.Rat).Mul(times, c.targetUtilization()); u.Cmp(orOne(nil)) < 0 {
+	if u := new(big.Rat).Mul(times, c.targetUtilization()); u.Cmp(one) < 0 {
 		throughput += fmt.Sprintf(", or a target utilization of %s", model.FormatPercent(fraction(u)))
 	}
 	return append(sentences, blockText(c, "below", new(big.Rat).Quo(c.perHour(), times)), throughput)
@@ -131,7 +131,7 @@ func (e explanation) prices(fleet *costed) []string {
 // flips returns the average price of the API in USD per million tokens and the price of a block in USD per hour at which moving from
 // one to the other saves just enough at the median volume; nil where no price does.
 func (e explanation) flips(fleet, from, to *costed) (api, gpu *big.Rat) {
-	margin, keep := orZero(e.in.Policy.MinSavingUSD), new(big.Rat).Sub(orOne(nil), orZero(e.in.Policy.Enter))
+	margin, keep := orZero(e.in.Policy.MinSavingUSD), new(big.Rat).Sub(one, orZero(e.in.Policy.Enter))
 	if keep.Sign() <= 0 {
 		return nil, nil
 	}

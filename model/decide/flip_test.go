@@ -57,7 +57,7 @@ func TestPricesFlipTheAnswer(t *testing.T) {
 			}
 			in, before := at(nil, nil)
 			d, _ := newDemand(in.Forecast, in.Constraints)
-			all := candidates(in, d)
+			all, _ := candidates(in, d)
 			from, to := find(all, tc.current), find(all, "self")
 			if from == to {
 				to = find(all, "api")

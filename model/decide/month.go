@@ -38,7 +38,7 @@ func (v Verdict) Month(stays []Stay) (q model.Quantiles[model.USD], before model
 		in.Candidates = append(in.Candidates, s.Option)
 	}
 	d.prefixHit, d.prompts = enginePrefixHit(in, d), in.Prompts
-	all := candidates(in, d)
+	all, _ := candidates(in, d)
 	month := v.in.Forecast.Months[0]
 	spent := tally{fleets: new(big.Rat), apis: map[string]charged{}}
 	from, stayed := month.From, model.Tokens(0)

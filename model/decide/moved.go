@@ -118,8 +118,8 @@ func (e *evaluation) take(f factor, other *evaluation) {
 // mixed returns the split into input and output of one mix with the split of the input over its classes of the other.
 func mixed(direction, cache [model.NumClasses]*big.Rat) (mix [model.NumClasses]*big.Rat) {
 	output := direction[model.Output]
-	input := new(big.Rat).Sub(orOne(nil), output)
-	whole := new(big.Rat).Sub(orOne(nil), cache[model.Output])
+	input := new(big.Rat).Sub(one, output)
+	whole := new(big.Rat).Sub(one, cache[model.Output])
 	for c := range mix {
 		switch {
 		case model.Class(c) == model.Output:

@@ -36,6 +36,7 @@ type demand struct {
 	longShare  *big.Rat   // of the tokens, that are of requests with a long prompt; nil means unknown
 	longOutput *big.Rat   // the same of the generated tokens alone; nil means longShare
 	prompts    *model.Prompts
+	fits       map[string]fit // of options by name, each of which several plans may have; nil while inputs are exchanged, see evaluation
 }
 
 // newDemand returns the demand of f, and false when f does not say how many tokens of which class are to come.
@@ -47,7 +48,7 @@ func newDemand(f model.Forecast, c Constraints) (demand, bool) {
 	month := float(cost.DefaultHours) / hours30d
 	d := demand{load: f.Load, batchShare: orZero(c.BatchShare), longShare: c.LongShare}
 	if c.Batch {
-		d.batchShare = orOne(nil)
+		d.batchShare = one
 	}
 	for _, tokens := range next.Total.Paths() {
 		d.paths = append(d.paths, float64(tokens)*month)
@@ -121,9 +122,14 @@ func (d demand) usage(volume, ratioIn, ratioOut *big.Rat, prices *cost.Prices) [
 	if d.longOutput != nil && prices.Long != nil {
 		longOutput = d.longOutput
 	}
-	rest := func(share *big.Rat) *big.Rat { return new(big.Rat).Sub(orOne(nil), share) }
+	rest := func(share *big.Rat) *big.Rat {
+		if share.Sign() == 0 {
+			return one
+		}
+		return new(big.Rat).Sub(one, share)
+	}
 	of := func(long *big.Rat) [3]*big.Rat {
-		return [3]*big.Rat{new(big.Rat).Mul(rest(batch), rest(long)), new(big.Rat).Mul(batch, rest(long)), long}
+		return [3]*big.Rat{product(rest(batch), rest(long)), product(batch, rest(long)), long}
 	}
 	shares, outputs := of(long), of(longOutput)
 	var blocks []cost.Usage
@@ -136,12 +142,15 @@ func (d demand) usage(volume, ratioIn, ratioOut *big.Rat, prices *cost.Prices) [
 			continue
 		}
 		u := cost.Usage{Batch: block.batch, Long: block.long}
-		for _, c := range model.Classes {
-			ratio, share := ratioIn, shares[i]
-			if c == model.Output {
-				ratio, share = ratioOut, outputs[i]
+		read, generated := product(volume, ratioIn, shares[i]), product(volume, ratioOut, outputs[i])
+		for c, share := range d.mix {
+			switch {
+			case share.Sign() == 0:
+			case model.Class(c) == model.Output:
+				u.Tokens[c] = product(generated, share)
+			default:
+				u.Tokens[c] = product(read, share)
 			}
-			u.Tokens[c] = new(big.Rat).Mul(new(big.Rat).Mul(volume, d.mix[c]), new(big.Rat).Mul(ratio, share))
 		}
 		blocks = append(blocks, u)
 	}
@@ -319,7 +328,7 @@ func (p *plan) capacity(o Option, constraints Constraints) (c cost.Capacity, err
 	if o.Provisioned != nil {
 		c.TokensPerHour = o.Provisioned.tokensPerHour(p.demand.mix)
 		if c.TargetUtilization == nil { // what is rated is promised within the latency of the service
-			c.TargetUtilization = orOne(nil)
+			c.TargetUtilization = one
 		}
 	}
 	if c.TokensPerHour == nil {
@@ -335,9 +344,11 @@ func (p *plan) capacity(o Option, constraints Constraints) (c cost.Capacity, err
 	if err != nil {
 		return c, err
 	}
-	c.TokensPerHour = new(big.Rat).Quo(c.TokensPerHour, factor)
-	if c.VariablePerMTok != nil {
-		c.VariablePerMTok = new(big.Rat).Mul(c.VariablePerMTok, factor)
+	if factor != one {
+		c.TokensPerHour = new(big.Rat).Quo(c.TokensPerHour, factor)
+		if c.VariablePerMTok != nil {
+			c.VariablePerMTok = new(big.Rat).Mul(c.VariablePerMTok, factor)
+		}
 	}
 	if c.TargetUtilization == nil {
 		c.TargetUtilization = targetUtilization(constraints)
@@ -359,11 +370,28 @@ func (p *plan) warn(code, format string, args ...any) {
 	p.warnings = append(p.warnings, model.Warning{Code: code, Text: fmt.Sprintf(format, args...)})
 }
 
+// one is the factor that changes nothing. It is never written to.
+var one = big.NewRat(1, 1)
+
 func orOne(r *big.Rat) *big.Rat {
 	if r == nil {
-		return big.NewRat(1, 1)
+		return one
 	}
 	return r
+}
+
+// product multiplies first by the other factors. Most of a workload's factors are one, and those cost nothing.
+func product(first *big.Rat, others ...*big.Rat) *big.Rat {
+	for _, r := range others {
+		switch {
+		case r == one:
+		case first == one:
+			first = r
+		default:
+			first = new(big.Rat).Mul(first, r)
+		}
+	}
+	return first
 }
 
 // tokenFactor returns how many tokens of the option's own model one measured token is, at the mix (cost model, section 2.3).
@@ -374,8 +402,11 @@ func (p *plan) tokenFactor(o Option) (*big.Rat, error) {
 		}
 	}
 	output := p.demand.mix[model.Output]
-	input := new(big.Rat).Sub(big.NewRat(1, 1), output)
-	return input.Add(input.Mul(input, orOne(o.TokenRatioIn)), new(big.Rat).Mul(output, orOne(o.TokenRatioOut))), nil
+	if o.TokenRatioIn == nil && o.TokenRatioOut == nil {
+		return one, nil
+	}
+	input := product(new(big.Rat).Sub(one, output), orOne(o.TokenRatioIn))
+	return new(big.Rat).Add(input, product(output, orOne(o.TokenRatioOut))), nil
 }
 
 // peakFactor returns the peak factor of the workload: 1 for deferrable work, whose peaks can wait.

@@ -22,7 +22,10 @@ type future struct {
 // newFuture returns the next twelve calendar months, or as many as the forecast has, each brought to cost.DefaultHours. A forecast
 // without any stands still at the next 30 days.
 func newFuture(in Input, now *costed, s *sunkCost) *future {
-	f := &future{wait: in.Policy.WaitMonths, growth: math.Pow(1+float(orZero(in.Policy.DiscountRate)), 1.0/monthsAYear)}
+	f := &future{
+		wait: in.Policy.WaitMonths, growth: math.Pow(1+float(orZero(in.Policy.DiscountRate)), 1.0/monthsAYear),
+		spans: make([][2]time.Time, 0, monthsAhead), months: make([][]float64, 0, monthsAhead), sunk: make([]float64, 0, monthsAhead),
+	}
 	add := func(p model.Projection, from, to time.Time) {
 		f.spans = append(f.spans, [2]time.Time{from, to})
 		f.months = append(f.months, perMonth(p))

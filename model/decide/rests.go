@@ -144,7 +144,7 @@ func (o Option) WithMeasured(m *model.MeasuredCapacity, why string) Option {
 		return o
 	}
 	c := *o.Capacity
-	c.TokensPerHour, c.TargetUtilization = whole(m.TokensPerHour), orOne(nil) // measured at the limit
+	c.TokensPerHour, c.TargetUtilization = whole(m.TokensPerHour), one // measured at the limit
 	o.Capacity, o.Throughput, o.Measured = &c, nil, m
 	var rows []model.PriceSource
 	for _, p := range o.Prices {

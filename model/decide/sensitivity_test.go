@@ -34,11 +34,11 @@ func TestFirstCrossoverAgreesWithExact(t *testing.T) {
 		options := []Option{{Name: "api", Hosting: model.API, API: prices}, {Name: "self", Hosting: model.SelfHosted, Capacity: &capacity}}
 		in := input(projection(1e10, 0, 0.1), options)
 		d, _ := newDemand(in.Forecast, in.Constraints)
-		all := candidates(in, d)
+		all, _ := candidates(in, d)
 		if len(prices.Tiers) > 0 && r.IntN(3) == 0 { // a tier that begins where a step ends
 			prices.Tiers = prices.Tiers[:1]
 			prices.Tiers[0].Above = new(big.Rat).Mul(all[1].fleet.PerReplica, big.NewRat(1+r.Int64N(20), 1))
-			all = candidates(in, d)
+			all, _ = candidates(in, d)
 		}
 		want := cost.FindCrossover(all[0].rate, all[1].fleet)
 		got := firstCrossover(all[0].fast, all[1].fast)

@@ -13,28 +13,46 @@ import (
 // such as the workload's; nil when no measured shape can be used. From four shapes on it comes from their fit, so that it
 // moves with the mix and with cache hits; otherwise it is that of the nearest shape (cost model, section 4.2).
 func (p *plan) throughput(o Option) *big.Rat {
-	rate, err := p.fitted(o)
-	if err == nil {
-		return rate
+	f, known := p.demand.fits[o.Name]
+	if !known {
+		if f = p.demand.fit(o); p.demand.fits != nil {
+			p.demand.fits[o.Name] = f
+		}
+	}
+	if f.err == nil {
+		p.warn("THROUGHPUT_FITTED", "%s", f.text)
+		return f.rate
 	}
 	nearest := p.nearestShape(o)
 	if nearest == nil {
 		return nil
 	}
 	if len(o.Throughput) > 1 {
-		p.warn("THROUGHPUT_NOT_FITTED", "the throughput of %s is that of one measured shape: %v", o.Name, err)
+		p.warn("THROUGHPUT_NOT_FITTED", "the throughput of %s is that of one measured shape: %v", o.Name, f.err)
 	}
 	return nearest.tokensPerHour()
 }
 
-// fitted returns the throughput at the workload's own shape by the fit of the measured ones. The error says why there is none.
-func (p *plan) fitted(o Option) (*big.Rat, error) {
-	output := p.demand.mix[model.Output]
-	if p.demand.perRequest == nil {
-		return nil, fmt.Errorf("the size of this workload's requests is not known")
+// A fit is the throughput of an option at the workload's own shape, by the fit of the measured ones.
+type fit struct {
+	rate *big.Rat // tokens an hour of a replica
+	text string   // what it rests on
+	err  error    // why there is none
+}
+
+// fit fits the measured shapes of o.
+func (d demand) fit(o Option) (f fit) {
+	f.rate, f.text, f.err = d.fitted(o)
+	return f
+}
+
+func (d demand) fitted(o Option) (rate *big.Rat, text string, err error) {
+	output := d.mix[model.Output]
+	if d.perRequest == nil {
+		return nil, "", fmt.Errorf("the size of this workload's requests is not known")
 	}
-	if output.Sign() == 0 || output.Cmp(orOne(nil)) == 0 {
-		return nil, fmt.Errorf("this workload has tokens of one direction only")
+	if output.Sign() == 0 || output.Cmp(one) == 0 {
+		return nil, "", fmt.Errorf("this workload has tokens of one direction only")
 	}
 	shapes := make([]cost.MeasuredShape, len(o.Throughput))
 	for i, t := range o.Throughput {
@@ -42,25 +60,24 @@ func (p *plan) fitted(o Option) (*big.Rat, error) {
 	}
 	c, miss, err := cost.FitThroughput(shapes)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	c.PrefixHit = p.demand.prefixHit
-	b := new(big.Rat).Mul(p.demand.perRequest, output)
-	a := new(big.Rat).Sub(p.demand.perRequest, b)
+	c.PrefixHit = d.prefixHit
+	b := new(big.Rat).Mul(d.perRequest, output)
+	a := new(big.Rat).Sub(d.perRequest, b)
 	rates, err := c.At(a, b)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	text := fmt.Sprintf("the throughput of %s with %.0f input and %.0f output tokens a request is fitted to %d measured shapes, which the fit misses by %s on average",
+	text = fmt.Sprintf("the throughput of %s with %.0f input and %.0f output tokens a request is fitted to %d measured shapes, which the fit misses by %s on average",
 		o.Name, float(a), float(b), len(shapes), model.FormatPercent(model.Fraction(miss)))
-	if outside(shapes, float(p.demand.perRequest)) {
+	if outside(shapes, float(d.perRequest)) {
 		text += "; no measured request is of that size, so this is a guess beyond them"
 	}
 	if c.PrefixHit != nil {
 		text += fmt.Sprintf("; %s of the input counts as found in the prefix cache", model.FormatPercent(fraction(c.PrefixHit)))
 	}
-	p.warn("THROUGHPUT_FITTED", "%s", text)
-	return whole(float(rates.TotalTokensPerHour)), nil
+	return whole(float(rates.TotalTokensPerHour)), text, nil
 }
 
 // tokensPerHour returns the tokens of all classes that a unit serves in an hour at a mix: what is read from a cache costs it nothing. It is

@@ -41,7 +41,7 @@ func TestFastAgreesInTiers(t *testing.T) {
 		options[0].API, options[0].TokenRatioOut = prices, oneOf(r, nil, rat("1.2"))
 		in := input(projection(2e10, 0, 0.1), options)
 		d, _ := newDemand(in.Forecast, in.Constraints)
-		all := candidates(in, d)
+		all, _ := candidates(in, d)
 		var volumes []float64
 		for v := 1e8; v < 1e12; v *= 3.7 {
 			volumes = append(volumes, v)

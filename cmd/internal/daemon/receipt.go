@@ -46,7 +46,7 @@ func (e *evaluation) receipt(report *model.Report) ([]byte, error) {
 		r.Samples.ServedExpression = e.expressions.Served
 	}
 	if e.input != nil {
-		r.SetInputs(*e.input)
+		r.SetInputs(e.input)
 	}
 	data, err := r.Seal()
 	if err != nil {

@@ -53,6 +53,8 @@ type Receipt struct {
 	Pool        json.RawMessage    `json:"pool,omitempty"`
 	LeftOut     []string           `json:"left_out,omitempty"`
 
+	decided *decide.Input // what Seal writes as Inputs; nil leaves Inputs as they are
+
 	Compacted time.Time `json:"compacted,omitzero"` // when it was made a summary, see Compact
 }
 
@@ -88,9 +90,13 @@ func SamplesOf(u model.Usage) *Samples {
 	return s
 }
 
-// SetInputs keeps in, and the capacity numbers that it leads to. What JSON cannot hold, such as an infinite volume, is left out.
-func (r *Receipt) SetInputs(in decide.Input) {
-	r.Capacity = []model.CapacityNumber{}
+// SetInputs makes in, which must stay as it is until then, the inputs that Seal writes, and keeps the capacity numbers that it leads to.
+func (r *Receipt) SetInputs(in *decide.Input) {
+	numbers := 1
+	for _, o := range r.Workload.Options {
+		numbers += len(o.Capacity)
+	}
+	r.Capacity = make([]model.CapacityNumber, 0, numbers)
 	for _, o := range r.Workload.Options {
 		for _, n := range o.Capacity {
 			if !slices.Contains(r.Capacity, n) { // of a hybrid and its base
@@ -103,12 +109,19 @@ func (r *Receipt) SetInputs(in decide.Input) {
 			Option: in.Current, What: "time to first token, 95th percentile", Value: in.TTFTP95.String(), Label: model.Measured, From: "the last day",
 		})
 	}
-	data, err := json.Marshal(in)
-	if err != nil {
-		r.leaveOut("the inputs, which hold a number that is not finite")
-		return
+	r.decided = in
+}
+
+// encode writes r with its inputs, which are most of it, in one go.
+func (r *Receipt) encode() ([]byte, error) {
+	if r.decided == nil {
+		return json.Marshal(r)
 	}
-	r.Inputs = data
+	return json.Marshal(struct {
+		*Receipt
+
+		Inputs *decide.Input `json:"inputs"` // instead of those of Receipt
+	}{r, r.decided})
 }
 
 // SetPool makes r the receipt of the shared fleet that p is.
@@ -143,13 +156,18 @@ func (r *Receipt) Seal() ([]byte, error) {
 	r.name(blankID)
 	r.Workload.Options = trimmed(r.Workload.Options)
 	r.Workload.Crossover = shortened(r.Workload.Crossover)
-	data, err := json.Marshal(r)
+	data, err := r.encode()
+	if err != nil && r.decided != nil {
+		r.decided = nil
+		r.leaveOut("the inputs, which hold a number that is not finite")
+		data, err = r.encode()
+	}
 	for _, smaller := range []func(){r.shortenTexts, r.dropInputs, r.dropOptions} {
 		if err != nil || len(data) <= MaxBytes {
 			break
 		}
 		smaller()
-		data, err = json.Marshal(r)
+		data, err = r.encode()
 	}
 	if err != nil {
 		return nil, fmt.Errorf("receipt of %s: %w", r.Workload.Workload, err)
@@ -195,6 +213,10 @@ const (
 
 // trimmed returns options without the intervals that a receipt does not keep. The options themselves stay as they are.
 func trimmed(options []model.OptionCost) []model.OptionCost {
+	long := func(o model.OptionCost) bool { return o.Crossover != nil && len(o.Crossover.Intervals) > maxIntervals }
+	if options != nil && !slices.ContainsFunc(options, long) {
+		return options
+	}
 	out := append([]model.OptionCost{}, options...)
 	for i := range out {
 		out[i].Crossover = shortened(out[i].Crossover)

@@ -95,7 +95,7 @@ func receiptOf(in decide.Input) *Receipt {
 		Workload: model.WorkloadReport{Workload: in.Workload, Current: in.Current, Options: v.Options, Crossover: v.Crossover, Decision: v.Decision},
 	}
 	r.Samples.Expression = "sum by (team_alias) (increase(litellm_input_tokens_metric_total[1h]))"
-	r.SetInputs(in)
+	r.SetInputs(&in)
 	return r
 }
 
@@ -143,8 +143,12 @@ func TestInputsSurviveTheReceipt(t *testing.T) {
 	n := 0
 	fill(t, reflect.ValueOf(&in).Elem(), "Input", &n)
 	r := Receipt{}
-	r.SetInputs(in)
-	got, err := r.Input()
+	r.SetInputs(&in)
+	kept, err := Open(seal(t, &r))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := kept.Input()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -311,7 +315,7 @@ func TestReceiptIsBounded(t *testing.T) {
 		in := fiveOptions()
 		r := receiptOf(in)
 		tc.grow(r, &in)
-		r.SetInputs(in)
+		r.SetInputs(&in)
 		data := seal(t, r)
 		if len(data) > MaxBytes {
 			t.Errorf("%s: got %d bytes, want at most %d", tc.name, len(data), MaxBytes)
@@ -412,7 +416,7 @@ func BenchmarkDecision(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			r := Receipt{AsOf: asOf, Engine: "1.0.0", ConfigHash: found.ConfigHash, Samples: found.Samples, Workload: found.Workload}
-			r.SetInputs(in)
+			r.SetInputs(&in)
 			b.ReportMetric(float64(len(seal(b, &r))), "bytes/receipt")
 		}
 	})
@@ -423,7 +427,7 @@ func BenchmarkDecision(b *testing.B) {
 			r := Receipt{AsOf: asOf, Engine: "1.0.0", ConfigHash: found.ConfigHash, Samples: found.Samples, Workload: model.WorkloadReport{
 				Workload: in.Workload, Current: in.Current, Options: v.Options, Crossover: v.Crossover, Decision: v.Decision,
 			}}
-			r.SetInputs(in)
+			r.SetInputs(&in)
 			seal(b, &r)
 		}
 	})
@@ -478,7 +482,7 @@ func TestLongPromptsAreLabelled(t *testing.T) {
 		in.Options[0].API = &api
 		v := decide.Decide(in)
 		r := Receipt{AsOf: asOf, Workload: model.WorkloadReport{Options: v.Options, Crossover: v.Crossover, Decision: v.Decision}}
-		r.SetInputs(in)
+		r.SetInputs(&in)
 		found := ""
 		for _, c := range r.Capacity {
 			if c.Option == in.Options[0].Name && c.What == tc.what {

@@ -25,9 +25,9 @@ func (r *Receipt) cutTexts(limit int) {
 
 // dropInputs leaves the inputs out: the receipt can then be read, but not computed again.
 func (r *Receipt) dropInputs() {
-	if r.Inputs != nil {
-		r.leaveOut(fmt.Sprintf("the inputs, %d bytes of them: it cannot be computed again", len(r.Inputs)))
-		r.Inputs = nil
+	if r.decided != nil {
+		r.leaveOut("the inputs: it cannot be computed again")
+		r.decided = nil
 	}
 	if r.Pool != nil {
 		r.leaveOut(fmt.Sprintf("what %d workloads bring into the fleet, %d bytes of it: it cannot be computed again", len(r.SharedFleet.Workloads), len(r.Pool)))
