@@ -593,3 +593,49 @@ func TestSlowGrowthStaysJSON(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestHybridSaysWhatItsOverflowIsChargedFor holds that the tokens, what is left of a commitment and the fee of the overflow are a line each,
+// that every line follows from what it says, and that all of them add up to the bill.
+func TestHybridSaysWhatItsOverflowIsChargedFor(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, commit, fee string
+		want              string // the lines of the overflow
+	}{
+		{"tokens alone", "0", "0", "overflow tokens"},
+		{"a commitment that is used up", "100", "0", "overflow tokens"},
+		{"a commitment that is not", "40000", "0", "overflow tokens, overflow unused commitment"},
+		{"a fee too", "40000", "250", "overflow tokens, overflow unused commitment, overflow fixed fee"},
+	} {
+		options := four("3")
+		options[0].API.MinimumCommit, options[0].API.FixedMonthly = rat(tc.commit), rat(tc.fee)
+		in := input(projection(2e10, 0, 0.1), options)
+		d, _ := newDemand(in.Forecast, in.Constraints)
+		all, _ := candidates(in, d)
+		c := find(all, "hybrid")
+		var lines []string
+		for _, part := range c.median.parts {
+			if strings.HasPrefix(part.Name, "overflow") {
+				lines = append(lines, part.Name)
+			}
+			want := part.USD
+			switch part.Name {
+			case "overflow tokens":
+				want = c.rate.Usage(c.median.hybrid.Overflow)
+			case "overflow unused commitment":
+				want = new(big.Rat).Sub(rat(tc.commit), c.rate.Usage(c.median.hybrid.Overflow))
+			case "overflow fixed fee":
+				want = rat(tc.fee)
+			}
+			if part.USD.Cmp(want) != 0 || part.USD.Sign() < 0 {
+				t.Errorf("%s: %s is %s, want %s", tc.name, part.Name, part.USD.FloatString(2), want.FloatString(2))
+			}
+		}
+		if got := strings.Join(lines, ", "); got != tc.want {
+			t.Errorf("%s: got %s, want %s", tc.name, got, tc.want)
+		}
+		if got := sum(c.median.parts); got.Cmp(c.median.usd) != 0 {
+			t.Errorf("%s: the lines add up to %s, want %s", tc.name, got.FloatString(6), c.median.usd.FloatString(6))
+		}
+	}
+}

@@ -478,18 +478,25 @@ func (p *plan) hybridAt(volume *big.Rat) bill {
 		return bill{infeasible: fmt.Sprintf("the quota of replicas of %s allows no base load", p.option.Base)}
 	}
 	capacity := new(big.Rat).Mul(big.NewRat(h.Replicas, 1), base.ReplicaCost)
-	parts := p.fleetParts(h.Replicas, capacity, h.Own)
-	standing := p.rate.At(new(big.Rat)) // what the API charges whether used or not
-	overflow := new(big.Rat).Sub(h.CostAtN, sum(parts))
-	if standing.Sign() > 0 {
-		parts = append(parts, cost.Part{Name: "overflow API fees", USD: standing, Formula: "commitment and fixed fee, USD a month"})
-		overflow.Sub(overflow, standing)
-	}
-	parts = append(parts, cost.Part{
-		Name: "overflow tokens", USD: overflow,
-		Formula: fmt.Sprintf("%s × %s", tokensText(h.Overflow), priceText(p.rate.Effective(h.Overflow))),
-	})
+	parts := append(p.fleetParts(h.Replicas, capacity, h.Own), p.overflowParts(h.Overflow)...)
 	return bill{usd: h.CostAtN, parts: parts, hybrid: &h}
+}
+
+// overflowParts splits what the API of a hybrid charges for volume tokens as its own bill would be.
+func (p *plan) overflowParts(volume *big.Rat) []cost.Part {
+	usage := p.rate.Usage(volume)
+	parts := []cost.Part{{
+		Name: "overflow tokens", USD: usage, Formula: fmt.Sprintf("%s × %s", tokensText(volume), priceText(p.rate.Effective(volume))),
+	}}
+	if commit := orZero(p.rate.MinimumCommit); usage.Cmp(commit) < 0 {
+		parts = append(parts, cost.Part{
+			Name: "overflow unused commitment", USD: new(big.Rat).Sub(commit, usage), Formula: cost.Decimal(commit) + " USD committed a month",
+		})
+	}
+	if fixed := orZero(p.rate.FixedMonthly); fixed.Sign() > 0 {
+		parts = append(parts, cost.Part{Name: "overflow fixed fee", USD: fixed, Formula: cost.Decimal(fixed) + " USD a month"})
+	}
+	return parts
 }
 
 // gpuHours ends the name of the parts of a cost that capacity is.
