@@ -317,7 +317,7 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 		result.Warnings = append(result.Warnings, c.addGPUs(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addPrompts(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addCosts(ctx, now, result.Usage)...)
-		result.Warnings = append(result.Warnings, c.addFailed(ctx, now, result.Usage)...)
+		result.Warnings = append(result.Warnings, c.addDaily(ctx, now, result.Usage)...)
 		result.Unattributed, notes = c.unattributed(ctx, now, result.Usage)
 		result.Warnings = append(result.Warnings, notes...)
 	}
@@ -330,7 +330,7 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 }
 
 // Stored returns the usage that the history has at now, without asking the server: up to 400 days of every workload that
-// was measured within the 90 days before now. GPUs, the time to first token and failed requests of the last day are not kept.
+// was measured within the 90 days before now. GPUs, the time to first token and the requests of the last day that failed or were sent again are not kept.
 func (c *Collector) Stored(now time.Time) ([]model.Usage, error) {
 	if err := c.load(now); err != nil {
 		return nil, err

@@ -56,7 +56,7 @@ func (l *Library) Describe(name string) (Description, error) {
 	}
 	q := packQueries(p, nil, p.GroupBy)
 	d.Queries = []string{q.hourly}
-	for _, extra := range []string{q.ttft, q.prompts, q.failed} {
+	for _, extra := range []string{q.ttft, q.prompts, q.daily} {
 		if extra != "" {
 			d.Queries = append(d.Queries, extra)
 		}

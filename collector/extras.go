@@ -61,8 +61,8 @@ func (c *Collector) addTTFT(ctx context.Context, now time.Time, all []model.Usag
 }
 
 // cells returns the values of an answer of askNow, each under what key says of its series.
-func cells(m prommodel.Matrix, key func(prommodel.Metric) string) map[string]cell {
-	found := map[string]cell{}
+func cells[K comparable](m prommodel.Matrix, key func(prommodel.Metric) K) map[K]cell {
+	found := map[K]cell{}
 	for _, stream := range m {
 		k := key(stream.Metric)
 		found[k] = cell{float64(stream.Values[0].Value), found[k].seen + 1}
@@ -126,27 +126,33 @@ func promptsOf(upTo map[float64]float64, tokens float64) *model.Prompts {
 	return &p
 }
 
-// addFailed fills in the requests that failed and returns what is to be said about the source, but no remarks of the server, since some
-// exporters give their counters of failures names of gauges. A workload without the counter has no number, unless the pack says that no
-// series means that nothing has failed.
-func (c *Collector) addFailed(ctx context.Context, now time.Time, all []model.Usage) []model.Warning {
-	if c.queries.failed == "" || len(all) == 0 {
+// addDaily fills in the requests that failed or were sent again and returns what is to be said about the source, but no remarks of the
+// server, since some exporters give such counters names of gauges. A workload without the counter has no number, unless the pack says that
+// no series means none.
+func (c *Collector) addDaily(ctx context.Context, now time.Time, all []model.Usage) []model.Warning {
+	if c.queries.daily == "" || len(all) == 0 {
 		return nil
 	}
-	m, _, err := c.askNow(ctx, now, c.queries.failed)
+	m, _, err := c.askNow(ctx, now, c.queries.daily)
 	if err != nil {
-		c.log.WarnContext(ctx, "failed requests not read", "error", err)
+		c.log.WarnContext(ctx, "failed and repeated requests not read", "error", err)
 		return []model.Warning{{Code: ErrorsFailed, Text: err.Error()}}
 	}
-	failed := cells(m, func(metric prommodel.Metric) string {
+	type place struct {
+		workload string
+		signal   signal
+	}
+	counted := cells(m, func(metric prommodel.Metric) place {
 		_, key := identify(metric, c.settings.GroupBy)
-		return key
+		return place{key, signal(metric[signalLabel])}
 	})
 	for i := range all {
-		counted, known := failed[canonical(all[i].Labels)]
-		n, wrong := counted.check(24 * maxRequestsPerHour)
-		if wrong == 0 && (known || c.rules.zeroIfAbsent[failures]) {
-			all[i].Failed = &n
+		for s, into := range map[signal]**float64{failures: &all[i].Failed, retries: &all[i].Retried} {
+			found, known := counted[place{canonical(all[i].Labels), s}]
+			n, wrong := found.check(24 * maxRequestsPerHour)
+			if wrong == 0 && (known || c.rules.zeroIfAbsent[s]) {
+				*into = &n
+			}
 		}
 	}
 	return nil

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"maps"
 	"math"
 	"strings"
 	"testing"
@@ -150,22 +151,28 @@ func TestTTFT(t *testing.T) {
 	}
 }
 
-// TestFailed holds that a number of failed requests is what the counter says, and that no counter is no number unless the pack says that it is none.
-func TestFailed(t *testing.T) {
+// TestDaily holds that the numbers of requests that failed and that were sent again are what their counters say, and that no counter is no number unless the pack says that
+// it is none.
+func TestDaily(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
 		name, pack string
-		values     []float64 // of the day
-		want       float64   // -1: not known
+		failed     []float64 // of the day
+		retried    []float64
+		want       [2]float64 // -1: not known
 	}{
-		{"a few", "vllm", []float64{12.5}, 12.5},
-		{"none", "vllm", []float64{0}, 0},
-		{"no series of a counter of its own", "vllm", nil, -1},
-		{"no series of a label of the requests", "envoy-ai-gateway", nil, 0},
-		{"NaN", "vllm", []float64{math.NaN()}, -1},
-		{"infinite", "vllm", []float64{math.Inf(1)}, -1},
-		{"negative", "vllm", []float64{-1}, -1},
-		{"NaN where none means zero", "envoy-ai-gateway", []float64{math.NaN()}, -1},
+		{"a few", "vllm", []float64{12.5}, nil, [2]float64{12.5, -1}},
+		{"none", "vllm", []float64{0}, nil, [2]float64{0, -1}},
+		{"no series of a counter of its own", "vllm", nil, nil, [2]float64{-1, -1}},
+		{"no series of a label of the requests", "envoy-ai-gateway", nil, nil, [2]float64{0, -1}},
+		{"NaN", "vllm", []float64{math.NaN()}, nil, [2]float64{-1, -1}},
+		{"infinite", "vllm", []float64{math.Inf(1)}, nil, [2]float64{-1, -1}},
+		{"negative", "vllm", []float64{-1}, nil, [2]float64{-1, -1}},
+		{"NaN where none means zero", "envoy-ai-gateway", []float64{math.NaN()}, nil, [2]float64{-1, -1}},
+		{"both", "bifrost", []float64{12.5}, []float64{3}, [2]float64{12.5, 3}},
+		{"no retry", "bifrost", []float64{12.5}, []float64{0}, [2]float64{12.5, 0}},
+		{"retries alone", "bifrost", nil, []float64{3}, [2]float64{-1, 3}},
+		{"a wrong number of retries", "bifrost", []float64{12.5}, []float64{math.NaN()}, [2]float64{12.5, -1}},
 	} {
 		server := promtest.New(func(q promtest.Query) promtest.Answer {
 			labels := map[string]string{"namespace": "chat", "model_name": "a"}
@@ -174,8 +181,12 @@ func TestFailed(t *testing.T) {
 				return promtest.Answer{}
 			case strings.Contains(q.Expr, "[1d]"):
 				var all []promtest.Series
-				for _, v := range tc.values {
-					all = append(all, promtest.Series{Labels: labels, Points: []promtest.Point{{At: q.End, Value: v}}})
+				for signal, values := range map[string][]float64{"errors": tc.failed, "retries": tc.retried} {
+					of := maps.Clone(labels)
+					of["tipline_signal"] = signal
+					for _, v := range values {
+						all = append(all, promtest.Series{Labels: of, Points: []promtest.Point{{At: q.End, Value: v}}})
+					}
 				}
 				return promtest.Answer{Series: all}
 			}
@@ -186,13 +197,15 @@ func TestFailed(t *testing.T) {
 		})
 		s := Settings{Pack: tc.pack, GroupBy: []string{"namespace", "model_name"}, Backfill: 24 * time.Hour}
 		u := collect(t, newCollector(t, s, server, newMemory()), noon).Usage[0]
-		if known := u.Failed != nil; known != (tc.want >= 0) || known && *u.Failed != tc.want {
-			t.Errorf("%s: got %v, want %v", tc.name, u.Failed, tc.want)
+		for i, got := range []*float64{u.Failed, u.Retried} {
+			if known := got != nil; known != (tc.want[i] >= 0) || known && *got != tc.want[i] {
+				t.Errorf("%s: got %v, want %v", tc.name, got, tc.want[i])
+			}
 		}
 	}
 	c := newCollector(t, Settings{Pack: "agentgateway"}, promtest.New(engine([]string{"chat"}, nil)), newMemory())
-	if got := c.queries.failed; got != "" {
-		t.Errorf("a pack without errors is asked %s", got)
+	if got := c.queries.daily; got != "" {
+		t.Errorf("a pack without errors and retries is asked %s", got)
 	}
 }
 

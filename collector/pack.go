@@ -29,6 +29,7 @@ type pack struct {
 	CacheApart         map[string]string   `yaml:"cache_apart"`          // series whose input leaves the cache out although others include it
 	Requests           *counter            `yaml:"requests"`
 	Errors             *counter            `yaml:"errors"`
+	Retries            *counter            `yaml:"retries"`        // times that a request was sent again, to the same model or another; preemption is none
 	TTFTSeconds        *histogram          `yaml:"ttft_seconds"`   // time to first token
 	PromptLengths      *histogram          `yaml:"prompt_lengths"` // tokens of the prompt of a request
 	Running            *gauge              `yaml:"running"`        // requests being answered
@@ -385,6 +386,9 @@ func (p *pack) counters() map[string]*counter {
 	if p.Errors != nil {
 		all["errors"] = p.Errors
 	}
+	if p.Retries != nil {
+		all["retries"] = p.Retries
+	}
 	return all
 }
 
@@ -403,6 +407,9 @@ func (p *pack) counter(s signal) *counter {
 	if s == failures {
 		c = p.Errors
 	}
+	if s == retries {
+		c = p.Retries
+	}
 	if c == nil || len(c.Metrics) == 0 {
 		return nil
 	}
@@ -415,8 +422,10 @@ func (p *pack) rules() rules {
 		includesCache: p.InputIncludesCache, zeroIfAbsent: map[signal]bool{},
 		countsRequests: p.Requests != nil, countsCacheWrite: p.Tokens[cacheWrite] != nil,
 	}
-	if p.Errors != nil {
-		r.zeroIfAbsent[failures] = p.Errors.Absent == "zero"
+	for _, s := range daily {
+		if c := p.counter(s); c != nil {
+			r.zeroIfAbsent[s] = c.Absent == "zero"
+		}
 	}
 	for s, c := range p.Tokens {
 		r.zeroIfAbsent[s] = c.Absent == "zero"

@@ -25,12 +25,16 @@ const (
 	cacheWrite        signal = "cache_write"
 	requests          signal = "requests"
 	failures          signal = "errors"   // requests that failed; asked for over a day, not by the hour
+	retries           signal = "retries"  // times that a request was sent again; over a day too
 	coverage          signal = "coverage" // share of the hour in which the input counter was there
 	resets            signal = "resets"   // most falls of one series of the input counter
 )
 
 // hourly lists the signals per workload and hour in the order in which they are asked for.
 var hourly = [...]signal{input, output, cacheRead, cacheReadDoubtful, cacheWrite, requests, coverage, resets}
+
+// daily lists the signals per workload over the day before.
+var daily = [...]signal{failures, retries}
 
 // The signals per group of GPUs.
 const (
@@ -74,7 +78,7 @@ type queries struct {
 	cost    string // what the GPUs cost an hour, the mean of the day before
 	gpu     string // both GPU signals over the day before
 	prompts string // how long prompts were per workload over the day before
-	failed  string // requests that failed per workload over the day before
+	daily   string // requests that failed, and times that one was sent again, per workload over the day before
 	served  string // how the engines did per workload, or per group of GPUs, over the hour before the evaluation
 	dark    string // tokens of the source over the day before, those selected and all of them
 }
@@ -94,9 +98,13 @@ func packQueries(p *pack, selected map[string]string, groupBy []string) queries 
 		parts = append(parts, marked(resets, "max by ("+w.by()+") ("+strings.Join(falls, " or ")+")"))
 	}
 	q := queries{hourly: strings.Join(parts, "\nor "), ttft: w.over(24 * time.Hour).ttft(), served: w.served(), prompts: w.over(24 * time.Hour).prompts()}
-	if c := p.counter(failures); c != nil {
-		q.failed = w.over(24*time.Hour).counted(failures, c)
+	var ofDay []string
+	for _, s := range daily {
+		if c := p.counter(s); c != nil {
+			ofDay = append(ofDay, marked(s, w.over(24*time.Hour).counted(s, c)))
+		}
 	}
+	q.daily = strings.Join(ofDay, "\nor ")
 	q.dark = darkQuery(p, []map[string]string{selected})
 	return q
 }

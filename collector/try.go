@@ -81,13 +81,13 @@ func trials(p *pack, s Settings) []trial {
 func (w wording) trials(seen string) []trial {
 	p := w.pack
 	var all []trial
-	for _, name := range []signal{input, output, cacheRead, cacheReadDoubtful, cacheWrite, requests, failures} {
+	for _, name := range []signal{input, output, cacheRead, cacheReadDoubtful, cacheWrite, requests, failures, retries} {
 		c := p.counter(name)
 		if c == nil {
 			continue
 		}
 		unit := "tokens/day"
-		if name == requests || name == failures {
+		if name == requests || name == failures || name == retries {
 			unit = "requests/day"
 		}
 		found := w.each(c, seen)

@@ -41,6 +41,7 @@ type Usage struct {
 	TTFTP95  *time.Duration    // 95th percentile of time to first token over the last day; nil when unknown
 	Prompts  *Prompts          // how long the prompts were over the last day; nil when unknown
 	Failed   *float64          // requests that failed over the last day; nil when unknown
+	Retried  *float64          // times that a request was sent again over the last day; nil when unknown
 	Warnings []Warning
 }
 
@@ -141,14 +142,18 @@ func (u Usage) Merge(v Usage) Usage {
 		u.TTFTP95 = v.TTFTP95
 	}
 	u.Prompts = u.Prompts.merge(v.Prompts)
-	if u.Failed != nil && v.Failed != nil {
-		sum := *u.Failed + *v.Failed
-		u.Failed = &sum
-	} else {
-		u.Failed = nil
-	}
+	u.Failed, u.Retried = both(u.Failed, v.Failed), both(u.Retried, v.Retried)
 	u.Warnings = append(append([]Warning{}, u.Warnings...), v.Warnings...)
 	return u
+}
+
+// both returns the sum of a and b, nil unless both are known.
+func both(a, b *float64) *float64 {
+	if a == nil || b == nil {
+		return nil
+	}
+	sum := *a + *b
+	return &sum
 }
 
 // Follow returns the usage of u and of v, what the same workload was called before u began: both are added up, and an hour in which only one of them was seen is that one's

@@ -16,19 +16,20 @@ func hours(n int, tokens Tokens, coverage Fraction) []Hour {
 	return out
 }
 
-// TestMergeFailed holds that failed requests of two series are known only where both are.
+// TestMergeFailed holds that requests of two series that failed or were sent again are known only where both are.
 func TestMergeFailed(t *testing.T) {
 	t.Parallel()
 	two, three := 2.0, 3.0
-	if got := (Usage{Failed: &two}).Merge(Usage{Failed: &three}).Failed; got == nil || *got != 5 || two != 2 {
-		t.Errorf("got %v, want 5 and nothing changed", got)
-	}
-	for _, u := range []Usage{{Failed: &two}, {}} {
-		if got := u.Merge(Usage{}).Failed; got != nil {
-			t.Errorf("got %v, want not known", *got)
+	for _, got := range []*float64{(Usage{Failed: &two}).Merge(Usage{Failed: &three}).Failed, (Usage{Retried: &two}).Merge(Usage{Retried: &three}).Retried} {
+		if got == nil || *got != 5 || two != 2 {
+			t.Errorf("got %v, want 5 and nothing changed", got)
 		}
-		if got := (Usage{}).Merge(u).Failed; got != nil {
-			t.Errorf("got %v, want not known", *got)
+	}
+	for _, u := range []Usage{{Failed: &two, Retried: &two}, {}} {
+		for _, got := range []Usage{u.Merge(Usage{}), (Usage{}).Merge(u)} {
+			if got.Failed != nil || got.Retried != nil {
+				t.Errorf("got %v and %v, want not known", got.Failed, got.Retried)
+			}
 		}
 	}
 }

@@ -89,7 +89,7 @@ func Answer(a alerting.Answer) string {
 var kinds = map[string]string{
 	"volume": "volume", "output_share": "share of generated tokens", "cache_share": "share of cached prompt tokens", "peak_factor": "peak factor",
 	"ttft_p95": "time to first token", "throughput": "throughput of a busy GPU", "gpu_utilization": "GPU utilization", "economic_utilization": "economic utilization",
-	"error_share": "share of failed requests",
+	"error_share": "share of failed requests", "retry_share": "share of requests sent again",
 }
 
 // drifted says in one sentence what has drifted and what that does.

@@ -13,12 +13,13 @@ const (
 	GPUUtilization      = "gpu_utilization"      // share of the time in which GPUs were busy
 	EconomicUtilization = "economic_utilization" // tokens served over tokens that the fleet could serve
 	ErrorShare          = "error_share"          // failed requests over requests, of the day before the reading; LeastErrors and below are the same
+	RetryShare          = "retry_share"          // times that a request was sent again over requests, likewise; 1 and above are the same too
 )
 
 // ReadingKinds are those kinds.
-var ReadingKinds = []string{TTFT, Throughput, GPUUtilization, EconomicUtilization, ErrorShare}
+var ReadingKinds = []string{TTFT, Throughput, GPUUtilization, EconomicUtilization, ErrorShare, RetryShare}
 
-// LeastErrors is the share of failed requests up to which there is nothing to tell: half a percent more of them is no news, and a workload without any would
+// LeastErrors is the share of requests that failed or were sent again up to which there is nothing to tell: half a percent more of them is no news, and a workload without any would
 // otherwise alarm at the first.
 const LeastErrors = 0.01
 

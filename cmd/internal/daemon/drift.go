@@ -115,9 +115,11 @@ func reading(u model.Usage, w model.WorkloadReport, now time.Time) map[string]fl
 	if u.TTFTP95 != nil {
 		values[drift.TTFT] = u.TTFTP95.Seconds()
 	}
-	if u.Failed != nil {
-		if requests := lastDay(u, now); requests > 0 {
-			values[drift.ErrorShare] = max(drift.LeastErrors, min(1, *u.Failed/requests))
+	if requests := lastDay(u, now); requests > 0 {
+		for kind, of := range map[string]*float64{drift.ErrorShare: u.Failed, drift.RetryShare: u.Retried} {
+			if of != nil {
+				values[kind] = max(drift.LeastErrors, min(1, *of/requests))
+			}
 		}
 	}
 	if w.Usage.EconomicUtilization != nil {
@@ -165,6 +167,7 @@ func read(readings drift.Readings) []input {
 			say: shareOf(" of the tokens are served that the fleet could serve"),
 		},
 		{kind: drift.ErrorShare, days: readings.Days(drift.ErrorShare), scale: drift.Share, say: shareOf(" of the requests fail")},
+		{kind: drift.RetryShare, days: readings.Days(drift.RetryShare), scale: drift.Share, say: shareOf(" of the requests are sent again")},
 	}
 }
 

@@ -145,15 +145,19 @@ func TestReadingsDrift(t *testing.T) {
 	if got, want := values[drift.Throughput], float64(used.Total())/48; values[drift.TTFT] != 0.4 || values[drift.GPUUtilization] != 0.5 || math.Abs(got/want-1) > 1e-9 {
 		t.Errorf("got %v, want 0.4 s, half busy and %v tokens an hour", values, want)
 	}
-	if _, known := values[drift.ErrorShare]; known {
-		t.Errorf("got %v, want no share of errors that nobody counts", values)
+	for _, kind := range []string{drift.ErrorShare, drift.RetryShare} {
+		if _, known := values[kind]; known {
+			t.Errorf("got %v, want no %s that nobody counts", values, kind)
+		}
 	}
 	day := used.Total() / 2000 // requests
 	for failed, want := range map[float64]float64{0: drift.LeastErrors, 0.001: drift.LeastErrors, 0.05: 0.05, 2: 1} {
 		n := failed * float64(day)
-		u.Failed = &n
-		if got := reading(u, model.WorkloadReport{}, opening)[drift.ErrorShare]; math.Abs(got-want) > 0.02*want {
-			t.Errorf("%v of the requests failed: got %v, want %v", failed, got, want)
+		u.Failed, u.Retried = &n, &n
+		for _, kind := range []string{drift.ErrorShare, drift.RetryShare} {
+			if got := reading(u, model.WorkloadReport{}, opening)[kind]; math.Abs(got-want) > 0.02*want {
+				t.Errorf("%s: %v of the requests: got %v, want %v", kind, failed, got, want)
+			}
 		}
 	}
 	idle := u
@@ -180,13 +184,16 @@ func TestReadingsDrift(t *testing.T) {
 		if d >= 80 {
 			share = 0.1
 		}
-		r.Values[drift.ErrorShare] = append(r.Values[drift.ErrorShare], drift.Measured(share))
+		for _, kind := range []string{drift.ErrorShare, drift.RetryShare} {
+			r.Values[kind] = append(r.Values[kind], drift.Measured(share))
+		}
 	}
 	drifted := 0
 	for _, d := range drifts(u, r, decide.Input{}, decide.Verdict{}, opening) {
 		if d.Score >= 1 {
 			drifted++
-			if d.Kind == drift.ErrorShare && strings.Contains(d.Text, "10% of the requests fail since ") && strings.Contains(d.Text, "where 2% was") && !d.Material {
+			says := map[string]string{drift.ErrorShare: "10% of the requests fail since ", drift.RetryShare: "10% of the requests are sent again since "}[d.Kind]
+			if says != "" && strings.Contains(d.Text, says) && strings.Contains(d.Text, "where 2% was") && !d.Material {
 				continue
 			}
 			if d.Kind != drift.TTFT || d.Material || d.CostUSDPerMonth != nil || !strings.Contains(d.Text, "1.2 s in the 95th percentile since ") || !strings.Contains(d.Text, "where 0.4 s was to be expected") {
@@ -194,7 +201,7 @@ func TestReadingsDrift(t *testing.T) {
 			}
 		}
 	}
-	if drifted != 2 {
-		t.Errorf("%d inputs drifted, want two", drifted)
+	if drifted != 3 {
+		t.Errorf("%d inputs drifted, want three", drifted)
 	}
 }

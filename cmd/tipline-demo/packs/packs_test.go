@@ -27,7 +27,7 @@ import (
 type truth struct {
 	Pack        string
 	Expositions []string                      // the i-th replica shows the i-th of them, the others the first
-	Want        map[string]map[string]float64 // per scrape and replica, by workload and class, requests or errors; no errors means that they are not known
+	Want        map[string]map[string]float64 // per scrape and replica, by workload and class, requests, errors or retries; none of the last two means that they are not known
 	TTFTSeconds float64                       `json:"ttft_seconds"` // 0 means that it is not looked at
 	Job         string                        // of the targets; empty means the name of the pack
 	Replicas    int                           // 0 means 3
@@ -338,9 +338,11 @@ func (w *world) checkTotals(t *testing.T) {
 				t.Errorf("%v: %s: %s: got %v, want %v", w.Expositions, u.Workload, what, got[what], truth)
 			}
 		}
-		failed, counts := want["errors"]
-		if (u.Failed != nil) != counts || counts && math.Abs(*u.Failed-failed*w.steps) > 0.005*failed*w.steps {
-			t.Errorf("%v: %s: failed requests: got %v, want %v, known %v", w.Expositions, u.Workload, u.Failed, failed*w.steps, counts)
+		for what, got := range map[string]*float64{"errors": u.Failed, "retries": u.Retried} {
+			each, counts := want[what]
+			if (got != nil) != counts || counts && math.Abs(*got-each*w.steps) > 0.005*each*w.steps {
+				t.Errorf("%v: %s: %s: got %v, want %v, known %v", w.Expositions, u.Workload, what, got, each*w.steps, counts)
+			}
 		}
 		if w.TTFTSeconds > 0 && (u.TTFTP95 == nil || math.Abs(u.TTFTP95.Seconds()-w.TTFTSeconds) > 0.001) {
 			t.Errorf("%v: %s: time to first token: got %v, want %v s", w.Expositions, u.Workload, u.TTFTP95, w.TTFTSeconds)
