@@ -1,0 +1,385 @@
+// Package servers holds what tipline reads from servers of several kinds and ages against what happened.
+package servers
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+
+	"tipline/cmd/tipline-demo/engine"
+	"tipline/collector"
+	"tipline/model"
+)
+
+// What happened lasts a day from begin.
+const hours = 24
+
+var (
+	begin = time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)
+	end   = begin.Add(hours * time.Hour)
+)
+
+// A pod is one process and the counters that it shows.
+type pod struct {
+	team  string
+	name  string
+	every time.Duration // between scrapes
+	from  time.Time     // of the first scrape
+	to    time.Time     // of the last scrape
+	first float64       // what the counters show at first, in steps
+	reset time.Duration // after which it starts again at zero; 0 means never
+	gap   [2]time.Time  // between which it is not scraped, though it counts
+}
+
+// perStep is what a counter grows by in five minutes, by its name. It has the names of LiteLLM.
+var perStep = map[string]float64{
+	"litellm_input_tokens_metric_total":         12000,
+	"litellm_output_tokens_metric_total":        3000,
+	"litellm_input_cached_tokens_metric_total":  4000,
+	"litellm_proxy_total_requests_metric_total": 20,
+}
+
+// counters are the names of perStep in the order in which they are written.
+var counters = []string{
+	"litellm_input_tokens_metric_total", "litellm_output_tokens_metric_total",
+	"litellm_input_cached_tokens_metric_total", "litellm_proxy_total_requests_metric_total",
+}
+
+const step = 5 * time.Minute
+
+// pods are everything that happened.
+func pods() []pod {
+	all := []pod{
+		{team: "steady-1m", name: "a", every: time.Minute, from: begin, to: end},
+		{team: "steady-1m", name: "b", every: time.Minute, from: begin, to: end},
+		{team: "steady-5m", name: "a", every: step, from: begin, to: end},
+		{team: "restarts-1m", name: "a", every: time.Minute, from: begin, to: end, reset: 7 * time.Hour},
+		{team: "restarts-5m", name: "a", every: step, from: begin, to: end, reset: 7 * time.Hour},
+		{team: "gap-1m", name: "a", every: time.Minute, from: begin, to: end, gap: [2]time.Time{begin.Add(10 * time.Hour), begin.Add(16 * time.Hour)}},
+	}
+	for i := range hours / 4 { // replaced every four hours
+		from := begin.Add(time.Duration(4*i) * time.Hour)
+		all = append(all, pod{team: "replaced-1m", name: fmt.Sprint("p", i), every: time.Minute, from: from, to: from.Add(4*time.Hour - time.Minute)})
+	}
+	for i := range hours * 12 { // three scrapes each, of which the first shows work already
+		from := begin.Add(time.Duration(i)*step + time.Minute)
+		all = append(all, pod{team: "shortlived-1m", name: fmt.Sprint("p", i), every: time.Minute, from: from, to: from.Add(2 * time.Minute), first: 0.2})
+	}
+	return all
+}
+
+// steps returns the steps that the counters of p show at t, and those that p has lived through.
+func (p pod) steps(t time.Time) (shown, lived float64) {
+	lived = p.first + float64(t.Sub(p.from))/float64(step)
+	if p.reset == 0 {
+		return lived, lived
+	}
+	return float64(t.Sub(p.from)%p.reset) / float64(step), lived
+}
+
+// samples calls yield for every scrape of p.
+func (p pod) samples(yield func(at time.Time, steps float64) error) error {
+	for at := p.from; !at.After(p.to); at = at.Add(p.every) {
+		if at.After(p.gap[0]) && at.Before(p.gap[1]) {
+			continue
+		}
+		shown, _ := p.steps(at)
+		if err := yield(at, shown); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// writeOpenMetrics writes what happened as promtool and other tools import it.
+func writeOpenMetrics(w io.Writer) error {
+	b := bufio.NewWriter(w)
+	for _, name := range counters {
+		fmt.Fprintf(b, "# TYPE %s counter\n", strings.TrimSuffix(name, "_total"))
+		for _, p := range pods() {
+			err := p.samples(func(at time.Time, steps float64) error {
+				_, err := fmt.Fprintf(b, "%s{team_alias=%q,requested_model=\"m\",pod=%q} %v %d\n", name, p.team, p.name, steps*perStep[name], at.Unix())
+				return err
+			})
+			if err != nil {
+				return err
+			}
+		}
+	}
+	fmt.Fprintln(b, "# EOF")
+	return b.Flush()
+}
+
+// embedded returns the address of the engine of the demo, which has seen what happened.
+func embedded(t *testing.T) string {
+	t.Helper()
+	e, err := engine.Open(func() time.Time { return end })
+	if err != nil {
+		t.Fatal(err)
+	}
+	batch := e.Begin()
+	for _, p := range pods() {
+		for _, name := range counters {
+			series := &engine.Series{Labels: labels.FromStrings("__name__", name, "team_alias", p.team, "requested_model", "m", "pod", p.name)}
+			err := p.samples(func(at time.Time, steps float64) error { return batch.Add(series, at, steps*perStep[name]) })
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := batch.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(e.Handler())
+	t.Cleanup(func() {
+		server.Close()
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return server.URL
+}
+
+// installed returns the address of the Prometheus that is installed here, which Debian has in an old release, with what happened imported.
+func installed(t *testing.T) string {
+	t.Helper()
+	for _, program := range []string{"prometheus", "promtool"} {
+		if _, err := exec.LookPath(program); err != nil {
+			t.Skipf("no %s here: Debian has it in the package prometheus", program)
+		}
+	}
+	folder := t.TempDir()
+	file, err := os.Create(filepath.Join(folder, "happened.om"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(writeOpenMetrics(file), file.Close()); err != nil {
+		t.Fatal(err)
+	}
+	data := filepath.Join(folder, "data")
+	if out, err := exec.CommandContext(t.Context(), "promtool", "tsdb", "create-blocks-from", "openmetrics", "-q", file.Name(), data).CombinedOutput(); err != nil {
+		t.Fatalf("promtool: %v: %s", err, out)
+	}
+	return startPrometheus(t, folder, data)
+}
+
+// startPrometheus starts the installed Prometheus on data, which nothing is added to, and waits until it is ready.
+func startPrometheus(t testing.TB, folder, data string) string {
+	t.Helper()
+	settings := filepath.Join(folder, "prometheus.yml")
+	if err := os.WriteFile(settings, []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := listener.Addr().String()
+	if err := listener.Close(); err != nil {
+		t.Fatal(err)
+	}
+	server := exec.Command("prometheus", "--config.file="+settings, "--storage.tsdb.path="+data, "--web.listen-address="+address,
+		"--storage.tsdb.retention.time=100y", "--query.max-samples=100000000", "--log.level=error")
+	var said strings.Builder
+	server.Stdout, server.Stderr = &said, &said
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = server.Process.Kill()
+		_ = server.Wait() // it was killed
+	})
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
+		ready, err := get(t.Context(), "http://"+address+"/-/ready")
+		if err == nil && ready == http.StatusOK {
+			return "http://" + address
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("prometheus is not ready after a minute: %v: %s", err, said.String())
+		}
+	}
+}
+
+func get(ctx context.Context, address string) (status int, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
+	if err != nil {
+		return 0, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return 0, err
+	}
+	return response.StatusCode, response.Body.Close()
+}
+
+// given returns the address that TIPLINE_PROMETHEUS_URL has. Its server must hold what TIPLINE_OPENMETRICS writes.
+func given(t *testing.T) string {
+	t.Helper()
+	address := os.Getenv("TIPLINE_PROMETHEUS_URL")
+	if address == "" {
+		t.Skip("TIPLINE_PROMETHEUS_URL names no server")
+	}
+	return address
+}
+
+// TestServers holds that what a collector reads is what happened, on the engine of the demo, on the Prometheus that is installed, and on the
+// server of TIPLINE_PROMETHEUS_URL; and that each takes the expressions of every pack. TIPLINE_OPENMETRICS names a file to write what happened
+// to, for such a server to import.
+func TestServers(t *testing.T) {
+	t.Parallel()
+	if path := os.Getenv("TIPLINE_OPENMETRICS"); path != "" {
+		file, err := os.Create(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(writeOpenMetrics(file), file.Close()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, address := range map[string]func(*testing.T) string{"embedded": embedded, "installed": installed, "given": given} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			url := address(t)
+			checkTotals(t, url)
+			checkPacks(t, url)
+		})
+	}
+}
+
+// memory is a History that forgets.
+type memory struct{}
+
+func (memory) Get(string, string) ([]byte, error)                    { return nil, nil }
+func (memory) Scan(string, string, func(string, []byte) error) error { return nil }
+func (memory) Apply(map[string]map[string][]byte) error              { return nil }
+
+func newCollector(t *testing.T, s collector.Settings) *collector.Collector {
+	t.Helper()
+	s.Name = "server"
+	c, err := collector.New(s, memory{}, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// tolerances are how far the tokens of the day may be from what happened. A restart loses what was counted since the scrape before it: of seven
+// hours one minute, or five. Servers extrapolate to the ends of a window, each in its way; and what a new series shows at first is not an
+// increase: of pods that live for three scrapes that is a third, which extrapolation more than makes up for.
+var tolerances = map[string]float64{
+	"steady-1m": 0.001, "steady-5m": 0.001, "gap-1m": 0.001, "restarts-1m": 0.003, "restarts-5m": 0.013, "replaced-1m": 0.005, "shortlived-1m": 0.2,
+}
+
+// checkTotals compares the tokens of every workload with what happened in the hours that were seen.
+func checkTotals(t *testing.T, address string) {
+	t.Helper()
+	c := newCollector(t, collector.Settings{URL: address, Pack: "litellm", Backfill: hours * time.Hour})
+	result, err := c.Collect(t.Context(), end.Add(5*time.Minute))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range result.Warnings {
+		t.Errorf("unexpected warning %v", w)
+	}
+	found := map[string]bool{}
+	for _, u := range result.Usage {
+		team := u.Labels["team_alias"]
+		found[team] = true
+		var got model.Volume
+		seen := 0
+		for i, h := range u.Hours {
+			at := u.Start.Add(time.Duration(i) * time.Hour)
+			if team == "gap-1m" && !at.Before(begin.Add(10*time.Hour)) && at.Before(begin.Add(16*time.Hour)) && h.Coverage > 0.2 {
+				t.Errorf("%s: got coverage %v at %s, where nothing was scraped", team, h.Coverage, at.Format(time.RFC3339))
+			}
+			if h.Coverage >= 1 {
+				got = got.Add(h.Tokens)
+				seen++
+			}
+		}
+		want := happened(team, u.Start, u)
+		off := float64(got.Total())/want - 1
+		t.Logf("%s: %d hours, %+.4f %% from what happened", team, seen, 100*off)
+		if math.Abs(off) > tolerances[team] {
+			t.Errorf("%s: got %v tokens, want %v within %v", team, got.Total(), want, tolerances[team])
+		}
+		if split := float64(got[model.CacheRead]) / float64(got.Total()); math.Abs(split-4000.0/15000) > 1e-3 {
+			t.Errorf("%s: got %v of the tokens from the cache, want 4 of 15", team, split)
+		}
+	}
+	for team := range tolerances {
+		if !found[team] {
+			t.Errorf("no workload of %s", team)
+		}
+	}
+}
+
+// happened returns the tokens of a team in the hours of u that were seen whole.
+func happened(team string, start time.Time, u model.Usage) float64 {
+	tokens := perStep["litellm_input_tokens_metric_total"] + perStep["litellm_output_tokens_metric_total"]
+	var total float64
+	for i, h := range u.Hours {
+		if h.Coverage < 1 {
+			continue
+		}
+		from := start.Add(time.Duration(i) * time.Hour)
+		to := from.Add(time.Hour)
+		for _, p := range pods() {
+			if p.team != team || p.to.Before(from) || p.from.After(to) {
+				continue
+			}
+			var before float64
+			if !p.from.After(from) {
+				_, before = p.steps(from)
+			}
+			last := to
+			if p.to.Before(to) {
+				last = p.to
+			}
+			_, after := p.steps(last)
+			total += (after - before) * tokens
+		}
+	}
+	return total
+}
+
+// checkPacks holds that a server takes the expressions of every pack, but for names that only Prometheus 3 knows.
+func checkPacks(t *testing.T, address string) {
+	t.Helper()
+	for _, name := range collector.Packs() {
+		c, err := collector.New(collector.Settings{Name: name, URL: address, Pack: name, Backfill: time.Hour}, memory{}, slog.New(slog.DiscardHandler))
+		if err != nil { // a pack of GPUs is asked beside one of tokens
+			c = newCollector(t, collector.Settings{URL: address, Pack: "vllm", GroupBy: []string{"namespace", "model_name"}, GPUs: &collector.GPUs{Pack: name}})
+		}
+		all := c.Expressions()
+		for _, expr := range []string{all.Hourly, all.TTFT, all.GPUs, all.Served} {
+			if expr == "" {
+				continue
+			}
+			_, err := c.Ask(t.Context(), expr, end)
+			var e *collector.Error
+			if errors.As(err, &e) && e.Reason == collector.Refused && strings.Contains(expr, `{"`) {
+				t.Logf("%s: the server does not know names in quotes: %v", name, err)
+				continue
+			}
+			if err != nil {
+				t.Errorf("%s: %v\n%s", name, err, expr)
+			}
+		}
+	}
+}
