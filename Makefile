@@ -12,6 +12,7 @@ DEMO_FLAGS =
 FUZZTIME   = 20s
 KILLS      = 1000
 SOAKDAYS   = 30
+SOAKTIME   = 60
 
 export GOWORK = off
 
@@ -63,5 +64,5 @@ fuzz: ## fuzz what strangers write, each target for FUZZTIME
 		(cd "$$(dirname "$$file")" && $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) .) || exit 1; \
 	done
 
-soak: ## kill the daemon KILLS times at every point between two durable steps, with each way to reach Slack, and live through SOAKDAYS days of faults
-	TIPLINE_KILLS=$(KILLS) TIPLINE_SOAK_DAYS=$(SOAKDAYS) $(GO) test ./cmd/internal/daemon -run 'TestKilled|TestSoak' -count 1 -timeout 60m -v
+soak: ## kill the daemon KILLS times at every point between two durable steps, live through SOAKDAYS days of faults, and let a source do its worst for SOAKTIME seconds a kind
+	TIPLINE_KILLS=$(KILLS) TIPLINE_SOAK_DAYS=$(SOAKDAYS) TIPLINE_SOAK_SECONDS=$(SOAKTIME) $(GO) test ./cmd/internal/daemon -run 'TestKilled|TestSoak|TestSourceSoak' -count 1 -timeout 60m -v

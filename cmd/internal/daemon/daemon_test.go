@@ -508,6 +508,9 @@ func TestMain(m *testing.M) {
 	if os.Getenv(childEnv) != "" {
 		os.Exit(child())
 	}
+	if os.Getenv(backfillEnv) != "" {
+		os.Exit(backfill())
+	}
 	os.Exit(m.Run())
 }
 
