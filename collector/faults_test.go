@@ -1,0 +1,254 @@
+package collector
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"fmt"
+	"io"
+	"log"
+	"math/big"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"tipline/collector/promtest"
+)
+
+// faults maps every row of the catalogue of faults that is about servers, their answers and what is kept of them to the tests that show what
+// happens then. A folder is relative to this one; a test without one is here.
+var faults = []struct {
+	id, fault string
+	tests     []string
+}{
+	{"F01", "connection refused", []string{"TestOnTheWire", "../cmd/internal/daemon TestServerDownAtStart"}},
+	{"F02", "no such host, or another address for it", []string{"TestOnTheWire", "TestF02_AddressChange"}},
+	{"F03", "hangs without a byte", []string{"TestOnTheWire"}},
+	{"F04", "a byte now and then", []string{"TestOnTheWire", "../cmd/internal/daemon TestSourceSoak"}},
+	{"F05", "cut in mid body", []string{"TestF05_CutAtEveryByte", "TestOnTheWire", "../cmd/internal/daemon TestSourceSoak"}},
+	{"F06", "huge body", []string{"TestFaults"}},
+	{"F07", "compression bomb", []string{"TestFaults", "../cmd/internal/daemon TestSourceSoak"}},
+	{"F08", "429 and 503 with Retry-After", []string{"TestRetry"}},
+	{"F09", "503 with plain text", []string{"TestFaults"}},
+	{"F10", "a login page with status 200", []string{"TestFaults"}},
+	{"F11", "redirect to another host", []string{"TestF11_RedirectsAreNotFollowed", "TestFaults"}},
+	{"F12", "TLS: expired, wrong name, unknown authority, certificate wanted", []string{"TestF12_TLS"}},
+	{"F13", "rotated token", []string{"../cmd/internal/daemon TestF13_RotatedToken"}},
+	{"F14", "missing tenant, and the wrong one", []string{"TestAnswers", "TestNoDataAtAll", "../cmd/internal/daemon TestF14_Tenants"}},
+	{"F15", "one of several servers down", []string{"TestF15_OneQueryFails", "../cmd/internal/daemon TestFaults", "../cmd/internal/daemon TestF14_Tenants"}},
+	{"F16", "POST refused", []string{"TestF16_PostRefused"}},
+	{"F17", "retries pile up on a sick server", []string{"TestF17_SickServer"}},
+	{"F18", "Thanos answers partially", []string{"TestAnswers", "TestFaults", "TestQueriesAreWhatServersExpect"}},
+	{"F19", "Thanos has forgotten a store", []string{"TestAnswers", "TestQueriesAreWhatServersExpect"}},
+	{"F20", "what had data has none", []string{"TestF20_Vanished", "../cmd/internal/daemon TestFaults"}},
+	{"F21", "VictoriaMetrics says isPartial", []string{"TestFaults"}},
+	{"F22", "benign notes", []string{"TestFaults", "TestAnswers"}},
+	{"F23", "several processes behind one /metrics", []string{"TestF23_Sawtooth", "TestHour"}},
+	{"F24", "restart", []string{"TestHour", "../cmd/tipline-demo/packs TestPacks"}},
+	{"F25", "pods replaced all day", []string{"TestF25_AggregateOutside", "../cmd/tipline-demo/packs TestPacks"}},
+	{"F26", "the first value of a new series", []string{"../cmd/tipline-demo/servers TestServers"}},
+	{"F27", "windows of Prometheus 3 are left-open", []string{"../cmd/tipline-demo/servers TestServers"}},
+	{"F28", "windows shorter than two scrapes", []string{"../cmd/tipline-demo/servers TestServers"}},
+	{"F29", "gap between scrapes", []string{"TestHour", "../cmd/tipline-demo/packs TestPacks"}},
+	{"F30", "late samples", []string{"TestAnHourIsAskedAgainUntilItIsComplete", "TestF31_LessThanBefore"}},
+	{"F31", "data beyond the reach of the querier", []string{"TestF31_LessThanBefore"}},
+	{"F32", "limit on the length of a query", []string{"TestF32_QueryLimit", "TestAnswers"}},
+	{"F33", "limits on points, samples and series", []string{"TestF32_QueryLimit", "TestAnswers", "TestQueriesAreWhatServersExpect"}},
+	{"F34", "NaN and infinity", []string{"TestHour", "TestGPUs", "TestFailed", "FuzzDecodeQuery"}},
+	{"F35", "unexpected type", []string{"TestAnswers", "TestFaults", "FuzzDecodeQuery"}},
+	{"F36", "two series for one workload", []string{"TestReadAnswer", "TestAnswers"}},
+	{"F38", "metric renamed, misspelt, gone", []string{"TestNoDataAtAll", "TestOutputThatVanishes", "../cmd/tipline TestCheckLive"}},
+	{"F40", "token types overlap", []string{"../cmd/tipline-demo/packs TestPacks"}},
+	{"F41", "input without cached tokens", []string{"../cmd/tipline-demo/packs TestPacks"}},
+	{"F42", "GPUs without a pod", []string{"TestGPUs", "TestServingSharedGPUs"}},
+	{"F43", "out of range", []string{"TestHour", "TestGPUs"}},
+	{"F46", "cardinality", []string{"TestF46_TooManyWorkloads", "../cmd/internal/daemon TestSourceSoak"}},
+	{"F52", "the clock differs from the server's", []string{"../cmd/tipline TestCheckLive"}},
+	{"F55", "the newest sample is old", []string{"TestF20_Vanished", "../cmd/internal/daemon TestFaults"}},
+	{"F56", "time stamps of other forms", []string{"TestReadAnswer", "FuzzDecodeQuery"}},
+	{"F57", "SIGKILL during backfill", []string{"../cmd/internal/daemon TestSourceSoak"}},
+	{"F62", "history cannot be written", []string{"TestF62_HistoryCannotBeWritten"}},
+	{"F63", "damaged history", []string{"TestF63_CorruptHistory", "TestDayRoundTrip", "FuzzDecodeDay"}},
+	{"F68", "history grows for ever", []string{"TestF68_OldDaysAreDropped"}},
+	{"F90", "a panic", []string{"../cmd/internal/daemon TestPanicSpoilsOneWorkload"}},
+	{"F97", "secrets in addresses", []string{"TestOnTheWire", "TestFaults", "TestNewRefuses"}},
+	{"F99", "PromQL from configured values", []string{"FuzzMatcher", "TestHostileLabels"}},
+	{"F106", "hostile words in errors", []string{"TestOneLine", "TestFaults"}},
+}
+
+// TestFaultsHaveTests holds that the tests that faults names are there.
+func TestFaultsHaveTests(t *testing.T) {
+	t.Parallel()
+	sources := map[string]string{}
+	for _, f := range faults {
+		for _, test := range f.tests {
+			folder, name := ".", test
+			if in, rest, elsewhere := strings.Cut(test, " "); elsewhere {
+				folder, name = in, rest
+			}
+			if sources[folder] == "" {
+				files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				for _, file := range files {
+					text, err := os.ReadFile(file)
+					if err != nil {
+						t.Fatal(err)
+					}
+					sources[folder] += string(text)
+				}
+			}
+			if !strings.Contains(sources[folder], "\nfunc "+name+"(") {
+				t.Errorf("%s, %s: %s has no %s", f.id, f.fault, folder, name)
+			}
+		}
+	}
+}
+
+// TestF02_AddressChange holds that a host is looked up again for every connection, so that a server that has moved is found by the retry.
+func TestF02_AddressChange(t *testing.T) {
+	t.Parallel()
+	good := func(promtest.Query) promtest.Answer { return promtest.Answer{} }
+	moved := strings.TrimPrefix(promtest.Start(t, good).URL, "http://")
+	was := httptest.NewServer(promtest.New(good))
+	address := strings.TrimPrefix(was.URL, "http://")
+	var lookups atomic.Int32
+	transport := &http.Transport{DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+		if lookups.Add(1) > 2 {
+			address = moved
+		}
+		return new(net.Dialer).DialContext(ctx, network, address)
+	}}
+	c := newTestClient(t, "http://prometheus.example:9090", transport)
+	if _, _, err := c.ask(t.Context(), "up", anyRange); err != nil {
+		t.Fatal(err)
+	}
+	was.Close()
+	if _, _, err := c.ask(t.Context(), "up", anyRange); err != nil {
+		t.Errorf("after the move: %v", err)
+	}
+	if n := lookups.Load(); n != 3 {
+		t.Errorf("looked up %d times, want one for the first answer, one in vain and one for the second", n)
+	}
+}
+
+// TestF12_TLS holds that a certificate that is expired, of another name or of an unknown authority is not accepted, nor a server that wants one
+// of the client, and that the error says which.
+func TestF12_TLS(t *testing.T) {
+	t.Parallel()
+	const year = 365 * 24 * time.Hour
+	for _, tc := range []struct {
+		name    string
+		host    string        // in the certificate
+		until   time.Duration // from now
+		trusted bool
+		client  tls.ClientAuthType
+		want    Reason
+		text    string
+	}{
+		{"all is well", "127.0.0.1", year, true, tls.NoClientCert, "", ""},
+		{"expired", "127.0.0.1", -time.Hour, true, tls.NoClientCert, Untrusted, "expired"},
+		{"another name", "192.0.2.1", year, true, tls.NoClientCert, Untrusted, "valid for 192.0.2.1"},
+		{"unknown authority", "127.0.0.1", year, false, tls.NoClientCert, Untrusted, "unknown authority"},
+		{"certificate wanted", "127.0.0.1", year, true, tls.RequireAnyClientCert, Untrusted, "certificate required"},
+	} {
+		key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		form := &x509.Certificate{
+			SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "prometheus"}, IPAddresses: []net.IP{net.ParseIP(tc.host)},
+			NotBefore: time.Now().Add(-year), NotAfter: time.Now().Add(tc.until), IsCA: true, BasicConstraintsValid: true,
+		}
+		der, err := x509.CreateCertificate(rand.Reader, form, form, key.Public(), key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := httptest.NewUnstartedServer(promtest.New(func(promtest.Query) promtest.Answer { return promtest.Answer{} }))
+		server.Config.ErrorLog = log.New(io.Discard, "", 0) // it complains about the handshake
+		server.TLS = &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, ClientAuth: tc.client}
+		server.StartTLS()
+		roots := x509.NewCertPool()
+		if tc.trusted {
+			parsed, err := x509.ParseCertificate(der)
+			if err != nil {
+				t.Fatal(err)
+			}
+			roots.AddCert(parsed)
+		}
+		_, _, err = newTestClient(t, server.URL, &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}).ask(t.Context(), "up", anyRange)
+		checkReason(t, tc.name, err, tc.want)
+		if err != nil && !strings.Contains(err.Error(), tc.text) {
+			t.Errorf("%s: got %v, want the text %q", tc.name, err, tc.text)
+		}
+		server.Close()
+	}
+}
+
+// TestF31_LessThanBefore holds that an hour that was seen is not made less by a later answer that sees less of it, and that one that is settled
+// is not asked for again.
+func TestF31_LessThanBefore(t *testing.T) {
+	t.Parallel()
+	seen := 0.9
+	server := promtest.New(func(q promtest.Query) promtest.Answer {
+		return promtest.Answer{Series: promtest.Each(q, support, func(signal string, _ time.Time) (float64, bool) {
+			v, ok := typical[signal]
+			if signal != "resets" {
+				v *= seen
+			}
+			return v, ok
+		})}
+	})
+	c := newCollector(t, Settings{Backfill: 6 * time.Hour}, server, newMemory())
+	before := collect(t, c, noon).Usage[0].Hours
+	seen = 0.4 // part of the data is out of reach
+	server.Queries()
+	after := collect(t, c, noon.Add(time.Minute)).Usage[0].Hours
+	if got := len(server.Queries()[0].Times()); got != 6 {
+		t.Fatalf("asked for %d hours again, want the 6 that were not seen whole", got)
+	}
+	if fmt.Sprint(before) != fmt.Sprint(after) {
+		t.Errorf("got %v, want what was seen before, %v", after, before)
+	}
+	seen = 1 // the late samples are in
+	collect(t, c, noon.Add(2*time.Minute))
+	server.Queries()
+	if got := collect(t, c, noon.Add(3*time.Minute)).Usage[0].Hours; got[0] != typicalHour {
+		t.Errorf("got %+v, want %+v", got[0], typicalHour)
+	}
+	for _, q := range server.Queries() {
+		if len(q.Signals()) > 2 {
+			t.Errorf("asked for settled hours again: %s to %s", q.Start, q.End)
+		}
+	}
+}
+
+// TestF68_OldDaysAreDropped holds that days leave the history after 400 days, and workloads with their last day.
+func TestF68_OldDaysAreDropped(t *testing.T) {
+	t.Parallel()
+	h := newMemory()
+	s := Settings{Backfill: 48 * time.Hour}
+	collect(t, newCollector(t, s, promtest.New(steady(always, never)), h), noon)
+	if len(h.rows) < 4 {
+		t.Fatalf("got %d rows, want days, a workload and a record", len(h.rows))
+	}
+	later := noon.Add(500 * 24 * time.Hour)
+	c := newCollector(t, s, promtest.New(steady(later.Add(-time.Hour), never)), h)
+	collect(t, c, later)
+	for key := range h.rows {
+		if strings.Contains(key, "/2026-") {
+			t.Errorf("%s is still there after 500 days", key)
+		}
+	}
+}
