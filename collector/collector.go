@@ -38,6 +38,7 @@ type Settings struct {
 	CacheApart       map[string]string // only series with these label values leave the cache out of their input, see pack; nil means that of the pack
 	GPUs             *GPUs             // where the GPUs of the workloads are counted; nil means nowhere
 	Backfill         time.Duration     // how far back a cold start asks; 0 means 60 days
+	AtOnce           time.Duration     // how far back Collect asks of that, the rest being left to Fill; 0 means all of it
 	Delay            time.Duration     // an hour is asked for this long after it ended; 0 means 2 minutes
 	Timeout          time.Duration     // of one query, its whole answer included; 0 means 30 seconds
 	MaxResponseBytes int64             // of one answer after decompression; 0 means 32 MiB
@@ -81,6 +82,9 @@ type Result struct {
 	Usage    []model.Usage   // of every workload known, sorted by name
 	Queries  int             // queries sent, retries included
 	Warnings []model.Warning // about the source as a whole
+
+	// Filled is the share of the hours of Settings.Backfill, as far as the server is believed to reach, that need not be asked for again.
+	Filled model.Fraction
 
 	// Unattributed is the share of the tokens of the last day that no workload has, because the source does not select them; nil when
 	// that is not known.
@@ -128,6 +132,8 @@ type Collector struct {
 	chunk   int       // hours per query that the server has not refused; guarded by mu
 	served  int       // the same of the engines; guarded by mu
 	barren  time.Time // when a search through older hours last found nothing at all; guarded by mu
+
+	hollow int // chunks without data in a row that Fill has come across; belongs to who has the turn
 }
 
 // New returns a Collector for s that keeps what it learns in h. It opens no connection and reads nothing yet.
@@ -193,7 +199,7 @@ func (s Settings) check() error {
 	if (s.Pack == "") == (s.Queries == nil) {
 		errs = append(errs, errors.New("want either pack or queries"))
 	}
-	for name, d := range map[string]time.Duration{"backfill": s.Backfill, "delay": s.Delay, "timeout": s.Timeout} {
+	for name, d := range map[string]time.Duration{"backfill": s.Backfill, "at_once": s.AtOnce, "delay": s.Delay, "timeout": s.Timeout} {
 		if d < 0 {
 			errs = append(errs, fmt.Errorf("%s: got %s, want more than 0", name, d))
 		}
@@ -293,12 +299,10 @@ func (c *Collector) prepareQueries() error {
 // Its error is about the newest hours, which were not read, or about the history, which was not written; the result
 // then holds what was known before. Anything less is a warning.
 func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) {
-	select {
-	case c.turn <- struct{}{}:
-		defer func() { <-c.turn }()
-	case <-ctx.Done():
-		return Result{}, ctx.Err()
+	if err := c.takeTurn(ctx); err != nil {
+		return Result{}, err
 	}
+	defer c.giveTurn()
 	sent := c.client.guard.sent.Load()
 	var result Result
 	if err := c.load(now); err != nil {
@@ -308,10 +312,11 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 	notes, err := c.fetch(ctx, now)
 	result.Warnings = append(result.Warnings, notes...)
 	if err == nil {
-		notes, err = c.fetchServing(ctx, now)
+		notes, err = c.fetchServing(ctx, c.planServing(now, c.settings.AtOnce))
 		result.Warnings = append(result.Warnings, notes...)
 	}
 	result.Usage = c.usage(now)
+	result.Filled = c.filled(now)
 	if err == nil {
 		result.Warnings = append(result.Warnings, c.addTTFT(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addGPUs(ctx, now, result.Usage)...)
@@ -327,6 +332,57 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 	})
 	result.Warnings = slices.Compact(result.Warnings)
 	return result, err
+}
+
+func (c *Collector) takeTurn(ctx context.Context) error {
+	select {
+	case c.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (c *Collector) giveTurn() { <-c.turn }
+
+// Fill asks for some of the older hours that Collect leaves to it, as many as are asked for at once, and keeps the answers. It returns the share
+// of the history that is filled, see Result, and whether there is more to ask for now. A Collect under way comes first, and one that comes
+// meanwhile waits for no more than these few.
+func (c *Collector) Fill(ctx context.Context, now time.Time) (filled model.Fraction, more bool, err error) {
+	if err := c.takeTurn(ctx); err != nil {
+		return 0, false, err
+	}
+	defer c.giveTurn()
+	if err := c.load(now); err != nil {
+		return 0, false, err
+	}
+	hours, engines := c.plan(now, 0), c.planServing(now, 0)
+	switch {
+	case c.settings.AtOnce == 0 || c.barrenAt(now):
+	case len(hours) > 0:
+		_, more, err = c.fetchBatch(ctx, now, hours[:min(c.settings.Concurrency, len(hours))], &c.hollow)
+	case len(engines) > 0:
+		var failed []model.Warning
+		failed, err = c.fetchServing(ctx, engines[:min(c.settings.Concurrency, len(engines))])
+		more = err == nil && !slices.ContainsFunc(failed, func(w model.Warning) bool { return w.Code == ServingFailed })
+	}
+	return c.filled(now), more, err
+}
+
+// filled returns the share of the history that is filled at now, see Result.
+func (c *Collector) filled(now time.Time) model.Fraction {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	window := c.windowLocked(now, 0)
+	all := window.hours()
+	if all <= 0 {
+		return 1
+	}
+	missing := 0
+	for _, s := range c.archive.record.Settled.missing(window) {
+		missing += s.hours()
+	}
+	return model.Fraction(all-missing) / model.Fraction(all)
 }
 
 // Stored returns the usage that the history has at now, without asking the server: up to 400 days of every workload that
@@ -362,25 +418,33 @@ func (c *Collector) complete(now time.Time) time.Time {
 	return now.UTC().Add(-c.settings.Delay).Truncate(time.Hour)
 }
 
-// plan returns the spans to ask for at now, newest first.
-func (c *Collector) plan(now time.Time) []span {
+// plan returns the spans to ask for at now, newest first, none of them older than reach; 0 means as far back as history goes.
+func (c *Collector) plan(now time.Time, reach time.Duration) []span {
 	barren := c.barrenAt(now)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	end := c.complete(now)
-	r := c.archive.record
-	window := span{end.Add(-c.settings.Backfill), end}
+	window := c.windowLocked(now, reach)
 	if barren {
-		window.From = later(window.From, end.Add(-chunkHours*time.Hour)) // not settled by it, so it is asked for again
+		window.From = later(window.From, window.To.Add(-chunkHours*time.Hour)) // not settled by it, so it is asked for again
 	}
-	if !r.Floor.IsZero() {
+	return c.archive.record.Settled.missing(window).chunks(c.chunk)
+}
+
+// windowLocked returns the hours that history has when it is filled. The caller holds mu.
+func (c *Collector) windowLocked(now time.Time, reach time.Duration) span {
+	end := c.complete(now)
+	window := span{end.Add(-c.settings.Backfill), end}
+	if reach > 0 {
+		window.From = later(window.From, end.Add(-reach))
+	}
+	if r := c.archive.record; !r.Floor.IsZero() {
 		floor := r.Floor
 		if now.Sub(r.Looked) >= lookAgain {
 			floor = floor.Add(-chunkHours * time.Hour)
 		}
 		window.From = later(window.From, floor)
 	}
-	return r.Settled.missing(window).chunks(c.chunk)
+	return window
 }
 
 // barrenAt reports whether a search found nothing at all lately and nothing has come since.
@@ -397,40 +461,13 @@ func (c *Collector) fetch(ctx context.Context, now time.Time) ([]model.Warning, 
 		warnings []model.Warning
 		empty    int // chunks without data in a row
 	)
-	end := c.complete(now)
 	barren := c.barrenAt(now)
-	for todo, size := c.plan(now), 1; len(todo) > 0; size = c.settings.Concurrency {
+	for todo, size, more := c.plan(now, c.settings.AtOnce), 1, true; more && len(todo) > 0; size = c.settings.Concurrency {
 		batch := todo[:min(size, len(todo))]
 		todo = todo[len(batch):]
-		answers, errs := c.askAll(ctx, c.queries.hourly, &c.chunk, batch)
-		for i, asked := range batch {
-			if errs[i] != nil {
-				if asked.To.Equal(end) {
-					return warnings, fmt.Errorf("source %s: hours up to %s: %w", c.settings.Name, end.Format(time.RFC3339), errs[i])
-				}
-				c.log.WarnContext(ctx, "older hours not read", "from", asked.From, "to", asked.To, "error", errs[i])
-				warnings = append(warnings, model.Warning{Code: BackfillIncomplete, Text: fmt.Sprintf(
-					"hours from %s to %s: %v", asked.From.Format(time.RFC3339), asked.To.Format(time.RFC3339), errs[i],
-				)})
-				todo = nil
-				break
-			}
-			found := false
-			for _, a := range answers[i] {
-				warnings = append(warnings, a.notes...)
-				found = found || len(a.groups) > 0
-			}
-			if empty++; found {
-				empty = 0
-			}
-			c.keep(asked, answers[i], now, found)
-			if empty == emptyChunks {
-				c.setFloor(asked.From, now)
-				todo = nil
-				break
-			}
-		}
-		if err := c.save(); err != nil {
+		notes, goOn, err := c.fetchBatch(ctx, now, batch, &empty)
+		warnings, more = append(warnings, notes...), goOn
+		if err != nil {
 			return warnings, err
 		}
 	}
@@ -439,6 +476,42 @@ func (c *Collector) fetch(ctx context.Context, now time.Time) ([]model.Warning, 
 		return append(warnings, more...), err
 	}
 	return append(warnings, c.limits()...), nil
+}
+
+// fetchBatch asks for some spans at once, newest first, and keeps the answers. It is false when older ones are not to be asked for: one
+// could not be read, or so many were empty, which are counted in empty, that there will be nothing before them.
+func (c *Collector) fetchBatch(ctx context.Context, now time.Time, batch []span, empty *int) (warnings []model.Warning, more bool, err error) {
+	end := c.complete(now)
+	more = true
+	answers, errs := c.askAll(ctx, c.queries.hourly, &c.chunk, batch)
+	for i, asked := range batch {
+		if errs[i] != nil {
+			if asked.To.Equal(end) {
+				return warnings, false, fmt.Errorf("source %s: hours up to %s: %w", c.settings.Name, end.Format(time.RFC3339), errs[i])
+			}
+			c.log.WarnContext(ctx, "older hours not read", "from", asked.From, "to", asked.To, "error", errs[i])
+			warnings = append(warnings, model.Warning{Code: BackfillIncomplete, Text: fmt.Sprintf(
+				"hours from %s to %s: %v", asked.From.Format(time.RFC3339), asked.To.Format(time.RFC3339), errs[i],
+			)})
+			more = false
+			break
+		}
+		found := false
+		for _, a := range answers[i] {
+			warnings = append(warnings, a.notes...)
+			found = found || len(a.groups) > 0
+		}
+		if *empty++; found {
+			*empty = 0
+		}
+		c.keep(asked, answers[i], now, found)
+		if *empty == emptyChunks {
+			c.setFloor(asked.From, now)
+			more = false
+			break
+		}
+	}
+	return warnings, more, c.save()
 }
 
 // keep takes over the answers about one chunk.

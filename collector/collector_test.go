@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -313,6 +314,58 @@ func TestOlderHoursFail(t *testing.T) {
 	server.Answer(steady(always, never))
 	if got := len(collect(t, c, noon).Usage[0].Hours); got != 60*24 {
 		t.Errorf("next cycle: got %d hours, want 1440", got)
+	}
+}
+
+// TestFill holds that what is older than a collection waits for is read between collections, without more queries for those, in order, and on
+// from where it was after a failure and after a restart.
+func TestFill(t *testing.T) {
+	t.Parallel()
+	const year = 365
+	server := promtest.New(steady(always, never))
+	h := newMemory()
+	s := Settings{Backfill: year * 24 * time.Hour, AtOnce: 10 * 24 * time.Hour}
+	c := newCollector(t, s, server, h)
+	r := collect(t, c, noon)
+	if len(r.Usage[0].Hours) != 240 || math.Abs(float64(r.Filled)-10./year) > 1e-9 {
+		t.Fatalf("got %d hours, %v filled; want 240 of a year", len(r.Usage[0].Hours), r.Filled)
+	}
+	calls, last := 0, r.Filled
+	for now, more := noon, true; more; calls++ {
+		if calls == 20 { // a restart
+			c = newCollector(t, s, server, h)
+		}
+		if calls == 40 {
+			server.Answer(func(promtest.Query) promtest.Answer { return promtest.Status(400, "querying store failed") })
+			if filled, more, err := c.Fill(t.Context(), now); more || err != nil || filled != last {
+				t.Errorf("got %v filled, more %v, error %v from a server that fails; want %v and no more for now", filled, more, err, last)
+			}
+			server.Answer(steady(always, never))
+		}
+		if calls%30 == 7 {
+			now = now.Add(time.Hour)
+			server.Queries()
+			if r := collect(t, c, now); r.Queries > 5 || len(r.Usage[0].Hours) < 240+4*24*calls/2 {
+				t.Errorf("a collection meanwhile: got %d queries and %d hours", r.Queries, len(r.Usage[0].Hours))
+			}
+		}
+		server.Queries()
+		var err error
+		if last, more, err = c.Fill(t.Context(), now); err != nil {
+			t.Fatal(err)
+		}
+		if n := len(server.Queries()); n > defaultConcurrency {
+			t.Errorf("got %d queries at once, want at most %d", n, defaultConcurrency)
+		}
+	}
+	if last != 1 || calls < year/2/defaultConcurrency {
+		t.Errorf("after %d calls %v are filled, want all", calls, last)
+	}
+	if u := collect(t, c, noon.Add(4*time.Hour)).Usage[0]; u.Measured() < year*24*time.Hour {
+		t.Errorf("got %s, want a year", u.Measured())
+	}
+	if filled, more, err := newCollector(t, Settings{}, server, newMemory()).Fill(t.Context(), noon); more || err != nil {
+		t.Errorf("without AtOnce: got %v, more %v, error %v; want nothing to do", filled, more, err)
 	}
 }
 

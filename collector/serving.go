@@ -12,11 +12,11 @@ import (
 	"tipline/model"
 )
 
-// fetchServing asks how the engines did in the hours of which only the tokens are known, and keeps the answers, newest first. A query that
-// fails is a warning, and its hours are asked for again; the error is about the history, which was not written.
-func (c *Collector) fetchServing(ctx context.Context, now time.Time) ([]model.Warning, error) {
+// fetchServing asks how the engines did in the hours of todo, and keeps the answers, newest first. A query that fails is a warning, and its
+// hours are asked for again; the error is about the history, which was not written.
+func (c *Collector) fetchServing(ctx context.Context, todo []span) ([]model.Warning, error) {
 	var warnings []model.Warning
-	for todo := c.planServing(now); len(todo) > 0; {
+	for len(todo) > 0 {
 		batch := todo[:min(c.settings.Concurrency, len(todo))]
 		todo = todo[len(batch):]
 		answers, errs := c.askAll(ctx, c.queries.served, &c.served, batch)
@@ -38,8 +38,9 @@ func (c *Collector) fetchServing(ctx context.Context, now time.Time) ([]model.Wa
 	return warnings, nil
 }
 
-// planServing returns the spans to ask for how the engines did at now, newest first: those of the tokens that the history holds.
-func (c *Collector) planServing(now time.Time) []span {
+// planServing returns the spans to ask for how the engines did at now, newest first: those of the tokens that the history holds, none of them
+// older than reach; 0 means all of them.
+func (c *Collector) planServing(now time.Time, reach time.Duration) []span {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.queries.served == "" || len(c.archive.series) == 0 {
@@ -53,7 +54,7 @@ func (c *Collector) planServing(now time.Time) []span {
 	for _, s := range c.archive.series {
 		window.From = earlier(window.From, s.start)
 	}
-	window.From = later(later(window.From, end.Add(-c.settings.Backfill)), c.archive.record.Floor)
+	window.From = later(window.From, c.windowLocked(now, reach).From)
 	return c.archive.record.Served.missing(window).chunks(c.served)
 }
 

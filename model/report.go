@@ -36,6 +36,7 @@ type SourceReport struct {
 
 	Dropped int `json:"dropped_series,omitempty"` // that the configuration says are no workload
 
+	FilledRatio             *Fraction `json:"filled_ratio,omitempty"`              // share of the history asked for that has been read; absent when that is not known
 	UnattributedTokensRatio *Fraction `json:"unattributed_tokens_ratio,omitempty"` // share of its tokens of the last day that no workload has
 }
 

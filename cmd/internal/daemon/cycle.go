@@ -122,7 +122,9 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 				results[i], errs[i] = s.collector.Collect(ctx, now)
 			}
 			reports[i] = model.SourceReport{Source: s.cfg.Name, Up: errs[i] == nil, Queries: results[i].Queries, UnattributedTokensRatio: results[i].Unattributed}
-			if errs[i] != nil {
+			if errs[i] == nil {
+				reports[i].FilledRatio = &results[i].Filled
+			} else {
 				reports[i].Error = errs[i].Error()
 				results[i].Usage, _ = s.collector.Stored(now)
 				errs[i] = fmt.Errorf("source %s: %w", s.cfg.Name, errs[i])

@@ -30,6 +30,9 @@ type Options struct {
 	Notifiers []alerting.Notifier   // beside those that the configuration names
 	Registry  prometheus.Registerer // for the operational metrics; nil registers none
 	Stored    bool                  // no server is asked: what the store holds of history is all there is
+
+	// Background leaves history that is older than two months to Serve, which reads it between the cycles; otherwise every cycle waits for all of it.
+	Background bool
 }
 
 // Store is the durable file, as the rooms that write to it see it.
@@ -142,6 +145,9 @@ func (d *Daemon) Serve(ctx context.Context) {
 	tasks.Go(func() { d.keepListening(ctx) })
 	d.evaluateNow(ctx)
 	tasks.Go(func() { d.RefreshPrices(ctx) }) // what an earlier start fetched is used until then
+	if d.options.Background {
+		tasks.Go(func() { d.keepFilling(ctx) })
+	}
 	for ctx.Err() == nil {
 		schedule := d.start(ctx)
 		select {

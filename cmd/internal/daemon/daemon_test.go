@@ -92,6 +92,8 @@ type rig struct {
 	text   string
 	box    *box
 
+	background bool // older history is read between cycles
+
 	mu  sync.Mutex
 	now time.Time
 }
@@ -139,6 +141,7 @@ func (r *rig) start(t testing.TB) {
 		Now:   r.clock,
 		Log:   slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Store: r.store, Notifiers: []alerting.Notifier{r.box}, Registry: prometheus.NewRegistry(),
+		Background: r.background,
 	})
 	if err != nil {
 		t.Fatal(err)

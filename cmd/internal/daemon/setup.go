@@ -162,6 +162,9 @@ func (d *Daemon) newCollector(s config.Source, siblings []map[string]string, lib
 		return nil, err
 	}
 	settings.Siblings = siblings
+	if d.options.Background {
+		settings.AtOnce = atOnce
+	}
 	return collector.New(settings, d.options.Store, d.options.Log)
 }
 

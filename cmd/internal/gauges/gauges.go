@@ -46,6 +46,7 @@ var (
 	driftScore          = desc("workload_drift_score", "Evidence that an input is not what its past led one to expect, over what an alarm takes: 1 and more is drift.", "workload", "kind")
 	priceAge            = desc("price_age_seconds", "Time since the newest of a price book's sources was looked at, in seconds.", "book")
 	sourceUp            = desc("source_up", "1 when the source answered in the last cycle, 0 otherwise.", "source")
+	historyFilled       = desc("source_history_filled_ratio", "Share of the history asked of a source that has been read.", "source")
 	budgetUSD           = desc("budget_usd", "What the workloads of a budget may cost in a calendar month, in US dollars.", "budget")
 	budgetProjected     = desc("budget_projected_usd", "What the workloads of a budget are projected to cost in the current calendar month, in US dollars.", "budget", "quantile")
 	budgetSpent         = desc("budget_spent_usd", "Part of the median projection that falls to the tokens measured so far, in US dollars.", "budget")
@@ -55,7 +56,7 @@ var (
 
 var all = []*prometheus.Desc{
 	tokensLast30d, projected, costUSD, crossover, breakeven, recommended, probability, saving, secondsToCrossover, gpuUtilization,
-	economicUtilization, idleUSD, coverage, lastSample, forecastError, forecastCoverage, driftScore, priceAge, sourceUp, budgetUSD, budgetProjected, budgetSpent, unattributed, notExported,
+	economicUtilization, idleUSD, coverage, lastSample, forecastError, forecastCoverage, driftScore, priceAge, sourceUp, historyFilled, budgetUSD, budgetProjected, budgetSpent, unattributed, notExported,
 }
 
 // month is the length of the months in which a crossover is counted.
@@ -83,6 +84,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	send := sender(ch)
 	for _, s := range report.Sources {
 		send(sourceUp, oneIf(s.Up), s.Source)
+		if share := s.FilledRatio; share != nil {
+			send(historyFilled, float64(*share), s.Source)
+		}
 		if share := s.UnattributedTokensRatio; share != nil {
 			send(unattributed, float64(*share), s.Source)
 		}

@@ -21,7 +21,7 @@ func full() *model.Report {
 	return &model.Report{
 		AsOf:       time.Date(2026, 8, 11, 12, 0, 0, 0, time.UTC),
 		Budgets:    []model.BudgetReport{{Budget: "support", USD: 20_000, Projected: &model.Quantiles[model.USD]{P10: 1, P50: 2, P90: 3}, SpentUSD: new(model.USD(1.5))}, {Budget: "unknown", USD: 5}},
-		Sources:    []model.SourceReport{{Source: "gateway", Up: true, UnattributedTokensRatio: new(model.Fraction(0.12))}, {Source: "vllm", Error: "refused"}},
+		Sources:    []model.SourceReport{{Source: "gateway", Up: true, FilledRatio: new(model.Fraction(0.42)), UnattributedTokensRatio: new(model.Fraction(0.12))}, {Source: "vllm", Error: "refused"}},
 		PriceBooks: []model.PriceBook{{Book: "built-in", Checked: "2026-08-01"}, {Book: "own.csv"}},
 		Workloads: []model.WorkloadReport{
 			{
@@ -93,7 +93,7 @@ func TestUnknownHasNoSeries(t *testing.T) {
 		t.Errorf("%d series before the first report", n)
 	}
 	report := full()
-	report.Workloads, report.Sources[0].UnattributedTokensRatio = report.Workloads[1:], nil
+	report.Workloads, report.Sources[0].FilledRatio, report.Sources[0].UnattributedTokensRatio = report.Workloads[1:], nil, nil
 	report.Budgets[0].Projected = nil
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(of(report))
@@ -156,7 +156,7 @@ func TestHostileNames(t *testing.T) {
 		w.Drift = append(w.Drift, model.Drift{Kind: "volume"})
 		report.Workloads = append(report.Workloads, w)
 	}
-	report.Sources = []model.SourceReport{{Source: "s\xff", UnattributedTokensRatio: new(model.Fraction)}, {Source: "s\xfe"}}
+	report.Sources = []model.SourceReport{{Source: "s\xff", FilledRatio: new(model.Fraction), UnattributedTokensRatio: new(model.Fraction)}, {Source: "s\xfe"}}
 	report.Budgets = []model.BudgetReport{{Budget: "b\xff", Projected: &model.Quantiles[model.USD]{}, SpentUSD: new(model.USD)}, {Budget: "b\xfe"}}
 	report.PriceBooks = []model.PriceBook{{Book: "b\xff", Checked: "2026-08-01"}}
 	registry := prometheus.NewPedanticRegistry()

@@ -54,7 +54,7 @@ func sample() *model.Report {
 	return &model.Report{
 		AsOf: asOf, ConfigHash: "c0ffee",
 		Budgets:  []model.BudgetReport{{Budget: "<b>team", USD: 20_000, Month: "2026-11", Projected: &model.Quantiles[model.USD]{P50: 23_000}, PassesOn: "2026-11-25", Unknown: []string{"a<", "b"}}},
-		Sources:  []model.SourceReport{{Source: "gateway", Up: true, Queries: 12, UnattributedTokensRatio: new(model.Fraction(0.12))}, {Source: "vllm-eu", Error: "dial tcp 10.0.0.7:9090: connection refused"}},
+		Sources:  []model.SourceReport{{Source: "gateway", Up: true, Queries: 12, FilledRatio: new(model.Fraction(0.42)), UnattributedTokensRatio: new(model.Fraction(0.12))}, {Source: "vllm-eu", Error: "dial tcp 10.0.0.7:9090: connection refused"}},
 		Warnings: []model.Warning{{Code: "STALE_PRICES", Text: "The price catalogue is 41 days old."}},
 		Workloads: []model.WorkloadReport{
 			{
