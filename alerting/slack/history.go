@@ -35,9 +35,13 @@ const (
 
 // unaskable are the refusals of a Slack that does not let itself be asked, or a message be changed, now and later. Every other one may pass
 // by itself.
-var unaskable = strings.Fields("cant_update_message edit_window_closed missing_scope no_permission not_allowed_token_type not_in_channel channel_not_found unknown_method " +
-	"method_deprecated method_not_supported_for_channel_type access_denied team_access_not_granted ekm_access_denied accesslimited " +
-	"invalid_auth not_authed token_revoked token_expired account_inactive")
+var unaskable = strings.Fields("cant_update_message edit_window_closed cant_broadcast_message no_dual_broadcast_content_update streaming_state_conflict " +
+	"missing_scope no_permission not_allowed_token_type not_in_channel channel_not_found channel_is_limited_access unknown_method method_deprecated " +
+	"deprecated_endpoint method_not_supported_for_channel_type access_denied team_access_not_granted team_not_found ekm_access_denied accesslimited " +
+	"enterprise_is_restricted is_bot org_login_required two_factor_setup_required as_user_not_supported posting_to_channel_denied " +
+	"invalid_auth not_authed token_revoked token_expired account_inactive " +
+	"invalid_cursor invalid_limit invalid_types invalid_ts_latest invalid_ts_oldest invalid_metadata_filter_keys missing_argument " +
+	"invalid_arg_name invalid_array_arg invalid_charset invalid_form_data invalid_post_type missing_post_type")
 
 // channelID matches the id of a channel, which Slack wants in the place of its name where a history is read.
 var channelID = regexp.MustCompile(`^[CDG][A-Z0-9]{8,}$`)
