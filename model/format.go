@@ -5,7 +5,23 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 )
+
+// Printable returns text with U+FFFD in the place of everything that could move a cursor, end a line, turn the direction of writing or be
+// there unseen, and of what is not UTF-8. Two kinds of joiners, without which some scripts and emoji fall apart, stay.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		const zeroWidthNonJoiner, zeroWidthJoiner = '\u200c', '\u200d'
+		switch {
+		case r == zeroWidthNonJoiner, r == zeroWidthJoiner:
+			return r
+		case unicode.IsControl(r), unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp):
+			return unicode.ReplacementChar
+		}
+		return r // which strings.Map makes the same of what is not UTF-8
+	}, text)
+}
 
 // unknownText stands where a number is not known or not finite.
 const unknownText = "unknown"

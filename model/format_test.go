@@ -80,3 +80,16 @@ func TestFormatPercent(t *testing.T) {
 		}
 	}
 }
+
+func TestPrintable(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"support-chat": "support-chat", "名前 🦙": "名前 🦙", "\U0001f468\u200d\U0001f4bb": "\U0001f468\u200d\U0001f4bb", "می\u200cخواهم": "می\u200cخواهم",
+		"a\x1b[31mb": "a\uFFFD[31mb", "a\nb\r\tc": "a\uFFFDb\uFFFD\uFFFDc", "a\u202eb": "a\uFFFDb", "a\u2066b": "a\uFFFDb", "a\u200bb": "a\uFFFDb", "a\u2028b": "a\uFFFDb",
+		"a\xffb": "a\uFFFDb", "a\u0085b": "a\uFFFDb", "\ufeffa": "\uFFFDa", "\U000e0041a": "\uFFFDa",
+	} {
+		if got := Printable(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}

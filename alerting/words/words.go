@@ -572,18 +572,10 @@ func signed(g model.Fraction) string {
 	return model.FormatPercent(g)
 }
 
-// Clean makes a text from outside harmless: no control characters, no change of writing direction, and at most most
-// characters, the cut being shown.
+// Clean makes a text from outside harmless: what is not printable is a space, and spaces in a row are one; at most most characters, the cut
+// being shown.
 func Clean(text string, most int) string {
-	text = strings.Map(func(r rune) rune {
-		switch {
-		case unicode.IsControl(r), r == unicode.ReplacementChar:
-			return ' '
-		case unicode.Is(unicode.Bidi_Control, r), unicode.Is(unicode.Cf, r) && r != '\u200d':
-			return -1
-		}
-		return r
-	}, strings.ToValidUTF8(text, " "))
+	text = strings.ReplaceAll(model.Printable(text), string(unicode.ReplacementChar), " ")
 	return Shorten(strings.Join(strings.Fields(text), " "), most)
 }
 

@@ -23,6 +23,7 @@ import (
 	"tipline/cmd/tipline-demo/engine"
 	"tipline/collector"
 	"tipline/config"
+	"tipline/model"
 )
 
 // A player runs the daemon over a scene, in simulated time and by the schedule of the configuration.
@@ -172,7 +173,7 @@ func (p *player) deliver(ctx context.Context) {
 		now := p.clock.Now()
 		next, err := p.daemon.Deliver(ctx)
 		if err != nil {
-			p.say("a message could not be delivered and waits: " + clean(err.Error()))
+			p.say("a message could not be delivered and waits: " + model.Printable(err.Error()))
 			return
 		}
 		if next.IsZero() || next.Sub(now) > time.Minute {

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"tipline/model"
 )
@@ -25,12 +24,12 @@ func (p *player) tell(report *model.Report, first bool) {
 		now := verdict(w)
 		if before, known := p.told[w.Workload]; !first && (!known || before != now) {
 			quiet = false
-			p.say(fmt.Sprintf("%s: %s. %s", clean(w.Workload), now, sentence(w.Decision.Because)))
+			p.say(fmt.Sprintf("%s: %s. %s", model.Printable(w.Workload), now, sentence(w.Decision.Because)))
 		}
 		p.told[w.Workload] = now
 	}
 	if w, rival := nearest(report); quiet && !first && rival != nil {
-		p.say(fmt.Sprintf("%s heads for %s tokens in 30 days: %s costs %s a month, %s %s", clean(w.Workload),
+		p.say(fmt.Sprintf("%s heads for %s tokens in 30 days: %s costs %s a month, %s %s", model.Printable(w.Workload),
 			model.FormatTokens(w.Forecast.Next30dTokens.P50), w.Current, costs(*w, w.Current), rival.Option, costs(*w, rival.Option)))
 	}
 }
@@ -104,31 +103,21 @@ func printTable(out io.Writer, report *model.Report) {
 			q := w.Forecast.Next30dTokens
 			next = fmt.Sprintf("%s (%s to %s)", model.FormatTokens(q.P50), model.FormatTokens(q.P10), model.FormatTokens(q.P90))
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", clean(w.Workload), w.Current, next, costs(w, w.Current), crossover(w), verdict(w))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", model.Printable(w.Workload), w.Current, next, costs(w, w.Current), crossover(w), verdict(w))
 	}
 	_ = table.Flush() // the terminal is gone when this fails
 	for _, w := range report.Workloads {
 		if w.Decision.Because != "" && len(report.Workloads) < 10 {
-			fmt.Fprintf(out, "  %s: %s\n", clean(w.Workload), sentence(w.Decision.Because))
+			fmt.Fprintf(out, "  %s: %s\n", model.Printable(w.Workload), sentence(w.Decision.Because))
 		}
 	}
 }
 
 // sentence begins text with a capital letter and ends it with a full stop.
 func sentence(text string) string {
-	text = clean(text)
+	text = model.Printable(text)
 	if text == "" {
 		return ""
 	}
 	return strings.ToUpper(text[:1]) + text[1:] + "."
-}
-
-// clean makes a text from outside harmless for a terminal.
-func clean(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
-			return '\uFFFD'
-		}
-		return r
-	}, text)
 }

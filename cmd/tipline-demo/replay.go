@@ -46,7 +46,7 @@ func replay(folder string, scale float64) (*scene, error) {
 		})
 	}
 	sc.opening = fmt.Sprintf(`%d real LLM traces of %s are replayed as the counters of a LiteLLM gateway: %s tokens in all.
-`, len(traces), clean(folder), model.FormatTokens(model.Tokens(total)))
+`, len(traces), model.Printable(folder), model.FormatTokens(model.Tokens(total)))
 	if scale != 1 {
 		sc.opening += fmt.Sprintf("Every volume is the real one multiplied by %v.\n", scale)
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"tipline/cmd/internal/ledger"
+	"tipline/model"
 )
 
 // addDecide adds the decide command to app and returns it as a function.
@@ -137,6 +138,6 @@ func (p *program) decide(a ledger.Answer) int {
 	if err := ledger.Leave(cfg.Store.Path, a); err != nil {
 		return p.fail(err)
 	}
-	fmt.Fprintf(p.stdout, "Answer to decision %s left in %s for the next evaluation: %s.\n", a.ID, cfg.Store.Path, plain([]string{about})[0])
+	fmt.Fprintf(p.stdout, "Answer to decision %s left in %s for the next evaluation: %s.\n", a.ID, cfg.Store.Path, model.Printable(about))
 	return exitDone
 }

@@ -85,7 +85,7 @@ func (p *program) discover(ctx context.Context, o discoverOptions) int {
 }
 
 // tell prints a line to standard error, and nothing that does something there.
-func (p *program) tell(line string) { fmt.Fprintln(p.stderr, "tipline: "+plain([]string{line})[0]) }
+func (p *program) tell(line string) { fmt.Fprintln(p.stderr, "tipline: "+model.Printable(line)) }
 
 func queries(n int) string {
 	if n == 1 {

@@ -148,7 +148,7 @@ type explainer struct {
 
 // line writes one line without what could turn or move it.
 func (e *explainer) line(format string, args ...any) {
-	fmt.Fprintln(&e.out, strings.TrimRight(plain([]string{fmt.Sprintf(format, args...)})[0], " "))
+	fmt.Fprintln(&e.out, strings.TrimRight(model.Printable(fmt.Sprintf(format, args...)), " "))
 }
 
 func (e *explainer) title(text string) { e.line(""); e.line("%s", text) }

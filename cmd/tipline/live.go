@@ -12,6 +12,7 @@ import (
 	"tipline/cmd/internal/daemon"
 	"tipline/collector"
 	"tipline/config"
+	"tipline/model"
 )
 
 // finding is one thing that a live check found.
@@ -29,10 +30,10 @@ func (p *program) checkLive(ctx context.Context, cfg *config.Config, library *co
 		if f.fix {
 			mark, code = "  FIX   ", max(code, exitNotRight)
 		}
-		fmt.Fprintln(p.stdout, mark+plain([]string{f.text})[0])
+		fmt.Fprintln(p.stdout, mark+model.Printable(f.text))
 	}
 	for _, s := range cfg.Sources {
-		fmt.Fprintf(p.stdout, "\n%s\n", plain([]string{s.Name + ", " + s.Prometheus.URL})[0])
+		fmt.Fprintf(p.stdout, "\n%s\n", model.Printable(s.Name+", "+s.Prometheus.URL))
 		settings, err := daemon.CollectorSettings(s, library)
 		var h collector.Health
 		if err == nil {

@@ -12,6 +12,7 @@ import (
 	"tipline/alerting/slack"
 	"tipline/cmd/internal/daemon"
 	"tipline/config"
+	"tipline/model"
 )
 
 // addNotify adds the notify commands to app and to commands.
@@ -41,7 +42,7 @@ func (p *program) testNotifiers(ctx context.Context) int {
 		if err != nil {
 			outcome, code = "FAILED: "+err.Error(), max(code, failureCode(err))
 		}
-		fmt.Fprintln(p.stdout, plain([]string{place + ": " + outcome})[0])
+		fmt.Fprintln(p.stdout, model.Printable(place+": "+outcome))
 	}
 	now := p.now().UTC()
 	for _, n := range notifiers {

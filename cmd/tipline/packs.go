@@ -87,7 +87,7 @@ func (p *program) showPack(_ context.Context, library *collector.Library, o pack
 	}
 	line := func(head, text string) {
 		if text != "" {
-			fmt.Fprintf(p.stdout, "%-14s%s\n", head, plain([]string{text})[0])
+			fmt.Fprintf(p.stdout, "%-14s%s\n", head, model.Printable(text))
 		}
 	}
 	line("pack", d.Name)
@@ -106,7 +106,7 @@ func (p *program) showPack(_ context.Context, library *collector.Library, o pack
 			if i == 0 {
 				head = c.Signal
 			}
-			fmt.Fprintf(p.stdout, "%-22s%s\n", head, plain([]string{metric})[0])
+			fmt.Fprintf(p.stdout, "%-22s%s\n", head, model.Printable(metric))
 		}
 	}
 	for _, trap := range d.Traps {
@@ -115,7 +115,7 @@ func (p *program) showPack(_ context.Context, library *collector.Library, o pack
 	for _, query := range d.Queries {
 		fmt.Fprintln(p.stdout)
 		for expr := range strings.Lines(query) {
-			fmt.Fprintln(p.stdout, plain([]string{strings.TrimSuffix(expr, "\n")})[0])
+			fmt.Fprintln(p.stdout, model.Printable(strings.TrimSuffix(expr, "\n")))
 		}
 	}
 	return exitDone

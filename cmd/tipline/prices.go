@@ -144,7 +144,7 @@ func (p *program) checkPrices(file string) int {
 
 func (p *program) printQuarantined(rows []config.Quarantined) {
 	for _, q := range rows {
-		fmt.Fprintln(p.stderr, plain([]string{fmt.Sprintf("tipline: quarantined: %s %s %s: %s", q.Item, q.Field, q.Value, q.Reason)})[0])
+		fmt.Fprintln(p.stderr, model.Printable(fmt.Sprintf("tipline: quarantined: %s %s %s: %s", q.Item, q.Field, q.Value, q.Reason)))
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
-	"unicode"
 
 	"tipline/model"
 )
@@ -88,7 +87,7 @@ func printTable(w io.Writer, report *model.Report) error {
 		return err
 	}
 	for _, line := range notes(report) {
-		fmt.Fprintln(w, plain([]string{line})[0])
+		fmt.Fprintln(w, model.Printable(line))
 	}
 	return nil
 }
@@ -107,7 +106,7 @@ func printMarkdown(w io.Writer, report *model.Report) error {
 		if i == 0 {
 			fmt.Fprintln(w)
 		}
-		fmt.Fprintf(w, "- %s\n", markdownEscape.Replace(plain([]string{strings.TrimSpace(line)})[0]))
+		fmt.Fprintf(w, "- %s\n", markdownEscape.Replace(model.Printable(strings.TrimSpace(line))))
 	}
 	return nil
 }
@@ -221,16 +220,11 @@ var markdownEscape = strings.NewReplacer(
 	`\`, `\\`, "|", `\|`, "<", "&lt;", ">", "&gt;", "&", "&amp;", "`", "\\`", "*", `\*`, "_", `\_`, "[", `\[`, "]", `\]`, "!", `\!`,
 )
 
-// plain removes what could move a terminal's cursor, end a line or turn the direction of writing.
+// plain makes each of cells printable.
 func plain(cells []string) []string {
 	out := make([]string, len(cells))
 	for i, cell := range cells {
-		out[i] = strings.Map(func(r rune) rune {
-			if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) {
-				return '\uFFFD'
-			}
-			return r
-		}, cell)
+		out[i] = model.Printable(cell)
 	}
 	return out
 }

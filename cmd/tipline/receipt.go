@@ -20,6 +20,7 @@ import (
 	"tipline/alerting"
 	"tipline/cmd/internal/ledger"
 	"tipline/cmd/internal/store"
+	"tipline/model"
 )
 
 // origin is where a receipt is read from: a file, a running tipline, or the data file of the configuration.
@@ -134,7 +135,7 @@ func (o origin) ask(ctx context.Context, path string) ([]byte, error) {
 		if json.Unmarshal(body, &said) != nil || said.Error == "" {
 			said.Error = response.Status
 		}
-		return nil, fmt.Errorf("--server %s: %s", shown, plain([]string{said.Error})[0])
+		return nil, fmt.Errorf("--server %s: %s", shown, model.Printable(said.Error))
 	}
 	return body, nil
 }

@@ -291,7 +291,7 @@ func (s start) answer(changes []config.Setting) (whatIfAnswer, error) {
 func (a whatIfAnswer) table() *bytes.Buffer {
 	out := new(bytes.Buffer)
 	line := func(format string, args ...any) {
-		fmt.Fprintln(out, strings.TrimRight(plain([]string{fmt.Sprintf(format, args...)})[0], " "))
+		fmt.Fprintln(out, strings.TrimRight(model.Printable(fmt.Sprintf(format, args...)), " "))
 	}
 	if a.Workload != "" {
 		line("%s", a.Workload)

@@ -14,7 +14,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"tipline/model"
@@ -74,9 +73,9 @@ func (a Answer) Check() error {
 		return fmt.Errorf("answer: got the kind %q, want one of %s", a.Kind, strings.Join(kinds, ", "))
 	case a.Kind == NotViable && strings.TrimSpace(a.Reason) == "":
 		return errors.New("answer: the reason is empty, want why the move is not viable")
-	case !plain(a.Reason):
+	case model.Printable(a.Reason) != a.Reason:
 		return errors.New("answer: the reason has control characters, want one line of text")
-	case !plain(a.By) || utf8.RuneCountInString(a.By) > maxReason:
+	case model.Printable(a.By) != a.By || utf8.RuneCountInString(a.By) > maxReason:
 		return fmt.Errorf("answer: who gave it has control characters or more than %d, want one line of text", maxReason)
 	case utf8.RuneCountInString(a.Reason) > maxReason:
 		return fmt.Errorf("answer: the reason has %d characters, want at most %d", utf8.RuneCountInString(a.Reason), maxReason)
@@ -100,11 +99,6 @@ func (a Answer) Check() error {
 		return fmt.Errorf("answer: until %s is not after %s, when it was given", a.Until.Format(time.DateOnly), a.Given.Format(time.DateOnly))
 	}
 	return nil
-}
-
-// plain reports whether text is one line that turns no direction of writing.
-func plain(text string) bool {
-	return utf8.ValidString(text) && !strings.ContainsFunc(text, func(r rune) bool { return unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) })
 }
 
 // NewAnswer returns an answer of the form written today.
