@@ -186,7 +186,7 @@ func (r *reader) spot(t *tariff, o *decide.Option, raw *rawSpot, onDemand *big.R
 		r.missing(raw.At, "usd_per_hour", ", want dollars per GPU-hour on the spot market")
 		return onDemand
 	}
-	aShare := demand{"a share, 0 or more and less than 1, such as 0.1 for 10 %", belowOne}
+	aShare := demand{"a share, 0 or more and less than 1, such as 0.1 for 10%", belowOne}
 	s := cost.Spot{
 		Spot:     t.add("spot", r.number(raw.USDPerHour, demand{"dollars per GPU-hour, more than 0", positive}), gpuHour),
 		OnDemand: onDemand,
@@ -289,7 +289,7 @@ func (r *reader) instance(o *decide.Option, c *cost.Capacity, raw *rawInstance, 
 // overhead returns the share that a managed service adds to the raw price of raw's type of instance.
 func (r *reader) overhead(t *tariff, o *decide.Option, raw *rawInstance, book Book) *big.Rat {
 	if raw.ManagedOverhead.given() {
-		share := demand{"a share on top of the raw price, 0 or more, such as 0.25 for 25 %", notNegative}
+		share := demand{"a share on top of the raw price, 0 or more, such as 0.25 for 25%", notNegative}
 		return t.add("managed_overhead", r.number(raw.ManagedOverhead, share), "share")
 	}
 	if row, ok := book.Value(raw.Type.text(), "managed_overhead"); ok {

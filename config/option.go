@@ -217,8 +217,8 @@ func (r *reader) api(o *decide.Option, raw rawOption, book Book) {
 		r.missing(raw.At, "model", ", want one that the price book has, or prices")
 		return
 	}
-	discount := r.number(raw.Discount, demand{"a share of the price, 0 or more and less than 1, such as 0.1 for 10 %", belowOne})
-	uplift := r.number(raw.Uplift, demand{"a share on top of the prices of tokens, 0 or more, such as 0.1 for 10 %", notNegative})
+	discount := r.number(raw.Discount, demand{"a share of the price, 0 or more and less than 1, such as 0.1 for 10%", belowOne})
+	uplift := r.number(raw.Uplift, demand{"a share on top of the prices of tokens, 0 or more, such as 0.1 for 10%", notNegative})
 	o.Credits = r.credits(raw.Credits)
 	commit := r.number(raw.MinimumCommit, demand{"dollars per month, 0 or more", notNegative})
 	fixed := r.number(raw.FixedMonthly, demand{"dollars per month, 0 or more", notNegative})

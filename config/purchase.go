@@ -74,11 +74,11 @@ func (r *reader) owned(t *tariff, o *decide.Option, c *cost.Capacity, gpu *rawGP
 	number := func(s scalar, want, fallback string) *big.Rat {
 		return r.numberOr(s, demand{want + ", 0 or more", notNegative}, fallback)
 	}
-	upToOne := demand{"a share, 0 or more and at most 1, such as 0.1 for 10 %", share}
+	upToOne := demand{"a share, 0 or more and at most 1, such as 0.1 for 10%", share}
 	hardware := cost.Owned{
 		Capex:              r.number(raw.CapexUSD, demand{"dollars of a block of GPUs with their host, more than 0", positive}),
 		Months:             r.whole(raw.Months, "months of use", 1, defaultLife),
-		AnnualRate:         r.numberOr(raw.AnnualRate, demand{"cost of capital a year, 0 or more and less than 1, such as 0.08 for 8 %", belowOne}, defaultRate),
+		AnnualRate:         r.numberOr(raw.AnnualRate, demand{"cost of capital a year, 0 or more and less than 1, such as 0.08 for 8%", belowOne}, defaultRate),
 		GPUs:               gpus,
 		IdleWatts:          number(raw.IdleWatts, "watts of an idle GPU", "0"),
 		LoadWatts:          number(raw.LoadWatts, "watts of a busy GPU", "0"),

@@ -156,7 +156,7 @@ func (r *reader) volume(raw *rawVolume) Volume {
 		TokensPerMonth: approximate(r.number(raw.TokensPerMonth, tokens)),
 		Low:            approximate(r.number(raw.P10, tokens)),
 		High:           approximate(r.number(raw.P90, tokens)),
-		MonthlyGrowth: approximate(r.number(raw.GrowthPerMonth, demand{"growth a month as a share, from -0.9 to 2, such as 0.08 for 8 %", func(g *big.Rat) bool {
+		MonthlyGrowth: approximate(r.number(raw.GrowthPerMonth, demand{"growth a month as a share, from -0.9 to 2, such as 0.08 for 8%", func(g *big.Rat) bool {
 			return g.Cmp(big.NewRat(-9, 10)) >= 0 && g.Cmp(big.NewRat(2, 1)) <= 0
 		}})),
 		Requests: approximate(r.number(raw.RequestsPerMonth, demand{"requests in a month, more than 0", positive})),

@@ -52,13 +52,13 @@ func (r *reader) policy(raw rawPolicy, base decide.Policy) decide.Policy {
 	}
 	share := demand{"a probability from 0 to 1", share}
 	usd := demand{"dollars per month, 0 or more", notNegative}
-	ofCost := demand{"a share of the current cost, 0 or more and less than 1, such as 0.2 for 20 %", belowOne}
+	ofCost := demand{"a share of the current cost, 0 or more and less than 1, such as 0.2 for 20%", belowOne}
 	number(&base.Enter, raw.Enter, ofCost)
 	number(&base.Leave, raw.Leave, ofCost)
 	number(&base.MinSavingUSD, raw.MinSavingUSD, usd)
 	number(&base.MinProbability, raw.MinProbability, share)
 	number(&base.MaxPaybackMonths, raw.MaxPaybackMonths, demand{"months, more than 0", positive})
-	number(&base.DiscountRate, raw.DiscountRate, demand{"a share a year, 0 or more and less than 1, such as 0.08 for 8 %", belowOne})
+	number(&base.DiscountRate, raw.DiscountRate, demand{"a share a year, 0 or more and less than 1, such as 0.08 for 8%", belowOne})
 	number(&base.DriftUSD, raw.DriftUSD, usd)
 	base.Confirmations = int(r.whole(raw.Confirmations, "evaluations in a row", 1, int64(base.Confirmations)))
 	base.WaitMonths = int(r.whole(raw.WaitMonths, "months", 0, int64(base.WaitMonths)))

@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -43,6 +44,9 @@ func TestGolden(t *testing.T) {
 		files[name+".json"], files[name+".txt"] = string(JSON(sampled(r), Layout{Buttons: true}))+"\n", Preview(sampled(r), Layout{}, 100, false)
 	}
 	for name, got := range files {
+		if spaced := regexp.MustCompile(`\d %`).FindString(got); spaced != "" {
+			t.Errorf("%s: says %q, where a percentage has no space", name, spaced)
+		}
 		path := filepath.Join("testdata", name)
 		if *update {
 			if err := os.WriteFile(path, []byte(got), 0o600); err != nil {

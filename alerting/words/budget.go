@@ -19,7 +19,7 @@ func overBudget(b model.BudgetReport) string {
 // Budget says what is projected of b, and which workloads it is spent on, a sentence a line.
 func Budget(b model.BudgetReport) []string {
 	p := b.Projected
-	lines := []string{fmt.Sprintf("The 80 %% range is %s to %s; %s of it falls to the tokens so far.",
+	lines := []string{fmt.Sprintf("The 80%% range is %s to %s; %s of it falls to the tokens so far.",
 		model.FormatUSD(p.P10), model.FormatUSD(p.P90), model.FormatUSD(*b.SpentUSD))}
 	for i, item := range b.Items {
 		if i == most {

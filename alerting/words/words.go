@@ -169,7 +169,7 @@ func Digest(g model.Digest) []string {
 		lines = append(lines, line+".")
 	}
 	if m := g.Month; m != nil {
-		lines = append(lines, fmt.Sprintf("%s: %s so far, %s projected (80 %% range %s to %s), of %s.", month(m.Month),
+		lines = append(lines, fmt.Sprintf("%s: %s so far, %s projected (80%% range %s to %s), of %s.", month(m.Month),
 			model.FormatUSD(m.SpentUSD), model.FormatUSD(m.Projected.P50), model.FormatUSD(m.Projected.P10), model.FormatUSD(m.Projected.P90), count(m.Workloads, "workload")))
 	}
 	for n, i := range g.Items {
@@ -356,7 +356,7 @@ func Volume(w model.WorkloadReport) string {
 		return ""
 	}
 	next := w.Forecast.Next30dTokens
-	line := fmt.Sprintf("next 30 days %s tokens (80 %% range %s to %s)", model.FormatTokens(next.P50), model.FormatTokens(next.P10), model.FormatTokens(next.P90))
+	line := fmt.Sprintf("next 30 days %s tokens (80%% range %s to %s)", model.FormatTokens(next.P50), model.FormatTokens(next.P10), model.FormatTokens(next.P90))
 	if used := w.Usage.Last30dTokens; used != nil {
 		line = fmt.Sprintf("%s %s tokens → ", lately(w.Usage), model.FormatTokens(*used)) + line
 	}
@@ -410,7 +410,7 @@ func Reasons(w model.WorkloadReport) []string {
 	d := w.Decision
 	var lines []string
 	if s := d.SavingUSDPerMonth; s != nil {
-		line := fmt.Sprintf("saving %s a month (80 %% range %s to %s)", model.FormatUSD(s.P50), model.FormatUSD(s.P10), model.FormatUSD(s.P90))
+		line := fmt.Sprintf("saving %s a month (80%% range %s to %s)", model.FormatUSD(s.P50), model.FormatUSD(s.P10), model.FormatUSD(s.P90))
 		if d.ProbabilityCheaper != nil {
 			line += fmt.Sprintf(", cheaper over the next year with probability %s", model.FormatPercent(*d.ProbabilityCheaper))
 		}

@@ -141,7 +141,7 @@ func monthly(w model.WorkloadReport) float64 {
 func near(t *testing.T, what string, got, want, tolerance float64) {
 	t.Helper()
 	if !(math.Abs(got-want) <= tolerance*math.Abs(want)) {
-		t.Errorf("%s: got %v, want %v within %v %%", what, got, want, 100*tolerance)
+		t.Errorf("%s: got %v, want %v within %v%%", what, got, want, 100*tolerance)
 	}
 }
 

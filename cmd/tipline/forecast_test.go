@@ -293,7 +293,7 @@ func TestForecastExplained(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"\ncheckout-bot\n", "history      41 days until 23 November 2026 09:00 UTC", "usual day", "Mon 100 %", "damped Holt", "own past", "7  days",
+		"\ncheckout-bot\n", "history      41 days until 23 November 2026 09:00 UTC", "usual day", "Mon 100%", "damped Holt", "own past", "7  days",
 		"30 days      " + model.FormatTokens(model.Tokens(point)) + " tokens",
 	} {
 		if !strings.Contains(out.String(), want) {

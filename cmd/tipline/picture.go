@@ -77,7 +77,7 @@ func draw(out io.Writer, format string, u model.Usage, origin time.Time, k model
 		low, high float64
 		fill      color.Color
 		name      string
-	}{{0.025, 0.975, band95, "95 % range"}, {0.10, 0.90, band80, "80 % range"}} {
+	}{{0.025, 0.975, band95, "95% range"}, {0.10, 0.90, band80, "80% range"}} {
 		lower, upper := ahead(f, b.low), ahead(f, b.high)
 		ring := plotter.XYs{now}
 		ring = append(ring, upper...)

@@ -39,7 +39,7 @@ func TestPicture(t *testing.T) {
 			t.Error("a name became a script")
 		}
 	}
-	for _, want := range []string{"&lt;script&gt;", "80 % range", "95 % range", "projected, median", "used in the 30 days before", "30.0M", ">Dec<"} {
+	for _, want := range []string{"&lt;script&gt;", "80% range", "95% range", "projected, median", "used in the 30 days before", "30.0M", ">Dec<"} {
 		if !strings.Contains(svg, want) {
 			t.Errorf("no %q in the picture", want)
 		}

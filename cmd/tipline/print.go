@@ -127,7 +127,7 @@ func notes(report *model.Report) []string {
 	}
 	for _, b := range report.Budgets {
 		if p := b.Projected; p != nil {
-			lines = append(lines, fmt.Sprintf("budget %s: %s projected for %s (80 %% range %s to %s) of %s", b.Budget,
+			lines = append(lines, fmt.Sprintf("budget %s: %s projected for %s (80%% range %s to %s) of %s", b.Budget,
 				model.FormatUSD(p.P50), b.Month, model.FormatUSD(p.P10), model.FormatUSD(p.P90), model.FormatUSD(b.USD)))
 		}
 		if len(b.Unknown) > 0 {
@@ -149,7 +149,7 @@ func notes(report *model.Report) []string {
 				lines = append(lines, fmt.Sprintf("%s: %s", w.Workload, warning.Text))
 			}
 			for _, s := range w.Forecast.Scores {
-				lines = append(lines, fmt.Sprintf("%s: %s of %d days missed by %s (the last weeks once more: %s), %s inside of the 80 %% range", w.Workload,
+				lines = append(lines, fmt.Sprintf("%s: %s of %d days missed by %s (the last weeks once more: %s), %s inside of the 80%% range", w.Workload,
 					count(s.Graded, "earlier projection"), s.Days, model.FormatPercent(s.ErrorRatio), model.FormatPercent(s.NaiveErrorRatio), model.FormatPercent(s.Coverage80)))
 				if s.EventErrorRatio != nil {
 					lines = append(lines, fmt.Sprintf("%s: those of %d days with a known event missed by %s (without the event: %s)", w.Workload,

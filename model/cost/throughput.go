@@ -92,7 +92,7 @@ func FitThroughput(shapes []MeasuredShape) (Coefficients, float64, error) {
 		}
 	}
 	if miss > maxMeanMiss {
-		return c, miss, fmt.Errorf("the fit misses the measured shapes by %.0f %% on average, want at most %.0f %%", 100*miss, 100*maxMeanMiss)
+		return c, miss, fmt.Errorf("the fit misses the measured shapes by %.0f%% on average, want at most %.0f%%", 100*miss, 100*maxMeanMiss)
 	}
 	return c, miss, nil
 }

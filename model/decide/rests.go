@@ -154,7 +154,7 @@ func (o Option) WithMeasured(m *model.MeasuredCapacity, why string) Option {
 	}
 	rows = append(rows, model.PriceSource{
 		Item: o.Name, Field: "throughput", Value: cost.Decimal(c.TokensPerHour), Unit: "tokens/h " + perReplica,
-		Source: fmt.Sprintf("measured: the load kept up in %d hours inside %s s to the first token, 90 %% range %.0f to %.0f", m.Hours,
+		Source: fmt.Sprintf("measured: the load kept up in %d hours inside %s s to the first token, 90%% range %.0f to %.0f", m.Hours,
 			strconv.FormatFloat(m.LimitSeconds, 'g', -1, 64), m.Low, *m.High),
 	})
 	o.Prices = rows

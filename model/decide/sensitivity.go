@@ -38,7 +38,7 @@ func (c *costed) sensitivity(out *model.Crossover, api *costed) []model.Warning 
 		return nil
 	}
 	return []model.Warning{{Code: "FRAGILE", Text: fmt.Sprintf(
-		"a replica of %s must carry %s of what it can to pay for itself: an error of 1 %% in its throughput moves the crossover by %.1f %%",
+		"a replica of %s must carry %s of what it can to pay for itself: an error of 1%% in its throughput moves the crossover by %.1f%%",
 		c.option.Name, model.FormatPercent(fraction(smooth.Breakeven)), math.Abs(float(smooth.Throughput)),
 	)}}
 }

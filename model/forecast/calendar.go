@@ -141,7 +141,7 @@ func (k calendar) say(origin time.Time) []model.Warning {
 		if !e.From.Before(origin.AddDate(0, monthsAhead+1, 0)) || lasting(e) && origin.Sub(e.From) >= settles || !lasting(e) && !origin.Before(e.Until) {
 			continue
 		}
-		text := fmt.Sprintf("known change: %+.0f %% from %s", 100*e.Change, date(e.From))
+		text := fmt.Sprintf("known change: %+.0f%% from %s", 100*e.Change, date(e.From))
 		if e.Change <= -1 {
 			text = "known change: no use any more from " + date(e.From)
 		}

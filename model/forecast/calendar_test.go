@@ -79,7 +79,7 @@ func TestKnownEvents(t *testing.T) {
 	}
 	f, _ := Project(u, origin, event(0.4, in(40), time.Time{}))
 	if !slices.ContainsFunc(f.Warnings, func(w model.Warning) bool {
-		return w.Code == "KNOWN_EVENT" && w.Text == "known change: +40 % from "+date(in(40))+" (launch)"
+		return w.Code == "KNOWN_EVENT" && w.Text == "known change: +40% from "+date(in(40))+" (launch)"
 	}) {
 		t.Errorf("got %+v, want the event", f.Warnings)
 	}

@@ -33,13 +33,13 @@ func Explain(u model.Usage, origin time.Time, k model.Known) ([]string, bool) {
 		for d := 1; d <= scored; d++ {
 			total += math.Exp(o.pool.lines[m].at(d)) * o.levels.season[(d-1)%week]
 		}
-		lines = append(lines, fmt.Sprintf("  %-28s %4.0f %%  %4.0f %%  %s", members[m].name, 100*o.pool.weekly[m], 100*o.pool.monthly[m], model.FormatTokens(model.Tokens(total))))
+		lines = append(lines, fmt.Sprintf("  %-28s %4.0f%%  %4.0f%%  %s", members[m].name, 100*o.pool.weekly[m], 100*o.pool.monthly[m], model.FormatTokens(model.Tokens(total))))
 	}
-	lines = append(lines, fmt.Sprintf("own past     a week's total was missed by %.0f %% on average, in %d tests", 100*math.Expm1(o.rests.own), o.pool.tests))
-	lines = append(lines, fmt.Sprintf("days         lie %.0f %% from the level of the week before on average", 100*math.Expm1(o.rests.daily)))
+	lines = append(lines, fmt.Sprintf("own past     a week's total was missed by %.0f%% on average, in %d tests", 100*math.Expm1(o.rests.own), o.pool.tests))
+	lines = append(lines, fmt.Sprintf("days         lie %.0f%% from the level of the week before on average", 100*math.Expm1(o.rests.daily)))
 	for _, days := range []int{7, scored} {
 		d := o.totals[days]
-		lines = append(lines, fmt.Sprintf("%-2d days      %s tokens; 80 %% range %s to %s, 95 %% range %s to %s", days, model.FormatTokens(d.At(0.5)),
+		lines = append(lines, fmt.Sprintf("%-2d days      %s tokens; 80%% range %s to %s, 95%% range %s to %s", days, model.FormatTokens(d.At(0.5)),
 			model.FormatTokens(d.At(0.1)), model.FormatTokens(d.At(0.9)), model.FormatTokens(d.At(0.025)), model.FormatTokens(d.At(0.975))))
 	}
 	for _, w := range o.warnings() {
@@ -52,7 +52,7 @@ func Explain(u model.Usage, origin time.Time, k model.Known) ([]string, bool) {
 func (o outlook) weekText() string {
 	days := make([]string, week)
 	for i, factor := range o.levels.season {
-		days[i] = fmt.Sprintf("%s %.0f %%", o.origin.AddDate(0, 0, i).Weekday().String()[:3], 100*factor)
+		days[i] = fmt.Sprintf("%s %.0f%%", o.origin.AddDate(0, 0, i).Weekday().String()[:3], 100*factor)
 	}
 	return strings.Join(days, ", ")
 }

@@ -307,7 +307,7 @@ func Correct(f model.Forecast, past []Past, u model.Usage, k model.Known) model.
 	}
 	if c.widened() > 0 {
 		f.Warnings = append(f.Warnings, model.Warning{Code: "PROJECTION_WIDENED", Text: "of the last 8 projections of a week " +
-			countText(c.missed) + " missed their 95 % range, so this one is made half as wide again"})
+			countText(c.missed) + " missed their 95% range, so this one is made half as wide again"})
 	}
 	return f
 }

@@ -30,7 +30,7 @@ func sample() *model.Report {
 	saving := &model.Quantiles[model.USD]{P10: 3100, P50: 5240, P90: 7300}
 	forecast := &model.ForecastSummary{
 		Next30dTokens: model.Quantiles[model.Tokens]{P10: 9.1e9, P50: 11.4e9, P90: 14.9e9},
-		Warnings:      []model.Warning{{Code: "KNOWN_EVENT", Text: "launch <b>: +40 % from 1 April 2026"}},
+		Warnings:      []model.Warning{{Code: "KNOWN_EVENT", Text: "launch <b>: +40% from 1 April 2026"}},
 		Scores: []model.ForecastScore{{
 			Days: 7, Graded: 8, ErrorRatio: 0.06, NaiveErrorRatio: 0.11, Coverage80: 0.75, Coverage95: 1,
 			EventErrorRatio: ptr(model.Fraction(0.04)), WithoutEventErrorRatio: ptr(model.Fraction(0.31)),
@@ -327,7 +327,7 @@ func TestPageShowsHowProjectionsTurnedOut(t *testing.T) {
 	t.Parallel()
 	body := ask(t, options(sample()), http.MethodGet, "/", "").Body.String()
 	for _, want := range []string{
-		"launch &lt;b&gt;: &#43;40 % from 1 April 2026", "Earlier projections of 7 days, 8 graded: missed by 6% (the last weeks once more: 11%)",
+		"launch &lt;b&gt;: &#43;40% from 1 April 2026", "Earlier projections of 7 days, 8 graded: missed by 6% (the last weeks once more: 11%)",
 		"Those with a known event: by 4% (without the event: 31%).",
 	} {
 		if !strings.Contains(body, want) {
