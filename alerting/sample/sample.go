@@ -67,7 +67,7 @@ func switched() alerting.Event {
 		Report: model.WorkloadReport{
 			Workload: "support-chat", Source: "gateway", Current: "haiku",
 			Usage:    model.UsageSummary{Last30dTokens: new(model.Tokens(12.6e9)), CoverageRatio: 1},
-			Forecast: &model.ForecastSummary{Next30dTokens: next, MonthlyGrowthRatio: 0.12},
+			Forecast: &model.ForecastSummary{Next30dTokens: next, MonthlyGrowthRatio: 0.12, CalendarMonths: months(12.9e9, 1.12)},
 			Options: []model.OptionCost{
 				{
 					Option: "haiku", Hosting: model.API, USDPerMonth: usd(17_866, 21_459, 25_737), USDPerMTok: new(model.USDPerMTok(1.58)),
@@ -103,6 +103,22 @@ func switched() alerting.Event {
 	}
 }
 
+// months returns a projection of the twelve months from November 2026 on, that begins with first and grows by the factor growth a month,
+// ever slower and ever less sure.
+func months(first model.Tokens, growth float64) []model.MonthProjection {
+	var all []model.MonthProjection
+	p50, spread := float64(first), 1.06
+	for m := range 12 {
+		all = append(all, model.MonthProjection{
+			Month:     time.Date(2026, time.November+time.Month(m), 1, 0, 0, 0, 0, time.UTC).Format("2006-01"),
+			Quantiles: model.Quantiles[model.Tokens]{P10: model.Tokens(p50 / spread), P50: model.Tokens(p50), P90: model.Tokens(p50 * spread)},
+		})
+		p50 *= growth
+		growth, spread = 1+(growth-1)*0.85, spread*1.04
+	}
+	return all
+}
+
 // first returns the message of a workload whose first verdict is to move.
 func first() alerting.Event {
 	e := switched()
@@ -122,7 +138,7 @@ func returned() alerting.Event {
 	used, next := model.Tokens(8.3e9), model.Quantiles[model.Tokens]{P10: 7.2e9, P50: 8.28e9, P90: 9.5e9}
 	e.Report.Usage.Last30dTokens = &used
 	e.Report.Moved = nil
-	e.Report.Forecast = &model.ForecastSummary{Next30dTokens: next, MonthlyGrowthRatio: -0.04}
+	e.Report.Forecast = &model.ForecastSummary{Next30dTokens: next, MonthlyGrowthRatio: -0.04, CalendarMonths: months(8.3e9, 0.97)}
 	e.Report.Options = []model.OptionCost{
 		{Option: "haiku", Hosting: model.API, USDPerMonth: &model.Quantiles[model.USD]{P10: 11_534, P50: 13_272, P90: 15_220}, USDPerMTok: new(model.USDPerMTok(1.58))},
 		{

@@ -77,7 +77,7 @@ func TestDocumentedCodes(t *testing.T) {
 	passes := strings.Fields("ratelimited request_timeout service_unavailable team_added_to_org fatal_error internal_error")
 	for method, codes := range documented {
 		for code := range strings.FieldsSeq(codes) {
-			sorted := false
+			var sorted bool
 			switch {
 			case slices.Contains(unsent, code):
 				continue

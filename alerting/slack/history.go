@@ -58,9 +58,12 @@ const (
 	present
 )
 
-// labeled returns what marks the message of e.
-func labeled(e alerting.Event) slackapi.MsgOption {
-	return slackapi.MsgOptionMetadata(slackapi.SlackMetadata{EventType: eventType, EventPayload: map[string]any{eventID: e.ID}})
+// labeled returns message with what marks it as that of e; plain text, which is sent when Slack refused more, has no mark.
+func labeled(e alerting.Event, message []slackapi.MsgOption) []slackapi.MsgOption {
+	if e.Plain {
+		return message
+	}
+	return append(message, slackapi.MsgOptionMetadata(slackapi.SlackMetadata{EventType: eventType, EventPayload: map[string]any{eventID: e.ID}}))
 }
 
 // seen is what a look found, and where.

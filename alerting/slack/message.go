@@ -45,21 +45,22 @@ func Text(e alerting.Event) string { return words.Shorten(escaper.Replace(words.
 // Layout says what messages show beside text.
 type Layout struct {
 	Buttons bool // to answer with; the commands that do the same without them
+	Charts  bool // of the projected volume
 }
 
 // Blocks returns e as Block Kit within every limit: verdict, volume, cost of every option, reason, what would change the
 // answer, when to act, how to answer, and where the numbers come from. What a person answered is shown with the message that it is about.
-func Blocks(e alerting.Event, l Layout) []slackapi.Block { return blocks(e, answers(e, l)) }
+func Blocks(e alerting.Event, l Layout) []slackapi.Block { return blocks(e, l.Charts, answers(e, l)) }
 
 // below returns e as it is said in the thread of its case, where nothing is answered: that is for the message above.
 func below(e alerting.Event) []slackapi.Block {
 	if e.Answer != nil {
 		return []slackapi.Block{section(inert(words.Sentence(words.Headline(e)), words.MaxLine))}
 	}
-	return blocks(e, nil)
+	return blocks(e, false, nil)
 }
 
-func blocks(e alerting.Event, answers []slackapi.Block) []slackapi.Block {
+func blocks(e alerting.Event, charts bool, answers []slackapi.Block) []slackapi.Block {
 	w := e.Report
 	header := slackapi.NewHeaderBlock(slackapi.NewTextBlockObject(slackapi.PlainTextType, words.Shorten(words.Headline(told(e)), maxHeader), false, false))
 	if said, ok := words.AboutNone(e); ok {
@@ -81,6 +82,11 @@ func blocks(e alerting.Event, answers []slackapi.Block) []slackapi.Block {
 	}
 	if line := words.Volume(w); line != "" {
 		blocks = append(blocks, section("*Volume*\n"+escaper.Replace(line)))
+	}
+	if charts {
+		if c := chart(e); c != nil {
+			blocks = append(blocks, c)
+		}
 	}
 	if len(w.Options) > 0 {
 		blocks = append(blocks, section("*Cost at the projected volume*, for a month of 730 hours\n"+strings.Join(optionLines(w), "\n")))

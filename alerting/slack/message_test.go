@@ -41,7 +41,7 @@ func TestGolden(t *testing.T) {
 	files := map[string]string{}
 	for _, r := range sample.Reasons {
 		name := strings.ReplaceAll(string(r), "_", "-")
-		files[name+".json"], files[name+".txt"] = string(JSON(sampled(r), Layout{Buttons: true}))+"\n", Preview(sampled(r), Layout{}, 100, false)
+		files[name+".json"], files[name+".txt"] = string(JSON(sampled(r), Layout{Buttons: true, Charts: true}))+"\n", Preview(sampled(r), Layout{}, 100, false)
 	}
 	for name, got := range files {
 		if spaced := regexp.MustCompile(`\d %`).FindString(got); spaced != "" {
@@ -66,7 +66,7 @@ func TestGolden(t *testing.T) {
 // checkLimits holds Block Kit's limits and that nothing in the message pings or links.
 func checkLimits(t *testing.T, e alerting.Event) {
 	t.Helper()
-	for _, l := range []Layout{{}, {Buttons: true}} {
+	for _, l := range []Layout{{}, {Buttons: true, Charts: true}} {
 		checkLimitsOf(t, e, Blocks(e, l))
 	}
 }
@@ -99,6 +99,10 @@ func checkLimitsOf(t *testing.T, e alerting.Event, blocks []slackapi.Block) {
 			check("header", b.Text.Text, 150, false)
 		case *slackapi.SectionBlock:
 			check("section", b.Text.Text, 3000, true)
+		case *slackapi.DataVisualizationBlock:
+			if err := b.Validate(); err != nil {
+				t.Errorf("chart: %v", err)
+			}
 		case *slackapi.ActionBlock:
 			for _, element := range b.Elements.ElementSet {
 				button := element.(*slackapi.ButtonBlockElement)

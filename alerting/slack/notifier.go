@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 
 	slackapi "github.com/slack-go/slack"
 
@@ -29,6 +30,8 @@ type Settings struct {
 type Notifier struct {
 	settings Settings
 	client   *http.Client
+
+	chartless atomic.Bool // the workspace takes no charts
 }
 
 // New returns a Notifier that sends through client. It opens no file and no connection.
@@ -98,27 +101,28 @@ func (n *Notifier) post(ctx context.Context, e alerting.Event) (at alerting.Post
 		}
 		e.Repeat = seen.sight != absent
 	}
-	message := func(threaded bool) []slackapi.MsgOption {
-		if e.Plain {
-			return n.written(e, threaded)
+	send := func(channel string) error {
+		if e.Root == nil {
+			return n.layingOut(e, trip, func(l Layout) (err error) {
+				at.Channel, at.Time, err = api.PostMessageContext(ctx, channel, labeled(e, written(e, Blocks(e, l)))...)
+				return err
+			})
 		}
-		return append(n.written(e, threaded), labeled(e))
-	}
-	first := message(e.Root != nil)
-	if e.Root != nil {
-		first = append(first, slackapi.MsgOptionTS(e.Root.Time))
+		message := append(labeled(e, written(e, below(e))), slackapi.MsgOptionTS(e.Root.Time))
 		if e.Reason != alerting.Drifted && e.Reason != alerting.Answered { // an answer that has changed is for everybody in the channel to see
-			first = append(first, slackapi.MsgOptionBroadcast())
+			message = append(message, slackapi.MsgOptionBroadcast())
 		}
+		at.Channel, at.Time, err = api.PostMessageContext(ctx, channel, message...)
+		return err
 	}
-	at.Channel, at.Time, err = api.PostMessageContext(ctx, channel, first...)
+	err = send(channel)
 	var refused slackapi.SlackErrorResponse
 	if e.Root != nil && errors.As(err, &refused) && remedies[refused.Err] == "" { // the thread, it seems: it was deleted, or locked
 		if e.Reason == alerting.Answered {
 			return shows(*e.Root, e), nil
 		}
 		e.Root = nil
-		at.Channel, at.Time, err = api.PostMessageContext(ctx, at.Wanted, message(false)...)
+		err = send(at.Wanted)
 	}
 	switch {
 	case err == nil && at.Time == "":
@@ -153,22 +157,21 @@ func (n *Notifier) api(token string, options ...slackapi.Option) (*slackapi.Clie
 	return slackapi.New(token, options...), trip
 }
 
-// written returns the text of e, and its blocks if they are wanted; threaded is for a message that goes below that of the case.
-func (n *Notifier) written(e alerting.Event, threaded bool) []slackapi.MsgOption {
+// written returns the text of e, and blocks if they are wanted.
+func written(e alerting.Event, blocks []slackapi.Block) []slackapi.MsgOption {
 	message := []slackapi.MsgOption{
 		slackapi.MsgOptionText(Text(e), false), slackapi.MsgOptionDisableLinkUnfurl(), slackapi.MsgOptionDisableMediaUnfurl(), slackapi.MsgOptionParse(false),
 	}
-	switch {
-	case e.Plain:
-		return message
-	case threaded:
-		return append(message, slackapi.MsgOptionBlocks(below(e)...))
+	if !e.Plain {
+		message = append(message, slackapi.MsgOptionBlocks(blocks...))
 	}
-	return append(message, slackapi.MsgOptionBlocks(Blocks(e, n.Layout())...))
+	return message
 }
 
 // Layout returns what messages show beside text.
-func (n *Notifier) Layout() Layout { return Layout{Buttons: n.Listens()} }
+func (n *Notifier) Layout() Layout {
+	return Layout{Buttons: n.Listens(), Charts: !n.chartless.Load()}
+}
 
 // goneCodes are the refusals to change a message that is not there any more, or where nobody is to be told of it.
 var goneCodes = strings.Fields("message_not_found channel_not_found thread_not_found is_archived channel_is_archived is_inactive not_in_channel")
@@ -180,11 +183,14 @@ func (n *Notifier) update(ctx context.Context, api *slackapi.Client, trip *post.
 		return true, nil
 	}
 	e.Repeat = false // of the answer in the thread
-	message := n.written(e, false)
-	if e.Plain { // the blocks that it has would stay
-		message = append(message, slackapi.MsgOptionBlocks([]slackapi.Block{}...))
-	}
-	_, _, _, err = api.UpdateMessageContext(ctx, e.Root.Channel, e.Root.Time, message...)
+	err = n.layingOut(e, trip, func(l Layout) error {
+		message := written(e, Blocks(e, l))
+		if e.Plain { // the blocks that it has would stay
+			message = append(message, slackapi.MsgOptionBlocks([]slackapi.Block{}...))
+		}
+		_, _, _, err := api.UpdateMessageContext(ctx, e.Root.Channel, e.Root.Time, message...)
+		return err
+	})
 	var refused slackapi.SlackErrorResponse
 	if errors.As(err, &refused) {
 		switch {
@@ -206,11 +212,13 @@ func (n *Notifier) hook(ctx context.Context, e alerting.Event) error {
 	client := *n.client
 	client.Transport = trip
 	off := false
-	message := &slackapi.WebhookMessage{Text: Text(e), UnfurlLinks: &off, UnfurlMedia: &off, Parse: "none"}
-	if !e.Plain {
-		message.Blocks = &slackapi.Blocks{BlockSet: Blocks(e, Layout{})}
-	}
-	err = slackapi.PostWebhookCustomHTTPContext(ctx, address, &client, message)
+	err = n.layingOut(e, trip, func(l Layout) error {
+		message := &slackapi.WebhookMessage{Text: Text(e), UnfurlLinks: &off, UnfurlMedia: &off, Parse: "none"}
+		if !e.Plain {
+			message.Blocks = &slackapi.Blocks{BlockSet: Blocks(e, l)}
+		}
+		return slackapi.PostWebhookCustomHTTPContext(ctx, address, &client, message)
+	})
 	if err == nil && strings.TrimSpace(trip.Body) != "ok" {
 		// The library takes any answer with status 200 for success.
 		return &alerting.SendError{Remedy: alerting.Reconcile, Err: fmt.Errorf("slack webhook: status 200, but the answer is not ok: %s", trip.Said())}

@@ -43,7 +43,7 @@ func TestOneMessageADecision(t *testing.T) {
 			updates: 1, alone: true,
 		},
 		{name: "the channel is another one now", reason: alerting.Switched, moved: true, alone: true},
-		{name: "a layout that is refused", reason: alerting.Switched, answers: fails(2, slacktest.Error("invalid_blocks")), remedy: alerting.Simplify},
+		{name: "a layout that is refused", reason: alerting.Switched, answers: fails(2, slacktest.Error("msg_blocks_too_long")), remedy: alerting.Simplify},
 		{
 			name: "it is too old to be changed", reason: alerting.Returned, answers: fails(2, slacktest.Error("edit_window_closed")),
 			answer: true, shown: true,

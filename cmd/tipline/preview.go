@@ -23,7 +23,7 @@ func addPreview(app *kingpin.Application, p *program) func() int {
 	format := command.Flag("output", "The form: text, or json as it is posted.").Short('o').Default("text").Enum("text", "json")
 	return func() int {
 		e, ok := sample.Of(alerting.Reason(*event))
-		layout := slack.Layout{Buttons: true}
+		layout := slack.Layout{Buttons: true, Charts: true}
 		if !ok && !ledger.ValidID(*event) {
 			return p.usage(fmt.Errorf("preview: got %q, want one of %s, or the 12 hexadecimal digits of a decision", *event, strings.Join(kinds(), ", ")))
 		}
@@ -96,5 +96,5 @@ func (p *program) told(id string) (alerting.Event, slack.Layout, error) {
 		return alerting.Event{}, slack.Layout{}, fmt.Errorf("decision %s is about a shared fleet, of which no message tells", id)
 	}
 	e, err := daemon.Told(r, f.announcement)
-	return e, slack.Layout{Buttons: cfg.Notify.Slack != nil && cfg.Notify.Slack.AppTokenFile != ""}, err
+	return e, slack.Layout{Buttons: cfg.Notify.Slack != nil && cfg.Notify.Slack.AppTokenFile != "", Charts: true}, err
 }
