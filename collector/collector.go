@@ -62,6 +62,8 @@ type Queries struct {
 	Requests           string // requests in the window; empty means not known
 	TTFTP95            string // 95th percentile of the time to first token over the window, in seconds; empty means not known
 	InputIncludesCache bool   // Input counts the tokens of CacheRead too
+	Layer              string `json:",omitempty"` // one of Layers; empty means that it is not said
+	Model              string `json:",omitempty"` // the label of GroupBy that says which model a workload uses; empty means none
 }
 
 // GPUs says where the GPUs that workloads run on are counted.
@@ -121,7 +123,7 @@ type Collector struct {
 	settings Settings // with defaults filled in
 	queries  queries
 	rules    rules
-	layer    Layer // of the pack; empty when it does not say, and with queries
+	layer    Layer // of the pack or the queries; empty when they do not say
 	client   *client
 	log      *slog.Logger
 
@@ -214,6 +216,9 @@ func (s Settings) check() error {
 		if q.Input == "" || q.Output == "" {
 			errs = append(errs, errors.New("queries: want input and output"))
 		}
+		if q.Layer != "" && !slices.Contains(Layers, Layer(q.Layer)) {
+			errs = append(errs, fmt.Errorf("queries.layer: got %q, want one of %q", q.Layer, Layers))
+		}
 		if len(s.GroupBy) == 0 {
 			errs = append(errs, errors.New("group_by: missing, and queries of your own have no default"))
 		}
@@ -230,7 +235,7 @@ func (c *Collector) prepareQueries() error {
 	s := &c.settings
 	engines := false
 	if s.Queries != nil {
-		c.queries = ownQueries(s.Queries, s.GroupBy)
+		c.queries, c.layer = ownQueries(s.Queries, s.GroupBy), Layer(s.Queries.Layer)
 		c.rules = rules{includesCache: s.Queries.InputIncludesCache, countsRequests: s.Queries.Requests != ""}
 	} else {
 		p, err := s.Library.pack(s.Pack)

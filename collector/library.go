@@ -9,6 +9,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
+
+	"tipline/model"
 )
 
 //go:embed packs/*.yaml
@@ -52,7 +55,7 @@ func (l *Library) add(file string) error {
 		return fmt.Errorf("packs: %w", err)
 	}
 	name := packName(file)
-	if slices.Contains(Packs(), name) {
+	if slices.Contains(builtin(), name) {
 		return fmt.Errorf("%s: pack %q is built in, give yours another name", file, name)
 	}
 	p, err := parsePack(file, data)
@@ -65,7 +68,7 @@ func (l *Library) add(file string) error {
 
 // Names returns the names of all packs, sorted: those that count tokens and those that count GPUs.
 func (l *Library) Names() []string {
-	names := Packs()
+	names := builtin()
 	if l != nil {
 		names = append(names, slices.Collect(maps.Keys(l.own))...)
 	}
@@ -96,8 +99,26 @@ func (l *Library) text(name string) string {
 	return l.own[name].text
 }
 
-// Packs returns the names of the built-in metric packs, sorted.
-func Packs() []string {
+// Packs returns all packs, sorted by name.
+func (l *Library) Packs() []model.Pack {
+	var all []model.Pack
+	for _, name := range l.Names() {
+		p, err := l.pack(name)
+		if err != nil {
+			panic("collector: " + err.Error()) // those of a user were read, and the others are part of the program
+		}
+		all = append(all, model.Pack{Name: name, Models: p.Labels.Model})
+	}
+	return all
+}
+
+// Packs returns the built-in metric packs, sorted by name.
+func Packs() []model.Pack { return slices.Clone(readBuiltin()) }
+
+var readBuiltin = sync.OnceValue(func() []model.Pack { return (*Library)(nil).Packs() })
+
+// builtin returns the names of the built-in metric packs, sorted.
+func builtin() []string {
 	entries, err := packFiles.ReadDir("packs")
 	if err != nil {
 		panic("collector: " + err.Error()) // the folder is part of the program

@@ -15,7 +15,7 @@ func TestPacks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range Packs() {
+	for _, name := range builtin() {
 		p := mustPack(t, name)
 		if p.About == "" || len(p.Traps) == 0 || p.GPU == nil && (len(p.GroupBy) == 0 || p.Layer == "") {
 			t.Errorf("pack %s: want a word about the program, its layer, its traps and the labels to group by", name)
@@ -104,7 +104,7 @@ requests: {metrics: [acme_requests_total]}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := append([]string{"acme"}, Packs()...); !slices.Equal(l.Names(), slices.Sorted(slices.Values(want))) {
+	if want := append([]string{"acme"}, builtin()...); !slices.Equal(l.Names(), slices.Sorted(slices.Values(want))) {
 		t.Errorf("got %v, want %v", l.Names(), want)
 	}
 	p, err := l.pack("acme")
@@ -137,7 +137,7 @@ requests: {metrics: [acme_requests_total]}
 
 // FuzzPack holds that no file makes the reader of packs fail otherwise than by an error, and that what it accepts can be asked.
 func FuzzPack(f *testing.F) {
-	for _, name := range Packs() {
+	for _, name := range builtin() {
 		data, err := packFiles.ReadFile("packs/" + name + ".yaml")
 		if err != nil {
 			f.Fatal(err)

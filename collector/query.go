@@ -150,7 +150,7 @@ func (q *Queries) counted() *Queries {
 		return nil
 	}
 	counted := *q
-	counted.TTFTP95 = ""
+	counted.TTFTP95, counted.Layer, counted.Model = "", "", ""
 	return &counted
 }
 

@@ -26,7 +26,7 @@ func TestQueries(t *testing.T) {
 			TTFTP95:  `histogram_quantile(0.95, sum by (le, team) (rate(ttft_bucket[$__window])))`,
 		}, []string{"team"}),
 	}
-	for _, name := range Packs() {
+	for _, name := range builtin() {
 		if p := mustPack(t, name); p.GPU != nil {
 			q := queries{gpu: gpuQuery(p.GPU, []string{"namespace"})}
 			if p.GPU.Cost != nil {
@@ -81,7 +81,7 @@ var quoted = regexp.MustCompile(`"[^"]*"`)
 // TestF25_AggregateOutside holds that no aggregation is inside increase, rate or resets.
 func TestF25_AggregateOutside(t *testing.T) {
 	t.Parallel()
-	for _, name := range Packs() {
+	for _, name := range builtin() {
 		p := mustPack(t, name)
 		if p.GPU != nil {
 			continue

@@ -5,6 +5,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"tipline/model"
 )
 
 // readAliases takes over which names mean the same model.
@@ -50,22 +52,27 @@ func (r *reader) models(list []scalar) []string {
 	return names
 }
 
-// match reads labels, each with the values of which a workload must have one.
-func (r *reader) match(raw map[string]values) map[string][]string {
+// match reads labels, each with the values of which a workload of source, or of any when it is not given, must have one.
+func (r *reader) match(raw map[string]values, source scalar) map[string][]string {
 	if len(raw) == 0 {
 		return nil
 	}
 	match := make(map[string][]string, len(raw))
 	for name, wanted := range raw {
-		match[name] = r.meant(wanted)
+		match[name] = r.meant(name, wanted, source)
 	}
 	return match
 }
 
-// meant returns the values that wanted matches, sorted: where one is a name of a model, all the names of that model.
-func (r *reader) meant(wanted values) []string {
+// meant returns the values that wanted matches at a label of source, sorted: where the label says which model is used, all the names of that model.
+func (r *reader) meant(label string, wanted values, source scalar) []string {
+	isModel := r.isModel(label, source)
 	var all []string
 	for _, s := range wanted {
+		if !isModel {
+			all = append(all, s.text())
+			continue
+		}
 		name := r.canonical(s.text())
 		all = append(all, s.text(), name)
 		for alias, of := range r.names {
@@ -76,6 +83,19 @@ func (r *reader) meant(wanted values) []string {
 	}
 	slices.Sort(all)
 	return slices.Compact(all)
+}
+
+// isModel reports whether label says which model is used, by the pack or the queries of source, or of any source when it is not given.
+func (r *reader) isModel(label string, source scalar) bool {
+	return slices.ContainsFunc(r.sourced, func(s Source) bool {
+		if source.given() && source.text() != s.Name {
+			return false
+		}
+		if s.Queries != nil {
+			return s.Queries.Model == label
+		}
+		return slices.ContainsFunc(r.packs, func(p model.Pack) bool { return p.Name == s.Pack && slices.Contains(p.Models, label) })
+	})
 }
 
 // within reports whether all of some are among others.

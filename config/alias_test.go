@@ -34,9 +34,45 @@ func TestAliases(t *testing.T) {
 			t.Errorf("model %q: got %v, want %v", value, got, want)
 		}
 	}
+	// Only a label that says the model has other names for its values.
+	text = aliased(t, names) + "budgets:\n  - {name: b, usd_per_month: 1, match: {team: chat-default}}\n"
+	if b := parse(t, text).Budgets[0]; b.Covers(map[string]string{"team": "gpt-5-mini"}, "gateway") || !b.Covers(map[string]string{"team": "chat-default"}, "gateway") {
+		t.Error("a team of the name of a model is also called what else the model is called")
+	}
 	c = parse(t, strings.Replace(aliased(t, names), "defaults:\n", "defaults:\n  # demanded\n", 1))
 	if c.Hash != parse(t, small).Hash {
 		t.Error("names that nothing uses changed what the configuration means")
+	}
+}
+
+// TestAliasesOfQueries holds that the labels of queries of one's own have other names where they say that they are models, and in that source alone.
+func TestAliasesOfQueries(t *testing.T) {
+	t.Parallel()
+	source := func(name, model string) string {
+		return "  - {name: " + name + ", prometheus: {url: \"http://p:9090\"}, queries: {input: i, output: o, layer: client" + model + "}, group_by: [llm, app], hosting: api}\n"
+	}
+	text := strings.Replace(aliased(t, "  a: [x]\n"), "options:\n", source("own", ", model: llm")+source("other", "")+"options:\n", 1) +
+		"budgets:\n  - {name: own, usd_per_month: 1, source: own, match: {llm: x}}\n  - {name: other, usd_per_month: 1, source: other, match: {llm: x}}\n" +
+		"  - {name: app, usd_per_month: 1, source: own, match: {app: x}}\n  - {name: any, usd_per_month: 1, match: {llm: x}}\n"
+	c := parse(t, text)
+	if q := c.Sources[1].Queries; q.Layer != "client" || q.Model != "llm" {
+		t.Errorf("got %+v", q)
+	}
+	for i, want := range []bool{true, false, false, true} {
+		b := c.Budgets[i]
+		labels := map[string]string{"llm": "a", "app": "a"}
+		if got := b.Covers(labels, map[bool]string{true: "other", false: "own"}[b.Name == "other"]); got != want {
+			t.Errorf("budget %s: got %v, want %v", b.Name, got, want)
+		}
+	}
+	for wrong, want := range map[string]string{
+		"model: lm":     `queries.model: "lm" is not in group_by, did you mean "llm"?`,
+		"layer: gatway": `queries.layer: got "gatway", want gateway, client, engine, router or cloud`,
+	} {
+		broken := strings.Replace(text, "layer: client, model: llm", wrong, 1)
+		if _, err := Parse("f", []byte(broken), packs...); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", wrong, err, want)
+		}
 	}
 }
 

@@ -26,7 +26,7 @@ func (r *reader) budgets(raw *rawConfig, c *Config) (budgets []Budget) {
 		as := rawWorkload{At: b.At, Match: b.Match, Source: b.Source, Notify: b.Notify}
 		r.matchable(raw.Sources, as)
 		r.sourceAndChannel(as, c)
-		budget := Budget{Name: r.name(b.Name, b.At, lines), Match: r.match(b.Match), Source: r.word(b.Source), SlackChannel: r.channel(b.Notify.SlackChannel)}
+		budget := Budget{Name: r.name(b.Name, b.At, lines), Match: r.match(b.Match, b.Source), Source: r.word(b.Source), SlackChannel: r.channel(b.Notify.SlackChannel)}
 		if !b.USDPerMonth.given() {
 			r.missing(b.At, "usd_per_month", ", want dollars per calendar month")
 		}

@@ -113,6 +113,8 @@ type Queries struct {
 	Requests           string // requests in the window; empty means not known
 	TTFTP95            string // 95th percentile of the time to first token over the window, in seconds; empty means not known
 	InputIncludesCache bool   // Input counts the tokens of CacheRead too
+	Layer              string `json:",omitempty"` // where on their way the tokens are counted, such as gateway; empty means not said
+	Model              string `json:",omitempty"` // the label that says which model a workload uses; empty means none
 }
 
 // GPUs says where the GPUs that workloads run on are counted.

@@ -22,7 +22,12 @@ import (
 var update = flag.Bool("update", false, "write the expected problems of testdata/bad anew; read the difference before committing it")
 
 // packs are the names that stand for the metric packs of the collector.
-var packs = []string{"bedrock-yace", "dcgm", "litellm", "vllm"}
+var packs = []model.Pack{
+	{Name: "bedrock-yace", Models: []string{"dimension_ModelId"}},
+	{Name: "dcgm"},
+	{Name: "litellm", Models: []string{"requested_model", "model"}},
+	{Name: "vllm", Models: []string{"model_name"}},
+}
 
 func TestBadFiles(t *testing.T) {
 	t.Parallel()

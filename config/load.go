@@ -17,15 +17,16 @@ import (
 	"strings"
 
 	promconfig "github.com/prometheus/common/config"
+	"go.yaml.in/yaml/v4"
 
 	"tipline/model"
 	"tipline/model/decide"
 )
 
-// Load reads and resolves the file at path. Relative paths in it are relative to its folder. packs are the names of the
+// Load reads and resolves the file at path. Relative paths in it are relative to its folder. packs are the
 // metric packs that exist; without any, the names of packs are not checked. What is wrong with the file is returned as
 // Problems, all at once.
-func Load(path string, packs ...string) (*Config, error) {
+func Load(path string, packs ...model.Pack) (*Config, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
 		return nil, fmt.Errorf("configuration: %w", err)
@@ -34,7 +35,7 @@ func Load(path string, packs ...string) (*Config, error) {
 }
 
 // Parse resolves data like Load, as if it had been read from the file name.
-func Parse(name string, data []byte, packs ...string) (*Config, error) {
+func Parse(name string, data []byte, packs ...model.Pack) (*Config, error) {
 	r := &reader{file: name, packs: packs, misread: map[string]bool{}}
 	raw := r.raw(data)
 	if raw == nil {
@@ -83,6 +84,7 @@ func (r *reader) resolve(raw *rawConfig) *Config {
 		r.addPacks(c.PacksDir)
 	}
 	c.Sources = r.sources(raw.Sources)
+	r.sourced = c.Sources
 	c.Options = r.options(raw.Options, c.Prices)
 	c.Policy = r.policy(raw.Policy, defaultPolicy())
 	c.Schedule = r.schedule(raw.Schedule)
@@ -233,8 +235,7 @@ func (r *reader) rates(raws map[string]rawRate) map[string]Rate {
 	return rates
 }
 
-// addPacks makes the names of the packs in dir known. Whether they are good is for their reader to say, and so is a folder
-// that is not there.
+// addPacks makes the packs in dir known. Whether they are good is for their reader to say, and so is a folder that is not there.
 func (r *reader) addPacks(dir string) {
 	files, err := filepath.Glob(filepath.Join(promconfig.JoinDir(filepath.Dir(r.file), dir), "*.yaml"))
 	if err != nil || len(r.packs) == 0 {
@@ -242,7 +243,15 @@ func (r *reader) addPacks(dir string) {
 	}
 	r.packs = slices.Clone(r.packs)
 	for _, file := range files {
-		r.packs = append(r.packs, strings.TrimSuffix(filepath.Base(file), ".yaml"))
+		var p struct {
+			Labels struct {
+				Model []string `yaml:"model"`
+			} `yaml:"labels"`
+		}
+		if data, err := os.ReadFile(file); err == nil {
+			_ = yaml.Load(data, &p)
+		}
+		r.packs = append(r.packs, model.Pack{Name: strings.TrimSuffix(filepath.Base(file), ".yaml"), Models: p.Labels.Model})
 	}
 }
 

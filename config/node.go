@@ -12,6 +12,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v4"
+
+	"tipline/model"
 )
 
 // maxBytes bounds a configuration file. The longest one that a person or a template writes is far below.
@@ -42,9 +44,10 @@ type values []scalar
 // reader turns a file into raw structs and then into a Config, and gathers everything that is wrong on the way.
 type reader struct {
 	file     string
-	packs    []string      // names of the metric packs that exist; empty means that they are not known here
+	packs    []model.Pack  // the metric packs that exist; empty means that they are not known here
 	awaited  []PriceSource // price lists, which may have been fetched or not
 	problems Problems
+	sourced  []Source          // once they are resolved
 	names    map[string]string // canonical names of models, by their aliases
 	misread  map[string]bool   // paths that are there but have been reported as malformed
 }

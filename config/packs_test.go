@@ -3,6 +3,7 @@ package config
 import (
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -15,7 +16,7 @@ func TestPacksDir(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "own"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.WriteFile(filepath.Join(dir, "own", "acme.yaml"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "own", "acme.yaml"), []byte("labels: {model: [engine]}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	parse := func(pack, more string) (*Config, error) {
@@ -29,6 +30,11 @@ func TestPacksDir(t *testing.T) {
 	s := c.Sources[0]
 	if c.PacksDir != filepath.Join(dir, "own") || s.Pack != "acme" || s.Period != time.Minute || s.Stamps != "cloud" || s.CacheApart["provider"] != "~a|b" {
 		t.Errorf("got folder %s and source %+v", c.PacksDir, s)
+	}
+	c, err = Parse(filepath.Join(dir, "tipline.yml"), []byte("packs_dir: own\naliases: {a: [b]}\nsources: [{name: a, prometheus: {url: \"http://p:9090\"}, pack: acme, hosting: api}]\n"+
+		"budgets: [{name: a, usd_per_month: 1, match: {engine: b, team: b}}]\n"), packs...)
+	if err != nil || !reflect.DeepEqual(c.Budgets[0].Match, map[string][]string{"engine": {"a", "b"}, "team": {"b"}}) {
+		t.Errorf("got %v, %v, want other names for the engine, which the pack calls a model, alone", c, err)
 	}
 	const own = `queries: {input: a, output: b}, group_by: [x]`
 	for name, tc := range map[string]struct{ pack, more, want string }{

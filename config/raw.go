@@ -132,6 +132,8 @@ type rawQueries struct {
 	Requests           scalar `yaml:"requests"`
 	TTFTP95            scalar `yaml:"ttft_p95"`
 	InputIncludesCache scalar `yaml:"input_includes_cache"`
+	Layer              scalar `yaml:"layer"`
+	Model              scalar `yaml:"model"`
 }
 
 type rawGPUs struct {

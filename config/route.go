@@ -53,7 +53,7 @@ func (r *reader) routes(raw *rawConfig, c *Config) (routes []Route) {
 		as := rawWorkload{At: raws.At, Match: raws.Match, Source: raws.Source, Notify: rawWorkloadNotify{SlackChannel: raws.SlackChannel}}
 		r.matchable(raw.Sources, as)
 		r.sourceAndChannel(as, c)
-		route := Route{Match: r.match(raws.Match), Source: r.word(raws.Source), SlackChannel: r.channel(raws.SlackChannel)}
+		route := Route{Match: r.match(raws.Match, raws.Source), Source: r.word(raws.Source), SlackChannel: r.channel(raws.SlackChannel)}
 		if !raws.SlackChannel.given() {
 			r.missing(raws.At, "slack_channel", `, want the name of a channel such as "#llm-platform" or its id`)
 		}

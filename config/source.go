@@ -104,8 +104,12 @@ func hostings() []string {
 // pack reads the name of a metric pack.
 func (r *reader) pack(s scalar) string {
 	name := r.word(s)
-	if name != "" && len(r.packs) > 0 && !slices.Contains(r.packs, name) {
-		r.wrong(s.place, "unknown pack %s%s", quote(name), didYouMean(name, r.packs))
+	var names []string
+	for _, p := range r.packs {
+		names = append(names, p.Name)
+	}
+	if name != "" && len(names) > 0 && !slices.Contains(names, name) {
+		r.wrong(s.place, "unknown pack %s%s", quote(name), didYouMean(name, names))
 	}
 	return name
 }
@@ -180,7 +184,25 @@ func (r *reader) queries(raw rawSource) *Queries {
 		Requests:           r.expression(q.Requests),
 		TTFTP95:            r.expression(q.TTFTP95),
 		InputIncludesCache: r.boolean(q.InputIncludesCache),
+		Layer:              r.choice(q.Layer, layers...),
+		Model:              r.modelLabel(q.Model, raw.GroupBy),
 	}
+}
+
+// layers are where on their way tokens may be counted.
+var layers = []string{"gateway", "client", "engine", "router", "cloud"}
+
+// modelLabel reads which label of groupBy says which model a workload uses.
+func (r *reader) modelLabel(s scalar, groupBy []scalar) string {
+	name := r.word(s)
+	var grouped []string
+	for _, label := range groupBy {
+		grouped = append(grouped, label.text())
+	}
+	if name != "" && !slices.Contains(grouped, name) {
+		r.wrong(s.place, "%s is not in group_by%s", quote(name), didYouMean(name, grouped))
+	}
+	return name
 }
 
 func (r *reader) gpus(raw *rawGPUs, groupBy []string) *GPUs {

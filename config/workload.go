@@ -21,7 +21,7 @@ func (r *reader) workloads(raw *rawConfig, c *Config) {
 			continue // not a mapping, which has been reported
 		}
 		stanza := r.workload(w, shared, c)
-		stanza.Match = r.match(w.Match)
+		stanza.Match = r.match(w.Match, w.Source)
 		if stanza.Drop = r.boolean(w.Drop); stanza.Drop {
 			r.dropped(w)
 		}
@@ -40,7 +40,7 @@ func (r *reader) was(sources []rawSource, earlier []rawWorkload, w rawWorkload, 
 	if len(w.Was) == 0 {
 		return
 	}
-	stanza.Was = r.match(w.Was)
+	stanza.Was = r.match(w.Was, w.Source)
 	r.matchable(sources, rawWorkload{At: w.At, Match: w.Was, Source: w.Source})
 	switch {
 	case !w.Name.given():
@@ -273,10 +273,10 @@ func (r *reader) reachable(earlier []rawWorkload, w rawWorkload) {
 
 // taken returns the line of the first stanza of earlier that takes everything of source with the labels of match, by what it matches or by what its workload was.
 func (r *reader) taken(earlier []rawWorkload, match map[string]values, source scalar) (line int, ok bool) {
-	covers := func(by map[string]values) bool {
+	covers := func(by map[string]values, of scalar) bool {
 		for name, value := range by {
 			own, ok := match[name]
-			if !ok || !within(r.meant(own), r.meant(value)) {
+			if !ok || !within(r.meant(name, own, source), r.meant(name, value, of)) {
 				return false
 			}
 		}
@@ -286,7 +286,7 @@ func (r *reader) taken(earlier []rawWorkload, match map[string]values, source sc
 		if e.At.node == nil || e.Source.given() && e.Source.text() != source.text() {
 			continue
 		}
-		if (len(e.Match) > 0 || e.Source.given()) && covers(e.Match) || len(e.Was) > 0 && covers(e.Was) {
+		if (len(e.Match) > 0 || e.Source.given()) && covers(e.Match, e.Source) || len(e.Was) > 0 && covers(e.Was, e.Source) {
 			return e.At.node.Line, true
 		}
 	}

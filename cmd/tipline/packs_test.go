@@ -1,14 +1,18 @@
 package main
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"tipline/cmd/internal/daemon"
 	"tipline/collector"
 	"tipline/collector/promtest"
+	"tipline/config"
 )
 
 // acme is a pack of the user's in ten lines.
@@ -32,7 +36,7 @@ func TestPacksAreListed(t *testing.T) {
 	if code != exitDone || stderr != "" {
 		t.Fatalf("got %d, %s", code, stderr)
 	}
-	for _, name := range append(collector.Packs(), "acme") {
+	for _, name := range append(new(collector.Library).Names(), "acme") {
 		if !strings.Contains("\n"+stdout, "\n"+name+" ") {
 			t.Errorf("pack %s is not listed", name)
 		}
@@ -116,6 +120,35 @@ func TestPackIsTried(t *testing.T) {
 	}
 	if code, _, stderr := try("--prometheus", prom.URL, "--group-by", "app,le"); code != exitUsage || !strings.Contains(stderr, `"le" does not name a workload`) {
 		t.Errorf("not a label of workloads: got %d, %s", code, stderr)
+	}
+}
+
+// TestLayersOfQueries holds that queries may be of every layer that a pack may be of, and of no other.
+func TestLayersOfQueries(t *testing.T) {
+	t.Parallel()
+	library := new(collector.Library)
+	for _, layer := range append(slices.Clone(collector.Layers), "desk") {
+		text := "sources:\n  - {name: a, prometheus: {url: \"http://p\"}, queries: {input: i, output: o, layer: " + string(layer) + "}, group_by: [x], hosting: api}\n"
+		cfg, err := config.Parse("f", []byte(text))
+		if layer == "desk" {
+			if err == nil {
+				t.Error("the configuration takes a layer that is none")
+			}
+			_, err = collector.New(collector.Settings{
+				Name: "a", URL: "http://p", GroupBy: []string{"x"}, Queries: &collector.Queries{Input: "i", Output: "o", Layer: "desk"},
+			}, nil, slog.New(slog.DiscardHandler))
+			if err == nil || !strings.Contains(err.Error(), `queries.layer: got "desk"`) {
+				t.Errorf("the collector: got %v", err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		if settings, err := daemon.CollectorSettings(cfg.Sources[0], library); err != nil || settings.Queries.Layer != string(layer) {
+			t.Errorf("got %v, %v, want layer %s", settings.Queries, err, layer)
+		}
 	}
 }
 

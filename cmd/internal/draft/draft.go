@@ -51,7 +51,7 @@ func Write(d collector.Discovery, library *collector.Library, server Server, now
 	if err != nil {
 		return Draft{}, err
 	}
-	w := writer{discovery: d, server: server, now: now.UTC(), known: append(collector.Packs(), library.Names()...)}
+	w := writer{discovery: d, server: server, now: now.UTC(), known: library.Packs()}
 	w.http, w.left = client(server.HTTP)
 	idle := attachCards(meters, d.Cards)
 	twice, suspected := findTwice(meters)
@@ -81,7 +81,7 @@ type writer struct {
 	discovery collector.Discovery
 	server    Server
 	now       time.Time
-	known     []string // names of packs
+	known     []model.Pack
 	http      []any    // keys of prometheus beside the url
 	left      []string // of the authentication that does not stand in the file
 	sources   []*source
