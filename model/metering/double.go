@@ -45,7 +45,8 @@ type Double struct {
 	Weeks       int     // that were compared
 }
 
-// Doubles returns the streams that workloads of different layers, or of different sources that do not say theirs, count twice over the four weeks before now: one workload beside another, or beside several that add up
+// Doubles returns the streams that workloads of different layers, or of different sources that do not say theirs, count twice over the four weeks before now, and those that
+// two sources of one layer count alike but for when they look: one workload beside another, or beside several that add up
 // to it because they share the value of a label, are all that their source has, or are few and each a large part. A stream of which a part was found is not looked for again
 // as a part of a larger one. Nearly all pairs cost no more than a look at the signs of their chance, and most pairs that differ in size not that.
 func Doubles(all []model.Usage, now time.Time) []Double {
@@ -70,7 +71,7 @@ func (f finder) pairs(meters []meter) (found []Double) {
 		a := &meters[i]
 		for k := i + 1; k < len(meters) && meters[k].mean <= roughly*a.mean; k++ {
 			b := &meters[k]
-			if a.generates != b.generates || !a.apart(b) || !near(a.calls, b.calls, nearCalls) || !a.together(b) {
+			if a.generates != b.generates || !near(a.calls, b.calls, nearCalls) || !a.together(b) || !a.apart(b) && !f.twins(a, b) {
 				continue
 			}
 			if d, ok := f.compare(a, b); ok {
@@ -101,7 +102,7 @@ func near(a, b, times float64) bool {
 }
 
 // place says where u is counted: its layer, or its source where that does not say its layer. A stream passes a layer once: two sources of one count a part of it each, which
-// a balancer makes as large as the other and moves with it.
+// a balancer makes as large as the other and moves with it, or are twins.
 func place(u model.Usage) string {
 	if u.Layer != "" {
 		return "layer\x00" + u.Layer

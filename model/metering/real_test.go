@@ -17,7 +17,7 @@ import (
 )
 
 // TestRealClients deals the real clients of a language model platform out to two sources, many times over, and holds which of them are taken for one stream: two whose hours
-// are the same to half a percent, and no sums. The clients are read in place: TIPLINE_DATA, or the folder beside the repository.
+// are the same to half a percent, and no sums, and that none are taken for one where both places are of one layer. The clients are read in place: TIPLINE_DATA, or the folder beside the repository.
 func TestRealClients(t *testing.T) {
 	t.Parallel()
 	folder := os.Getenv("TIPLINE_DATA")
@@ -30,9 +30,16 @@ func TestRealClients(t *testing.T) {
 	}
 	r := rand.New(rand.NewPCG(9, 10))
 	deals, found := 0, map[string]int{}
-	for range 50 {
+	for deal := range 60 {
+		layer := map[bool]string{true: "gateway"}[deal >= 50]
 		for i := range clients {
-			clients[i].Source = []string{"gateway", "engines"}[r.IntN(2)]
+			clients[i].Layer, clients[i].Source = layer, []string{"gateway", "engines"}[r.IntN(2)]
+		}
+		if layer != "" {
+			if d := Doubles(clients, clients[0].End()); len(d) > 0 {
+				t.Errorf("two sources of one layer: got %+v, want no client that both read", d)
+			}
+			continue
 		}
 		deals++
 		for _, d := range Doubles(clients, clients[0].End()) {

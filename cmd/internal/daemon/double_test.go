@@ -91,6 +91,32 @@ func TestDoubleMeter(t *testing.T) {
 	}
 }
 
+// TestReplicasAreOneMeter holds that a gateway which two replicas of a server have scraped is priced at neither until the configuration says at which, and then once.
+func TestReplicasAreOneMeter(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, route(lively(map[string]string{"team_alias": "support"}, "one", 2e7), steady(map[string]string{"model_name": "llama"}, 1e5)))
+	base := strings.Replace(r.text, "options:", "  - {name: replica, prometheus: {url: \""+r.server.URL+"/replica\"}, pack: litellm, group_by: [team_alias], hosting: api, backfill: 14d}\noptions:", 1)
+	for stanza, want := range map[string]map[string]string{
+		"": {"gateway": doubleMetered, "replica": doubleMetered},
+		"workloads:\n  - {source: replica, meter: secondary}\n": {"gateway": "", "replica": secondaryMeter},
+	} {
+		r.text = base + stanza
+		if err := r.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		report, err := r.Evaluate(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range report.Workloads {
+			code, checked := want[w.Source]
+			if priced := len(w.Options) > 0; checked && (priced != (code == "") || code != "" && !warned(w, code)) {
+				t.Errorf("%q: %s of %s: got %d costs and %q, want %q", stanza, w.Workload, w.Source, len(w.Options), w.Decision.Because, code)
+			}
+		}
+	}
+}
+
 // TestDoubleMeterBehindARouter holds that what three meters count is priced at the primary one alone, whatever the two others are to each other.
 func TestDoubleMeterBehindARouter(t *testing.T) {
 	t.Parallel()
