@@ -381,12 +381,13 @@ func TestPricesAreNotKnownAhead(t *testing.T) {
 	server := promtest.Start(t, p.answer)
 	for checked, want := range map[string]string{"2026-12-01": "2026-06-13", "2026-06-05": "2026-06-11"} {
 		book := filepath.Join(t.TempDir(), "prices.csv")
-		rows := "item,field,value,unit,valid_from,valid_to,source,checked_at,note\n"
+		var rows strings.Builder
+		rows.WriteString("item,field,value,unit,valid_from,valid_to,source,checked_at,note\n")
 		for _, field := range []string{"input", "output"} {
-			rows += fmt.Sprintf("example/dated,%s,3,USD/Mtok,,2026-06-12,list,2026-05-01,\n", field)
-			rows += fmt.Sprintf("example/dated,%s,1.6,USD/Mtok,2026-06-13,,list,%s,\n", field, checked)
+			rows.WriteString(fmt.Sprintf("example/dated,%s,3,USD/Mtok,,2026-06-12,list,2026-05-01,\n", field))
+			rows.WriteString(fmt.Sprintf("example/dated,%s,1.6,USD/Mtok,2026-06-13,,list,%s,\n", field, checked))
 		}
-		if err := os.WriteFile(book, []byte(rows), 0o600); err != nil {
+		if err := os.WriteFile(book, []byte(rows.String()), 0o600); err != nil {
 			t.Fatal(err)
 		}
 		text := strings.Replace(settings, "model: example/model, prices: {input: 3, output: 3, cache_read: 3}", "model: example/dated", 1)

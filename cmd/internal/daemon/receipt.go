@@ -170,7 +170,7 @@ func (d *Daemon) tellOf(a ledger.Answer, receipt []byte) (alerting.Event, error)
 	return alerting.Event{
 		Reason: alerting.Answered, Time: a.Given, Workload: w.Workload, Previous: told.Previous, Report: w,
 		Severity: severity, Owner: stanza.Owner, Channel: d.channelOf(w, stanza)(about, severity),
-		Answer:  &alerting.Answer{Text: a.Outcome(), Reason: a.Reason, By: a.By, Time: a.Given, Final: a.Final(), About: about},
+		Answer: &alerting.Answer{Text: a.Outcome(), Reason: a.Reason, By: a.By, Time: a.Given, Final: a.Final(), About: about},
 	}, nil
 }
 
