@@ -64,7 +64,7 @@ var faults = []struct {
 	{"F31", "data beyond the reach of the querier", []string{"TestF31_LessThanBefore"}},
 	{"F32", "limit on the length of a query", []string{"TestF32_QueryLimit", "TestAnswers"}},
 	{"F33", "limits on points, samples and series", []string{"TestF32_QueryLimit", "TestAnswers", "TestQueriesAreWhatServersExpect"}},
-	{"F34", "NaN and infinity", []string{"TestHour", "TestGPUs", "TestFailed", "FuzzDecodeQuery"}},
+	{"F34", "NaN and infinity", []string{"TestHour", "TestGPUs", "TestDaily", "FuzzDecodeQuery"}},
 	{"F35", "unexpected type", []string{"TestAnswers", "TestFaults", "FuzzDecodeQuery"}},
 	{"F36", "two series for one workload", []string{"TestReadAnswer", "TestAnswers"}},
 	{"F38", "metric renamed, misspelt, gone", []string{"TestNoDataAtAll", "TestOutputThatVanishes", "../cmd/tipline TestCheckLive"}},

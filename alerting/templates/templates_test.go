@@ -115,7 +115,7 @@ func TestTemplateOfHostileValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := "{{.Password}} [31mevil <!channel>"; is.Headline != want {
+	if want := "{{.Password}} [31m evil <!channel>"; is.Headline != want {
 		t.Errorf("got %q, want %q", is.Headline, want)
 	}
 	if len(is.Body) != 1 || len([]rune(is.Body[0])) != words.MaxName {
