@@ -94,8 +94,8 @@ func announced(t *testing.T, s *store.Store) string {
 	t.Helper()
 	var text strings.Builder
 	var ids []string
-	if err := s.Scan(ledger.Bucket, ledger.Announced, func(key string, value []byte) error {
-		ids = append(ids, strings.TrimPrefix(key, ledger.Announced))
+	if err := s.Scan(ledger.Bucket, alerting.Announced, func(key string, value []byte) error {
+		ids = append(ids, strings.TrimPrefix(key, alerting.Announced))
 		fmt.Fprintf(&text, "%s %s\n", key, value)
 		return nil
 	}); err != nil {

@@ -361,7 +361,8 @@ func happened(team string, start time.Time, u model.Usage) float64 {
 // checkPacks holds that a server takes the expressions of every pack, but for names that only Prometheus 3 knows.
 func checkPacks(t *testing.T, address string) {
 	t.Helper()
-	for _, name := range collector.Packs() {
+	for _, pack := range collector.Packs() {
+		name := pack.Name
 		c, err := collector.New(collector.Settings{Name: name, URL: address, Pack: name, Backfill: time.Hour}, memory{}, slog.New(slog.DiscardHandler))
 		if err != nil { // a pack of GPUs is asked beside one of tokens
 			c = newCollector(t, collector.Settings{URL: address, Pack: "vllm", GroupBy: []string{"namespace", "model_name"}, GPUs: &collector.GPUs{Pack: name}})
