@@ -54,8 +54,8 @@ format: ## rewrite what the formatting and the idioms of lint would have otherwi
 race: ## run the tests of all modules under the race detector, in random order; needs a C compiler
 	$(call each,$(GO) test -race -shuffle=on -timeout 30m ./...)
 
-bench: ## measure a cycle, a projection and a decision
-	$(GO) test -run '^$$' -bench . -benchmem ./model/... ./collector/... ./cmd/internal/daemon/...
+bench: ## measure a cycle, a projection, a decision, and what becomes of it
+	$(GO) test -run '^$$' -bench . -benchmem ./model/... ./collector/... ./alerting/... ./cmd/internal/daemon/...
 
 fuzz: ## fuzz what strangers write, each target for FUZZTIME
 	@find alerting cmd collector config model -name '*_test.go' -exec awk '/^func Fuzz/ { sub(/\(.*/, "", $$2); print FILENAME, $$2 }' {} + | \

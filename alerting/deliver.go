@@ -78,7 +78,7 @@ func (d *Desk) begin(n Notifier, now time.Time) (l letter, next time.Time, err e
 	defer d.mu.Unlock()
 	for _, head := range d.outbox.heads(n.Name()) {
 		if !head.Due.After(now) {
-			l = head
+			l = *head
 			break
 		}
 		if next.IsZero() || head.Due.Before(next) {
@@ -171,7 +171,7 @@ func (d *Desk) forget(l letter, at Posted) error {
 	if err := d.store.Apply(changes); err != nil {
 		return err
 	}
-	delete(d.outbox.letters, l.key())
+	d.outbox.remove(l)
 	return nil
 }
 

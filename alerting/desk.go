@@ -251,10 +251,14 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 
 // commit writes changes and queues events for every notifier in one transaction. When that fails nothing has moved. The caller holds d.mu.
 func (d *Desk) commit(changes batch, events ...Event) error {
-	queue := d.outbox.clone()
-	for _, e := range events {
-		for _, n := range d.notifiers {
-			queue.add(n.Name(), e, changes)
+	queue := d.outbox
+	if len(events) > 0 {
+		queue = d.outbox.clone()
+		waiting := queue.waiting()
+		for _, e := range events {
+			for _, n := range d.notifiers {
+				queue.add(n.Name(), e, waiting[e.Workload], changes)
+			}
 		}
 	}
 	if len(changes) == 0 {

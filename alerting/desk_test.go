@@ -457,7 +457,7 @@ func TestDriftWaitsForNoVerdict(t *testing.T) {
 	step(5, 'X', "volume")
 	step(6, 'X', "volume")
 	step(7, 'X', "volume", "peak_factor") // the verdict is confirmed, and the new drift with it
-	letters := d.outbox.to("box")
+	letters := slices.Collect(d.outbox.all())
 	if len(letters) != 2 || len(letters[0].Event.Drifts) != 2 || letters[1].Event.Reason != Switched || len(letters[1].Event.Superseded) > 0 {
 		t.Errorf("got %+v, want the two drifts in one message and the verdict in another", letters)
 	}

@@ -73,7 +73,6 @@ func TestFlapping(t *testing.T) {
 	holdREADME(t, "measured", table.String())
 }
 
-// BenchmarkNext measures one transition: at most 5 µs.
 // BenchmarkStorm has ten thousand workloads confirm a move in one evaluation.
 func BenchmarkStorm(b *testing.B) {
 	judged := make([]Judged, 10_000)
@@ -108,6 +107,7 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
+// BenchmarkNext measures one transition: at most 5 µs.
 func BenchmarkNext(b *testing.B) {
 	w := evaluation("X", 1000, 500, 900)
 	var s State

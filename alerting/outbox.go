@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
-	"maps"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -28,13 +28,25 @@ const letterVersion = 1
 
 func (l letter) key() string { return fmt.Sprintf("%020d/%s", l.Number, l.Notifier) }
 
-// outbox holds the letters that are not acknowledged, by key.
+// destination is where a letter goes: letters to one keep their order.
+type destination struct{ notifier, channel string }
+
+func (l letter) destination() destination { return destination{l.Notifier, l.Event.Channel} }
+
+// outbox holds the letters that are not acknowledged. A letter in it is never changed, but replaced.
 type outbox struct {
-	letters map[string]letter
-	last    uint64 // the highest number given
+	queues map[destination][]*letter // by their numbers; none is empty
+	last   uint64                    // the highest number given
 }
 
-func (o *outbox) clone() outbox { return outbox{letters: maps.Clone(o.letters), last: o.last} }
+// clone returns a copy that can be changed without o.
+func (o *outbox) clone() outbox {
+	queues := make(map[destination][]*letter, len(o.queues))
+	for at, queue := range o.queues {
+		queues[at] = slices.Clone(queue)
+	}
+	return outbox{queues: queues, last: o.last}
+}
 
 func (o *outbox) read(key string, value []byte) error {
 	var l letter
@@ -49,19 +61,54 @@ func (o *outbox) read(key string, value []byte) error {
 	return nil
 }
 
-func (o *outbox) set(l letter) {
-	if o.letters == nil {
-		o.letters = map[string]letter{}
-	}
-	o.letters[l.key()] = l
+// find returns where in the queue of its destination l is, or would be.
+func (o *outbox) find(l letter) (queue []*letter, i int, there bool) {
+	queue = o.queues[l.destination()]
+	i, there = slices.BinarySearchFunc(queue, l.Number, func(l *letter, n uint64) int { return cmp.Compare(l.Number, n) })
+	return queue, i, there
 }
 
-// replaces reports whether e takes the place of old, which was not sent yet: both are verdicts on one workload, or near ones, or both drifts
+// set puts l into the queue of its destination, or in the place of what it was.
+func (o *outbox) set(l letter) {
+	queue, i, there := o.find(l)
+	if there {
+		queue[i] = &l
+		return
+	}
+	if o.queues == nil {
+		o.queues = map[destination][]*letter{}
+	}
+	o.queues[l.destination()] = slices.Insert(queue, i, &l)
+}
+
+// remove takes l out of the queue of its destination.
+func (o *outbox) remove(l letter) {
+	queue, i, there := o.find(l)
+	switch {
+	case !there:
+	case len(queue) == 1:
+		delete(o.queues, l.destination())
+	default:
+		o.queues[l.destination()] = slices.Delete(queue, i, i+1)
+	}
+}
+
+// all returns every letter, in no order.
+func (o *outbox) all() iter.Seq[*letter] {
+	return func(yield func(*letter) bool) {
+		for _, queue := range o.queues {
+			for _, l := range queue {
+				if !yield(l) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// replaces reports whether e takes the place of old, which is about the same workload and was not sent yet: both are verdicts on one workload, or near ones, or both drifts
 // of it, or both digests. Every change of prices, every budget, every fault of the data, every storm and every answer is told by itself.
 func (e Event) replaces(old Event) bool {
-	if old.Workload != e.Workload {
-		return false
-	}
 	switch alone := []Reason{PricesMoved, OverBudget, DataFaulty, Summed, Answered}; {
 	case slices.Contains(alone, e.Reason) || slices.Contains(alone, old.Reason):
 		return false
@@ -71,13 +118,13 @@ func (e Event) replaces(old Event) bool {
 	return true
 }
 
-// add queues e for notifier. What still waits there, was never tried and is replaced by it is merged into it.
-func (o *outbox) add(notifier string, e Event, changes batch) {
-	for _, old := range o.to(notifier) {
-		if !e.replaces(old.Event) || old.Sending || old.Attempts > 0 && old.Event.Repeat {
+// add queues e for notifier. What of waiting, which is about the same workload, is for it too, cannot have arrived and is replaced by e is merged into it.
+func (o *outbox) add(notifier string, e Event, waiting []*letter, changes batch) {
+	for _, old := range waiting {
+		if old.Notifier != notifier || !e.replaces(old.Event) || old.Sending || old.Attempts > 0 && old.Event.Repeat {
 			continue
 		}
-		delete(o.letters, old.key())
+		o.remove(*old)
 		changes.put(outboxBucket, old.key(), nil)
 		switch e.Reason {
 		case Drifted:
@@ -98,34 +145,36 @@ func (o *outbox) add(notifier string, e Event, changes batch) {
 	changes.put(outboxBucket, l.key(), encode(l))
 }
 
-// to returns the letters for notifier in the order in which they are sent.
-func (o *outbox) to(notifier string) []letter {
-	var letters []letter
-	for _, key := range slices.Sorted(maps.Keys(o.letters)) {
-		if l := o.letters[key]; l.Notifier == notifier {
-			letters = append(letters, l)
-		}
+// waiting returns the letters by the workload that they are about, in the order in which they are sent.
+func (o *outbox) waiting() map[string][]*letter {
+	about := map[string][]*letter{}
+	for l := range o.all() {
+		about[l.Event.Workload] = append(about[l.Event.Workload], l)
 	}
-	return letters
+	for _, letters := range about {
+		slices.SortFunc(letters, func(a, b *letter) int { return cmp.Compare(a.Number, b.Number) })
+	}
+	return about
 }
 
 // heads returns the first letter for notifier of every channel, in the order in which they are sent.
-func (o *outbox) heads(notifier string) []letter {
-	first := map[string]letter{}
-	for _, l := range o.letters {
-		if head, found := first[l.Event.Channel]; l.Notifier == notifier && (!found || l.Number < head.Number) {
-			first[l.Event.Channel] = l
+func (o *outbox) heads(notifier string) (first []*letter) {
+	for at, queue := range o.queues {
+		if at.notifier == notifier {
+			first = append(first, queue[0])
 		}
 	}
-	return slices.SortedFunc(maps.Values(first), func(a, b letter) int { return cmp.Compare(a.Number, b.Number) })
+	slices.SortFunc(first, func(a, b *letter) int { return cmp.Compare(a.Number, b.Number) })
+	return first
 }
 
 // unpark makes every parked letter due: what a person had to change may have been changed.
 func (o *outbox) unpark() {
-	for key, l := range o.letters {
+	for l := range o.all() {
 		if l.Parked != "" {
-			l.Due = time.Time{}
-			o.letters[key] = l
+			due := *l
+			due.Due = time.Time{}
+			o.set(due)
 		}
 	}
 }
@@ -134,7 +183,11 @@ func (o *outbox) unpark() {
 func (d *Desk) Pending() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return len(d.outbox.letters)
+	n := 0
+	for range d.outbox.all() {
+		n++
+	}
+	return n
 }
 
 // Parked returns, by notifier, why its messages wait for a person; a notifier that works is not in it.
@@ -142,7 +195,7 @@ func (d *Desk) Parked() map[string]string {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	reasons := map[string]string{}
-	for _, l := range d.outbox.letters {
+	for l := range d.outbox.all() {
 		if l.Parked != "" {
 			reasons[l.Notifier] = strings.TrimSpace(l.Parked)
 		}

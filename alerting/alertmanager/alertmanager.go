@@ -22,7 +22,8 @@ const (
 	// nothing firing for ever.
 	Resend = 5 * time.Minute
 
-	lasts = 3 * Resend // from a resend to the end of the alert: two resends may be lost
+	// Lasts is how long after a resend an alert ends: two resends may be lost.
+	Lasts = 3 * Resend
 )
 
 // alert is one alert as the API v2 takes it. Labels are its identity, so numbers stand in the annotations alone: two tiplines that
@@ -46,16 +47,16 @@ func New(url string, client *http.Client) *Board {
 	return &Board{address: strings.TrimSuffix(url, "/") + "/api/v2/alerts", client: post.Client(client), shown: map[string]alert{}}
 }
 
-// Show sends what is firing at now and not snoozed, with what the newest report says of it, and resolves what was shown and stands no more. When
-// that fails, what would have been resolved is resolved the next time.
-func (b *Board) Show(ctx context.Context, firing []alerting.Firing, report *model.Report, now time.Time) error {
+// Show sends what is firing at now and not snoozed, with what the newest report says of it and to end at ends unless it is sent again, and
+// resolves what was shown and stands no more. When that fails, what would have been resolved is resolved the next time.
+func (b *Board) Show(ctx context.Context, firing []alerting.Firing, report *model.Report, now, ends time.Time) error {
 	next := map[string]alert{}
 	var alerts []alert
 	for _, f := range firing {
 		if f.Snoozed {
 			continue
 		}
-		a := alert{Labels: labels(f), Annotations: annotations(f, report), StartsAt: f.Since, EndsAt: now.Add(lasts)}
+		a := alert{Labels: labels(f), Annotations: annotations(f, report), StartsAt: f.Since, EndsAt: ends}
 		if a.StartsAt.IsZero() {
 			a.StartsAt = now // confirmed by a version that did not keep when
 		}

@@ -52,7 +52,7 @@ func TestShow(t *testing.T) {
 	board, posts, refuse := server(t)
 	firing := []alerting.Firing{{Workload: "support", Current: "api", Option: "fleet", Severity: alerting.Warning, Owner: "team-support", Since: morning.Add(-time.Hour)}}
 	show := func(f []alerting.Firing, because string, after time.Duration) error {
-		return board.Show(t.Context(), f, report(because), morning.Add(after))
+		return board.Show(t.Context(), f, report(because), morning.Add(after), morning.Add(after+Lasts))
 	}
 	for i, because := range []string{"it saves $5,000", "it saves $6,000"} {
 		if err := show(firing, because, time.Duration(i)*Resend); err != nil {
@@ -85,7 +85,7 @@ func TestNoOption(t *testing.T) {
 	t.Parallel()
 	board, posts, _ := server(t)
 	hostile := "a\nb\u202e<!channel>"
-	if err := board.Show(t.Context(), []alerting.Firing{{Workload: hostile, Current: "api", Severity: alerting.Warning, Owner: hostile}}, nil, morning); err != nil {
+	if err := board.Show(t.Context(), []alerting.Firing{{Workload: hostile, Current: "api", Severity: alerting.Warning, Owner: hostile}}, nil, morning, morning.Add(Lasts)); err != nil {
 		t.Fatal(err)
 	}
 	got := (*posts)[0][0]

@@ -55,16 +55,14 @@ func (p *program) runDaemon(ctx context.Context, listen *toolkit.FlagConfig, onc
 	return p.serve(ctx, d, registry, listen)
 }
 
-// runOnce brings the price lists up to date, evaluates one cycle, delivers what is due and prints the report.
+// runOnce brings the price lists up to date, evaluates one cycle, delivers what is due, shows what stands and prints the report.
 func (p *program) runOnce(ctx context.Context, d *daemon.Daemon) int {
 	d.RefreshPrices(ctx)
 	report, err := d.Cycle(ctx)
 	if report == nil {
 		return p.fail(err)
 	}
-	if deliverErr := p.deliver(ctx, d); deliverErr != nil {
-		err = errors.Join(err, deliverErr)
-	}
+	err = errors.Join(err, p.deliver(ctx, d), d.ShowOnce(ctx))
 	if printErr := printReport(p.stdout, report, "table"); printErr != nil {
 		return p.fail(printErr)
 	}

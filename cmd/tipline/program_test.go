@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -216,7 +217,30 @@ func TestRunOnce(t *testing.T) {
 		}
 		return nil
 	})
+	shown := make(chan string, 1)
+	manager := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		shown <- string(body)
+	}))
+	defer manager.Close()
+	path := filepath.Join(folder, "tipline.yml")
+	settings, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	settings = bytes.Replace(settings, []byte("notify:\n"), []byte("notify:\n  alertmanager: {url: \""+manager.URL+"\"}\n"), 1)
+	if err := os.WriteFile(path, settings, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	code, out, errs := tipline(t, folder, "run", "--once")
+	select {
+	case body := <-shown:
+		if !strings.Contains(body, `"recommended":"fleet"`) {
+			t.Errorf("the Alertmanager got %q, want the move", body)
+		}
+	default:
+		t.Error("the Alertmanager was told nothing")
+	}
 	if code != exitNotRight || !strings.Contains(out, "move to fleet") || !strings.Contains(errs, "channel_not_found") || len(box.Messages()) != 0 {
 		t.Errorf("a channel that is not there: exit %d, %q, %d messages", code, errs, len(box.Messages()))
 	}

@@ -203,8 +203,26 @@ func (d *Daemon) Deliver(ctx context.Context) (time.Time, error) {
 	return d.desk.Deliver(ctx, d.options.Now().UTC())
 }
 
-// Show tells the Alertmanager of the configuration, if there is one, which verdicts stand.
+// Show tells the Alertmanager of the configuration, if there is one, which verdicts stand, until it is told again.
 func (d *Daemon) Show(ctx context.Context) error {
+	now := d.options.Now().UTC()
+	return d.show(ctx, now, now.Add(alertmanager.Lasts))
+}
+
+// ShowOnce does what Show does for a process that ends: what stands is shown until the next evaluation of the schedule should have been.
+func (d *Daemon) ShowOnce(ctx context.Context) error {
+	now := d.options.Now().UTC()
+	d.mu.Lock()
+	s := d.setup.cfg.Schedule
+	d.mu.Unlock()
+	evaluations, err := cron.ParseStandard(s.Evaluate)
+	if err != nil { // config has parsed it before
+		return fmt.Errorf("schedule.evaluate: %w", err)
+	}
+	return d.show(ctx, now, evaluations.Next(now.In(s.Location)).UTC().Add(alertmanager.Lasts))
+}
+
+func (d *Daemon) show(ctx context.Context, now, ends time.Time) error {
 	d.mu.Lock()
 	board := d.setup.board
 	d.mu.Unlock()
@@ -212,7 +230,7 @@ func (d *Daemon) Show(ctx context.Context) error {
 		return nil
 	}
 	report := d.Report()
-	err := board.Show(ctx, d.firing(report), report, d.options.Now().UTC())
+	err := board.Show(ctx, d.firing(report), report, now, ends)
 	d.metrics.attempted("alertmanager", err)
 	return err
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/testutil"
 
 	"tipline/alerting"
+	"tipline/alerting/alertmanager"
 	"tipline/cmd/internal/ledger"
 	"tipline/cmd/internal/store"
 	"tipline/collector"
@@ -353,10 +354,17 @@ func TestStandingVerdictsAreShown(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := r.ShowOnce(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	mu.Lock()
 	defer mu.Unlock()
-	if len(posts) != 1 || !strings.Contains(posts[0], `"recommended":"fleet"`) || strings.Contains(posts[0], "llama") {
-		t.Errorf("got %q, want one post about support, after the third morning", posts)
+	if len(posts) != 2 || !strings.Contains(posts[0], `"recommended":"fleet"`) || strings.Contains(posts[0], "llama") {
+		t.Fatalf("got %q, want one post about support, after the third morning, and another", posts)
+	}
+	ends := func(at time.Time) string { return `"endsAt":"` + at.Format(time.RFC3339) }
+	if now := r.clock(); !strings.Contains(posts[0], ends(now.Add(alertmanager.Lasts))) || !strings.Contains(posts[1], ends(now.AddDate(0, 0, 1).Add(alertmanager.Lasts))) {
+		t.Errorf("at %s got %q, want the first to end soon and the other after the next morning's evaluation", now, posts)
 	}
 }
 

@@ -90,12 +90,13 @@ func newSoak(t *testing.T, days int, random *rand.Rand) *soak {
 	server := promtest.Start(t, route(s.gateway, func(promtest.Query) promtest.Answer { return promtest.Answer{} }))
 	s.text = strings.ReplaceAll(fmt.Sprintf(settings, server.URL, server.URL, "data"), "backfill: 14d", "backfill: 28d")
 	write(t, filepath.Join(s.folder, "token"), slacktest.Token)
+	moods := rand.New(rand.NewPCG(uint64(days), 8)) // its own, since how many requests there are is not the same every time
 	s.box.Answer(func(int) *slacktest.Answer {
 		switch {
 		case !s.slackDown.Load():
 			return nil
-		case s.random.IntN(3) == 0:
-			return &slacktest.Answer{Cut: true, Keep: s.random.IntN(2) == 0}
+		case moods.IntN(3) == 0:
+			return &slacktest.Answer{Cut: true, Keep: moods.IntN(2) == 0}
 		}
 		return &slacktest.Answer{Status: http.StatusServiceUnavailable}
 	})

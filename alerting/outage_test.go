@@ -1,0 +1,130 @@
+package alerting
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"testing"
+	"time"
+)
+
+// far is a Notifier with a clock, that is away until a time and keeps what it accepts.
+type far struct {
+	now      time.Time
+	back     time.Time
+	attempts []time.Time
+	accepted []Event
+	at       []time.Time
+}
+
+func (*far) Name() string { return "far" }
+
+func (f *far) Send(_ context.Context, e Event) (Posted, error) {
+	f.attempts = append(f.attempts, f.now)
+	if f.now.Before(f.back) {
+		return Posted{}, &SendError{Remedy: Retry, Err: errors.New("refused")}
+	}
+	f.accepted, f.at = append(f.accepted, e), append(f.at, f.now)
+	return Posted{}, nil
+}
+
+// The messages of an outage: in each of its evaluations as many workloads of every channel confirm a move as are told one by one.
+const (
+	outageChannels    = 100
+	outageEvaluations = 10
+)
+
+// outage queues ten thousand messages, each about a workload of its own.
+func outage(tb testing.TB, d *Desk, verdict rune, now time.Time) {
+	tb.Helper()
+	n := 0
+	for evaluation := range outageEvaluations {
+		var judged []Judged
+		for range outageChannels * stormSize {
+			w := answers(verdict)
+			w.Workload, w.Decision.ID = fmt.Sprintf("w%05d", n), fmt.Sprintf("%012x", n)
+			channel := fmt.Sprintf("#c%02d", n%outageChannels)
+			judged = append(judged, Judged{Report: w, Policy: Policy{Confirmations: 1}, Channel: func(Reason, Severity) string { return channel }, Receipt: []byte("{}")})
+			n++
+		}
+		if _, err := d.Consider(judged, now.Add(time.Duration(evaluation)*time.Minute)); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	if d.Pending() != n {
+		tb.Fatalf("%d messages wait, want %d", d.Pending(), n)
+	}
+}
+
+// drain delivers until nothing waits, as the daemon does, and stops at the time until.
+func (f *far) drain(tb testing.TB, d *Desk, until time.Time) {
+	tb.Helper()
+	for f.now.Before(until) {
+		next, err := d.Deliver(context.Background(), f.now)
+		if err == nil && next.IsZero() {
+			return
+		}
+		f.now = next
+	}
+}
+
+// TestOutboxAfterAnOutage holds that ten thousand messages that wait when the other side comes back after two hours arrive all and each once, in
+// their order in every channel, one a second; that what was overtaken meanwhile is merged and not replayed; and that the other side is asked no
+// more than once a second while it is away. Half-way the process starts again.
+func TestOutboxAfterAnOutage(t *testing.T) {
+	t.Parallel()
+	const total = outageChannels * stormSize * outageEvaluations
+	store, f := &memory{}, &far{now: morning, back: morning.Add(2 * time.Hour)}
+	d := newDesk(t, store, f)
+	outage(t, d, 'X', morning)
+	f.drain(t, d, morning.Add(time.Hour))
+	outage(t, d, 'Y', f.now) // every one of them is overtaken
+	f.drain(t, d, f.back.Add(total/2*time.Second))
+	d = newDesk(t, store, f)
+	f.drain(t, d, f.back.Add(24*time.Hour))
+	if len(f.accepted) != total || d.Pending() != 0 {
+		t.Fatalf("%d messages arrived and %d wait, want all %d", len(f.accepted), d.Pending(), total)
+	}
+	seen, last := map[string]bool{}, map[string]string{}
+	for i, e := range f.accepted {
+		switch {
+		case seen[e.Workload]:
+			t.Fatalf("%s was told twice", e.Workload)
+		case e.Report.Decision.Option != "Y" || len(e.Superseded) != 1 || e.Superseded[0].Option != "X":
+			t.Fatalf("%s: got %s instead of %+v, want Y and that it was X", e.Workload, e.Report.Decision.Option, e.Superseded)
+		case e.Workload <= last[e.Channel]:
+			t.Fatalf("%s came after %s in %s", e.Workload, last[e.Channel], e.Channel)
+		case i > 0 && f.at[i].Sub(f.at[i-1]) < pace:
+			t.Fatalf("message %d came %s after the one before it, want a second", i, f.at[i].Sub(f.at[i-1]))
+		}
+		seen[e.Workload], last[e.Channel] = true, e.Workload
+	}
+	for i := range f.attempts[1:] {
+		if f.attempts[i+1].Sub(f.attempts[i]) < pace {
+			t.Fatalf("attempts at %s and %s, want a second between two", f.attempts[i], f.attempts[i+1])
+		}
+	}
+	if took := f.at[len(f.at)-1].Sub(f.back); took > total*pace+longestBackoff {
+		t.Errorf("took %s, want a second a message and no more than %s to notice that the other side is back", took, longestBackoff)
+	}
+}
+
+// BenchmarkDrain delivers ten thousand messages that wait; an operation is all of them.
+func BenchmarkDrain(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		f := &far{now: morning}
+		d, err := NewDesk(&memory{}, []Notifier{f}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			b.Fatal(err)
+		}
+		outage(b, d, 'X', morning)
+		b.StartTimer()
+		f.drain(b, d, morning.AddDate(1, 0, 0))
+		if d.Pending() != 0 {
+			b.Fatalf("%d messages wait", d.Pending())
+		}
+	}
+}
