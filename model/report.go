@@ -2,6 +2,7 @@ package model
 
 import (
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -246,6 +247,17 @@ type PriceSource struct {
 
 	ValidFrom string `json:"valid_from,omitempty"` // first day on which it holds; absent when it always did
 	ValidTo   string `json:"valid_to,omitempty"`   // last day; absent when no end is known
+}
+
+// OldestPrice returns the oldest day on which a price that o is charged by was looked at, 2006-01-02; empty when none has a day.
+func (o OptionCost) OldestPrice() string {
+	oldest := ""
+	for _, p := range o.Prices {
+		if strings.HasPrefix(p.Unit, "USD") && p.Date != "" && (oldest == "" || p.Date < oldest) {
+			oldest = p.Date
+		}
+	}
+	return oldest
 }
 
 // Ended reports whether p holds no more on day, which is of the form 2006-01-02.

@@ -74,7 +74,10 @@ func everything() *model.Report {
 			Scores:              []model.ForecastScore{{Days: 7, Graded: 8, ErrorRatio: 0.06, Coverage80: 0.75, Coverage95: 1}},
 		},
 		Options: []model.OptionCost{
-			{Option: "api", Hosting: "api", USDPerMonth: money(9000)},
+			{
+				Option: "api", Hosting: "api", USDPerMonth: money(9000),
+				Prices: []model.PriceSource{{Unit: "USD/Mtok", Date: "2026-10-20"}, {Unit: "USD/Mtok", Date: "2026-10-13"}},
+			},
 			{
 				Option: "own", Hosting: "self-hosted", USDPerMonth: money(4800), SavingUSDPerMonth: money(4200),
 				BreakevenUtilizationRatio: new(model.Fraction(0.3)), ProbabilityCheaper: new(model.Fraction(0.9)),
@@ -91,8 +94,10 @@ func everything() *model.Report {
 	other.Usage.CoverageRatio = 0.5
 	return &model.Report{
 		PriceBooks: []model.PriceBook{{Book: "built-in", Checked: "2026-10-20"}},
-		AsOf:       shownAt, Sources: []model.SourceReport{{Source: "gateway", Up: true}},
-		Workloads: []model.WorkloadReport{w, other},
+		AsOf:       shownAt, Sources: []model.SourceReport{{Source: "gateway", Up: true, UnattributedTokensRatio: new(model.Fraction(0.04))}},
+		Budgets:    []model.BudgetReport{{Budget: "support", USD: 20_000, Projected: money(12_000), SpentUSD: new(model.USD(3000))}},
+		DataFaults: []model.DataFault{{Source: "gateway", Workload: "a", Code: "COUNTER_CHANGED"}, {Source: "gateway", Workload: "b", Code: "COUNTER_CHANGED"}},
+		Workloads:  []model.WorkloadReport{w, other},
 	}
 }
 
@@ -278,6 +283,13 @@ func TestDashboard(t *testing.T) {
 		"Last 30 days by token class A": {`{class="input"}`: 3e9, `{class="output"}`: 1e9},
 		"Workloads D":                   {`{workload=` + quoted + `}`: 4200, `{workload="other"}`: 4200},
 		"Duration of a cycle A":         {`{}`: 2},
+		"Budgets A":                     {`{budget="support"}`: 3000},
+		"Budgets B":                     {`{budget="support"}`: 12_000},
+		"Budgets C":                     {`{budget="support"}`: 15_600},
+		"Budgets D":                     {`{budget="support"}`: 20_000},
+		"Tokens of no workload A":       {`{source="gateway"}`: 0.04},
+		"Data faults A":                 {`{code="COUNTER_CHANGED", source="gateway"}`: 2},
+		"Age of the oldest price A":     {`{option="api"}`: 20.5 * 86400},
 
 		"Error of past projections A":              {`{horizon="7d"}`: 0.06},
 		"Past projections inside of their range A": {`{horizon="7d", level="0.8"}`: 0.75, `{horizon="7d", level="0.95"}`: 1},

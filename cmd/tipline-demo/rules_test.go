@@ -32,7 +32,8 @@ func TestRules(t *testing.T) {
 	troubled := func() *model.Report {
 		r := everything()
 		r.Sources = append(r.Sources, model.SourceReport{Source: "away"})
-		r.PriceBooks = []model.PriceBook{{Book: "built-in", Checked: shownAt.AddDate(0, 0, -100).Format(time.DateOnly)}}
+		r.Workloads[0].Options[0].Prices[0].Date = shownAt.AddDate(0, 0, -100).Format(time.DateOnly)
+		r.Budgets[0].USD = 11_000
 		late := shownAt.Add(-7 * time.Hour)
 		for i := range r.Workloads {
 			r.Workloads[i].Usage.LastSample = &late
@@ -52,10 +53,15 @@ func TestRules(t *testing.T) {
 		return names
 	}
 	calm := []string{"TiplineMove", "TiplineCrossingNear", "TiplineDrift", "TiplineNotEvaluating"} // the test's daemon never evaluates
-	if got := firing(everything); !slices.Equal(got, calm) {
+	well := func() *model.Report {
+		r := everything()
+		r.DataFaults = nil
+		return r
+	}
+	if got := firing(well); !slices.Equal(got, calm) {
 		t.Errorf("got %v, want %v", got, calm)
 	}
-	want := slices.Insert(slices.Clone(calm), 3, "TiplineSourceDown", "TiplineNotMeasured", "TiplinePricesOld")
+	want := slices.Insert(slices.Clone(calm), 3, "TiplineSourceDown", "TiplineNotMeasured", "TiplinePricesOld", "TiplineOverBudget", "TiplineDataFault")
 	if got := firing(troubled); !slices.Equal(got, want) {
 		t.Errorf("in trouble: got %v, want %v", got, want)
 	}

@@ -44,7 +44,9 @@ var (
 	forecastError       = desc("forecast_error_ratio", "Median error of past projections of that many days, over what was used.", "workload", "horizon")
 	forecastCoverage    = desc("forecast_coverage_ratio", "Share of past projections of that many days in whose range, of that level, what was used lay.", "workload", "horizon", "level")
 	driftScore          = desc("workload_drift_score", "Evidence that an input is not what its past led one to expect, over what an alarm takes: 1 and more is drift.", "workload", "kind")
-	priceAge            = desc("price_age_seconds", "Time since the newest of a price book's sources was looked at, in seconds.", "book")
+	priceAge            = desc("price_age_seconds", "Time since the newest of a price book's sources was looked at, in seconds; its other prices may be older.", "book")
+	oldestPrice         = desc("workload_price_age_seconds", "Time since the oldest of the prices that an option is charged by was looked at, in seconds.", "workload", "option")
+	dataFaults          = desc("data_faults", "Why what a source says is not what was used, for how many workloads, or for the source itself.", "source", "code")
 	sourceUp            = desc("source_up", "1 when the source answered in the last cycle, 0 otherwise.", "source")
 	historyFilled       = desc("source_history_filled_ratio", "Share of the history asked of a source that has been read.", "source")
 	budgetUSD           = desc("budget_usd", "What the workloads of a budget may cost in a calendar month, in US dollars.", "budget")
@@ -56,7 +58,7 @@ var (
 
 var all = []*prometheus.Desc{
 	tokensLast30d, projected, costUSD, crossover, breakeven, recommended, probability, saving, secondsToCrossover, gpuUtilization,
-	economicUtilization, idleUSD, coverage, lastSample, forecastError, forecastCoverage, driftScore, priceAge, sourceUp, historyFilled, budgetUSD, budgetProjected, budgetSpent, unattributed, notExported,
+	economicUtilization, idleUSD, coverage, lastSample, forecastError, forecastCoverage, driftScore, priceAge, oldestPrice, dataFaults, sourceUp, historyFilled, budgetUSD, budgetProjected, budgetSpent, unattributed, notExported,
 }
 
 // month is the length of the months in which a crossover is counted.
@@ -103,6 +105,13 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 			send(priceAge, report.AsOf.Sub(checked).Seconds(), b.Book)
 		}
 	}
+	faults := map[[2]string]int{}
+	for _, f := range report.DataFaults {
+		faults[[2]string{f.Source, f.Code}]++
+	}
+	for of, n := range faults {
+		send(dataFaults, float64(n), of[0], of[1])
+	}
 	workloads := report.Workloads
 	send(notExported, float64(max(0, len(workloads)-maxWorkloads)))
 	for _, w := range workloads[:min(len(workloads), maxWorkloads)] {
@@ -110,6 +119,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		send.forecast(w)
 		for _, o := range w.Options {
 			send.option(w, o)
+			if looked, err := time.Parse(time.DateOnly, o.OldestPrice()); err == nil {
+				send(oldestPrice, report.AsOf.Sub(looked).Seconds(), w.Workload, o.Option)
+			}
 		}
 		for _, d := range w.Drift {
 			send(driftScore, d.Score, w.Workload, d.Kind)

@@ -23,6 +23,7 @@ func full() *model.Report {
 		Budgets:    []model.BudgetReport{{Budget: "support", USD: 20_000, Projected: &model.Quantiles[model.USD]{P10: 1, P50: 2, P90: 3}, SpentUSD: new(model.USD(1.5))}, {Budget: "unknown", USD: 5}},
 		Sources:    []model.SourceReport{{Source: "gateway", Up: true, FilledRatio: new(model.Fraction(0.42)), UnattributedTokensRatio: new(model.Fraction(0.12))}, {Source: "vllm", Error: "refused"}},
 		PriceBooks: []model.PriceBook{{Book: "built-in", Checked: "2026-08-01"}, {Book: "own.csv"}},
+		DataFaults: []model.DataFault{{Source: "vllm", Code: "SOURCE_DOWN"}, {Source: "gateway", Workload: "a", Code: "COUNTER_CHANGED"}, {Source: "gateway", Workload: "b", Code: "COUNTER_CHANGED"}},
 		Workloads: []model.WorkloadReport{
 			{
 				Workload: "chat", Current: "mini",
@@ -39,7 +40,15 @@ func full() *model.Report {
 					CalendarMonthTokens: model.Quantiles[model.Tokens]{P10: 1.1e9, P50: 2.1e9, P90: 3.1e9},
 				},
 				Options: []model.OptionCost{
-					{Option: "mini", Hosting: model.API, USDPerMonth: &model.Quantiles[model.USD]{P10: 900, P50: 1000, P90: 1100}},
+					{
+						Option: "mini", Hosting: model.API, USDPerMonth: &model.Quantiles[model.USD]{P10: 900, P50: 1000, P90: 1100},
+						Prices: []model.PriceSource{
+							{Field: "input", Unit: "USD/Mtok", Date: "2026-08-10"},
+							{Field: "output", Unit: "USD/Mtok", Date: "2026-07-12"},
+							{Field: "cache_read", Unit: "USD/Mtok"},
+							{Field: "tokens", Unit: "tok/s per replica", Date: "2025-01-01"},
+						},
+					},
 					{
 						Option: "own", Hosting: model.SelfHosted, USDPerMonth: &model.Quantiles[model.USD]{P10: 500, P50: 600, P90: 700},
 						BreakevenUtilizationRatio: ptr(model.Fraction(0.31)), ProbabilityCheaper: ptr(model.Fraction(0.93)),
@@ -94,7 +103,7 @@ func TestUnknownHasNoSeries(t *testing.T) {
 	}
 	report := full()
 	report.Workloads, report.Sources[0].FilledRatio, report.Sources[0].UnattributedTokensRatio = report.Workloads[1:], nil, nil
-	report.Budgets[0].Projected = nil
+	report.Budgets[0].Projected, report.DataFaults = nil, nil
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(of(report))
 	families, err := registry.Gather()
@@ -159,6 +168,7 @@ func TestHostileNames(t *testing.T) {
 	report.Sources = []model.SourceReport{{Source: "s\xff", FilledRatio: new(model.Fraction), UnattributedTokensRatio: new(model.Fraction)}, {Source: "s\xfe"}}
 	report.Budgets = []model.BudgetReport{{Budget: "b\xff", Projected: &model.Quantiles[model.USD]{}, SpentUSD: new(model.USD)}, {Budget: "b\xfe"}}
 	report.PriceBooks = []model.PriceBook{{Book: "b\xff", Checked: "2026-08-01"}}
+	report.DataFaults = []model.DataFault{{Source: "s\xff", Code: "c\xff"}, {Source: "s\xfe", Code: "c\xff"}}
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(of(report))
 	families, err := registry.Gather()
