@@ -190,10 +190,12 @@ func printBacktest(w io.Writer, r *backtest.Result, format string) error {
 		return encoder.Encode(r)
 	}
 	out := page{w: w, markdown: format == "markdown"}
-	out.title("Backtest, %s to %s", r.Since.Format(time.DateOnly), r.Until.Format(time.DateOnly))
+	out.title("Backtest")
 	for _, sentence := range r.Summary {
 		out.line(sentence)
 	}
+	const minute = "2006-01-02 15:04 UTC"
+	out.line(fmt.Sprintf("%s from %s to %s, graded by what came until %s.", count(r.Evaluations, "evaluation"), r.Since.Format(minute), r.Until.Format(minute), r.GradedUntil.Format(minute)))
 	out.table("Messages", []string{"SENT", "WORKLOAD", "KIND", "FROM → TO", "SAVES", "ACT BY", "GRADE", "BECAUSE"}, messageRows(r.Messages))
 	out.table("Moves that came to pay", []string{"DAY", "WORKLOAD", "FROM → TO", "TOLD", "LEAD"}, crossingRows(r.Crossings))
 	out.table("Projections", []string{"HORIZON", "GRADED", "ERROR", "SEASONAL NAIVE", "IN 80 %", "IN 95 %"}, horizonRows(r.Forecast))
@@ -285,9 +287,9 @@ func (p *page) text(s string) string {
 	return s
 }
 
-func (p *page) title(format string, args ...any) {
+func (p *page) title(text string) {
 	if p.markdown {
-		p.print("# "+format+"\n\n", args...)
+		p.print("# %s\n\n", text)
 	}
 }
 

@@ -22,7 +22,7 @@ type observed struct {
 	at      time.Time
 	tokens  model.Tokens         // of the 30 days before at, or of its life if that is shorter, brought to a month of 730 hours
 	covered model.Fraction       // share of them that was measured
-	costs   map[string]model.USD // a month, of the options that could have served them, at the prices of that day
+	costs   map[string]model.USD // a month, of the options that could have served them, at the prices of that day; of the current one what would stop being paid on leaving it
 }
 
 // hindsight is what is known afterwards of one workload.
@@ -46,6 +46,9 @@ func (h *hindsight) observe(w model.WorkloadReport, in decide.Input, now time.Ti
 		if option.USDPerMonth != nil && (len(option.Blocked) == 0 || option.Option == w.Current) {
 			o.costs[option.Option] = option.USDPerMonth.P50
 		}
+	}
+	if c := v.Decision.Commitment; c != nil { // what stays due is paid on either
+		o.costs[w.Current] = c.AvoidableUSDPerMonth
 	}
 	h.days = append(h.days, o)
 
