@@ -420,6 +420,7 @@ func (o Options) limits() []string {
 	all := []string{
 		"Prices of the past are those that the price books of today hold for each day; a change is known ahead only from the day on which its row was looked up, and what the configuration itself says of prices was known all the time.",
 		"The current options, candidates, constraints and events of the configuration of today are taken for those of all the time, and nobody answers: a move that is advised is never made.",
+		"Capacity that is measured is that of the hours up to each evaluation; what the configuration says of it is taken for that of all the time.",
 		"Hours that came late are taken for known when they were over, and a server that was away is not noticed.",
 	}
 	if o.Stored {
