@@ -48,21 +48,20 @@ type Options struct {
 // start begins the life of a daemon that tells nobody but to.
 func (o Options) start(now func() time.Time, to ...alerting.Notifier) (*daemon.Daemon, error) {
 	load := func() (*config.Config, error) {
-		cfg := *o.Config
+		cfg := knownAt(*o.Config, now())
 		cfg.Notify = config.Notify{Routes: cfg.Notify.Routes}
 		cfg.Store.Path = o.Folder // where answers of people are taken from
-		cfg.Options = knownAt(cfg.Options, now())
 		return &cfg, nil
 	}
 	return daemon.New(daemon.Options{Load: load, Now: now, Log: o.Log, Store: o.Store, Notifiers: to, Stored: o.Stored})
 }
 
-// knownAt returns options without the changes of prices, and the ends of models, that come after t and that a price book had not yet looked up at t. What the
-// configuration itself says has no such day.
-func knownAt(options []decide.Option, t time.Time) []decide.Option {
+// knownAt returns cfg without what it says of the time after t and was not known at t: changes of prices, and ends of models, that a price book looked up after t
+// only, and events, of which nobody can tell whether they were written down before they began. What else the configuration announces is taken for known all the time.
+func knownAt(cfg config.Config, t time.Time) config.Config {
 	today := t.UTC().Format(time.DateOnly)
-	options = slices.Clone(options)
-	for i, o := range options {
+	cfg.Options = slices.Clone(cfg.Options)
+	for i, o := range cfg.Options {
 		later := func(change time.Time) bool { // than what was known
 			first, last := change.Format(time.DateOnly), change.AddDate(0, 0, -1).Format(time.DateOnly)
 			return change.After(t) && slices.ContainsFunc(o.Prices, func(p model.PriceSource) bool {
@@ -70,21 +69,31 @@ func knownAt(options []decide.Option, t time.Time) []decide.Option {
 				return about && p.Date > today
 			})
 		}
-		options[i].Announced = slices.DeleteFunc(slices.Clone(o.Announced), func(c decide.PriceChange) bool { return later(c.From) })
+		cfg.Options[i].Announced = slices.DeleteFunc(slices.Clone(o.Announced), func(c decide.PriceChange) bool { return later(c.From) })
 		if later(o.Retires) {
-			options[i].Retires = time.Time{}
+			cfg.Options[i].Retires = time.Time{}
 		}
 	}
-	return options
+	cfg.Workloads = append(slices.Clone(cfg.Workloads), cfg.Defaults)
+	for i, w := range cfg.Workloads {
+		cfg.Workloads[i].Known.Events = slices.DeleteFunc(slices.Clone(w.Known.Events), func(e model.Event) bool { return e.From.After(t) })
+	}
+	last := len(cfg.Workloads) - 1
+	cfg.Workloads, cfg.Defaults = cfg.Workloads[:last], cfg.Workloads[last]
+	return cfg
 }
 
-// facts counts the changes and ends that options know of.
-func facts(options []decide.Option) (n int) {
-	for _, o := range options {
+// facts counts the changes, ends and events that cfg knows of.
+func facts(cfg config.Config) (n int) {
+	for _, o := range cfg.Options {
 		n += len(o.Announced)
 		if !o.Retires.IsZero() {
 			n++
 		}
+	}
+	n += len(cfg.Defaults.Known.Events)
+	for _, w := range cfg.Workloads {
+		n += len(w.Known.Events)
 	}
 	return n
 }
@@ -203,7 +212,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if len(instants) == 0 {
 		return nil, fmt.Errorf("nothing to replay: the schedule has no evaluation from %s to %s", o.Since.Format(time.RFC3339), o.End.Format(time.RFC3339))
 	}
-	r := &replay{Options: o, now: instants[0], facts: facts(knownAt(o.Config.Options, instants[0])), hindsight: map[string]*hindsight{}}
+	r := &replay{Options: o, now: instants[0], facts: facts(knownAt(*o.Config, instants[0])), hindsight: map[string]*hindsight{}}
 	if r.daemon, err = o.start(func() time.Time { return r.now }, r); err != nil {
 		return nil, err
 	}
@@ -257,7 +266,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 // evaluate runs one cycle, takes what it has to say, and adds what it shows of the past.
 func (r *replay) evaluate(ctx context.Context) (*model.Report, error) {
 	at := r.now
-	if n := facts(knownAt(r.Config.Options, at)); n != r.facts { // a price book has been looked at since
+	if n := facts(knownAt(*r.Config, at)); n != r.facts {
 		if err := r.daemon.Reload(); err != nil {
 			return nil, err
 		}
@@ -419,7 +428,7 @@ func (r *replay) graded() []Message {
 func (o Options) limits() []string {
 	all := []string{
 		"Prices of the past are those that the price books of today hold for each day; a change is known ahead only from the day on which its row was looked up, and what the configuration itself says of prices was known all the time.",
-		"The current options, candidates, constraints and events of the configuration of today are taken for those of all the time, and nobody answers: a move that is advised is never made.",
+		"The current options, candidates and constraints of the configuration of today are taken for those of all the time, and nobody answers: a move that is advised is never made. An event is known from its beginning on.",
 		"Capacity that is measured is that of the hours up to each evaluation; what the configuration says of it is taken for that of all the time.",
 		"Hours that came late are taken for known when they were over, and a server that was away is not noticed.",
 	}

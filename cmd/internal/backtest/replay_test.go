@@ -405,7 +405,11 @@ func TestPricesAreNotKnownAhead(t *testing.T) {
 func TestKnownAt(t *testing.T) {
 	t.Parallel()
 	on := func(days int) string { return dawn.AddDate(0, 0, days).Format(time.DateOnly) }
-	options := []decide.Option{{
+	cfg := config.Config{
+		Workloads: []config.Workload{{Known: model.Known{Events: []model.Event{{From: dawn.AddDate(0, 0, 11)}, {From: dawn.AddDate(0, 0, 60)}}, Holidays: []time.Time{dawn}}}},
+		Defaults:  config.Workload{Known: model.Known{Events: []model.Event{{From: dawn.AddDate(0, 0, 15)}}}},
+	}
+	cfg.Options = []decide.Option{{
 		Announced: []decide.PriceChange{{}, {From: dawn.AddDate(0, 0, 10)}, {From: dawn.AddDate(0, 0, 20)}, {From: dawn.AddDate(0, 0, 30)}},
 		Retires:   dawn.AddDate(0, 0, 41),
 		Prices: []model.PriceSource{
@@ -418,13 +422,22 @@ func TestKnownAt(t *testing.T) {
 	for _, tc := range []struct {
 		day, changes int
 		retires      bool
-	}{{5, 2, false}, {10, 3, false}, {11, 3, false}, {12, 4, false}, {15, 4, true}, {50, 4, true}} {
-		got := knownAt(options, dawn.AddDate(0, 0, tc.day))[0]
-		if len(got.Announced) != tc.changes || got.Retires.IsZero() == tc.retires {
-			t.Errorf("day %d: got %d changes and the end on %v, want %d, %v", tc.day, len(got.Announced), got.Retires, tc.changes, tc.retires)
+		events       int
+	}{{5, 2, false, 0}, {10, 3, false, 0}, {11, 3, false, 1}, {12, 4, false, 1}, {15, 4, true, 2}, {50, 4, true, 2}} {
+		got := knownAt(cfg, dawn.AddDate(0, 0, tc.day))
+		events := len(got.Workloads[0].Known.Events) + len(got.Defaults.Known.Events)
+		if o := got.Options[0]; len(o.Announced) != tc.changes || o.Retires.IsZero() == tc.retires || events != tc.events || len(got.Workloads) != 1 || len(got.Workloads[0].Known.Holidays) != 1 {
+			t.Errorf("day %d: got %d changes, the end on %v and %d events, want %d, %v and %d", tc.day, len(o.Announced), o.Retires, events, tc.changes, tc.retires, tc.events)
+		}
+		ends := 0
+		if tc.retires {
+			ends = 1
+		}
+		if n := facts(got); n != tc.changes+tc.events+ends {
+			t.Errorf("day %d: got %d facts", tc.day, n)
 		}
 	}
-	if n := facts(options); n != 5 {
-		t.Errorf("the options have been changed: got %d facts, want 5", n)
+	if n := facts(cfg); n != 8 {
+		t.Errorf("the configuration has been changed: got %d facts, want 8", n)
 	}
 }
