@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"encoding/binary"
 	"fmt"
 	"math"
 	"net/url"
@@ -33,6 +34,10 @@ type answer struct {
 	span   span
 	groups map[string]*group // by canonical labels
 	notes  []model.Warning
+
+	groupBy []string
+	found   map[string]*group // by the values of groupBy one after the other
+	scratch []byte
 }
 
 // A group is the answer about one workload.
@@ -53,33 +58,61 @@ type hour struct {
 	notes note
 }
 
-// readAnswer sorts the streams by workload, signal and hour. The point at t is about the hour that ends at t.
-func readAnswer(m prommodel.Matrix, s span, groupBy []string) (answer, error) {
-	a := answer{span: s, groups: map[string]*group{}}
-	for _, stream := range m {
-		labels, key := identify(stream.Metric, groupBy)
-		g := a.groups[key]
-		if g == nil {
-			g = &group{labels: labels, cells: map[signal][]cell{}}
-			a.groups[key] = g
+func newAnswer(s span, groupBy []string) answer {
+	return answer{span: s, groups: map[string]*group{}, groupBy: groupBy, found: map[string]*group{}}
+}
+
+// take sorts a series by workload, signal and hour. The point at t is about the hour that ends at t.
+func (a *answer) take(labels []label, points []point) error {
+	g := a.group(labels)
+	name := signal(value(labels, signalLabel))
+	cells := g.cells[name]
+	if cells == nil {
+		cells = make([]cell, a.span.hours())
+		g.cells[name] = cells
+	}
+	from := a.span.From.UnixMilli()
+	for _, p := range points {
+		since := p.at - from
+		i := int(since/hourMillis) - 1
+		if since%hourMillis != 0 || i < 0 || i >= len(cells) {
+			return &Error{Reason: BadAnswer, Text: fmt.Sprintf("a sample at %s, want whole hours after %s up to %s",
+				time.UnixMilli(p.at).UTC().Format(time.RFC3339), a.span.From.Format(time.RFC3339), a.span.To.Format(time.RFC3339))}
 		}
-		name := signal(stream.Metric[signalLabel])
-		cells := g.cells[name]
-		if cells == nil {
-			cells = make([]cell, s.hours())
-			g.cells[name] = cells
-		}
-		for _, point := range stream.Values {
-			since := point.Timestamp.Time().Sub(s.From)
-			i := int(since/time.Hour) - 1
-			if since%time.Hour != 0 || i < 0 || i >= len(cells) {
-				return answer{}, &Error{Reason: BadAnswer, Text: fmt.Sprintf("a sample at %s, want whole hours after %s up to %s",
-					point.Timestamp.Time().UTC().Format(time.RFC3339), s.From.Format(time.RFC3339), s.To.Format(time.RFC3339))}
-			}
-			cells[i] = cell{float64(point.Value), cells[i].seen + 1}
+		cells[i] = cell{p.value, cells[i].seen + 1}
+	}
+	return nil
+}
+
+const hourMillis = int64(time.Hour / time.Millisecond)
+
+// group returns the group of a series, a new one when it is the first of its workload.
+func (a *answer) group(labels []label) *group {
+	a.scratch = a.scratch[:0]
+	for _, name := range a.groupBy {
+		v := value(labels, name)
+		a.scratch = append(binary.AppendUvarint(a.scratch, uint64(len(v))), v...)
+	}
+	if g := a.found[string(a.scratch)]; g != nil {
+		return g
+	}
+	g := &group{labels: make(map[string]string, len(a.groupBy)), cells: make(map[signal][]cell, len(hourly))}
+	for _, name := range a.groupBy {
+		g.labels[name] = string(value(labels, name))
+	}
+	a.found[string(a.scratch)] = g
+	a.groups[canonical(g.labels)] = g
+	return g
+}
+
+// value returns the value of a label, nil when it is missing.
+func value(labels []label, name string) []byte {
+	for _, l := range labels {
+		if string(l.name) == name {
+			return l.value
 		}
 	}
-	return a, nil
+	return nil
 }
 
 // identify returns the labels that make a workload and one string for them. A label that is missing is empty.

@@ -98,6 +98,25 @@ func TestHour(t *testing.T) {
 	}
 }
 
+// readAnswer gives a matrix to an answer.
+func readAnswer(m prommodel.Matrix, s span, groupBy []string) (answer, error) {
+	a := newAnswer(s, groupBy)
+	for _, stream := range m {
+		var labels []label
+		for name, value := range stream.Metric {
+			labels = append(labels, label{[]byte(name), []byte(value)})
+		}
+		var points []point
+		for _, p := range stream.Values {
+			points = append(points, point{int64(p.Timestamp), float64(p.Value)})
+		}
+		if err := a.take(labels, points); err != nil {
+			return answer{}, err
+		}
+	}
+	return a, nil
+}
+
 func TestReadAnswer(t *testing.T) {
 	t.Parallel()
 	s := span{noon.Truncate(time.Hour).Add(-2 * time.Hour), noon.Truncate(time.Hour)}

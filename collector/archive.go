@@ -32,7 +32,7 @@ const (
 	settleAfter = 24 * time.Hour
 
 	// maxWorkloads bounds the memory that label values of a source can take.
-	maxWorkloads = 2000
+	maxWorkloads = 10_000
 
 	dateForm = "2006-01-02"
 )
@@ -256,10 +256,12 @@ func (a *archive) add(ans answer, r rules) {
 			continue
 		}
 		generates := s.generated() || g.counts(output)
+		var changed time.Time // the day that was remembered last
 		for i := range ans.span.hours() {
 			at := ans.span.From.Add(time.Duration(i) * time.Hour)
-			if s.put(at, r.hour(g, i, generates)) {
-				a.changed(s, at.Truncate(24*time.Hour))
+			if midnight := at.Truncate(24 * time.Hour); s.put(at, r.hour(g, i, generates)) && !midnight.Equal(changed) {
+				changed = midnight
+				a.changed(s, midnight)
 			}
 		}
 	}

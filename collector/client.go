@@ -57,18 +57,37 @@ func newClient(address string, next http.RoundTripper, timeout time.Duration, ma
 	return &client{api: v1.NewAPI(c), guard: g, timeout: timeout}, nil
 }
 
-// ask evaluates expr at every step of r and returns the notes that the server has about it. A query that may do better
-// a moment later is sent once more, after the time that the server asks for if the cycle has it.
-func (c *client) ask(ctx context.Context, expr string, r v1.Range) (prommodel.Matrix, []model.Warning, error) {
-	matrix, notes, err := c.once(ctx, expr, r)
+// ask evaluates expr at every step of r and returns the notes that the server has about it.
+func (c *client) ask(ctx context.Context, expr string, r v1.Range) (matrix prommodel.Matrix, notes []model.Warning, err error) {
+	err = c.patiently(ctx, func() (err error) {
+		matrix, notes, err = c.once(ctx, expr, r)
+		return err
+	})
+	return matrix, notes, err
+}
+
+// each does what ask does and gives every series to a taker that begin returns, a new one for every attempt. What a taker was given counts only
+// when there is no error.
+func (c *client) each(ctx context.Context, expr string, r v1.Range, begin func() taker) (notes []model.Warning, err error) {
+	err = c.patiently(ctx, func() error {
+		rest, said, err := c.once(context.WithValue(ctx, takerKey{}, begin()), expr, r)
+		if err == nil && len(rest) > 0 {
+			err = &Error{Reason: BadAnswer, Text: oneLine("a series in a form that is not known: " + rest[0].Metric.String())}
+		}
+		notes = said
+		return err
+	})
+	return notes, err
+}
+
+// patiently does something once more that may do better a moment later, after the time that the server asks for if the cycle has it.
+func (c *client) patiently(ctx context.Context, once func() error) error {
+	err := once()
 	var e *Error
-	if !errors.As(err, &e) || !e.Retryable() {
-		return matrix, notes, err
+	if !errors.As(err, &e) || !e.Retryable() || !wait(ctx, max(pauseBeforeRetry, e.RetryAfter), c.timeout) {
+		return err
 	}
-	if !wait(ctx, max(pauseBeforeRetry, e.RetryAfter), c.timeout) {
-		return nil, nil, err
-	}
-	return c.once(ctx, expr, r)
+	return once()
 }
 
 func (c *client) once(ctx context.Context, expr string, r v1.Range) (prommodel.Matrix, []model.Warning, error) {

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -16,6 +17,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
 
 	"tipline/collector/promtest"
@@ -346,6 +349,20 @@ func TestOneLine(t *testing.T) {
 	}
 }
 
+// cellsOf returns the values of an answer by workload, signal and hour.
+func cellsOf(a answer) map[string]map[signal][]float64 {
+	all := map[string]map[signal][]float64{}
+	for key, g := range a.groups {
+		all[key] = map[signal][]float64{}
+		for name, cells := range g.cells {
+			for _, c := range cells {
+				all[key][name] = append(all[key][name], c.value, float64(c.seen))
+			}
+		}
+	}
+	return all
+}
+
 // FuzzDecodeQuery gives any body to the client and to the reader of answers: an error or numbers, never a crash, and
 // never an hour that is measured and not plausible.
 func FuzzDecodeQuery(f *testing.F) {
@@ -370,13 +387,22 @@ func FuzzDecodeQuery(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body []byte) {
 		server := promtest.New(func(promtest.Query) promtest.Answer { return promtest.Answer{Body: append([]byte{}, body...)} })
-		m, _, err := newTestClient(t, "http://prometheus", server.Transport()).once(t.Context(), "up", anyRange)
+		c := newTestClient(t, "http://prometheus", server.Transport())
+		m, _, err := c.once(t.Context(), "up", anyRange)
+		a := newAnswer(s, []string{"a"})
+		_, _, streamErr := c.once(context.WithValue(t.Context(), takerKey{}, taker(a.take)), "up", anyRange)
+		if err != nil && streamErr == nil {
+			t.Errorf("a matrix is %v, and its series are taken", err)
+		}
+		if err != nil || streamErr != nil {
+			return
+		}
+		read, err := readAnswer(m, s, []string{"a"})
 		if err != nil {
 			return
 		}
-		a, err := readAnswer(m, s, []string{"a"})
-		if err != nil {
-			return
+		if diff := cmp.Diff(cellsOf(read), cellsOf(a), cmpopts.EquateNaNs()); diff != "" {
+			t.Errorf("what is taken of %s is not what the client library reads (-library +taken):\n%s", body, diff)
 		}
 		for _, g := range a.groups {
 			for i := range s.hours() {

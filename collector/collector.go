@@ -591,7 +591,11 @@ func (c *Collector) askAll(ctx context.Context, expr string, chunk *int, batch [
 
 // askHours evaluates expr at the end of each hour of s, in halves if the server finds it too much, and remembers in chunk what was not.
 func (c *Collector) askHours(ctx context.Context, expr string, chunk *int, s span) ([]answer, error) {
-	m, notes, err := c.client.ask(ctx, expr, v1.Range{Start: s.From.Add(time.Hour), End: s.To, Step: time.Hour})
+	var a answer
+	notes, err := c.client.each(ctx, expr, v1.Range{Start: s.From.Add(time.Hour), End: s.To, Step: time.Hour}, func() taker {
+		a = newAnswer(s, c.settings.GroupBy)
+		return a.take
+	})
 	var e *Error
 	if errors.As(err, &e) && (e.Reason == LimitReached || e.Reason == TooLarge) && s.hours() > 1 {
 		half := s.hours() / 2
@@ -609,9 +613,8 @@ func (c *Collector) askHours(ctx context.Context, expr string, chunk *int, s spa
 	if err != nil {
 		return nil, err
 	}
-	a, err := readAnswer(m, s, c.settings.GroupBy)
 	a.notes = c.relevant(notes)
-	return []answer{a}, err
+	return []answer{a}, nil
 }
 
 // relevant returns notes without the remark that a metric might not be a counter, which servers make of its name alone. The

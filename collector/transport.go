@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// A guard stands between client_golang and the network and lets through only whole JSON answers of bounded size.
-// Everything else becomes an *Error that says what it was.
+// A guard stands between client_golang and the network and lets through only whole JSON answers of bounded size, without the series that
+// somebody else takes. Everything else becomes an *Error that says what it was.
 type guard struct {
 	next     http.RoundTripper
 	maxBytes int64        // of one answer after decompression
@@ -81,10 +81,11 @@ func (g *guard) send(req *http.Request) (*http.Response, error) {
 		return nil, transportError(req.Context(), err)
 	}
 	defer func() { _ = resp.Body.Close() }() // all of it has been read, or none of it matters
-	body, err := g.read(resp)
+	body, err := g.unfold(resp)
+	if err != nil {
+		return nil, err
+	}
 	switch {
-	case err != nil && resp.StatusCode/100 == 2:
-		return nil, transportError(req.Context(), err)
 	case resp.StatusCode/100 == 3:
 		to := "elsewhere"
 		if u, err := resp.Location(); err == nil {
@@ -92,20 +93,55 @@ func (g *guard) send(req *http.Request) (*http.Response, error) {
 		}
 		return nil, statusError(resp.StatusCode, "redirects to "+to+", which is not followed: configure the final address", 0)
 	case resp.StatusCode/100 != 2:
-		return nil, statusError(resp.StatusCode, complaint(body), retryAfter(resp))
+		words, _ := io.ReadAll(body) // the status says enough
+		return nil, statusError(resp.StatusCode, complaint(words), retryAfter(resp))
 	}
-	if err := checkJSON(resp, body); err != nil {
-		return nil, err
+	envelope, err := open(req, resp, body)
+	if err != nil {
+		return nil, transportError(req.Context(), err)
 	}
 	resp.Header.Del("Content-Encoding")
-	resp.ContentLength = int64(len(body))
-	resp.Body = io.NopCloser(bytes.NewReader(body))
+	resp.ContentLength = int64(len(envelope))
+	resp.Body = io.NopCloser(bytes.NewReader(envelope))
 	return resp, nil
 }
 
-// read returns the whole answer. The limit counts decompressed bytes, so a small bomb is found as soon as it unfolds.
-func (g *guard) read(resp *http.Response) ([]byte, error) {
-	var r io.Reader = resp.Body
+// takerKey is where the context of a request holds the taker of the series of its answer.
+type takerKey struct{}
+
+// open reads the whole answer and returns it, without its series when the request has a taker for them. What is no JSON object is an error,
+// and what says itself that it is partial (VictoriaMetrics).
+func open(req *http.Request, resp *http.Response, body io.Reader) ([]byte, error) {
+	begin := make([]byte, headBytes)
+	n, err := io.ReadFull(body, begin)
+	if err != nil && !errors.Is(err, io.EOF) && (n == 0 || !errors.Is(err, io.ErrUnexpectedEOF)) { // shorter than that is not yet wrong
+		return nil, err
+	}
+	begin = begin[:n]
+	kind := resp.Header.Get("Content-Type")
+	if start := bytes.TrimLeft(begin, " \t\r\n"); len(start) == 0 || start[0] != '{' || strings.Contains(kind, "html") {
+		return nil, &Error{
+			Reason: NotPrometheus, Status: resp.StatusCode,
+			Text: fmt.Sprintf("want JSON, got %s: %s", oneLine(kind), oneLine(string(begin))),
+		}
+	}
+	body = io.MultiReader(bytes.NewReader(begin), body)
+	var answer []byte
+	if take, ok := req.Context().Value(takerKey{}).(taker); ok {
+		answer, err = split(body, take)
+	} else {
+		answer, err = io.ReadAll(body)
+	}
+	// Inside a string the quotes would be escaped, so this can only be the field.
+	if err == nil && bytes.Contains(answer, []byte(`"isPartial":true`)) {
+		err = &Error{Reason: Partial, Status: resp.StatusCode, Text: "the server says isPartial"}
+	}
+	return answer, err
+}
+
+// unfold returns what the body of an answer unfolds to.
+func (g *guard) unfold(resp *http.Response) (io.Reader, error) {
+	r := &bounded{from: resp.Body, left: g.maxBytes, err: &Error{Reason: TooLarge, Status: resp.StatusCode, Text: fmt.Sprintf("more than %d bytes", g.maxBytes)}}
 	switch encoding := resp.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":
 	case "gzip":
@@ -113,34 +149,27 @@ func (g *guard) read(resp *http.Response) ([]byte, error) {
 		if err != nil {
 			return nil, &Error{Reason: BadAnswer, Status: resp.StatusCode, Text: "broken gzip", Err: err}
 		}
-		r = z
+		r.from = z
 	default:
 		return nil, &Error{Reason: BadAnswer, Status: resp.StatusCode, Text: "content encoding " + oneLine(encoding) + ", want gzip or none"}
 	}
-	body, err := io.ReadAll(io.LimitReader(r, g.maxBytes+1))
-	if err != nil {
-		return body, err
-	}
-	if int64(len(body)) > g.maxBytes {
-		return nil, &Error{Reason: TooLarge, Status: resp.StatusCode, Text: fmt.Sprintf("more than %d bytes", g.maxBytes)}
-	}
-	return body, nil
+	return r, nil
 }
 
-// checkJSON reports an answer that is no JSON object, or one that says itself that it is partial (VictoriaMetrics).
-func checkJSON(resp *http.Response, body []byte) error {
-	kind := resp.Header.Get("Content-Type")
-	if start := bytes.TrimLeft(body, " \t\r\n"); len(start) == 0 || start[0] != '{' || strings.Contains(kind, "html") {
-		return &Error{
-			Reason: NotPrometheus, Status: resp.StatusCode,
-			Text: fmt.Sprintf("want JSON, got %s: %s", oneLine(kind), oneLine(head(body))),
-		}
+// bounded is a reader that ends with err where there is more than left. The limit counts decompressed bytes, so a small bomb is found as soon as
+// it unfolds.
+type bounded struct {
+	from io.Reader
+	left int64
+	err  error
+}
+
+func (b *bounded) Read(p []byte) (int, error) {
+	n, err := b.from.Read(p)
+	if b.left -= int64(n); b.left < 0 {
+		return 0, b.err
 	}
-	// Inside a string the quotes would be escaped, so this can only be the field.
-	if bytes.Contains(body, []byte(`"isPartial":true`)) {
-		return &Error{Reason: Partial, Status: resp.StatusCode, Text: "the server says isPartial"}
-	}
-	return nil
+	return n, err
 }
 
 // complaint returns what an error answer says: its error field, or its beginning.
@@ -154,8 +183,10 @@ func complaint(body []byte) string {
 	return oneLine(head(body))
 }
 
-// head returns the beginning of a body, more than is ever quoted.
-func head(body []byte) string { return string(body[:min(len(body), 1024)]) }
+// headBytes is the beginning of a body, more than is ever quoted.
+const headBytes = 1024
+
+func head(body []byte) string { return string(body[:min(len(body), headBytes)]) }
 
 // retryAfter reads the header of that name, in seconds or as a date. The date is measured against the server's own
 // clock, the Date header.
