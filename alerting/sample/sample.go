@@ -96,7 +96,9 @@ func switched() alerting.Event {
 				ID: "0514a8524d8c", Recommendation: model.Move, Option: "base-plus-burst", Hosting: model.Hybrid, Reason: model.ReasonSwitch,
 				Because:           "at 13.5B tokens a month base-plus-burst costs $15,259 a month and haiku costs $21,459 a month: a saving of $6,200 a month (29%)",
 				SavingUSDPerMonth: usd(2_653, 6_200, 9_923), ProbabilityCheaper: new(model.Fraction(0.95)), PaybackMonths: new(4.8),
-				RuleOfThumb: "self-hosted", DiffersBecause: "HYBRID_BEATS_PURE",
+				Prospect:        &model.Prospect{Months: 12, UpfrontUSD: 30_000, Advice: model.AdviceSwitchNow},
+				AssumedCapacity: &model.AssumedCapacity{USDPerMonth: 5_872, Ratio: 0.16, Numbers: []string{"throughput of base-plus-burst"}},
+				RuleOfThumb:     "self-hosted", DiffersBecause: "HYBRID_BEATS_PURE",
 				WouldChange: []string{"less than 9.80B tokens a month: below that haiku alone is cheaper than base-plus-burst"},
 			},
 		},
@@ -168,7 +170,7 @@ func homeless() alerting.Event {
 func drifted() alerting.Event {
 	e := switched()
 	e.Reason, e.Previous = alerting.Drifted, ""
-	e.Report.Decision.Recommendation, e.Report.Decision.Option = model.Stay, "haiku"
+	e.Report.Decision.Recommendation, e.Report.Decision.Option, e.Report.Decision.Reason = model.Stay, "haiku", model.ReasonAlreadyBest
 	e.Drifts = []model.Drift{
 		{
 			Kind: "volume", Score: 1.4, Since: "2026-11-02", Material: true, CostUSDPerMonth: new(model.USD(7_310)),
@@ -188,6 +190,7 @@ func nearing() alerting.Event {
 	e.Reason, e.Previous = alerting.Approaching, ""
 	e.Report.Crossover.CrossesOn, e.Report.Crossover.ActBy = "2027-04-12", "2026-12-20"
 	e.Report.Options = e.Report.Options[:2]
+	e.Report.Forecast.MonthlyGrowthRatio, e.Report.Forecast.CalendarMonths = 0.08, months(12.9e9, 1.08)
 	e.Report.Decision = model.Decision{
 		ID: "0514a8524d8c", Recommendation: model.Stay, Option: "haiku", Hosting: model.API, Reason: model.ReasonAlreadyBest,
 		Because:     "at 13.5B tokens a month haiku costs $21,459 and no allowed option costs less; the next, llama-70b-2xh100, costs $26,863",

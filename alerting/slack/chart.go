@@ -34,8 +34,8 @@ func charted(e alerting.Event) bool {
 	}
 }
 
-// chart returns the projected volume of the months to come with its range, and the threshold if there is one, all in a month of 730 hours;
-// nil when it cannot be drawn.
+// chart returns the projected volume of the months to come with its range, and the threshold of the option that e is about if that has one,
+// all in a month of 730 hours; nil when it cannot be drawn.
 func chart(e alerting.Event) slackapi.Block {
 	if !charted(e) {
 		return nil
@@ -68,7 +68,7 @@ func chart(e alerting.Event) slackapi.Block {
 			tokens[l], most = append(tokens[l], v), max(most, v)
 		}
 	}
-	if x := e.Report.Crossover; x != nil && x.FirstTokensPerMonth != nil {
+	if x := e.Report.Crossover; x != nil && x.FirstTokensPerMonth != nil && (told(e).Reason == alerting.Approaching || x.Option == e.Report.Decision.Option || x.Option == e.Previous) {
 		if t := float64(*x.FirstTokensPerMonth); t > 0 && t <= 10*max(most, 1) { // one that is far away would flatten the rest
 			lines = append(lines, struct {
 				name string

@@ -53,7 +53,8 @@ func TestWorkspacesWithoutCharts(t *testing.T) {
 
 func TestChart(t *testing.T) {
 	t.Parallel()
-	block, drawn := chart(event()).(*slackapi.DataVisualizationBlock)
+	near := func() alerting.Event { return sampled(alerting.Approaching) }
+	block, drawn := chart(near()).(*slackapi.DataVisualizationBlock)
 	if !drawn {
 		t.Fatal("got no chart")
 	}
@@ -79,10 +80,13 @@ func TestChart(t *testing.T) {
 		}
 	}
 	for name, threshold := range map[string]model.Tokens{"far away": 1e15, "none": 0} {
-		e := event()
+		e := near()
 		e.Report.Crossover.FirstTokensPerMonth = &threshold
 		if got := chart(e).(*slackapi.DataVisualizationBlock).Chart.(*slackapi.DataVisualizationLineChart).Series; len(got) != 3 {
 			t.Errorf("a threshold that is %s: got %d lines, want 3", name, len(got))
 		}
+	}
+	if got := chart(event()).(*slackapi.DataVisualizationBlock).Chart.(*slackapi.DataVisualizationLineChart).Series; len(got) != 3 {
+		t.Errorf("the threshold of an option that the message is not about: got %d lines, want 3", len(got))
 	}
 }

@@ -94,6 +94,9 @@ func blocks(e alerting.Event, charts bool, answers []slackapi.Block) []slackapi.
 	if lines := words.Reasons(w); len(lines) > 0 {
 		blocks = append(blocks, section("*Why*\n"+bullets(lines)))
 	}
+	if lines := words.Takes(w); len(lines) > 0 {
+		blocks = append(blocks, section("*What it would take*\n"+bullets(lines)))
+	}
 	if len(w.Decision.WouldChange) > 0 {
 		blocks = append(blocks, section("*What would change the answer*\n"+bullets(w.Decision.WouldChange)))
 	}
@@ -101,7 +104,7 @@ func blocks(e alerting.Event, charts bool, answers []slackapi.Block) []slackapi.
 		blocks = append(blocks, section("*When*\n"+escaper.Replace(line)))
 	}
 	if lines := words.Doubts(w); len(lines) > 0 {
-		blocks = append(blocks, section("*Mind*\n"+bullets(lines)))
+		blocks = append(blocks, section("*What is uncertain*\n"+bullets(lines)))
 	}
 	blocks = append(blocks, answers...)
 	return append(blocks, slackapi.NewDividerBlock(), footer(e))

@@ -13,13 +13,13 @@ func overBudget(b model.BudgetReport) string {
 	if *b.SpentUSD >= b.USD {
 		when = "already"
 	}
-	return fmt.Sprintf("%s: %s will cost %s, the budget is %s, passed %s", Clean(b.Budget, 60), month(b.Month), model.FormatUSD(b.Projected.P50), model.FormatUSD(b.USD), when)
+	return fmt.Sprintf("Budget %s: %s is heading for %s of %s, passed %s", Clean(b.Budget, 60), month(b.Month), model.FormatUSD(b.Projected.P50), model.FormatUSD(b.USD), when)
 }
 
 // Budget says what is projected of b, and which workloads it is spent on, a sentence a line.
 func Budget(b model.BudgetReport) []string {
 	p := b.Projected
-	lines := []string{fmt.Sprintf("The 80%% range is %s to %s; %s of it falls to the tokens so far.",
+	lines := []string{fmt.Sprintf("The 80%% range is %s to %s; %s is spent so far.",
 		model.FormatUSD(p.P10), model.FormatUSD(p.P90), model.FormatUSD(*b.SpentUSD))}
 	for i, item := range b.Items {
 		if i == most {
@@ -29,7 +29,11 @@ func Budget(b model.BudgetReport) []string {
 		lines = append(lines, fmt.Sprintf("%s: %s.", Clean(item.Workload, MaxName), model.FormatUSD(item.USD.P50)))
 	}
 	if n := len(b.Unknown); n > 0 {
-		lines = append(lines, fmt.Sprintf("The cost of %s is not known and comes on top, such as %s.", count(n, "workload"), Clean(b.Unknown[0], MaxName)))
+		of := Clean(b.Unknown[0], MaxName)
+		if n > 1 {
+			of += " and " + count(n-1, "more workload")
+		}
+		lines = append(lines, fmt.Sprintf("What %s costs is not known, and comes on top.", of))
 	}
 	return lines
 }

@@ -23,13 +23,13 @@ func faulty(faults []model.DataFault) string {
 		names []string
 		what  string
 		are   string
-	}{{sources, "source", "cannot be read"}, {workloads, "workload", "cannot be trusted"}} {
+	}{{sources, "source", "cannot be read"}, {workloads, "workload", "has numbers that cannot be trusted"}} {
 		switch n := len(p.names); n {
 		case 0:
 		case 1:
 			parts = append(parts, fmt.Sprintf("the %s %s %s", p.what, Clean(p.names[0], 40), p.are))
 		default:
-			parts = append(parts, fmt.Sprintf("%s %s", count(n, p.what), p.are))
+			parts = append(parts, fmt.Sprintf("%s %s", count(n, p.what), strings.Replace(p.are, "has ", "have ", 1)))
 		}
 	}
 	return "Data: " + strings.Join(parts, ", ")

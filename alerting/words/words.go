@@ -208,7 +208,7 @@ func moved(p model.PriceEvent) string {
 		text += fmt.Sprintf(": %s a month less", model.FormatUSD(-usd))
 	}
 	if n := len(p.Flips); n > 0 {
-		text += fmt.Sprintf(", %s", count(n, "other answer"))
+		text += fmt.Sprintf(", %s %s", count(n, "answer"), map[bool]string{true: "changes", false: "change"}[n == 1])
 	}
 	return text
 }
@@ -414,7 +414,7 @@ func Reasons(w model.WorkloadReport) []string {
 		if d.ProbabilityCheaper != nil {
 			line += fmt.Sprintf(", cheaper over the next year with probability %s", model.FormatPercent(*d.ProbabilityCheaper))
 		}
-		if d.PaybackMonths != nil {
+		if d.PaybackMonths != nil && d.Prospect == nil {
 			line += fmt.Sprintf(", pays back in %.1f months", *d.PaybackMonths)
 		}
 		lines = append(lines, Sentence(line))
@@ -446,6 +446,34 @@ func Reasons(w model.WorkloadReport) []string {
 	return lines
 }
 
+// Takes says what the move of w would take; nothing where there is none.
+func Takes(w model.WorkloadReport) []string {
+	d := w.Decision
+	if d.Recommendation != model.Move || d.Option == "" {
+		return nil
+	}
+	var lines []string
+	for _, o := range w.Options {
+		if o.Option == d.Option && o.Replicas != nil && *o.Replicas > 0 {
+			lines = append(lines, fmt.Sprintf("Run %s of %s.", count(int(*o.Replicas), "replica"), Clean(o.Option, MaxName)))
+		}
+	}
+	if p := d.Prospect; p != nil {
+		switch {
+		case p.UpfrontUSD <= 0:
+			lines = append(lines, "Nothing is to be paid up front.")
+		case d.PaybackMonths != nil:
+			lines = append(lines, fmt.Sprintf("The migration costs %s once, paid back in %.1f months.", model.FormatUSD(p.UpfrontUSD), *d.PaybackMonths))
+		default:
+			lines = append(lines, fmt.Sprintf("The migration costs %s once.", model.FormatUSD(p.UpfrontUSD)))
+		}
+	}
+	if c := d.Commitment; c != nil {
+		lines = append(lines, fmt.Sprintf("Of %s, %s a month stays due until %s.", Clean(c.Option, MaxName), model.FormatUSD(c.USDPerMonth), day(c.Until)))
+	}
+	return lines
+}
+
 // since says what moved the cost since the decision that was said last, the largest part first; empty when none was said or it did not move
 // by a dollar.
 func since(m *model.Moved) string {
@@ -470,9 +498,13 @@ func since(m *model.Moved) string {
 	return fmt.Sprintf("Since the answer of %s %s costs %s a month: %s.", model.FormatDate(m.Since), Clean(m.Option, MaxName), more(m.Cost.ChangeUSDPerMonth), strings.Join(by, ", "))
 }
 
-// Doubts lists what makes the numbers uncertain, the age of prices last.
+// Doubts lists what makes the numbers uncertain: how much rests on numbers that nobody measured first, the age of prices last.
 func Doubts(w model.WorkloadReport) []string {
 	var lines, ages []string
+	if a := w.Decision.AssumedCapacity; a != nil && len(a.Numbers) > 0 {
+		lines = append(lines, fmt.Sprintf("%s of the cost that is compared, %s a month, rests on assumed numbers: %s.",
+			model.FormatPercent(a.Ratio), model.FormatUSD(a.USDPerMonth), Clean(strings.Join(a.Numbers, ", "), MaxLine)))
+	}
 	seen := map[string]bool{}
 	add := func(warnings []model.Warning) {
 		for _, warning := range warnings {
