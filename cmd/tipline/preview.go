@@ -20,7 +20,7 @@ import (
 func addPreview(app *kingpin.Application, p *program) func() int {
 	command := app.Command("preview", "Show what a message looks like in Slack: of a kind, with made-up numbers, or of a decision that the ledger holds.")
 	event := command.Arg("event", "A kind of message, "+strings.Join(kinds(), ", ")+", or the id of a decision.").Required().String()
-	format := command.Flag("output", "The form: text, or json as it is posted.").Short('o').Default("text").Enum("text", "json")
+	format := command.Flag("output", "The form: text, json as it is posted, or png, a picture for a file.").Short('o').Default("text").Enum("text", "json", "png")
 	return func() int {
 		e, ok := sample.Of(alerting.Reason(*event))
 		layout := slack.Layout{Buttons: true, Charts: true}
@@ -37,11 +37,16 @@ func addPreview(app *kingpin.Application, p *program) func() int {
 		if err != nil {
 			return p.fail(err)
 		}
-		if *format == "json" {
+		switch *format {
+		case "json":
 			fmt.Fprintf(p.stdout, "%s\n", slack.JSON(e, layout))
-			return exitDone
+		case "png":
+			if err := drawMessage(p.stdout, slack.Blocks(e, layout)); err != nil {
+				return p.fail(err)
+			}
+		default:
+			fmt.Fprint(p.stdout, slack.Preview(e, layout, previewWidth, false))
 		}
-		fmt.Fprint(p.stdout, slack.Preview(e, layout, previewWidth, false))
 		return exitDone
 	}
 }

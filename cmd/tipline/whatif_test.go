@@ -17,7 +17,7 @@ import (
 	"tipline/model/decide"
 )
 
-var update = flag.Bool("update", false, "write what is printed to the golden files")
+var update = flag.Bool("update", false, "write the golden files")
 
 // TestScenarios holds what every scenario of testdata prints, and so does the commented reference of their form.
 func TestScenarios(t *testing.T) {
