@@ -79,7 +79,7 @@ func (s seen) at(e alerting.Event, wanted string) alerting.Posted {
 	case s.sight != present:
 		return alerting.Posted{}
 	case e.Root != nil:
-		return shows(*e.Root, e)
+		return *e.Root
 	}
 	return shows(alerting.Posted{Wanted: wanted, Channel: s.channel, Time: s.time}, e)
 }

@@ -63,6 +63,9 @@ func (n *Notifier) Send(ctx context.Context, e alerting.Event) (alerting.Posted,
 	if n.settings.TokenFile != "" {
 		return n.post(ctx, e)
 	}
+	if e.Reason == alerting.Answered { // the message that it is about cannot be changed
+		return alerting.Posted{}, nil
+	}
 	return alerting.Posted{}, n.hook(ctx, e)
 }
 
@@ -76,19 +79,17 @@ func (n *Notifier) post(ctx context.Context, e alerting.Event) (at alerting.Post
 	if e.Channel != "" {
 		channel = e.Channel
 	}
-	if e.Root != nil && e.Root.Wanted != channel && e.Reason != alerting.Answered {
-		e.Root = nil // it began in another channel
+	elsewhere := e.Root != nil && e.Root.Wanted != channel && e.Reason != alerting.Answered
+	if elsewhere {
+		e.Root = nil // it began in another channel, where it is answered
 	}
 	at.Wanted = channel
 	if e.Root != nil {
-		there, err := n.update(ctx, api, trip, e)
-		if err != nil {
+		if e.Root, err = n.update(ctx, api, trip, e); err != nil {
 			return at, err
 		}
-		if there {
+		if e.Root != nil {
 			channel = e.Root.Channel
-		} else {
-			e.Root = nil
 		}
 	}
 	if e.Reason == alerting.Answered && e.Root == nil {
@@ -104,6 +105,7 @@ func (n *Notifier) post(ctx context.Context, e alerting.Event) (at alerting.Post
 	send := func(channel string) error {
 		if e.Root == nil {
 			return n.layingOut(e, trip, func(l Layout) (err error) {
+				l.Buttons = l.Buttons && !elsewhere
 				at.Channel, at.Time, err = api.PostMessageContext(ctx, channel, labeled(e, written(e, Blocks(e, l)))...)
 				return err
 			})
@@ -119,7 +121,7 @@ func (n *Notifier) post(ctx context.Context, e alerting.Event) (at alerting.Post
 	var refused slackapi.SlackErrorResponse
 	if e.Root != nil && errors.As(err, &refused) && remedies[refused.Err] == "" { // the thread, it seems: it was deleted, or locked
 		if e.Reason == alerting.Answered {
-			return shows(*e.Root, e), nil
+			return *e.Root, nil
 		}
 		e.Root = nil
 		err = send(at.Wanted)
@@ -128,7 +130,7 @@ func (n *Notifier) post(ctx context.Context, e alerting.Event) (at alerting.Post
 	case err == nil && at.Time == "":
 		return alerting.Posted{}, &alerting.SendError{Remedy: alerting.Reconcile, Err: fmt.Errorf("slack: accepted without a timestamp: %s", trip.Said())}
 	case e.Root != nil: // the case is where it began
-		at = shows(*e.Root, e)
+		at = *e.Root
 	case at.Channel == "": // it cannot be found again
 		at = alerting.Posted{}
 	default:
@@ -137,7 +139,7 @@ func (n *Notifier) post(ctx context.Context, e alerting.Event) (at alerting.Post
 	return at, classify(err, trip)
 }
 
-// shows returns p, where the message of e is or is answered in its thread, with the decision that can be answered there.
+// shows returns p, where the message of e is, with the decision that can be answered there.
 func shows(p alerting.Posted, e alerting.Event) alerting.Posted {
 	if e.Reason != alerting.Drifted {
 		p.Decision = e.Report.Decision.ID
@@ -176,14 +178,14 @@ func (n *Notifier) Layout() Layout {
 // goneCodes are the refusals to change a message that is not there any more, or where nobody is to be told of it.
 var goneCodes = strings.Fields("message_not_found channel_not_found thread_not_found is_archived channel_is_archived is_inactive not_in_channel")
 
-// update brings the message that the case of e began with up to date, and reports whether it is still there. It may be done any number of
-// times. A Slack that lets it be changed no more leaves it as it is; the error is of one that does not answer now.
-func (n *Notifier) update(ctx context.Context, api *slackapi.Client, trip *post.Trip, e alerting.Event) (there bool, err error) {
+// update brings the message that the case of e began with up to date, and returns where it is and what it shows; nil when it is there no more.
+// It may be done any number of times. A Slack that lets it be changed no more leaves it as it is; the error is of one that does not answer now.
+func (n *Notifier) update(ctx context.Context, api *slackapi.Client, trip *post.Trip, e alerting.Event) (*alerting.Posted, error) {
 	if e.Reason == alerting.Drifted || e.Blind { // a drift changes no answer
-		return true, nil
+		return e.Root, nil
 	}
 	e.Repeat = false // of the answer in the thread
-	err = n.layingOut(e, trip, func(l Layout) error {
+	err := n.layingOut(e, trip, func(l Layout) error {
 		message := written(e, Blocks(e, l))
 		if e.Plain { // the blocks that it has would stay
 			message = append(message, slackapi.MsgOptionBlocks([]slackapi.Block{}...))
@@ -191,16 +193,20 @@ func (n *Notifier) update(ctx context.Context, api *slackapi.Client, trip *post.
 		_, _, _, err := api.UpdateMessageContext(ctx, e.Root.Channel, e.Root.Time, message...)
 		return err
 	})
+	if err == nil {
+		now := shows(*e.Root, e)
+		return &now, nil
+	}
 	var refused slackapi.SlackErrorResponse
 	if errors.As(err, &refused) {
 		switch {
 		case slices.Contains(goneCodes, refused.Err):
-			return false, nil
+			return nil, nil
 		case remedies[refused.Err] == alerting.Simplify:
-			return true, classify(err, trip)
+			return e.Root, classify(err, trip)
 		}
 	}
-	return true, passing(err, trip, "the message that this is about could not be brought up to date")
+	return e.Root, passing(err, trip, "the message that this is about could not be brought up to date")
 }
 
 func (n *Notifier) hook(ctx context.Context, e alerting.Event) error {

@@ -174,6 +174,57 @@ func TestButtons(t *testing.T) {
 	}
 }
 
+// TestWhereButtonsAre holds that only the message that a case began with can be answered, and what cannot be changed says nothing of answers.
+func TestWhereButtonsAre(t *testing.T) {
+	t.Parallel()
+	server := slacktest.New(t)
+	n := withButtons(t, server)
+	first := event()
+	first.Case = first.ID
+	root, err := n.Send(t.Context(), first)
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func(id, channel, decision string) alerting.Posted {
+		t.Helper()
+		e := event()
+		e.ID, e.Case, e.Root, e.Channel, e.Report.Decision.ID = id, first.ID, &root, channel, decision
+		at, err := n.Send(t.Context(), e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return at
+	}
+	if at := send("second", "", "111111111111"); at.Decision != "111111111111" || at.Time != root.Time {
+		t.Errorf("got %+v, want the first message to show the second decision", at)
+	}
+	send("third", "#routed", "222222222222")
+	server.Answer(func(request int) *slacktest.Answer {
+		if request == 5 {
+			closed := slacktest.Error("edit_window_closed")
+			return &closed
+		}
+		return nil
+	})
+	if at := send("fourth", "", "333333333333"); at.Decision != root.Decision {
+		t.Errorf("got %+v, want the decision that the message still shows", at)
+	}
+	var with []int
+	for i, m := range server.Messages() {
+		if len(buttonsOf(t, m)) > 0 {
+			with = append(with, i)
+		}
+	}
+	if !slices.Equal(with, []int{0}) || !strings.Contains(string(server.Messages()[2].Blocks), "tipline decide 222222222222") {
+		t.Errorf("got buttons in the messages %v, want them in the first alone, and commands in the third", with)
+	}
+
+	hook := slacktest.New(t)
+	if _, err := both(t, hook)["webhook"].Send(t.Context(), sampled(alerting.Answered)); err != nil || len(hook.Messages()) != 0 {
+		t.Errorf("got %+v, %v, want a webhook to say nothing of an answer", hook.Messages(), err)
+	}
+}
+
 // TestHostilePresses holds that what Slack would never send, or somebody made up, reaches nobody and is answered where there is whom to answer.
 func TestHostilePresses(t *testing.T) {
 	t.Parallel()
