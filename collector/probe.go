@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +17,7 @@ type Health struct {
 	Reaches  time.Duration // how far back the token counters go, as far as was asked: at most Settings.Backfill
 	Scraped  bool          // something was scraped in the five minutes before now
 	Ahead    bool          // something was scraped later than now, so that the clocks differ
+	Twice    int           // engines of which one counter is there several times, as when two jobs scrape them
 	Sent     int           // queries
 }
 
@@ -52,6 +54,9 @@ func Probe(ctx context.Context, s Settings, now time.Time) (h Health, err error)
 		if counter, err = s.counted(); err != nil {
 			return h, err
 		}
+		if h.Twice, err = s.probeTwice(ctx, c, now); err != nil {
+			return h, err
+		}
 	}
 	for _, back := range []time.Duration{s.Backfill, s.Backfill / 2, s.Backfill / 4, 7 * 24 * time.Hour, 24 * time.Hour} {
 		reaches, err := there(counter, now.Add(-back))
@@ -81,6 +86,31 @@ func (s Settings) counted() (string, error) {
 		}
 	}
 	return "", fmt.Errorf("pack %s: counts nothing", s.Pack)
+}
+
+// sameDay is the share by which a counter differs over a day from itself, scraped at other instants.
+const sameDay = 1e-3
+
+// probeTwice returns how many engines, which are told by the address where they are scraped and by what they count, have an input counter several times that counts the
+// same: every sum over them is too large.
+func (s Settings) probeTwice(ctx context.Context, c *client, now time.Time) (int, error) {
+	p, err := s.Library.pack(s.Pack)
+	if err != nil || !p.engine() { // elsewhere a program has many series of a counter, some of which may be equal
+		return 0, err
+	}
+	w := wording{p, []map[string]string{s.Select}, s.GroupBy, 24 * time.Hour}
+	if len(w.groupBy) == 0 {
+		w.groupBy = p.GroupBy
+	}
+	by := append([]string{"instance", "engine"}, w.groupBy...)
+	slices.Sort(by)
+	of := " by (" + labelList(slices.Compact(by)) + ") (" + strings.Join(w.each(p.Tokens[input], "increase(%s["+dayWindow+"])"), " or ") + ")"
+	m, _, err := c.ask(ctx, fmt.Sprintf("count((stddev%[1]s <= %[2]v * avg%[1]s and avg%[1]s > 0 and count%[1]s > 1) and on (instance) up)", of, sameDay),
+		v1.Range{Start: now, End: now, Step: time.Hour})
+	if err != nil || len(m) != 1 || len(m[0].Values) != 1 {
+		return 0, err
+	}
+	return int(m[0].Values[0].Value), nil
 }
 
 // probeQueries asks for each of q, and returns the first as the counter.

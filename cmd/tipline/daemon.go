@@ -208,6 +208,11 @@ func (p *program) openBeside(folder string) (file *store.Store, forget func(), e
 		return nil, nil, err
 	}
 	fmt.Fprintf(p.stderr, "tipline: %v: everything is read from the servers again, and what they have forgotten is missing\n", err)
+	return openScratch()
+}
+
+// openScratch opens an empty data file that forget removes.
+func openScratch() (file *store.Store, forget func(), err error) {
 	temporary, err := os.MkdirTemp("", "tipline-")
 	if err != nil {
 		return nil, nil, err

@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -112,6 +113,12 @@ func TestDiscoverAuthenticates(t *testing.T) {
 	prom := promtest.Start(t, func(q promtest.Query) promtest.Answer {
 		if user, password, _ := (&http.Request{Header: q.Header}).BasicAuth(); user != "tipline" || password != "hunter2" || q.Header.Get("X-Scope-Orgid") != "platform" {
 			return promtest.Status(401, "who are you")
+		}
+		if slices.Contains(q.Signals(), "coverage") { // of check --live, as the daemon asks
+			return promtest.Answer{Series: promtest.Each(q, map[string]string{"team_alias": "support"}, func(signal string, _ time.Time) (float64, bool) {
+				v, known := map[string]float64{"input": 10, "output": 4, "requests": 1, "coverage": 1, "resets": 0}[signal]
+				return v, known
+			})}
 		}
 		if strings.HasPrefix(q.Expr, "count(") || strings.HasPrefix(q.Expr, "topk") {
 			return promtest.Answer{}

@@ -1,15 +1,20 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	prommodel "github.com/prometheus/common/model"
 
 	"tipline/cmd/internal/daemon"
+	"tipline/cmd/internal/store"
 	"tipline/collector"
 	"tipline/config"
 	"tipline/model"
@@ -21,9 +26,18 @@ type finding struct {
 	text string
 }
 
+// rehearsed is how far back a live check reads the hours, beside the data file: as far as traffic that is counted twice is told by them.
+const rehearsed = 4 * 7 * 24 * time.Hour
+
 // checkLive asks every server of cfg and prints what it finds, with what to do about it. The exit code is 3 when a server does not answer
 // and 1 when something must be put right.
 func (p *program) checkLive(ctx context.Context, cfg *config.Config, library *collector.Library) int {
+	scratch, forget, err := openScratch()
+	if err != nil {
+		return p.fail(err)
+	}
+	defer forget()
+	var usage []model.Usage
 	code := exitDone
 	found := func(f finding) {
 		mark := "  ok    "
@@ -34,10 +48,9 @@ func (p *program) checkLive(ctx context.Context, cfg *config.Config, library *co
 	}
 	for _, s := range cfg.Sources {
 		fmt.Fprintf(p.stdout, "\n%s\n", model.Printable(s.Name+", "+s.Prometheus.URL))
-		settings, err := daemon.CollectorSettings(s, library)
-		var h collector.Health
-		if err == nil {
-			h, err = collector.Probe(ctx, settings, p.now())
+		all, read, err := p.checkSource(ctx, cfg, s, library, scratch)
+		for _, f := range all {
+			found(f)
 		}
 		if err != nil {
 			var answered *collector.Error
@@ -45,11 +58,12 @@ func (p *program) checkLive(ctx context.Context, cfg *config.Config, library *co
 				code = exitUnreachable
 			}
 			found(finding{true, err.Error() + advice(answered)})
-			continue
 		}
-		for _, f := range health(s, library, h) {
-			found(f)
-		}
+		usage = append(usage, read...)
+	}
+	fmt.Fprintf(p.stdout, "\nall sources\n")
+	for _, f := range doubles(cfg, usage, p.now()) {
+		found(f)
 	}
 	for _, o := range cfg.Options {
 		for _, w := range o.Warnings {
@@ -87,6 +101,9 @@ func health(s config.Source, library *collector.Library, h collector.Health) []f
 			all = append(all, finding{false, r.Signal + ": nothing found, so it counts as not known"})
 		}
 	}
+	if h.Twice > 0 {
+		all = append(all, finding{true, count(h.Twice, "engine") + " scraped twice, so that everything they count is doubled: remove one of the jobs or monitors that scrape them, or select one of them"})
+	}
 	reach := prommodel.Duration(h.Reaches).String()
 	switch {
 	case h.Reaches == 0:
@@ -95,6 +112,108 @@ func health(s config.Source, library *collector.Library, h collector.Health) []f
 		all = append(all, finding{false, fmt.Sprintf("history: about %s, %s are asked for (backfill); projections of a young history are wide", reach, prommodel.Duration(s.Backfill))})
 	default:
 		all = append(all, finding{false, "history: " + reach + " and more"})
+	}
+	return all
+}
+
+// checkSource asks the server of s, and then for its hours as the daemon does, which it keeps in scratch.
+func (p *program) checkSource(ctx context.Context, cfg *config.Config, s config.Source, library *collector.Library, scratch *store.Store) ([]finding, []model.Usage, error) {
+	settings, err := daemon.CollectorSettings(s, library)
+	if err != nil {
+		return nil, nil, err
+	}
+	h, err := collector.Probe(ctx, settings, p.now())
+	if err != nil {
+		return nil, nil, err
+	}
+	all := health(s, library, h)
+	settings.Backfill, settings.Siblings = min(settings.Backfill, rehearsed), cfg.Siblings(s)
+	c, err := collector.New(settings, scratch, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return all, nil, err
+	}
+	now := p.now()
+	result, err := c.Collect(ctx, now)
+	if err != nil {
+		return all, nil, err
+	}
+	return append(all, rehearsal(result, settings.Backfill, p.now().Sub(now), now)...), result.Usage, nil
+}
+
+// leastCoverage is the share of the hours of a workload that must have been measured for nothing to be wrong with how it is scraped.
+const leastCoverage = 0.9
+
+// rehearsal says what was found in the hours that were read as the daemon reads them, in the time that it took.
+func rehearsal(r collector.Result, backfill, took time.Duration, now time.Time) []finding {
+	all := []finding{{false, fmt.Sprintf("%s read over %s, %d queries in %s", count(len(r.Usage), "workload"), prommodel.Duration(backfill), r.Queries, took.Round(10*time.Millisecond))}}
+	for _, w := range r.Warnings {
+		if w.Code != collector.NoData { // which the signals say
+			all = append(all, finding{w.Code != collector.ServerNote, w.Code + ": " + w.Text})
+		}
+	}
+	if share, known := covered(r.Usage, now); known {
+		f := finding{share < leastCoverage, "coverage: " + model.FormatPercent(share) + " of the hours of the last week"}
+		if f.fix {
+			f.text += "; the others count as not measured: is everything scraped, at least every five minutes?"
+		}
+		all = append(all, f)
+	}
+	about := map[string][]string{} // workloads by code
+	first := map[string]string{}   // what is said of the first
+	for _, u := range r.Usage {
+		for _, w := range u.Warnings {
+			first[w.Code] = cmp.Or(first[w.Code], w.Text)
+			about[w.Code] = append(about[w.Code], u.Workload)
+		}
+	}
+	refused := []string{collector.Sawtooth, collector.NotFinite, collector.Negative, collector.OutOfRange, collector.Duplicate, collector.MissingSignal}
+	for _, code := range slices.Sorted(maps.Keys(about)) {
+		text := code + ": " + about[code][0]
+		if others := len(about[code]) - 1; others > 0 {
+			text += fmt.Sprintf(" and %d more", others)
+		}
+		all = append(all, finding{slices.Contains(refused, code), text + ": " + first[code]})
+	}
+	return all
+}
+
+// covered returns the share of the hours of the week before now that were measured, of every workload those from its first to its last; false when there are none.
+func covered(usage []model.Usage, now time.Time) (model.Fraction, bool) {
+	var hours, measured float64
+	for _, u := range usage {
+		from, to := now.Add(-7*24*time.Hour).Truncate(time.Hour), u.Last()
+		if from.Before(u.Start) {
+			from = u.Start
+		}
+		if to.IsZero() { // none was
+			to = u.End()
+		}
+		if span := to.Sub(from).Hours(); span > 0 {
+			_, share := u.Between(from, to)
+			hours, measured = hours+span, measured+span*float64(share)
+		}
+	}
+	return model.Fraction(measured / hours), hours > 0
+}
+
+// doubles says which traffic of all sources is counted twice.
+func doubles(cfg *config.Config, usage []model.Usage, now time.Time) []finding {
+	var all []finding
+	for _, d := range daemon.Doubles(cfg, usage, now) {
+		all = append(all, finding{len(d.Primary) == 0, "metered twice: " + d.Because})
+	}
+	if all == nil {
+		text := "no traffic was found that two meters count"
+		young := 0
+		for _, u := range usage {
+			if u.Measured() < 2*7*24*time.Hour {
+				young++
+			}
+		}
+		if young > 0 {
+			text += fmt.Sprintf("; of %s less than the two weeks are known that tell it", count(young, "workload"))
+		}
+		all = append(all, finding{false, text})
 	}
 	return all
 }

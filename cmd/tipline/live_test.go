@@ -1,6 +1,10 @@
 package main
 
 import (
+	"fmt"
+	"hash/fnv"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -61,5 +65,59 @@ func TestCheckLive(t *testing.T) {
 		if code, out, errs := tipline(t, folder, "check", "--live"); code != tc.code || !strings.Contains(out, tc.want) || errs != "" {
 			t.Errorf("%s: exit %d, %s\n%s\nwant %d and %q", name, code, errs, out, tc.code, tc.want)
 		}
+	}
+}
+
+// TestCheckLiveReadsTheHours holds that a live check finds in the hours what is counted twice until the configuration says where it is priced, what was not measured, and
+// counters that fall, and that it leaves no data file.
+func TestCheckLiveReadsTheHours(t *testing.T) {
+	t.Parallel()
+	volume := func(at time.Time) float64 {
+		h := fnv.New32a()
+		_, _ = h.Write([]byte(at.Format(time.RFC3339)))
+		return 1e6 * (0.5 + float64(h.Sum32()%1000)/1000)
+	}
+	answer := func(coverage, falls float64) func(promtest.Query) promtest.Answer {
+		return func(q promtest.Query) promtest.Answer {
+			if len(q.Signals()) == 0 { // that a live check asks besides
+				if strings.HasPrefix(q.Expr, "count((stddev") || q.End.After(time.Now().Add(time.Minute)) {
+					return promtest.Answer{}
+				}
+				return promtest.Answer{Series: []promtest.Series{{Labels: map[string]string{"__name__": "x_total"}, Points: []promtest.Point{{At: q.End, Value: 1}}}}}
+			}
+			labels := map[string]string{"team_alias": "chat", "model_name": "llama"}
+			return promtest.Answer{Series: promtest.Each(q, labels, func(signal string, at time.Time) (float64, bool) {
+				v, known := map[string]float64{
+					"input": 4 * volume(at), "output": volume(at), "requests": volume(at) / 500, "coverage": coverage, "resets": falls,
+				}[signal]
+				return v, known
+			})}
+		}
+	}
+	prom, folder := promtest.Start(t, answer(1, 0)), t.TempDir()
+	text := fmt.Sprintf(`sources:
+  - {name: gateway, prometheus: {url: "%[1]s"}, pack: litellm, group_by: [team_alias], hosting: api}
+  - {name: engines, prometheus: {url: "%[1]s"}, pack: vllm, group_by: [model_name], hosting: self-hosted}
+`, prom.URL)
+	for name, tc := range map[string]struct {
+		stanza          string
+		coverage, falls float64
+		code            int
+		want            string
+	}{
+		"twice":             {"", 1, 0, exitNotRight, "FIX   metered twice: chat (source gateway) and llama (source engines) count the same traffic"},
+		"twice and settled": {"workloads: [{source: gateway, meter: primary}]\n", 1, 0, exitDone, "ok    metered twice: chat (source gateway) and llama (source engines) count the same traffic"},
+		"half of the hours": {"workloads: [{source: gateway, meter: primary}]\n", 0.4, 0, exitNotRight, "FIX   coverage: 0% of the hours of the last week"},
+		"a sawtooth":        {"workloads: [{source: gateway, meter: primary}]\n", 1, 9, exitNotRight, "FIX   SAWTOOTH: chat: the counter fell more than 3 times an hour"},
+	} {
+		prom.Answer(answer(tc.coverage, tc.falls))
+		writeFile(t, filepath.Join(folder, "tipline.yml"), text+tc.stanza)
+		code, out, errs := tipline(t, folder, "check", "--live")
+		if code != tc.code || !strings.Contains(out, tc.want) || errs != "" {
+			t.Errorf("%s: exit %d, %s\n%s\nwant %d and %q", name, code, errs, out, tc.code, tc.want)
+		}
+	}
+	if _, err := os.Stat(filepath.Join(folder, "data")); err == nil {
+		t.Error("the check left a data file")
 	}
 }

@@ -41,6 +41,17 @@ func warned(w model.WorkloadReport, code string) bool {
 	return slices.ContainsFunc(w.Warnings, func(warning model.Warning) bool { return warning.Code == code })
 }
 
+// Doubles returns the traffic of usage that two meters count, as an evaluation at now would find it.
+func Doubles(cfg *config.Config, usage []model.Usage, now time.Time) []model.DoubleMeter {
+	var found []metered
+	for _, u := range usage {
+		if stanza := cfg.For(u.Labels, u.Source); !stanza.Drop {
+			found = append(found, metered{usage: u, stanza: stanza})
+		}
+	}
+	return findDoubles(named(found), now)
+}
+
 // findDoubles returns the traffic that two meters count, and leaves with the workloads of the secondary one, or with those of both while none is the primary one, why they
 // are not priced: to add the two up would be to pay for the same tokens twice.
 func findDoubles(all []metered, now time.Time) []model.DoubleMeter {

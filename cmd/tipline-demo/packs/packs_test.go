@@ -509,8 +509,8 @@ func (w *world) probe(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %v", w.Expositions, err)
 	}
-	if h.Reaches != 4*time.Hour || h.Ahead || len(h.Readings) == 0 || h.Sent > 3*len(h.Readings)+7 {
-		t.Errorf("%v: got %+v, want a history of four hours", w.Expositions, h)
+	if h.Reaches != 4*time.Hour || h.Ahead || h.Twice != 0 || len(h.Readings) == 0 || h.Sent > 3*len(h.Readings)+8 {
+		t.Errorf("%v: got %+v, want a history of four hours, and nothing scraped twice", w.Expositions, h)
 	}
 }
 

@@ -1,0 +1,47 @@
+package packs
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"tipline/cmd/tipline-demo/engine"
+	"tipline/collector"
+)
+
+// TestScrapedTwice holds that a probe finds the engine that two jobs scrape, at other instants, beside two replicas that serve as much each and are two.
+func TestScrapedTwice(t *testing.T) {
+	t.Parallel()
+	end := start.Add(30 * time.Hour)
+	e, err := engine.Open(func() time.Time { return end })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	scrape := func(job, instance string, offset time.Duration) {
+		for minute := 0; minute <= 30*60; minute += 5 {
+			at := start.Add(time.Duration(minute)*time.Minute + offset)
+			count := float64(minute)*1000 + offset.Seconds()*1000/60
+			text := fmt.Sprintf("vllm:prompt_tokens_total{engine=\"0\",model_name=\"m\"} %v\nvllm:generation_tokens_total{engine=\"0\",model_name=\"m\"} %v\nup 1\n", count, count/5)
+			if err := e.Ingest([]byte(text), at, map[string]string{"job": job, "namespace": "ns", "instance": instance}, func(_ string, v float64) float64 { return v }); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	probe := func() collector.Health {
+		h, err := collector.Probe(t.Context(), collector.Settings{Name: "s", URL: "http://prometheus.test", Client: handler{e.Handler()}, Pack: "vllm", Backfill: 24 * time.Hour}, end)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h
+	}
+	scrape("vllm", "10.0.0.1:8000", 0)
+	scrape("vllm", "10.0.0.2:8000", 0)
+	if h := probe(); h.Twice != 0 {
+		t.Errorf("two replicas: got %d scraped twice", h.Twice)
+	}
+	scrape("pods", "10.0.0.2:8000", 20*time.Second)
+	if h := probe(); h.Twice != 1 {
+		t.Errorf("two replicas and two jobs of one: got %d scraped twice, want 1", h.Twice)
+	}
+}
