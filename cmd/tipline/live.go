@@ -84,7 +84,10 @@ func health(s config.Source, library *collector.Library, h collector.Health) []f
 	case !h.Scraped:
 		all = append(all, finding{false, "nothing called up was scraped in the last five minutes, so the clocks are not compared"})
 	}
-	for _, r := range h.Readings {
+	for i, r := range h.Readings {
+		if instead := i > 0 && h.Readings[i-1].Series > 0 && r.Signal == "cache_read_doubtful"; instead && r.Series == 0 {
+			continue // nobody needs the worse one
+		}
 		needed := slices.Contains([]string{"input", "output"}, r.Signal) && !r.Zero
 		switch {
 		case r.Series > 0:
@@ -146,10 +149,21 @@ const leastCoverage = 0.9
 // rehearsal says what was found in the hours that were read as the daemon reads them, in the time that it took.
 func rehearsal(r collector.Result, backfill, took time.Duration, now time.Time) []finding {
 	all := []finding{{false, fmt.Sprintf("%s read over %s, %d queries in %s", count(len(r.Usage), "workload"), prommodel.Duration(backfill), r.Queries, took.Round(10*time.Millisecond))}}
-	for _, w := range r.Warnings {
-		if w.Code != collector.NoData { // which the signals say
-			all = append(all, finding{w.Code != collector.ServerNote, w.Code + ": " + w.Text})
+	for i, w := range r.Warnings { // sorted by code
+		if w.Code == collector.NoData || i > 0 && w.Code == r.Warnings[i-1].Code { // which the signals say, or is said
+			continue
 		}
+		more := 0
+		for _, other := range r.Warnings[i+1:] {
+			if other.Code == w.Code {
+				more++
+			}
+		}
+		f := finding{w.Code != collector.ServerNote, w.Code + ": " + w.Text}
+		if more > 0 {
+			f.text += fmt.Sprintf("; and %d more of the kind", more)
+		}
+		all = append(all, f)
 	}
 	if share, known := covered(r.Usage, now); known {
 		f := finding{share < leastCoverage, "coverage: " + model.FormatPercent(share) + " of the hours of the last week"}
