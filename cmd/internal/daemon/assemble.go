@@ -24,10 +24,14 @@ const staleAfter = 6 * time.Hour
 
 // When a series of a workload that goes on in others counts as ended rather than as not measured.
 const (
-	endedAfter = 24 * time.Hour     // that it is missing
-	aWeek      = 7 * 24 * time.Hour // whose hours are compared with those of the week before
-	takenOver  = 0.9                // least share of the tokens of all before its end that the others have had since
+	endedAfter = 24 * time.Hour      // that it is missing
+	aWeek      = 7 * 24 * time.Hour  // whose hours are compared with those of the week before
+	takenOver  = 0.9                 // least share of the tokens of all before its end that the others have had since
+	givenUp    = 14 * 24 * time.Hour // that it is missing without that, as long as a workload is frozen that may be another one's new name (model/drift)
 )
+
+// seriesEnded is the code of the warning that a workload goes on without one of the series that it was made of.
+const seriesEnded = "SERIES_ENDED"
 
 // stale is the code of the warning that a workload is no longer measured.
 const stale = "STALE"
@@ -67,8 +71,15 @@ func named(found []metered) []metered {
 			former = append(former, m)
 			continue
 		}
-		if over(m.usage, series[m.key()]) {
+		switch missing, taken := missingFrom(m.usage, series[m.key()]); {
+		case taken:
 			m.usage = m.usage.Ended()
+		case missing > givenUp:
+			m.usage = m.usage.Ended()
+			m.usage.Warnings = append(m.usage.Warnings, model.Warning{Code: seriesEnded, Text: fmt.Sprintf(
+				"%s, one of the %d series of this workload, has had no samples since %s and the others have not taken its tokens over: from 14 days on it counts as ended and the workload goes on with what remains",
+				flow(m.usage.Labels), len(series[m.key()]), m.usage.Last().Format("2006-01-02 15:04"),
+			)})
 		}
 		m.series = []map[string]string{m.usage.Labels}
 		if first, taken := byName[m.key()]; taken {
@@ -104,9 +115,9 @@ func named(found []metered) []metered {
 	return merged
 }
 
-// over reports whether u, one of the series of a workload, is over: the source has nothing of it any more, and the others have had since what all of them had before. One that
-// is missing without that may be in use and not scraped, and one whose hours were refused is in use.
-func over(u model.Usage, series []model.Usage) bool {
+// missingFrom returns for how long u, one of the series of a workload, has been missing while others were measured, more than a day, and whether they have had since what all of
+// them had before: it is over then. One that is missing without that may be in use and not scraped. One whose hours were refused is in use and not missing.
+func missingFrom(u model.Usage, series []model.Usage) (missing time.Duration, taken bool) {
 	stop := u.Last()
 	var newest time.Time
 	for _, s := range series {
@@ -115,10 +126,10 @@ func over(u model.Usage, series []model.Usage) bool {
 		}
 	}
 	gone := slices.ContainsFunc(u.Warnings, func(w model.Warning) bool { return w.Code == collector.Vanished })
-	if !gone || newest.Sub(stop) <= endedAfter {
-		return false
+	if missing = newest.Sub(stop); !gone || missing <= endedAfter {
+		return 0, false
 	}
-	to := stop.Add(min(aWeek, newest.Sub(stop)))
+	to := stop.Add(min(aWeek, missing))
 	var before, since model.Tokens
 	for _, s := range series {
 		was, _ := s.Between(stop.Add(-aWeek), to.Add(-aWeek))
@@ -126,7 +137,7 @@ func over(u model.Usage, series []model.Usage) bool {
 		before, since = before+was.Total(), since+is.Total()
 	}
 	_, known := u.Between(stop.Add(-aWeek), to.Add(-aWeek))
-	return known > 0.5 && since >= takenOver*before
+	return missing, known > 0.5 && since >= takenOver*before
 }
 
 // findFaults gives every workload of a source that answered the faults of its data, and returns the renames among them.

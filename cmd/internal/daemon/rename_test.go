@@ -177,6 +177,9 @@ func TestMergedWorkloadOutlivesItsSeries(t *testing.T) {
 		{"taken over", 30 * time.Hour, 2e7, 0, true},
 		{"not taken over: perhaps it is not scraped", 30 * time.Hour, 1e7, 0, false},
 		{"refused", 30 * time.Hour, 2e7, 40, false},
+		{"not taken over for thirteen days", 13 * 24 * time.Hour, 1e7, 0, false},
+		{"not taken over for fifteen days", 15 * 24 * time.Hour, 1e7, 0, true},
+		{"refused for fifteen days", 15 * 24 * time.Hour, 1e7, 40, false},
 	} {
 		at := opening.Add(-c.silent)
 		load := func(team string, since, resets float64) func(promtest.Query) promtest.Answer {
@@ -196,7 +199,7 @@ func TestMergedWorkloadOutlivesItsSeries(t *testing.T) {
 			one = within(one, func(end time.Time) bool { return !end.After(at) })
 		}
 		r := newRig(t, route(both(one, load("support-eu", c.others, 0)), steady(map[string]string{"model_name": "llama"}, 1e5)))
-		r.text += "workloads:\n  - {match: {team_alias: [support, support-eu]}, name: support}\n"
+		r.text = strings.ReplaceAll(r.text, "backfill: 14d", "backfill: 30d") + "workloads:\n  - {match: {team_alias: [support, support-eu]}, name: support}\n"
 		if err := r.Reload(); err != nil {
 			t.Fatal(err)
 		}
@@ -208,7 +211,10 @@ func TestMergedWorkloadOutlivesItsSeries(t *testing.T) {
 		if known := w.Decision.Recommendation != model.Unknown; known != c.goesOn {
 			t.Errorf("%s: got %s (%s), want a verdict: %v", c.name, w.Decision.Recommendation, w.Decision.Because, c.goesOn)
 		}
-		if want := 2e7 * (14*24 - 1); c.goesOn && math.Abs(float64(*w.Usage.Last30dTokens)/want-1) > 0.01 {
+		if dropped := c.silent > givenUp && c.resets == 0; dropped != warned(w, seriesEnded) {
+			t.Errorf("%s: got %+v, want it to be said that a series ended: %v", c.name, w.Warnings, dropped)
+		}
+		if want := 1e7*(30*24-c.silent.Hours()) + c.others*c.silent.Hours() + 1e7*(30*24-c.silent.Hours()) - 2e7; c.goesOn && math.Abs(float64(*w.Usage.Last30dTokens)/want-1) > 0.01 {
 			t.Errorf("%s: got %v tokens, want about %v", c.name, *w.Usage.Last30dTokens, want)
 		}
 	}
