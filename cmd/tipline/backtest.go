@@ -280,7 +280,7 @@ func (p *page) print(format string, args ...any) {
 
 // text returns s as it can be shown.
 func (p *page) text(s string) string {
-	s = plain([]string{s})[0]
+	s = model.Printable(s)
 	if p.markdown {
 		s = markdownEscape.Replace(s)
 	}
