@@ -16,8 +16,12 @@ const (
 	longestBackoff = 5 * time.Minute
 	longestAsked   = time.Hour // the longest wait that the other side may ask for
 	recheck        = time.Hour // between two attempts of a message that waits for a person
-	mostLooks      = 12        // that may fail in a row before what may have arrived is sent again: some half an hour
-	looksADay      = 288       // that may fail in a row before it is sent once more
+
+	// oldest is the age of what a message is about above which it is not sent any more: a data file from a backup may hold such ones.
+	oldest = 30 * 24 * time.Hour
+
+	mostLooks = 12  // that may fail in a row before what may have arrived is sent again: some half an hour
+	looksADay = 288 // that may fail in a row before it is sent once more
 )
 
 // Deliver sends the next message of every notifier that has one due, the notifiers at once, and returns when the next one
@@ -57,7 +61,7 @@ func (d *Desk) deliverTo(ctx context.Context, n Notifier, now time.Time) (time.T
 	}
 	attempt, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	posted, failure := n.Send(attempt, l.Event)
+	posted, failure := send(attempt, n, l.Event)
 	if failure == nil {
 		if err := d.forget(l, posted); err != nil {
 			return now.Add(backoff(l.Attempts)), fmt.Errorf("notifier %s: event %s was delivered and may be repeated: %w", n.Name(), l.Event.ID, err)
@@ -71,11 +75,25 @@ func (d *Desk) deliverTo(ctx context.Context, n Notifier, now time.Time) (time.T
 	return d.next(n, now), fmt.Errorf("notifier %s: event %s: %w", n.Name(), l.Event.ID, failure)
 }
 
+// send lets n deliver e. A panic is taken for a layout that cannot be shown, so that one message keeps neither the others nor the daemon from
+// their work.
+func send(ctx context.Context, n Notifier, e Event) (at Posted, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = &SendError{Remedy: Simplify, Err: fmt.Errorf("panicked: %v", p)}
+		}
+	}()
+	return n.Send(ctx, e)
+}
+
 // begin takes the first letter for n that is due, as an attempt of which the end is not known, and writes that down; an attempt that is not
 // written down could be repeated without a mark, so it is not made. Without one it returns when there will be.
 func (d *Desk) begin(n Notifier, now time.Time) (l letter, next time.Time, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if err := d.expire(n.Name(), now); err != nil {
+		return l, now.Add(longestBackoff), err
+	}
 	for _, head := range d.outbox.heads(n.Name()) {
 		if !head.Due.After(now) {
 			l = *head
@@ -104,6 +122,33 @@ func (d *Desk) begin(n Notifier, now time.Time) (l letter, next time.Time, err e
 	d.outbox.set(l)
 	l.Event.Root, l.Event.Blind = root, blind
 	return l, next, nil
+}
+
+// expire takes the letters for notifier that are about something too old off the outbox, and says so. The ledger keeps what they were about.
+// The caller holds d.mu.
+func (d *Desk) expire(notifier string, now time.Time) error {
+	changes := batch{}
+	var old []*letter
+	for _, head := range d.outbox.heads(notifier) {
+		for _, l := range d.outbox.queues[head.destination()] {
+			if now.Sub(l.Event.Time) <= oldest {
+				break // those behind it are newer
+			}
+			old = append(old, l)
+			changes.put(outboxBucket, l.key(), nil)
+		}
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	if err := d.store.Apply(changes); err != nil {
+		return err
+	}
+	for _, l := range old {
+		d.outbox.remove(*l)
+		d.log.Error("message not sent: it is too old", "notifier", notifier, "event", l.Event.ID, "reason", string(l.Event.Reason), "workload", l.Event.Workload, "time", l.Event.Time)
+	}
+	return nil
 }
 
 // next returns when n is to be looked at after an attempt at now; the zero time when nothing waits.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 )
@@ -107,6 +108,57 @@ func TestOutboxAfterAnOutage(t *testing.T) {
 	}
 	if took := f.at[len(f.at)-1].Sub(f.back); took > total*pace+longestBackoff {
 		t.Errorf("took %s, want a second a message and no more than %s to notice that the other side is back", took, longestBackoff)
+	}
+}
+
+// TestOldMessagesAreNotSent holds that what a data file from a backup still has to say is not said after a month, that the log says so, and that
+// the rest arrives.
+func TestOldMessagesAreNotSent(t *testing.T) {
+	t.Parallel()
+	var log strings.Builder
+	store, box := &memory{}, &mailbox{name: "box"}
+	d, err := NewDesk(store, []Notifier{box}, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	consider(t, d, 0, "XXX") // the message is of the third morning
+	second := answers('X')
+	second.Workload = "search"
+	for day := range 3 {
+		if _, err := d.Consider([]Judged{{Report: second, Policy: policy, Receipt: []byte("{}")}}, morning.AddDate(0, 0, 10+day)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deliverAll(t, d, morning.AddDate(0, 0, 2+30).Add(time.Second), morning.AddDate(0, 0, 33))
+	if len(box.accepted) != 1 || box.accepted[0].Workload != "search" || d.Pending() != 0 || len(store.rows[outboxBucket]) != 0 {
+		t.Errorf("got %d messages, %d wait, want the newer one alone", len(box.accepted), d.Pending())
+	}
+	if !strings.Contains(log.String(), "it is too old") || !strings.Contains(log.String(), "reason=first_seen") {
+		t.Errorf("the log does not say what was not sent: %s", log.String())
+	}
+}
+
+// TestPanicOfANotifier holds that a message that makes its notifier panic neither ends the process nor is lost.
+func TestPanicOfANotifier(t *testing.T) {
+	t.Parallel()
+	box := &mailbox{name: "box"}
+	bad := true
+	box.fail = func(int) error {
+		if bad {
+			panic("no such block")
+		}
+		return nil
+	}
+	d := newDesk(t, &memory{}, box)
+	consider(t, d, 0, "XXX")
+	deliverAll(t, d, morning.AddDate(0, 0, 2), morning.AddDate(0, 0, 2).Add(10*time.Minute))
+	if parked := d.Parked()["box"]; !strings.Contains(parked, "panicked: no such block") || box.attempts != 2 {
+		t.Errorf("after %d attempts: got %q, want it to wait after one in plain text", box.attempts, parked)
+	}
+	bad = false
+	deliverAll(t, d, morning.AddDate(0, 0, 3), morning.AddDate(0, 0, 4))
+	if len(box.accepted) != 1 || !box.accepted[0].Plain {
+		t.Errorf("got %d messages, want it in plain text once it can be sent", len(box.accepted))
 	}
 }
 
