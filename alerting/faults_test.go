@@ -44,6 +44,7 @@ var faults = []struct {
 	{"F80", "hundreds cross at once", []string{"TestStorm", "../cmd/internal/daemon TestPriceChangeIsOneMessage"}},
 	{"F81", "a message overtakes another", []string{"TestDeliver", "TestOutboxAfterAnOutage"}},
 	{"F82", "deleted parents, closed edits", []string{"slack TestOneMessageADecision"}},
+	{"F83", "a token that rotates", []string{"slack TestUnreachable"}},
 	{"F84", "missing scope, bot not in the channel", []string{"../cmd/tipline TestNotify", "slack TestRepeatIsLookedForFirst"}},
 	{"F85", "a receiver that only speaks like Slack", []string{"slack TestRepeatIsLookedForFirst", "slack TestWorkspacesWithoutCharts", "TestDeliver"}},
 	{"F86", "forged or replayed presses", []string{"slack TestHostilePresses", "../cmd/internal/daemon TestPressesAreChecked", "webhook TestVerify"}},

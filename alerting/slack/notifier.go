@@ -69,10 +69,18 @@ func (n *Notifier) Send(ctx context.Context, e alerting.Event) (alerting.Posted,
 	return alerting.Posted{}, n.hook(ctx, e)
 }
 
+// rotating begins every token that Slack gives for twelve hours only, and the one that renews it (docs.slack.dev, token rotation).
+const rotating = "xoxe"
+
 func (n *Notifier) post(ctx context.Context, e alerting.Event) (at alerting.Posted, err error) {
 	token, err := post.Secret(n.settings.TokenFile)
 	if err != nil {
 		return at, err
+	}
+	if strings.HasPrefix(token, rotating) {
+		return at, &alerting.SendError{
+			Remedy: alerting.FixSettings, Err: errors.New("slack: the token rotates and would be refused after 12 hours, want that of an app without token rotation"),
+		}
 	}
 	api, trip := n.api(token)
 	channel := n.settings.Channel

@@ -142,6 +142,11 @@ func TestUnreachable(t *testing.T) {
 		t.Fatal(err)
 	}
 	checkFailure(t, "missing token file", failed(missing.Send(t.Context(), event())), alerting.FixSettings, 0, "no such file")
+	rotates, err := New(Settings{TokenFile: secretFile(t, "xoxe.xoxb-1-canary"), Channel: "#c"}, client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	checkFailure(t, "a token that rotates", failed(rotates.Send(t.Context(), event())), alerting.FixSettings, 0, "want that of an app without token rotation")
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := hook.Send(ctx, event()); err == nil {
