@@ -24,11 +24,12 @@ type DigestMonth struct {
 
 // DigestItem is one thing that a digest says.
 type DigestItem struct {
-	Workload string `json:"workload"`
+	Workload string `json:"workload"` // empty when it is about a source
+	Source   string `json:"source,omitempty"`
 	Kind     string `json:"kind"`
 	Text     string `json:"text"`
 	ActBy    string `json:"act_by,omitempty"` // 2006-01-02
-	Receipt  string `json:"receipt"`
+	Receipt  string `json:"receipt"`          // empty when it is about a source
 }
 
 // The kinds of a DigestItem.
@@ -42,6 +43,7 @@ const (
 	DigestNew         = "new"         // a workload that began in the last week
 	DigestVanished    = "vanished"    // a workload that ended in the last week
 	DigestUnknown     = "unknown"     // no verdict, and why
+	DigestFault       = "fault"       // a source that is not read, and why
 	DigestDrift       = "drift"       // an input that moved, material or not
 )
 

@@ -209,6 +209,7 @@ func weekly() alerting.Event {
 			Items: []model.DigestItem{
 				{Workload: "support-chat", Kind: model.DigestDecide, Text: "move to base-plus-burst, saves $6,200 a month, since 12 Nov 2026", Receipt: "0514a8524d8c"},
 				{Workload: "search", Kind: model.DigestApproaching, Text: "llama-70b-2xh100 will be cheaper, act by 20 Dec 2026", ActBy: "2026-12-20", Receipt: "1514a8524d8c"},
+				{Source: "engines", Kind: model.DigestFault, Text: "nothing was read since 9 Nov 2026, 02:00 UTC: connection refused"},
 				{Workload: "pilot", Kind: model.DigestUnknown, Text: "62 hours have been measured, want 168 before anything is decided (policy.min_history)", Receipt: "2514a8524d8c"},
 				{Workload: "summaries", Kind: model.DigestDrift, Text: "14% of the tokens are generated since 5 Nov 2026, where 9% was to be expected; it adds $140 a month to the cost of haiku", Receipt: "3514a8524d8c"},
 			},

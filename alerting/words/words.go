@@ -180,7 +180,12 @@ func Digest(g model.Digest) []string {
 		if slices.Contains([]string{model.DigestDrift, model.DigestMigrating, model.DigestSnoozed, model.DigestSeen, model.DigestNew, model.DigestVanished}, i.Kind) {
 			name += ", " + i.Kind
 		}
-		lines = append(lines, fmt.Sprintf("%s: %s (receipt %s).", name, strings.TrimSuffix(Clean(i.Text, MaxLine), "."), i.Receipt))
+		text := strings.TrimSuffix(Clean(i.Text, MaxLine), ".")
+		if i.Kind == model.DigestFault {
+			lines = append(lines, fmt.Sprintf("Source %s: %s.", Clean(i.Source, MaxName), text))
+			continue
+		}
+		lines = append(lines, fmt.Sprintf("%s: %s (receipt %s).", name, text, i.Receipt))
 	}
 	return lines
 }

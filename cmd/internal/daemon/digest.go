@@ -114,9 +114,14 @@ func digest(report *model.Report, now standing) model.Digest {
 	if slices.Sort(errs); len(errs) > 0 {
 		g.Graded, g.ErrorRatio = len(errs), model.Fraction(errs[len(errs)/2])
 	}
+	for _, f := range report.DataFaults {
+		if f.Workload == "" { // that of a workload is why it is not known
+			g.Items = append(g.Items, model.DigestItem{Source: f.Source, Kind: model.DigestFault, Text: f.Text})
+		}
+	}
 	order := []string{
 		model.DigestDecide, model.DigestApproaching, model.DigestSeen, model.DigestMigrating, model.DigestSnoozed, model.DigestNew, model.DigestVanished,
-		model.DigestUnknown, model.DigestMoved, model.DigestDrift,
+		model.DigestFault, model.DigestUnknown, model.DigestMoved, model.DigestDrift,
 	}
 	slices.SortStableFunc(g.Items, func(a, b model.DigestItem) int {
 		return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), cmp.Compare(a.ActBy, b.ActBy), cmp.Compare(a.Workload, b.Workload))

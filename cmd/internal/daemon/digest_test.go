@@ -27,6 +27,7 @@ func TestDigest(t *testing.T) {
 	report.Workloads[1].Decision.Recommendation, report.Workloads[1].Decision.Because = model.Unknown, "nothing has been measured"
 	report.Workloads[2].Drift = []model.Drift{{Kind: "volume", Score: 1.5, Text: "twice as much"}, {Kind: "peak_factor", Score: 0.2}}
 	report.Workloads[5].Forecast = &model.ForecastSummary{Scores: []model.ForecastScore{{Days: 7, ErrorRatio: 0.06}}}
+	report.DataFaults = []model.DataFault{{Source: "gateway", Workload: "b", Code: "COUNTER_CHANGED"}, {Source: "engines", Code: "SOURCE_DOWN", Text: "nothing was read"}}
 	now := standing{
 		firing: []alerting.Firing{
 			{Workload: "d", Current: "api", Option: "fleet", Since: opening}, {Workload: "g", Current: "api", Option: "fleet", Since: opening},
@@ -42,7 +43,7 @@ func TestDigest(t *testing.T) {
 	for _, i := range got.Items {
 		items = append(items, i.Kind+" "+i.Workload)
 	}
-	if all, want := strings.Join(items, ", "), "decide d, approaching a, approaching e, seen g, unknown b, moved f, drift c"; all != want {
+	if all, want := strings.Join(items, ", "), "decide d, approaching a, approaching e, seen g, fault , unknown b, moved f, drift c"; all != want {
 		t.Errorf("got %s, want %s", all, want)
 	}
 	if got.Quiet != 2 || got.Costed != 7 || got.USDPerMonth != 7000 || got.Graded != 1 || got.ErrorRatio != 0.06 {
