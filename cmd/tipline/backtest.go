@@ -198,7 +198,7 @@ func printBacktest(w io.Writer, r *backtest.Result, format string) error {
 	out.line(fmt.Sprintf("%s from %s to %s, graded by what came until %s.", count(r.Evaluations, "evaluation"), r.Since.Format(minute), r.Until.Format(minute), r.GradedUntil.Format(minute)))
 	out.table("Messages", []string{"SENT", "WORKLOAD", "KIND", "FROM → TO", "SAVES", "ACT BY", "GRADE", "BECAUSE"}, messageRows(r.Messages))
 	out.table("Moves that came to pay", []string{"DAY", "WORKLOAD", "FROM → TO", "TOLD", "LEAD"}, crossingRows(r.Crossings))
-	out.table("Projections", []string{"HORIZON", "GRADED", "ERROR", "SEASONAL NAIVE", "IN 80 %", "IN 95 %"}, horizonRows(r.Forecast))
+	out.table("Projections", []string{"HORIZON", "GRADED", "ERROR", "SEASONAL NAIVE", "IN 80%", "IN 95%"}, horizonRows(r.Forecast))
 	out.table("Without a verdict", []string{"WORKLOAD", "BECAUSE"}, silentRows(r.Undecided))
 	out.list("What a replay cannot know", r.Limits)
 	return out.err

@@ -114,6 +114,18 @@ func TestBacktest(t *testing.T) {
 	if readFile(t, answer) != "not an answer" || readFile(t, filepath.Join(folder, "data", "tipline.db")) != before {
 		t.Error("the data directory was changed")
 	}
+
+	// A history that was taken to another machine says the same there.
+	exported, elsewhere := filepath.Join(folder, "history.csv"), t.TempDir()
+	writeFile(t, filepath.Join(elsewhere, "tipline.yml"), readFile(t, filepath.Join(folder, "tipline.yml")))
+	code, _, errs = tipline(t, folder, "history", "export", "--out", exported)
+	if imported, _, more := tipline(t, elsewhere, "history", "import", exported); code != exitDone || imported != exitDone {
+		t.Fatalf("export: exit %d, %s; import: exit %d, %s", code, errs, imported, more)
+	}
+	_, want, _ := tipline(t, folder, "backtest", "--stored", "--every=3d")
+	if code, got, errs := tipline(t, elsewhere, "backtest", "--stored", "--every=3d"); code != exitDone || !strings.Contains(got, "api → fleet") || got != want {
+		t.Errorf("elsewhere: exit %d, %s, %s", code, errs, cmp.Diff(want, got))
+	}
 	if box.Requests() != 0 {
 		t.Errorf("Slack was asked %d times, want never", box.Requests())
 	}
