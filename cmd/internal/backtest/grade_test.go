@@ -197,3 +197,35 @@ func TestHorizons(t *testing.T) {
 		t.Errorf("got %+v", got)
 	}
 }
+
+// TestSummary holds that nothing which is not known yet counts as right, and that what nothing is to be said of is left out.
+func TestSummary(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		totals    Totals
+		undecided int
+		want      string
+	}{
+		{Totals{}, 0, "In 180 days tipline would have sent no messages about any of 12 workloads. In hindsight no moves came to pay. " +
+			"That is 0.0 messages a month, of which 0 took back or replaced what was said before, and no digests beside them."},
+		{
+			Totals{Messages: 3, Told: 2, Right: 2, TooEarly: 1, Caught: 2, Missed: 1, LeadDays: new(31), MessagesPerMonth: 0.5, ChangesOfMind: 1, Digests: 1},
+			1,
+			"In 180 days tipline would have sent 3 messages about 2 of 12 workloads: 2 right, 1 too early to tell. 1 workload never had a verdict. " +
+				"In hindsight 3 moves came to pay: 2 told in time (31 days ahead in the median), 1 never told. " +
+				"That is 0.5 messages a month, of which 1 took back or replaced what was said before, and 1 digest beside them.",
+		},
+		{
+			Totals{Messages: 1, Told: 1, Wrong: 1, Unknown: 1, NotGraded: 1, Late: 1, Open: 1},
+			0,
+			"In 180 days tipline would have sent 1 message about 1 of 12 workloads: 1 wrong, 1 not known, for want of measurements, 1 not graded. " +
+				"In hindsight 2 moves came to pay: 1 told late, 1 too early to tell. " +
+				"That is 0.0 messages a month, of which 0 took back or replaced what was said before, and no digests beside them.",
+		},
+	} {
+		r := Result{Since: dawn, Until: dawn.AddDate(0, 0, 180), Workloads: 12, Totals: tc.totals, Undecided: make([]Silent, tc.undecided)}
+		if got := strings.Join(r.summarize(), " "); got != tc.want {
+			t.Errorf("got %q, want %q", got, tc.want)
+		}
+	}
+}

@@ -146,7 +146,11 @@ func count(n int, thing string) string {
 func (r *Result) summarize() []string {
 	t := r.Totals
 	days := count(int(r.Until.Sub(r.Since)/day), "day")
-	all := []string{fmt.Sprintf("In %s tipline would have sent %s about %d of %s", days, count(t.Messages, "message"), t.Told, count(r.Workloads, "workload")) + parts([]part{
+	about := fmt.Sprintf("%d of %s", t.Told, count(r.Workloads, "workload"))
+	if t.Messages == 0 {
+		about = "any of " + count(r.Workloads, "workload")
+	}
+	all := []string{fmt.Sprintf("In %s tipline would have sent %s about %s", days, count(t.Messages, "message"), about) + parts([]part{
 		{t.Right, "right"}, {t.Wrong, "wrong"}, {t.TooEarly, "too early to tell"}, {t.Unknown, "not known, for want of measurements"}, {t.NotGraded, "not graded"},
 	})}
 	if n := len(r.Undecided); n > 0 {
