@@ -282,8 +282,9 @@ type Crossover struct {
 	Against                 string        `json:"against"` // the API option it is compared with
 	Reason                  string        `json:"reason"`
 	Intervals               []Interval    `json:"intervals"`
-	FirstTokensPerMonth     *Tokens       `json:"first_tokens_per_month"`     // null: never
-	PermanentTokensPerMonth *Tokens       `json:"permanent_tokens_per_month"` // null: never for good
+	FirstTokensPerMonth     *Tokens       `json:"first_tokens_per_month"`              // null: never
+	PermanentTokensPerMonth *Tokens       `json:"permanent_tokens_per_month"`          // null: never for good, or not known because of what follows
+	SearchedTokensPerMonth  *Tokens       `json:"searched_tokens_per_month,omitempty"` // beyond it not all intervals are there; absent when all are
 	State                   string        `json:"state"`
 	NextBoundary            *Tokens       `json:"next_boundary_tokens_per_month"`
 	RatioToBoundary         *float64      `json:"ratio_to_boundary"`

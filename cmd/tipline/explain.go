@@ -377,16 +377,28 @@ func (e *explainer) option(o model.OptionCost) {
 func crossoverText(x model.Crossover) string {
 	switch {
 	case x.FirstTokensPerMonth == nil && x.Reason == model.CrossoverFound:
-		return fmt.Sprintf("cheaper than %s from a volume on that is not known, since it lies among too many steps", x.Against)
+		return fmt.Sprintf("cheaper than %s from a volume on that is not known, since it lies among too many steps%s", x.Against, searched(x))
 	case x.FirstTokensPerMonth == nil:
 		return fmt.Sprintf("never cheaper than %s at any volume (%s)", x.Against, x.Reason)
 	case x.PermanentTokensPerMonth == nil:
-		return fmt.Sprintf("cheaper than %s from %s tokens a month on, not for good", x.Against, model.FormatTokens(*x.FirstTokensPerMonth))
+		text := fmt.Sprintf("cheaper than %s from %s tokens a month on", x.Against, model.FormatTokens(*x.FirstTokensPerMonth))
+		if x.SearchedTokensPerMonth == nil {
+			return text + ", not for good"
+		}
+		return text + "; whether for good is not known" + searched(x)
 	case *x.PermanentTokensPerMonth == *x.FirstTokensPerMonth:
 		return fmt.Sprintf("cheaper than %s above %s tokens a month", x.Against, model.FormatTokens(*x.FirstTokensPerMonth))
 	}
 	return fmt.Sprintf("cheaper than %s from %s tokens a month on, for good above %s", x.Against,
 		model.FormatTokens(*x.FirstTokensPerMonth), model.FormatTokens(*x.PermanentTokensPerMonth))
+}
+
+// searched says up to which volume an option was compared, where it was not further; empty otherwise.
+func searched(x model.Crossover) string {
+	if x.SearchedTokensPerMonth == nil {
+		return ""
+	}
+	return fmt.Sprintf(": it was not searched beyond %s tokens a month", model.FormatTokens(*x.SearchedTokensPerMonth))
 }
 
 // moved says which inputs moved the cost of the current option since the decision that was said last, or the evaluation before.

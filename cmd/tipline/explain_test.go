@@ -411,3 +411,33 @@ func TestExplainWhatMoved(t *testing.T) {
 		t.Errorf("no %q in\n%s", want, out.String())
 	}
 }
+
+// TestExplainSaysUpToWhereItWasSearched holds that what was not looked at is not said to be "not for good".
+func TestExplainSaysUpToWhereItWasSearched(t *testing.T) {
+	t.Parallel()
+	first, permanent, far := model.Tokens(2e9), model.Tokens(9e9), model.Tokens(4e12)
+	for _, tc := range []struct {
+		x    model.Crossover
+		want string
+	}{
+		{model.Crossover{Reason: model.NeverUnitFloor}, "never cheaper than api at any volume (NEVER_UNIT_FLOOR)"},
+		{model.Crossover{FirstTokensPerMonth: &first}, "cheaper than api from 2.00B tokens a month on, not for good"},
+		{
+			model.Crossover{FirstTokensPerMonth: &first, SearchedTokensPerMonth: &far},
+			"cheaper than api from 2.00B tokens a month on; whether for good is not known: it was not searched beyond 4.00T tokens a month",
+		},
+		{
+			model.Crossover{FirstTokensPerMonth: &first, PermanentTokensPerMonth: &permanent, SearchedTokensPerMonth: &far},
+			"cheaper than api from 2.00B tokens a month on, for good above 9.00B",
+		},
+		{
+			model.Crossover{Reason: model.CrossoverFound, SearchedTokensPerMonth: &far},
+			"cheaper than api from a volume on that is not known, since it lies among too many steps: it was not searched beyond 4.00T tokens a month",
+		},
+	} {
+		tc.x.Against = "api"
+		if got := crossoverText(tc.x); got != tc.want {
+			t.Errorf("got %q\nwant %q", got, tc.want)
+		}
+	}
+}

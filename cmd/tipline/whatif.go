@@ -310,7 +310,7 @@ func (a whatIfAnswer) table() *bytes.Buffer {
 	aligned(out, a.rows())
 	for _, x := range a.crossovers() {
 		line("")
-		line("%s is cheaper than %s %s%s%s", x.Option, x.Against, whatif.Ranges(x), perMonth(x), a.crossing(x))
+		line("%s is cheaper than %s %s%s%s%s", x.Option, x.Against, whatif.Ranges(x), perMonth(x), searched(x), a.crossing(x))
 		marks := []whatif.Mark{{Tokens: float64(a.InAYear), Sign: '△'}, {Tokens: float64(a.Volume), Sign: '▲'}}
 		for _, drawn := range whatif.Axis(x, marks) {
 			line("  %s", drawn)

@@ -18,7 +18,7 @@ type Interval struct{ From, To *big.Rat }
 type Crossover struct {
 	Reason    string     // one of the model.Crossover and model.Never reasons
 	Intervals []Interval // the favourable set, ascending, at most MaxIntervals of it for each price and the unbounded one
-	Cut       bool       // some were left out, after MaxIntervals bounded ones: see Near
+	Searched  *big.Rat   // the volume beyond which some were left out, after MaxIntervals bounded ones, see Near; nil when all are there
 	First     *big.Rat   // left end of the first interval; nil when never
 	Permanent *big.Rat   // left end of the unbounded interval; nil when there is none
 	Unlimited *big.Rat   // what First would be without a quota; nil when never
@@ -89,7 +89,9 @@ func (x *Crossover) find(dearer bool) {
 	for _, part := range x.parts {
 		windows, cut := part.favourable()
 		unlimited = union(unlimited, windows)
-		x.Cut = x.Cut || cut != nil && (x.most == nil || x.most.Cmp(cut) > 0)
+		if cut != nil && (x.most == nil || x.most.Cmp(cut) > 0) && (x.Searched == nil || cut.Cmp(x.Searched) < 0) {
+			x.Searched = cut
+		}
 	}
 	x.Intervals = x.clip(unlimited)
 	if len(unlimited) > 0 {
@@ -104,7 +106,7 @@ func (x *Crossover) find(dearer bool) {
 		}
 	case len(unlimited) > 0:
 		x.Reason = model.NeverCapacityLimit
-	case x.Cut: // there is one, and too many steps to say where
+	case x.Searched != nil: // there is one, and too many steps to say where
 		x.Reason = model.CrossoverFound
 	case dearer:
 		x.Reason = model.NeverUnitFloor
@@ -128,7 +130,7 @@ func (x *Crossover) Most() *big.Rat { return x.most }
 
 // Near returns Intervals, and where that list was cut also those at volume and just above it.
 func (x Crossover) Near(volume *big.Rat) []Interval {
-	if !x.Cut {
+	if x.Searched == nil {
 		return x.Intervals
 	}
 	all := x.Intervals

@@ -100,7 +100,7 @@ func TestCrossoverByHand(t *testing.T) {
 			}
 		}
 		for _, v := range volumes {
-			if v.Sign() <= 0 || x.Cut && v.Cmp(x.Intervals[cost.MaxIntervals-1].To) > 0 {
+			if v.Sign() <= 0 || x.Searched != nil && v.Cmp(x.Intervals[cost.MaxIntervals-1].To) > 0 {
 				continue
 			}
 			_, _, own, ok := byHand(c, v)
@@ -108,7 +108,7 @@ func TestCrossoverByHand(t *testing.T) {
 			if ok && own.Cmp(charged) == 0 && closes(x, v) {
 				continue // where the fleet's variable cost is the higher one, both cost the same at the right end
 			}
-			if x.Cut && !within(x.Intervals, v) && within(x.Near(v), v) {
+			if x.Searched != nil && !within(x.Intervals, v) && within(x.Near(v), v) {
 				continue // one of those that are not listed
 			}
 			if got, want := within(x.Intervals, v), ok && own.Cmp(charged) < 0; got != want {
@@ -160,7 +160,7 @@ func TestCrossoverLaws(t *testing.T) {
 		if x.NoneAtOrBelow != nil && x.First != nil && x.First.Cmp(x.NoneAtOrBelow) < 0 {
 			t.Errorf("%s against %+v: first %s, want at least %s", show(c), api, x.First.RatString(), x.NoneAtOrBelow.RatString())
 		}
-		if x.AlwaysAbove != nil && !x.Cut {
+		if x.AlwaysAbove != nil && x.Searched == nil {
 			least, _ := f.At(zero)
 			past := mul(f.PerReplica, whole(least.Blocks*max(1, c.ReplicasPerBlock))) // every volume above needs more than the smallest fleet
 			if x.AlwaysAbove.Cmp(past) > 0 {
@@ -175,7 +175,7 @@ func TestCrossoverLaws(t *testing.T) {
 		dearer.PerMTok = add(api.PerMTok, r.between(0, 20_000))
 		cheaper.BlockCostPerHour, cheaper.FixedMonthly = mul(c.BlockCostPerHour, big.NewRat(9, 10)), mul(or(c.FixedMonthly, zero), big.NewRat(4, 5))
 		for _, larger := range []cost.Crossover{cost.FindCrossover(dearer, f), cost.FindCrossover(api, fleet(t, cheaper))} {
-			if larger.Cut || x.Cut {
+			if larger.Searched != nil || x.Searched != nil {
 				continue
 			}
 			for _, i := range x.Intervals {
@@ -229,8 +229,11 @@ func TestTinyMargin(t *testing.T) {
 	api := cost.Rate{PerMTok: rat("1.0000001")} // a full block carries 1M tokens, costs a dollar and saves a ten-millionth of one
 	f := fleet(t, c)
 	x := cost.FindCrossover(api, f)
-	if !x.Cut || len(x.Intervals) != cost.MaxIntervals+1 || x.Permanent == nil {
-		t.Fatalf("got %d intervals, cut %t, permanent %v; want %d, cut, and a permanent one", len(x.Intervals), x.Cut, x.Permanent, cost.MaxIntervals+1)
+	if x.Searched == nil || len(x.Intervals) != cost.MaxIntervals+1 || x.Permanent == nil {
+		t.Fatalf("got %d intervals, cut at %v, permanent %v; want %d, cut, and a permanent one", len(x.Intervals), x.Searched, x.Permanent, cost.MaxIntervals+1)
+	}
+	if last := x.Intervals[cost.MaxIntervals-1].To; x.Searched.Cmp(last) != 0 {
+		t.Errorf("searched up to %v, want %v, where the last that is listed ends", x.Searched, last)
 	}
 	// F' + S·K·net = 2.0000001 dollars make n1 = 20,000,002 blocks; (k + S)·K·net more are needed for good.
 	if first := rat("20000001000000"); x.First.Cmp(sub(first, million)) < 0 || x.First.Cmp(add(first, million)) > 0 {
@@ -270,7 +273,7 @@ func TestPlatformFee(t *testing.T) {
 	}
 	free := cost.Capacity{TokensPerHour: million, BlockCostPerHour: zero, HoursPerMonth: one, VariablePerMTok: rat("1.5")}
 	x = cost.FindCrossover(cost.Rate{PerMTok: one, FixedMonthly: whole(1000)}, fleet(t, free))
-	if len(x.Intervals) != 1 || x.Intervals[0].To.Cmp(mul(whole(2000), million)) != 0 || x.Cut {
+	if len(x.Intervals) != 1 || x.Intervals[0].To.Cmp(mul(whole(2000), million)) != 0 || x.Searched != nil {
 		t.Errorf("a free fleet with a dear token: got %v, want 0 to 2B", x.Intervals)
 	}
 }

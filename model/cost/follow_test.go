@@ -156,8 +156,8 @@ func TestFollowingOfManySteps(t *testing.T) {
 	l, hours := cost.NewLoad(load), hoursOf(load)
 	price := add(a.FindFollowing(cost.Rate{PerMTok: million}, l, zero).UnitFloor, whole(1)) // a ten-thousandth above the floor
 	x := a.FindFollowing(cost.Rate{PerMTok: price}, l, zero)
-	if !x.Cut || x.Permanent == nil || len(x.Intervals) > cost.MaxIntervals+1 {
-		t.Fatalf("got %d intervals, cut %t, permanent %v; want as many as are listed, cut, and a permanent one", len(x.Intervals), x.Cut, x.Permanent)
+	if x.Searched == nil || x.Permanent == nil || len(x.Intervals) > cost.MaxIntervals+1 {
+		t.Fatalf("got %d intervals, cut at %v, permanent %v; want as many as are listed, cut, and a permanent one", len(x.Intervals), x.Searched, x.Permanent)
 	}
 	for _, share := range []int64{10, 50, 65, 70, 90, 99, 101, 200} { // percent of the permanent crossover
 		v := mul(x.Permanent, big.NewRat(share, 100))
@@ -214,8 +214,8 @@ func TestFollowingOfASmallMargin(t *testing.T) {
 	for _, cents := range []int64{270, 260, 251} { // a replica must carry 92.6 %, 96.2 % and 99.6 % of its capacity
 		price := big.NewRat(cents, 100)
 		x := a.FindFollowing(cost.Rate{PerMTok: price}, l, zero)
-		if x.Cut || x.Permanent == nil || len(x.Intervals) < 2 {
-			t.Fatalf("at %d cents: got %d intervals, cut %t, permanent %v; want all of them", cents, len(x.Intervals), x.Cut, x.Permanent)
+		if x.Searched != nil || x.Permanent == nil || len(x.Intervals) < 2 {
+			t.Fatalf("at %d cents: got %d intervals, cut at %v, permanent %v; want all of them", cents, len(x.Intervals), x.Searched, x.Permanent)
 		}
 		holdBoundary(t, a, l, hours, price, x.First)
 		holdBoundary(t, a, l, hours, price, x.Permanent)
@@ -245,8 +245,13 @@ func TestFollowingOfTooManySteps(t *testing.T) {
 	floor := a.FindFollowing(cost.Rate{PerMTok: million}, l, zero).UnitFloor
 	price := add(floor, big.NewRat(1, 20))
 	x := a.FindFollowing(cost.Rate{PerMTok: price}, l, zero)
-	if !x.Cut || x.Reason != model.CrossoverFound || x.Permanent != nil {
-		t.Fatalf("got %s, cut %t, first %v, permanent %v; want cut, without a permanent one", x.Reason, x.Cut, x.First, x.Permanent)
+	if x.Searched == nil || x.Reason != model.CrossoverFound || x.Permanent != nil {
+		t.Fatalf("got %s, cut at %v, first %v, permanent %v; want cut, without a permanent one", x.Reason, x.Searched, x.First, x.Permanent)
+	}
+	for _, i := range x.Intervals {
+		if i.To == nil || i.To.Cmp(x.Searched) > 0 {
+			t.Errorf("lists %v, beyond what was searched, %v", i, x.Searched)
+		}
 	}
 	for _, billions := range []int64{15, 27, 60} {
 		v := mul(whole(billions), whole(1_000_000_000))

@@ -290,10 +290,10 @@ func (c *costed) summary(in Input, d demand, now *costed) model.OptionCost {
 	c.describeCredits(&o, in)
 	if c.crossover != nil {
 		o.Crossover = c.describeCrossover(in, d)
-		if c.crossover.Cut {
-			o.Warnings = append(o.Warnings, model.Warning{
-				Code: "CROSSOVER_CUT", Text: fmt.Sprintf("it is cheaper in many ranges of volume, of which at most the first %d are listed", cost.MaxIntervals),
-			})
+		if searched := c.crossover.Searched; searched != nil {
+			o.Warnings = append(o.Warnings, model.Warning{Code: "CROSSOVER_CUT", Text: fmt.Sprintf(
+				"it is cheaper in many ranges of volume, of which at most the first %d are listed, those up to %s tokens a month", cost.MaxIntervals, tokensText(searched),
+			)})
 		}
 	}
 	return o
@@ -409,7 +409,7 @@ func (c *costed) describeCrossover(in Input, d demand) *model.Crossover {
 	x := c.crossover
 	out := &model.Crossover{
 		Option: c.option.Name, Against: c.against, Reason: x.Reason, Intervals: []model.Interval{},
-		FirstTokensPerMonth: tokens(x.First), PermanentTokensPerMonth: tokens(x.Permanent),
+		FirstTokensPerMonth: tokens(x.First), PermanentTokensPerMonth: tokens(x.Permanent), SearchedTokensPerMonth: tokens(x.Searched),
 	}
 	for _, i := range x.Intervals {
 		out.Intervals = append(out.Intervals, model.Interval{FromExclusive: *tokens(i.From), ToInclusive: tokens(i.To)})
