@@ -304,12 +304,16 @@ type Elasticities struct {
 	GPUPrice     float64 `json:"gpu_price"`
 	Throughput   float64 `json:"throughput"`
 	VariableCost float64 `json:"variable_cost"`
+
+	// Of a fleet that follows its load: how often replicas start, and how long a cold start takes, idle timeouts left out.
+	ColdStarts    float64 `json:"cold_starts,omitempty"`
+	ColdStartTime float64 `json:"cold_start_time,omitempty"`
 }
 
 // Swing is what becomes of a comparison of a fleet with an API when one input is at either end of its range and the others are as
 // they are. The staircase does not react inside a step, then jumps: the elasticities say nothing of that.
 type Swing struct {
-	Input        string  `json:"input"` // volume, api_price, gpu_price, throughput, target_utilization, peak_factor or operations
+	Input        string  `json:"input"` // volume, api_price, gpu_price, throughput, target_utilization, peak_factor, operations, cold_starts or cold_start_time
 	Unit         string  `json:"unit"`
 	Low          float64 `json:"low"`
 	Now          float64 `json:"now"`

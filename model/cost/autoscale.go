@@ -38,7 +38,7 @@ func (a Autoscaled) At(l *Load) (Scaling, error) {
 		return Scaling{}, err
 	}
 	month := mul(l.all, l.month)
-	starting := add(mul(or(a.ColdStarts, zero), or(a.ColdStartHours, zero)), mul(or(a.IdleTimeouts, zero), or(a.IdleTimeoutHours, zero)))
+	starting := a.Starting()
 	var s Scaling
 	if len(steps) > 0 {
 		s.Most = steps[0].Units
@@ -57,6 +57,11 @@ func (a Autoscaled) At(l *Load) (Scaling, error) {
 	s.CapacityCost = add(mul(beyond, a.ReplicaCost), mul(reserved, or(a.ReservedCost, zero)))
 	s.Cost = add(s.CapacityCost, or(a.FixedMonthly, zero))
 	return s, nil
+}
+
+// Starting returns the replica-hours a month of cold starts and idle timeouts.
+func (a Autoscaled) Starting() *big.Rat {
+	return add(mul(or(a.ColdStarts, zero), or(a.ColdStartHours, zero)), mul(or(a.IdleTimeouts, zero), or(a.IdleTimeoutHours, zero)))
 }
 
 // replicas returns in how many hours of the month how many replicas run, the most first. Neighbors may have the same number.

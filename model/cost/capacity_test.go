@@ -207,6 +207,9 @@ func TestElasticitiesAreDerivatives(t *testing.T) {
 		if r.IntN(2) == 0 { // what a tier below leaves of the API's bill
 			c.APIFixed = between(r, -20_000, 90)
 		}
+		if r.IntN(2) == 0 {
+			c.Starting = between(r, 0, 5_000)
+		}
 		e, ok := c.Elasticities()
 		if !ok || e.Breakeven.Cmp(big.NewRat(99, 100)) > 0 {
 			continue
@@ -218,7 +221,11 @@ func TestElasticitiesAreDerivatives(t *testing.T) {
 				c.APIPerMTok, c.APIFixed = mul(c.APIPerMTok, step), mul(or(c.APIFixed, zero), step)
 				return e.API
 			},
-			func(c *Crossing) *big.Rat { c.CostPerHour = mul(c.CostPerHour, step); return e.GPU },
+			func(c *Crossing) *big.Rat {
+				c.CostPerHour, c.Starting = mul(c.CostPerHour, step), mul(or(c.Starting, zero), step)
+				return e.GPU
+			},
+			func(c *Crossing) *big.Rat { c.Starting = mul(or(c.Starting, zero), step); return e.Starting },
 			func(c *Crossing) *big.Rat { c.TokensPerHour = mul(c.TokensPerHour, step); return e.Throughput },
 			func(c *Crossing) *big.Rat { c.Variable = mul(c.Variable, step); return e.Varied },
 		} {

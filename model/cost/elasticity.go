@@ -11,6 +11,7 @@ var Fragile = big.NewRat(4, 5)
 // what the tiers below leave, by which F is then less.
 type Crossing struct {
 	Fixed         *big.Rat // F: USD a month
+	Starting      *big.Rat // what cold starts and idle timeouts add to F at the price of a replica, USD a month; nil means 0
 	APIFixed      *big.Rat // what the tiers below leave of the API's bill, USD a month; nil means 0
 	APIPerMTok    *big.Rat // p: USD per million tokens
 	Variable      *big.Rat // v: USD per million tokens; nil means 0
@@ -23,6 +24,7 @@ type Elasticities struct {
 	Volume                              *big.Rat // V*: tokens a month
 	Breakeven                           *big.Rat // ρ: share of its capacity that a replica must carry to pay for itself
 	Fixed, API, GPU, Throughput, Varied *big.Rat
+	Starting                            *big.Rat // how often replicas start, or how long it takes
 }
 
 // Elasticities works c out; false when a fleet never pays, so that there is no crossing.
@@ -34,22 +36,25 @@ func (c Crossing) Elasticities() (Elasticities, bool) {
 	if margin.Sign() <= 0 {
 		return Elasticities{}, false
 	}
-	left := or(c.APIFixed, zero)
-	paid := sub(c.Fixed, left)
-	fixed, api := one, new(big.Rat).Neg(quo(c.APIPerMTok, margin))
+	left, starting := or(c.APIFixed, zero), or(c.Starting, zero)
+	paid := sub(add(c.Fixed, starting), left)
+	fixed, api, gpu, starts := one, new(big.Rat).Neg(quo(c.APIPerMTok, margin)), quo(perMTok, margin), zero
 	switch {
 	case paid.Sign() < 0:
 		return Elasticities{}, false
-	case left.Sign() != 0 && paid.Sign() > 0: // it moves with the price of the API
+	case (left.Sign() != 0 || starting.Sign() != 0) && paid.Sign() > 0: // they move with the price of the API and of the replicas
 		fixed, api = quo(c.Fixed, paid), sub(api, quo(left, paid))
+		starts = quo(starting, paid)
+		gpu = add(gpu, starts)
 	}
 	return Elasticities{
 		Volume:     quo(mul(paid, million), margin),
 		Breakeven:  quo(perMTok, net),
 		Fixed:      fixed,
 		API:        api,
-		GPU:        quo(perMTok, margin),
+		GPU:        gpu,
 		Throughput: new(big.Rat).Neg(quo(perMTok, margin)),
 		Varied:     quo(variable, margin),
+		Starting:   starts,
 	}, true
 }

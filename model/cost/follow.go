@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/big"
 	"slices"
+	"sort"
 )
 
 // maxRanges is how many ranges of volume of a fleet that follows its load are looked at for each piece of an API's bill, and fewSteps how many
@@ -15,45 +16,72 @@ const (
 	fewSteps  = 64
 )
 
-// follower is an autoscaled fleet under a load of one shape, whatever its volume. The hours of a month are in the order of their load.
+// A Follower is an autoscaled fleet under a load of one shape, whatever its volume, in floating point: Autoscaled.At is the same for one
+// volume, exactly. The hours of a month are in the order of their load.
 //
 // The cost is that of the smooth fleet, which is bought by the token and the hour, and less than one replica and its spares and the
 // smallest fleet on top (cost model, section 7.2). That tells where it must be looked at step by step. It is so in floating point: a
 // boundary is a number of tokens, of which a millionth of a thousandth does not matter.
-type follower struct {
-	rates, hours []float64 // tokens an hour of a token of the month, highest first, and hours of the month
-	perReplica   float64   // κ
-	onDemand     float64   // USD per replica-hour
-	reserved     float64   // USD a month of a replica that is paid for in all hours; infinite when none can be reserved
+type Follower struct {
+	rates, hours, until []float64 // tokens an hour of a token of the month, highest first; hours of the month with it, and with it or more
+
+	perReplica   float64 // κ
+	onDemand     float64 // USD per replica-hour
+	reserved     float64 // USD a month of a replica that is paid for in all hours; infinite when none can be reserved
 	least, spare int
 	toZero       bool
+	quota        int64 // replicas; 0 means none
 
-	fixed   float64 // USD a month that no volume changes: operations, cold starts and idle timeouts
-	perUnit float64 // w: USD that a token costs where the smooth fleet is large, variable cost left out
-	slack   float64 // USD a month that the cost is above the smooth one at most
+	fixed    float64 // USD a month of operations
+	starting float64 // USD a month of cold starts and idle timeouts
+	perUnit  float64 // w: USD that a token costs where the smooth fleet is large, variable cost left out
+	slack    float64 // USD a month that the cost is above the smooth one at most
 }
 
-// follow prepares a under the shape of l, in months of its length.
-func (a Autoscaled) follow(l *Load) *follower {
-	f := &follower{
-		perReplica: Float(a.PerReplica), onDemand: Float(a.ReplicaCost), reserved: math.Inf(1),
-		least: int(a.MinReplicas), spare: int(a.SpareReplicas), toZero: a.ScaleToZero,
-	}
-	month, total := Float(mul(l.all, l.month)), Float(mul(l.total, l.month))
-	if a.ReservedCost != nil {
-		f.reserved = Float(a.ReservedCost) * month
-	}
-	starting := Float(or(a.ColdStarts, zero))*Float(or(a.ColdStartHours, zero)) + Float(or(a.IdleTimeouts, zero))*Float(or(a.IdleTimeoutHours, zero))
-	f.fixed = Float(or(a.FixedMonthly, zero)) + starting*f.onDemand
+// Follow prepares a under the shape of l, in months of its length.
+func (a Autoscaled) Follow(l *Load) *Follower {
+	rates, hours := make([]float64, len(l.near)), make([]float64, len(l.near))
 	before := 0.0
 	for i, rate := range l.near {
 		all := Float(l.until(i)) * Float(l.month)
-		if n := len(f.rates); n > 0 && f.rates[n-1] == rate/total {
-			f.hours[n-1] += all - before
-		} else {
-			f.rates, f.hours = append(f.rates, rate/total), append(f.hours, all-before)
+		rates[i], hours[i], before = rate, all-before, all
+	}
+	return a.FollowHours(rates, hours)
+}
+
+// FollowHours is Follow under loads in tokens per hour, highest first, and the hours of the month with each.
+func (a Autoscaled) FollowHours(loads, hours []float64) *Follower {
+	total := 0.0
+	for i, load := range loads {
+		total += load * hours[i]
+	}
+	f := &Follower{rates: make([]float64, 0, len(loads)), hours: make([]float64, 0, len(loads)), until: make([]float64, 0, len(loads))}
+	all := 0.0
+	for i, load := range loads {
+		all += hours[i]
+		if n := len(f.rates); n > 0 && f.rates[n-1] == load/total {
+			f.hours[n-1], f.until[n-1] = f.hours[n-1]+hours[i], all
+			continue
 		}
-		before = all
+		f.rates, f.hours, f.until = append(f.rates, load/total), append(f.hours, hours[i]), append(f.until, all)
+	}
+	return f.Instead(a)
+}
+
+// Instead returns a under the load of f.
+func (f *Follower) Instead(a Autoscaled) *Follower {
+	f = &Follower{
+		rates: f.rates, hours: f.hours, until: f.until,
+		perReplica: Float(a.PerReplica), onDemand: Float(a.ReplicaCost), reserved: math.Inf(1),
+		least: int(a.MinReplicas), spare: int(a.SpareReplicas), toZero: a.ScaleToZero, quota: a.MaxReplicas,
+		fixed: Float(or(a.FixedMonthly, zero)), starting: Float(a.Starting()) * Float(a.ReplicaCost),
+	}
+	month := 0.0
+	if n := len(f.until); n > 0 {
+		month = f.until[n-1]
+	}
+	if a.ReservedCost != nil {
+		f.reserved = Float(a.ReservedCost) * month
 	}
 	used, below := 0.0, 0.0 // the load up to which replicas are used for longer than reserving takes
 	for i, rate := range f.rates {
@@ -70,19 +98,19 @@ func (a Autoscaled) follow(l *Load) *follower {
 	return f
 }
 
-// most returns the volume up to which a quota of replicas carries the hour of the highest load.
-func (f *follower) most(quota int64) float64 {
-	if quota < int64(f.least+f.spare) {
+// most returns the volume up to which the quota of replicas carries the hour of the highest load.
+func (f *Follower) most() float64 {
+	if f.quota < int64(f.least+f.spare) {
 		return 0
 	}
-	return float64(quota-int64(f.spare)) * f.perReplica / f.rates[0]
+	return float64(f.quota-int64(f.spare)) * f.perReplica / f.rates[0]
 }
 
 // unitCost returns what used hours of a replica cost: by the hour, or reserved.
-func (f *follower) unitCost(used float64) float64 { return min(used*f.onDemand, f.reserved) }
+func (f *Follower) unitCost(used float64) float64 { return min(used*f.onDemand, f.reserved) }
 
 // steps calls step for every range of volumes (from, to] in (lo, hi] in which the same replicas run, with what they cost a month.
-func (f *follower) steps(lo, hi float64, step func(from, to, capacity float64)) {
+func (f *Follower) steps(lo, hi float64, step func(from, to, capacity float64)) {
 	type change struct {
 		volume float64
 		hour   int
@@ -136,18 +164,43 @@ func (f *follower) steps(lo, hi float64, step func(from, to, capacity float64)) 
 }
 
 // capacity returns what the replicas cost a month that run just above volume.
-func (f *follower) capacity(volume float64) (usd float64) {
+func (f *Follower) capacity(volume float64) (usd float64) {
 	used, running := 0.0, 0 // hours of the month in which as many replicas run or more
-	for i, rate := range f.rates {
-		n := f.running(volume, rate)
+	for i := 0; i < len(f.rates); {
+		n := f.running(volume, f.rates[i])
 		usd += float64(running-n) * f.unitCost(used)
-		used, running = used+f.hours[i], n
+		next := i + 1 + sort.Search(len(f.rates)-i-1, func(j int) bool { return f.running(volume, f.rates[i+1+j]) < n })
+		used, running, i = f.until[next-1], n, next
 	}
 	return usd + float64(running)*f.unitCost(used)
 }
 
+// Capacity returns what the replicas, their cold starts and idle timeouts cost in USD a month of volume tokens; NaN when the quota does not
+// allow them.
+func (f *Follower) Capacity(volume float64) float64 {
+	if f.quota > 0 && int64(f.Most(volume)) > f.quota {
+		return math.NaN()
+	}
+	if volume <= 0 { // no hour has a load
+		replicas := f.least + f.spare
+		if f.toZero {
+			replicas = 0
+		}
+		return f.starting + float64(replicas)*f.unitCost(f.until[len(f.until)-1])
+	}
+	return f.starting + f.capacity(volume*(1-near))
+}
+
+// Most returns how many replicas the hour of the highest load of a month of volume tokens takes.
+func (f *Follower) Most(volume float64) int {
+	if volume <= 0 {
+		return f.running(0, 0)
+	}
+	return f.running(volume*(1-near), f.rates[0])
+}
+
 // running returns how many replicas run just above volume in the hours of rate.
-func (f *follower) running(volume, rate float64) int {
+func (f *Follower) running(volume, rate float64) int {
 	if rate == 0 {
 		if f.toZero {
 			return 0
@@ -158,10 +211,10 @@ func (f *follower) running(volume, rate float64) int {
 }
 
 // far returns the volume beyond which steps are not told apart: no fleet has as many replicas.
-func (f *follower) far() float64 { return mostReplicas * f.perReplica / f.rates[0] }
+func (f *Follower) far() float64 { return mostReplicas * f.perReplica / f.rates[0] }
 
 // perToken returns how many steps there are on average in a token of volume.
-func (f *follower) perToken() (density float64) {
+func (f *Follower) perToken() (density float64) {
 	for _, rate := range f.rates {
 		density += rate / f.perReplica
 	}
@@ -170,7 +223,7 @@ func (f *follower) perToken() (density float64) {
 
 // followed is an autoscaled fleet against a straight piece of an API's bill.
 type followed struct {
-	f        *follower
+	f        *Follower
 	from, to float64 // the volumes of the piece
 	net      float64 // p − v, USD per token
 	fixed    float64 // USD a month that the fleet costs beyond the API, at no volume and without replicas
@@ -350,21 +403,55 @@ func (s followed) near(volume *big.Rat) (set []Interval) {
 
 func fromFloat(v float64) *big.Rat { return new(big.Rat).SetFloat64(v) }
 
-// FindFollowing returns the volumes at which the fleet costs strictly less than the API, when its load keeps the shape of l, and with it the
-// hours of its month; variable is USD per million tokens that really vary with volume. Boundaries are right to a billionth of themselves.
-func (a Autoscaled) FindFollowing(api Rate, l *Load, variable *big.Rat) Crossover {
-	f, fee, v := a.follow(l), or(api.FixedMonthly, zero), Float(variable)/1e6
+// Find returns the volumes at which the fleet costs strictly less than the API; variable is USD per million tokens that really vary with
+// volume. Boundaries are right to a billionth of themselves.
+func (f *Follower) Find(api Rate, variable *big.Rat) Crossover {
 	x := Crossover{UnitFloor: add(fromFloat(f.perUnit*1e6), variable), variable: variable}
-	if a.MaxReplicas > 0 {
-		x.most = fromFloat(f.most(a.MaxReplicas))
+	if f.quota > 0 {
+		x.most = fromFloat(f.most())
 	}
 	x.Breakeven = x.BreakevenAt(api.Dearest())
+	for _, piece := range f.against(api, variable) {
+		x.parts = append(x.parts, piece)
+	}
+	x.find(api.Dearest().Cmp(variable) > 0)
+	return x
+}
+
+// First returns the First of Find without looking for the others; NaN when there is none, or none among the ranges that are looked at.
+func (f *Follower) First(api Rate, variable *big.Rat) float64 {
+	first := math.Inf(1)
+	for _, s := range f.against(api, variable) {
+		lo, hi, after, ever := s.bounds()
+		if !ever || lo >= first {
+			continue
+		}
+		begins, left := after, maxRanges
+		all := !(lo < hi) || s.split(lo, hi, false, &left, func(w window, wins bool) bool {
+			if wins {
+				begins = w.from
+			}
+			return !wins
+		})
+		if (!all && left >= 0) || all && after < s.to {
+			first = min(first, begins)
+		}
+	}
+	if math.IsInf(first, 1) || f.quota > 0 && first >= f.most() {
+		return math.NaN()
+	}
+	return first
+}
+
+// against returns f against every straight piece of the bill of api.
+func (f *Follower) against(api Rate, variable *big.Rat) (pieces []followed) {
+	fee, v := or(api.FixedMonthly, zero), Float(variable)/1e6
 	charge := func(s Segment) {
-		piece := followed{f: f, from: Float(s.From), to: math.Inf(1), net: Float(s.Beta) - v, fixed: f.fixed - Float(s.Alpha)}
+		piece := followed{f: f, from: Float(s.From), to: math.Inf(1), net: Float(s.Beta) - v, fixed: f.fixed + f.starting - Float(s.Alpha)}
 		if s.To != nil {
 			piece.to = Float(s.To)
 		}
-		x.parts = append(x.parts, piece)
+		pieces = append(pieces, piece)
 	}
 	for _, s := range api.Segments() {
 		s.Alpha = add(s.Alpha, fee)
@@ -373,6 +460,5 @@ func (a Autoscaled) FindFollowing(api Rate, l *Load, variable *big.Rat) Crossove
 	if commit := or(api.MinimumCommit, zero); commit.Sign() > 0 {
 		charge(Segment{From: zero, Alpha: add(commit, fee), Beta: zero})
 	}
-	x.find(api.Dearest().Cmp(variable) > 0)
-	return x
+	return pieces
 }

@@ -1,6 +1,7 @@
 package cost_test
 
 import (
+	"math"
 	"math/big"
 	"testing"
 
@@ -74,8 +75,12 @@ func TestFollowingByHand(t *testing.T) {
 		load := r.load()
 		a, api, variable := r.following(load), r.tiered(), oneOf(r, zero, r.between(0, 90_000))
 		l := cost.NewLoad(load)
-		x := a.FindFollowing(api, l, variable)
+		x := a.Follow(l).Find(api, variable)
 		reasons[x.Reason]++
+		first := a.Follow(l).First(api, variable)
+		if none := math.IsNaN(first); none != (x.First == nil) || !none && math.Abs(first-cost.Float(x.First)) > 1e-9*first {
+			t.Fatalf("%+v over %v against %+v: the first alone is %v, want %v", a, load, api, first, x.First)
+		}
 		if len(x.Intervals) > 1 {
 			windows++
 		}
@@ -134,7 +139,7 @@ func TestFollowingUnitFloor(t *testing.T) {
 		a, variable := r.following(load), oneOf(r, zero, r.between(0, 90_000))
 		a.MaxReplicas = 0
 		l := cost.NewLoad(load)
-		x := a.FindFollowing(cost.Rate{PerMTok: million}, l, variable)
+		x := a.Follow(l).Find(cost.Rate{PerMTok: million}, variable)
 		volume := mul(l.Volume(), whole(200))
 		usd, _ := followByHand(a, load, volume, variable)
 		perMTok := quo(mul(usd, million), volume)
@@ -154,8 +159,8 @@ func TestFollowingOfManySteps(t *testing.T) {
 	}
 	a := cost.Autoscaled{PerReplica: whole(100), ReplicaCost: one, MinReplicas: 1, FixedMonthly: whole(1000)}
 	l, hours := cost.NewLoad(load), hoursOf(load)
-	price := add(a.FindFollowing(cost.Rate{PerMTok: million}, l, zero).UnitFloor, whole(1)) // a ten-thousandth above the floor
-	x := a.FindFollowing(cost.Rate{PerMTok: price}, l, zero)
+	price := add(a.Follow(l).Find(cost.Rate{PerMTok: million}, zero).UnitFloor, whole(1)) // a ten-thousandth above the floor
+	x := a.Follow(l).Find(cost.Rate{PerMTok: price}, zero)
 	if x.Searched == nil || x.Permanent == nil || len(x.Intervals) > cost.MaxIntervals+1 {
 		t.Fatalf("got %d intervals, cut at %v, permanent %v; want as many as are listed, cut, and a permanent one", len(x.Intervals), x.Searched, x.Permanent)
 	}
@@ -177,7 +182,7 @@ func TestFollowingOfManySteps(t *testing.T) {
 	holdBoundary(t, a, l, hours, price, x.Permanent)
 	tie := a
 	tie.FixedMonthly = nil
-	if x := tie.FindFollowing(cost.Rate{PerMTok: sub(price, one)}, l, zero); len(x.Intervals) > 0 || x.Reason != model.NeverUnitFloor {
+	if x := tie.Follow(l).Find(cost.Rate{PerMTok: sub(price, one)}, zero); len(x.Intervals) > 0 || x.Reason != model.NeverUnitFloor {
 		t.Errorf("a fleet that costs what the API does where it is large: got %s %v, want never", x.Reason, x.Intervals)
 	}
 }
@@ -213,7 +218,7 @@ func TestFollowingOfASmallMargin(t *testing.T) {
 	a := cost.Autoscaled{PerReplica: million, ReplicaCost: big.NewRat(5, 2), MinReplicas: 1, SpareReplicas: 1, FixedMonthly: whole(9387)}
 	for _, cents := range []int64{270, 260, 251} { // a replica must carry 92.6 %, 96.2 % and 99.6 % of its capacity
 		price := big.NewRat(cents, 100)
-		x := a.FindFollowing(cost.Rate{PerMTok: price}, l, zero)
+		x := a.Follow(l).Find(cost.Rate{PerMTok: price}, zero)
 		if x.Searched != nil || x.Permanent == nil || len(x.Intervals) < 2 {
 			t.Fatalf("at %d cents: got %d intervals, cut at %v, permanent %v; want all of them", cents, len(x.Intervals), x.Searched, x.Permanent)
 		}
@@ -242,9 +247,9 @@ func TestFollowingOfTooManySteps(t *testing.T) {
 	a := cost.Autoscaled{PerReplica: whole(100), ReplicaCost: one, MinReplicas: 1, FixedMonthly: whole(1000)}
 	hours := whole(730)
 	l := cost.NewLoad(load).To(one, hours)
-	floor := a.FindFollowing(cost.Rate{PerMTok: million}, l, zero).UnitFloor
+	floor := a.Follow(l).Find(cost.Rate{PerMTok: million}, zero).UnitFloor
 	price := add(floor, big.NewRat(1, 20))
-	x := a.FindFollowing(cost.Rate{PerMTok: price}, l, zero)
+	x := a.Follow(l).Find(cost.Rate{PerMTok: price}, zero)
 	if x.Searched == nil || x.Reason != model.CrossoverFound || x.Permanent != nil {
 		t.Fatalf("got %s, cut at %v, first %v, permanent %v; want cut, without a permanent one", x.Reason, x.Searched, x.First, x.Permanent)
 	}

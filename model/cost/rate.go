@@ -64,6 +64,16 @@ func (r Rate) Per(ratio *big.Rat) Rate {
 	return r
 }
 
+// Times returns r with as many times the price of every token.
+func (r Rate) Times(factor *big.Rat) Rate {
+	steps := make([]Step, 0, len(r.Steps))
+	for _, s := range r.Steps {
+		steps = append(steps, Step{Above: s.Above, PerMTok: mul(s.PerMTok, factor)})
+	}
+	r.PerMTok, r.Steps = mul(r.PerMTok, factor), steps
+	return r
+}
+
 // At returns the bill in USD for volume tokens.
 func (r Rate) At(volume *big.Rat) *big.Rat {
 	return add(greater(r.Usage(volume), or(r.MinimumCommit, zero)), or(r.FixedMonthly, zero))

@@ -2,9 +2,7 @@ package decide
 
 import (
 	"fmt"
-	"math"
 	"math/big"
-	"sort"
 	"time"
 
 	"tipline/model"
@@ -75,6 +73,9 @@ func (p *plan) useAutoscale(o Option, constraints Constraints) error {
 		p.warn("COLD_START", "requests to %s may wait %s for a replica to start; no latency limit is given that this would break", o.Name, o.Autoscale.ColdStart)
 	}
 	k := shape.ReplicasPerBlock
+	if c.MaxReplicas != nil && *c.MaxReplicas < k {
+		return fmt.Errorf("the quota of %d replicas of %s is less than the %d that are bought together", *c.MaxReplicas, o.Name, k)
+	}
 	blocks := func(replicas int64) int64 { return (replicas + k - 1) / k }
 	days := new(big.Rat).Quo(fleet.Hours, big.NewRat(24, 1))
 	starts := new(big.Rat).Mul(days, orZero(o.Autoscale.StartsPerDay))
@@ -88,9 +89,7 @@ func (p *plan) useAutoscale(o Option, constraints Constraints) error {
 		hours: fleet.Hours, throughput: new(big.Rat).Mul(fleet.Throughput, big.NewRat(k, 1)), variable: fleet.Variable, perBlock: k,
 	}
 	if c.MaxReplicas != nil {
-		if p.scaled.MaxReplicas = *c.MaxReplicas / k; p.scaled.MaxReplicas == 0 {
-			return fmt.Errorf("the quota of %d replicas of %s is less than the %d that are bought together", *c.MaxReplicas, o.Name, k)
-		}
+		p.scaled.MaxReplicas = *c.MaxReplicas / k
 	}
 	return nil
 }
@@ -132,66 +131,4 @@ func (c *costed) describeScaled(o *model.OptionCost) {
 	idle := usd(point.CapacityCost)
 	idle -= model.USD(float64(idle) * float64(utilization))
 	o.Replicas, o.EconomicUtilizationRatio, o.IdleUSDPerMonth = &replicas, &utilization, &idle
-}
-
-// fastScaled is a scaledFleet in floating point.
-type fastScaled struct {
-	onDemand, reserved           float64 // USD per block-hour; reserved is NaN when none can be reserved
-	minBlocks, spares, maxBlocks float64
-	toZero                       bool
-	starting                     float64 // hours a month of cold starts and idle timeouts
-}
-
-func newFastScaled(s *scaledFleet) *fastScaled {
-	f := &fastScaled{
-		onDemand: float(s.ReplicaCost), reserved: math.NaN(), minBlocks: float64(s.MinReplicas), spares: float64(s.SpareReplicas),
-		maxBlocks: math.Inf(1), toZero: s.ScaleToZero,
-		starting: float(s.ColdStarts)*float(s.ColdStartHours) + float(s.IdleTimeouts)*float(s.IdleTimeoutHours),
-	}
-	if s.ReservedCost != nil {
-		f.reserved = float(s.ReservedCost)
-	}
-	if s.MaxReplicas > 0 {
-		f.maxBlocks = float64(s.MaxReplicas)
-	}
-	return f
-}
-
-// following returns what the blocks of a fleet that follows its load cost at volume tokens, as cost.Autoscaled finds it; NaN when
-// the quota does not allow them.
-func (f fast) following(volume float64) float64 {
-	s := f.scaled
-	month := f.month / f.all
-	scale := volume / (f.total * month)
-	breakeven := s.reserved * f.month / s.onDemand
-	hours := s.starting
-	var reserved, used float64
-	for i := 0; i < len(f.rates); {
-		blocks := math.Ceil(f.rates[i] * scale / f.capacity * (1 - snap))
-		next := len(f.rates)
-		if blocks > 0 {
-			fewer := (blocks - 1) * f.capacity / scale * (1 + snap)
-			next = i + max(1, sort.Search(len(f.rates)-i, func(j int) bool { return f.rates[i+j] <= fewer }))
-		}
-		if blocks > 0 || !s.toZero {
-			blocks = max(blocks, s.minBlocks) + s.spares
-		}
-		if blocks > s.maxBlocks {
-			return math.NaN()
-		}
-		length := f.hours[next-1] * month
-		if i > 0 {
-			length -= f.hours[i-1] * month
-		}
-		if used += length; reserved == 0 && used > breakeven*(1+snap) { // the hours of a block never increase with its number
-			reserved = blocks
-			hours -= blocks * (used - length) // the hours before this one have as many blocks or more
-		}
-		hours += length * max(0, blocks-reserved)
-		i = next
-	}
-	if reserved == 0 {
-		return hours * s.onDemand
-	}
-	return hours*s.onDemand + reserved*s.reserved*f.month
 }

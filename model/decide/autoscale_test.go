@@ -367,3 +367,98 @@ func TestAnnouncedAutoscale(t *testing.T) {
 		t.Errorf("got an uplift of %v, want a tenth as today", got)
 	}
 }
+
+// followingAgainst decides between an API and a fleet that follows its load, with the inputs that edit makes of theirs.
+func followingAgainst(edit func(api *cost.Prices, o *Option, in *Input)) Verdict {
+	options := []Option{four("3")[0], following()}
+	prices, capacity, scale := *options[0].API, *options[1].Capacity, *options[1].Autoscale
+	scale.ReservedPerHour = rat("1.1")
+	options[0].API, options[1].Capacity, options[1].Autoscale = &prices, &capacity, &scale
+	in := input(projection(1e9, 0, 0.2), options)
+	in.Forecast.Load = model.LoadCurve{{Hours: 250, TokensPerHour: 3_500_000}, {Hours: 400, TokensPerHour: 500_000}, {Hours: 80, TokensPerHour: 0}}
+	edit(&prices, &in.Options[1], &in)
+	return Decide(in)
+}
+
+// TestAutoscaleTornado works every end of every range out anew by a whole decision with that input changed.
+func TestAutoscaleTornado(t *testing.T) {
+	t.Parallel()
+	swings := followingAgainst(func(*cost.Prices, *Option, *Input) {}).Crossover.Tornado
+	if len(swings) != 8 {
+		t.Fatalf("got %d rows, want one for each of 8 inputs: %+v", len(swings), swings)
+	}
+	for i, s := range swings {
+		if i > 0 && spread(s) > spread(swings[i-1]) {
+			t.Errorf("%s swings wider than %s before it", s.Input, swings[i-1].Input)
+		}
+		for _, end := range []struct {
+			value  float64
+			first  *model.Tokens
+			saving *model.USD
+		}{{s.Low, s.FirstAtLow, s.SavingAtLow}, {s.High, s.FirstAtHigh, s.SavingAtHigh}} {
+			v := followingAgainst(func(api *cost.Prices, o *Option, in *Input) {
+				exact, times := exactly(end.value), exactly(end.value/s.Now)
+				switch s.Input {
+				case "volume":
+					load := in.Forecast.Load
+					in.Forecast = projection(end.value*720/730, 0, 0.2)
+					in.Forecast.Load = load
+				case "api_price":
+					api.Input, api.Output = exact, exact
+				case "gpu_price":
+					o.Capacity.BlockCostPerHour = exact
+					o.Autoscale.ReservedPerHour = new(big.Rat).Mul(o.Autoscale.ReservedPerHour, times)
+				case "throughput":
+					o.Capacity.TokensPerHour = exact
+				case "target_utilization":
+					o.Capacity.TargetUtilization = exact
+				case "operations":
+					o.Capacity.FixedMonthly = exact
+				case "cold_starts":
+					o.Autoscale.StartsPerDay = new(big.Rat).Mul(o.Autoscale.StartsPerDay, times)
+				case "cold_start_time":
+					o.Autoscale.ColdStart = time.Duration(end.value * float64(time.Hour))
+				default:
+					t.Fatalf("unknown input %q", s.Input)
+				}
+			})
+			if first := v.Crossover.FirstTokensPerMonth; (first == nil) != (end.first == nil) || first != nil && math.Abs(float64(*first / *end.first)-1) > 1e-6 {
+				t.Errorf("%s at %v: first crossover %v, want %v", s.Input, end.value, end.first, first)
+			}
+			if got, want := end.saving, v.Options[1].SavingUSDPerMonth; (got == nil) != (want == nil) || got != nil && math.Abs(float64(*got-want.P50)) > 1e-3 {
+				t.Errorf("%s at %v: saves %v, want %v", s.Input, end.value, got, want)
+			}
+		}
+	}
+}
+
+// TestAutoscaleElasticitiesPredict holds that a change of an input by a thousandth moves the smooth crossing by the elasticity times as much.
+func TestAutoscaleElasticitiesPredict(t *testing.T) {
+	t.Parallel()
+	base := followingAgainst(func(*cost.Prices, *Option, *Input) {}).Crossover
+	e, more := base.Elasticities, rat("1.001")
+	times := func(r *big.Rat) *big.Rat { return new(big.Rat).Mul(r, more) }
+	for input, tc := range map[string]struct {
+		want float64
+		edit func(api *cost.Prices, o *Option, in *Input)
+	}{
+		"operations": {e.Operations, func(_ *cost.Prices, o *Option, _ *Input) { o.Capacity.FixedMonthly = times(o.Capacity.FixedMonthly) }},
+		"api": {e.APIPrice, func(api *cost.Prices, _ *Option, _ *Input) {
+			api.Input, api.Output = times(api.Input), times(api.Output)
+		}},
+		"gpu": {e.GPUPrice, func(_ *cost.Prices, o *Option, _ *Input) {
+			o.Capacity.BlockCostPerHour, o.Autoscale.ReservedPerHour = times(o.Capacity.BlockCostPerHour), times(o.Autoscale.ReservedPerHour)
+		}},
+		"throughput": {e.Throughput, func(_ *cost.Prices, o *Option, _ *Input) { o.Capacity.TokensPerHour = times(o.Capacity.TokensPerHour) }},
+		"variable": {e.VariableCost, func(_ *cost.Prices, o *Option, _ *Input) {
+			o.Capacity.VariablePerMTok = times(o.Capacity.VariablePerMTok)
+		}},
+		"cold starts":     {e.ColdStarts, func(_ *cost.Prices, o *Option, _ *Input) { o.Autoscale.StartsPerDay = times(o.Autoscale.StartsPerDay) }},
+		"cold start time": {e.ColdStartTime, func(_ *cost.Prices, o *Option, _ *Input) { o.Autoscale.ColdStart += o.Autoscale.ColdStart / 1000 }},
+	} {
+		moved := followingAgainst(tc.edit).Crossover
+		if got := (float64(*moved.SmoothTokensPerMonth / *base.SmoothTokensPerMonth) - 1) * 1000; tc.want == 0 || math.Abs(got-tc.want) > 0.002*(1+tc.want*tc.want) {
+			t.Errorf("a thousandth more %s moves the crossing by %v thousandths, want %v", input, got, tc.want)
+		}
+	}
+}

@@ -55,7 +55,7 @@ func Decide(in Input) Verdict {
 		}
 		var x cost.Crossover
 		if c.scaled != nil {
-			x = c.scaled.FindFollowing(api.rate, c.load.To(one, c.scaled.hours), c.scaled.variable)
+			x = c.fast.scaled.Find(api.rate, c.scaled.variable)
 		} else {
 			x = cost.FindCrossover(api.rate, c.fleet)
 		}
@@ -82,9 +82,7 @@ func Decide(in Input) Verdict {
 	if subject := e.subject(); subject != nil {
 		i := slices.Index(all, subject)
 		v.Crossover = v.Options[i].Crossover
-		if subject.fleet != nil {
-			v.Crossover.Tornado = subject.tornado(api, d, in.Constraints.Batch)
-		}
+		v.Crossover.Tornado = subject.tornado(api, d, in.Constraints.Batch)
 	}
 	return v
 }

@@ -162,6 +162,14 @@ func (c *costed) operations() (fixed, variable *big.Rat) {
 	return c.fleet.Fixed, c.fleet.Variable
 }
 
+// starting returns what cold starts and idle timeouts of c cost in USD a month.
+func (c *costed) starting() *big.Rat {
+	if c.scaled == nil {
+		return new(big.Rat)
+	}
+	return new(big.Rat).Mul(c.scaled.Starting(), c.scaled.ReplicaCost)
+}
+
 // capacityCost returns what the GPU hours of c cost at the median volume.
 func (c *costed) capacityCost() *big.Rat {
 	if c.scaled != nil {
@@ -184,6 +192,14 @@ func (c *costed) replicasPerBlock() int64 {
 		return c.scaled.perBlock
 	}
 	return c.fleet.Shape().ReplicasPerBlock
+}
+
+// throughputPerReplica returns κ_max, in tokens an hour.
+func (c *costed) throughputPerReplica() *big.Rat {
+	if c.scaled != nil {
+		return new(big.Rat).Quo(c.scaled.throughput, big.NewRat(c.scaled.perBlock, 1))
+	}
+	return c.fleet.Throughput
 }
 
 // targetUtilization returns u, the highest usable share of the throughput of c.

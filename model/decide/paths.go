@@ -6,6 +6,7 @@ import (
 	"sort"
 
 	"tipline/model"
+	"tipline/model/cost"
 )
 
 // snap keeps a rounding error of a float from buying a replica: it is taken off before a ceiling (cost model, section 1).
@@ -16,8 +17,8 @@ const snap = 1e-9
 type fast struct {
 	api    bool
 	hybrid bool
-	scaled *fastScaled // of a fleet that follows its load
-	apart  *fastApart  // of a hybrid whose work that can wait is served apart
+	scaled *cost.Follower // of a fleet that follows its load
+	apart  *fastApart     // of a hybrid whose work that can wait is served apart
 
 	tiers       []fastTier // of the API or the overflow, ascending
 	commit, fee float64
@@ -87,7 +88,7 @@ func newFast(p *plan) fast {
 		}
 	}
 	if p.scaled != nil {
-		f.scaled, f.month = newFastScaled(p.scaled), float(p.scaled.hours)
+		f.scaled, f.month = p.scaled.Follow(p.load.To(one, p.scaled.hours)), float(p.scaled.hours)
 		f.fixed, f.variable, f.capacity = float(p.scaled.FixedMonthly), float(p.scaled.variable)/1e6, float(p.scaled.PerReplica)
 		f.curve(p.demand.load)
 	}
@@ -132,7 +133,7 @@ func (f fast) at(volume float64) float64 {
 		usd, _ := f.split(volume)
 		return usd
 	case f.scaled != nil:
-		return f.fixed + f.following(volume) + f.variable*volume
+		return f.fixed + f.scaled.Capacity(volume) + f.variable*volume
 	case volume > f.maxVolume*(1+snap):
 		return math.NaN()
 	}
@@ -162,7 +163,7 @@ func (f fast) due(volume, share float64) float64 {
 		_, n := f.split(volume)
 		used = float64(n) * f.blockCost
 	case f.scaled != nil:
-		used = f.following(volume)
+		used = f.scaled.Capacity(volume)
 	default:
 		used = f.blocks(volume) * f.blockCost
 	}

@@ -17,6 +17,7 @@ const (
 	gpuPriceSwing   = 0.40 // prices of one GPU type rose by 38 to 40 % in six months (section 18)
 	throughputSwing = 0.15 // the largest mean error at which a fit is accepted (section 4.2)
 	peakSwing       = 0.20
+	startsSwing     = 0.20
 
 	leastUtilization, mostUtilization = 0.4, 0.9      // section 18
 	leastPeak, mostPeak               = 1.5, 5.0      // section 18, where the peak is not known
@@ -32,7 +33,11 @@ func (c *costed) sensitivity(out *model.Crossover, api *costed) []model.Warning 
 	out.SmoothTokensPerMonth = tokens(smooth.Volume)
 	out.Elasticities = &model.Elasticities{
 		Operations: float(smooth.Fixed), APIPrice: float(smooth.API), GPUPrice: float(smooth.GPU),
-		Throughput: float(smooth.Throughput), VariableCost: float(smooth.Varied),
+		Throughput: float(smooth.Throughput), VariableCost: float(smooth.Varied), ColdStarts: float(smooth.Starting),
+	}
+	if smooth.Starting.Sign() > 0 { // idle timeouts are the rest of it
+		cold := new(big.Rat).Mul(c.scaled.ColdStarts, c.scaled.ColdStartHours)
+		out.Elasticities.ColdStartTime = float(smooth.Starting) * float(cold.Quo(cold, c.scaled.Starting()))
 	}
 	if out.Fragile = smooth.Breakeven.Cmp(cost.Fragile) > 0; !out.Fragile {
 		return nil
@@ -43,14 +48,13 @@ func (c *costed) sensitivity(out *model.Crossover, api *costed) []model.Warning 
 	)}}
 }
 
-// smoothCrossing returns the smooth crossing of c and api in the first tier of the API that holds one, and false when none does. Cold
-// starts are left out.
+// smoothCrossing returns the smooth crossing of c and api in the first tier of the API that holds one, and false when none does.
 func (c *costed) smoothCrossing(api *costed) (cost.Elasticities, bool) {
 	operations, variable := c.operations()
 	fixed := new(big.Rat).Sub(operations, orZero(api.rate.FixedMonthly))
 	for _, s := range api.rate.Segments() {
 		smooth, crosses := cost.Crossing{
-			Fixed: fixed, APIFixed: s.Alpha, APIPerMTok: new(big.Rat).Mul(s.Beta, big.NewRat(1_000_000, 1)), Variable: variable,
+			Fixed: fixed, Starting: c.starting(), APIFixed: s.Alpha, APIPerMTok: new(big.Rat).Mul(s.Beta, big.NewRat(1_000_000, 1)), Variable: variable,
 			CostPerHour: new(big.Rat).Sub(c.crossover.UnitFloor, variable), TokensPerHour: big.NewRat(1_000_000, 1), // all that counts is their ratio
 		}.Elasticities()
 		if crosses && smooth.Volume.Cmp(s.From) >= 0 && (s.To == nil || smooth.Volume.Cmp(s.To) <= 0) {
@@ -63,58 +67,121 @@ func (c *costed) smoothCrossing(api *costed) (cost.Elasticities, bool) {
 // tornado works the first crossover of c against api, and what c saves at the median volume, out anew with each input at the low and at
 // the high end of its range and the others as they are; the input that moves the saving most comes first.
 func (c *costed) tornado(api *costed, d demand, batch bool) []model.Swing {
-	f := c.fleet
-	volume := float(d.median)
-	utilization := float(new(big.Rat).Quo(f.Usable, f.Throughput))
-	peak := float(f.Usable) * float(f.Hours) / float(f.PerReplica)
-	type scene struct {
-		api, fleet fast
-		volume     float64
-	}
-	var s scene
-	swings := make([]model.Swing, 0, 7)
-	swing := func(input, unit string, low, now, high float64, set func(s *scene, value float64)) {
-		at := func(value float64) (first *model.Tokens, saving *model.USD) {
-			s = scene{api: api.fast, fleet: c.fast, volume: volume}
-			set(&s, value)
-			if x := firstCrossover(s.api, s.fleet); !math.IsNaN(x) {
-				first = new(model.Tokens(x))
-			}
-			if usd := s.api.at(s.volume) - s.fleet.at(s.volume); !math.IsNaN(usd) {
-				saving = new(model.USD(usd))
-			}
-			return first, saving
+	volume, price := float(d.median), float(api.rate.Effective(d.median))
+	s := &scene{}
+	swings := make([]model.Swing, 0, 9)
+	swing := func(input, unit string, low, now, high float64, set func(value float64)) {
+		at := func(value float64) (*model.Tokens, *model.USD) {
+			*s = scene{api: api.fast, rate: api.rate, fleet: c.fast, volume: volume}
+			set(value)
+			return s.compare(c)
 		}
 		w := model.Swing{Input: input, Unit: unit, Low: min(low, now), Now: now, High: max(high, now)}
 		w.FirstAtLow, w.SavingAtLow = at(w.Low)
 		w.FirstAtHigh, w.SavingAtHigh = at(w.High)
 		swings = append(swings, w)
 	}
-	carry := func(s *scene, times float64) { s.fleet.perReplica *= times; s.fleet.maxVolume *= times }
-
-	swing("volume", "tokens/month", float(d.low), volume, float(d.high), func(s *scene, v float64) { s.volume = v })
-	price := float(api.rate.Effective(d.median))
-	swing("api_price", "USD/Mtok", price*(1-apiPriceSwing), price, price*(1+apiPriceSwing), func(s *scene, v float64) { s.api.tiers = s.api.times(v / price) })
-	perHour := float(f.BlockCost) / float(f.Hours)
-	swing("gpu_price", "USD/h per block", perHour*(1-gpuPriceSwing), perHour, perHour*(1+gpuPriceSwing), func(s *scene, v float64) {
-		s.fleet.blockCost = v * float(f.Hours)
+	around := func(input, unit string, now, share float64, set func(value float64)) {
+		swing(input, unit, now*(1-share), now, now*(1+share), set)
+	}
+	swing("volume", "tokens/month", float(d.low), volume, float(d.high), func(v float64) { s.volume = v })
+	around("api_price", "USD/Mtok", price, apiPriceSwing, func(v float64) {
+		s.api.tiers, s.rate = s.api.times(v/price), s.rate.Times(exactly(v/price))
 	})
-	rate := float(f.Throughput)
-	swing("throughput", "tokens/h per replica", rate*(1-throughputSwing), rate, rate*(1+throughputSwing), func(s *scene, v float64) { carry(s, v/rate) })
-	swing("target_utilization", "ratio", leastUtilization, utilization, mostUtilization, func(s *scene, v float64) { carry(s, v/utilization) })
-	if !batch { // the peaks of what can wait do not count
+	perHour, rate, utilization := float(c.perHour()), float(c.throughputPerReplica()), float(c.targetUtilization())
+	around("gpu_price", "USD/h per block", perHour, gpuPriceSwing, func(v float64) { s.pay(c, v/perHour) })
+	around("throughput", "tokens/h per replica", rate, throughputSwing, func(v float64) { s.carry(c, v/rate) })
+	swing("target_utilization", "ratio", leastUtilization, utilization, mostUtilization, func(v float64) { s.carry(c, v/utilization) })
+	if c.scaled == nil && !batch { // the peaks of what can wait do not count, and a fleet that follows its load has one for every hour
+		peak := float(c.fleet.Usable) * float(c.fleet.Hours) / float(c.fleet.PerReplica)
 		low, high := max(1, peak*(1-peakSwing)), peak*(1+peakSwing)
 		if d.load.PeakFactor() == 0 {
 			low, high = leastPeak, mostPeak
 		}
-		swing("peak_factor", "ratio", low, peak, high, func(s *scene, v float64) { carry(s, peak/v) })
+		swing("peak_factor", "ratio", low, peak, high, func(v float64) { s.carry(c, peak/v) })
 	}
-	if f.Fixed.Sign() > 0 {
-		swing("operations", "USD/month", leastOperations, float(f.Fixed), mostOperations, func(s *scene, v float64) { s.fleet.fixed = v })
+	if fixed, _ := c.operations(); fixed.Sign() > 0 {
+		swing("operations", "USD/month", leastOperations, float(fixed), mostOperations, func(v float64) { s.operate(c, v) })
+	}
+	if c.starting().Sign() > 0 {
+		starts, hours := float(c.scaled.ColdStarts), float(c.scaled.ColdStartHours)
+		around("cold_starts", "starts/month", starts, startsSwing, func(v float64) {
+			s.follow(c, func(a *cost.Autoscaled) { a.ColdStarts, a.IdleTimeouts = exactly(v), exactly(v) })
+		})
+		if hours > 0 {
+			around("cold_start_time", "h", hours, startsSwing, func(v float64) { s.follow(c, func(a *cost.Autoscaled) { a.ColdStartHours = exactly(v) }) })
+		}
 	}
 	slices.SortStableFunc(swings, func(a, b model.Swing) int { return cmp.Compare(spread(b), spread(a)) })
 	return swings
 }
+
+// A scene is a fleet and an API with one input changed.
+type scene struct {
+	api, fleet fast
+	rate       cost.Rate // of the API, which a fleet that follows its load is compared with
+	volume     float64
+}
+
+// compare returns the first crossover of s, and what its fleet saves; nil where there is none. The fleet is that of c.
+func (s *scene) compare(c *costed) (first *model.Tokens, saving *model.USD) {
+	var x float64
+	if s.fleet.scaled != nil {
+		x = s.fleet.scaled.First(s.rate, c.scaled.variable)
+	} else {
+		x = firstCrossover(s.api, s.fleet)
+	}
+	if !math.IsNaN(x) {
+		first = new(model.Tokens(x))
+	}
+	if usd := s.api.at(s.volume) - s.fleet.at(s.volume); !math.IsNaN(usd) {
+		saving = new(model.USD(usd))
+	}
+	return first, saving
+}
+
+// follow changes a fleet that follows its load.
+func (s *scene) follow(c *costed, change func(a *cost.Autoscaled)) {
+	a := c.scaled.Autoscaled
+	change(&a)
+	s.fleet.scaled, s.fleet.fixed = s.fleet.scaled.Instead(a), float(a.FixedMonthly)
+}
+
+// carry lets a replica carry as many times the tokens.
+func (s *scene) carry(c *costed, times float64) {
+	if c.scaled != nil {
+		s.follow(c, func(a *cost.Autoscaled) { a.PerReplica = new(big.Rat).Mul(a.PerReplica, exactly(times)) })
+		return
+	}
+	s.fleet.perReplica *= times
+	s.fleet.maxVolume *= times
+}
+
+// pay lets the hours of a replica cost as many times as much, those that are reserved too.
+func (s *scene) pay(c *costed, times float64) {
+	if c.scaled == nil {
+		s.fleet.blockCost *= times
+		return
+	}
+	s.follow(c, func(a *cost.Autoscaled) {
+		a.ReplicaCost = new(big.Rat).Mul(a.ReplicaCost, exactly(times))
+		if a.ReservedCost != nil {
+			a.ReservedCost = new(big.Rat).Mul(a.ReservedCost, exactly(times))
+		}
+	})
+}
+
+// operate lets operations cost usd a month.
+func (s *scene) operate(c *costed, usd float64) {
+	if c.scaled != nil {
+		s.follow(c, func(a *cost.Autoscaled) { a.FixedMonthly = exactly(usd) })
+		return
+	}
+	s.fleet.fixed = usd
+}
+
+// exactly returns v as a fraction.
+func exactly(v float64) *big.Rat { return new(big.Rat).SetFloat64(v) }
 
 // spread returns how far apart the savings at both ends are; an end at which the fleet cannot serve is further than any other.
 func spread(s model.Swing) float64 {

@@ -312,15 +312,16 @@ func (c *costed) week(volume float64, profile *[hoursOfWeek]float64) *[hoursOfWe
 // when the quota does not allow them.
 func (s *scaledFleet) over(load [hoursOfWeek]float64) (replicas int64, usd float64) {
 	slices.SortFunc(load[:], func(a, b float64) int { return cmp.Compare(b, a) })
-	f := fast{scaled: newFastScaled(s), month: float(s.hours), all: hoursOfWeek, capacity: float64(s.perBlock), rates: load[:]}
 	var hours [hoursOfWeek]float64
-	for h, rate := range load {
-		f.total += rate
-		hours[h] = float64(h + 1)
+	month, volume := float(s.hours), 0.0
+	for h := range hours {
+		hours[h] = month / hoursOfWeek
+		volume += load[h] * hours[h]
 	}
-	f.hours = hours[:]
-	blocks := max(math.Ceil(load[0]/f.capacity*(1-snap)), f.scaled.minBlocks) + f.scaled.spares
-	return int64(blocks) * s.perBlock, f.following(f.total * f.month / f.all)
+	inReplicas := s.Autoscaled // not in tokens
+	inReplicas.PerReplica = big.NewRat(s.perBlock, 1)
+	f := inReplicas.FollowHours(load[:], hours[:])
+	return int64(f.Most(volume)) * s.perBlock, f.Capacity(volume)
 }
 
 // SharedFleet says what p is and what it saves.
