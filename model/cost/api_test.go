@@ -9,6 +9,7 @@ import (
 
 	"tipline/model"
 	"tipline/model/cost"
+	"tipline/model/modeltest"
 )
 
 func (r random) prices() cost.Prices {
@@ -56,7 +57,7 @@ func monthly(t *testing.T, p cost.Prices, usage []cost.Usage) *big.Rat {
 func TestBillLaws(t *testing.T) {
 	t.Parallel()
 	r := newRandom(1)
-	for range draws {
+	for range modeltest.Draws {
 		p, usage := r.prices(), r.usage()
 		bill := monthly(t, p, usage)
 

@@ -6,6 +6,8 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+
+	"tipline/model/modeltest"
 )
 
 // TestAutoscaledQuota holds that a load above the quota is refused and not served by fewer, and that spares count.
@@ -35,7 +37,7 @@ func TestAutoscaledQuota(t *testing.T) {
 func TestAutoscaledLaws(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(46, 1))
-	for range draws {
+	for range modeltest.Draws {
 		a := Autoscaled{
 			PerReplica: integer(1 + r.Int64N(50)), ReplicaCost: between(r, 0.5, 5), MinReplicas: r.Int64N(3), SpareReplicas: r.Int64N(3),
 			ScaleToZero: r.IntN(2) == 0, ColdStarts: integer(r.Int64N(100)), ColdStartHours: between(r, 0, 0.3), FixedMonthly: between(r, 0, 100),

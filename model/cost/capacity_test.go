@@ -6,10 +6,9 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
-)
 
-// draws is how many random inputs a property is tried with.
-const draws = 2000
+	"tipline/model/modeltest"
+)
 
 // between returns a random decimal in [lo, hi] with four digits.
 func between(r *rand.Rand, lo, hi float64) *big.Rat {
@@ -26,7 +25,7 @@ func number(r *big.Rat) float64 {
 func TestReserveLaws(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(25, 1))
-	for range draws {
+	for range modeltest.Draws {
 		var load []UnitHours
 		var hours []float64
 		left := 730.0
@@ -66,7 +65,7 @@ func TestReserveLaws(t *testing.T) {
 func TestOwnedLaws(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(26, 1))
-	for range draws {
+	for range modeltest.Draws {
 		o := Owned{
 			Capex: between(r, 1000, 1e6), Months: 1 + r.Int64N(60), GPUs: r.Int64N(16), IdleWatts: between(r, 0, 200),
 			LoadWatts: between(r, 200, 1000), PUE: between(r, 1, 2), USDPerKWh: between(r, 0.01, 0.5), Utilization: between(r, 0, 0.9),
@@ -98,7 +97,7 @@ func TestOwnedLaws(t *testing.T) {
 func TestThroughputLaws(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(28, 1))
-	for range draws {
+	for range modeltest.Draws {
 		x := between(r, 0.001, 1)
 		c := Coefficients{X: x, Y0: mul(x, between(r, 1, 10)), Y1: mul(x, between(r, 0, 0.01)), PrefixHit: between(r, 0, 0.9)}
 		a, b := integer(1+r.Int64N(5000)), integer(1+r.Int64N(5000))
@@ -139,7 +138,7 @@ func TestFitThroughput(t *testing.T) {
 		return shapes
 	}
 	r := rand.New(rand.NewPCG(42, 1))
-	for range draws {
+	for range modeltest.Draws {
 		x := between(r, 0.01, 1)
 		x = quo(x, integer(10_000))
 		c := Coefficients{X: x, Y0: mul(x, between(r, 0.5, 20)), Y1: mul(x, between(r, 0.0001, 0.01))}
@@ -199,7 +198,7 @@ func TestFootprintThatDoesNotFit(t *testing.T) {
 func TestElasticitiesAreDerivatives(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(12, 1))
-	for range draws {
+	for range modeltest.Draws {
 		c := Crossing{
 			Fixed: between(r, 100, 20_000), APIPerMTok: between(r, 0.5, 10), Variable: between(r, 0, 0.2),
 			CostPerHour: between(r, 0.5, 10), TokensPerHour: integer(1_000_000 * (1 + r.Int64N(100))),

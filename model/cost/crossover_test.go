@@ -7,6 +7,7 @@ import (
 
 	"tipline/model"
 	"tipline/model/cost"
+	"tipline/model/modeltest"
 )
 
 func (r random) rate() cost.Rate {
@@ -78,7 +79,7 @@ func TestCrossoverByHand(t *testing.T) {
 	t.Parallel()
 	r := newRandom(4)
 	reasons := map[string]int{}
-	for range draws {
+	for range modeltest.Draws {
 		c, api := r.capacity(), r.tiered()
 		f := fleet(t, c)
 		if r.IntN(3) == 0 { // tiers that begin where a step ends
@@ -128,7 +129,7 @@ func TestCrossoverByHand(t *testing.T) {
 		}
 	}
 	for _, reason := range []string{model.CrossoverFound, model.NeverUnitFloor, model.NeverCapacityLimit, model.NeverVariableAboveAPI} {
-		if reasons[reason] < 10 {
+		if reasons[reason] < modeltest.Draws/200 {
 			t.Errorf("only %d of the fleets tried are %s: %v", reasons[reason], reason, reasons)
 		}
 	}
@@ -148,7 +149,7 @@ func closes(x cost.Crossover, volume *big.Rat) bool {
 func TestCrossoverLaws(t *testing.T) {
 	t.Parallel()
 	r := newRandom(5)
-	for range draws {
+	for range modeltest.Draws {
 		c, api := r.capacity(), r.tiered()
 		c.MaxReplicas = nil
 		f := fleet(t, c)

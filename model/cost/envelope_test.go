@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"tipline/model/cost"
+	"tipline/model/modeltest"
 )
 
 // way is one option of an envelope: its curve, and its cost at a volume worked out without the package.
@@ -32,7 +33,7 @@ func TestEnvelopeByHand(t *testing.T) {
 	t.Parallel()
 	r := newRandom(8)
 	limit := whole(60_000)
-	for range draws {
+	for range modeltest.Draws {
 		ways := make([]way, 1+r.IntN(4))
 		curves := make([]cost.Curve, len(ways))
 		for i := range ways {

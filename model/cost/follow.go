@@ -169,7 +169,10 @@ func (f *Follower) capacity(volume float64) (usd float64) {
 	for i := 0; i < len(f.rates); {
 		n := f.running(volume, f.rates[i])
 		usd += float64(running-n) * f.unitCost(used)
-		next := i + 1 + sort.Search(len(f.rates)-i-1, func(j int) bool { return f.running(volume, f.rates[i+1+j]) < n })
+		next := i + 1
+		if next < len(f.rates) && f.running(volume, f.rates[next]) == n { // otherwise, with many replicas, most hours have numbers of their own
+			next += sort.Search(len(f.rates)-next, func(j int) bool { return f.running(volume, f.rates[next+j]) < n })
+		}
 		used, running, i = f.until[next-1], n, next
 	}
 	return usd + float64(running)*f.unitCost(used)

@@ -7,6 +7,7 @@ import (
 
 	"tipline/model"
 	"tipline/model/cost"
+	"tipline/model/modeltest"
 )
 
 func (r random) following(load []cost.LoadBlock) cost.Autoscaled {
@@ -71,7 +72,7 @@ func TestFollowingByHand(t *testing.T) {
 	t.Parallel()
 	r := newRandom(31)
 	reasons, permanent, windows := map[string]int{}, 0, 0
-	for range draws {
+	for range modeltest.Draws {
 		load := r.load()
 		a, api, variable := r.following(load), r.tiered(), oneOf(r, zero, r.between(0, 90_000))
 		l := cost.NewLoad(load)
@@ -121,11 +122,11 @@ func TestFollowingByHand(t *testing.T) {
 	}
 	t.Logf("%v, %d have a permanent crossover, %d several windows", reasons, permanent, windows)
 	for _, reason := range []string{model.CrossoverFound, model.NeverUnitFloor, model.NeverCapacityLimit, model.NeverVariableAboveAPI} {
-		if reasons[reason] < 10 {
+		if reasons[reason] < modeltest.Draws/200 {
 			t.Errorf("only %d of the fleets tried are %s: %v", reasons[reason], reason, reasons)
 		}
 	}
-	if permanent < 100 || windows < 100 {
+	if permanent < modeltest.Draws/20 || windows < modeltest.Draws/20 {
 		t.Errorf("%d have a permanent crossover and %d several windows: the draws test too little", permanent, windows)
 	}
 }
@@ -134,7 +135,7 @@ func TestFollowingByHand(t *testing.T) {
 func TestFollowingUnitFloor(t *testing.T) {
 	t.Parallel()
 	r := newRandom(32)
-	for range draws / 8 {
+	for range modeltest.Draws / 8 {
 		load := r.load()
 		a, variable := r.following(load), oneOf(r, zero, r.between(0, 90_000))
 		a.MaxReplicas = 0

@@ -7,6 +7,7 @@ import (
 
 	"tipline/model"
 	"tipline/model/cost"
+	"tipline/model/modeltest"
 )
 
 func (r random) load() []cost.LoadBlock {
@@ -58,7 +59,7 @@ func TestHybridByHand(t *testing.T) {
 	t.Parallel()
 	r := newRandom(6)
 	hostings := map[model.Hosting]int{}
-	for range draws {
+	for range modeltest.Draws {
 		load := r.load()
 		b, api := r.base(hoursOf(load)), r.tiered()
 		b.Min = oneOf(r, 0, 0, r.Int64N(4))
@@ -106,7 +107,7 @@ func TestHybridByHand(t *testing.T) {
 		}
 	}
 	for _, h := range []model.Hosting{model.API, model.Hybrid, model.SelfHosted} {
-		if hostings[h] < 20 {
+		if hostings[h] < modeltest.Draws/100 {
 			t.Errorf("only %d of the loads tried are best on %s", hostings[h], h)
 		}
 	}
@@ -116,7 +117,7 @@ func TestHybridByHand(t *testing.T) {
 func TestHybridLaws(t *testing.T) {
 	t.Parallel()
 	r := newRandom(7)
-	for range draws {
+	for range modeltest.Draws {
 		load := r.load()
 		b := r.base(hoursOf(load))
 		api := cost.Rate{PerMTok: r.between(0, 300_000)}

@@ -7,10 +7,8 @@ import (
 	"testing"
 
 	"tipline/model/cost"
+	"tipline/model/modeltest"
 )
-
-// draws is how many random inputs a property is tried with.
-const draws = 2000
 
 // random draws the inputs of the properties, always the same ones.
 type random struct{ *rand.Rand }
@@ -121,7 +119,7 @@ func byHand(c cost.Capacity, volume *big.Rat) (replicas, blocks int64, usd *big.
 func TestFloat(t *testing.T) {
 	t.Parallel()
 	r := newRandom(51)
-	for range 50 * draws {
+	for range 50 * modeltest.Draws {
 		n, d := r.Int64N(1<<r.Int64N(63)), 1+r.Int64N(1<<r.Int64N(63))
 		if r.IntN(2) == 0 {
 			n = -n

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"tipline/model/cost"
+	"tipline/model/modeltest"
 )
 
 // volumes returns volumes to try a fleet at: on, just above and just below the first steps, and anywhere.
@@ -25,7 +26,7 @@ func (r random) volumes(f *cost.Fleet) []*big.Rat {
 func TestStaircaseByHand(t *testing.T) {
 	t.Parallel()
 	r := newRandom(2)
-	for range draws {
+	for range modeltest.Draws {
 		c := r.capacity()
 		f := fleet(t, c)
 		for _, v := range r.volumes(f) {
@@ -42,7 +43,7 @@ func TestStaircaseByHand(t *testing.T) {
 func TestStaircaseLaws(t *testing.T) {
 	t.Parallel()
 	r := newRandom(3)
-	for range draws {
+	for range modeltest.Draws {
 		c := r.capacity()
 		c.MaxReplicas = nil
 		f := fleet(t, c)

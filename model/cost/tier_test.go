@@ -8,6 +8,7 @@ import (
 
 	"tipline/model"
 	"tipline/model/cost"
+	"tipline/model/modeltest"
 )
 
 // tiers returns prices that change with the volume of a month, and the price of a kind of token in every tier worked out without
@@ -67,7 +68,7 @@ func TestTiersByHand(t *testing.T) {
 	t.Parallel()
 	r := newRandom(21)
 	reached := map[int]int{}
-	for range draws {
+	for range modeltest.Draws {
 		p, price := r.tiers()
 		p.Discount, p.Uplift, p.RequestFee = oneOf(r, nil, r.between(0, 1)), oneOf(r, nil, r.between(0, 1)), oneOf(r, nil, big.NewRat(1, 1000))
 		p.MinimumCommit, p.FixedMonthly = oneOf(r, nil, r.between(0, 9000)), oneOf(r, nil, r.between(0, 500))
@@ -133,7 +134,7 @@ func TestTiersByHand(t *testing.T) {
 		}
 	}
 	for tier := range 3 {
-		if reached[tier] < 50 {
+		if reached[tier] < modeltest.Draws/50 {
 			t.Errorf("only %d of the months reach tier %d", reached[tier], tier)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 
 	"tipline/model"
 	"tipline/model/cost"
+	"tipline/model/modeltest"
 )
 
 // steadily returns an input whose volume is 20B tokens in 30 days now and in every month ahead, with an API and a fleet.
@@ -130,7 +131,7 @@ func TestAnnouncedPriceCrosses(t *testing.T) {
 func TestAnnouncedLaws(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(37, 1))
-	for range draws {
+	for range modeltest.Draws {
 		volume, growth, current := oneOf(r, 2e9, 2e10, 1e11), 0.1*r.Float64()-0.05, oneOf(r, "api", "self", "hybrid", "managed")
 		times := big.NewRat(1+r.Int64N(40), 10)
 		build := func(edit func(*Option)) string {
@@ -215,7 +216,7 @@ func TestSettled(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(1, 2))
 	start := day("2026-11-01")
-	for range draws {
+	for range modeltest.Draws {
 		agreed := []cost.Tier{{Above: rat("1e9"), Prices: &cost.Prices{Input: rat("2"), Output: rat("4")}}}
 		api := Option{API: &cost.Prices{Input: rat("3"), Output: rat("5"), Tiers: agreed}}
 		own := Option{Capacity: &cost.Capacity{BlockCostPerHour: rat("8")}, Spot: &cost.Spot{Spot: rat("1"), OnDemand: rat("4"), Fallback: rat("0.25")}}

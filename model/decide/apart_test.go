@@ -10,6 +10,7 @@ import (
 
 	"tipline/model"
 	"tipline/model/cost"
+	"tipline/model/modeltest"
 )
 
 // fleetByHand buys replicas and blocks one at a time until they carry tokens, and returns what that costs and how many replicas beside the
@@ -33,7 +34,7 @@ func TestApartByHand(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(43, 1))
 	filledAll, filledSome := 0, 0
-	for range draws / 5 {
+	for range modeltest.Draws / 5 {
 		in := input(projection(2e10, 0, 0.1), nil)
 		in.Forecast.Load = nil
 		hours := 0.0
@@ -111,7 +112,7 @@ func TestApartByHand(t *testing.T) {
 			}
 		}
 	}
-	if filledAll < 50 || filledSome < 50 {
+	if filledAll < modeltest.Draws/40 || filledSome < modeltest.Draws/40 {
 		t.Errorf("%d months fit into the valleys and %d do not: the draws test too little", filledAll, filledSome)
 	}
 }

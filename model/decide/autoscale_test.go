@@ -10,6 +10,7 @@ import (
 
 	"tipline/model"
 	"tipline/model/cost"
+	"tipline/model/modeltest"
 )
 
 // following returns a fleet of 1M tokens an hour and replica at 2 USD that follows its load.
@@ -149,7 +150,7 @@ func TestAutoscalePricesFlipTheAnswer(t *testing.T) {
 func TestAutoscaleFastAgreesWithExact(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(47, 1))
-	for range draws {
+	for range modeltest.Draws {
 		o := following()
 		least, quota := r.Int64N(3), 1+r.Int64N(40)
 		o.Capacity.MinReplicas, o.Capacity.SpareReplicas, o.Capacity.ReplicasPerBlock = &least, r.Int64N(3), 1+r.Int64N(3)
@@ -308,7 +309,7 @@ func TestAutoscaleAmongOthers(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(48, 1))
 	moves := 0
-	for range draws {
+	for range modeltest.Draws {
 		o := following()
 		least, quota := r.Int64N(2), 1+r.Int64N(200)
 		o.Capacity.MinReplicas, o.Capacity.SpareReplicas = &least, r.Int64N(2)

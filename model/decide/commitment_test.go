@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tipline/model"
+	"tipline/model/modeltest"
 )
 
 func day(s string) time.Time {
@@ -94,7 +95,7 @@ func TestCommitmentFollowsItsFleet(t *testing.T) {
 func TestCommitmentLaws(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(410, 1))
-	for range draws {
+	for range modeltest.Draws {
 		options := four(oneOf(r, "0.3", "0.9", "1.5", "3"))
 		in := input(projection(oneOf(r, 1e9, 1e10, 3e10), 0.1*r.Float64()-0.05, 0.3*r.Float64()), options)
 		in.Current = oneOf(r, "self", "managed", "hybrid")

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tipline/model"
+	"tipline/model/modeltest"
 )
 
 // oneOf returns one of values.
@@ -33,7 +34,7 @@ func randomOption(r *rand.Rand, o Option) Option {
 func TestFewerConstraintsBlockLess(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(35, 1))
-	for range draws {
+	for range modeltest.Draws {
 		c, o := randomConstraints(r), randomOption(r, Option{Hosting: oneOf(r, model.Hostings[:]...)})
 		before := Blocked(c, o, 0)
 		for name, relax := range map[string]func(*Constraints){

@@ -13,6 +13,7 @@ import (
 
 	"tipline/model"
 	"tipline/model/cost"
+	"tipline/model/modeltest"
 )
 
 func rat(s string) *big.Rat {
@@ -291,7 +292,7 @@ func TestDecideNeverChoosesWhatIsBlocked(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(36, 1))
 	seen := map[string]int{}
-	for range draws {
+	for range modeltest.Draws {
 		options := four(oneOf(r, "0.3", "1", "3", "20"))
 		for i, o := range options {
 			if r.IntN(2) == 0 {

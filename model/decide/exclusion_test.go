@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"tipline/model"
+	"tipline/model/modeltest"
 )
 
 // TestPriceOfAConstraint works one out on paper: at 3 USD/Mtok 20B tokens in 30 days cost 60,833.33 USD a month on the API and 32,688.60
@@ -46,7 +47,7 @@ func TestConstraintPricesAgainstTheReport(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(35, 2))
 	priced := 0
-	for range draws {
+	for range modeltest.Draws {
 		options := four(oneOf(r, "0.3", "1", "3"))
 		for i := range options {
 			if r.IntN(2) == 0 {
@@ -103,7 +104,7 @@ func TestConstraintPricesAgainstTheReport(t *testing.T) {
 			}
 		}
 	}
-	if priced < 50 {
+	if priced < modeltest.Draws/40 {
 		t.Errorf("only %d constraints cost something: the draws test nothing", priced)
 	}
 }
@@ -112,7 +113,7 @@ func TestConstraintPricesAgainstTheReport(t *testing.T) {
 func TestEveryCodeHasAPlace(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(9, 1))
-	for range draws {
+	for range modeltest.Draws {
 		for _, code := range Blocked(randomConstraints(r), randomOption(r, Option{Hosting: oneOf(r, model.API, model.SelfHosted, model.CloudManaged, model.Hybrid)}), 0) {
 			if !slices.Contains(codes[:], code) {
 				t.Fatalf("%s is not among the codes", code)

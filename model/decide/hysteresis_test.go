@@ -4,6 +4,8 @@ import (
 	"math/big"
 	"math/rand/v2"
 	"testing"
+
+	"tipline/model/modeltest"
 )
 
 // TestBandLaws holds property 33 of the cost model, section 16: no two changes are closer than the confirmations allow, and an
@@ -11,7 +13,7 @@ import (
 func TestBandLaws(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(33, 1))
-	for range draws {
+	for range modeltest.Draws {
 		b := Band{Enter: big.NewRat(1, 5), Leave: big.NewRat(1, 10), In: 1 + r.IntN(4), Out: 1 + r.IntN(4)}
 		var side, constant Side
 		last, changes := -10, 0

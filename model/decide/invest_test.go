@@ -7,10 +7,8 @@ import (
 	"testing"
 
 	"tipline/model"
+	"tipline/model/modeltest"
 )
-
-// draws is how many random inputs a property is tried with.
-const draws = 2000
 
 func dollars(r *rand.Rand, lo, hi int64) *big.Rat { return big.NewRat(lo+r.Int64N(hi-lo+1), 1) }
 
@@ -27,7 +25,7 @@ func months(r *rand.Rand, n int, lo, hi int64) []*big.Rat {
 func TestPaybackLaws(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(29, 1))
-	for range draws {
+	for range modeltest.Draws {
 		n := 1 + r.IntN(36)
 		o := Outlay{Upfront: dollars(r, 1, 50_000), Savings: months(r, n, -5_000, 0)}
 		if p := o.Payback(); p.Month != 0 || p.Fractional != nil {
@@ -64,7 +62,7 @@ func TestPaybackLaws(t *testing.T) {
 func TestWeighLaws(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(31, 1))
-	for range draws {
+	for range modeltest.Draws {
 		n := 1 + r.IntN(5)
 		var scenarios []Scenario
 		for range n {
@@ -96,7 +94,7 @@ func TestWeighLaws(t *testing.T) {
 func TestAttributeLaws(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(34, 1))
-	for range draws {
+	for range modeltest.Draws {
 		n := 1 + r.IntN(5)
 		from, to := months(r, n, 1, 20), months(r, n, 1, 20)
 		to[0] = from[0]                       // did not change

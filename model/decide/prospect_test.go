@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"tipline/model"
+	"tipline/model/modeltest"
 )
 
 func near(got, want float64) bool { return math.Abs(got-want) <= 1e-9*(1+math.Abs(want)) }
@@ -18,7 +19,7 @@ func near(got, want float64) bool { return math.Abs(got-want) <= 1e-9*(1+math.Ab
 func TestProspectAgreesWithWeigh(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(31, 2))
-	for range draws {
+	for range modeltest.Draws {
 		months, paths := 1+r.IntN(12), oneOf(r, 1, 3, 19)
 		saved := make([][]float64, months)
 		scenarios := make([]Scenario, paths)

@@ -9,6 +9,7 @@ import (
 
 	"tipline/model"
 	"tipline/model/cost"
+	"tipline/model/modeltest"
 )
 
 // TestFirstCrossoverAgreesWithExact holds the float form of the tornado to the exact one, with commitments, fees, quotas, spares,
@@ -17,7 +18,7 @@ func TestFirstCrossoverAgreesWithExact(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(12, 1))
 	crossed, never, tiered := 0, 0, 0
-	for range draws {
+	for range modeltest.Draws {
 		capacity := cost.Capacity{
 			TokensPerHour: big.NewRat(1+r.Int64N(40_000_000), 1), BlockCostPerHour: big.NewRat(1+r.Int64N(3000), 97), TargetUtilization: oneOf(r, rat("0.6"), rat("1")),
 			SpareReplicas: r.Int64N(3), MinReplicas: oneOf(r, nil, new(int64(0)), new(int64(4))), ReplicasPerBlock: oneOf[int64](r, 0, 1, 4),
@@ -59,7 +60,7 @@ func TestFirstCrossoverAgreesWithExact(t *testing.T) {
 			}
 		}
 	}
-	if crossed < 200 || never < 200 || tiered < 100 {
+	if crossed < modeltest.Draws/10 || never < modeltest.Draws/10 || tiered < modeltest.Draws/20 {
 		t.Errorf("%d cross, %d of them with tiers, and %d never do: the draws test too little", crossed, tiered, never)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"tipline/model"
+	"tipline/model/modeltest"
 )
 
 // weekly returns f with a profile of the week that is high in the given hours of each day and low in the others.
@@ -156,7 +157,7 @@ func TestShareAgainstBruteForce(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(411, 1))
 	found, best := 0, 0
-	for range draws {
+	for range modeltest.Draws {
 		inputs := randomTenants(r, 2+r.IntN(6))
 		verdicts := together(inputs...)
 		fleets := Share(verdicts)
@@ -203,7 +204,7 @@ func TestShareAgainstBruteForce(t *testing.T) {
 		}
 	}
 	t.Logf("%d fleets, of the largest of each draw %d save as much as any choice of workloads", found, best)
-	if found < 50 || best < found*3/4 {
+	if found < modeltest.Draws/40 || best < found*3/4 {
 		t.Errorf("%d fleets are shared, and %d of them are the best there are: want 50 or more, and most of them best", found, best)
 	}
 }
@@ -214,7 +215,7 @@ func TestShareFollowing(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(412, 1))
 	found := 0
-	for range draws / 5 {
+	for range modeltest.Draws / 5 {
 		o := following()
 		least, quota := r.Int64N(3), 2+r.Int64N(8)
 		o.Capacity.MinReplicas, o.Capacity.SpareReplicas, o.Capacity.ReplicasPerBlock = &least, r.Int64N(2), 1+r.Int64N(2)
@@ -284,7 +285,7 @@ func TestShareFollowing(t *testing.T) {
 			}
 		}
 	}
-	if found < 50 {
+	if found < modeltest.Draws/40 {
 		t.Errorf("only %d fleets are shared", found)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"tipline/model"
 	"tipline/model/cost"
+	"tipline/model/modeltest"
 )
 
 // randomTiers returns one to three tiers between a billion and a hundred billion tokens a month, whose prices go up and down.
@@ -32,7 +33,7 @@ func randomTiers(r *rand.Rand) (tiers []cost.Tier) {
 func TestFastAgreesInTiers(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(41, 1))
-	for range draws / 10 {
+	for range modeltest.Draws / 10 {
 		prices := &cost.Prices{
 			Input: big.NewRat(1+r.Int64N(900), 211), Output: big.NewRat(1+r.Int64N(3000), 307), MinimumCommit: oneOf(r, nil, rat("20000")),
 			Tiers: randomTiers(r), AllUnits: r.IntN(2) == 0,
