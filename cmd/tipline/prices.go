@@ -28,7 +28,7 @@ func addPrices(app *kingpin.Application, p *program) map[string]func() int {
 	glob := list.Flag("item", "Only items that match, such as openai/* or */h100*.").Default("*").String()
 	format := list.Flag("output", "The form: table, csv or json.").Short('o').Default("table").Enum("table", "csv", "json")
 
-	check := prices.Command("check", "Check a price book against the one that is built in, and print what would not be believed.")
+	check := prices.Command("check", "Check a price book against the one that is built in, with the rates and the confirmed items of the configuration, and print what would not be believed.")
 	checked := check.Arg("file", "A price book (CSV).").Required().String()
 
 	diff := prices.Command("diff", "Print what differs between two price books; "+builtinBook+" stands for the one that is built in.")
@@ -118,22 +118,24 @@ func readBook(file string) (config.Book, error) {
 	return book, nil
 }
 
-// checkPrices prints the rows of a price book that would not be believed beside the built-in one.
+// checkPrices prints the rows of a price book that would not be believed beside the built-in one, as the configuration would take it where
+// there is one.
 func (p *program) checkPrices(file string) int {
 	book, err := readBook(file)
 	if err != nil {
 		return p.fail(err)
 	}
 	var rates map[string]config.Rate
+	var confirmed []string
 	if cfg, err := p.load(); err == nil {
-		rates = cfg.Rates
+		rates, confirmed = cfg.Rates, cfg.Confirmed
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return p.fail(err)
 	}
 	if book, err = book.InUSD(rates); err != nil {
 		return p.fail(fmt.Errorf("%s: %w", file, err))
 	}
-	_, bad := config.Builtin().Update(book, nil)
+	_, bad := config.Builtin().Update(book, confirmed)
 	p.printQuarantined(bad)
 	if len(bad) > 0 {
 		return exitNotRight

@@ -54,6 +54,15 @@ func TestPrices(t *testing.T) {
 			t.Errorf("%v: exit %d, %q, %q, want to be told what is wrong", args, code, out, errs)
 		}
 	}
+	jumped := filepath.Join(folder, "jumped.csv")
+	writeFile(t, jumped, strings.ReplaceAll(readFile(t, book), "openai/gpt-5-mini,output,1,", "openai/gpt-5-mini,output,9,"))
+	if code, out, errs = tipline(t, folder, "prices", "check", jumped); code != exitNotRight || !strings.Contains(errs, "wants to be confirmed") {
+		t.Errorf("check of a price that jumped: exit %d, %q, %q", code, out, errs)
+	}
+	writeFile(t, file, strings.ReplaceAll(readFile(t, file), "files: [book.csv]", "files: [book.csv], confirmed: [openai/gpt-5-mini]"))
+	if code, out, errs = tipline(t, folder, "prices", "check", jumped); code != exitDone {
+		t.Errorf("check of one that is confirmed: exit %d, %q, %q", code, out, errs)
+	}
 	if _, err := os.Stat(filepath.Join(folder, "data")); err == nil {
 		t.Error("prices made a data folder")
 	}
