@@ -462,6 +462,7 @@ func (e *explainer) change() {
 			e.line("  - %s", text)
 		}
 	}
+	e.swings()
 	if d.RuleOfThumb != "" {
 		e.title("RULE OF THUMB")
 		text := "the hosting guide alone would say " + d.RuleOfThumb
@@ -470,6 +471,42 @@ func (e *explainer) change() {
 		}
 		e.line("  %s.", text)
 	}
+}
+
+// swings says what becomes of the comparison when one input is at either end of its range.
+func (e *explainer) swings() {
+	x := e.r.Workload.Crossover
+	if x == nil || len(x.Tornado) == 0 {
+		return
+	}
+	e.title("WHAT MOVES IT MOST")
+	e.line("  What %s saves against %s, and from which volume on it is cheaper, with one input at either end of its range:", x.Option, x.Against)
+	rows := [][]string{{"INPUT", "FROM", "TO", "SAVES A MONTH", "CHEAPER FROM"}}
+	saves := func(usd *model.USD) string {
+		if usd == nil {
+			return "beyond the quota"
+		}
+		return signed(*usd)
+	}
+	first := func(tokens *model.Tokens) string {
+		if tokens == nil {
+			return "never"
+		}
+		return model.FormatTokens(*tokens)
+	}
+	for _, s := range x.Tornado {
+		value := func(v float64) string {
+			if s.Input == "volume" {
+				return model.FormatTokens(model.Tokens(v)) + " tokens"
+			}
+			return fmt.Sprintf("%.4g %s", v, strings.TrimPrefix(s.Unit, "ratio"))
+		}
+		rows = append(rows, []string{
+			strings.ReplaceAll(s.Input, "_", " "), strings.TrimSpace(value(s.Low)), strings.TrimSpace(value(s.High)),
+			saves(s.SavingAtLow) + " to " + saves(s.SavingAtHigh), first(s.FirstAtLow) + " to " + first(s.FirstAtHigh),
+		})
+	}
+	e.table("  ", rows)
 }
 
 func (e *explainer) prices() {

@@ -441,3 +441,26 @@ func TestExplainSaysUpToWhereItWasSearched(t *testing.T) {
 		}
 	}
 }
+
+// TestExplainShowsWhatMovesIt holds that every input of the tornado is a row, with both ends of its range and what becomes of the comparison there.
+func TestExplainShowsWhatMovesIt(t *testing.T) {
+	t.Parallel()
+	e := &explainer{r: ledger.Receipt{Workload: model.WorkloadReport{Crossover: &model.Crossover{Option: "own", Against: "api", Tornado: []model.Swing{
+		{
+			Input: "volume", Unit: "tokens/month", Low: 2e9, Now: 3e9, High: 4e9, FirstAtLow: new(model.Tokens(5e9)), FirstAtHigh: new(model.Tokens(5e9)),
+			SavingAtLow: new(model.USD(-1200)), SavingAtHigh: new(model.USD(3000)),
+		},
+		{Input: "target_utilization", Unit: "ratio", Low: 0.4, Now: 0.6, High: 0.9, FirstAtHigh: new(model.Tokens(4e9)), SavingAtHigh: new(model.USD(10))},
+	}}}}}
+	e.swings()
+	got := strings.Join(strings.Fields(e.out.String()), " ")
+	for _, want := range []string{
+		"What own saves against api",
+		"volume 2.00B tokens 4.00B tokens " + signed(-1200) + " to " + signed(3000) + " 5.00B to 5.00B",
+		"target utilization 0.4 0.9 beyond the quota to " + signed(10) + " never to 4.00B",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got %q, want %q in it", got, want)
+		}
+	}
+}
