@@ -10,8 +10,10 @@ import (
 )
 
 const (
-	// batchTimes is how many times every other day of the fortnight around it a day must have used to be a batch rather than a busy day.
+	// batchTimes is how many times every other day of the fortnight around it each day of a batch must have used.
 	batchTimes = 4
+	// batchDays is how many days a batch takes at most.
+	batchDays = 3
 	// batchAfter is how many hours must have been seen after a batch, with what is usual in them: until then it may be the beginning of a new level.
 	batchAfter = 6
 	// batchMonths is how many months in a row a batch must have run in to be expected in the next.
@@ -26,23 +28,25 @@ type batches struct {
 	monthly bool            // they run every month
 	fromEnd bool            // counted from the end of the month, where monthly; from its beginning otherwise
 	place   int             // days from there
-	excess  float64         // tokens that one adds, the median of all
+	days    int             // that one takes
+	excess  float64         // tokens that each of these days adds, the median of all
 }
 
-// batchDay is a calendar day that stands out.
-type batchDay struct {
-	at            time.Time
-	excess, times float64
+// batch is a run of calendar days that stands out.
+type batch struct {
+	at            time.Time // midnight of the first
+	days          int
+	excess, times float64 // of one of them
 }
 
-// takeBatches takes out of s the day that was a batch and happened once, and the days of one that runs every month, which is added where it will run
+// takeBatches takes out of s the batch that happened once, and the days of one that runs every month, which is added where it will run
 // again. Days that stand out now and then are a habit, and stay.
 func (s *series) takeBatches() {
 	days, first := s.calendarDays()
 	found := standOut(days, first)
-	b, ok := everyMonth(found)
-	if ok = ok && !b.missed(found[len(found)-1].at, s.origin); !ok { // one that is due need not prove itself
-		found = slices.DeleteFunc(found, func(d batchDay) bool { return !s.over(d.at.Add(day)) })
+	b, ok := everyMonth(found, first.Add(time.Duration(len(days))*day))
+	if ok = ok && !b.missed(found[len(found)-1], s.origin); !ok { // one that is due need not prove itself
+		found = slices.DeleteFunc(found, func(d batch) bool { return !s.over(d.end()) })
 		if len(found) != 1 {
 			return
 		}
@@ -52,7 +56,7 @@ func (s *series) takeBatches() {
 	var excesses []float64
 	for _, d := range found {
 		b.first, b.times, excesses = append(b.first, d.at), d.times, append(excesses, d.excess)
-		for i := max(0, s.placeOf(d.at)); i < min(len(s.hours), s.placeOf(d.at.Add(day))); i++ {
+		for i := max(0, s.placeOf(d.at)); i < min(len(s.hours), s.placeOf(d.end())); i++ {
 			if v := s.hours[i]; !math.IsNaN(v) {
 				b.hours[i], s.hours[i] = v, math.NaN()
 			}
@@ -61,6 +65,9 @@ func (s *series) takeBatches() {
 	b.excess = median(excesses)
 	s.batches = b
 }
+
+// end returns the end of the last day of b.
+func (b batch) end() time.Time { return b.at.Add(time.Duration(b.days) * day) }
 
 // placeOf returns the place in s.hours of the hour that begins at t.
 func (s series) placeOf(t time.Time) int { return len(s.hours) - int(s.origin.Sub(t)/time.Hour) }
@@ -92,41 +99,38 @@ func (s series) over(t time.Time) bool {
 	return n >= batchAfter && before > 0 && seen < batchTimes/2*before
 }
 
-// standOut returns the days that used batchTimes as much as every other day of the fortnight around them, of which those before must be known and as many in use.
-func standOut(days []float64, first time.Time) (found []batchDay) {
-	for i, v := range days {
-		before, used := 0, 0
-		most := 0.0
-		for j := max(0, i-week); j < min(len(days), i+week+1); j++ {
-			switch {
-			case j == i || math.IsNaN(days[j]):
+// standOut returns the runs of days that each used batchTimes as much as every other day of the fortnight around the run, of which those before must be known and as many in use.
+func standOut(days []float64, first time.Time) (found []batch) {
+	for i := week; i < len(days); i++ {
+		for n := 1; n <= min(batchDays, len(days)-i); n++ {
+			around := append(slices.Clone(days[i-week:i]), days[i+n:min(len(days), i+n+week)]...)
+			others := known(around)
+			used := len(slices.DeleteFunc(slices.Clone(others), func(v float64) bool { return v == 0 }))
+			least := slices.Min(days[i : i+n]) // NaN when one of them is
+			if len(known(days[i-week:i])) < week || used < week || !(least >= batchTimes*slices.Max(others)) {
 				continue
-			case j < i:
-				before++
 			}
-			if days[j] > 0 {
-				used++
+			usual, sum := median(others), 0.0
+			for _, v := range days[i : i+n] {
+				sum += v / float64(n)
 			}
-			most = max(most, days[j])
-		}
-		if before == week && used >= before && v >= batchTimes*most {
-			usual := median(known(append(slices.Clone(days[i-week:i]), days[i+1:min(len(days), i+week+1)]...)))
-			found = append(found, batchDay{at: first.Add(time.Duration(i) * day), excess: v - usual, times: v / usual})
+			found = append(found, batch{at: first.Add(time.Duration(i) * day), days: n, excess: sum - usual, times: sum / usual})
 		}
 	}
 	return found
 }
 
-// everyMonth returns the place in the month that all of days share, one in each of batchMonths months or more.
-func everyMonth(days []batchDay) (b batches, ok bool) {
-	if len(days) < batchMonths {
+// everyMonth returns the place in the month that all of found share, one in each of batchMonths months or more. The last of them may still be running.
+func everyMonth(found []batch, end time.Time) (b batches, ok bool) {
+	if len(found) < batchMonths {
 		return b, false
 	}
 	for _, fromEnd := range [...]bool{true, false} {
-		b = batches{monthly: true, fromEnd: fromEnd, place: placeInMonth(days[0].at, fromEnd)}
+		b = batches{monthly: true, fromEnd: fromEnd, place: placeInMonth(found[0].at, fromEnd), days: found[0].days}
 		same := true
-		for i, d := range days {
-			same = same && b.due(d.at) && (i == 0 || months(d.at)-months(days[i-1].at) == 1)
+		for i, d := range found {
+			running := i == len(found)-1 && d.days < b.days && !d.end().Before(end)
+			same = same && placeInMonth(d.at, fromEnd) == b.place && (d.days == b.days || running) && (i == 0 || months(d.at)-months(found[i-1].at) == 1)
 		}
 		if same {
 			return b, true
@@ -147,12 +151,17 @@ func placeInMonth(t time.Time, fromEnd bool) int {
 
 // due reports whether a monthly batch runs on the day of t.
 func (b batches) due(t time.Time) bool {
-	return b.monthly && placeInMonth(t.UTC(), b.fromEnd) == b.place
+	for n := range b.days {
+		if placeInMonth(t.UTC().AddDate(0, 0, -n), b.fromEnd) == b.place {
+			return b.monthly
+		}
+	}
+	return false
 }
 
-// missed reports whether a day has ended on which the batch was due and that was after last, its newest.
-func (b batches) missed(last, origin time.Time) bool {
-	for at := last.Add(day); !at.Add(day).After(origin); at = at.Add(day) {
+// missed reports whether a day has ended on which the batch was due and that was after last, the newest.
+func (b batches) missed(last batch, origin time.Time) bool {
+	for at := last.at.Add(time.Duration(b.days) * day); !at.Add(day).After(origin); at = at.Add(day) {
 		if b.due(at) {
 			return true
 		}
@@ -204,15 +213,20 @@ func (b batches) say(origin time.Time) []model.Warning {
 			return nil
 		}
 		return []model.Warning{{Code: "BATCH_DAY", Text: fmt.Sprintf(
-			"%s had %.2g times the usual use, and no other day has: taken for a batch that ran once and left out", date(last), b.times,
+			"%s had %.2g times the usual use, and no other time has: taken for a batch that ran once and left out", date(last), b.times,
 		)}}
 	}
 	when := fmt.Sprintf("on day %d", b.place+1)
 	switch {
 	case b.fromEnd && b.place == 0:
 		when = "on its last day"
+	case b.fromEnd && b.place == b.days-1:
+		when = fmt.Sprintf("on its last %d days", b.days)
 	case b.fromEnd:
 		when = fmt.Sprintf("%d days before its last", b.place)
+	}
+	if b.days > 1 && !(b.fromEnd && b.place == b.days-1) {
+		when = fmt.Sprintf("of %d days that begins %s", b.days, when)
 	}
 	return []model.Warning{{Code: "MONTHLY_BATCH", Text: fmt.Sprintf(
 		"every month has a batch %s, the newest on %s with %.2g times the usual use: it is projected to go on", when, date(last), b.times,

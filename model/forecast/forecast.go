@@ -32,26 +32,37 @@ func Project(u model.Usage, origin time.Time, k model.Known) (model.Forecast, bo
 	if !ok {
 		return model.Forecast{}, false
 	}
-	mix, requests := o.mix(u)
+	sum, requests := o.recent(u)
+	mix := o.newMix(u, sum)
+	split := o.split(mix)
 	f := model.Forecast{
 		Origin: origin, MonthlyGrowth: o.growth(), HourOfWeek: o.hourOfWeek(), Load: o.loadCurve(), Warnings: o.warnings(),
 	}
 	for _, days := range [...]int{model.Next7d: 7, model.Next30d: 30, model.Next90d: 90} {
 		to := origin.AddDate(0, 0, days)
-		f.Next = append(f.Next, model.Projection{From: origin, To: to, Total: o.total(to), Mix: mix})
+		f.Next = append(f.Next, model.Projection{From: origin, To: to, Total: o.total(to), Mix: mix.of(o.until(to, split))})
 	}
-	f.Requests30d = requests * float64(f.Next[model.Next30d].Total.At(0.50))
-	used := o.sinceMonthBegan(u, first)
+	if total := sum.Total(); total > 0 {
+		f.Requests30d = max(0, requests) / float64(total) * float64(f.Next[model.Next30d].Total.At(0.50))
+	}
 	for m := range 1 + monthsAhead {
-		month := model.Projection{From: first.AddDate(0, m, 0), To: first.AddDate(0, m+1, 0), Mix: mix}
+		month := model.Projection{From: first.AddDate(0, m, 0), To: first.AddDate(0, m+1, 0)}
+		volume := o.until(month.To, split)
 		if m > 0 {
 			month.Total = o.between(month.From, month.To)
+			for c, before := range o.until(month.From, split) {
+				volume[c] -= before
+			}
 		} else {
+			used := o.sinceMonthBegan(u, first)
 			month.Total = o.total(month.To)
 			for i := range month.Total {
 				month.Total[i] += used
 			}
+			measured, _ := o.used(u, int(origin.Sub(first)/time.Hour), 0)
+			volume = volume.Add(parts(used, sharesOf(measured)))
 		}
+		month.Mix = mix.of(volume)
 		f.Months = append(f.Months, month)
 	}
 	return f, true
@@ -78,29 +89,4 @@ func (o outlook) sinceMonthBegan(u model.Usage, start time.Time) model.Tokens {
 // growth returns the growth of the level over the 30 days after the origin.
 func (o outlook) growth() model.Fraction {
 	return model.Fraction(math.Expm1(o.pool.level(30) - o.pool.level(0)))
-}
-
-// mix returns the share of each class in the tokens of the last four weeks, or of all history when those were idle, and the
-// requests per token. Hours that carry an artefact are left out.
-func (o outlook) mix(u model.Usage) (shares [model.NumClasses]model.Fraction, requests float64) {
-	hours := o.withBatches()
-	for _, weeks := range [...]int{4, len(o.days)} {
-		var sum model.Volume
-		var count float64
-		start := len(o.hours) - int(o.origin.Sub(u.Start)/time.Hour) // place in o.hours of the first hour of u
-		for i, h := range u.Hours {
-			at := start + i
-			if at >= max(0, len(o.hours)-weeks*week*24) && !math.IsNaN(hours[at]) {
-				sum = sum.Add(h.Tokens)
-				count += h.Requests
-			}
-		}
-		if total := sum.Total(); total > 0 {
-			for c := range shares {
-				shares[c], _ = sum.Share(model.Class(c))
-			}
-			return shares, max(0, count) / float64(total)
-		}
-	}
-	return shares, 0
 }

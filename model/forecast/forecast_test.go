@@ -370,7 +370,7 @@ func TestWeekendsOnly(t *testing.T) {
 	t.Parallel()
 	f := project(t, history(1440, weekends))
 	const usual = 48 * 50_000
-	if got := float64(f.Next[model.Next7d].Total.At(0.5)); math.Abs(got/usual-1) > 0.15 {
+	if got := float64(f.Next[model.Next7d].Total.At(0.5)); math.Abs(got/usual-1) > 0.03 {
 		t.Errorf("next week: got %g, want about %d", got, usual)
 	}
 	// From Monday 09:00 on, five idle days come first.

@@ -14,46 +14,42 @@ const furthest = 3
 
 // at returns the level h days after the origin, 1 being the first day.
 func (l line) at(h int) float64 {
-	days := float64(h)
-	if l.damping < 1 {
-		days = l.damping * (1 - math.Pow(l.damping, days)) / (1 - l.damping)
+	return l.level + max(-furthest, min(furthest, l.growth*damped(h, l.damping)))
+}
+
+// damped returns how many days' worth of growth are left of h days when the given share of it is left after each.
+func damped(h int, damping float64) float64 {
+	if damping >= 1 {
+		return float64(h)
 	}
-	return l.level + max(-furthest, min(furthest, l.growth*days))
+	return damping * (1 - math.Pow(damping, float64(h))) / (1 - damping)
 }
 
 // member is a simple forecaster: it reads the first end days.
 type member func(l levels, end int) (line, bool)
 
-// members are the forecasters that are combined. None is good everywhere, and their errors differ. Windows, weights and
-// dampings are round numbers. Trust is the logarithm of a member's weight before it was tested on the workload itself; it was
-// fitted on the development set of the forecast protocol, drawn towards equal trust, and cross-validated by workload.
+// members are the forecasters that are combined, each trusted as much as any other until it was tested on the workload itself. None is good everywhere, and their
+// errors differ. Windows, weights and dampings are round numbers.
 var members = []struct {
 	name     string
 	forecast member
-	trust    float64
 }{
-	{"mean of 1 day", averageOf(1), -0.39},
-	{"mean of 3 days", averageOf(3), -0.28},
-	{"mean of 1 week", averageOf(week), 0.34},
-	{"mean of 2 weeks", averageOf(2 * week), 0.09},
-	{"mean of 4 weeks", averageOf(4 * week), 0.06},
-	{"mean of 8 weeks", averageOf(8 * week), -0.09},
-	{"exponential smoothing, slow", smoothing(0.15), 0.80},
-	{"exponential smoothing, fast", smoothing(0.4), -0.03},
-	{"damped Holt", holt(0.4, 0.1, 0.95), -0.15},
-	{"damped Holt, slow", holt(0.3, 0.1, 0.9), -0.55},
-	{"theta", theta, 0.28},
-	{"trend of 6 weeks", regression(6*week, 0.985), -0.09},
-	{"trend of 3 weeks", regression(3*week, 0.95), -0.05},
-	{"median of 5 days", medianOf(5), 0.04},
-	{"median of 2 weeks", medianOf(2 * week), 0.05},
+	{"mean of 1 day", averageOf(1)},
+	{"mean of 3 days", averageOf(3)},
+	{"mean of 1 week", averageOf(week)},
+	{"mean of 2 weeks", averageOf(2 * week)},
+	{"mean of 4 weeks", averageOf(4 * week)},
+	{"mean of 8 weeks", averageOf(8 * week)},
+	{"exponential smoothing, slow", smoothing(0.15)},
+	{"exponential smoothing, fast", smoothing(0.4)},
+	{"damped Holt", holt(0.4, 0.1, 0.95)},
+	{"damped Holt, slow", holt(0.3, 0.1, 0.9)},
+	{"theta", theta},
+	{"trend of 6 weeks", regression(6*week, 0.985)},
+	{"trend of 3 weeks", regression(3*week, 0.95)},
+	{"median of 5 days", medianOf(5)},
+	{"median of 2 weeks", medianOf(2 * week)},
 }
-
-// Places in members of those whose differences tell how the last days compare with those before them.
-const (
-	lastDay, lastThree, lastWeek = 0, 1, 2
-	lastMonth                    = 4
-)
 
 // averageOf forecasts the mean of the last n days, weekdays weighed by their usual use.
 func averageOf(n int) member {

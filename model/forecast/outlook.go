@@ -37,16 +37,14 @@ func newOutlook(u model.Usage, origin time.Time, days int, k model.Known) (outlo
 			sums[m] += math.Exp(f.at(d)) * l.season[(d-1)%week]
 		}
 		usual := scale * float64(d)
-		center, disagreement, recent := o.pool.combine(sums, d, usual)
+		center, disagreement := o.pool.combine(sums, d, usual)
 		spread := e.spread(float64(min(d, scored)), disagreement)
 		if d > scored { // nobody has scored what lies farther: it is taken to widen as the fourth root of time
 			spread = scoredSpread * math.Pow(float64(d)/scored, 0.25)
 		} else {
 			scoredSpread = spread
 		}
-		median := center + skew*spread + stretch*(center-math.Log(1+offset)) + reversion*recent.burst +
-			dormant*e.idle + momentum*recent.turn*math.Exp(-e.daily)
-		o.totals[d] = quantiles(median, usual, spread)
+		o.totals[d] = e.quantiles(center, usual, spread)
 		for i, before := range o.totals[d-1] {
 			o.totals[d][i] = max(o.totals[d][i], before) // what has been used stays used
 		}
@@ -68,55 +66,38 @@ func usualDay(days []float64) float64 {
 // scored is the farthest horizon of the forecast protocol, in days.
 const scored = 30
 
-// recent is how the last days compare with those before them, as logarithms.
-type recent struct {
-	burst float64 // the last three days over the last four weeks
-	turn  float64 // the last day over the last week
-}
-
-// combine returns the weighted mean of the members' totals over a number of days, as a logarithm in units of what is usual, their
-// standard deviation around it, and how the last days compare.
-func (p pool) combine(totals []float64, days int, usual float64) (center, disagreement float64, last recent) {
-	logs := make([]float64, len(totals))
+// combine returns the weighted mean of the members' totals over a number of days, as a logarithm in units of what is usual, and their standard deviation around it.
+func (p pool) combine(totals []float64, days int, usual float64) (center, disagreement float64) {
 	var squares float64
 	for m, total := range totals {
-		if !p.has[m] {
-			continue
+		if p.has[m] {
+			w, log := p.weight(m, days), math.Log(total/usual+offset)
+			center += w * log
+			squares += w * log * log
 		}
-		logs[m] = math.Log(total/usual + offset)
-		w := p.weight(m, days)
-		center += w * logs[m]
-		squares += w * logs[m] * logs[m]
 	}
-	return center, math.Sqrt(max(0, squares-center*center)), recent{burst: logs[lastThree] - logs[lastMonth], turn: logs[lastDay] - logs[lastWeek]}
-}
-
-// quantiles returns the distribution of a total around a median. Distances are taken on the logarithm of the total in units of
-// what it usually is, usual, as the forecast protocol does, section 4.
-func quantiles(median, usual, spread float64) (d model.Distribution) {
-	if usual == 0 {
-		return d // never used: there is no scale on which to be uncertain
-	}
-	for i, deviation := range deviations {
-		d[i] = model.Tokens(usual * max(0, math.Exp(median+spread*deviation)-offset))
-	}
-	return d
+	return center, math.Sqrt(max(0, squares-center*center))
 }
 
 // total returns the total from the origin until t, parts of a day by the usual shape of the day.
 func (o outlook) total(t time.Time) model.Distribution {
-	hours := int(t.Sub(o.origin) / time.Hour)
-	d := o.totals[hours/24]
-	part := 0.0
-	for _, share := range o.usual[:hours%24] {
-		part += share
-	}
+	days, part := o.part(t)
+	d := o.totals[days]
 	if part > 0 {
-		for i, next := range o.totals[hours/24+1] {
+		for i, next := range o.totals[days+1] {
 			d[i] += (next - d[i]) * model.Tokens(part)
 		}
 	}
 	return d
+}
+
+// part returns the full days from the origin until t, and the share that is used until then of the day that follows.
+func (o outlook) part(t time.Time) (days int, part float64) {
+	hours := int(t.Sub(o.origin) / time.Hour)
+	for _, share := range o.usual[:hours%24] {
+		part += share
+	}
+	return hours / 24, part
 }
 
 // between returns the total of a span that begins at or after the origin. Its median is what the totals until its ends leave

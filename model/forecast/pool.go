@@ -12,16 +12,16 @@ type pool struct {
 	tests   int       // how many past weeks it was tested on
 }
 
-// How members are weighed, fitted with the trust in them; see members.
+// How members are weighed.
 const (
 	weekTests   = 6 * week  // days back from the origin on which a test of a week may begin
 	monthTests  = 14 * week // and one of four weeks
-	weightPower = 4.5       // a weight falls with this power of the member's mean error
-	priorTests  = 1.5       // tests for which the mean error of all members counts
+	weightPower = 4         // a weight falls with this power of the member's mean error
+	priorTests  = 2         // tests for which the mean error of all members counts
 )
 
 // newPool lets every member forecast, and weighs it by its errors on rolling origins of the same workload (Bates and Granger
-// 1969), drawn towards the trust in it while there are few of them.
+// 1969), drawn towards equal weights while there are few of them.
 func newPool(l levels) pool {
 	p := pool{lines: make([]line, len(members)), has: make([]bool, len(members)), own: math.NaN()}
 	for m, member := range members {
@@ -40,14 +40,14 @@ func (p pool) weigh(errors [][]float64) []float64 {
 	usual, _ := meanError(errors...)
 	usual += 0.01 // keeps perfect forecasts comparable
 	weights, total := make([]float64, len(members)), 0.0
-	for m, member := range members {
+	for m := range members {
 		if !p.has[m] {
 			continue
 		}
 		n := float64(len(known(errors[m])))
 		own, _ := meanError(errors[m])
 		shrunk := (priorTests*usual + n*own) / (priorTests + n)
-		weights[m] = math.Exp(member.trust) * math.Pow(shrunk/usual, -weightPower)
+		weights[m] = math.Pow(shrunk/usual, -weightPower)
 		total += weights[m]
 	}
 	for m := range weights {
