@@ -30,9 +30,10 @@ func DaysOf(u model.Usage, now time.Time) Days {
 	n := min(Window, int(end.Sub(u.Start.Truncate(24*time.Hour))/(24*time.Hour)))
 	room := func() []float64 { return make([]float64, 0, max(0, n)) }
 	d := Days{Volume: room(), OutputShare: room(), CacheShare: room(), Peak: room(), Requests: room()}
+	last := int(end.Sub(u.Start) / time.Hour) // place of the first hour after them
 	cached := false
 	for back := n; back >= 1; back-- {
-		from := int(end.AddDate(0, 0, -back).Sub(u.Start) / time.Hour)
+		from := last - 24*back
 		var sum model.Volume
 		var requests, most float64
 		hours := 0

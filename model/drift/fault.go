@@ -66,24 +66,27 @@ func Faults(all []model.Usage, now time.Time) [][]model.Warning {
 	return faults
 }
 
-// ratios are the logarithms of the hours of searched over those of a week before, the newest last; NaN where either is not known or nothing.
+// ratios are the hours of searched over those of a week before, the newest last; NaN where either is not known or nothing.
 type ratios []float64
 
 func against(u model.Usage, end time.Time, of func(*model.Hour) float64) ratios {
-	r := make(ratios, searched)
-	first := int(end.Sub(u.Start)/time.Hour) - searched
+	r := make(ratios, searched+hoursAWeek)
+	first := int(end.Sub(u.Start)/time.Hour) - len(r)
 	for k := range r {
 		r[k] = math.NaN()
-		if i := first + k; i >= hoursAWeek && i < len(u.Hours) && u.Hours[i].Measured() && u.Hours[i-hoursAWeek].Measured() {
-			if now, before := of(&u.Hours[i]), of(&u.Hours[i-hoursAWeek]); now > 0 && before > 0 {
-				r[k] = math.Log(now / before)
+		if i := first + k; i >= 0 && i < len(u.Hours) && u.Hours[i].Measured() {
+			if v := of(&u.Hours[i]); v > 0 {
+				r[k] = v
 			}
 		}
 	}
-	return r
+	for k := range searched {
+		r[k] = r[k+hoursAWeek] / r[k]
+	}
+	return r[:searched]
 }
 
-// jump returns by how much the median of faultHours from at on differs from that of those before, whether enough of them are known, and whether it took no longer
+// jump returns by how much the median of the logarithms of faultHours from at on differs from that of those before, whether enough of them are known, and whether it took no longer
 // than from one known hour to the next.
 func (r ratios) jump(at int) (by float64, known, sharp bool) {
 	var before, after [faultHours]float64
@@ -92,9 +95,9 @@ func (r ratios) jump(at int) (by float64, known, sharp bool) {
 		switch {
 		case math.IsNaN(r[i]):
 		case i < at:
-			b = append(b, r[i])
+			b = append(b, math.Log(r[i]))
 		default:
-			a = append(a, r[i])
+			a = append(a, math.Log(r[i]))
 		}
 	}
 	if len(b) < fewHours || len(a) < fewHours {
@@ -132,7 +135,7 @@ func (r ratios) unit(calls func() ratios) (at int, times float64, ok bool) {
 		if math.IsNaN(v) {
 			continue
 		}
-		if math.Abs(v-before) > math.Log(100) {
+		if v > 100*before || before > 100*v {
 			j, _, sharp := r.jump(i)
 			if times, unit := near(j); sharp && unit {
 				if followed, known, _ := calls().jump(i); !known || math.Abs(followed) < math.Ln2 {
@@ -158,20 +161,22 @@ func (r ratios) stayed(at int) string {
 // together adds a fault to the workloads that changed by one factor in one hour, when they are nearly all that were used then.
 func together(faults [][]model.Warning, tokens []ratios, calls func(i int) ratios, end time.Time) {
 	common, at, largest := make(ratios, searched), 0, 0.0
-	for i := range common {
-		common[i] = math.NaN()
+	var taken [searched]bool
+	take := func(from, to int) { // the medians of these hours, of which most are never needed
+		for i := max(0, from); i < min(searched, to); i++ {
+			if !taken[i] {
+				common[i], taken[i] = middle(tokens, i), true
+			}
+		}
 	}
-	filled := 0
 	for i := 1; i < searched; i++ {
 		if !jumpsOften(tokens, i) {
 			continue
 		}
-		for filled = max(filled, i-faultHours); filled < min(searched, i+faultHours); filled++ {
-			common[filled] = middle(tokens, filled)
-		}
-		if math.Abs(common[i]-common[i-1]) < leastFactor/2 {
+		if take(i-1, i+1); !moved(common[i-1], common[i]) && !moved(common[i], common[i-1]) {
 			continue
 		}
+		take(i-faultHours, i+faultHours)
 		if j, _, sharp := common.jump(i); sharp && math.Abs(j) > 1.25*math.Abs(largest) { // a week later it jumps back
 			at, largest = i, j
 		}
@@ -218,18 +223,21 @@ func together(faults [][]model.Warning, tokens []ratios, calls func(i int) ratio
 func jumpsOften(all []ratios, at int) bool {
 	up, down, known := 0, 0, 0
 	for _, r := range all {
-		switch d := r[at] - r[at-1]; {
-		case math.IsNaN(d):
+		switch before, after := r[at-1], r[at]; {
+		case math.IsNaN(before) || math.IsNaN(after):
 			continue
-		case d > leastFactor/2:
+		case moved(before, after):
 			up++
-		case d < -leastFactor/2:
+		case moved(after, before):
 			down++
 		}
 		known++
 	}
 	return 2*max(up, down) >= known
 }
+
+// moved reports whether a ratio grew by half of leastFactor, as a logarithm, or more.
+func moved(before, after float64) bool { return after > 1.118*before } // √1.25
 
 // middle returns the median over the workloads of an hour, NaN when none is known.
 func middle(all []ratios, at int) float64 {
