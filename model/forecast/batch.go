@@ -102,6 +102,9 @@ func (s series) over(t time.Time) bool {
 // standOut returns the runs of days that each used batchTimes as much as every other day of the fortnight around the run, of which those before must be known and as many in use.
 func standOut(days []float64, first time.Time) (found []batch) {
 	for i := week; i < len(days); i++ {
+		if days[i] < batchTimes*days[i-1] { // as nearly always
+			continue
+		}
 		for n := 1; n <= min(batchDays, len(days)-i); n++ {
 			around := append(slices.Clone(days[i-week:i]), days[i+n:min(len(days), i+n+week)]...)
 			others := known(around)

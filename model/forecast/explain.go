@@ -11,7 +11,7 @@ import (
 )
 
 // Explain says in lines of text what a projection of u from origin on is made of: what was left out of history, the level and
-// its shifts, the week, the members with their weights, and what the spread rests on. It is false when not one hour before
+// its shifts, the week, the classes where their shares move, the members with their weights, and what the spread rests on. It is false when not one hour before
 // origin was measured.
 func Explain(u model.Usage, origin time.Time, k model.Known) ([]string, bool) {
 	o, ok := newOutlook(u.Until(origin), origin, scored, k)
@@ -22,6 +22,10 @@ func Explain(u model.Usage, origin time.Time, k model.Known) ([]string, bool) {
 		fmt.Sprintf("history      %s until %s", age(o.age), moment(origin)),
 		fmt.Sprintf("usual day    %s tokens, the mean of the last four weeks", model.FormatTokens(model.Tokens(usualDay(o.levels.days)))),
 		"week         " + o.weekText(),
+	}
+	sum, _ := o.recent(u)
+	if m := o.newMix(u, sum); m.growth != ([model.NumClasses]float64{}) {
+		lines = append(lines, "classes      "+m.text(scored))
 	}
 	for _, s := range o.levels.shifts {
 		on := date(o.origin.Add(-time.Duration(len(o.levels.days)-s.day) * day))
@@ -55,6 +59,18 @@ func (o outlook) weekText() string {
 		days[i] = fmt.Sprintf("%s %.0f%%", o.origin.AddDate(0, 0, i).Weekday().String()[:3], 100*factor)
 	}
 	return strings.Join(days, ", ")
+}
+
+// text writes the share of each class today and the given number of days later.
+func (m mix) text(days int) string {
+	var shares []string
+	today, then := m.at(0), m.at(days)
+	for _, c := range model.Classes {
+		if today[c] > 0 {
+			shares = append(shares, fmt.Sprintf("%s %.0f%%, %.0f%%", c, 100*today[c], 100*then[c]))
+		}
+	}
+	return fmt.Sprintf("shares today and in %d days: %s", days, strings.Join(shares, "; "))
 }
 
 // heaviest returns the places of the members that have a forecast, those with the largest weights first.

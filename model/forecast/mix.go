@@ -60,10 +60,11 @@ func (o outlook) recent(u model.Usage) (sum model.Volume, requests float64) {
 
 // used adds up what u used in the hours from the first number of hours before the origin to the second, artefacts left out.
 func (o outlook) used(u model.Usage, from, to int) (sum model.Volume, requests float64) {
-	hours := o.withBatches()
 	first := int(o.origin.Sub(u.Start) / time.Hour) // hours from the start of u to the origin
-	for before := min(from, first, len(hours)); before > to; before-- {
-		if i := first - before; i < len(u.Hours) && !math.IsNaN(hours[len(hours)-before]) {
+	for before := min(from, first, len(o.hours)); before > to; before-- {
+		at := len(o.hours) - before
+		_, batch := o.batches.hours[at]
+		if i := first - before; i < len(u.Hours) && (batch || !math.IsNaN(o.hours[at])) {
 			sum = sum.Add(u.Hours[i].Tokens)
 			requests += u.Hours[i].Requests
 		}

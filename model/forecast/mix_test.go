@@ -3,6 +3,7 @@ package forecast
 import (
 	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -119,5 +120,18 @@ func TestClassesAddUp(t *testing.T) {
 	}
 	if moved < 20 {
 		t.Errorf("the mix of %d workloads moves, want more to judge by", moved)
+	}
+}
+
+// TestMixIsExplained holds that an explanation names the shares that move, and none where they stand still.
+func TestMixIsExplained(t *testing.T) {
+	t.Parallel()
+	for slope, want := range map[float64]bool{0: false, 0.1: true} {
+		u, _ := mixed(rand.New(rand.NewPCG(20261129, 3)), 120, 0, 0, func(d int) float64 { return slope * float64(d) / 7 })
+		lines, _ := Explain(u, monday, model.Known{})
+		text := strings.Join(lines, "\n")
+		if got := strings.Contains(text, "classes      shares today and in 30 days: input 41%, 35%; cache_read 39%, 46%; "); got != want {
+			t.Errorf("%g a week: got\n%s", slope, text)
+		}
 	}
 }
