@@ -146,14 +146,14 @@ func outline(r *Result, workload string) (said []string) {
 	return said
 }
 
-// TestRun replays a workload that grows over its threshold, one that stays below it, and one with a burst of nearly two weeks that looks like growth while it lasts.
+// TestRun replays a workload that grows over its threshold, one that stays below it, and one with a burst of sixteen days that looks like growth while it lasts.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	p := past{150, map[string]volume{
 		"flat":   steady(3e6),
 		"rising": steady(5e6).times(func(days float64) float64 { return math.Exp(days / 100) }),
 		"burst": steady(4e6).times(func(days float64) float64 {
-			if days >= 70 && days < 82 {
+			if days >= 70 && days < 86 {
 				return 6
 			}
 			return 1
@@ -195,7 +195,7 @@ func TestRun(t *testing.T) {
 	o.Store = emptied(t, o.Store)
 	o.Every, o.Since, o.Until, o.End, o.Stored = 0, dawn.AddDate(0, 0, 70), dawn.AddDate(0, 0, 78), dawn.AddDate(0, 0, 110), true
 	r = run(t, o)
-	if got, want := outline(r, "burst"), []string{"first_seen wrong"}; !slices.Equal(got, want) || r.Evaluations != 8 {
+	if got, want := outline(r, "burst"), []string{"drifted not_graded", "switched wrong"}; !slices.Equal(got, want) || r.Evaluations != 8 {
 		t.Errorf("to day 78, in %d evaluations: got %q, want %q", r.Evaluations, got, want)
 	}
 }
