@@ -80,7 +80,7 @@ const recordVersion = 1
 type series struct {
 	id     string // hash of the labels
 	labels map[string]string
-	start  time.Time // of hours[0], a midnight in UTC
+	start  time.Time // of hours[0], a midnight in UTC; the first hours may be empty
 	hours  []hour    // whole days
 
 	serving map[time.Time]*servingDay // by midnight; what is not there is not known
@@ -335,14 +335,26 @@ func mustJSON(v any) []byte {
 	return b
 }
 
+const weekHours = 7 * 24
+
+// first returns the start of the first hour that the server said anything about, and the zero time if there is none.
+func (s *series) first() time.Time {
+	if i := slices.IndexFunc(s.hours, hour.seen); i >= 0 {
+		return s.start.Add(time.Duration(i) * time.Hour)
+	}
+	return time.Time{}
+}
+
 // from returns the 24 hours of the day that begins at midnight, making room for them.
 func (s *series) from(midnight time.Time) []hour {
 	if len(s.hours) == 0 {
 		s.start = midnight
 	}
 	if early := int(s.start.Sub(midnight) / time.Hour); early > 0 {
+		// History is filled from its end: with room for a week what is known is not moved for every day.
+		early = (early + weekHours - 1) / weekHours * weekHours
 		s.hours = append(make([]hour, early, early+len(s.hours)), s.hours...)
-		s.start = midnight
+		s.start = s.start.Add(-time.Duration(early) * time.Hour)
 	}
 	i := int(midnight.Sub(s.start) / time.Hour)
 	if short := i + 24 - len(s.hours); short > 0 {
@@ -390,11 +402,8 @@ func (s *series) usage(source string, end time.Time) (model.Usage, bool) {
 	if !ok || end.Sub(last) > goneAfter {
 		return model.Usage{}, false
 	}
-	first := 0
-	for !s.hours[first].seen() {
-		first++
-	}
-	u := model.Usage{Source: source, Labels: maps.Clone(s.labels), Start: s.start.Add(time.Duration(first) * time.Hour)}
+	u := model.Usage{Source: source, Labels: maps.Clone(s.labels), Start: s.first()}
+	first := int(u.Start.Sub(s.start) / time.Hour)
 	u.Hours = make([]model.Hour, end.Sub(u.Start)/time.Hour)
 	for i := range min(len(u.Hours), len(s.hours)-first) {
 		u.Hours[i] = s.hours[first+i].Hour

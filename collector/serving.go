@@ -52,7 +52,9 @@ func (c *Collector) planServing(now time.Time, reach time.Duration) []span {
 	end := c.complete(now)
 	window := span{end, end}
 	for _, s := range c.archive.series {
-		window.From = earlier(window.From, s.start)
+		if first := s.first(); !first.IsZero() {
+			window.From = earlier(window.From, first.Truncate(24*time.Hour))
+		}
 	}
 	window.From = later(window.From, c.windowLocked(now, reach).From)
 	return c.archive.record.Served.missing(window).chunks(c.served)
