@@ -13,6 +13,7 @@ FUZZTIME   = 20s
 KILLS      = 1000
 SOAKDAYS   = 30
 SOAKTIME   = 60
+SCALE      = 10000 60 made
 
 export GOWORK = off
 
@@ -20,7 +21,7 @@ export GOWORK = off
 each = @for module in $(MODULES); do echo "$$module: $(1)"; (cd $$module && $(1)) || exit 1; done
 none = @for module in $(MODULES); do echo "$$module: $(1)"; said="$$(cd $$module && $(1))" && test -z "$$said" || { echo "$$said"; exit 1; }; done
 
-.PHONY: help demo test build lint format race bench fuzz soak
+.PHONY: help demo test build lint format race bench scale fuzz soak
 
 help: ## show what make can do
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
@@ -56,6 +57,9 @@ race: ## run the tests of all modules under the race detector, in random order; 
 
 bench: ## measure a cycle, a projection, a decision, and what becomes of it
 	$(GO) test -run '^$$' -bench . -benchmem ./model/... ./collector/... ./alerting/... ./cmd/internal/daemon/...
+
+scale: ## measure a cold start and the cycle after it for SCALE, workloads and days of history, beside a plain client; without "made" against the Prometheus that is installed
+	cd $(DEMO) && TIPLINE_SCALE="$(SCALE)" $(GO) test ./servers -run TestScale -count 1 -timeout 120m -v
 
 fuzz: ## fuzz what strangers write, each target for FUZZTIME
 	@find alerting cmd collector config model -name '*_test.go' -exec awk '/^func Fuzz/ { sub(/\(.*/, "", $$2); print FILENAME, $$2 }' {} + | \

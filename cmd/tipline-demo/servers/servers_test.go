@@ -194,7 +194,7 @@ func startPrometheus(t testing.TB, folder, data string) string {
 		t.Fatal(err)
 	}
 	server := exec.Command("prometheus", "--config.file="+settings, "--storage.tsdb.path="+data, "--web.listen-address="+address,
-		"--storage.tsdb.retention.time=100y", "--query.max-samples=100000000", "--log.level=error")
+		"--storage.tsdb.retention.time=100y", "--query.max-samples=200000000", "--query.timeout=10m", "--log.level=error")
 	var said strings.Builder
 	server.Stdout, server.Stderr = &said, &said
 	if err := server.Start(); err != nil {

@@ -1,0 +1,448 @@
+package servers
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/prometheus/prometheus/model/labels"
+	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/tsdb"
+
+	"tipline/cmd/internal/store"
+	"tipline/collector"
+)
+
+// scaleEnv makes the test binary one part of TestScale: its value is an assignment in JSON.
+const scaleEnv = "TIPLINE_SCALE_PART"
+
+func TestMain(m *testing.M) {
+	if text := os.Getenv(scaleEnv); text != "" {
+		if err := part(text); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// An assignment is what a process of TestScale is to do.
+type assignment struct {
+	Do      string // cold, warm, plain or serve
+	URL     string // of the server
+	Folder  string // with the data file
+	Queries string // file of the queries, which cold and warm write and plain reads
+	Days    int
+	Now     time.Time
+
+	Workloads int // that serve makes up
+}
+
+// figures are what a process of TestScale has found out about itself.
+type figures struct {
+	Wall, CPU time.Duration
+	RSS, Anon int64 // peak, in bytes: all of it, which the pages of the data file are part of, and without them
+	Queries   int64
+	Bytes     int64 // of the answers as they were sent
+	Workloads int
+	Hours     int // of the first workload
+}
+
+func (f figures) String() string {
+	return fmt.Sprintf("%.2f s wall, %.2f s CPU, %d MB peak (%d MB without the data file), %d queries, %.1f MB; %d workloads, %d hours",
+		f.Wall.Seconds(), f.CPU.Seconds(), f.RSS>>20, f.Anon>>20, f.Queries, float64(f.Bytes)/1e6, f.Workloads, f.Hours)
+}
+
+// cpu returns the time that this process has computed.
+func cpu() time.Duration {
+	var used syscall.Rusage
+	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &used) // cannot fail for ourselves
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+}
+
+// status returns a number of /proc/self/status, in bytes.
+func status(name string) int64 {
+	text, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == name+":" {
+			kb, _ := strconv.ParseInt(fields[1], 10, 64) // zero when it is none
+			return kb << 10
+		}
+	}
+	return 0
+}
+
+// A recorder counts the bytes of answers and writes down the queries.
+type recorder struct {
+	queries, bytes atomic.Int64
+	mu             sync.Mutex
+	asked          bytes.Buffer
+}
+
+func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
+	form, err := io.ReadAll(req.Body)
+	if err != nil {
+		return nil, err
+	}
+	req.Body = io.NopCloser(bytes.NewReader(form))
+	r.mu.Lock()
+	fmt.Fprintf(&r.asked, "%s\n", form)
+	r.mu.Unlock()
+	r.queries.Add(1)
+	response, err := http.DefaultTransport.RoundTrip(req)
+	if err == nil {
+		response.Body = counted{response.Body, &r.bytes}
+	}
+	return response, err
+}
+
+type counted struct {
+	io.ReadCloser
+	bytes *atomic.Int64
+}
+
+func (c counted) Read(p []byte) (int, error) {
+	n, err := c.ReadCloser.Read(p)
+	c.bytes.Add(int64(n))
+	return n, err
+}
+
+// part does what a process of TestScale is to do, and prints its figures.
+func part(text string) error {
+	var a assignment
+	if err := json.Unmarshal([]byte(text), &a); err != nil {
+		return err
+	}
+	var f figures
+	go func() {
+		for ; ; time.Sleep(10 * time.Millisecond) {
+			atomic.StoreInt64(&f.Anon, max(atomic.LoadInt64(&f.Anon), status("RssAnon")))
+		}
+	}()
+	do := map[string]func(context.Context, assignment, *figures) error{"cold": collect, "warm": collect, "plain": plain, "serve": serve}[a.Do]
+	if err := do(context.Background(), a, &f); err != nil {
+		return err
+	}
+	f.RSS = status("VmHWM")
+	return json.NewEncoder(os.Stdout).Encode(&f)
+}
+
+// collect fills a history, or brings one up to date: then the figures but the memory are of the cycle after the one that reads the data file.
+func collect(ctx context.Context, a assignment, f *figures) error {
+	r := &recorder{}
+	file, err := store.Open(a.Folder)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	c, err := collector.New(collector.Settings{
+		Name: "scale", URL: a.URL, Client: r, Pack: "litellm", GroupBy: []string{"team_alias"}, Backfill: time.Duration(a.Days) * 24 * time.Hour, Timeout: 10 * time.Minute,
+	}, file, slog.New(slog.NewTextHandler(os.Stderr, nil)))
+	if err != nil {
+		return err
+	}
+	if a.Do == "warm" {
+		if _, err := c.Collect(ctx, a.Now.Add(-time.Hour)); err != nil {
+			return err
+		}
+		r.asked.Reset()
+		r.queries.Store(0)
+		r.bytes.Store(0)
+	}
+	began, before := time.Now(), cpu()
+	result, err := c.Collect(ctx, a.Now)
+	if err != nil {
+		return err
+	}
+	if len(result.Warnings) > 0 {
+		fmt.Fprintln(os.Stderr, result.Warnings)
+	}
+	f.Wall, f.CPU, f.Queries, f.Bytes = time.Since(began), cpu()-before, r.queries.Load(), r.bytes.Load()
+	f.Workloads, f.Hours = len(result.Usage), len(result.Usage[0].Hours)
+	return os.WriteFile(a.Queries, r.asked.Bytes(), 0o600)
+}
+
+// plain asks the same queries and throws the answers away.
+func plain(ctx context.Context, a assignment, f *figures) error {
+	asked, err := os.ReadFile(a.Queries)
+	if err != nil {
+		return err
+	}
+	began, before := time.Now(), cpu()
+	forms := make(chan string)
+	var all sync.WaitGroup
+	var failed atomic.Pointer[error]
+	for range 4 {
+		all.Go(func() {
+			for form := range forms {
+				values, err := url.ParseQuery(form)
+				if err == nil {
+					var response *http.Response
+					if response, err = http.PostForm(a.URL+"/api/v1/query_range", values); err == nil {
+						_, err = io.Copy(io.Discard, response.Body)
+						err = errors.Join(err, response.Body.Close())
+					}
+				}
+				if err != nil {
+					failed.Store(&err)
+				}
+			}
+		})
+	}
+	for form := range strings.Lines(string(asked)) {
+		forms <- strings.TrimSpace(form)
+		f.Queries++
+	}
+	close(forms)
+	all.Wait()
+	f.Wall, f.CPU = time.Since(began), cpu()-before
+	if err := failed.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// TestScale measures a cold start and the cycle after it against the Prometheus that is installed, and a plain client that asks the same and
+// throws the answers away. TIPLINE_SCALE is the number of workloads and of days, after which "made" takes a process that makes up answers of that
+// size for the server; TIPLINE_SCALE_DATA is a folder for the blocks, which are written when it is not there. It holds what was read, and no
+// time.
+func TestScale(t *testing.T) {
+	var workloads, days int
+	var made string
+	if n, _ := fmt.Sscan(os.Getenv("TIPLINE_SCALE"), &workloads, &days, &made); n < 2 {
+		t.Skip("TIPLINE_SCALE says no number of workloads and days")
+	}
+	folder := t.TempDir()
+	address, newest := "", end
+	if made == "made" {
+		address = startServe(t, workloads)
+	} else {
+		data := os.Getenv("TIPLINE_SCALE_DATA")
+		if data == "" {
+			data = filepath.Join(folder, "blocks")
+		}
+		if _, err := os.Stat(data); err != nil {
+			if err := writeBlocks(t.Context(), data, workloads, days); err != nil {
+				t.Fatal(err)
+			}
+		}
+		newest = newestIn(t, data)
+		address = startPrometheus(t, folder, data)
+	}
+	run := func(a assignment) figures {
+		a.URL, a.Days = address, days
+		text, err := json.Marshal(a)
+		if err != nil {
+			t.Fatal(err)
+		}
+		binary, err := os.Executable()
+		if err != nil {
+			t.Fatal(err)
+		}
+		var out bytes.Buffer
+		c := exec.CommandContext(t.Context(), binary)
+		c.Env, c.Stdout, c.Stderr = append(os.Environ(), scaleEnv+"="+string(text)), &out, os.Stderr
+		if err := c.Run(); err != nil {
+			t.Fatalf("%s: %v", a.Do, err)
+		}
+		var f figures
+		if err := json.Unmarshal(out.Bytes(), &f); err != nil {
+			t.Fatal(err)
+		}
+		t.Logf("%s: %v", a.Do, f)
+		return f
+	}
+	for _, a := range []assignment{{Do: "cold", Now: newest.Add(-2 * time.Hour)}, {Do: "warm", Now: newest}} {
+		a.Folder, a.Queries = filepath.Join(folder, "data"), filepath.Join(folder, a.Do)
+		ours := run(a)
+		if ours.Workloads != workloads || ours.Hours < (days-1)*24 {
+			t.Errorf("%s: got %d workloads and %d hours of the first, want %d and %d days", a.Do, ours.Workloads, ours.Hours, workloads, days)
+		}
+		theirs := run(assignment{Do: "plain", Queries: a.Queries})
+		t.Logf("%s: %.2f × the CPU of a plain client", a.Do, float64(ours.CPU)/float64(theirs.CPU))
+	}
+}
+
+// newestIn returns the end of the newest block in a folder.
+func newestIn(t *testing.T, folder string) time.Time {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*", "meta.json"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s: got %d blocks, error %v", folder, len(files), err)
+	}
+	var newest int64
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var meta struct{ MaxTime int64 }
+		if err := json.Unmarshal(text, &meta); err != nil {
+			t.Fatal(err)
+		}
+		newest = max(newest, meta.MaxTime)
+	}
+	return time.UnixMilli(newest).UTC().Truncate(time.Hour)
+}
+
+// startServe starts a process that makes answers up, and returns its address.
+func startServe(t *testing.T, workloads int) string {
+	t.Helper()
+	text, err := json.Marshal(assignment{Do: "serve", Workloads: workloads})
+	if err != nil {
+		t.Fatal(err)
+	}
+	binary, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.CommandContext(t.Context(), binary)
+	c.Env, c.Stderr = append(os.Environ(), scaleEnv+"="+string(text)), os.Stderr
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = c.Process.Kill()
+		_ = c.Wait() // it was killed
+	})
+	var address string
+	if _, err := fmt.Fscanln(out, &address); err != nil {
+		t.Fatal(err)
+	}
+	return address
+}
+
+// serve answers the hourly queries of a LiteLLM source with as many workloads and digits as a Prometheus would, and the others with nothing.
+func serve(ctx context.Context, a assignment, _ *figures) error {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	fmt.Println("http://" + listener.Addr().String())
+	answer := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		from, to := r.FormValue("start"), r.FormValue("end")
+		first, err := strconv.ParseFloat(from, 64)
+		last, wrong := strconv.ParseFloat(to, 64)
+		if errors.Join(err, wrong) != nil {
+			http.Error(w, "start or end", http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		w.Header().Set("Content-Encoding", "gzip")
+		z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // a level that exists
+		defer z.Close()
+		b := []byte(`{"status":"success","data":{"resultType":"matrix","result":[`)
+		hourly := strings.Contains(r.FormValue("query"), `"coverage"`)
+		for i := range a.Workloads {
+			for _, signal := range []string{"input", "output", "cache_read", "requests", "coverage", "resets"} {
+				if !hourly {
+					continue
+				}
+				if i > 0 || signal != "input" {
+					b = append(b, ',')
+				}
+				b = fmt.Appendf(b, `{"metric":{"team_alias":"team-%05d","tipline_signal":%q},"values":[`, i, signal)
+				for at := int64(first); at <= int64(last); at += 3600 {
+					b = strconv.AppendInt(append(b, '['), at, 10)
+					v := float64((at/3600*int64(1+i)*int64(len(signal)*7919))%1000003) * 12.0 / 11
+					switch signal {
+					case "output", "cache_read":
+						v /= 4
+					case "coverage":
+						v = 1
+					case "resets":
+						v = 0
+					}
+					b = append(strconv.AppendFloat(append(b, `,"`...), v, 'f', -1, 64), `"],`...)
+				}
+				b = append(b[:len(b)-1], `]}`...)
+			}
+			if len(b) > 1<<16 {
+				_, _ = z.Write(b) // the client may have gone
+				b = b[:0]
+			}
+		}
+		_, _ = z.Write(append(b, `]}}`...))
+	})
+	server := http.Server{Handler: answer, ReadHeaderTimeout: time.Minute}
+	return server.Serve(listener)
+}
+
+// writeBlocks writes blocks of a Prometheus into folder: a LiteLLM with so many workloads, scraped every five minutes for some days before end.
+func writeBlocks(ctx context.Context, folder string, workloads, days int) error {
+	const perBlock = 2 // days
+	type counter struct {
+		labels labels.Labels
+		ref    storage.SeriesRef
+		value  float64
+		mean   float64 // growth between two scrapes
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	all := make([]counter, 0, workloads*len(counters))
+	for i := range workloads {
+		size := random.ExpFloat64()
+		for _, name := range counters {
+			all = append(all, counter{
+				labels: labels.FromStrings("__name__", name, "team_alias", fmt.Sprintf("team-%05d", i), "requested_model", "gpt-5-mini", "pod", "litellm-0"),
+				mean:   size * perStep[name],
+			})
+		}
+	}
+	for from := end.AddDate(0, 0, -days); from.Before(end); from = from.AddDate(0, 0, perBlock) {
+		to := from.AddDate(0, 0, perBlock)
+		block, err := tsdb.NewBlockWriter(slog.New(slog.DiscardHandler), folder, to.Sub(from).Milliseconds())
+		if err != nil {
+			return err
+		}
+		for at := from; at.Before(to); at = at.Add(step) {
+			batch := block.Appender(ctx)
+			for i := range all {
+				c := &all[i]
+				if at.Equal(from) {
+					c.ref = 0
+				}
+				if c.ref, err = batch.Append(c.ref, c.labels, at.UnixMilli(), c.value); err != nil {
+					return err
+				}
+				c.value += float64(int(c.mean * random.Float64() * 2))
+			}
+			if err := batch.Commit(); err != nil {
+				return err
+			}
+		}
+		if _, err := block.Flush(ctx); err != nil {
+			return err
+		}
+		if err := block.Close(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
