@@ -589,32 +589,42 @@ func (c *Collector) askAll(ctx context.Context, expr string, chunk *int, batch [
 	return answers, errs
 }
 
-// askHours evaluates expr at the end of each hour of s, in halves if the server finds it too much, and remembers in chunk what was not.
+// askHours evaluates expr at the end of each hour of s, in halves where the server found as much too much before, or does so now, and remembers
+// in chunk what was not.
 func (c *Collector) askHours(ctx context.Context, expr string, chunk *int, s span) ([]answer, error) {
-	var a answer
+	if s.hours() <= c.most(chunk, chunkHours) {
+		a, err := c.askSpan(ctx, expr, s)
+		var e *Error
+		if !errors.As(err, &e) || e.Reason != LimitReached && e.Reason != TooLarge || s.hours() == 1 {
+			return []answer{a}, err
+		}
+		c.most(chunk, s.hours()/2)
+	}
+	middle := s.To.Add(-time.Duration(s.hours()/2) * time.Hour)
+	newer, err := c.askHours(ctx, expr, chunk, span{middle, s.To})
+	if err != nil {
+		return nil, err
+	}
+	older, err := c.askHours(ctx, expr, chunk, span{s.From, middle})
+	return append(newer, older...), err
+}
+
+// most makes chunk no larger than hours and returns it.
+func (c *Collector) most(chunk *int, hours int) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	*chunk = min(*chunk, hours)
+	return *chunk
+}
+
+// askSpan evaluates expr at the end of each hour of s.
+func (c *Collector) askSpan(ctx context.Context, expr string, s span) (a answer, err error) {
 	notes, err := c.client.each(ctx, expr, v1.Range{Start: s.From.Add(time.Hour), End: s.To, Step: time.Hour}, func() taker {
 		a = newAnswer(s, c.settings.GroupBy)
 		return a.take
 	})
-	var e *Error
-	if errors.As(err, &e) && (e.Reason == LimitReached || e.Reason == TooLarge) && s.hours() > 1 {
-		half := s.hours() / 2
-		c.mu.Lock()
-		*chunk = min(*chunk, half)
-		c.mu.Unlock()
-		middle := s.To.Add(-time.Duration(half) * time.Hour)
-		newer, err := c.askHours(ctx, expr, chunk, span{middle, s.To})
-		if err != nil {
-			return nil, err
-		}
-		older, err := c.askHours(ctx, expr, chunk, span{s.From, middle})
-		return append(newer, older...), err
-	}
-	if err != nil {
-		return nil, err
-	}
 	a.notes = c.relevant(notes)
-	return []answer{a}, nil
+	return a, err
 }
 
 // relevant returns notes without the remark that a metric might not be a counter, which servers make of its name alone. The

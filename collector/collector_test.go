@@ -383,7 +383,15 @@ func TestF32_QueryLimit(t *testing.T) {
 	if got := len(r.Usage[0].Hours); got != 240 {
 		t.Errorf("got %d hours, want 240", got)
 	}
-	server.Queries()
+	refused := 0
+	for _, q := range server.Queries() {
+		if len(q.Times()) > 10 {
+			refused++
+		}
+	}
+	if refused != 2 {
+		t.Errorf("%d queries were too large, want 2, of a day and of half a day", refused)
+	}
 	collect(t, c, noon.Add(15*time.Hour))
 	for _, q := range server.Queries() {
 		if len(q.Times()) > 10 {
