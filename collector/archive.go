@@ -182,11 +182,12 @@ func (a *archive) load(now time.Time) error {
 			lost = append(lost, slices.Collect(maps.Keys(days[id]))...)
 			continue
 		}
-		for _, date := range slices.Sorted(maps.Keys(days[id])) {
+		for _, date := range slices.Backward(slices.Sorted(maps.Keys(days[id]))) { // there is room before a day for a week, see from
 			if midnight, err := time.Parse(dateForm, date); err == nil {
 				copy(s.from(midnight), days[id][date][:])
 			}
 		}
+		delete(days, id) // there are two copies of one workload only
 	}
 	for id, s := range byID {
 		if len(s.hours) == 0 { // all of its days were too old
