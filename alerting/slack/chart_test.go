@@ -1,6 +1,9 @@
 package slack
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"math"
 	"strings"
 	"testing"
@@ -88,5 +91,53 @@ func TestChart(t *testing.T) {
 	}
 	if got := chart(event()).(*slackapi.DataVisualizationBlock).Chart.(*slackapi.DataVisualizationLineChart).Series; len(got) != 3 {
 		t.Errorf("the threshold of an option that the message is not about: got %d lines, want 3", len(got))
+	}
+}
+
+// TestPictures holds that a picture of the chart is put below a message whose workspace takes no charts, that a token that may not upload is
+// found out once, and that the message arrives whatever becomes of the picture.
+func TestPictures(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name   string
+		scopes []string
+		draws  error
+		shared int
+		asked  int // requests to upload, of two messages
+	}{
+		{name: "a token that may upload", scopes: []string{"files:write"}, shared: 2, asked: 4},
+		{name: "one that may not", asked: 1},
+		{name: "no picture", scopes: []string{"files:write"}, draws: errors.New("no ink")},
+	} {
+		server := slacktest.New(t)
+		server.Grant(tc.scopes...)
+		server.Answer(func(request int) *slacktest.Answer {
+			if request == 1 {
+				refused := slacktest.Error("invalid_blocks")
+				return &refused
+			}
+			return nil
+		})
+		n := both(t, server)["bot"]
+		n.settings.Draw = func(out io.Writer, c *Chart) error {
+			fmt.Fprintf(out, "%s of %s", c.Title, c.Chart.(*slackapi.DataVisualizationLineChart).Series[1].Name)
+			return tc.draws
+		}
+		for _, id := range []string{"first", "second"} {
+			e := event()
+			e.ID = id
+			if _, err := n.Send(t.Context(), e); err != nil {
+				t.Fatalf("%s: %v", tc.name, err)
+			}
+		}
+		uploads, messages := server.Uploads(), server.Messages()
+		if len(messages) != 2 || len(uploads) != tc.shared || server.Asked() != tc.asked {
+			t.Errorf("%s: got %d messages, %d pictures by %d requests, want 2, %d by %d", tc.name, len(messages), len(uploads), server.Asked(), tc.shared, tc.asked)
+		}
+		for i, u := range uploads {
+			if u.Thread != messages[i].Time || u.Channel != slacktest.ID("#llm-cost") || string(u.Data) != "Volume, projected of projected" || u.Name != "volume.png" {
+				t.Errorf("%s: got %+v, want the picture below message %d", tc.name, u, i)
+			}
+		}
 	}
 }

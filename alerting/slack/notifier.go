@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"slices"
 	"strings"
@@ -24,6 +25,9 @@ type Settings struct {
 	Channel        string // where a bot posts what names no channel; a webhook has a channel of its own
 	APIURL         string // empty means Slack's own; for receivers that speak Slack's API
 	AppTokenFile   string // a file that holds an app-level token, for buttons; empty: the commands that do the same are shown
+
+	// Draw writes a chart as PNG, for a workspace that shows none itself and a token that may upload; nil: there is no picture.
+	Draw func(out io.Writer, c *Chart) error
 }
 
 // A Notifier posts to Slack.
@@ -31,7 +35,8 @@ type Notifier struct {
 	settings Settings
 	client   *http.Client
 
-	chartless atomic.Bool // the workspace takes no charts
+	chartless   atomic.Bool // the workspace takes no charts
+	pictureless atomic.Bool // the token may not upload
 }
 
 // New returns a Notifier that sends through client. It opens no file and no connection.
@@ -144,7 +149,10 @@ func (n *Notifier) post(ctx context.Context, e alerting.Event) (at alerting.Post
 	default:
 		at = shows(at, e)
 	}
-	return at, classify(err, trip)
+	if err = classify(err, trip); err == nil && at.Time != "" && e.Root == nil && n.chartless.Load() && !e.Plain {
+		n.upload(ctx, api, e, at)
+	}
+	return at, err
 }
 
 // shows returns p, where the message of e is, with the decision that can be answered there.

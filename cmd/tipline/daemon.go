@@ -44,7 +44,7 @@ func (p *program) runDaemon(ctx context.Context, listen *toolkit.FlagConfig, onc
 		p.log.Error("the data file was damaged and has been put aside; history is read again and no message repeats what was announced", "moved_to", aside)
 	}
 	registry := prometheus.NewRegistry()
-	d, err := daemon.New(daemon.Options{Load: p.load, Now: p.now, Log: p.log, Store: file, Registry: registry, Background: !once})
+	d, err := daemon.New(daemon.Options{Load: p.load, Now: p.now, Log: p.log, Store: file, Registry: registry, Background: !once, Draw: drawChart})
 	if err != nil {
 		return p.fail(err)
 	}

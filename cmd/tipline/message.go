@@ -14,6 +14,8 @@ import (
 	"gonum.org/v1/plot/vg"
 	vgdraw "gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
+
+	"tipline/alerting/slack"
 )
 
 // The picture of a message, in the proportions of Slack's own.
@@ -82,7 +84,22 @@ func drawMessage(out io.Writer, blocks []slackapi.Block) error {
 		}
 		s.y += gap
 	}
-	height := s.y + sheetMargin - gap
+	s.y -= gap
+	return s.draw(out)
+}
+
+// drawChart writes a picture of a chart as PNG.
+func drawChart(out io.Writer, chart *slack.Chart) error {
+	s := &sheet{y: sheetMargin}
+	if err := s.chart(chart); err != nil {
+		return err
+	}
+	return s.draw(out)
+}
+
+// draw writes s as PNG.
+func (s *sheet) draw(out io.Writer) error {
+	height := s.y + sheetMargin
 	c := vgimg.NewWith(vgimg.UseWH(sheetWidth, height), vgimg.UseDPI(sheetDPI), vgimg.UseBackgroundColor(white))
 	for _, mark := range s.marks {
 		mark(c, height)

@@ -95,6 +95,31 @@ func TestHostileNamesInPictures(t *testing.T) {
 	}
 }
 
+// TestDrawChart holds that the picture that is uploaded where Slack shows no chart is one.
+func TestDrawChart(t *testing.T) {
+	t.Parallel()
+	e, _ := sample.Of(alerting.Approaching)
+	for _, block := range slack.Blocks(e, slack.Layout{Charts: true}) {
+		chart, ok := block.(*slack.Chart)
+		if !ok {
+			continue
+		}
+		var out bytes.Buffer
+		if err := drawChart(&out, chart); err != nil {
+			t.Fatal(err)
+		}
+		picture, err := png.Decode(&out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if size := picture.Bounds().Size(); size.X < 700 || size.Y < 300 || strings.Trim(strings.Join(sketch(picture), ""), "0") == "" {
+			t.Errorf("got %v, want a picture with something on it", size)
+		}
+		return
+	}
+	t.Error("the message has no chart")
+}
+
 func TestSpans(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{

@@ -29,7 +29,7 @@ func (p *program) testNotifiers(ctx context.Context) int {
 	if err != nil {
 		return p.fail(err)
 	}
-	notifiers, err := daemon.Notifiers(cfg.Notify, p.now)
+	notifiers, err := daemon.Notifiers(cfg.Notify, p.now, nil)
 	if err != nil {
 		return p.fail(err)
 	}

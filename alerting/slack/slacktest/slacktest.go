@@ -70,6 +70,9 @@ type Server struct {
 	aside   func(request int) *Answer
 	asides  int
 	said    []Said
+
+	uploads []Upload
+	asked   int
 }
 
 // New starts a server that ends with the test.
@@ -133,7 +136,7 @@ func (s *Server) Delete(time string) {
 }
 
 // ServeHTTP answers chat.postMessage, chat.update, chat.postEphemeral, views.open, apps.connections.open with the connections that it offers,
-// conversations.list, conversations.replies, conversations.history and the webhook.
+// conversations.list, conversations.replies, conversations.history, files.getUploadURLExternal, files.completeUploadExternal and the webhook.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	if err != nil {
@@ -151,6 +154,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case method == "apps.connections.open":
 		form, _ := url.ParseQuery(string(body)) // what cannot be read is no token either
 		answer = s.connect(r, form)
+	case strings.HasPrefix(method, "files."), strings.HasPrefix(r.URL.Path, uploadPath):
+		answer = s.upload(method, r, body)
 	case method == "views.open", method == "chat.postEphemeral":
 		answer = s.show(method, r, body)
 	default:

@@ -4,6 +4,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"sync"
 	"sync/atomic"
@@ -33,6 +34,8 @@ type Options struct {
 
 	// Background leaves history that is older than two months to Serve, which reads it between the cycles; otherwise every cycle waits for all of it.
 	Background bool
+
+	Draw func(out io.Writer, c *slack.Chart) error // writes a chart as PNG, for a Slack that shows none; nil: there is no picture
 }
 
 // Store is the durable file, as the rooms that write to it see it.

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
@@ -49,7 +50,7 @@ func (d *Daemon) prepare(cfg *config.Config) (*setup, error) {
 		}
 		s.sources = append(s.sources, source{cfg: sc, collector: c})
 	}
-	if s.notifiers, err = Notifiers(cfg.Notify, d.options.Now); err != nil {
+	if s.notifiers, err = Notifiers(cfg.Notify, d.options.Now, d.options.Draw); err != nil {
 		return nil, err
 	}
 	for _, n := range s.notifiers {
@@ -122,12 +123,13 @@ func (w worded) Send(ctx context.Context, e alerting.Event) (alerting.Posted, er
 // notifyTimeout is for one request to a notifier.
 const notifyTimeout = 30 * time.Second
 
-// Notifiers returns what delivers messages to the places of n; it opens no connection.
-func Notifiers(n config.Notify, now func() time.Time) ([]alerting.Notifier, error) {
+// Notifiers returns what delivers messages to the places of n; it opens no connection. Charts are drawn by draw where Slack shows none, and
+// left out where that is nil.
+func Notifiers(n config.Notify, now func() time.Time, draw func(io.Writer, *slack.Chart) error) ([]alerting.Notifier, error) {
 	var all []alerting.Notifier
 	if c := n.Slack; c != nil {
 		to, err := slack.New(slack.Settings{
-			TokenFile: c.TokenFile, WebhookURLFile: c.WebhookURLFile, Channel: c.Channel, APIURL: c.APIURL, AppTokenFile: c.AppTokenFile,
+			TokenFile: c.TokenFile, WebhookURLFile: c.WebhookURLFile, Channel: c.Channel, APIURL: c.APIURL, AppTokenFile: c.AppTokenFile, Draw: draw,
 		}, &http.Client{Timeout: notifyTimeout})
 		if err != nil {
 			return nil, fmt.Errorf("notify.slack: %w", err)
