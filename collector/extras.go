@@ -192,7 +192,7 @@ func (c *Collector) unattributed(ctx context.Context, now time.Time, all []model
 	return new(model.Fraction(min(1, max(0, 1-claimed/total)))), c.relevant(notes)
 }
 
-// addGPUs fills in the GPUs of each workload and returns what is to be said about the source.
+// addGPUs fills in the GPUs that each workload runs on, whoever does beside it, and returns what is to be said about the source.
 func (c *Collector) addGPUs(ctx context.Context, now time.Time, all []model.Usage) []model.Warning {
 	if c.queries.gpu == "" || len(all) == 0 {
 		return nil
@@ -211,21 +211,16 @@ func (c *Collector) addGPUs(ctx context.Context, now time.Time, all []model.Usag
 		name := signal(stream.Metric[signalLabel])
 		found[key][name] = cell{float64(stream.Values[0].Value), found[key][name].seen + 1}
 	}
-	sharing := c.sharing(now, all)
 	for i := range all {
 		key, scope := c.gpuScope(all[i].Labels)
 		gpu, warnings := judgeGPUs(found[key], scope)
 		all[i].Warnings = append(all[i].Warnings, warnings...)
-		if gpu != nil {
-			gpu.SharedBy = max(1, sharing[key])
-			all[i].GPU = gpu
-		}
+		all[i].GPU = gpu
 	}
 	return notes
 }
 
-// addCosts fills in what the GPUs of each workload cost, where they are its own and OpenCost is there, and returns what is to be said about the
-// source.
+// addCosts fills in what the GPUs that each workload runs on cost, where OpenCost is there, and returns what is to be said about the source.
 func (c *Collector) addCosts(ctx context.Context, now time.Time, all []model.Usage) []model.Warning {
 	if c.queries.cost == "" || !slices.ContainsFunc(all, func(u model.Usage) bool { return u.GPU != nil }) {
 		return nil
@@ -242,7 +237,7 @@ func (c *Collector) addCosts(ctx context.Context, now time.Time, all []model.Usa
 	for i := range all {
 		key, _ := c.gpuScope(all[i].Labels)
 		usd, wrong := costs[key].check(1e9)
-		if gpu := all[i].GPU; gpu != nil && gpu.SharedBy == 1 && wrong == 0 && usd > 0 {
+		if gpu := all[i].GPU; gpu != nil && wrong == 0 && usd > 0 {
 			gpu.USDPerHour = &usd
 		}
 	}
@@ -258,19 +253,6 @@ func (c *Collector) gpuScope(labels map[string]string) (key, words string) {
 		parts = append(parts, name+" "+labels[name])
 	}
 	return canonical(joined), strings.Join(parts, ", ")
-}
-
-// sharing counts the workloads that were measured over the last day in each GPU scope.
-func (c *Collector) sharing(now time.Time, all []model.Usage) map[string]int {
-	count := map[string]int{}
-	since := c.complete(now).Add(-24 * time.Hour)
-	for _, u := range all {
-		if _, measured := u.Between(since, u.End()); measured > 0 {
-			key, _ := c.gpuScope(u.Labels)
-			count[key]++
-		}
-	}
-	return count
 }
 
 // judgeGPUs turns the GPU signals of a scope into a model.GPU, nil when they say nothing.

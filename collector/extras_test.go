@@ -65,8 +65,8 @@ func TestGPUs(t *testing.T) {
 		if u.GPU == nil {
 			continue
 		}
-		if u.GPU.Count != tc.gpus || u.GPU.Scope != "namespace chat" || u.GPU.SharedBy != 2 {
-			t.Errorf("%s: got %+v, want %v GPUs of namespace chat shared by 2", tc.name, *u.GPU, tc.gpus)
+		if u.GPU.Count != tc.gpus || u.GPU.Scope != "namespace chat" {
+			t.Errorf("%s: got %+v, want %v GPUs of namespace chat", tc.name, *u.GPU, tc.gpus)
 		}
 		if known := u.GPU.Utilization != nil; known != (tc.utilization >= 0) || known && float64(*u.GPU.Utilization) != tc.utilization {
 			t.Errorf("%s: got utilization %v, want %v", tc.name, u.GPU.Utilization, tc.utilization)
@@ -74,7 +74,7 @@ func TestGPUs(t *testing.T) {
 	}
 }
 
-// TestGPUCosts holds that what GPUs cost is known of those that one workload has alone, and that a broken query leaves the rest.
+// TestGPUCosts holds that what GPUs cost is known of all that run on them, and that a broken query leaves the rest.
 func TestGPUCosts(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -86,7 +86,7 @@ func TestGPUCosts(t *testing.T) {
 		codes  string
 	}{
 		{"eight dollars an hour", 8, 0, false, 8, ""},
-		{"the GPUs are not its own", 8, 0, true, 0, ""},
+		{"the GPUs are not its own", 8, 0, true, 8, ""},
 		{"no OpenCost", 0, 0, false, 0, ""},
 		{"NaN", math.NaN(), 0, false, 0, ""},
 		{"negative", -8, 0, false, 0, ""},

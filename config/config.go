@@ -157,12 +157,22 @@ func (c *Config) LongestLeadTime() time.Duration {
 	return longest
 }
 
+// Server returns the name of the first source that reads the same server as s, as the same reader.
+func (c *Config) Server(s Source) string {
+	i := slices.IndexFunc(c.Sources, func(o Source) bool { return o.Prometheus.same(s.Prometheus) })
+	return c.Sources[i].Name
+}
+
+// same reports whether p and o are read at one address as one reader.
+func (p Prometheus) same(o Prometheus) bool {
+	return p.URL == o.URL && reflect.DeepEqual(p.HTTP, o.HTTP)
+}
+
 // Siblings returns what the other sources select that read the same server as s, as the same reader and with the same pack.
 func (c *Config) Siblings(s Source) []map[string]string {
 	var siblings []map[string]string
 	for _, o := range c.Sources {
-		same := o.Prometheus.URL == s.Prometheus.URL && reflect.DeepEqual(o.Prometheus.HTTP, s.Prometheus.HTTP)
-		if same && o.Name != s.Name && s.Pack != "" && o.Pack == s.Pack {
+		if o.Prometheus.same(s.Prometheus) && o.Name != s.Name && s.Pack != "" && o.Pack == s.Pack {
 			siblings = append(siblings, o.Select)
 		}
 	}

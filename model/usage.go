@@ -202,9 +202,8 @@ func commonLabels(a, b map[string]string) map[string]string {
 
 // GPU is what the GPU exporter says of the GPUs that a workload runs on, averaged over the last day.
 type GPU struct {
-	Count       float64   // GPUs attached, on average
+	Count       float64   // GPUs attached, on average; of those that others run on too only its share, once they are shared out
 	Utilization *Fraction // share of time in which the GPU was busy; nil when unknown. Busy is not used well: see cost model 4.5
-	USDPerHour  *float64  // what they cost by the word of OpenCost; nil when unknown, and when they are not this workload's alone
+	USDPerHour  *float64  // what Count of them cost by the word of OpenCost; nil when unknown
 	Scope       string    // what the numbers cover, for example "namespace chat"
-	SharedBy    int       // number of workloads in that scope; above 1 the GPUs are not this workload's alone
 }

@@ -41,6 +41,7 @@ type metered struct {
 	usage  model.Usage
 	stanza config.Workload     // what the configuration says of it, and the answers to earlier decisions
 	series []map[string]string // labels of what it is made of, without what it was before
+	server string              // where the source is read: the name of the first source that reads the same server
 	outage string              // why the source could not be read; empty when it answered
 
 	answered    []model.Warning       // what a person has answered that counts in it

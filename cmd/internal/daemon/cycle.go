@@ -86,7 +86,9 @@ func (d *Daemon) Collect(ctx context.Context) error {
 		return errors.Join(err, ctx.Err())
 	}
 	usage := map[string]model.UsageSummary{}
-	for _, m := range named(found) {
+	workloads := named(found)
+	shareGPUs(workloads, now)
+	for _, m := range workloads {
 		usage[m.usage.Workload] = summarize(m.usage, now)
 	}
 	err = errors.Join(err, d.desk.Faults(d.silence(sources, last.Workloads, now), d.fleetChannel(alerting.DataFaulty, ""), now))
@@ -145,7 +147,7 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 				reports[i].Dropped++
 				continue
 			}
-			found = append(found, metered{usage: u, stanza: stanza, outage: reports[i].Error, expressions: s.collector.Expressions()})
+			found = append(found, metered{usage: u, stanza: stanza, server: d.setup.cfg.Server(s.cfg), outage: reports[i].Error, expressions: s.collector.Expressions()})
 		}
 	}
 	return found, reports, errors.Join(errs...)
@@ -174,6 +176,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	receipts := map[string][]byte{}
 	d.records = map[string][]byte{}
 	workloads := named(found)
+	shareGPUs(workloads, now)
 	report.Renames = findFaults(workloads, now)
 	report.DoubleMeters = findDoubles(workloads, now)
 	d.stanzas = map[string]config.Workload{}

@@ -1,0 +1,110 @@
+package daemon
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+	"time"
+
+	"tipline/collector/promtest"
+	"tipline/model"
+)
+
+// TestSharedGPUs holds that the GPUs of a namespace are shared out among the workloads that run there, of two sources, by their tokens: what is said to be each one's adds up to
+// what there is, in cards and in dollars, and a namespace with one workload is its own.
+func TestSharedGPUs(t *testing.T) {
+	t.Parallel()
+	const gpus = 8.0
+	engines := func(tokens map[[2]string]float64) func(promtest.Query) promtest.Answer { // by namespace and model
+		return func(q promtest.Query) promtest.Answer {
+			var all []promtest.Series
+			if strings.Contains(q.Expr, "DCGM") || strings.Contains(q.Expr, "node_gpu_hourly_cost") {
+				for _, namespace := range []string{"chat", "claims"} {
+					all = append(all, promtest.Each(q, map[string]string{"namespace": namespace}, func(signal string, _ time.Time) (float64, bool) {
+						v, ok := map[string]float64{"gpu_count": gpus, "gpu_busy": gpus / 2, "gpu_usd": 24}[signal]
+						return v, ok
+					})...)
+				}
+			}
+			for names, n := range tokens {
+				all = append(all, steady(map[string]string{"namespace": names[0], "model_name": names[1]}, n)(q).Series...)
+			}
+			return promtest.Answer{Series: all}
+		}
+	}
+	vllm := engines(map[[2]string]float64{{"chat", "a"}: 6e6, {"chat", "b"}: 2e6, {"claims", "a"}: 1e6})
+	sglang := engines(map[[2]string]float64{{"chat", "c"}: 8e6})
+	r := newRig(t, func(q promtest.Query) promtest.Answer {
+		switch {
+		case strings.Contains(q.Expr, "sglang"):
+			return sglang(q)
+		case strings.Contains(q.Expr, "vllm"), strings.Contains(q.Expr, "DCGM"), strings.Contains(q.Expr, "node_gpu_hourly_cost"):
+			return vllm(q)
+		}
+		return promtest.Answer{}
+	})
+	_, options, _ := strings.Cut(r.text, "options:")
+	r.text = fmt.Sprintf(`sources:
+  - {name: one, prometheus: {url: "%[1]s"}, pack: vllm, group_by: [namespace, model_name], hosting: self-hosted, gpus: {pack: dcgm}, backfill: 14d}
+  - {name: other, prometheus: {url: "%[1]s"}, pack: sglang, group_by: [namespace, model_name], hosting: self-hosted, gpus: {pack: dcgm}, backfill: 14d}
+options:%[2]s`, r.server.URL, options)
+	if err := r.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	report, err := r.Evaluate(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := 0.0
+	for name, want := range map[string]float64{"chat/a": 3, "chat/b": 1, "chat/c": 4, "claims/a": 8} {
+		w := workload(t, report, name)
+		if w.Usage.GPUCount == nil || math.Abs(*w.Usage.GPUCount-want) > 1e-9 {
+			t.Errorf("%s: got %v GPUs, want %v", name, w.Usage.GPUCount, want)
+			continue
+		}
+		if shared := strings.HasPrefix(name, "chat/"); shared != warned(w, gpuShared) {
+			t.Errorf("%s: got %+v, want it to be said that the GPUs are shared: %v", name, w.Warnings, shared)
+		} else if shared {
+			sum += *w.Usage.GPUCount
+		}
+	}
+	if math.Abs(sum-gpus) > 1e-9 {
+		t.Errorf("got %v GPUs in all, want the %v of the namespace", sum, gpus)
+	}
+}
+
+// TestSharesOfGPUs holds what is shared out where nobody had tokens, where a workload is no longer measured, and on two servers, and that hours in which another source had a
+// workload there say nothing of the GPUs of one alone.
+func TestSharesOfGPUs(t *testing.T) {
+	t.Parallel()
+	usd := 10.0
+	run := func(source, server string, tokens float64, hours int) metered {
+		u := model.Usage{Source: source, Workload: source, Start: opening.Add(-48 * time.Hour).Truncate(time.Hour), GPU: &model.GPU{Count: 4, Scope: "namespace chat", USDPerHour: &usd}}
+		for h := range 48 {
+			hour := model.Hour{}
+			if h >= 48-hours {
+				hour = model.Hour{Coverage: 1, Tokens: model.Volume{model.Input: model.Tokens(tokens), model.CacheRead: 1e9}}
+			}
+			u.Hours = append(u.Hours, hour)
+			u.Serving = append(u.Serving, model.Serving{GPUs: 4})
+		}
+		return metered{usage: u, server: server}
+	}
+	all := []metered{run("a", "s", 0, 48), run("b", "s", 0, 12), run("c", "other", 5, 48), run("d", "s", 5, 0)}
+	shareGPUs(all, opening)
+	for i, want := range []float64{2, 2, 4} {
+		if g := all[i].usage.GPU; g == nil || g.Count != want || *g.USDPerHour != usd*want/4 {
+			t.Errorf("%s: got %+v, want %v GPUs", all[i].usage.Workload, g, want)
+		}
+	}
+	if all[3].usage.GPU != nil {
+		t.Errorf("got %+v of what is not measured any more", all[3].usage.GPU)
+	}
+	if s := all[0].usage.Serving; s[0].GPUs != 4 || s[47].GPUs != 0 || all[2].usage.Serving[47].GPUs != 4 {
+		t.Errorf("got %v and %v GPUs of a alone before and while b ran, want 4 and 0", s[0].GPUs, s[47].GPUs)
+	}
+	if usd != 10 {
+		t.Error("what the collector found was changed")
+	}
+}
