@@ -65,6 +65,9 @@ func (p *program) checkLive(ctx context.Context, cfg *config.Config, library *co
 	for _, f := range doubles(cfg, usage, p.now()) {
 		found(f)
 	}
+	for _, f := range p.unread(ctx, cfg, library) {
+		found(f)
+	}
 	for _, o := range cfg.Options {
 		for _, w := range o.Warnings {
 			if strings.HasPrefix(w.Code, "UNPRICED_") {
@@ -230,6 +233,48 @@ func doubles(cfg *config.Config, usage []model.Usage, now time.Time) []finding {
 		all = append(all, finding{false, text})
 	}
 	return all
+}
+
+// unread says which tokens are counted on the servers of cfg that none of its sources reads: they are in no workload, and in no share of a source that no workload has.
+func (p *program) unread(ctx context.Context, cfg *config.Config, library *collector.Library) []finding {
+	var all []finding
+	for _, s := range cfg.Sources {
+		if cfg.Server(s) != s.Name {
+			continue // it has been looked at
+		}
+		settings, err := daemon.CollectorSettings(s, library)
+		var d collector.Discovery
+		if err == nil {
+			d, err = collector.Discover(ctx, settings, p.now())
+		}
+		if err != nil {
+			all = append(all, finding{false, s.Prometheus.URL + ": what no source reads is not known: " + err.Error()})
+			continue
+		}
+		for _, m := range d.Metered {
+			if !reads(cfg, s, m) {
+				all = append(all, finding{false, fmt.Sprintf("not read: %s tokens in 28 days of the pack %s (%s): if no source counts the same traffic elsewhere, add the one that tipline discover prints",
+					model.FormatTokens(m.Tokens()), m.Pack, strings.Join(m.Metrics, ", "))})
+			}
+		}
+		for _, u := range d.Unplaced {
+			all = append(all, finding{false, "not read: " + strings.Join(u.Metrics, ", ") + ": " + u.Why})
+		}
+	}
+	return all
+}
+
+// reads tells whether a source of cfg on the server of s reads what m counts: by its pack, by one that reads the same series, or by queries that name its metrics.
+func reads(cfg *config.Config, s config.Source, m collector.Metered) bool {
+	return slices.ContainsFunc(cfg.Sources, func(o config.Source) bool {
+		if cfg.Server(o) != cfg.Server(s) {
+			return false
+		}
+		if o.Queries != nil {
+			return slices.ContainsFunc(m.Metrics, func(name string) bool { return strings.Contains(o.Queries.Input+o.Queries.Output, name) })
+		}
+		return o.Pack == m.Pack || slices.Contains(m.Rivals, o.Pack)
+	})
 }
 
 // hint says what turns the metrics of a pack on; empty for queries of one's own.

@@ -117,6 +117,30 @@ func TestCheckLiveReadsTheHours(t *testing.T) {
 			t.Errorf("%s: exit %d, %s\n%s\nwant %d and %q", name, code, errs, out, tc.code, tc.want)
 		}
 	}
+	// A server that counts at an engine too, which no source reads.
+	prom.Answer(func(q promtest.Query) promtest.Answer {
+		series := func(names ...string) promtest.Answer {
+			var all []promtest.Series
+			for _, name := range names {
+				all = append(all, promtest.Series{Labels: map[string]string{"__name__": name, "job": "j"}, Points: []promtest.Point{{At: q.End, Value: 3}}})
+			}
+			return promtest.Answer{Series: all}
+		}
+		switch {
+		case strings.HasPrefix(q.Expr, "count by (__name__, job)"):
+			return series("vllm:prompt_tokens_total", "vllm:generation_tokens_total", "litellm_input_tokens_metric_total", "litellm_output_tokens_metric_total")
+		case strings.HasPrefix(q.Expr, "topk"):
+			return promtest.Answer{}
+		case strings.Contains(q.Expr, "[28d]"):
+			return promtest.Answer{Series: promtest.Each(q, map[string]string{"job": "j", "model_name": "m"}, func(string, time.Time) (float64, bool) { return 1e9, true })}
+		}
+		return answer(1, 0)(q)
+	})
+	writeFile(t, filepath.Join(folder, "tipline.yml"), strings.Replace(text, "  - {name: engines", "  #- {name: engines", 1))
+	code, out, errs := tipline(t, folder, "check", "--live")
+	if want := "ok    not read: 2.00B tokens in 28 days of the pack vllm (vllm:prompt_tokens_total)"; code != exitDone || !strings.Contains(out, want) || strings.Contains(out, "pack litellm") || errs != "" {
+		t.Errorf("a program that no source reads: exit %d, %s\n%s\nwant %q", code, errs, out, want)
+	}
 	if _, err := os.Stat(filepath.Join(folder, "data")); err == nil {
 		t.Error("the check left a data file")
 	}

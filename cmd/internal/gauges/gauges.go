@@ -52,7 +52,7 @@ var (
 	budgetUSD           = desc("budget_usd", "What the workloads of a budget may cost in a calendar month, in US dollars.", "budget")
 	budgetProjected     = desc("budget_projected_usd", "What the workloads of a budget are projected to cost in the current calendar month, in US dollars.", "budget", "quantile")
 	budgetSpent         = desc("budget_spent_usd", "Part of the median projection that falls to the tokens measured so far, in US dollars.", "budget")
-	unattributed        = desc("unattributed_tokens_ratio", "Share of a source's tokens of the last day that no workload has.", "source")
+	unattributed        = desc("unattributed_tokens_ratio", "Share of the tokens of the last day that a source counts, whatever it selects, and no workload has; what other programs count on its server is not among them.", "source")
 	notExported         = desc("workloads_not_exported", "Workloads beyond the first 2,000 by name, which have no series of their own.")
 )
 
