@@ -118,7 +118,7 @@ func TestDiscoverAuthenticates(t *testing.T) {
 		if user, password, _ := (&http.Request{Header: q.Header}).BasicAuth(); user != "tipline" || password != "hunter2" || q.Header.Get("X-Scope-Orgid") != "platform" {
 			return promtest.Status(401, "who are you")
 		}
-		if slices.Contains(q.Signals(), "coverage") { // of check --live, as the daemon asks
+		if slices.Contains(q.Signals(), "coverage") || slices.Contains(q.Signals(), "retries") { // of check --live, as the daemon asks
 			return promtest.Answer{Series: promtest.Each(q, map[string]string{"team_alias": "support"}, func(signal string, _ time.Time) (float64, bool) {
 				v, known := map[string]float64{"input": 10, "output": 4, "requests": 1, "coverage": 1, "resets": 0}[signal]
 				return v, known
