@@ -322,12 +322,14 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 	}
 	result.Usage = c.usage(now)
 	result.Filled = c.filled(now)
-	if err == nil {
+	if err == nil && len(result.Usage) > 0 {
 		result.Warnings = append(result.Warnings, c.addTTFT(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addGPUs(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addPrompts(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addCosts(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addDaily(ctx, now, result.Usage)...)
+	}
+	if err == nil {
 		result.Unattributed, notes = c.unattributed(ctx, now, result.Usage)
 		result.Warnings = append(result.Warnings, notes...)
 	}

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -11,44 +12,49 @@ import (
 	"time"
 
 	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
-	prommodel "github.com/prometheus/common/model"
 
 	"tipline/model"
 )
 
-// askNow evaluates expr once, at the end of the newest complete hour. Each series of the result has one point.
-func (c *Collector) askNow(ctx context.Context, now time.Time, expr string) (prommodel.Matrix, []model.Warning, error) {
+// A place says what a value of an answer about the last day is of: the labels of a workload, or of the GPUs that it runs on, as one string, and the signal, or the bound of
+// a bucket.
+type place struct{ labels, of string }
+
+// lastDay evaluates expr, which is about the last day, at the end of the newest complete hour, and returns its values by the labels of by and what is to be said about the
+// source. A query that fails is a warning of the code failed, and then, or without expr, ok is false.
+func (c *Collector) lastDay(ctx context.Context, now time.Time, expr string, by []string, failed string) (found map[place]cell, notes []model.Warning, ok bool) {
+	if expr == "" {
+		return nil, nil, false
+	}
 	at := c.complete(now)
 	m, notes, err := c.client.ask(ctx, expr, v1.Range{Start: at, End: at, Step: time.Hour})
-	if err != nil {
-		return nil, nil, err
-	}
+	found = map[place]cell{}
 	for _, stream := range m {
 		if len(stream.Values) != 1 {
-			return nil, nil, &Error{Reason: BadAnswer, Text: fmt.Sprintf("%d samples in a series, want 1", len(stream.Values))}
+			err = &Error{Reason: BadAnswer, Text: fmt.Sprintf("%d samples in a series, want 1", len(stream.Values))}
+			break
 		}
+		_, key := identify(stream.Metric, by)
+		p := place{key, string(cmp.Or(stream.Metric[signalLabel], stream.Metric["le"]))}
+		found[p] = cell{float64(stream.Values[0].Value), found[p].seen + 1}
 	}
-	return m, notes, nil
+	if err != nil {
+		c.log.WarnContext(ctx, "the last day was not read", "code", failed, "error", err)
+		return nil, []model.Warning{{Code: failed, Text: err.Error()}}, false
+	}
+	return found, c.relevant(notes), true
 }
 
 // addTTFT fills in the 95th percentile of the time to first token and returns what is to be said about the source.
 func (c *Collector) addTTFT(ctx context.Context, now time.Time, all []model.Usage) []model.Warning {
-	if c.queries.ttft == "" || len(all) == 0 {
-		return nil
-	}
-	m, notes, err := c.askNow(ctx, now, c.queries.ttft)
-	if err != nil {
-		c.log.WarnContext(ctx, "time to first token not read", "error", err)
-		return []model.Warning{{Code: TTFTFailed, Text: err.Error()}}
-	}
-	seconds := map[string]float64{}
-	for _, stream := range m {
-		_, key := identify(stream.Metric, c.settings.GroupBy)
-		seconds[key] = float64(stream.Values[0].Value)
+	found, notes, ok := c.lastDay(ctx, now, c.queries.ttft, c.settings.GroupBy, TTFTFailed)
+	if !ok {
+		return notes
 	}
 	for i := range all {
-		v, ok := seconds[canonical(all[i].Labels)]
-		if !ok || !(v >= 0 && v < time.Hour.Seconds()) { // NaN when idle, infinite above the last bucket
+		first := found[place{canonical(all[i].Labels), ""}]
+		v, wrong := first.check(time.Hour.Seconds()) // NaN when idle, infinite above the last bucket
+		if first.seen == 0 || wrong != 0 {
 			all[i].Warnings = append(all[i].Warnings, model.Warning{
 				Code: TTFTUnknown, Text: "no time to first token was recorded over the last day",
 			})
@@ -60,48 +66,27 @@ func (c *Collector) addTTFT(ctx context.Context, now time.Time, all []model.Usag
 	return notes
 }
 
-// cells returns the values of an answer of askNow, each under what key says of its series.
-func cells[K comparable](m prommodel.Matrix, key func(prommodel.Metric) K) map[K]cell {
-	found := map[K]cell{}
-	for _, stream := range m {
-		k := key(stream.Metric)
-		found[k] = cell{float64(stream.Values[0].Value), found[k].seen + 1}
-	}
-	return found
-}
-
 // addPrompts fills in how long the prompts were and returns what is to be said about the source. A workload without requests, or with
 // buckets that cannot be right, has none.
 func (c *Collector) addPrompts(ctx context.Context, now time.Time, all []model.Usage) []model.Warning {
-	if c.queries.prompts == "" || len(all) == 0 {
-		return nil
-	}
-	m, notes, err := c.askNow(ctx, now, c.queries.prompts)
-	if err != nil {
-		c.log.WarnContext(ctx, "lengths of prompts not read", "error", err)
-		return []model.Warning{{Code: PromptsFailed, Text: err.Error()}}
+	found, notes, ok := c.lastDay(ctx, now, c.queries.prompts, c.settings.GroupBy, PromptsFailed)
+	if !ok {
+		return notes
 	}
 	upTo := map[string]map[float64]float64{} // requests by the bound of the bucket
-	tokens := map[string]float64{}
-	for _, stream := range m {
-		_, key := identify(stream.Metric, c.settings.GroupBy)
-		value := float64(stream.Values[0].Value)
-		if stream.Metric["le"] == sumBound {
-			tokens[key] = value
-			continue
-		}
-		if bound, err := strconv.ParseFloat(string(stream.Metric["le"]), 64); err == nil {
-			if upTo[key] == nil {
-				upTo[key] = map[float64]float64{}
+	for p, counted := range found {
+		if bound, err := strconv.ParseFloat(p.of, 64); err == nil {
+			if upTo[p.labels] == nil {
+				upTo[p.labels] = map[float64]float64{}
 			}
-			upTo[key][bound] += value
+			upTo[p.labels][bound] += counted.value
 		}
 	}
 	for i := range all {
 		key := canonical(all[i].Labels)
-		all[i].Prompts = promptsOf(upTo[key], tokens[key])
+		all[i].Prompts = promptsOf(upTo[key], found[place{key, sumBound}].value)
 	}
-	return c.relevant(notes)
+	return notes
 }
 
 // promptsOf returns the histogram of the buckets that count the requests of up to so many tokens; nil when they are none. The buckets of
@@ -126,36 +111,23 @@ func promptsOf(upTo map[float64]float64, tokens float64) *model.Prompts {
 	return &p
 }
 
-// addDaily fills in the requests that failed or were sent again and returns what is to be said about the source, but no remarks of the
-// server, since some exporters give such counters names of gauges. A workload without the counter has no number, unless the pack says that
-// no series means none.
+// addDaily fills in the requests that failed or were sent again and returns what is to be said about the source. A workload without the
+// counter has no number, unless the pack says that no series means none.
 func (c *Collector) addDaily(ctx context.Context, now time.Time, all []model.Usage) []model.Warning {
-	if c.queries.daily == "" || len(all) == 0 {
-		return nil
+	counted, notes, ok := c.lastDay(ctx, now, c.queries.daily, c.settings.GroupBy, ErrorsFailed)
+	if !ok {
+		return notes
 	}
-	m, _, err := c.askNow(ctx, now, c.queries.daily)
-	if err != nil {
-		c.log.WarnContext(ctx, "failed and repeated requests not read", "error", err)
-		return []model.Warning{{Code: ErrorsFailed, Text: err.Error()}}
-	}
-	type place struct {
-		workload string
-		signal   signal
-	}
-	counted := cells(m, func(metric prommodel.Metric) place {
-		_, key := identify(metric, c.settings.GroupBy)
-		return place{key, signal(metric[signalLabel])}
-	})
 	for i := range all {
 		for s, into := range map[signal]**float64{failures: &all[i].Failed, retries: &all[i].Retried} {
-			found, known := counted[place{canonical(all[i].Labels), s}]
+			found, known := counted[place{canonical(all[i].Labels), string(s)}]
 			n, wrong := found.check(24 * maxRequestsPerHour)
 			if wrong == 0 && (known || c.rules.zeroIfAbsent[s]) {
 				*into = &n
 			}
 		}
 	}
-	return nil
+	return notes
 }
 
 // unattributed returns the share of the tokens of the last day that no workload has, and what is to be said about the source. Where nothing
@@ -178,42 +150,30 @@ func (c *Collector) unattributed(ctx context.Context, now time.Time, all []model
 		}
 		return new(model.Fraction), nil
 	}
-	m, notes, err := c.askNow(ctx, now, c.queries.dark)
-	if err != nil {
-		c.log.WarnContext(ctx, "tokens of no workload not read", "error", err)
-		return nil, []model.Warning{{Code: DarkFailed, Text: err.Error()}}
+	counted, notes, ok := c.lastDay(ctx, now, c.queries.dark, nil, DarkFailed)
+	if !ok {
+		return nil, notes
 	}
-	counted := cells(m, func(metric prommodel.Metric) string { return string(metric[signalLabel]) })
-	total, wrong := counted[string(allTokens)].check(24 * maxTokensPerHour)
-	claimed, alsoWrong := counted[string(claimedTokens)].check(24 * maxTokensPerHour)
+	total, wrong := counted[place{"", string(allTokens)}].check(24 * maxTokensPerHour)
+	claimed, alsoWrong := counted[place{"", string(claimedTokens)}].check(24 * maxTokensPerHour)
 	if wrong != 0 || alsoWrong != 0 || !(total > 0) {
-		return nil, c.relevant(notes)
+		return nil, notes
 	}
-	return new(model.Fraction(min(1, max(0, 1-claimed/total)))), c.relevant(notes)
+	return new(model.Fraction(min(1, max(0, 1-claimed/total)))), notes
 }
 
 // addGPUs fills in the GPUs that each workload runs on, whoever does beside it, and returns what is to be said about the source.
 func (c *Collector) addGPUs(ctx context.Context, now time.Time, all []model.Usage) []model.Warning {
-	if c.queries.gpu == "" || len(all) == 0 {
+	if c.settings.GPUs == nil {
 		return nil
 	}
-	m, notes, err := c.askNow(ctx, now, c.queries.gpu)
-	if err != nil {
-		c.log.WarnContext(ctx, "gpus not read", "error", err)
-		return []model.Warning{{Code: GPUFailed, Text: err.Error()}}
-	}
-	found := map[string]map[signal]cell{}
-	for _, stream := range m {
-		_, key := identify(stream.Metric, c.settings.GPUs.Join)
-		if found[key] == nil {
-			found[key] = map[signal]cell{}
-		}
-		name := signal(stream.Metric[signalLabel])
-		found[key][name] = cell{float64(stream.Values[0].Value), found[key][name].seen + 1}
+	found, notes, ok := c.lastDay(ctx, now, c.queries.gpu, c.settings.GPUs.Join, GPUFailed)
+	if !ok {
+		return notes
 	}
 	for i := range all {
 		key, scope := c.gpuScope(all[i].Labels)
-		gpu, warnings := judgeGPUs(found[key], scope)
+		gpu, warnings := judgeGPUs(found[place{key, string(gpuCount)}], found[place{key, string(gpuBusy)}], scope)
 		all[i].Warnings = append(all[i].Warnings, warnings...)
 		all[i].GPU = gpu
 	}
@@ -222,26 +182,21 @@ func (c *Collector) addGPUs(ctx context.Context, now time.Time, all []model.Usag
 
 // addCosts fills in what the GPUs that each workload runs on cost, where OpenCost is there, and returns what is to be said about the source.
 func (c *Collector) addCosts(ctx context.Context, now time.Time, all []model.Usage) []model.Warning {
-	if c.queries.cost == "" || !slices.ContainsFunc(all, func(u model.Usage) bool { return u.GPU != nil }) {
+	if !slices.ContainsFunc(all, func(u model.Usage) bool { return u.GPU != nil }) {
 		return nil
 	}
-	m, _, err := c.askNow(ctx, now, c.queries.cost)
-	if err != nil {
-		c.log.WarnContext(ctx, "cost of gpus not read", "error", err)
-		return []model.Warning{{Code: CostFailed, Text: err.Error()}}
+	costs, notes, ok := c.lastDay(ctx, now, c.queries.cost, c.settings.GPUs.Join, CostFailed)
+	if !ok {
+		return notes
 	}
-	costs := cells(m, func(metric prommodel.Metric) string {
-		_, key := identify(metric, c.settings.GPUs.Join)
-		return key
-	})
 	for i := range all {
 		key, _ := c.gpuScope(all[i].Labels)
-		usd, wrong := costs[key].check(1e9)
+		usd, wrong := costs[place{key, string(gpuUSD)}].check(1e9)
 		if gpu := all[i].GPU; gpu != nil && wrong == 0 && usd > 0 {
 			gpu.USDPerHour = &usd
 		}
 	}
-	return nil
+	return notes
 }
 
 // gpuScope returns the join labels of a workload as one string and in words.
@@ -256,13 +211,12 @@ func (c *Collector) gpuScope(labels map[string]string) (key, words string) {
 }
 
 // judgeGPUs turns the GPU signals of a scope into a model.GPU, nil when they say nothing.
-func judgeGPUs(cells map[signal]cell, scope string) (*model.GPU, []model.Warning) {
-	count, wrong := cells[gpuCount].check(1e6)
+func judgeGPUs(held, busy cell, scope string) (*model.GPU, []model.Warning) {
+	count, wrong := held.check(1e6)
 	if wrong != 0 || !(count > 0) {
 		return nil, []model.Warning{{Code: GPUUnknown, Text: "no GPU was seen in " + scope + " over the last day"}}
 	}
 	gpu := &model.GPU{Count: count, Scope: scope}
-	busy := cells[gpuBusy]
 	if busy.seen == 0 {
 		return gpu, []model.Warning{{Code: GPUUtilizationUnknown, Text: "GPUs in " + scope + " are counted, but not how busy they are"}}
 	}
