@@ -131,8 +131,11 @@ func TestMovedSinceWhatWasSaid(t *testing.T) {
 	var confirmed model.WorkloadReport
 	for range 30 {
 		w := workload(t, r.days(t, 1), "support")
-		if confirmed.Workload == "" && r.desk.Said("support") != "" {
-			confirmed = w
+		if w.Decision.Recommendation != model.Stay || r.desk.Said("support") != w.Decision.ID {
+			continue
+		}
+		first := confirmed.Workload == ""
+		if confirmed = w; first {
 			r.start(t)
 		}
 	}
