@@ -82,6 +82,9 @@ func (c *costed) tornado(api *costed, d demand, batch bool) []model.Swing {
 		swings = append(swings, w)
 	}
 	around := func(input, unit string, now, share float64, set func(value float64)) {
+		if now == 0 { // a share of nothing moves nothing
+			return
+		}
 		swing(input, unit, now*(1-share), now, now*(1+share), set)
 	}
 	swing("volume", "tokens/month", float(d.low), volume, float(d.high), func(v float64) { s.volume = v })

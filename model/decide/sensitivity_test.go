@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"testing"
+	"time"
 
 	"tipline/model"
 	"tipline/model/cost"
@@ -62,6 +63,28 @@ func TestFirstCrossoverAgreesWithExact(t *testing.T) {
 	}
 	if crossed < modeltest.Draws/10 || never < modeltest.Draws/10 || tiered < modeltest.Draws/20 {
 		t.Errorf("%d cross, %d of them with tiers, and %d never do: the draws test too little", crossed, tiered, never)
+	}
+}
+
+// TestFreeInputsSwingNothing holds that an API or GPUs that cost nothing, as the configuration may say, are compared and have no swing.
+func TestFreeInputsSwingNothing(t *testing.T) {
+	t.Parallel()
+	for name, edit := range map[string]func(options []Option){
+		"api_price": func(options []Option) { options[0].API = &cost.Prices{Input: new(big.Rat), Output: new(big.Rat)} },
+		"gpu_price": func(options []Option) { options[1].Capacity.BlockCostPerHour = new(big.Rat) },
+	} {
+		for _, scaled := range []*Autoscale{nil, {ColdStart: time.Minute, StartsPerDay: rat("3")}} {
+			options := slices.DeleteFunc(four("3"), func(o Option) bool { return o.Name != "api" && o.Name != "self" })
+			options[1].Autoscale = scaled
+			edit(options)
+			x := Decide(input(projection(1e10, 0, 0.1), options)).Crossover
+			if x == nil || len(x.Tornado) == 0 {
+				t.Fatalf("%s of nothing, autoscaled %t: got no comparison", name, scaled != nil)
+			}
+			if slices.ContainsFunc(x.Tornado, func(s model.Swing) bool { return s.Input == name }) {
+				t.Errorf("%s of nothing, autoscaled %t: got a swing of it", name, scaled != nil)
+			}
+		}
 	}
 }
 
