@@ -107,9 +107,9 @@ const (
 	// the points of a query, many enough for the newest ones to fit into one.
 	chunkHours = 24
 
-	// emptyChunks is how many chunks in a row may be empty before a search for older hours ends. It is more than a long
-	// weekend without scrapes.
-	emptyChunks = 7
+	// emptyHours is how many hours in a row may be empty before a search for older ones ends, however many are asked for at
+	// once. It is more than a long weekend without scrapes.
+	emptyHours = 7 * 24
 
 	// lookAgain is how long a server is believed to have nothing older: long-term storage may be added or come back.
 	lookAgain = 24 * time.Hour
@@ -135,7 +135,7 @@ type Collector struct {
 	served  int       // the same of the engines; guarded by mu
 	barren  time.Time // when a search through older hours last found nothing at all; guarded by mu
 
-	hollow int // chunks without data in a row that Fill has come across; belongs to who has the turn
+	hollow int // hours without data in a row that Fill has come across; belongs to who has the turn
 }
 
 // New returns a Collector for s that keeps what it learns in h. It opens no connection and reads nothing yet.
@@ -145,6 +145,9 @@ func New(s Settings, h History, log *slog.Logger) (*Collector, error) {
 	s.Timeout = cmp.Or(s.Timeout, defaultTimeout)
 	s.MaxResponseBytes = cmp.Or(s.MaxResponseBytes, defaultMaxResponseBytes)
 	s.Concurrency = cmp.Or(s.Concurrency, defaultConcurrency)
+	if s.AtOnce > 0 { // Fill asks for no hour twice
+		s.AtOnce = max(s.AtOnce.Truncate(time.Hour), settleAfter)
+	}
 	if err := s.check(); err != nil {
 		return nil, err
 	}
@@ -317,7 +320,7 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 	notes, err := c.fetch(ctx, now)
 	result.Warnings = append(result.Warnings, notes...)
 	if err == nil {
-		notes, err = c.fetchServing(ctx, c.planServing(now, c.settings.AtOnce))
+		notes, err = c.fetchServing(ctx, c.planServing(now, false))
 		result.Warnings = append(result.Warnings, notes...)
 	}
 	result.Usage = c.usage(now)
@@ -363,7 +366,7 @@ func (c *Collector) Fill(ctx context.Context, now time.Time) (filled model.Fract
 	if err := c.load(now); err != nil {
 		return 0, false, err
 	}
-	hours, engines := c.plan(now, 0), c.planServing(now, 0)
+	hours, engines := c.plan(now, true), c.planServing(now, true)
 	switch {
 	case c.settings.AtOnce == 0 || c.barrenAt(now):
 	case len(hours) > 0:
@@ -380,7 +383,7 @@ func (c *Collector) Fill(ctx context.Context, now time.Time) (filled model.Fract
 func (c *Collector) filled(now time.Time) model.Fraction {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	window := c.windowLocked(now, 0)
+	window := c.windowLocked(now)
 	all := window.hours()
 	if all <= 0 {
 		return 1
@@ -425,12 +428,12 @@ func (c *Collector) complete(now time.Time) time.Time {
 	return now.UTC().Add(-c.settings.Delay).Truncate(time.Hour)
 }
 
-// plan returns the spans to ask for at now, newest first, none of them older than reach; 0 means as far back as history goes.
-func (c *Collector) plan(now time.Time, reach time.Duration) []span {
+// plan returns the spans to ask for at now, newest first: those that Collect waits for, or the older ones that it leaves to Fill.
+func (c *Collector) plan(now time.Time, older bool) []span {
 	barren := c.barrenAt(now)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	window := c.windowLocked(now, reach)
+	window := c.partLocked(now, older)
 	if barren {
 		window.From = later(window.From, window.To.Add(-chunkHours*time.Hour)) // not settled by it, so it is asked for again
 	}
@@ -438,12 +441,9 @@ func (c *Collector) plan(now time.Time, reach time.Duration) []span {
 }
 
 // windowLocked returns the hours that history has when it is filled. The caller holds mu.
-func (c *Collector) windowLocked(now time.Time, reach time.Duration) span {
+func (c *Collector) windowLocked(now time.Time) span {
 	end := c.complete(now)
 	window := span{end.Add(-c.settings.Backfill), end}
-	if reach > 0 {
-		window.From = later(window.From, end.Add(-reach))
-	}
 	if r := c.archive.record; !r.Floor.IsZero() {
 		floor := r.Floor
 		if now.Sub(r.Looked) >= lookAgain {
@@ -452,6 +452,19 @@ func (c *Collector) windowLocked(now time.Time, reach time.Duration) span {
 		window.From = later(window.From, floor)
 	}
 	return window
+}
+
+// partLocked returns the hours of the window that Collect waits for, or the older ones that it leaves to Fill. The caller holds mu.
+func (c *Collector) partLocked(now time.Time, older bool) span {
+	window := c.windowLocked(now)
+	border := window.From
+	if c.settings.AtOnce > 0 {
+		border = later(border, window.To.Add(-c.settings.AtOnce))
+	}
+	if older {
+		return span{window.From, border}
+	}
+	return span{border, window.To}
 }
 
 // barrenAt reports whether a search found nothing at all lately and nothing has come since.
@@ -466,10 +479,10 @@ func (c *Collector) barrenAt(now time.Time) bool {
 func (c *Collector) fetch(ctx context.Context, now time.Time) ([]model.Warning, error) {
 	var (
 		warnings []model.Warning
-		empty    int // chunks without data in a row
+		empty    int // hours without data in a row
 	)
 	barren := c.barrenAt(now)
-	for todo, size, more := c.plan(now, c.settings.AtOnce), 1, true; more && len(todo) > 0; size = c.settings.Concurrency {
+	for todo, size, more := c.plan(now, false), 1, true; more && len(todo) > 0; size = c.settings.Concurrency {
 		batch := todo[:min(size, len(todo))]
 		todo = todo[len(batch):]
 		notes, goOn, err := c.fetchBatch(ctx, now, batch, &empty)
@@ -508,11 +521,12 @@ func (c *Collector) fetchBatch(ctx context.Context, now time.Time, batch []span,
 			warnings = append(warnings, a.notes...)
 			found = found || len(a.groups) > 0
 		}
-		if *empty++; found {
+		if *empty += asked.hours(); found {
 			*empty = 0
 		}
 		c.keep(asked, answers[i], now, found)
-		if *empty == emptyChunks {
+		if *empty >= emptyHours {
+			*empty = 0
 			c.setFloor(asked.From, now)
 			more = false
 			break

@@ -143,7 +143,7 @@ func TestColdStartThenWarm(t *testing.T) {
 		t.Errorf("labels (-want +got):\n%s", diff)
 	}
 	// 15 days, seven empty ones, and up to three that were under way with the seventh; then the time to first token.
-	if r.Queries > 15+1+emptyChunks+defaultConcurrency+1 {
+	if r.Queries > 15+1+emptyHours/chunkHours+defaultConcurrency+1 {
 		t.Errorf("cold: got %d queries for 15 days of data", r.Queries)
 	}
 	server.Queries()
@@ -366,6 +366,62 @@ func TestFill(t *testing.T) {
 	}
 	if filled, more, err := newCollector(t, Settings{}, server, newMemory()).Fill(t.Context(), noon); more || err != nil {
 		t.Errorf("without AtOnce: got %v, more %v, error %v; want nothing to do", filled, more, err)
+	}
+}
+
+// TestFillEnds holds that hours of the last day that were not seen completely, which every collection asks for again, are not asked for between
+// collections too: Fill would never end, and would keep the server busy for a day.
+func TestFillEnds(t *testing.T) {
+	t.Parallel()
+	day := noon.Add(-10 * time.Hour)
+	server := promtest.New(func(q promtest.Query) promtest.Answer {
+		return promtest.Answer{Series: promtest.Each(q, support, func(signal string, at time.Time) (float64, bool) {
+			v, ok := typical[signal]
+			if signal == "coverage" && at.After(day) { // a pod began
+				v = 0.75
+			}
+			return v, ok
+		})}
+	})
+	c := newCollector(t, Settings{Backfill: 20 * 24 * time.Hour, AtOnce: 10 * 24 * time.Hour, Concurrency: 1}, server, newMemory())
+	collect(t, c, noon)
+	filled, calls := model.Fraction(0), 0
+	for more := true; more && calls < 50; calls++ {
+		var err error
+		if filled, more, err = c.Fill(t.Context(), noon); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if want := model.Fraction(20*24-10) / (20 * 24); calls != 11 || filled != want {
+		t.Errorf("got %v filled after %d calls, want all but the 10 hours of today, %v, and that the call after the tenth has nothing to do", filled, calls, want)
+	}
+	if r := collect(t, c, noon); len(r.Usage[0].Hours) != 20*24 {
+		t.Errorf("got %d hours, want 20 days", len(r.Usage[0].Hours))
+	}
+}
+
+// TestShortQueriesBridgeGaps holds that a night without samples is not taken for the beginning of history where the server gives an hour at a
+// time only.
+func TestShortQueriesBridgeGaps(t *testing.T) {
+	t.Parallel()
+	from, to := noon.Add(-40*time.Hour), noon.Add(-30*time.Hour)
+	before, after := steady(always, from), steady(to, never)
+	young := true // older hours cannot be read yet
+	server := promtest.New(func(q promtest.Query) promtest.Answer {
+		switch {
+		case len(q.Times()) > 1:
+			return promtest.JSON(422, `{"status":"error","errorType":"execution","error":"the query exceeded the maximum number of samples (limit: 1000)"}`)
+		case young && q.Start.Before(noon.Add(-24*time.Hour)):
+			return promtest.Status(400, "querying store failed")
+		}
+		return promtest.Answer{Series: append(before(q).Series, after(q).Series...)}
+	})
+	c := newCollector(t, Settings{Backfill: 5 * 24 * time.Hour, Concurrency: 1}, server, newMemory())
+	collect(t, c, noon) // learns what the server gives
+	young = false
+	u := collect(t, c, noon.Add(time.Minute)).Usage[0]
+	if got, want := u.Measured(), (5*24-10)*time.Hour; got != want {
+		t.Errorf("got %v of hours, want the %v on both sides of the night", got, want)
 	}
 }
 

@@ -38,9 +38,9 @@ func (c *Collector) fetchServing(ctx context.Context, todo []span) ([]model.Warn
 	return warnings, nil
 }
 
-// planServing returns the spans to ask for how the engines did at now, newest first: those of the tokens that the history holds, none of them
-// older than reach; 0 means all of them.
-func (c *Collector) planServing(now time.Time, reach time.Duration) []span {
+// planServing returns the spans to ask for how the engines did at now, newest first: those of the tokens that the history holds, in the part
+// that plan is about.
+func (c *Collector) planServing(now time.Time, older bool) []span {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.queries.served == "" || len(c.archive.series) == 0 {
@@ -49,14 +49,14 @@ func (c *Collector) planServing(now time.Time, reach time.Duration) []span {
 	if asks := shortHash(c.queries.served); asks != c.archive.record.Asks { // it says something else now
 		c.archive.setRecord(func(r *record) { r.Served, r.Asks = nil, asks })
 	}
-	end := c.complete(now)
-	window := span{end, end}
+	window := c.partLocked(now, older)
+	begins := window.To
 	for _, s := range c.archive.series {
 		if first := s.first(); !first.IsZero() {
-			window.From = earlier(window.From, first.Truncate(24*time.Hour))
+			begins = earlier(begins, first.Truncate(24*time.Hour))
 		}
 	}
-	window.From = later(window.From, c.windowLocked(now, reach).From)
+	window.From = later(window.From, begins)
 	return c.archive.record.Served.missing(window).chunks(c.served)
 }
 
