@@ -37,7 +37,7 @@ type Event struct {
 	Plain      bool                 `json:"plain,omitempty"` // the notifier refused the layout: send text alone
 	Repeat     bool                 `json:"repeat,omitempty"`
 	Case       string               `json:"case,omitempty"` // id of the first message about the decision that e is about, its own if it is that; empty: e stands alone
-	Headline   string               `json:"-"`              // in place of the built-in one; empty: that
+	Headline   string               `json:"-"`              // in place of the built-in one, of an answer in that of the message that it is about; empty: that
 	Body       []string             `json:"-"`              // the sentences below it, in place of the built-in ones; nil: those
 	Root       *Posted              `json:"-"`              // where the notifier posted the message that the case began with; nil when that is not known
 	Blind      bool                 `json:"-"`              // of a Repeat: the notifier has looked for it in vain for long enough, and is to send it unless it sees it now
@@ -51,6 +51,14 @@ type Answer struct {
 	Time   time.Time `json:"time"`
 	Final  bool      `json:"final"` // nothing more is to be answered
 	About  Reason    `json:"about"` // of the message that told the decision
+}
+
+// Told returns e, or of an answer the message that it is about.
+func (e Event) Told() Event {
+	if e.Answer != nil {
+		e.Reason, e.Answer = e.Answer.About, nil
+	}
+	return e
 }
 
 // Superseded is an event that was overtaken before it could be delivered.

@@ -68,7 +68,7 @@ func chart(e alerting.Event) slackapi.Block {
 			tokens[l], most = append(tokens[l], v), max(most, v)
 		}
 	}
-	if x := e.Report.Crossover; x != nil && x.FirstTokensPerMonth != nil && (told(e).Reason == alerting.Approaching || x.Option == e.Report.Decision.Option || x.Option == e.Previous) {
+	if x := e.Report.Crossover; x != nil && x.FirstTokensPerMonth != nil && (e.Told().Reason == alerting.Approaching || x.Option == e.Report.Decision.Option || x.Option == e.Previous) {
 		if t := float64(*x.FirstTokensPerMonth); t > 0 && t <= 10*max(most, 1) { // one that is far away would flatten the rest
 			lines = append(lines, struct {
 				name string

@@ -62,7 +62,7 @@ func below(e alerting.Event) []slackapi.Block {
 
 func blocks(e alerting.Event, charts bool, answers []slackapi.Block) []slackapi.Block {
 	w := e.Report
-	header := slackapi.NewHeaderBlock(slackapi.NewTextBlockObject(slackapi.PlainTextType, words.Shorten(words.Headline(told(e)), maxHeader), false, false))
+	header := slackapi.NewHeaderBlock(slackapi.NewTextBlockObject(slackapi.PlainTextType, words.Shorten(words.Headline(e.Told()), maxHeader), false, false))
 	if said, ok := words.AboutNone(e); ok {
 		var lines []string
 		for _, line := range said {
@@ -108,14 +108,6 @@ func blocks(e alerting.Event, charts bool, answers []slackapi.Block) []slackapi.
 	}
 	blocks = append(blocks, answers...)
 	return append(blocks, slackapi.NewDividerBlock(), footer(e))
-}
-
-// told returns e, or of an answer the message that it is about.
-func told(e alerting.Event) alerting.Event {
-	if e.Answer != nil {
-		e.Reason, e.Answer = e.Answer.About, nil
-	}
-	return e
 }
 
 // section returns a section of mrkdwn; what is above the limit is cut, and the cut shown.

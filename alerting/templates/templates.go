@@ -238,12 +238,14 @@ func execute(t *template.Template, s Said) (text string, err error) {
 // A List is the templates of a configuration; the first that covers a message says it.
 type List []Template
 
-// Apply returns e with the words of the template that covers it. On an error e is as it was, and is said in the built-in words.
+// Apply returns e with the words of the template that covers it; an answer with those of the message that it is about, which shows it. On an
+// error e is as it was, and is said in the built-in words.
 func (all List) Apply(e alerting.Event) (alerting.Event, error) {
 	if e.Reason == alerting.Tested {
 		return e, nil
 	}
-	i := slices.IndexFunc(all, func(t Template) bool { return t.kinds == nil || slices.Contains(t.kinds, e.Reason) })
+	told := e.Told()
+	i := slices.IndexFunc(all, func(t Template) bool { return t.kinds == nil || slices.Contains(t.kinds, told.Reason) })
 	if i < 0 {
 		return e, nil
 	}
@@ -260,12 +262,12 @@ func (all List) Apply(e alerting.Event) (alerting.Event, error) {
 		if part.t == nil {
 			continue
 		}
-		text, err := execute(part.t, about(e))
+		text, err := execute(part.t, about(told))
 		if err == nil && strings.TrimSpace(text) == "" {
 			err = errors.New("says nothing")
 		}
 		if err != nil {
-			return e, fmt.Errorf("%s of a message %s: %w", part.name, e.Reason, err)
+			return e, fmt.Errorf("%s of a message %s: %w", part.name, told.Reason, err)
 		}
 		part.keep(text)
 	}

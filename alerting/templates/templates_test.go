@@ -46,6 +46,10 @@ func TestTemplate(t *testing.T) {
 	if other, err := all.Apply(e); err != nil || !reflect.DeepEqual(other, e) {
 		t.Errorf("another kind: got %+v, %v, want it as it was", other, err)
 	}
+	answer, _ := sample.Of(alerting.Answered) // which the message that it is about goes on in the same words with
+	if is, err = all.Apply(answer); err != nil || is.Told().Headline != "support-chat → base-plus-burst (−$6,200)" || words.Headline(is) != words.Headline(answer) {
+		t.Errorf("an answer: got %q and %q, %v, want the words of the template above those of the answer", is.Headline, words.Headline(is), err)
+	}
 	for _, r := range sample.Reasons { // every kind without kinds, but the test
 		e, _ := sample.Of(r)
 		is, err := templated(t, "", "In short: {{.Headline}}").Apply(e)

@@ -23,9 +23,9 @@ const (
 	MaxLine = 400 // of a sentence
 )
 
-// Headline returns the verdict of e in one plain sentence, that of a template if it has one.
+// Headline returns the verdict of e in one plain sentence, that of a template if it has one. What was answered is said in the built-in words.
 func Headline(e alerting.Event) string {
-	if e.Headline != "" {
+	if e.Headline != "" && e.Reason != alerting.Answered {
 		return e.Headline
 	}
 	workload, d := Clean(e.Workload, 60), e.Report.Decision
