@@ -120,6 +120,12 @@ func (r record) open() bool {
 	return stands || r.Approach.ActBy != ""
 }
 
+// about reports whether the message of the case of r is about a move to option, or was until a person declined that: the one about another
+// move, or about what comes near, stays as it is when an older decision is answered.
+func (r record) about(option string) bool {
+	return r.State.Standing == option || r.State.Standing == r.State.Current && r.Approach == Approach{}
+}
+
 const recordVersion = 1
 
 // NewDesk reads the states and the outbox that s holds. A row that cannot be read is put aside and logged.
@@ -412,8 +418,8 @@ func (d *Desk) Spent(workload, decision string, given time.Time) bool {
 }
 
 // Answer keeps what a person said to a decision about workload as rows of the ledger, in one transaction with what it does to
-// the state of the workload: a move to declined is ruled out, see State.Declined. An empty declined changes no state. While the case of the
-// decision is open, tell is sent to where it was told.
+// the state of the workload: a move to declined is ruled out, see State.Declined. An empty declined changes no state. While a case is open
+// and no other move stands, tell is sent to where it was told.
 func (d *Desk) Answer(workload, declined string, rows map[string][]byte, tell Event) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -427,7 +433,7 @@ func (d *Desk) Answer(workload, declined string, rows map[string][]byte, tell Ev
 		after.State = r.State.Declined(declined)
 	}
 	var events []Event
-	if r.Case != "" {
+	if r.Case != "" && r.about(tell.Report.Decision.Option) {
 		after.State.Sequence++
 		tell.Version, tell.ID, tell.Case = eventVersion, eventID(workload, after.State.Sequence, tell.Report.Decision.ID), r.Case
 		events = append(events, tell)

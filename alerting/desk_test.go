@@ -378,6 +378,43 @@ func TestAnswerIsOneTransaction(t *testing.T) {
 	}
 }
 
+// TestAnswerToAnotherMove holds that an answer is told where its move is told, also one that follows another, and that one to an older decision
+// does not take the place of what stands or comes near now.
+func TestAnswerToAnotherMove(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, timeline string
+		near           bool
+		told           int // of an answer that declines X, and of one that says that it is done
+	}{
+		{name: "the move stands", timeline: "XXX", told: 2},
+		{name: "another one stands", timeline: "XXXYYYY"},
+		{name: "none may serve it", timeline: "XXX0000"},
+		{name: "it was withdrawn", timeline: "XXXzzzz"},
+		{name: "a threshold comes near", near: true},
+	} {
+		store, box := &memory{}, &mailbox{name: "box"}
+		d := newDesk(t, store, box)
+		for day, c := range tc.timeline {
+			consider(t, d, day, string(c))
+		}
+		if tc.near {
+			d.states["support"] = &record{State: State{Current: "now", Standing: "now"}, Approach: Approach{ActBy: "2027-01-12"}, Case: "c0ffee"}
+		}
+		before := len(d.outbox.waiting()["support"])
+		for _, declined := range []string{"X", ""} {
+			err := d.Answer("support", declined, map[string][]byte{"answer/0123456789ab": []byte("{}")},
+				Event{Reason: Answered, Time: morning, Workload: "support", Report: answers('X'), Answer: &Answer{Text: "declined", Final: true, About: FirstSeen}})
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := len(d.outbox.waiting()["support"]) - before; got != tc.told {
+			t.Errorf("%s: got %d messages, want %d", tc.name, got, tc.told)
+		}
+	}
+}
+
 // TestDriftIsToldOnce holds that a material drift of a workload whose verdict is settled is told once as long as it lasts, and again
 // when it comes back after a fortnight.
 func TestDriftIsToldOnce(t *testing.T) {
