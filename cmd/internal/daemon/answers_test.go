@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -137,6 +138,16 @@ func TestButtons(t *testing.T) {
 	}
 	if got := socket.Interact(t, filled); !strings.Contains(got, "answered already") {
 		t.Errorf("a form sent twice: got %s, want it refused", got)
+	}
+	// An answer whose file was left behind when the process ended is told once.
+	kept, _, err := ledger.Given(r.store, r.folder, id)
+	if err = errors.Join(err, ledger.Leave(r.folder, kept)); err != nil {
+		t.Fatal(err)
+	}
+	signal(r.answered)
+	r.taken(t, id, ledger.NotViable)
+	if got := r.desk.Pending(); got != 0 {
+		t.Errorf("got %d messages about an answer that was taken twice, want none", got)
 	}
 	if w := workload(t, r.days(t, 1), "support"); w.Decision.Recommendation != model.Stay || len(w.Options) != 1 {
 		t.Errorf("got %s with %d options, want to stay without the fleet", w.Decision.Recommendation, len(w.Options))

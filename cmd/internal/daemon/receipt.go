@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"fmt"
@@ -125,24 +126,37 @@ func (d *Daemon) takeAnswers() error {
 			}
 			continue
 		}
-		declined := ""
-		if a.Kind == ledger.NotViable {
-			declined = a.Option
-		}
-		key, value := a.Row()
-		tell, err := d.tellOf(a, receipt)
-		if err != nil {
-			return fmt.Errorf("answers: %w", err)
-		}
-		if err := d.desk.Answer(a.Workload, declined, map[string][]byte{key: value, a.ID: receipt}, tell); err != nil {
+		if err := d.takeAnswer(a, receipt); err != nil {
 			return fmt.Errorf("answers: %w", err) // stays where it is, for the next cycle
 		}
-		d.answers = d.answers.With(a)
-		d.options.Log.Info("answer taken", "decision", a.ID, "workload", a.Workload, "kind", a.Kind, "option", a.Option, "by", a.By)
-		if err := w.Taken(); err != nil { // it would be taken again, which changes nothing
+		if err := w.Taken(); err != nil { // it is found again, and is in the ledger
 			return fmt.Errorf("answers: %w", err)
 		}
 	}
+	return nil
+}
+
+// takeAnswer puts a, which is about the decision of receipt, into the ledger with what it does to the alert state. One that is there, and whose
+// file the end of the process or the disk left behind, does nothing twice.
+func (d *Daemon) takeAnswer(a ledger.Answer, receipt []byte) error {
+	key, value := a.Row()
+	kept, err := d.options.Store.Get(ledger.Bucket, key)
+	if err != nil || bytes.Equal(kept, value) {
+		return err
+	}
+	declined := ""
+	if a.Kind == ledger.NotViable {
+		declined = a.Option
+	}
+	tell, err := d.tellOf(a, receipt)
+	if err != nil {
+		return err
+	}
+	if err := d.desk.Answer(a.Workload, declined, map[string][]byte{key: value, a.ID: receipt}, tell); err != nil {
+		return err
+	}
+	d.answers = d.answers.With(a)
+	d.options.Log.Info("answer taken", "decision", a.ID, "workload", a.Workload, "kind", a.Kind, "option", a.Option, "by", a.By)
 	return nil
 }
 

@@ -460,8 +460,18 @@ func readAnswer(path string) (Answer, error) {
 	return parseAnswer(data)
 }
 
-// Taken removes the file of an answer that is in the ledger.
-func (w Waiting) Taken() error { return os.Remove(w.path) }
+// Taken removes the file of an answer that is in the ledger. A later answer that has taken its place since it was read stays, to be taken next.
+func (w Waiting) Taken() error {
+	lies, err := readAnswer(w.path)
+	if err != nil {
+		return err
+	}
+	_, now := lies.Row()
+	if _, read := w.Answer.Row(); !bytes.Equal(now, read) {
+		return nil
+	}
+	return os.Remove(w.path)
+}
 
 // Refuse puts the file aside, where a person finds it.
 func (w Waiting) Refuse() error { return os.Rename(w.path, w.path+".refused") }

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"errors"
 	"math"
 	"os"
 	"path/filepath"
@@ -190,6 +191,14 @@ func TestAnswersThatWereLeft(t *testing.T) {
 		if err := w.Refuse(); err != nil {
 			t.Error(err)
 		}
+	}
+	// One that comes while the one before it is taken is not lost with it.
+	third := NewAnswer("0123456789ab", Seen, "", time.Time{}, asOf.Add(2*time.Hour))
+	if err := errors.Join(Leave(data, third), left[0].Taken()); err != nil {
+		t.Error(err)
+	}
+	if left, err = Left(data); err != nil || len(left) != 1 || left[0].Answer != third {
+		t.Fatalf("got %+v, %v, want the answer that came meanwhile", left, err)
 	}
 	if err := left[0].Taken(); err != nil {
 		t.Error(err)
