@@ -102,12 +102,14 @@ func TestPictures(t *testing.T) {
 		name   string
 		scopes []string
 		draws  error
+		panics bool
 		shared int
 		asked  int // requests to upload, of two messages
 	}{
 		{name: "a token that may upload", scopes: []string{"files:write"}, shared: 2, asked: 4},
 		{name: "one that may not", asked: 1},
 		{name: "no picture", scopes: []string{"files:write"}, draws: errors.New("no ink")},
+		{name: "a picture that panics", scopes: []string{"files:write"}, panics: true},
 	} {
 		server := slacktest.New(t)
 		server.Grant(tc.scopes...)
@@ -120,6 +122,9 @@ func TestPictures(t *testing.T) {
 		})
 		n := both(t, server)["bot"]
 		n.settings.Draw = func(out io.Writer, c *Chart) error {
+			if tc.panics {
+				panic("no paper")
+			}
 			fmt.Fprintf(out, "%s of %s", c.Title, c.Chart.(*slackapi.DataVisualizationLineChart).Series[1].Name)
 			return tc.draws
 		}

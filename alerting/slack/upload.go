@@ -27,6 +27,7 @@ func (n *Notifier) upload(ctx context.Context, api *slackapi.Client, e alerting.
 	if !drawn || n.settings.Draw == nil || n.pictureless.Load() {
 		return
 	}
+	defer func() { _ = recover() }() // a panic would send the message once more, in plain text
 	var picture bytes.Buffer
 	if n.settings.Draw(&picture, block) != nil {
 		return
