@@ -27,7 +27,7 @@ const (
 // Deliver sends the next message of every notifier that has one due, the notifiers at once, and returns when the next one
 // will be due; the zero time means that nothing waits. Messages of one notifier to one channel keep their order; one that waits, for a person
 // to put its channel right for example, does not hold back those to others. Every attempt is recorded
-// before it begins. The error names what could not be sent or recorded; nothing is dropped.
+// before it begins. The error names what could not be sent or recorded; nothing is dropped but what is too old to be worth saying, see oldest.
 func (d *Desk) Deliver(ctx context.Context, now time.Time) (time.Time, error) {
 	d.delivering.Lock()
 	defer d.delivering.Unlock()

@@ -284,13 +284,14 @@ func (l *listener) answer(e envelope) (payload any, after *reply) {
 func (l *listener) pressed(did interaction) *reply {
 	p := Press{Channel: did.Container.Channel, Message: did.Container.Message, By: did.by()}
 	to := &reply{channel: p.Channel, user: did.User.ID, trigger: did.TriggerID}
+	none := &Refused{Text: "tipline has no such button. Nothing has changed."}
 	if len(did.Actions) != 1 {
-		return to.saying(fmt.Errorf("got %d buttons at once", len(did.Actions)))
+		return to.saying(none)
 	}
 	kind, known := strings.CutPrefix(did.Actions[0].ID, prefix)
 	var of about
 	if err := json.Unmarshal([]byte(did.Actions[0].Value), &of); err != nil || !known || !slices.Contains(answerKinds, kind) {
-		return to.saying(&Refused{Text: "tipline has no such button. Nothing has changed."})
+		return to.saying(none)
 	}
 	p.Kind, p.Decision, p.Workload = kind, of.Decision, of.Workload
 	if kind != Snooze && kind != Decline {

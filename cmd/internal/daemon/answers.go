@@ -39,6 +39,7 @@ type buttons struct{ *Daemon }
 // Check says why p cannot be answered: the decision is not the one that the message shows now, or is answered.
 func (b buttons) Check(p slack.Press) error {
 	_, err := b.check(p)
+	b.note(p, err)
 	return err
 }
 
@@ -48,16 +49,22 @@ func (b buttons) Answer(p slack.Press) error {
 	if err == nil {
 		err = b.leave(p, r)
 	}
+	b.note(p, err)
+	if err == nil {
+		signal(b.answered)
+	}
+	return err
+}
+
+// note logs why p was not answered; the person who pressed is told no more than whose fault it is.
+func (b buttons) note(p slack.Press, err error) {
 	var refused *slack.Refused
 	switch {
 	case errors.As(err, &refused):
 		b.options.Log.Info("button refused", "decision", p.Decision, "workload", p.Workload, "kind", p.Kind, "by", p.By, "reason", refused.Text)
 	case err != nil:
 		b.options.Log.Error("button not answered", "decision", p.Decision, "workload", p.Workload, "error", err)
-	default:
-		signal(b.answered)
 	}
-	return err
 }
 
 // check returns the receipt of the decision that p answers, of which everything is doubted: it must be held, be about the workload that p

@@ -1,10 +1,12 @@
 package daemon
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"tipline/alerting/slack"
 	"tipline/alerting/slack/slacktest"
 	"tipline/cmd/internal/ledger"
 	"tipline/model"
@@ -188,6 +191,25 @@ func TestPressesAreChecked(t *testing.T) {
 	answers, loadErr := ledger.LoadAnswers(r.store)
 	if err != nil || loadErr != nil || len(left)+len(answers) != 0 {
 		t.Errorf("got %v and %v (%v, %v), want no answer", left, answers, err, loadErr)
+	}
+}
+
+// TestPressesAreLogged holds that the log says why a press was not answered, be it one that a form was to follow, as the person is told.
+func TestPressesAreLogged(t *testing.T) {
+	t.Parallel()
+	r := supported(t)
+	var log bytes.Buffer
+	r.options.Log = slog.New(slog.NewTextHandler(&log, nil))
+	if err := r.store.Apply(map[string]map[string][]byte{ledger.Bucket: {"ffffffffffff": []byte("{")}}); err != nil {
+		t.Fatal(err)
+	}
+	p := slack.Press{Kind: slack.Snooze, Decision: "ffffffffffff", Workload: "support"}
+	var refused *slack.Refused
+	for _, asked := range []func(slack.Press) error{buttons{r.Daemon}.Check, buttons{r.Daemon}.Answer} {
+		log.Reset()
+		if err := asked(p); err == nil || errors.As(err, &refused) || !strings.Contains(log.String(), "decision=ffffffffffff workload=support error=") {
+			t.Errorf("got %v and the log %q, want the log to say what is wrong with the receipt", err, log.String())
+		}
 	}
 }
 
