@@ -365,6 +365,7 @@ func parseAnswer(data []byte) (Answer, error) {
 	if err := d.Decode(&a); err != nil {
 		return a, fmt.Errorf("answer: %w", err)
 	}
+	a.Reason = model.Printable(a.Reason) // an older version kept what cannot be seen and comes with a text that is pasted
 	return a, a.Check()
 }
 

@@ -362,6 +362,12 @@ func TestLoadAnswers(t *testing.T) {
 	if a, ok := all.To(later.ID); !ok || a != later {
 		t.Errorf("got %+v, want %+v", a, later)
 	}
+	pasted := notViable
+	pasted.Reason = "no\u200b staff"
+	key, value := pasted.Row()
+	if all, err := LoadAnswers(rows{key: value}); err != nil || len(all) != 1 || all[0].Reason != "no\ufffd staff" {
+		t.Errorf("one of an older version: got %+v, %v, want it to count", all, err)
+	}
 	changed := later
 	changed.Kind = Done
 	if got := all.With(changed); !slices.Equal(got, Answers{notViable, changed}) || all[1] != later {
