@@ -217,7 +217,7 @@ type Slack struct {
 	WebhookURLFile string // path of a file that holds the URL of an incoming webhook
 	Channel        string // where a bot posts; empty with a webhook, which has a channel of its own
 	APIURL         string // empty means Slack's own
-	AppTokenFile   string // path of a file that holds an app-level token; empty: messages have no buttons
+	AppTokenFile   string `json:",omitempty"` // path of a file that holds an app-level token; empty: messages have no buttons
 }
 
 // Store says where the data file lives.

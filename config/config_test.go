@@ -1,6 +1,7 @@
 package config
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"math/big"
@@ -349,6 +350,12 @@ func TestHashIsOfTheMeaning(t *testing.T) {
 	}
 	if got, err := Parse("elsewhere/other.yml", []byte(small), packs...); err != nil || got.Hash != want {
 		t.Errorf("the same content in another file: got %v, %v, want hash %s", got, err, want)
+	}
+	// Keys that a configuration does not give leave its hash as it was before there were such keys.
+	before := `{"Slack":{"TokenFile":"","WebhookURLFile":"","Channel":"","APIURL":""},"Webhook":null,"Alertmanager":null,` +
+		`"Routes":[{"Kinds":null,"Match":null,"Source":"","SlackChannel":""}]}`
+	if got, err := json.Marshal(Notify{Slack: &Slack{}, Routes: []Route{{}}}); err != nil || string(got) != before {
+		t.Errorf("got %s, %v, want %s", got, err, before)
 	}
 }
 

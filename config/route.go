@@ -8,8 +8,8 @@ import (
 // A Route sends messages to a channel of their own.
 type Route struct {
 	Kinds        []string            // of messages; nil matches every kind
-	Severities   []string            // of messages; nil matches every one
-	Owners       []string            // of the workload that they are about, one of them; nil matches every one, and messages about no single one
+	Severities   []string            `json:",omitempty"` // of messages; nil matches every one
+	Owners       []string            `json:",omitempty"` // of the workload that they are about, one of them; nil matches every one, and messages about no single one
 	Match        map[string][]string // labels of that workload, each with the values of which it has one; nil as for Owners
 	Source       string              // of that workload; empty means any
 	SlackChannel string
