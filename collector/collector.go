@@ -666,6 +666,9 @@ func (c *Collector) usage(now time.Time) []model.Usage {
 		if u, ok := s.usage(c.settings.Name, end); ok {
 			u.Workload = uniqueName(s.labels, c.settings.GroupBy, key, taken)
 			u.Layer = string(c.layer)
+			if c.settings.GPUs != nil {
+				_, u.GPUScope = c.gpuScope(s.labels)
+			}
 			all = append(all, u)
 		}
 	}

@@ -216,7 +216,7 @@ func judgeGPUs(held, busy cell, scope string) (*model.GPU, []model.Warning) {
 	if wrong != 0 || !(count > 0) {
 		return nil, []model.Warning{{Code: GPUUnknown, Text: "no GPU was seen in " + scope + " over the last day"}}
 	}
-	gpu := &model.GPU{Count: count, Scope: scope}
+	gpu := &model.GPU{Count: count}
 	if busy.seen == 0 {
 		return gpu, []model.Warning{{Code: GPUUtilizationUnknown, Text: "GPUs in " + scope + " are counted, but not how busy they are"}}
 	}

@@ -65,7 +65,7 @@ func TestGPUs(t *testing.T) {
 		if u.GPU == nil {
 			continue
 		}
-		if u.GPU.Count != tc.gpus || u.GPU.Scope != "namespace chat" {
+		if u.GPU.Count != tc.gpus || u.GPUScope != "namespace chat" {
 			t.Errorf("%s: got %+v, want %v GPUs of namespace chat", tc.name, *u.GPU, tc.gpus)
 		}
 		if known := u.GPU.Utilization != nil; known != (tc.utilization >= 0) || known && float64(*u.GPU.Utilization) != tc.utilization {

@@ -37,6 +37,7 @@ type Usage struct {
 	Start    time.Time         // start of Hours[0], a whole hour in UTC
 	Hours    []Hour            // consecutive hours; an hour nobody measured has Coverage 0
 	Serving  []Serving         // of each of Hours; empty when the source says nothing of engines
+	GPUScope string            // what the GPU metrics of the source are about that cover the workload, for example "namespace chat"; empty when it reads none
 	GPU      *GPU              // nil when the source has no GPU metrics for the workload
 	TTFTP95  *time.Duration    // 95th percentile of time to first token over the last day; nil when unknown
 	Prompts  *Prompts          // how long the prompts were over the last day; nil when unknown
@@ -114,9 +115,10 @@ func (u Usage) startedBefore(t time.Time) int {
 }
 
 // Merge returns the usage of u and v together: two series that the configuration counts as one workload.
-// An hour before the later one began is the earlier one's alone; any other is seen as far as the worse of the two was. Whether the same
-// engines serve both is not known, so nothing is said of engines.
+// An hour before the later one began is the earlier one's alone; any other is seen as far as the worse of the two was. GPUs are added up,
+// so each must have its share only. Whether the same engines serve both is not known, so nothing is said of engines.
 func (u Usage) Merge(v Usage) Usage {
+	u.GPU = bothGPUs(u, v)
 	if v.Start.Before(u.Start) {
 		u.Start, v.Start = v.Start, u.Start
 		u.Hours, v.Hours = v.Hours, u.Hours
@@ -135,9 +137,6 @@ func (u Usage) Merge(v Usage) Usage {
 	}
 	u.Hours, u.Serving = hours, nil
 	u.Labels = commonLabels(u.Labels, v.Labels)
-	if u.GPU == nil {
-		u.GPU = v.GPU
-	}
 	if u.TTFTP95 == nil || v.TTFTP95 != nil && *v.TTFTP95 > *u.TTFTP95 {
 		u.TTFTP95 = v.TTFTP95
 	}
@@ -145,6 +144,28 @@ func (u Usage) Merge(v Usage) Usage {
 	u.Failed, u.Retried = both(u.Failed, v.Failed), both(u.Retried, v.Retried)
 	u.Warnings = append(append([]Warning{}, u.Warnings...), v.Warnings...)
 	return u
+}
+
+// bothGPUs returns the GPUs of u and v, of each its share, together: not known when those of one are not that was used in the last day.
+func bothGPUs(u, v Usage) *GPU {
+	end := u.End()
+	if v.End().After(end) {
+		end = v.End()
+	}
+	var sum *GPU
+	for _, one := range [...]Usage{u, v} {
+		used, _ := one.Between(end.Add(-24*time.Hour), end)
+		switch {
+		case one.GPU == nil && used.Total() > 0:
+			return nil
+		case one.GPU == nil:
+		case sum == nil:
+			sum = one.GPU
+		default:
+			sum = sum.with(*one.GPU)
+		}
+	}
+	return sum
 }
 
 // both returns the sum of a and b, nil unless both are known.
@@ -157,8 +178,9 @@ func both(a, b *float64) *float64 {
 }
 
 // Follow returns the usage of u and of v, what the same workload was called before u began: both are added up, and an hour in which only one of them was seen is that one's
-// alone, since nobody would say that the other is missing from it. What is known of the last day is that of u.
+// alone, since nobody would say that the other is missing from it. What is known of the last day is that of u, but for the GPUs, of which v may have had a part.
 func (u Usage) Follow(v Usage) Usage {
+	u.GPU = bothGPUs(u, v)
 	start, end := u.Start, u.End()
 	if v.Start.Before(start) {
 		start = v.Start
@@ -205,5 +227,14 @@ type GPU struct {
 	Count       float64   // GPUs attached, on average; of those that others run on too only its share, once they are shared out
 	Utilization *Fraction // share of time in which the GPU was busy; nil when unknown. Busy is not used well: see cost model 4.5
 	USDPerHour  *float64  // what Count of them cost by the word of OpenCost; nil when unknown
-	Scope       string    // what the numbers cover, for example "namespace chat"
+}
+
+// with returns g and o together.
+func (g *GPU) with(o GPU) *GPU {
+	sum := GPU{Count: g.Count + o.Count, USDPerHour: both(g.USDPerHour, o.USDPerHour)}
+	if g.Utilization != nil && o.Utilization != nil && sum.Count > 0 {
+		busy := Fraction((g.Count*float64(*g.Utilization) + o.Count*float64(*o.Utilization)) / sum.Count)
+		sum.Utilization = &busy
+	}
+	return &sum
 }

@@ -34,6 +34,39 @@ func TestMergeFailed(t *testing.T) {
 	}
 }
 
+// TestMergeGPUs holds that the GPUs of two series are added up whichever began first and whichever is the new name of the other, and that they are not known when those of one are
+// not that was used in the last day.
+func TestMergeGPUs(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	busy, idle, usd := Fraction(1), Fraction(0.5), 6.0
+	u := Usage{Start: start, Hours: hours(48, 10, 1), GPU: &GPU{Count: 3, Utilization: &busy, USDPerHour: &usd}}
+	v := Usage{Start: start.Add(time.Hour), Hours: hours(47, 10, 1), GPU: &GPU{Count: 1, Utilization: &idle, USDPerHour: &usd}}
+	unknown, over := v, Usage{Start: start, Hours: append(hours(12, 10, 1), hours(36, 0, 0)...)}
+	unknown.GPU = nil
+	for name, two := range map[string][2]Usage{"known": {u, v}, "one is not known": {u, unknown}, "one is over": {u, over}} {
+		for _, got := range []*GPU{two[0].Merge(two[1]).GPU, two[1].Merge(two[0]).GPU, two[0].Follow(two[1]).GPU, two[1].Follow(two[0]).GPU} {
+			switch {
+			case name == "one is not known":
+				if got != nil {
+					t.Errorf("%s: got %+v, want not known", name, got)
+				}
+			case got == nil:
+				t.Errorf("%s: got none", name)
+			case name == "one is over":
+				if *got != *u.GPU {
+					t.Errorf("%s: got %+v, want %+v", name, got, u.GPU)
+				}
+			case got.Count != 4 || *got.Utilization != 3.5/4 || *got.USDPerHour != 12:
+				t.Errorf("%s: got %+v, want 4 GPUs of 12 USD that are busy 87.5 %% of the time", name, got)
+			}
+		}
+	}
+	if u.GPU.Count != 3 || v.GPU.Count != 1 {
+		t.Error("Merge changed what it was given")
+	}
+}
+
 func TestMerge(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)

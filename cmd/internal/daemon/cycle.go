@@ -86,8 +86,8 @@ func (d *Daemon) Collect(ctx context.Context) error {
 		return errors.Join(err, ctx.Err())
 	}
 	usage := map[string]model.UsageSummary{}
+	shareGPUs(found, now)
 	workloads := named(found)
-	shareGPUs(workloads, now)
 	for _, m := range workloads {
 		usage[m.usage.Workload] = summarize(m.usage, now)
 	}
@@ -175,8 +175,8 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	}
 	receipts := map[string][]byte{}
 	d.records = map[string][]byte{}
+	shareGPUs(found, now)
 	workloads := named(found)
-	shareGPUs(workloads, now)
 	report.Renames = findFaults(workloads, now)
 	report.DoubleMeters = findDoubles(workloads, now)
 	d.stanzas = map[string]config.Workload{}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -74,13 +75,13 @@ options:%[2]s`, r.server.URL, options)
 	}
 }
 
-// TestSharesOfGPUs holds what is shared out where nobody had tokens, where a workload is no longer measured, and on two servers, and that hours in which another source had a
-// workload there say nothing of the GPUs of one alone.
+// TestSharesOfGPUs holds what is shared out where nobody had tokens, where a workload is no longer measured, on two servers, while a source is away and where a workload is made
+// of several series, and that hours in which another source had a workload there say nothing of the GPUs of one alone, however long ago they are.
 func TestSharesOfGPUs(t *testing.T) {
 	t.Parallel()
 	usd := 10.0
 	run := func(source, server string, tokens float64, hours int) metered {
-		u := model.Usage{Source: source, Workload: source, Start: opening.Add(-48 * time.Hour).Truncate(time.Hour), GPU: &model.GPU{Count: 4, Scope: "namespace chat", USDPerHour: &usd}}
+		u := model.Usage{Source: source, Workload: source, Start: opening.Add(-48 * time.Hour).Truncate(time.Hour), GPUScope: "namespace chat", GPU: &model.GPU{Count: 4, USDPerHour: &usd}}
 		for h := range 48 {
 			hour := model.Hour{}
 			if h >= 48-hours {
@@ -103,6 +104,31 @@ func TestSharesOfGPUs(t *testing.T) {
 	}
 	if s := all[0].usage.Serving; s[0].GPUs != 4 || s[47].GPUs != 0 || all[2].usage.Serving[47].GPUs != 4 {
 		t.Errorf("got %v and %v GPUs of a alone before and while b ran, want 4 and 0", s[0].GPUs, s[47].GPUs)
+	}
+	away := []metered{run("a", "s", 30, 48), run("b", "s", 10, 48)}
+	for i, gpus := range []float64{3, 1} { // the other one's source cannot be read since six hours
+		found := slices.Clone(away)
+		other := &found[1-i]
+		other.outage, other.usage.GPU = "gone", nil
+		other.usage.Hours = slices.Concat(other.usage.Hours[:42], make([]model.Hour, 6))
+		shareGPUs(found, opening)
+		if g := found[i].usage.GPU; g == nil || math.Abs(g.Count-gpus) > 1e-9 || found[i].usage.Serving[30].GPUs != 0 || other.usage.GPU != nil {
+			t.Errorf("%s while the other is away: got %+v, want %v GPUs, and none that were its alone", found[i].usage.Workload, g, gpus)
+		}
+	}
+	parts := []metered{run("a", "s", 30, 48), run("a", "s", 10, 48), run("b", "s", 40, 48)}
+	parts[0].stanza.Name, parts[1].stanza.Name, parts[1].usage.Labels = "one", "one", map[string]string{"model": "x"}
+	shareGPUs(parts, opening)
+	for _, m := range named(parts) {
+		if g := m.usage.GPU; g == nil || math.Abs(g.Count-2) > 1e-9 || len(m.usage.Warnings) != 1 || !strings.Contains(m.usage.Warnings[0].Text, "2 workloads run on the 4 GPUs in namespace chat: 50%") {
+			t.Errorf("%s: got %+v, warnings %v; want half of the GPUs, said once", m.usage.Workload, g, m.usage.Warnings)
+		}
+	}
+	past := []metered{run("a", "s", 5, 48), run("b", "s", 5, 48)}
+	past[1].usage.Hours = slices.Concat(past[1].usage.Hours[:12], make([]model.Hour, 36))
+	shareGPUs(past, opening)
+	if s := past[0].usage.Serving; s[11].GPUs != 0 || s[12].GPUs != 4 {
+		t.Errorf("got %v and %v GPUs of a alone while b ran and after it ended, want 0 and 4", s[11].GPUs, s[12].GPUs)
 	}
 	if usd != 10 {
 		t.Error("what the collector found was changed")
