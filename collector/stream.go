@@ -7,6 +7,7 @@ import (
 	"io"
 	"math"
 	"strconv"
+	"unicode/utf8"
 )
 
 // A label is the name and the value of a label of a series. The bytes are overwritten when the next series is read.
@@ -284,13 +285,14 @@ func (s *splitter) unusual(element []byte) bool {
 	return true
 }
 
-// plainText returns the string that b begins with, and what comes after it. It is false when there is none, or when it has escapes.
+// plainText returns the string that b begins with, and what comes after it. It is false when there is none, or when it has escapes or is not
+// UTF-8, as which it could not be kept.
 func plainText(b []byte) (text, rest []byte, ok bool) {
 	if len(b) == 0 || b[0] != '"' {
 		return nil, b, false
 	}
 	end := bytes.IndexByte(b[1:], '"')
-	if end < 0 || bytes.IndexByte(b[1:1+end], '\\') >= 0 {
+	if end < 0 || bytes.IndexByte(b[1:1+end], '\\') >= 0 || !utf8.Valid(b[1:1+end]) {
 		return nil, b, false
 	}
 	return b[1 : 1+end], b[end+2:], true

@@ -23,6 +23,7 @@ func TestSplit(t *testing.T) {
 		{"fractions of seconds", `[{"metric":{},"values":[[60.25,"1e3"],[1.2e2,"+Inf"]]}]`, "60250:1000 120000:+Inf;", `[]`},
 		{"spaces", `[ {"metric": {"a": "x"}, "values": [ [60, "1"] ]} , {"values":[[60,"2"]],"metric":{}} ]`, "a=x 60000:1;60000:2;", `[]`},
 		{"escapes", `[{"metric":{"a":"\"}],\\"},"values":[[60,"1"]]}]`, `a="}],\ 60000:1;`, `[]`},
+		{"no UTF-8", `[{"metric":{"a":"x` + "\xff" + `"},"values":[[60,"1"]]}]`, "a=x\ufffd 60000:1;", `[]`},
 		{"a long value", `[{"metric":{"a":"` + long + `"},"values":[[60,"1"]]}]`, "a=" + long + " 60000:1;", `[]`},
 		{"a native histogram", `[{"metric":{},"values":[[60,"1"]]},{"metric":{},"histograms":[]},{"metric":{},"value":[60,"1"]}]`, "60000:1;", `[{"metric":{},"histograms":[]},{"metric":{},"value":[60,"1"]}]`},
 		{"no number", `[{"metric":{},"values":[[60,"one"]]}]`, "", `[{"metric":{},"values":[[60,"one"]]}]`},
