@@ -61,13 +61,13 @@ func TestAnswers(t *testing.T) {
 		"wrong-tenant": WrongType, "vector-30d-by-workload": WrongType, "empty-unknown-metric": WrongType, "empty-inside-scrape-gap": WrongType, "future-time": WrongType,
 		"many-to-many": Refused, "bad-syntax": Refused, "step-zero": Refused, "end-before-start": Refused, "unknown-path": Refused, "no-tenant-header": Unauthorized,
 		"too-many-points": LimitReached, "window-40d": LimitReached,
-		"store-killed-0.4s": Partial, "store-killed-0.4s-partial_response=false": Partial, "store-frozen-timeout-4s": Overloaded,
+		"store-killed-0.4s": Partial, "store-killed-0.4s-partial_response=false": Partial, "store-frozen-timeout-4s": TimedOut,
 		// Some seconds later Thanos has forgotten the store and says nothing of it, unless partial answers are refused.
 		"store-killed-15s": WrongType, "store-killed-15s-partial_response=false": Partial,
 		"range-daily": good,
 	}
 	exceptions := map[string]Reason{
-		"prometheus-2.42.0/tiny-timeout": Overloaded, "prometheus-3.5.3/tiny-timeout": Overloaded, "prometheus-3.16.0/tiny-timeout": Overloaded,
+		"prometheus-2.42.0/tiny-timeout": TimedOut, "prometheus-3.5.3/tiny-timeout": TimedOut, "prometheus-3.16.0/tiny-timeout": TimedOut,
 		"thanos-0.42.4/tiny-timeout": TimedOut, "mimir-3.0.5/tiny-timeout": WrongType, "victoriametrics-1.150.0/tiny-timeout": WrongType,
 		"prometheus-2.42.0/window-40d": WrongType, "prometheus-3.5.3/window-40d": WrongType, "prometheus-3.16.0/window-40d": WrongType,
 		"thanos-0.42.4/window-40d": WrongType, "victoriametrics-1.150.0/window-40d": WrongType, "victoriametrics-1.150.0/end-before-start": good,

@@ -606,15 +606,18 @@ func (c *Collector) askAll(ctx context.Context, expr string, chunk *int, batch [
 }
 
 // askHours evaluates expr at the end of each hour of s, in halves where the server found as much too much before, or does so now, and remembers
-// in chunk what was not.
+// in chunk what was not. For what it had no time for it is asked in halves the next time only: it may be busy, and a cycle has no time either.
 func (c *Collector) askHours(ctx context.Context, expr string, chunk *int, s span) ([]answer, error) {
 	if s.hours() <= c.most(chunk, chunkHours) {
 		a, err := c.askSpan(ctx, expr, s)
 		var e *Error
-		if !errors.As(err, &e) || e.Reason != LimitReached && e.Reason != TooLarge || s.hours() == 1 {
+		if !errors.As(err, &e) || e.Reason != LimitReached && e.Reason != TooLarge && e.Reason != TimedOut || s.hours() == 1 {
 			return []answer{a}, err
 		}
 		c.most(chunk, s.hours()/2)
+		if e.Reason == TimedOut {
+			return nil, err
+		}
 	}
 	middle := s.To.Add(-time.Duration(s.hours()/2) * time.Hour)
 	newer, err := c.askHours(ctx, expr, chunk, span{middle, s.To})

@@ -109,10 +109,10 @@ func statusError(status int, text string, retryAfter time.Duration) *Error {
 	switch {
 	case status == 401 || status == 403:
 		e.Reason = Unauthorized
+	case strings.Contains(text, "query timed out") || strings.Contains(text, "deadline exceeded"): // Prometheus answers 503, Thanos 422
+		e.Reason = TimedOut
 	case status == 408 || status == 429 || status >= 500:
 		e.Reason = Overloaded
-	case strings.Contains(text, "deadline exceeded"): // Thanos answers its own timeouts with 422
-		e.Reason = TimedOut
 	case status == 413 || (status == 400 || status == 422) && speaksOfLimit(text):
 		e.Reason = LimitReached
 	case status == 422 && (strings.Contains(text, "Unavailable") || strings.Contains(text, "No StoreAPIs")):

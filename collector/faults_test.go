@@ -33,7 +33,7 @@ var faults = []struct {
 }{
 	{"F01", "connection refused", []string{"TestOnTheWire", "../cmd/internal/daemon TestServerDownAtStart"}},
 	{"F02", "no such host, or another address for it", []string{"TestOnTheWire", "TestF02_AddressChange"}},
-	{"F03", "hangs without a byte", []string{"TestOnTheWire"}},
+	{"F03", "hangs without a byte", []string{"TestOnTheWire", "TestSlowServer"}},
 	{"F04", "a byte now and then", []string{"TestOnTheWire", "../cmd/internal/daemon TestSourceSoak"}},
 	{"F05", "cut in mid body", []string{"TestF05_CutAtEveryByte", "TestOnTheWire", "../cmd/internal/daemon TestSourceSoak"}},
 	{"F06", "huge body", []string{"TestFaults"}},
@@ -62,7 +62,7 @@ var faults = []struct {
 	{"F29", "gap between scrapes", []string{"TestHour", "../cmd/tipline-demo/packs TestPacks"}},
 	{"F30", "late samples", []string{"TestAnHourIsAskedAgainUntilItIsComplete", "TestF31_LessThanBefore"}},
 	{"F31", "data beyond the reach of the querier", []string{"TestF31_LessThanBefore"}},
-	{"F32", "limit on the length of a query", []string{"TestF32_QueryLimit", "TestAnswers"}},
+	{"F32", "limit on the length of a query", []string{"TestF32_QueryLimit", "TestShortQueriesBridgeGaps", "TestAnswers"}},
 	{"F33", "limits on points, samples and series", []string{"TestF32_QueryLimit", "TestAnswers", "TestQueriesAreWhatServersExpect"}},
 	{"F34", "NaN and infinity", []string{"TestHour", "TestGPUs", "TestDaily", "FuzzDecodeQuery"}},
 	{"F35", "unexpected type", []string{"TestAnswers", "TestFaults", "FuzzDecodeQuery"}},
