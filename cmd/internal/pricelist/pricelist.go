@@ -80,6 +80,9 @@ func replace(source config.PriceSource, list config.Book, confirmed []string, h 
 	if err := writeBook(anchors, firm.Anchored(after, confirmed)); err != nil {
 		return false, jumps, err
 	}
+	if len(jumps) > 0 { // asked for as a whole the next time: somebody may stand for them by then, and until then they are to be told
+		h.ETag, h.LastModified = "", ""
+	}
 	if err := write(source, after, h); err != nil {
 		return false, jumps, err
 	}

@@ -122,6 +122,39 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
+// TestHeldBackIsAskedForAgain holds that a list of which something is held back is not taken for known where it stays as it is: it is told again, keeps its own date,
+// and is believed once somebody stands for it.
+func TestHeldBackIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	p, s := publish(t)
+	tagged := func(tag, text string) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("ETag", tag)
+			if r.Header.Get("If-None-Match") == tag {
+				w.WriteHeader(http.StatusNotModified)
+				return
+			}
+			_, _ = w.Write([]byte(text))
+		}
+	}
+	p.answer = tagged(`"1"`, list)
+	refresh(t, s, now)
+	p.answer = tagged(`"2"`, strings.ReplaceAll(list, "2.5e-07", "2.5e-06"))
+	for days := 1; days < 3; days++ {
+		_, bad := refresh(t, s, now.AddDate(0, 0, days))
+		if row := value(t, s, "openai/gpt-5-mini", "input"); len(bad) == 0 || row.Value != "0.25" || row.Date != "2026-11-20" {
+			t.Errorf("day %d: quarantined %+v and kept %+v, want the last good price with its own date", days, bad, row)
+		}
+	}
+	if _, bad := refresh(t, s, now.AddDate(0, 0, 3), "openai/gpt-5-mini"); len(bad) > 0 || value(t, s, "openai/gpt-5-mini", "input").Value != "2.5" {
+		t.Errorf("confirmed, and yet not believed: %+v", bad)
+	}
+	asked := len(p.asked)
+	if changed, _ := refresh(t, s, now.AddDate(0, 0, 4)); changed || p.asked[asked].Get("If-None-Match") != `"2"` {
+		t.Error("a list that is believed as a whole was asked for without its tag")
+	}
+}
+
 // TestRefreshFails holds that whatever goes wrong is said and leaves the copy as it was.
 func TestRefreshFails(t *testing.T) {
 	t.Parallel()
