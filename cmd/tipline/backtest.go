@@ -110,8 +110,11 @@ func (p *program) replay(ctx context.Context, cfg *config.Config, folder string,
 		return nil, err
 	}
 	defer scratch.Close()
-	if err := p.copyHistory(cfg.Store.Path, scratch); err != nil {
-		return nil, err
+	switch err := copyHistory(cfg.Store.Path, scratch); {
+	case errors.Is(err, store.ErrInUse) && !o.stored:
+		fmt.Fprintf(p.stderr, "tipline: %v: everything is read from the servers again, and what they have forgotten is missing\n", err)
+	case err != nil:
+		return nil, stopFirst(err)
 	}
 	of := backtest.Options{
 		Since: o.since, Until: o.until, Config: cfg, Store: scratch, Folder: folder, Stored: o.stored, Every: o.every, Progress: p.progress(),
@@ -136,14 +139,11 @@ func (p *program) logged(level slog.Level) *slog.Logger {
 	return slog.New(slog.NewTextHandler(p.stderr, &slog.HandlerOptions{Level: level}))
 }
 
-// copyHistory copies the history of the data file in a directory, if there is one. While a running tipline holds it, nothing is copied.
-func (p *program) copyHistory(from string, to *store.Store) error {
+// copyHistory copies the history of the data file in a directory, if there is one. The error wraps store.ErrInUse while a running tipline holds it.
+func copyHistory(from string, to *store.Store) error {
 	file, err := store.OpenToRead(from)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case errors.Is(err, store.ErrInUse):
-		fmt.Fprintf(p.stderr, "tipline: %v: everything is read from the servers again, and what they have forgotten is missing\n", err)
 		return nil
 	case err != nil:
 		return err
