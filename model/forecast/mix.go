@@ -125,7 +125,7 @@ func (m mix) at(days int) (shares [model.NumClasses]float64) {
 	total := 0.0
 	for c, share := range m.shares {
 		if m.growth[c] != 0 { // a class that is not used has no logarithm
-			share *= math.Exp(m.growth[c] * (mixBehind + damped(days, mixDamping)))
+			share *= math.Exp(max(-furthest, min(furthest, m.growth[c]*(mixBehind+damped(days, mixDamping)))))
 		}
 		shares[c] = share
 		total += share

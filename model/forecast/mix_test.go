@@ -135,3 +135,16 @@ func TestMixIsExplained(t *testing.T) {
 		}
 	}
 }
+
+// TestMixDoesNotGrowForEver holds that a class of which little was used, however fast it has been growing, is not projected to be all there is.
+func TestMixDoesNotGrowForEver(t *testing.T) {
+	t.Parallel()
+	u, _ := mixed(rand.New(rand.NewPCG(20261129, 4)), 56, 0, 0, func(d int) float64 { return float64(d)/7 - 4 })
+	o, _ := newOutlook(u, monday, 400, model.Known{})
+	sum, _ := o.recent(u)
+	m := o.newMix(u, sum)
+	odds := func(s [model.NumClasses]float64) float64 { return s[model.CacheRead] / s[model.Input] }
+	if times := odds(m.at(400)) / odds(m.shares); times < 2 || times > math.Exp(furthest)*1.1 {
+		t.Errorf("the odds grow %.3g times, want more than twice and at most %.3g", times, math.Exp(furthest))
+	}
+}
