@@ -310,14 +310,18 @@ func (a whatIfAnswer) table() *bytes.Buffer {
 	aligned(out, a.rows())
 	for _, x := range a.crossovers() {
 		line("")
-		line("%s is cheaper than %s %s%s%s%s", x.Option, x.Against, whatif.Ranges(x), perMonth(x), searched(x), a.crossing(x))
+		line("%s is cheaper than %s %s%s%s%s", x.Option, x.Against, whatif.Ranges(x), perMonth(x), a.crossing(x), searched(x))
 		marks := []whatif.Mark{{Tokens: float64(a.InAYear), Sign: '△'}, {Tokens: float64(a.Volume), Sign: '▲'}}
 		for _, drawn := range whatif.Axis(x, marks) {
 			line("  %s", drawn)
 		}
 	}
 	if len(a.crossovers()) > 0 {
-		line("  █ cheaper   ▒ partly   ─ dearer   ▲ the volume, at %s%s", model.FormatTokens(a.Volume), a.yearLegend())
+		unknown := ""
+		if slices.ContainsFunc(a.crossovers(), func(x model.Crossover) bool { return x.SearchedTokensPerMonth != nil }) {
+			unknown = "   · not searched"
+		}
+		line("  █ cheaper   ▒ partly   ─ dearer%s   ▲ the volume, at %s%s", unknown, model.FormatTokens(a.Volume), a.yearLegend())
 	}
 	line("")
 	a.decision(line)

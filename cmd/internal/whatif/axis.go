@@ -19,7 +19,7 @@ type Mark struct {
 
 // Axis draws the volumes at which an option is cheaper than another: one column for a step of volume, on a logarithmic scale of
 // whole powers of ten that holds every boundary and every mark. A column is full where the option is cheaper all along it, half
-// where it is somewhere, and a line where it is nowhere. Under it stand the marks, then the powers of ten.
+// where it is somewhere, a line where it is nowhere, and a dot where that was not searched. Under it stand the marks, then the powers of ten.
 func Axis(x model.Crossover, marks []Mark) []string {
 	low, high := bounds(x, marks)
 	at := func(column int) float64 { return math.Pow(10, low+(high-low)*float64(column)/width) }
@@ -28,7 +28,11 @@ func Axis(x model.Crossover, marks []Mark) []string {
 	}
 	var bar, under, scale strings.Builder
 	for c := range width {
-		bar.WriteRune(shade(x.Intervals, at(c), at(c+1)))
+		sign := shade(x.Intervals, at(c), at(c+1))
+		if end := x.SearchedTokensPerMonth; end != nil && at(c+1) > float64(*end) && sign != '█' {
+			sign = '·'
+		}
+		bar.WriteRune(sign)
 	}
 	signs := []rune(strings.Repeat(" ", width))
 	for _, m := range marks {
@@ -118,7 +122,10 @@ func Ranges(x model.Crossover) string {
 			parts = append(parts, from+" to "+model.FormatTokens(*i.ToInclusive))
 		}
 	}
-	if parts == nil {
+	switch {
+	case parts == nil && x.SearchedTokensPerMonth != nil:
+		return "at volumes that are not known"
+	case parts == nil:
 		return "at no volume"
 	}
 	return strings.Join(parts, ", ")

@@ -299,6 +299,13 @@ func TestAxis(t *testing.T) {
 			}
 		}
 	}
+	cut := model.Crossover{Intervals: []model.Interval{{FromExclusive: 1e8, ToInclusive: tokens(1e9)}, {FromExclusive: 5e9}}, SearchedTokensPerMonth: tokens(1e9)}
+	if got, want := Axis(cut, []Mark{{1e9, '▲'}, {1e10, '△'}})[0], strings.Repeat("█", 21)+strings.Repeat("·", 16)+strings.Repeat("█", 27); got != want {
+		t.Errorf("not searched beyond a volume:\ngot  %q\nwant %q", got, want)
+	}
+	if got := Ranges(model.Crossover{Reason: model.CrossoverFound, SearchedTokensPerMonth: tokens(1e9)}); got != "at volumes that are not known" {
+		t.Errorf("ranges that were not found: got %q", got)
+	}
 	if got := Ranges(model.Crossover{Intervals: []model.Interval{{ToInclusive: tokens(1e9)}, {FromExclusive: 2e9, ToInclusive: tokens(3e9)}, {FromExclusive: 4e9}}}); got != "up to 1.00B, 2.00B to 3.00B, above 4.00B" {
 		t.Errorf("ranges: got %q", got)
 	}
