@@ -101,5 +101,7 @@ func (p *program) told(id string) (alerting.Event, slack.Layout, error) {
 		return alerting.Event{}, slack.Layout{}, fmt.Errorf("decision %s is about a shared fleet, of which no message tells", id)
 	}
 	e, err := daemon.Told(r, f.announcement)
+	stanza := cfg.For(r.Workload.Labels, r.Workload.Source)
+	e.Severity, e.Owner = e.Reason.Of(r.Workload, stanza.Critical), stanza.Owner
 	return e, slack.Layout{Buttons: cfg.Notify.Slack != nil && cfg.Notify.Slack.AppTokenFile != "", Charts: true}, err
 }

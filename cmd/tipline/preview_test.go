@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,10 +33,14 @@ func TestPreviewOfEveryKind(t *testing.T) {
 	}
 }
 
-// TestPreviewIsWhatWasPosted holds that the preview of a decision in the ledger is the message that Slack got about it.
+// TestPreviewIsWhatWasPosted holds that the preview of a decision in the ledger is the message that Slack got about it, with what a template says
+// of its owner and severity.
 func TestPreviewIsWhatWasPosted(t *testing.T) {
 	t.Parallel()
-	folder, _, box := stageProgram(t)
+	folder, prom, box := stageProgram(t)
+	writeFile(t, filepath.Join(folder, "tipline.yml"), fmt.Sprintf(programConfig, prom.URL, box.URL)+`  templates: [{headline: "{{.Severity}} for {{.Owner}}: {{.Headline}}"}]
+workloads: [{match: {team_alias: "sup|port"}, owner: team-support, critical: true}]
+`)
 	id, _ := evaluated(t, folder)
 	code, out, errs := tipline(t, folder, "preview", id, "-o", "json")
 	if code != exitDone {
@@ -46,6 +51,9 @@ func TestPreviewIsWhatWasPosted(t *testing.T) {
 		Blocks any
 	}
 	message := box.Messages()[0]
+	if !strings.HasPrefix(message.Text, "warning for team-support: ") {
+		t.Errorf("got %q, want the words of the template", message.Text)
+	}
 	posted.Text = message.Text
 	if err := json.Unmarshal(message.Blocks, &posted.Blocks); err != nil {
 		t.Fatal(err)
