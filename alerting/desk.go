@@ -448,12 +448,13 @@ func (d *Desk) Answer(workload, declined string, rows map[string][]byte, tell Ev
 	return nil
 }
 
-// Posted returns where notifier posted the message about what stands or comes near for workload, and false when it did not.
-func (d *Desk) Posted(notifier, workload string) (Posted, bool, error) {
+// Posted returns where notifier posted the message about the move of workload to option, and false when it did not, or another one stands by
+// now, of which the message is going to tell.
+func (d *Desk) Posted(notifier, workload, option string) (Posted, bool, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	r := d.states[workload]
-	if r == nil {
+	if r == nil || !r.about(option) {
 		return Posted{}, false, nil
 	}
 	p, err := d.root(notifier, workload, r.Case)

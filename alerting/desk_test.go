@@ -378,8 +378,8 @@ func TestAnswerIsOneTransaction(t *testing.T) {
 	}
 }
 
-// TestAnswerToAnotherMove holds that an answer is told where its move is told, also one that follows another, and that one to an older decision
-// does not take the place of what stands or comes near now.
+// TestAnswerToAnotherMove holds that a move is answered and its answer told where it was told, also one that follows another, and that one to an
+// older decision does not take the place of what stands or comes near now.
 func TestAnswerToAnotherMove(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -397,9 +397,15 @@ func TestAnswerToAnotherMove(t *testing.T) {
 		d := newDesk(t, store, box)
 		for day, c := range tc.timeline {
 			consider(t, d, day, string(c))
+			if day == 2 { // the message is there, and those after it wait
+				deliverAll(t, d, morning.AddDate(0, 0, day), morning.AddDate(0, 0, day+1))
+			}
 		}
 		if tc.near {
 			d.states["support"] = &record{State: State{Current: "now", Standing: "now"}, Approach: Approach{ActBy: "2027-01-12"}, Case: "c0ffee"}
+		}
+		if at, posted, err := d.Posted("box", "support", "X"); err != nil || posted != (tc.told > 0) {
+			t.Errorf("%s: the message to answer is at %+v (%v, %v), want one: %v", tc.name, at, posted, err, tc.told > 0)
 		}
 		before := len(d.outbox.waiting()["support"])
 		for _, declined := range []string{"X", ""} {

@@ -68,7 +68,7 @@ func (b buttons) note(p slack.Press, err error) {
 }
 
 // check returns the receipt of the decision that p answers, of which everything is doubted: it must be held, be about the workload that p
-// names, be what the message shows that p came from, and have no answer after which none is to come.
+// names, be what the message shows that p came from and what stands still, and have no answer after which none is to come.
 func (b buttons) check(p slack.Press) (ledger.Receipt, error) {
 	refuse := func(format string, args ...any) (ledger.Receipt, error) {
 		return ledger.Receipt{}, &slack.Refused{Text: fmt.Sprintf(format, args...) + " Nothing has changed."}
@@ -87,7 +87,7 @@ func (b buttons) check(p slack.Press) (ledger.Receipt, error) {
 	if r.SharedFleet != nil || r.Workload.Workload != p.Workload {
 		return refuse("This decision is about another workload.")
 	}
-	at, posted, err := b.desk.Posted(slack.NotifierName, p.Workload)
+	at, posted, err := b.desk.Posted(slack.NotifierName, p.Workload, r.Workload.Decision.Option)
 	if err != nil {
 		return ledger.Receipt{}, err
 	}
