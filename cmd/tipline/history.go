@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/url"
 	"os"
 	"slices"
@@ -38,7 +39,7 @@ func addHistory(app *kingpin.Application, p *program) map[string]func() int {
 }
 
 // keepers returns what keeps the history of every source of cfg in file.
-func (p *program) keepers(cfg *config.Config, file *store.Store) (map[string]*collector.Collector, error) {
+func (p *program) keepers(cfg *config.Config, file collector.History) (map[string]*collector.Collector, error) {
 	library, err := collector.OpenLibrary(cfg.PacksDir)
 	if err != nil {
 		return nil, err
@@ -55,6 +56,28 @@ func (p *program) keepers(cfg *config.Config, file *store.Store) (map[string]*co
 	}
 	return keepers, nil
 }
+
+// A gathered is a data file whose changes wait for write, so that those of all sources are one transaction.
+type gathered struct {
+	*store.Store
+	rows map[string]map[string][]byte
+}
+
+// Apply keeps batch for write.
+func (g *gathered) Apply(batch map[string]map[string][]byte) error {
+	if g.rows == nil {
+		g.rows = map[string]map[string][]byte{}
+	}
+	for bucket, rows := range batch {
+		if g.rows[bucket] == nil {
+			g.rows[bucket] = map[string][]byte{}
+		}
+		maps.Copy(g.rows[bucket], rows)
+	}
+	return nil
+}
+
+func (g *gathered) write() error { return g.Store.Apply(g.rows) }
 
 // stopFirst says what to do about a data file that cannot be had.
 func stopFirst(err error) error {
@@ -164,7 +187,11 @@ func (p *program) importHistory(path string, replace bool) int {
 		return p.fail(stopFirst(err))
 	}
 	defer data.Close()
-	keepers, err := p.keepers(cfg, data)
+	if aside := data.Quarantined(); aside != "" {
+		p.log.Error("the data file was damaged and has been put aside; an empty one takes in the hours", "moved_to", aside)
+	}
+	all := &gathered{Store: data}
+	keepers, err := p.keepers(cfg, all)
 	if err != nil {
 		return p.fail(err)
 	}
@@ -194,6 +221,9 @@ func (p *program) importHistory(path string, replace bool) int {
 		if err := keepers[s.Name].Save(); err != nil {
 			return p.fail(err)
 		}
+	}
+	if err := all.write(); err != nil {
+		return p.fail(err)
 	}
 	fmt.Fprintf(p.stdout, "%s taken in", count(taken, "hour"))
 	if left > 0 {

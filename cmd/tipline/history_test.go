@@ -252,6 +252,34 @@ func TestImportErrors(t *testing.T) {
 }
 
 // TestHistoryOfARunningTipline says what to do when the data file is held, or is not there.
+// TestGathered holds that what the sources change of a data file is there all at once: not before it is written, and none of it when one row cannot be.
+func TestGathered(t *testing.T) {
+	t.Parallel()
+	file, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	there := func(key string) bool {
+		value, err := file.Get(store.History, key)
+		return err == nil && value != nil
+	}
+	for _, last := range []string{"", "b"} { // bbolt takes no empty key
+		all := &gathered{Store: file}
+		for _, key := range []string{"a", last} {
+			if err := all.Apply(map[string]map[string][]byte{store.History: {key: []byte("1")}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if there("a") {
+			t.Error("got a row before it was written")
+		}
+		if err := all.write(); (err == nil) != (last == "b") || there("a") != (last == "b") || there("b") != (last == "b") {
+			t.Errorf("with the key %q: got error %v, a %v, b %v; want all or none", last, err, there("a"), there("b"))
+		}
+	}
+}
+
 func TestHistoryOfARunningTipline(t *testing.T) {
 	t.Parallel()
 	folder, prom := stageHistory(t)
