@@ -87,7 +87,7 @@ func (e explanation) unitFloor(c *costed) []string {
 	sentences := []string{fmt.Sprintf("an API price above %s (now %s): below it no volume helps, because a full %s replica costs that much",
 		priceText(c.crossover.UnitFloor), priceText(e.api.rate.Dearest()), c.option.Name)}
 	times := c.crossover.Breakeven
-	if times == nil {
+	if times == nil || times.Sign() == 0 { // of GPUs that cost nothing no price and no throughput helps
 		return sentences
 	}
 	throughput := fmt.Sprintf("%s times the throughput of a replica", times.FloatString(2))

@@ -88,6 +88,18 @@ func TestFreeInputsSwingNothing(t *testing.T) {
 	}
 }
 
+// TestFreeGPUsMayNeverPay holds that GPUs that cost nothing are explained where what varies with volume alone is above the prices of an API but for one dear tier.
+func TestFreeGPUsMayNeverPay(t *testing.T) {
+	t.Parallel()
+	options := slices.DeleteFunc(four("0.1"), func(o Option) bool { return o.Name != "api" && o.Name != "self" })
+	options[0].API.Tiers = []cost.Tier{{Above: rat("1000000000"), Times: rat("30")}, {Above: rat("1100000000"), Times: rat("1")}}
+	options[1].Capacity.BlockCostPerHour, options[1].Capacity.VariablePerMTok = new(big.Rat), rat("1")
+	v := Decide(input(projection(1e9, 0, 0.1), options))
+	if x := v.Crossover; x == nil || x.Reason != model.NeverUnitFloor || len(v.Decision.WouldChange) == 0 {
+		t.Errorf("got %+v and %q, want a fleet that never pays and what would change that", x, v.Decision.WouldChange)
+	}
+}
+
 // TestElasticitiesPredict holds that a change of an input by a thousandth moves the smooth crossing by the elasticity times as much,
 // within what the curvature explains, and that fragile means a break-even utilization above 0.8.
 func TestElasticitiesPredict(t *testing.T) {
