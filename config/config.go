@@ -5,6 +5,7 @@
 package config
 
 import (
+	"cmp"
 	"maps"
 	"os"
 	"reflect"
@@ -26,6 +27,7 @@ type Config struct {
 	Options   []decide.Option // with prices filled in from the price book
 	Workloads []Workload      // in the order of the file: the first that matches counts
 	Defaults  Workload        // for workloads that no stanza matches
+	Labels    Labels          `json:",omitzero"` // which labels of a workload say what its stanza does not
 	Budgets   []Budget
 	Policy    decide.Policy
 	Schedule  Schedule
@@ -136,9 +138,17 @@ type Workload struct {
 	Known        model.Known   // what is known of it beside its history
 	SlackChannel string        // empty means the channel of Notify.Slack
 	Owner        string        `json:",omitempty"` // who is to know of it, for routes; empty means nobody by name
+	CostCentre   string        `json:",omitempty"` // to which its cost is charged; empty means not said
 	Critical     bool          `json:",omitempty"` // its messages are more severe by one step
 	Meter        string        `json:",omitempty"` // what it is where its traffic is counted by another meter too: Primary, Secondary or Separate; empty means not said
 	Drop         bool          `json:",omitempty"` // what it matches is traffic and no workload
+}
+
+// Labels names the labels of workloads that say what their stanzas leave out. Empty ones say nothing.
+type Labels struct {
+	Owner      string
+	CostCentre string
+	Critical   map[string][]string // labels, each with the values of which one makes a workload critical
 }
 
 // What the meter of a workload is.
@@ -226,14 +236,22 @@ type Store struct {
 }
 
 // For returns what is known of the workload of source with the given labels: the first stanza that matches it, or that it was
-// part of before, with Defaults for what the stanza leaves out, or Defaults alone.
+// part of before, with Defaults and Labels for what the stanza leaves out, or these alone.
 func (c *Config) For(labels map[string]string, source string) Workload {
+	known := c.Defaults
 	for _, w := range c.Workloads {
 		if w.matches(labels, source) || w.Former(labels, source) {
-			return w.clone()
+			known = w
+			break
 		}
 	}
-	return c.Defaults.clone()
+	known = known.clone()
+	known.Owner = cmp.Or(known.Owner, labels[c.Labels.Owner])
+	known.CostCentre = cmp.Or(known.CostCentre, labels[c.Labels.CostCentre])
+	for label, values := range c.Labels.Critical {
+		known.Critical = known.Critical || slices.Contains(values, labels[label])
+	}
+	return known
 }
 
 // Former reports whether what has these labels in source is what the workload was before, and not what it is.

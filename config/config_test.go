@@ -521,6 +521,42 @@ func TestRoutes(t *testing.T) {
 	}
 }
 
+// TestLabels holds that labels say of a workload what its stanza does not.
+func TestLabels(t *testing.T) {
+	t.Parallel()
+	text := strings.Replace(small, "group_by: [team, model]", "group_by: [team, model, tier]", 1)
+	text = strings.Replace(text, "name: support-a,", `name: support-a, owner: search-team, cost_centre: "17",`, 1)
+	c := parse(t, text+`  labels: {owner: team, cost_centre: model, critical: {tier: [gold, platinum]}}
+notify:
+  slack: {token_file: token, channel: "#llm-cost"}
+  routes:
+    - {owners: [whoever], slack_channel: "#whoever"}
+`)
+	type said struct {
+		owner, costCentre string
+		critical          bool
+	}
+	for _, tc := range []struct {
+		name   string
+		labels map[string]string
+		want   said
+	}{
+		{"its stanza says it", map[string]string{"team": "support", "model": "a"}, said{"search-team", "17", false}},
+		{"another label says that it is critical", map[string]string{"team": "support", "model": "a", "tier": "platinum"}, said{"search-team", "17", true}},
+		{"its stanza does not", map[string]string{"team": "support", "model": "b", "tier": "silver"}, said{"support", "b", false}},
+		{"no stanza", map[string]string{"team": "x", "tier": "gold"}, said{"x", "", true}},
+		{"no label", nil, said{}},
+	} {
+		w := c.For(tc.labels, "gateway")
+		if got := (said{w.Owner, w.CostCentre, w.Critical}); got != tc.want {
+			t.Errorf("%s: got %+v, want %+v", tc.name, got, tc.want)
+		}
+	}
+	if w := parse(t, small).For(map[string]string{"team": "x"}, "gateway"); w.Owner != "" || w.CostCentre != "" || w.Critical {
+		t.Errorf("got %+v, want nothing where no label says it", w)
+	}
+}
+
 // TestMeasuredThroughput holds that what a replica can do may be left to measurement where a workload runs on the option, and only there.
 func TestMeasuredThroughput(t *testing.T) {
 	t.Parallel()

@@ -393,6 +393,7 @@ type rawWorkload struct {
 	Name        scalar            `yaml:"name"`
 	Meter       scalar            `yaml:"meter"`
 	Owner       scalar            `yaml:"owner"`
+	CostCentre  scalar            `yaml:"cost_centre"`
 	Critical    scalar            `yaml:"critical"`
 	Current     scalar            `yaml:"current"`
 	Candidates  []scalar          `yaml:"candidates"`
@@ -428,6 +429,13 @@ type rawDefaults struct {
 	Events      []rawEvent        `yaml:"events"`
 	Holidays    []scalar          `yaml:"holidays"`
 	Notify      rawWorkloadNotify `yaml:"notify"`
+	Labels      rawLabels         `yaml:"labels"`
+}
+
+type rawLabels struct {
+	Owner      scalar            `yaml:"owner"`
+	CostCentre scalar            `yaml:"cost_centre"`
+	Critical   map[string]values `yaml:"critical"`
 }
 
 type rawConstraints struct {

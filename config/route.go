@@ -62,7 +62,7 @@ func (r *reader) routes(raw *rawConfig, c *Config) (routes []Route) {
 		owners := owners(raw)
 		for _, s := range raws.Owners {
 			owner := r.word(s)
-			if !slices.Contains(owners, owner) {
+			if !raw.Defaults.Labels.Owner.given() && !slices.Contains(owners, owner) {
 				r.wrong(s.place, "no stanza of workloads has the owner %s%s", quote(owner), didYouMean(owner, owners))
 			}
 			route.Owners = append(route.Owners, owner)

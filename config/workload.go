@@ -15,6 +15,7 @@ func (r *reader) workloads(raw *rawConfig, c *Config) {
 	d := raw.Defaults
 	shared := rawWorkload{At: d.At, Current: d.Current, Candidates: d.Candidates, Constraints: d.Constraints, Events: d.Events, Holidays: d.Holidays, Notify: d.Notify}
 	c.Defaults = r.workload(shared, rawWorkload{}, c)
+	c.Labels = r.attributes(raw)
 	lines := map[string]int{}
 	for i, w := range raw.Workloads {
 		if w.At.node == nil {
@@ -33,6 +34,18 @@ func (r *reader) workloads(raw *rawConfig, c *Config) {
 		r.matchable(raw.Sources, w)
 		c.Workloads = append(c.Workloads, stanza)
 	}
+}
+
+// attributes reads which labels of workloads say what their stanzas do not, each of which a source must have.
+func (r *reader) attributes(raw *rawConfig) Labels {
+	l := raw.Defaults.Labels
+	for _, label := range []scalar{l.Owner, l.CostCentre} {
+		if label.given() {
+			r.matchable(raw.Sources, rawWorkload{Match: map[string]values{label.text(): {label}}})
+		}
+	}
+	r.matchable(raw.Sources, rawWorkload{Match: l.Critical})
+	return Labels{Owner: r.word(l.Owner), CostCentre: r.word(l.CostCentre), Critical: r.match(l.Critical, scalar{})}
 }
 
 // was reads what the workload of w was before it was relabelled.
@@ -74,7 +87,7 @@ func (r *reader) workload(w, shared rawWorkload, c *Config) Workload {
 	resolved := Workload{
 		Source: r.word(w.Source), SlackChannel: r.channel(inherited(w.Notify.SlackChannel, shared.Notify.SlackChannel)),
 		Meter: r.choice(w.Meter, Primary, Secondary, Separate),
-		Owner: r.word(w.Owner), Critical: r.boolean(w.Critical),
+		Owner: r.word(w.Owner), CostCentre: r.word(w.CostCentre), Critical: r.boolean(w.Critical),
 	}
 	r.sourceAndChannel(w, c)
 	current, candidates := inherited(w.Current, shared.Current), w.Candidates

@@ -43,18 +43,20 @@ type SourceReport struct {
 
 // WorkloadReport is everything one cycle found about one workload.
 type WorkloadReport struct {
-	Workload  string            `json:"workload"`
-	Source    string            `json:"source"`
-	Labels    map[string]string `json:"labels,omitempty"`
-	Current   string            `json:"current"`
-	Usage     UsageSummary      `json:"usage"`
-	Forecast  *ForecastSummary  `json:"forecast"` // null when nothing could be projected
-	Options   []OptionCost      `json:"options"`
-	Crossover *Crossover        `json:"crossover"` // of the option that the decision is about; null without one
-	Decision  Decision          `json:"decision"`
-	Moved     *Moved            `json:"moved,omitempty"` // since the decision that was said last, or the evaluation before this one; absent when there was none to compare with
-	Drift     []Drift           `json:"drift"`
-	Warnings  []Warning         `json:"warnings"`
+	Workload   string            `json:"workload"`
+	Source     string            `json:"source"`
+	Labels     map[string]string `json:"labels,omitempty"`
+	Owner      string            `json:"owner,omitempty"`       // as the configuration names it
+	CostCentre string            `json:"cost_centre,omitempty"` // to which its cost is charged, as the configuration names it
+	Current    string            `json:"current"`
+	Usage      UsageSummary      `json:"usage"`
+	Forecast   *ForecastSummary  `json:"forecast"` // null when nothing could be projected
+	Options    []OptionCost      `json:"options"`
+	Crossover  *Crossover        `json:"crossover"` // of the option that the decision is about; null without one
+	Decision   Decision          `json:"decision"`
+	Moved      *Moved            `json:"moved,omitempty"` // since the decision that was said last, or the evaluation before this one; absent when there was none to compare with
+	Drift      []Drift           `json:"drift"`
+	Warnings   []Warning         `json:"warnings"`
 }
 
 // UsageSummary is what was measured of one workload.

@@ -204,6 +204,7 @@ func evaluate(m metered, cfg *config.Config, now time.Time) evaluation {
 		Workload: u.Workload,
 		Source:   u.Source,
 		Labels:   u.Labels,
+		Owner:    m.stanza.Owner, CostCentre: m.stanza.CostCentre,
 		Current:  current,
 		Usage:    summarize(u, now),
 		Options:  []model.OptionCost{},

@@ -240,7 +240,8 @@ func (d *Daemon) evaluateSafely(m metered, now time.Time) (e evaluation) {
 			text := "the evaluation of this workload failed; the log says where"
 			e = evaluation{metered: m}
 			e.report = model.WorkloadReport{
-				Workload: m.usage.Workload, Source: m.usage.Source, Labels: m.usage.Labels, Current: m.stanza.Current,
+				Workload: m.usage.Workload, Source: m.usage.Source, Labels: m.usage.Labels,
+				Owner: m.stanza.Owner, CostCentre: m.stanza.CostCentre, Current: m.stanza.Current,
 				Options: []model.OptionCost{}, Drift: []model.Drift{},
 				Warnings: []model.Warning{{Code: "EVALUATION_FAILED", Text: text}},
 				Decision: model.Decision{Recommendation: model.Unknown, Reason: model.ReasonUnknown, Because: text, WouldChange: []string{}},

@@ -559,3 +559,22 @@ func TestSilence(t *testing.T) {
 		t.Errorf("got %+v, want that both sources are away", e)
 	}
 }
+
+// TestLabelsSayWhoOwnsAWorkload holds that the report names the owner and the cost centre that a label gives, and none where there is no such label.
+func TestLabelsSayWhoOwnsAWorkload(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, route(steady(map[string]string{"team_alias": "support"}, 2e7), steady(map[string]string{"model_name": "llama"}, 1e5)))
+	r.text = strings.Replace(r.text, "defaults:\n", "defaults:\n  labels: {owner: team_alias, cost_centre: team_alias}\n", 1)
+	if err := r.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	report := r.days(t, 1)
+	if len(report.Workloads) != 2 {
+		t.Fatalf("got %+v, want two workloads", report.Workloads)
+	}
+	for _, w := range report.Workloads {
+		if want := w.Labels["team_alias"]; w.Owner != want || w.CostCentre != want {
+			t.Errorf("%s: got the owner %q and the cost centre %q, want %q", w.Workload, w.Owner, w.CostCentre, want)
+		}
+	}
+}
