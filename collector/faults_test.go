@@ -83,6 +83,7 @@ var faults = []struct {
 	{"F63", "damaged history", []string{"TestF63_CorruptHistory", "TestDayRoundTrip", "FuzzDecodeDay"}},
 	{"F68", "history grows for ever", []string{"TestF68_OldDaysAreDropped"}},
 	{"F90", "a panic", []string{"../cmd/internal/daemon TestPanicSpoilsOneWorkload"}},
+	{"F95", "started before the network or the server", []string{"../cmd/internal/daemon TestServerDownAtStart"}},
 	{"F97", "secrets in addresses", []string{"TestOnTheWire", "TestFaults", "TestNewRefuses"}},
 	{"F99", "PromQL from configured values", []string{"FuzzMatcher", "TestHostileLabels"}},
 	{"F106", "hostile words in errors", []string{"TestOneLine", "TestFaults"}},
