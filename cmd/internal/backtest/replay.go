@@ -15,8 +15,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/robfig/cron/v3"
-
 	"tipline/alerting"
 	"tipline/alerting/words"
 	"tipline/cmd/internal/daemon"
@@ -170,12 +168,12 @@ func firings(spec string, location *time.Location, from, to time.Time) ([]time.T
 	if spec == "" {
 		return nil, nil
 	}
-	schedule, err := cron.ParseStandard(spec)
+	schedule, err := daemon.ParseSchedule(spec, location)
 	if err != nil { // config has parsed it before
 		return nil, fmt.Errorf("schedule %q: %w", spec, err)
 	}
 	var all []time.Time
-	for at := schedule.Next(from.Add(-time.Second).In(location)); !at.IsZero() && !at.After(to); at = schedule.Next(at) {
+	for at := schedule.Next(from.Add(-time.Second)); !at.IsZero() && !at.After(to); at = schedule.Next(at) {
 		all = append(all, at.UTC())
 	}
 	return all, nil

@@ -168,7 +168,7 @@ func (d *Daemon) start(ctx context.Context) *cron.Cron {
 	s := d.setup.cfg.Schedule
 	d.mu.Unlock()
 	log := cronLog{d.options.Log}
-	schedule := cron.New(cron.WithLocation(s.Location), cron.WithLogger(log))
+	schedule := cron.New(cron.WithLogger(log))
 	jobs := cron.NewChain(cron.SkipIfStillRunning(log), cron.Recover(log)) // in this order: see the sharp edges of cron
 	for _, job := range []struct {
 		spec string
@@ -177,7 +177,7 @@ func (d *Daemon) start(ctx context.Context) *cron.Cron {
 		if job.spec == "" {
 			continue
 		}
-		parsed, err := cron.ParseStandard(job.spec)
+		parsed, err := ParseSchedule(job.spec, s.Location)
 		if err != nil { // config has parsed it before
 			d.options.Log.Error("schedule refused", "spec", job.spec, "error", err)
 			continue
@@ -218,11 +218,11 @@ func (d *Daemon) ShowOnce(ctx context.Context) error {
 	d.mu.Lock()
 	s := d.setup.cfg.Schedule
 	d.mu.Unlock()
-	evaluations, err := cron.ParseStandard(s.Evaluate)
+	evaluations, err := ParseSchedule(s.Evaluate, s.Location)
 	if err != nil { // config has parsed it before
 		return fmt.Errorf("schedule.evaluate: %w", err)
 	}
-	return d.show(ctx, now, evaluations.Next(now.In(s.Location)).UTC().Add(alertmanager.Lasts))
+	return d.show(ctx, now, evaluations.Next(now).UTC().Add(alertmanager.Lasts))
 }
 
 func (d *Daemon) show(ctx context.Context, now, ends time.Time) error {

@@ -1,0 +1,66 @@
+package daemon
+
+import (
+	"time"
+
+	"github.com/robfig/cron/v3"
+)
+
+// ParseSchedule reads a cron spec of five fields, or one such as @daily, by the clocks of location. A time of day that the clocks skip there comes
+// when they do, and one that comes twice is over after the first: so each day has each of its times once. What runs in every hour, or every so long,
+// goes by the time that passes. That is the rule of Vixie cron for changes of up to three hours.
+func ParseSchedule(spec string, location *time.Location) (cron.Schedule, error) {
+	parsed, err := cron.ParseStandard(spec)
+	if err != nil {
+		return nil, err
+	}
+	const everyHour = 1 << 63 // cron's mark of a field that is a star
+	fields, ok := parsed.(*cron.SpecSchedule)
+	if !ok || fields.Hour&everyHour != 0 {
+		return inZone{parsed, location}, nil
+	}
+	fields.Location = time.UTC
+	return wallClock{fields, location}, nil
+}
+
+// inZone is a schedule that is read in a time zone.
+type inZone struct {
+	cron.Schedule
+	location *time.Location
+}
+
+func (s inZone) Next(t time.Time) time.Time { return s.Schedule.Next(t.In(s.location)) }
+
+// wallClock is a schedule of readings of the clocks of location, written as times in UTC.
+type wallClock struct {
+	readings cron.Schedule
+	location *time.Location
+}
+
+// Next returns the first instant after t at which the clocks show a time of the schedule for the first time, or have skipped it; the zero time if there is none.
+func (s wallClock) Next(t time.Time) time.Time {
+	local := t.In(s.location)
+	_, offset := local.Zone()
+	for reading := local.Add(time.Duration(offset) * time.Second).UTC(); ; {
+		if reading = s.readings.Next(reading); reading.IsZero() {
+			return reading
+		}
+		if next := s.first(reading); next.After(t) {
+			return next
+		}
+	}
+}
+
+// first returns the first instant at which the clocks show reading, or the one at which they skip it.
+func (s wallClock) first(reading time.Time) time.Time {
+	var last time.Time // by the offset after a change, when there is one near
+	for _, day := range []time.Duration{-24 * time.Hour, 24 * time.Hour} {
+		_, offset := reading.Add(day).In(s.location).Zone()
+		last = reading.Add(-time.Duration(offset) * time.Second).In(s.location)
+		if _, is := last.Zone(); is == offset {
+			return last
+		}
+	}
+	_, change := last.ZoneBounds() // before it the clocks show less than reading, and from it on more
+	return change
+}
