@@ -15,8 +15,6 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -24,100 +22,6 @@ import (
 
 	"tipline/collector/promtest"
 )
-
-// faults maps every row of the catalogue of faults that is about servers, their answers and what is kept of them to the tests that show what
-// happens then. A folder is relative to this one; a test without one is here.
-var faults = []struct {
-	id, fault string
-	tests     []string
-}{
-	{"F01", "connection refused", []string{"TestOnTheWire", "../cmd/internal/daemon TestServerDownAtStart"}},
-	{"F02", "no such host, or another address for it", []string{"TestOnTheWire", "TestF02_AddressChange"}},
-	{"F03", "hangs without a byte", []string{"TestOnTheWire", "TestSlowServer"}},
-	{"F04", "a byte now and then", []string{"TestOnTheWire", "../cmd/internal/daemon TestSourceSoak"}},
-	{"F05", "cut in mid body", []string{"TestF05_CutAtEveryByte", "TestOnTheWire", "../cmd/internal/daemon TestSourceSoak"}},
-	{"F06", "huge body", []string{"TestFaults"}},
-	{"F07", "compression bomb", []string{"TestFaults", "../cmd/internal/daemon TestSourceSoak"}},
-	{"F08", "429 and 503 with Retry-After", []string{"TestRetry"}},
-	{"F09", "503 with plain text", []string{"TestFaults"}},
-	{"F10", "a login page with status 200", []string{"TestFaults"}},
-	{"F11", "redirect to another host", []string{"TestF11_RedirectsAreNotFollowed", "TestFaults"}},
-	{"F12", "TLS: expired, wrong name, unknown authority, certificate wanted", []string{"TestF12_TLS"}},
-	{"F13", "rotated token", []string{"../cmd/internal/daemon TestF13_RotatedToken"}},
-	{"F14", "missing tenant, and the wrong one", []string{"TestAnswers", "TestNoDataAtAll", "../cmd/internal/daemon TestF14_Tenants"}},
-	{"F15", "one of several servers down", []string{"TestF15_OneQueryFails", "../cmd/internal/daemon TestFaults", "../cmd/internal/daemon TestF14_Tenants"}},
-	{"F16", "POST refused", []string{"TestF16_PostRefused"}},
-	{"F17", "retries pile up on a sick server", []string{"TestF17_SickServer"}},
-	{"F18", "Thanos answers partially", []string{"TestAnswers", "TestFaults", "TestQueriesAreWhatServersExpect"}},
-	{"F19", "Thanos has forgotten a store", []string{"TestAnswers", "TestQueriesAreWhatServersExpect"}},
-	{"F20", "what had data has none", []string{"TestF20_Vanished", "../cmd/internal/daemon TestFaults"}},
-	{"F21", "VictoriaMetrics says isPartial", []string{"TestFaults"}},
-	{"F22", "benign notes", []string{"TestFaults", "TestAnswers"}},
-	{"F23", "several processes behind one /metrics", []string{"TestF23_Sawtooth", "TestHour"}},
-	{"F24", "restart", []string{"TestHour", "../cmd/tipline-demo/packs TestPacks"}},
-	{"F25", "pods replaced all day", []string{"TestF25_AggregateOutside", "../cmd/tipline-demo/packs TestPacks"}},
-	{"F26", "the first value of a new series", []string{"../cmd/tipline-demo/servers TestServers"}},
-	{"F27", "windows of Prometheus 3 are left-open", []string{"../cmd/tipline-demo/servers TestServers"}},
-	{"F28", "windows shorter than two scrapes", []string{"../cmd/tipline-demo/servers TestServers"}},
-	{"F29", "gap between scrapes", []string{"TestHour", "../cmd/tipline-demo/packs TestPacks"}},
-	{"F30", "late samples", []string{"TestAnHourIsAskedAgainUntilItIsComplete", "TestF31_LessThanBefore"}},
-	{"F31", "data beyond the reach of the querier", []string{"TestF31_LessThanBefore"}},
-	{"F32", "limit on the length of a query", []string{"TestF32_QueryLimit", "TestShortQueriesBridgeGaps", "TestAnswers"}},
-	{"F33", "limits on points, samples and series", []string{"TestF32_QueryLimit", "TestAnswers", "TestQueriesAreWhatServersExpect"}},
-	{"F34", "NaN and infinity", []string{"TestHour", "TestGPUs", "TestDaily", "FuzzDecodeQuery"}},
-	{"F35", "unexpected type", []string{"TestAnswers", "TestFaults", "FuzzDecodeQuery"}},
-	{"F36", "two series for one workload", []string{"TestReadAnswer", "TestAnswers"}},
-	{"F38", "metric renamed, misspelt, gone", []string{"TestNoDataAtAll", "TestOutputThatVanishes", "../cmd/tipline TestCheckLive"}},
-	{"F39", "a gauge taken for a counter", []string{"TestF23_Sawtooth"}},
-	{"F40", "token types overlap", []string{"../cmd/tipline-demo/packs TestPacks"}},
-	{"F41", "input without cached tokens", []string{"../cmd/tipline-demo/packs TestPacks"}},
-	{"F42", "GPUs without a pod", []string{"TestGPUs", "TestServingSharedGPUs"}},
-	{"F43", "out of range", []string{"TestHour", "TestGPUs"}},
-	{"F46", "cardinality", []string{"TestF46_TooManyWorkloads", "../cmd/internal/daemon TestSourceSoak"}},
-	{"F52", "the clock differs from the server's", []string{"../cmd/tipline TestCheckLive"}},
-	{"F55", "the newest sample is old", []string{"TestF20_Vanished", "../cmd/internal/daemon TestFaults"}},
-	{"F56", "time stamps of other forms", []string{"TestReadAnswer", "FuzzDecodeQuery"}},
-	{"F54", "a history that takes longer to read than a cycle may", []string{"TestFill", "../cmd/internal/daemon TestHistoryIsReadBetweenCycles"}},
-	{"F57", "SIGKILL during backfill", []string{"../cmd/internal/daemon TestSourceSoak"}},
-	{"F62", "history cannot be written", []string{"TestF62_HistoryCannotBeWritten"}},
-	{"F63", "damaged history", []string{"TestF63_CorruptHistory", "TestDayRoundTrip", "FuzzDecodeDay"}},
-	{"F68", "history grows for ever", []string{"TestF68_OldDaysAreDropped"}},
-	{"F90", "a panic", []string{"../cmd/internal/daemon TestPanicSpoilsOneWorkload"}},
-	{"F95", "started before the network or the server", []string{"../cmd/internal/daemon TestServerDownAtStart"}},
-	{"F97", "secrets in addresses", []string{"TestOnTheWire", "TestFaults", "TestNewRefuses"}},
-	{"F99", "PromQL from configured values", []string{"FuzzMatcher", "TestHostileLabels"}},
-	{"F106", "hostile words in errors", []string{"TestOneLine", "TestFaults"}},
-}
-
-// TestFaultsHaveTests holds that the tests that faults names are there.
-func TestFaultsHaveTests(t *testing.T) {
-	t.Parallel()
-	sources := map[string]string{}
-	for _, f := range faults {
-		for _, test := range f.tests {
-			folder, name := ".", test
-			if in, rest, elsewhere := strings.Cut(test, " "); elsewhere {
-				folder, name = in, rest
-			}
-			if sources[folder] == "" {
-				files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				for _, file := range files {
-					text, err := os.ReadFile(file)
-					if err != nil {
-						t.Fatal(err)
-					}
-					sources[folder] += string(text)
-				}
-			}
-			if !strings.Contains(sources[folder], "\nfunc "+name+"(") {
-				t.Errorf("%s, %s: %s has no %s", f.id, f.fault, folder, name)
-			}
-		}
-	}
-}
 
 // TestF02_AddressChange holds that a host is looked up again for every connection, so that a server that has moved is found by the retry.
 func TestF02_AddressChange(t *testing.T) {
