@@ -13,6 +13,7 @@ FUZZTIME   = 20s
 KILLS      = 1000
 SOAKDAYS   = 30
 SOAKTIME   = 60
+SOAKRUNS   = 10000
 SCALE      = 10000 60 made
 
 export GOWORK = off
@@ -68,5 +69,5 @@ fuzz: ## fuzz what strangers write, each target for FUZZTIME
 		(cd "$$(dirname "$$file")" && $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) .) || exit 1; \
 	done
 
-soak: ## kill the daemon KILLS times at every point between two durable steps, live through SOAKDAYS days of faults, and let a source do its worst for SOAKTIME seconds a kind
-	TIPLINE_KILLS=$(KILLS) TIPLINE_SOAK_DAYS=$(SOAKDAYS) TIPLINE_SOAK_SECONDS=$(SOAKTIME) $(GO) test ./cmd/internal/daemon -run 'TestKilled|TestSoak|TestSourceSoak' -count 1 -timeout 60m -v
+soak: ## kill the daemon KILLS times at every point between two durable steps, live through SOAKDAYS days of faults, let a source do its worst for SOAKTIME seconds a kind, and look for leaks over SOAKRUNS evaluations
+	TIPLINE_KILLS=$(KILLS) TIPLINE_SOAK_DAYS=$(SOAKDAYS) TIPLINE_SOAK_SECONDS=$(SOAKTIME) TIPLINE_SOAK_RUNS=$(SOAKRUNS) $(GO) test ./cmd/internal/daemon -run 'TestKilled|TestSoak|TestSourceSoak|TestNothingLeaks' -count 1 -timeout 60m -v

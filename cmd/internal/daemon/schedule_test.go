@@ -1,10 +1,8 @@
-package daemon_test
+package daemon
 
 import (
 	"testing"
 	"time"
-
-	"tipline/cmd/internal/daemon"
 )
 
 // TestSchedule holds that a time of day comes once a day whatever the clocks do, and what runs more often goes by the time that passes.
@@ -34,7 +32,7 @@ func TestSchedule(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		schedule, err := daemon.ParseSchedule(tc.spec, zone)
+		schedule, err := ParseSchedule(tc.spec, zone)
 		if err != nil {
 			t.Fatal(err)
 		}
