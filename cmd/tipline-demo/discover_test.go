@@ -112,7 +112,7 @@ func plant(t *testing.T, prom *engine.Engine, now time.Time) (tokens float64) {
 // which every token is counted once, whatever the labels hold; and it says what it could not settle.
 func TestDiscover(t *testing.T) {
 	t.Parallel()
-	now := time.Now().UTC().Truncate(5 * time.Minute)
+	tipline := program(t)
 	prom, err := engine.Open(time.Now)
 	if err != nil {
 		t.Fatal(err)
@@ -120,8 +120,7 @@ func TestDiscover(t *testing.T) {
 	t.Cleanup(func() { _ = prom.Close() })
 	server := httptest.NewServer(prom.Handler())
 	t.Cleanup(server.Close)
-	used := plant(t, prom, now)
-	tipline := program(t)
+	used := plant(t, prom, time.Now().UTC()) // last, since what was scraped is old after five minutes
 
 	code, printed, said := tipline("discover", "--prometheus", server.URL)
 	if code != 0 {
