@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -93,7 +94,8 @@ type rig struct {
 	text   string
 	box    *box
 
-	background bool // older history is read between cycles
+	background bool         // older history is read between cycles
+	log        *slog.Logger // nil: that of the test
 
 	mu  sync.Mutex
 	now time.Time
@@ -140,7 +142,7 @@ func (r *rig) start(t testing.TB) {
 			return config.Parse("tipline.yml", []byte(r.text), collector.Packs()...)
 		},
 		Now:   r.clock,
-		Log:   slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Log:   cmp.Or(r.log, slog.New(slog.NewTextHandler(t.Output(), nil))),
 		Store: r.store, Notifiers: []alerting.Notifier{r.box}, Registry: prometheus.NewRegistry(),
 		Background: r.background,
 	})

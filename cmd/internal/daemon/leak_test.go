@@ -7,12 +7,6 @@ import (
 	"strconv"
 	"testing"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
-
-	"tipline/alerting"
-	"tipline/collector"
-	"tipline/config"
 )
 
 // TestNothingLeaks holds that a daemon has no more goroutines, open files and bytes after many evaluations than after a tenth of them. TIPLINE_SOAK_RUNS says
@@ -27,16 +21,8 @@ func TestNothingLeaks(t *testing.T) {
 		runs = n
 	}
 	r := newRig(t, route(steady(map[string]string{"team_alias": "support"}, 2e7), steady(map[string]string{"model_name": "llama"}, 1e5)))
-	d, err := New(Options{ // whose log nobody keeps
-		Load: func() (*config.Config, error) {
-			return config.Parse("tipline.yml", []byte(r.text), collector.Packs()...)
-		},
-		Now: r.clock, Log: slog.New(slog.DiscardHandler), Store: r.store, Notifiers: []alerting.Notifier{r.box}, Registry: prometheus.NewRegistry(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Daemon = d
+	r.log = slog.New(slog.DiscardHandler) // whose lines nobody keeps
+	r.start(t)
 	type size struct{ goroutines, files, bytes int }
 	measure := func() size {
 		runtime.GC()

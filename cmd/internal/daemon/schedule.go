@@ -16,20 +16,16 @@ func ParseSchedule(spec string, location *time.Location) (cron.Schedule, error) 
 	}
 	const everyHour = 1 << 63 // cron's mark of a field that is a star
 	fields, ok := parsed.(*cron.SpecSchedule)
-	if !ok || fields.Hour&everyHour != 0 {
-		return inZone{parsed, location}, nil
+	switch {
+	case !ok:
+		return parsed, nil
+	case fields.Hour&everyHour != 0:
+		fields.Location = location
+		return fields, nil
 	}
 	fields.Location = time.UTC
 	return wallClock{fields, location}, nil
 }
-
-// inZone is a schedule that is read in a time zone.
-type inZone struct {
-	cron.Schedule
-	location *time.Location
-}
-
-func (s inZone) Next(t time.Time) time.Time { return s.Schedule.Next(t.In(s.location)) }
 
 // wallClock is a schedule of readings of the clocks of location, written as times in UTC.
 type wallClock struct {
