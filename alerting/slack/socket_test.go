@@ -345,7 +345,13 @@ func TestConnections(t *testing.T) {
 		{name: "Socket Mode switched off", ends: func(c *slacktest.Socket) error { return c.Disconnect("link_disabled") }, remedy: alerting.FixSettings, says: "link_disabled"},
 		{name: "too many connections", ends: func(c *slacktest.Socket) error { return c.Disconnect("too_many_websockets") }, remedy: alerting.Retry, says: "too_many_websockets"},
 		{name: "a broken connection", ends: func(c *slacktest.Socket) error { c.Cut(); return nil }, remedy: alerting.Retry},
-		{name: "a frame without end", ends: func(c *slacktest.Socket) error { return c.Send(strings.Repeat(" ", frameBytes+1)) }, remedy: alerting.Retry},
+		{
+			name: "a frame without end",
+			ends: func(c *slacktest.Socket) error {
+				_ = c.Send(strings.Repeat(" ", frameBytes+1)) // may fail when the reader has had enough before its last byte
+				return nil
+			}, remedy: alerting.Retry,
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
