@@ -13,8 +13,8 @@ const budgeted = "budget/"
 
 // Budgeted is a budget as an evaluation found it.
 type Budgeted struct {
-	Report  model.BudgetReport
-	Channel string // where its messages go; empty: the notifier's own
+	Report model.BudgetReport
+	Route  Route // of its messages
 }
 
 // overspend is what is kept of a budget from one evaluation to the next.
@@ -60,7 +60,7 @@ func (d *Desk) Budgets(budgets []Budgeted, p Policy, now time.Time) error {
 		}
 		if tell {
 			events = append(events, Event{
-				Version: eventVersion, ID: eventID(key, now.Unix(), b.Report.Month), Reason: OverBudget, Severity: OverBudget.Of(model.WorkloadReport{}, false), Time: now, Channel: b.Channel, Budget: &b.Report,
+				Version: eventVersion, ID: eventID(key, now.Unix(), b.Report.Month), Reason: OverBudget, Severity: OverBudget.Of(model.WorkloadReport{}, false), Time: now, Route: b.Route, Budget: &b.Report,
 			})
 		}
 	}

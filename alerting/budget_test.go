@@ -42,7 +42,7 @@ func TestBudgets(t *testing.T) {
 		d := newDesk(t, store, box) // a restart before every evaluation
 		now := morning.AddDate(0, 0, i)
 		for range 2 { // how often the schedule evaluates changes nothing
-			all := []Budgeted{{Report: projected(step.month, step.usd), Channel: "#finops"}, {Report: model.BudgetReport{Budget: "other", USD: 5, Month: step.month}}}
+			all := []Budgeted{{Report: projected(step.month, step.usd), Route: Route{Channel: "#finops"}}, {Report: model.BudgetReport{Budget: "other", USD: 5, Month: step.month}}}
 			if err := d.Budgets(all, policy, now); err != nil {
 				t.Fatal(err)
 			}

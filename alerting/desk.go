@@ -91,7 +91,9 @@ type record struct {
 	Snooze   Snooze   `json:"snooze,omitzero"`
 	Case     string   `json:"case,omitempty"` // id of the first message about what stands or comes near; empty when nothing does
 	Promise  *Promise `json:"promise,omitempty"`
-	Severity Severity `json:"severity,omitempty"` // of the message about what stands
+	Reason   Reason   `json:"reason,omitempty"`   // of the message about what stands
+	Severity Severity `json:"severity,omitempty"` // of that message
+	Except   []string `json:"except,omitempty"`   // notifiers that it does not go to as the last evaluation had it
 	Owner    string   `json:"owner,omitempty"`    // of the workload
 	Said     string   `json:"said,omitempty"`     // id of the decision that a message was about last, or that was confirmed without one
 }
@@ -102,7 +104,7 @@ type Flip struct {
 	Event  string    `json:"event"` // id of that message
 	Time   time.Time `json:"time"`
 
-	Channel string `json:"channel,omitempty"` // of that message
+	Route // of that message
 }
 
 // flipHolds is for how long a confirmed verdict is not told again when a change of prices told it: as long as confirming it takes at most.
@@ -124,6 +126,14 @@ func (r record) open() bool {
 // move, or about what comes near, stays as it is when an older decision is answered.
 func (r record) about(option string) bool {
 	return r.State.Standing == option || r.State.Standing == r.State.Current && r.Approach == Approach{}
+}
+
+// standing returns the notifiers that what stands in r is not for, so that a route that has changed since it was told counts for what shows it.
+func (r record) standing(j Judged) []string {
+	if s := r.State; s.Standing == "" || s.Standing == s.Current || r.Reason == "" { // confirmed by a version that did not keep the reason
+		return nil
+	}
+	return j.route(r.Reason).Except
 }
 
 const recordVersion = 1
@@ -186,15 +196,15 @@ type Judged struct {
 	Critical bool   // its messages are more severe by one step
 	Owner    string // who is to know; empty when nobody is named
 
-	Channel func(Reason, Severity) string // where messages about the workload are wanted; empty: the notifier's own; nil means that for all of them
-	Receipt []byte                        // kept in the ledger under the id of the decision when the evaluation changed something
+	Route   func(Reason, Severity) Route // of messages about the workload; nil means that of a zero Route for all of them
+	Receipt []byte                       // kept in the ledger under the id of the decision when the evaluation changed something
 }
 
-func (j Judged) channel(r Reason) string {
-	if j.Channel == nil {
-		return ""
+func (j Judged) route(r Reason) Route {
+	if j.Route == nil {
+		return Route{}
 	}
-	return j.Channel(r, j.severity(r))
+	return j.Route(r, j.severity(r))
 }
 
 func (j Judged) severity(r Reason) Severity { return r.Of(j.Report, j.Critical) }
@@ -255,7 +265,7 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 	return considered, nil
 }
 
-// commit writes changes and queues events for every notifier in one transaction. When that fails nothing has moved. The caller holds d.mu.
+// commit writes changes and queues events for every notifier that they reach in one transaction. When that fails nothing has moved. The caller holds d.mu.
 func (d *Desk) commit(changes batch, events ...Event) error {
 	queue := d.outbox
 	if len(events) > 0 {
@@ -263,6 +273,9 @@ func (d *Desk) commit(changes batch, events ...Event) error {
 		waiting := queue.waiting()
 		for _, e := range events {
 			for _, n := range d.notifiers {
+				if !e.Reaches(n.Name()) {
+					continue
+				}
 				queue.add(n.Name(), e, waiting[e.Workload], changes)
 			}
 		}
@@ -294,9 +307,10 @@ func (r record) next(j Judged, now time.Time, changes batch) (record, Considered
 	after.Snooze, over = r.Snooze.next(j.Snooze, after.State.Standing, w, now, j.Policy)
 	answered := after.Snooze.Quiet() && !r.Snooze.Quiet() // before it was confirmed
 	if c.Reason.Notify() {
-		after.Severity = j.severity(c.Reason)
+		after.Reason, after.Severity = c.Reason, j.severity(c.Reason)
 	}
-	told := r.Flip != nil && r.Flip.Option == after.State.Standing && now.Sub(r.Flip.Time) <= flipHolds && r.Flip.Channel == j.channel(c.Reason)
+	after.Except = after.standing(j)
+	told := r.Flip != nil && r.Flip.Option == after.State.Standing && now.Sub(r.Flip.Time) <= flipHolds && reflect.DeepEqual(r.Flip.Route, j.route(c.Reason))
 	switch {
 	case c.Reason.Notify() && told:
 		changes.put(ledgerBucket, Announced+w.Decision.ID, encode(Announcement{Event: r.Flip.Event, Reason: PricesMoved, Time: now}))
@@ -304,7 +318,7 @@ func (r record) next(j Judged, now time.Time, changes batch) (record, Considered
 	case c.Reason.Notify() && !answered:
 		c.Event = &Event{
 			Version: eventVersion, ID: eventID(w.Workload, after.State.Sequence, w.Decision.ID), Reason: c.Reason, Time: now,
-			Workload: w.Workload, Severity: after.Severity, Owner: j.Owner, Previous: r.State.Standing, Channel: j.channel(c.Reason), Report: w,
+			Workload: w.Workload, Severity: after.Severity, Owner: j.Owner, Previous: r.State.Standing, Route: j.route(c.Reason), Report: w,
 		}
 	}
 	var broken *Outcome
@@ -358,7 +372,7 @@ func newEvent(reason Reason, after *record, j Judged, now time.Time) *Event {
 	after.State.Sequence++
 	return &Event{
 		Version: eventVersion, ID: eventID(j.Report.Workload, after.State.Sequence, j.Report.Decision.ID), Reason: reason, Time: now,
-		Workload: j.Report.Workload, Severity: j.severity(reason), Owner: j.Owner, Channel: j.channel(reason), Report: j.Report,
+		Workload: j.Report.Workload, Severity: j.severity(reason), Owner: j.Owner, Route: j.route(reason), Report: j.Report,
 	}
 }
 
@@ -383,6 +397,7 @@ type Firing struct {
 	Owner     string    // of the workload; empty when nobody is named
 	Snoozed   bool      // a person said to be quiet about it for a while
 	Migrating bool      // it is Snoozed because the move is being made
+	Except    []string  // names of notifiers that are not to show it
 }
 
 // Firing returns the confirmed verdicts that ask for a change, sorted by workload.
@@ -396,7 +411,7 @@ func (d *Desk) Firing() []Firing {
 		if s.Standing == "" || s.Standing == s.Current {
 			continue
 		}
-		f := Firing{Workload: workload, Current: s.Current, Option: s.Standing, Since: s.Confirmed, Severity: r.Severity, Owner: r.Owner, Snoozed: r.Snooze.Quiet()}
+		f := Firing{Workload: workload, Current: s.Current, Option: s.Standing, Since: s.Confirmed, Severity: r.Severity, Owner: r.Owner, Snoozed: r.Snooze.Quiet(), Except: r.Except}
 		f.Migrating = f.Snoozed && r.Snooze.Migrating
 		if f.Option == none {
 			f.Option = ""

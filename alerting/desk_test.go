@@ -714,8 +714,8 @@ func TestStorm(t *testing.T) {
 				w := answers('X')
 				w.Workload, w.Decision.ID = fmt.Sprintf("w%04d", i), fmt.Sprintf("%012d", i)
 				w.Decision.SavingUSDPerMonth = &model.Quantiles[model.USD]{P50: model.USD(i)}
-				channel := func(Reason, Severity) string { return map[bool]string{true: "#other"}[w.Workload == "w0003"] }
-				judged = append(judged, Judged{Report: w, Policy: policy, Channel: channel, Receipt: []byte("{}")})
+				route := func(Reason, Severity) Route { return map[bool]Route{true: {Channel: "#other"}}[w.Workload == "w0003"] }
+				judged = append(judged, Judged{Report: w, Policy: policy, Route: route, Receipt: []byte("{}")})
 			}
 			if _, err := d.Consider(judged, morning.AddDate(0, 0, day)); err != nil {
 				t.Fatal(err)
@@ -782,7 +782,7 @@ func TestFaults(t *testing.T) {
 		d := newDesk(t, store, box)
 		now := morning.AddDate(0, 0, day)
 		box.accepted = nil
-		if err := d.Faults(step.found, "#platform", now); err != nil {
+		if err := d.Faults(step.found, Route{Channel: "#platform"}, now); err != nil {
 			t.Fatal(err)
 		}
 		deliverAll(t, d, now, now.Add(time.Hour))
@@ -817,7 +817,7 @@ func TestCase(t *testing.T) {
 			}
 			d := newDesk(t, store, box)
 			now := morning.AddDate(0, 0, day)
-			judged := Judged{Report: w, Policy: policy, Channel: func(Reason, Severity) string { return channel }, Receipt: []byte("{}")}
+			judged := Judged{Report: w, Policy: policy, Route: func(Reason, Severity) Route { return Route{Channel: channel} }, Receipt: []byte("{}")}
 			if _, err := d.Consider([]Judged{judged}, now); err != nil {
 				t.Fatal(err)
 			}
@@ -857,7 +857,7 @@ func TestChannelsDoNotWaitForEachOther(t *testing.T) {
 	store, box := &memory{}, &picky{}
 	d := newDesk(t, store, box)
 	for day, channel := range []string{"#typo", "#good", "#typo", "#good"} {
-		if err := d.Faults([]model.DataFault{{Source: fmt.Sprintf("source %d", day), Code: "SOURCE_DOWN"}}, channel, morning.AddDate(0, 0, day)); err != nil {
+		if err := d.Faults([]model.DataFault{{Source: fmt.Sprintf("source %d", day), Code: "SOURCE_DOWN"}}, Route{Channel: channel}, morning.AddDate(0, 0, day)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -892,7 +892,7 @@ func TestSame(t *testing.T) {
 	t.Parallel()
 	full := record{
 		Version: recordVersion, State: State{Current: "api"}, Seen: morning, Told: []Told{{Kind: "volume"}}, Flip: &Flip{Option: "own"},
-		Approach: Approach{Option: "own"}, Snooze: Snooze{Decision: "0123456789ab"}, Case: "c0ffee00c0ffee00", Promise: &Promise{To: "own"}, Severity: Info, Owner: "team", Said: "0123456789ab",
+		Approach: Approach{Option: "own"}, Snooze: Snooze{Decision: "0123456789ab"}, Case: "c0ffee00c0ffee00", Promise: &Promise{To: "own"}, Reason: FirstSeen, Severity: Info, Except: []string{"webhook"}, Owner: "team", Said: "0123456789ab",
 	}
 	fields := reflect.TypeFor[record]()
 	for i := range fields.NumField() {

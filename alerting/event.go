@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"tipline/model"
@@ -15,33 +16,42 @@ const eventVersion = 1
 
 // Event is something worth saying. It carries everything a renderer needs, so that a message can be written when it is sent.
 type Event struct {
-	Version    int                  `json:"version"`
-	ID         string               `json:"id"` // the same in every attempt and after every restart
-	Reason     Reason               `json:"reason"`
-	Time       time.Time            `json:"time"` // of the evaluation that confirmed it
-	Workload   string               `json:"workload"`
-	Severity   Severity             `json:"severity,omitempty"` // empty in what an older version queued
-	Owner      string               `json:"owner,omitempty"`    // of the workload, as the configuration names it
-	Previous   string               `json:"previous,omitempty"` // the option that was confirmed before
-	Superseded []Superseded         `json:"superseded,omitempty"`
-	Drifts     []model.Drift        `json:"drifts,omitempty"`  // what a message with the reason drifted is about
-	Prices     *model.PriceEvent    `json:"prices,omitempty"`  // what a message with the reason prices_moved is about; it is about no single workload
-	Digest     *model.Digest        `json:"digest,omitempty"`  // what a message with the reason digest is; it is about no single workload
-	Budget     *model.BudgetReport  `json:"budget,omitempty"`  // what a message with the reason over_budget is about; it is about no single workload
-	Outcome    *Outcome             `json:"outcome,omitempty"` // of the move that a message with the reason reopened is about
-	Faults     []model.DataFault    `json:"faults,omitempty"`  // what a message with the reason data_fault is about; it is about no single workload
-	Answer     *Answer              `json:"answer,omitempty"`  // what a message with the reason answered tells
-	Storm      *Storm               `json:"storm,omitempty"`   // what a message with the reason summed_up stands for; it is about no single workload
-	Channel    string               `json:"channel,omitempty"` // where it is wanted; empty: the notifier's own
-	Report     model.WorkloadReport `json:"report"`
-	Plain      bool                 `json:"plain,omitempty"` // the notifier refused the layout: send text alone
-	Repeat     bool                 `json:"repeat,omitempty"`
-	Case       string               `json:"case,omitempty"` // id of the first message about the decision that e is about, its own if it is that; empty: e stands alone
-	Headline   string               `json:"-"`              // in place of the built-in one, of an answer in that of the message that it is about; empty: that
-	Body       []string             `json:"-"`              // the sentences below it, in place of the built-in ones; nil: those
-	Root       *Posted              `json:"-"`              // where the notifier posted the message that the case began with; nil when that is not known
-	Blind      bool                 `json:"-"`              // of a Repeat: the notifier has looked for it in vain for long enough, and is to send it unless it sees it now
+	Version    int                 `json:"version"`
+	ID         string              `json:"id"` // the same in every attempt and after every restart
+	Reason     Reason              `json:"reason"`
+	Time       time.Time           `json:"time"` // of the evaluation that confirmed it
+	Workload   string              `json:"workload"`
+	Severity   Severity            `json:"severity,omitempty"` // empty in what an older version queued
+	Owner      string              `json:"owner,omitempty"`    // of the workload, as the configuration names it
+	Previous   string              `json:"previous,omitempty"` // the option that was confirmed before
+	Superseded []Superseded        `json:"superseded,omitempty"`
+	Drifts     []model.Drift       `json:"drifts,omitempty"`  // what a message with the reason drifted is about
+	Prices     *model.PriceEvent   `json:"prices,omitempty"`  // what a message with the reason prices_moved is about; it is about no single workload
+	Digest     *model.Digest       `json:"digest,omitempty"`  // what a message with the reason digest is; it is about no single workload
+	Budget     *model.BudgetReport `json:"budget,omitempty"`  // what a message with the reason over_budget is about; it is about no single workload
+	Outcome    *Outcome            `json:"outcome,omitempty"` // of the move that a message with the reason reopened is about
+	Faults     []model.DataFault   `json:"faults,omitempty"`  // what a message with the reason data_fault is about; it is about no single workload
+	Answer     *Answer             `json:"answer,omitempty"`  // what a message with the reason answered tells
+	Storm      *Storm              `json:"storm,omitempty"`   // what a message with the reason summed_up stands for; it is about no single workload
+	Route
+	Report   model.WorkloadReport `json:"report"`
+	Plain    bool                 `json:"plain,omitempty"` // the notifier refused the layout: send text alone
+	Repeat   bool                 `json:"repeat,omitempty"`
+	Case     string               `json:"case,omitempty"` // id of the first message about the decision that e is about, its own if it is that; empty: e stands alone
+	Headline string               `json:"-"`              // in place of the built-in one, of an answer in that of the message that it is about; empty: that
+	Body     []string             `json:"-"`              // the sentences below it, in place of the built-in ones; nil: those
+	Root     *Posted              `json:"-"`              // where the notifier posted the message that the case began with; nil when that is not known
+	Blind    bool                 `json:"-"`              // of a Repeat: the notifier has looked for it in vain for long enough, and is to send it unless it sees it now
 }
+
+// Route is where a message is wanted.
+type Route struct {
+	Channel string   `json:"channel,omitempty"` // of Slack; empty: the notifier's own
+	Except  []string `json:"except,omitempty"`  // names of notifiers that it does not go to; nil: it goes to all
+}
+
+// Reaches reports whether what goes by r goes to notifier.
+func (r Route) Reaches(notifier string) bool { return !slices.Contains(r.Except, notifier) }
 
 // Answer is what a person said to the decision of an Event, which is to move.
 type Answer struct {
@@ -76,7 +86,7 @@ func eventID(workload string, sequence int64, decision string) string {
 
 // NewTest returns an event that says no more than that it arrives; an empty channel is the notifier's own.
 func NewTest(channel string, now time.Time) Event {
-	return Event{Version: eventVersion, ID: eventID(channel, now.UnixNano(), string(Tested)), Reason: Tested, Time: now, Channel: channel}
+	return Event{Version: eventVersion, ID: eventID(channel, now.UnixNano(), string(Tested)), Reason: Tested, Time: now, Route: Route{Channel: channel}}
 }
 
 // Posted is where a message is, for a notifier that can find it again; empty for one that cannot.

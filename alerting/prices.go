@@ -41,8 +41,8 @@ func (d *Desk) PricesTold(moves []model.PriceMove, ahead bool, now time.Time) (b
 const namedFlips = 10
 
 // Prices queues the message of a change of prices, one for however many workloads, with other rows of the ledger in one transaction. The
-// verdicts that it names are not told once more to the same channel when they are confirmed, unless the change is still to come.
-func (d *Desk) Prices(e model.PriceEvent, channel string, rows map[string][]byte, now time.Time) error {
+// verdicts that it names are not told once more to the same places when they are confirmed, unless the change is still to come.
+func (d *Desk) Prices(e model.PriceEvent, to Route, rows map[string][]byte, now time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	changes := batch{}
@@ -50,7 +50,7 @@ func (d *Desk) Prices(e model.PriceEvent, channel string, rows map[string][]byte
 		changes.put(ledgerBucket, key, value)
 	}
 	key := pricesKey(e.Moves, e.Ahead)
-	event := Event{Version: eventVersion, ID: eventID(key, now.Unix(), ""), Reason: PricesMoved, Severity: PricesMoved.Of(model.WorkloadReport{}, false), Time: now, Channel: channel, Prices: &e}
+	event := Event{Version: eventVersion, ID: eventID(key, now.Unix(), ""), Reason: PricesMoved, Severity: PricesMoved.Of(model.WorkloadReport{}, false), Time: now, Route: to, Prices: &e}
 	told := encode(Announcement{Event: event.ID, Reason: PricesMoved, Time: now})
 	changes.put(ledgerBucket, priced+key, told)
 	flips := map[string]*record{}
@@ -61,7 +61,7 @@ func (d *Desk) Prices(e model.PriceEvent, channel string, rows map[string][]byte
 			continue
 		}
 		after := *r
-		after.Flip, after.Said = &Flip{Option: f.Option, Event: event.ID, Time: now, Channel: channel}, f.Receipt
+		after.Flip, after.Said = &Flip{Option: f.Option, Event: event.ID, Time: now, Route: to}, f.Receipt
 		flips[f.Workload] = &after
 		changes.put(stateBucket, f.Workload, encode(after))
 	}

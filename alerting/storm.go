@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// stormSize is how many messages of one evaluation to one channel are sent one by one; more are summed up.
+	// stormSize is how many messages of one evaluation by one route are sent one by one; more are summed up.
 	stormSize = 10
 	// stormNamed is how many of them the message that sums them up names.
 	stormNamed = 20
@@ -34,27 +34,28 @@ func (s Storm) Size() (n int) {
 	return n
 }
 
-// calm returns events with those of one channel, where they are more than stormSize, summed up in one. What a workload is to be told by itself
+// calm returns events with those of one route, where they are more than stormSize, summed up in one. What a workload is to be told by itself
 // stays what the ledger keeps of it.
 func calm(events []Event, now time.Time) []Event {
-	byChannel := map[string][]Event{}
+	byRoute := map[string][]Event{}
 	for _, e := range events {
-		byChannel[e.Channel] = append(byChannel[e.Channel], e)
+		by := fmt.Sprintf("%q %q", e.Channel, e.Except)
+		byRoute[by] = append(byRoute[by], e)
 	}
 	var all []Event
-	for _, channel := range slices.Sorted(maps.Keys(byChannel)) {
-		group := byChannel[channel]
+	for _, by := range slices.Sorted(maps.Keys(byRoute)) {
+		group := byRoute[by]
 		if len(group) <= stormSize {
 			all = append(all, group...)
 			continue
 		}
-		all = append(all, storm(group, channel, now))
+		all = append(all, storm(group, now))
 	}
 	return all
 }
 
-// storm sums events up in one.
-func storm(events []Event, channel string, now time.Time) Event {
+// storm sums events of one route up in one.
+func storm(events []Event, now time.Time) Event {
 	slices.SortStableFunc(events, func(a, b Event) int {
 		return cmp.Or(cmp.Compare(b.urgency(), a.urgency()), strings.Compare(a.Workload, b.Workload))
 	})
@@ -67,9 +68,10 @@ func storm(events []Event, channel string, now time.Time) Event {
 			s.Rest = append(s.Rest, e.Report.Decision.ID)
 		}
 	}
+	to := events[0].Route
 	return Event{
-		Version: eventVersion, ID: eventID(fmt.Sprintf("storm %q", channel), now.UnixNano(), events[0].ID), Reason: Summed, Time: now,
-		Severity: worst(events), Channel: channel, Storm: &s,
+		Version: eventVersion, ID: eventID(fmt.Sprintf("storm %q", to.Channel), now.UnixNano(), events[0].ID), Reason: Summed, Time: now,
+		Severity: worst(events), Route: to, Storm: &s,
 	}
 }
 

@@ -483,37 +483,45 @@ options:`, 1))
 	}
 }
 
-// TestRoutes holds that the first route that covers a message says where it goes, and that the others go where they went.
+// TestRoutes holds that the first route that covers a message says where it goes and by which notifiers, and that the others go where they went.
 func TestRoutes(t *testing.T) {
 	t.Parallel()
 	c := parse(t, strings.Replace(small, "name: support-a,", "name: support-a, owner: search-team, critical: true,", 1)+`notify:
   slack: {token_file: token, channel: "#llm-cost"}
+  webhook: {url: http://receiver:9090}
+  alertmanager: {url: http://alertmanager:9093}
   routes:
-    - {kinds: [data_fault, digest], slack_channel: "#platform"}
+    - {kinds: [data_fault], slack_channel: "#platform"}
     - {kinds: [drifted], match: {team: support}, slack_channel: "#support-ml"}
     - {source: gateway, slack_channel: "#gateway"}
+    - {kinds: [approaching], notifiers: [webhook]}
+    - {kinds: [digest, switched], slack_channel: "#finops", notifiers: [slack, alertmanager]}
     - {owners: [search-team], severities: [warning, critical], slack_channel: "#search-oncall"}
     - {severities: [critical], slack_channel: "#oncall"}
 `)
 	support := map[string]string{"team": "support"}
 	for _, tc := range []struct {
 		Message
-		want string
+		want   string
+		except []string
 	}{
-		{Message{Kind: "data_fault", Severity: "warning"}, "#platform"},
-		{Message{Kind: "prices_moved", Severity: "info"}, "own"},
-		{Message{Kind: "drifted", Severity: "info", Labels: support, Source: "vllm"}, "#support-ml"},
-		{Message{Kind: "drifted", Severity: "info", Labels: map[string]string{"team": "search"}, Source: "vllm"}, "own"},
-		{Message{Kind: "first_seen", Severity: "info", Labels: support, Source: "vllm"}, "own"},
-		{Message{Kind: "first_seen", Severity: "info", Labels: support, Source: "gateway"}, "#gateway"},
-		{Message{Kind: "no_option", Severity: "warning", Owner: "search-team", Source: "vllm"}, "#search-oncall"},
-		{Message{Kind: "first_seen", Severity: "info", Owner: "search-team", Source: "vllm"}, "own"},
-		{Message{Kind: "no_option", Severity: "warning", Source: "vllm"}, "own"},
-		{Message{Kind: "no_option", Severity: "critical", Source: "vllm"}, "#oncall"},
+		{Message{Kind: "data_fault", Severity: "warning"}, "#platform", nil},
+		{Message{Kind: "prices_moved", Severity: "info"}, "own", nil},
+		{Message{Kind: "drifted", Severity: "info", Labels: support, Source: "vllm"}, "#support-ml", nil},
+		{Message{Kind: "drifted", Severity: "info", Labels: map[string]string{"team": "search"}, Source: "vllm"}, "own", nil},
+		{Message{Kind: "first_seen", Severity: "info", Labels: support, Source: "vllm"}, "own", nil},
+		{Message{Kind: "first_seen", Severity: "info", Labels: support, Source: "gateway"}, "#gateway", nil},
+		{Message{Kind: "no_option", Severity: "warning", Owner: "search-team", Source: "vllm"}, "#search-oncall", nil},
+		{Message{Kind: "first_seen", Severity: "info", Owner: "search-team", Source: "vllm"}, "own", nil},
+		{Message{Kind: "no_option", Severity: "warning", Source: "vllm"}, "own", nil},
+		{Message{Kind: "no_option", Severity: "critical", Source: "vllm"}, "#oncall", nil},
+		{Message{Kind: "approaching", Severity: "info", Source: "vllm"}, "own", []string{"slack", "alertmanager"}},
+		{Message{Kind: "switched", Severity: "info", Source: "vllm"}, "#finops", []string{"webhook"}},
+		{Message{Kind: "digest", Severity: "info"}, "#finops", []string{"webhook"}},
 	} {
 		tc.Own = "own"
-		if got := c.Channel(tc.Message); got != tc.want {
-			t.Errorf("%+v: got %q, want %q", tc.Message, got, tc.want)
+		if got, want := c.Route(tc.Message), (Destination{tc.want, tc.except}); !cmp.Equal(got, want) {
+			t.Errorf("%+v: got %+v, want %+v", tc.Message, got, want)
 		}
 	}
 	if w := c.Workloads[0]; w.Owner != "search-team" || !w.Critical {

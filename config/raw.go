@@ -501,6 +501,7 @@ type rawRoute struct {
 	Match        map[string]values `yaml:"match"`
 	Source       scalar            `yaml:"source"`
 	SlackChannel scalar            `yaml:"slack_channel"`
+	Notifiers    []scalar          `yaml:"notifiers"`
 }
 
 type rawAlertmanager struct {

@@ -1,18 +1,20 @@
 package config
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
 
-// A Route sends messages to a channel of their own.
+// A Route sends messages to a channel of their own, or to some of the notifiers alone.
 type Route struct {
 	Kinds        []string            // of messages; nil matches every kind
 	Severities   []string            `json:",omitempty"` // of messages; nil matches every one
 	Owners       []string            `json:",omitempty"` // of the workload that they are about, one of them; nil matches every one, and messages about no single one
 	Match        map[string][]string // labels of that workload, each with the values of which it has one; nil as for Owners
 	Source       string              // of that workload; empty means any
-	SlackChannel string
+	SlackChannel string              // empty means the one that a message has anyway
+	Notifiers    []string            `json:",omitempty"` // that a message goes to; nil means every one
 }
 
 // A Message is what of a message says where it goes. One about no single workload has neither an owner, labels nor a source.
@@ -24,16 +26,29 @@ type Message struct {
 	Own            string // the channel of its workload or budget; empty for that of Notify.Slack
 }
 
-// Channel returns where m is wanted: what the first route that covers it says, otherwise its own channel.
-func (c *Config) Channel(m Message) string {
+// Destination is where a message is wanted.
+type Destination struct {
+	Channel string   // of Slack; empty for that of Notify.Slack
+	Except  []string // names of notifiers that it does not go to
+}
+
+// Route returns where m is wanted: what the first route that covers it says, otherwise its own channel and every notifier.
+func (c *Config) Route(m Message) Destination {
+	to := Destination{Channel: m.Own}
 	covers := func(some []string, one string) bool { return len(some) == 0 || slices.Contains(some, one) }
 	for _, route := range c.Notify.Routes {
 		of := covers(route.Kinds, m.Kind) && covers(route.Severities, m.Severity) && covers(route.Owners, m.Owner)
 		if of && (Workload{Match: route.Match, Source: route.Source}).matches(m.Labels, m.Source) {
-			return route.SlackChannel
+			to.Channel = cmp.Or(route.SlackChannel, m.Own)
+			for _, n := range notifiers {
+				if !covers(route.Notifiers, n) {
+					to.Except = append(to.Except, n)
+				}
+			}
+			break
 		}
 	}
-	return m.Own
+	return to
 }
 
 // kinds are those of the messages that a route can choose, as package alerting names them.
@@ -43,6 +58,12 @@ var kinds = []string{
 
 // severities are those of messages, as package alerting names them.
 var severities = []string{"info", "warning", "critical"}
+
+// notifiers are those that a route can choose, as package alerting and those in it name them.
+var notifiers = []string{"slack", "webhook", "alertmanager"}
+
+// standing are the kinds of messages that an Alertmanager shows, as long as what they tell stands.
+var standing = []string{"first_seen", "no_option", "switched"}
 
 func (r *reader) routes(raw *rawConfig, c *Config) (routes []Route) {
 	for _, raws := range raw.Notify.Routes {
@@ -54,8 +75,8 @@ func (r *reader) routes(raw *rawConfig, c *Config) (routes []Route) {
 		r.matchable(raw.Sources, as)
 		r.sourceAndChannel(as, c)
 		route := Route{Match: r.match(raws.Match, raws.Source), Source: r.word(raws.Source), SlackChannel: r.channel(raws.SlackChannel)}
-		if !raws.SlackChannel.given() {
-			r.missing(raws.At, "slack_channel", `, want the name of a channel such as "#llm-platform" or its id`)
+		if !raws.SlackChannel.given() && raws.Notifiers == nil {
+			r.missing(raws.At, "slack_channel", `, want the name of a channel such as "#llm-platform" or its id, or notifiers`)
 		}
 		route.Kinds = r.someOf(raws.Kinds, "kind of message", kinds)
 		route.Severities = r.someOf(raws.Severities, "severity", severities)
@@ -67,12 +88,38 @@ func (r *reader) routes(raw *rawConfig, c *Config) (routes []Route) {
 			}
 			route.Owners = append(route.Owners, owner)
 		}
-		if len(raws.Kinds)+len(raws.Severities)+len(raws.Owners) == 0 && route.Match == nil && route.Source == "" {
+		route.Notifiers = r.someNotifiers(raws, c.Notify)
+		if raws.Notifiers == nil && len(raws.Kinds)+len(raws.Severities)+len(raws.Owners) == 0 && route.Match == nil && route.Source == "" {
 			r.wrong(raws.At, "covers every message: want kinds, severities, owners, match or source in it, or another channel in notify.slack (kinds: %s)", strings.Join(kinds, ", "))
 		}
 		routes = append(routes, route)
 	}
 	return routes
+}
+
+// someNotifiers reads those of a route, each of which notify must have. One that would hold a message back from everybody is refused: what an
+// Alertmanager shows is not messages.
+func (r *reader) someNotifiers(raws rawRoute, notify Notify) []string {
+	if raws.Notifiers == nil {
+		return nil
+	}
+	there := map[string]bool{"slack": notify.Slack != nil, "webhook": notify.Webhook != nil, "alertmanager": notify.Alertmanager != nil}
+	some := r.someOf(raws.Notifiers, "notifier", notifiers)
+	for i, n := range some {
+		if at := raws.Notifiers[i].place; slices.Contains(notifiers, n) && !there[n] {
+			r.wrong(at, "%s is not in notify", n)
+		}
+	}
+	passing := func(kind scalar) bool { return !slices.Contains(standing, kind.text()) }
+	switch alone := !slices.Contains(some, "slack") && !slices.Contains(some, "webhook"); {
+	case len(some) == 0:
+		r.wrong(raws.At, "notifiers is empty, so nobody would be told: want some of %s", strings.Join(notifiers, ", "))
+	case raws.SlackChannel.given() && !slices.Contains(some, "slack"):
+		r.wrong(raws.SlackChannel.place, "has no effect without slack in notifiers")
+	case alone && slices.Contains(some, "alertmanager") && (len(raws.Kinds) == 0 || slices.ContainsFunc(raws.Kinds, passing)):
+		r.wrong(raws.Notifiers[0].place, "an Alertmanager alone shows no messages but %s: want no other kinds in this route, or slack or webhook beside it", strings.Join(standing, ", "))
+	}
+	return some
 }
 
 // someOf reads words each of which is one of all, which are called what.

@@ -35,6 +35,9 @@ type alert struct {
 	EndsAt      time.Time         `json:"endsAt"`
 }
 
+// Name is that of an Alertmanager among the notifiers.
+const Name = "alertmanager"
+
 // A Board posts to one Alertmanager. Its methods are not to be called at the same time.
 type Board struct {
 	address string
@@ -47,13 +50,13 @@ func New(url string, client *http.Client) *Board {
 	return &Board{address: strings.TrimSuffix(url, "/") + "/api/v2/alerts", client: post.Client(client), shown: map[string]alert{}}
 }
 
-// Show sends what is firing at now and not snoozed, with what the newest report says of it and to end at ends unless it is sent again, and
+// Show sends what is firing at now, not snoozed and not for others alone, with what the newest report says of it and to end at ends unless it is sent again, and
 // resolves what was shown and stands no more. When that fails, what would have been resolved is resolved the next time.
 func (b *Board) Show(ctx context.Context, firing []alerting.Firing, report *model.Report, now, ends time.Time) error {
 	next := map[string]alert{}
 	var alerts []alert
 	for _, f := range firing {
-		if f.Snoozed {
+		if f.Snoozed || slices.Contains(f.Except, Name) {
 			continue
 		}
 		a := alert{Labels: labels(f), Annotations: annotations(f, report), StartsAt: f.Since, EndsAt: ends}

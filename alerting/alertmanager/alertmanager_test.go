@@ -88,6 +88,12 @@ func TestNoOption(t *testing.T) {
 	if err := board.Show(t.Context(), []alerting.Firing{{Workload: hostile, Current: "api", Severity: alerting.Warning, Owner: hostile}}, nil, morning, morning.Add(Lasts)); err != nil {
 		t.Fatal(err)
 	}
+	if err := board.Show(t.Context(), []alerting.Firing{{Workload: "a", Current: "api", Except: []string{"slack", Name}}}, nil, morning, morning.Add(Lasts)); err != nil {
+		t.Fatal(err)
+	}
+	if len(*posts) != 2 || len((*posts)[1]) != 1 || (*posts)[1][0].Labels["workload"] == "a" {
+		t.Errorf("got %+v, want one that is not for an Alertmanager left out, and the one before resolved", *posts)
+	}
 	got := (*posts)[0][0]
 	if got.Labels["alertname"] != "TiplineNoOption" || got.Labels["severity"] != "warning" || !got.StartsAt.Equal(morning) {
 		t.Errorf("got %+v, want a warning from now on", got)

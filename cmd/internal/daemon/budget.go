@@ -62,7 +62,7 @@ func (d *Daemon) tellBudgets(report *model.Report, now time.Time) error {
 	}
 	var all []alerting.Budgeted
 	for i, b := range d.setup.cfg.Budgets {
-		all = append(all, alerting.Budgeted{Report: report.Budgets[i], Channel: d.fleetChannel(alerting.OverBudget, b.SlackChannel)})
+		all = append(all, alerting.Budgeted{Report: report.Budgets[i], Route: d.fleetRoute(alerting.OverBudget, b.SlackChannel)})
 	}
 	return d.desk.Budgets(all, AlertPolicy(d.setup.cfg.Policy), now)
 }

@@ -41,7 +41,7 @@ func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
 	if alertErr != nil {
 		err = errors.Join(err, fmt.Errorf("alert states: %w", alertErr))
 	}
-	err = errors.Join(err, d.desk.Faults(report.DataFaults, d.fleetChannel(alerting.DataFaulty, ""), now), d.tellBudgets(report, now), d.compact(report, now))
+	err = errors.Join(err, d.desk.Faults(report.DataFaults, d.fleetRoute(alerting.DataFaulty, ""), now), d.tellBudgets(report, now), d.compact(report, now))
 	for _, double := range report.DoubleMeters {
 		if len(double.Primary) == 0 {
 			d.options.Log.Warn("metered twice", "workloads", double.Workloads, "also_at", double.AlsoAt)
@@ -91,7 +91,7 @@ func (d *Daemon) Collect(ctx context.Context) error {
 	for _, m := range workloads {
 		usage[m.usage.Workload] = summarize(m.usage, now)
 	}
-	err = errors.Join(err, d.desk.Faults(d.silence(sources, last.Workloads, now), d.fleetChannel(alerting.DataFaulty, ""), now))
+	err = errors.Join(err, d.desk.Faults(d.silence(sources, last.Workloads, now), d.fleetRoute(alerting.DataFaulty, ""), now))
 	signal(d.queued)
 	next := *last
 	next.Sources = sources

@@ -234,7 +234,7 @@ func (d *Daemon) show(ctx context.Context, now, ends time.Time) error {
 	}
 	report := d.Report()
 	err := board.Show(ctx, d.firing(report), report, now, ends)
-	d.metrics.attempted("alertmanager", err)
+	d.metrics.attempted(alertmanager.Name, err)
 	return err
 }
 

@@ -19,10 +19,10 @@ func (d *Daemon) sendDigest(context.Context) {
 		return
 	}
 	d.mu.Lock()
-	channel := d.fleetChannel(alerting.Digested, "")
+	to := d.fleetRoute(alerting.Digested, "")
 	standing := standing{d.firing(report), d.desk.Approaching(), d.desk.Outcomes(report), d.answers, d.month}
 	d.mu.Unlock()
-	if err := d.desk.Digest(digest(report, standing), channel, d.options.Now().UTC()); err != nil {
+	if err := d.desk.Digest(digest(report, standing), to, d.options.Now().UTC()); err != nil {
 		d.options.Log.Error("digest not queued", "error", err)
 		return
 	}

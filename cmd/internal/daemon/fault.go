@@ -47,7 +47,7 @@ func dataFaults(workloads []metered) (faults []model.DataFault) {
 	return faults
 }
 
-// fleetChannel returns where a message about no single workload goes: to own, if nothing says otherwise.
-func (d *Daemon) fleetChannel(r alerting.Reason, own string) string {
-	return d.setup.cfg.Channel(config.Message{Kind: string(r), Severity: string(r.Of(model.WorkloadReport{}, false)), Own: own})
+// fleetRoute returns where a message about no single workload goes: to the channel own, if nothing says otherwise.
+func (d *Daemon) fleetRoute(r alerting.Reason, own string) alerting.Route {
+	return alerting.Route(d.setup.cfg.Route(config.Message{Kind: string(r), Severity: string(r.Of(model.WorkloadReport{}, false)), Own: own}))
 }

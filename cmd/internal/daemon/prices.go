@@ -97,7 +97,7 @@ func (d *Daemon) tellPrice(e model.PriceEvent, tariffs map[string]decide.Tariff,
 		}
 	}
 	d.options.Log.Info("price change told", "from", e.From, "workloads", does.Workloads, "answers", len(does.Flips))
-	if err := d.desk.Prices(does, d.fleetChannel(alerting.PricesMoved, ""), rows, now); err != nil {
+	if err := d.desk.Prices(does, d.fleetRoute(alerting.PricesMoved, ""), rows, now); err != nil {
 		return fmt.Errorf("price changes: %w", err)
 	}
 	return nil

@@ -66,19 +66,19 @@ func (d *Daemon) judged(report *model.Report) []alerting.Judged {
 		judged[i] = alerting.Judged{
 			Report: w, Policy: AlertPolicy(stanza.Policy), Snooze: d.snoozing(w, report.AsOf), Receipt: receipts[w.Decision.ID],
 			Critical: stanza.Critical, Owner: stanza.Owner,
-			Channel: d.channelOf(w, stanza),
+			Route: d.routeOf(w, stanza),
 		}
 	}
 	return judged
 }
 
-// channelOf returns where messages about w are wanted, of which stanza speaks.
-func (d *Daemon) channelOf(w model.WorkloadReport, stanza config.Workload) func(alerting.Reason, alerting.Severity) string {
+// routeOf returns where messages about w are wanted, of which stanza speaks.
+func (d *Daemon) routeOf(w model.WorkloadReport, stanza config.Workload) func(alerting.Reason, alerting.Severity) alerting.Route {
 	cfg := d.setup.cfg
-	return func(r alerting.Reason, s alerting.Severity) string {
-		return cfg.Channel(config.Message{
+	return func(r alerting.Reason, s alerting.Severity) alerting.Route {
+		return alerting.Route(cfg.Route(config.Message{
 			Kind: string(r), Severity: string(s), Owner: stanza.Owner, Labels: w.Labels, Source: w.Source, Own: stanza.SlackChannel,
-		})
+		}))
 	}
 }
 
@@ -183,7 +183,7 @@ func (d *Daemon) tellOf(a ledger.Answer, receipt []byte) (alerting.Event, error)
 	severity := about.Of(w, stanza.Critical)
 	return alerting.Event{
 		Reason: alerting.Answered, Time: a.Given, Workload: w.Workload, Previous: told.Previous, Report: w,
-		Severity: severity, Owner: stanza.Owner, Channel: d.channelOf(w, stanza)(about, severity),
+		Severity: severity, Owner: stanza.Owner, Route: d.routeOf(w, stanza)(about, severity),
 		Answer: &alerting.Answer{Text: a.Outcome(), Reason: a.Reason, By: a.By, Time: a.Given, Final: a.Final(), About: about},
 	}, nil
 }
