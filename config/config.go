@@ -136,7 +136,8 @@ type Workload struct {
 	Constraints  decide.Constraints
 	Policy       decide.Policy // that of the configuration, but for what the stanza says otherwise
 	Known        model.Known   // what is known of it beside its history
-	SlackChannel string        // empty means the channel of Notify.Slack
+	SlackChannel string        // empty means that of Defaults, or else of Notify.Slack
+	Refused      string        `json:",omitempty"` // the channel that a label asked for and that Labels does not allow; empty means none
 	Owner        string        `json:",omitempty"` // who is to know of it, for routes; empty means nobody by name
 	CostCentre   string        `json:",omitempty"` // to which its cost is charged; empty means not said
 	Critical     bool          `json:",omitempty"` // its messages are more severe by one step
@@ -146,9 +147,11 @@ type Workload struct {
 
 // Labels names the labels of workloads that say what their stanzas leave out. Empty ones say nothing.
 type Labels struct {
-	Owner      string
-	CostCentre string
-	Critical   map[string][]string // labels, each with the values of which one makes a workload critical
+	Owner        string
+	CostCentre   string
+	Critical     map[string][]string // labels, each with the values of which one makes a workload critical
+	SlackChannel string              `json:",omitempty"`
+	Channels     []string            `json:",omitempty"` // that SlackChannel may ask for, some as #PREFIX*
 }
 
 // What the meter of a workload is.
@@ -239,6 +242,7 @@ type Store struct {
 // part of before, with Defaults and Labels for what the stanza leaves out, or these alone.
 func (c *Config) For(labels map[string]string, source string) Workload {
 	known := c.Defaults
+	known.SlackChannel = ""
 	for _, w := range c.Workloads {
 		if w.matches(labels, source) || w.Former(labels, source) {
 			known = w
@@ -248,6 +252,12 @@ func (c *Config) For(labels map[string]string, source string) Workload {
 	known = known.clone()
 	known.Owner = cmp.Or(known.Owner, labels[c.Labels.Owner])
 	known.CostCentre = cmp.Or(known.CostCentre, labels[c.Labels.CostCentre])
+	if asked := labels[c.Labels.SlackChannel]; known.SlackChannel == "" && asked != "" {
+		if known.SlackChannel = c.Labels.channel(asked); known.SlackChannel == "" {
+			known.Refused = asked
+		}
+	}
+	known.SlackChannel = cmp.Or(known.SlackChannel, c.Defaults.SlackChannel)
 	for label, values := range c.Labels.Critical {
 		known.Critical = known.Critical || slices.Contains(values, labels[label])
 	}

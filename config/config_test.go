@@ -565,6 +565,39 @@ notify:
 	}
 }
 
+// TestChannelLabel holds that a label chooses among the channels that it may name, and nothing else, before the channel of defaults and after that of a stanza.
+func TestChannelLabel(t *testing.T) {
+	t.Parallel()
+	text := strings.Replace(small, "name: support-a,", `name: support-a, notify: {slack_channel: "#own"},`, 1)
+	c := parse(t, text+`  notify: {slack_channel: "#shared"}
+  labels: {slack_channel: {team: ["#Search", C0AB12, "#llm-*"]}}
+notify:
+  slack: {token_file: token, channel: "#llm-cost"}
+  routes: [{kinds: [digest], slack_channel: "#digests"}]
+`)
+	for asked, want := range map[string]string{
+		"": "#shared", "#Search": "#Search", "Search": "#Search", "C0AB12": "C0AB12", "#llm-ops": "#llm-ops", "llm-ops": "#llm-ops", "llm-größe_2": "#llm-größe_2",
+		"#search": "", "c0ab12": "", "C0AB123": "", "#llm": "", "#digests": "", "general": "", "@someone": "", "#": "", "#llm-*": "", "#llm-<!channel>": "", "llm-a b": "",
+		"#llm-a,#general": "", "#llm-\n": "", "#llm-\u202egeneral": "", "#llm-OPS": "", "llm-" + strings.Repeat("x", 77): "", "##llm-ops": "",
+	} {
+		w := c.For(map[string]string{"team": asked}, "gateway")
+		refused := ""
+		if want == "" {
+			refused, want = asked, "#shared"
+		}
+		if w.SlackChannel != want || w.Refused != refused {
+			t.Errorf("%q: got the channel %q, and %q refused, want %q and %q", asked, w.SlackChannel, w.Refused, want, refused)
+		}
+	}
+	if w := c.For(map[string]string{"team": "support", "model": "a"}, "gateway"); w.SlackChannel != "#own" || w.Refused != "" {
+		t.Errorf("got the channel %q, and %q refused, want that of its stanza", w.SlackChannel, w.Refused)
+	}
+	every := parse(t, small+"  labels: {slack_channel: {team: \"#*\"}}\nnotify: {slack: {token_file: token, channel: \"#x\"}}\n")
+	if w := every.For(map[string]string{"team": "general"}, "gateway"); w.SlackChannel != "#general" {
+		t.Errorf("got %q, want any channel", w.SlackChannel)
+	}
+}
+
 // TestMeasuredThroughput holds that what a replica can do may be left to measurement where a workload runs on the option, and only there.
 func TestMeasuredThroughput(t *testing.T) {
 	t.Parallel()

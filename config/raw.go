@@ -433,9 +433,11 @@ type rawDefaults struct {
 }
 
 type rawLabels struct {
-	Owner      scalar            `yaml:"owner"`
-	CostCentre scalar            `yaml:"cost_centre"`
-	Critical   map[string]values `yaml:"critical"`
+	At           place             `yaml:"-"`
+	Owner        scalar            `yaml:"owner"`
+	CostCentre   scalar            `yaml:"cost_centre"`
+	Critical     map[string]values `yaml:"critical"`
+	SlackChannel map[string]values `yaml:"slack_channel"`
 }
 
 type rawConstraints struct {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -49,6 +50,51 @@ func (c *Config) Route(m Message) Destination {
 		}
 	}
 	return to
+}
+
+// slackName matches the name of a channel as Slack makes them.
+var slackName = regexp.MustCompile(`^#[\p{Ll}\p{Lo}\p{M}\p{N}_-]{1,80}$`)
+
+// channel returns the channel that a label asks for; empty when l does not allow it. Whoever exposes metrics writes labels, so that a label chooses among channels, and never
+// makes tipline post elsewhere. As many labels cannot hold one, the # may be missing.
+func (l Labels) channel(asked string) string {
+	for _, name := range []string{asked, "#" + asked} {
+		for _, allowed := range l.Channels {
+			prefix, some := strings.CutSuffix(allowed, "*")
+			if !some && name == allowed || some && strings.HasPrefix(name, prefix) && slackName.MatchString(name) {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+// channelLabel reads the label that asks for a channel, and the channels that it may ask for.
+func (r *reader) channelLabel(raw *rawConfig, c *Config) (label string, channels []string) {
+	one := raw.Defaults.Labels.SlackChannel
+	if len(one) > 1 {
+		r.wrong(raw.Defaults.Labels.At, "%d labels, want the one whose value names a channel", len(one))
+		return "", nil
+	}
+	for label, wanted := range one {
+		r.sourceAndChannel(rawWorkload{Notify: rawWorkloadNotify{SlackChannel: wanted[0]}}, c)
+		for _, s := range wanted {
+			text := s.text()
+			prefix, some := strings.CutSuffix(text, "*")
+			switch {
+			case strings.Contains(prefix, "*") || some && !strings.HasPrefix(prefix, "#"):
+				r.wrong(s.place, `got %s, want a channel, or the beginning of names such as "#llm-*"`, quote(text))
+			case text == "#*":
+				channels = append(channels, text)
+			default:
+				if r.channel(s) != "" {
+					channels = append(channels, text)
+				}
+			}
+		}
+		return label, channels
+	}
+	return "", nil
 }
 
 // kinds are those of the messages that a route can choose, as package alerting names them.

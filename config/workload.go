@@ -15,7 +15,7 @@ func (r *reader) workloads(raw *rawConfig, c *Config) {
 	d := raw.Defaults
 	shared := rawWorkload{At: d.At, Current: d.Current, Candidates: d.Candidates, Constraints: d.Constraints, Events: d.Events, Holidays: d.Holidays, Notify: d.Notify}
 	c.Defaults = r.workload(shared, rawWorkload{}, c)
-	c.Labels = r.attributes(raw)
+	c.Labels = r.attributes(raw, c)
 	lines := map[string]int{}
 	for i, w := range raw.Workloads {
 		if w.At.node == nil {
@@ -37,7 +37,7 @@ func (r *reader) workloads(raw *rawConfig, c *Config) {
 }
 
 // attributes reads which labels of workloads say what their stanzas do not, each of which a source must have.
-func (r *reader) attributes(raw *rawConfig) Labels {
+func (r *reader) attributes(raw *rawConfig, c *Config) Labels {
 	l := raw.Defaults.Labels
 	for _, label := range []scalar{l.Owner, l.CostCentre} {
 		if label.given() {
@@ -45,7 +45,10 @@ func (r *reader) attributes(raw *rawConfig) Labels {
 		}
 	}
 	r.matchable(raw.Sources, rawWorkload{Match: l.Critical})
-	return Labels{Owner: r.word(l.Owner), CostCentre: r.word(l.CostCentre), Critical: r.match(l.Critical, scalar{})}
+	r.matchable(raw.Sources, rawWorkload{Match: l.SlackChannel})
+	said := Labels{Owner: r.word(l.Owner), CostCentre: r.word(l.CostCentre), Critical: r.match(l.Critical, scalar{})}
+	said.SlackChannel, said.Channels = r.channelLabel(raw, c)
+	return said
 }
 
 // was reads what the workload of w was before it was relabelled.
@@ -85,7 +88,7 @@ func (r *reader) workload(w, shared rawWorkload, c *Config) Workload {
 		return other
 	}
 	resolved := Workload{
-		Source: r.word(w.Source), SlackChannel: r.channel(inherited(w.Notify.SlackChannel, shared.Notify.SlackChannel)),
+		Source: r.word(w.Source), SlackChannel: r.channel(w.Notify.SlackChannel),
 		Meter: r.choice(w.Meter, Primary, Secondary, Separate),
 		Owner: r.word(w.Owner), CostCentre: r.word(w.CostCentre), Critical: r.boolean(w.Critical),
 	}

@@ -46,8 +46,9 @@ type WorkloadReport struct {
 	Workload   string            `json:"workload"`
 	Source     string            `json:"source"`
 	Labels     map[string]string `json:"labels,omitempty"`
-	Owner      string            `json:"owner,omitempty"`       // as the configuration names it
-	CostCentre string            `json:"cost_centre,omitempty"` // to which its cost is charged, as the configuration names it
+	Owner      string            `json:"owner,omitempty"`         // as the configuration names it
+	CostCentre string            `json:"cost_centre,omitempty"`   // to which its cost is charged, as the configuration names it
+	Channel    string            `json:"slack_channel,omitempty"` // where messages about it go, if no route says otherwise; absent when that is where all go
 	Current    string            `json:"current"`
 	Usage      UsageSummary      `json:"usage"`
 	Forecast   *ForecastSummary  `json:"forecast"` // null when nothing could be projected

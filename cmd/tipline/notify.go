@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/alecthomas/kingpin/v2"
 
@@ -80,6 +81,11 @@ func channels(n alerting.Notifier, cfg *config.Config) []channel {
 	}
 	names := []string{s.Channel}
 	asked := []string{cfg.Defaults.SlackChannel}
+	for _, name := range cfg.Labels.Channels {
+		if !strings.HasSuffix(name, "*") {
+			asked = append(asked, name)
+		}
+	}
 	for _, w := range cfg.Workloads {
 		asked = append(asked, w.SlackChannel)
 	}

@@ -28,11 +28,11 @@ func TestNotify(t *testing.T) {
 	}{
 		{
 			name: "all arrive", places: "slack webhook alertmanager", code: exitDone,
-			says: []string{"slack #llm-cost: delivered", "slack #support: delivered", "slack #finance: delivered", "slack #platform: delivered", "webhook: delivered", "alertmanager: delivered"},
+			says: []string{"slack #llm-cost: delivered", "slack #labelled: delivered", "slack #support: delivered", "slack #finance: delivered", "slack #platform: delivered", "webhook: delivered", "alertmanager: delivered"},
 		},
 		{
-			name: "a channel that the bot is not in", places: "slack webhook", refused: "#support", code: exitNotRight,
-			says: []string{"slack #llm-cost: delivered", "slack #support: FAILED: slack: status 200: not_in_channel", "webhook: delivered"},
+			name: "a channel that the bot is not in", places: "slack webhook", refused: "#labelled", code: exitNotRight,
+			says: []string{"slack #llm-cost: delivered", "slack #labelled: FAILED: slack: status 200: not_in_channel", "webhook: delivered"},
 		},
 		{name: "buttons that work", places: "slack", app: slacktest.AppToken, code: exitDone, says: []string{"slack #platform: delivered", "slack buttons: delivered"}},
 		{
@@ -83,10 +83,13 @@ func TestNotify(t *testing.T) {
 			config.WriteString(`
 sources: [{name: gateway, prometheus: {url: "http://127.0.0.1:1"}, pack: litellm, group_by: [team], hosting: api}]
 options: [{name: mini, kind: api, model: openai/gpt-5-mini}]
-defaults: {current: mini, constraints: {data_sensitivity: internal, ops_capacity: limited}}
+defaults:
+  current: mini
+  constraints: {data_sensitivity: internal, ops_capacity: limited}
 `)
 			routes := ""
 			if strings.Contains(tc.places, "slack") {
+				config.WriteString("  labels: {slack_channel: {team: [\"#labelled\", \"#llm-*\"]}}\n")
 				config.WriteString("workloads: [{match: {team: support}, notify: {slack_channel: \"#support\"}}]\n" +
 					"budgets: [{name: all, usd_per_month: 1000, notify: {slack_channel: \"#finance\"}}]\n")
 				routes = "  routes: [{kinds: [data_fault], slack_channel: \"#platform\"}]\n"

@@ -36,6 +36,9 @@ const seriesEnded = "SERIES_ENDED"
 // stale is the code of the warning that a workload is no longer measured.
 const stale = "STALE"
 
+// channelRefused is the code of the warning that a label asks for a channel that it may not choose.
+const channelRefused = "CHANNEL_REFUSED"
+
 // metered is what one source says of one workload in this cycle.
 type metered struct {
 	usage  model.Usage
@@ -204,7 +207,7 @@ func evaluate(m metered, cfg *config.Config, now time.Time) evaluation {
 		Workload: u.Workload,
 		Source:   u.Source,
 		Labels:   u.Labels,
-		Owner:    m.stanza.Owner, CostCentre: m.stanza.CostCentre,
+		Owner:    m.stanza.Owner, CostCentre: m.stanza.CostCentre, Channel: m.stanza.SlackChannel,
 		Current:  current,
 		Usage:    summarize(u, now),
 		Options:  []model.OptionCost{},

@@ -7,10 +7,12 @@ import (
 	"math"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
 	"tipline/alerting"
+	"tipline/alerting/words"
 	"tipline/cmd/internal/ledger"
 	"tipline/collector"
 	"tipline/config"
@@ -147,6 +149,11 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 				reports[i].Dropped++
 				continue
 			}
+			if asked := stanza.Refused; asked != "" {
+				u.Warnings = append(slices.Clip(u.Warnings), model.Warning{Code: channelRefused, Text: fmt.Sprintf(
+					"its label %s asks for the Slack channel %q, which defaults.labels.slack_channel does not allow", d.setup.cfg.Labels.SlackChannel, words.Clean(asked, words.MaxName),
+				)})
+			}
 			found = append(found, metered{usage: u, stanza: stanza, server: d.setup.cfg.Server(s.cfg), outage: reports[i].Error, expressions: s.collector.Expressions()})
 		}
 	}
@@ -241,7 +248,7 @@ func (d *Daemon) evaluateSafely(m metered, now time.Time) (e evaluation) {
 			e = evaluation{metered: m}
 			e.report = model.WorkloadReport{
 				Workload: m.usage.Workload, Source: m.usage.Source, Labels: m.usage.Labels,
-				Owner: m.stanza.Owner, CostCentre: m.stanza.CostCentre, Current: m.stanza.Current,
+				Owner: m.stanza.Owner, CostCentre: m.stanza.CostCentre, Channel: m.stanza.SlackChannel, Current: m.stanza.Current,
 				Options: []model.OptionCost{}, Drift: []model.Drift{},
 				Warnings: []model.Warning{{Code: "EVALUATION_FAILED", Text: text}},
 				Decision: model.Decision{Recommendation: model.Unknown, Reason: model.ReasonUnknown, Because: text, WouldChange: []string{}},

@@ -13,6 +13,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -24,6 +25,7 @@ import (
 
 	"tipline/alerting"
 	"tipline/alerting/alertmanager"
+	"tipline/alerting/slack/slacktest"
 	"tipline/cmd/internal/ledger"
 	"tipline/cmd/internal/store"
 	"tipline/collector"
@@ -559,6 +561,34 @@ func TestSilence(t *testing.T) {
 	}
 	if e := r.box.events[0]; e.Reason != alerting.DataFaulty || len(e.Faults) != 2 || e.Faults[0].Code != "SOURCE_DOWN" {
 		t.Errorf("got %+v, want that both sources are away", e)
+	}
+}
+
+// TestLabelChoosesAmongChannels holds that messages go where a label asks for, if it may, and that the report says where it may not.
+func TestLabelChoosesAmongChannels(t *testing.T) {
+	t.Parallel()
+	for asked, want := range map[string]string{"llm-search": "#llm-search", "general\n<!channel>": ""} {
+		r, server := newRig(t, route(steady(map[string]string{"team_alias": asked}, 2e7), steady(map[string]string{"model_name": "llama"}, 1e5))), slacktest.New(t)
+		if err := os.WriteFile(filepath.Join(r.folder, "token"), []byte(slacktest.Token), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		r.text = strings.Replace(r.text, "defaults:\n", "defaults:\n  labels: {slack_channel: {team_alias: \"#llm-*\"}}\n", 1) +
+			fmt.Sprintf("notify: {slack: {token_file: %s/token, channel: \"#llm-cost\", api_url: \"%s/api\"}}\n", r.folder, server.URL)
+		if err := r.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		report := r.days(t, 3)
+		w := report.Workloads[slices.IndexFunc(report.Workloads, func(w model.WorkloadReport) bool { return w.Source == "gateway" })]
+		if w.Channel != want {
+			t.Errorf("%q: the report has the channel %q, want %q", asked, w.Channel, want)
+		}
+		refused := model.Warning{Code: channelRefused, Text: `its label team_alias asks for the Slack channel "general <!channel>", which defaults.labels.slack_channel does not allow`}
+		if slices.Contains(w.Warnings, refused) != (want == "") {
+			t.Errorf("%q: got %+v", asked, w.Warnings)
+		}
+		if all := server.Messages(); len(all) != 1 || all[0].Channel != cmp.Or(want, "#llm-cost") {
+			t.Errorf("%q: got %+v, want one message in the channel", asked, all)
+		}
 	}
 }
 
