@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"tipline/alerting"
-	"tipline/alerting/words"
 	"tipline/cmd/internal/ledger"
 	"tipline/collector"
 	"tipline/config"
@@ -151,7 +150,7 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 			}
 			if asked := stanza.Refused; asked != "" {
 				u.Warnings = append(slices.Clip(u.Warnings), model.Warning{Code: channelRefused, Text: fmt.Sprintf(
-					"its label %s asks for the Slack channel %q, which defaults.labels.slack_channel does not allow", d.setup.cfg.Labels.SlackChannel, words.Clean(asked, words.MaxName),
+					"its label %s asks for the Slack channel %.80q, which defaults.labels.slack_channel does not allow", d.setup.cfg.Labels.SlackChannel, asked,
 				)})
 			}
 			found = append(found, metered{usage: u, stanza: stanza, server: d.setup.cfg.Server(s.cfg), outage: reports[i].Error, expressions: s.collector.Expressions()})

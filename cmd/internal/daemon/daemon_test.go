@@ -582,7 +582,7 @@ func TestLabelChoosesAmongChannels(t *testing.T) {
 		if w.Channel != want {
 			t.Errorf("%q: the report has the channel %q, want %q", asked, w.Channel, want)
 		}
-		refused := model.Warning{Code: channelRefused, Text: `its label team_alias asks for the Slack channel "general <!channel>", which defaults.labels.slack_channel does not allow`}
+		refused := model.Warning{Code: channelRefused, Text: `its label team_alias asks for the Slack channel "general\n<!channel>", which defaults.labels.slack_channel does not allow`}
 		if slices.Contains(w.Warnings, refused) != (want == "") {
 			t.Errorf("%q: got %+v", asked, w.Warnings)
 		}
