@@ -64,6 +64,38 @@ func FormatUSD(d USD) string {
 	return sign + "$" + thousands(strconv.FormatFloat(math.Round(v), 'f', 0, 64))
 }
 
+// FormatUSDKnown writes an amount that is known as well as the 80 % range known says: in steps of the largest power of ten that goes ten times
+// into it, so that no digit is said that the range leaves open, and with one digit at least. In a range without width the amount is exact.
+// This is the one rule by which projected money is rounded wherever a person reads it; JSON and receipts keep every digit.
+func FormatUSDKnown(d USD, known Quantiles[USD]) string {
+	width, size := math.Abs(float64(known.P90-known.P10)), math.Abs(float64(d))
+	if !(width > 0) || math.IsInf(width, 0) || !(size > 0) || math.IsInf(size, 0) {
+		return FormatUSD(d)
+	}
+	// A millionth more keeps a width of 10,000 that comes out as 9,999.99… in its decade.
+	exponent := math.Floor(math.Log10(min(width/10, size)) + 1e-6)
+	if exponent < -2 {
+		return FormatUSD(d)
+	}
+	step := math.Pow10(int(exponent))
+	if exponent < 0 { // a tenth is no float64, ten is
+		per := math.Pow10(-int(exponent))
+		return FormatUSD(USD(math.Round(float64(d)*per) / per))
+	}
+	return FormatUSD(USD(math.Round(float64(d)/step) * step))
+}
+
+// FormatUSDRange writes the outer two of q, with "to" between them.
+func FormatUSDRange(q Quantiles[USD]) string {
+	return FormatUSDKnown(q.P10, q) + " to " + FormatUSDKnown(q.P90, q)
+}
+
+// FormatUSDAbout writes a projected amount whose own range is not known, as if it were known to ±20 %, what a projection of a volume a month
+// ahead is mostly known to.
+func FormatUSDAbout(d USD) string {
+	return FormatUSDKnown(d, Quantiles[USD]{P10: 0.8 * d, P50: d, P90: 1.2 * d})
+}
+
 // FormatUSDPerMTok writes a price per million tokens with three significant digits, for example "$0.24/Mtok".
 func FormatUSDPerMTok(p USDPerMTok) string {
 	v := float64(p)

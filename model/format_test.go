@@ -57,6 +57,46 @@ func TestFormatUSD(t *testing.T) {
 	}
 }
 
+// TestFormatUSDKnown holds that no digit is said that the range leaves open, on both sides of every seam.
+func TestFormatUSDKnown(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		d, p10, p90 float64
+		want        string
+	}{
+		{22_527, 18_022, 27_032, "$22,500"}, // ±20 %
+		{22_527, 22_527, 26_907, "$22,500"},
+		{22_527, 22_527, 22_527, "$22,527"}, // exact
+		{22_527, 17_000, math.Nextafter(27_000, 0), "$23,000"},
+		{22_527, 17_000, 27_000, "$23,000"},
+		{22_527, 17_001, 27_000, "$22,500"},
+		{22_527, 22_522, 22_532, "$22,527"},
+		{22_527, 22_523, 22_532, "$22,527"},
+		{22_527, 0, 1e6, "$20,000"}, // one digit is always said
+		{6_200, 2_653, 9_923, "$6,200"},
+		{-6_240, -9_923, -2_653, "−$6,200"},
+		{40, -3_000, 4_000, "$40"},
+		{96, 0, 1_000, "$100"},
+		{0, 0, 1_000, "$0"},
+		{3.14159, 2, 4, "$3.10"},
+		{3.14159, 3, 3.2, "$3.14"},
+		{0.0004, 0, 0.001, "$0"},
+		{math.NaN(), 0, 1, "unknown"},
+		{22_527, math.NaN(), 1, "$22,527"},
+		{22_527, 0, math.Inf(1), "$22,527"},
+	} {
+		if got := FormatUSDKnown(USD(tc.d), Quantiles[USD]{P10: USD(tc.p10), P90: USD(tc.p90)}); got != tc.want {
+			t.Errorf("%v in %v to %v: got %q, want %q", tc.d, tc.p10, tc.p90, got, tc.want)
+		}
+	}
+	if got, want := FormatUSDRange(Quantiles[USD]{P10: 17_866, P50: 21_459, P90: 25_737}), "$17,900 to $25,700"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got, want := FormatUSDAbout(182_432), "$182,000"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 func TestFormatUSDPerMTok(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {

@@ -94,7 +94,7 @@ func switched() alerting.Event {
 			},
 			Decision: model.Decision{
 				ID: "0514a8524d8c", Recommendation: model.Move, Option: "base-plus-burst", Hosting: model.Hybrid, Reason: model.ReasonSwitch,
-				Because:           "at 13.5B tokens a month base-plus-burst costs $15,259 a month and haiku costs $21,459 a month: a saving of $6,200 a month (29%)",
+				Because:           "at 13.5B tokens a month base-plus-burst costs $15,260 a month and haiku costs $21,500 a month: a saving of $6,200 a month (29%)",
 				SavingUSDPerMonth: usd(2_653, 6_200, 9_923), ProbabilityCheaper: new(model.Fraction(0.95)), PaybackMonths: new(4.8),
 				Prospect:        &model.Prospect{Months: 12, UpfrontUSD: 30_000, Advice: model.AdviceSwitchNow},
 				AssumedCapacity: &model.AssumedCapacity{USDPerMonth: 5_872, Ratio: 0.16, Numbers: []string{"throughput of base-plus-burst"}},
@@ -134,7 +134,7 @@ func returned() alerting.Event {
 	e.Reason, e.Previous = alerting.Returned, "base-plus-burst"
 	e.Report.Decision = model.Decision{
 		ID: "4514a8524d8c", Recommendation: model.Stay, Option: "haiku", Hosting: model.API, Reason: model.ReasonAlreadyBest,
-		Because:     "at 8.40B tokens a month haiku costs $13,272 a month and no allowed option costs less; the next, base-plus-burst, costs $15,021",
+		Because:     "at 8.40B tokens a month haiku costs $13,300 a month and no allowed option costs less; the next, base-plus-burst, costs $15,020 a month",
 		WouldChange: []string{"more than 9.80B tokens a month: from there base-plus-burst is cheaper than haiku alone"},
 	}
 	used, next := model.Tokens(8.3e9), model.Quantiles[model.Tokens]{P10: 7.2e9, P50: 8.28e9, P90: 9.5e9}
@@ -174,11 +174,11 @@ func drifted() alerting.Event {
 	e.Drifts = []model.Drift{
 		{
 			Kind: "volume", Score: 1.4, Since: "2026-11-02", Material: true, CostUSDPerMonth: new(model.USD(7_310)),
-			Text: "430M tokens a day since 2 Nov 2026, where 287M was to be expected; it adds $7,310 a month to the cost of haiku; the answer is the same without it",
+			Text: "430M tokens a day since 2 Nov 2026, where 287M was to be expected; it adds $7,300 a month to the cost of haiku; the answer is the same without it",
 		},
 		{
 			Kind: "cache_share", Score: 2.1, Since: "2026-11-05", Material: true, CostUSDPerMonth: new(model.USD(1_940)),
-			Text: "11% of the prompt tokens come from a cache since 5 Nov 2026, where 34% was to be expected; it adds $1,940 a month to the cost of haiku; the answer is the same without it",
+			Text: "11% of the prompt tokens come from a cache since 5 Nov 2026, where 34% was to be expected; it adds $1,900 a month to the cost of haiku; the answer is the same without it",
 		},
 	}
 	return e
@@ -193,7 +193,7 @@ func nearing() alerting.Event {
 	e.Report.Forecast.MonthlyGrowthRatio, e.Report.Forecast.CalendarMonths = 0.08, months(12.9e9, 1.08)
 	e.Report.Decision = model.Decision{
 		ID: "0514a8524d8c", Recommendation: model.Stay, Option: "haiku", Hosting: model.API, Reason: model.ReasonAlreadyBest,
-		Because:     "at 13.5B tokens a month haiku costs $21,459 and no allowed option costs less; the next, llama-70b-2xh100, costs $26,863",
+		Because:     "at 13.5B tokens a month haiku costs $21,500 a month and no allowed option costs less; the next, llama-70b-2xh100, costs $26,900 a month",
 		WouldChange: []string{"more than 17.0B tokens a month: from there llama-70b-2xh100 is cheaper"},
 	}
 	return e
@@ -274,7 +274,7 @@ func disappointing() alerting.Event {
 	}
 	e.Report.Decision = model.Decision{
 		ID: "6514a8524d8c", Recommendation: model.Stay, Option: "base-plus-burst", Hosting: model.Hybrid, Reason: model.ReasonAlreadyBest,
-		Because:     "at 10.4B tokens a month base-plus-burst costs $14,950 a month and no allowed option costs less; the next, haiku, costs $16,430",
+		Because:     "at 10.4B tokens a month base-plus-burst costs $14,950 a month and no allowed option costs less; the next, haiku, costs $16,400 a month",
 		WouldChange: []string{"less than 9.46B tokens a month: below that haiku alone is cheaper than base-plus-burst"},
 	}
 	return e

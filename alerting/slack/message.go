@@ -198,9 +198,9 @@ func price(o model.OptionCost) string {
 		return inert(o.Infeasible, 160)
 	}
 	q := *o.USDPerMonth
-	text := "*" + model.FormatUSD(q.P50) + "* a month"
-	if low, high := model.FormatUSD(q.P10), model.FormatUSD(q.P90); low != high {
-		text += " (" + low + " to " + high + ")"
+	text := "*" + model.FormatUSDKnown(q.P50, q) + "* a month"
+	if q.P10 != q.P90 {
+		text += " (" + model.FormatUSDRange(q) + ")"
 	}
 	if o.USDPerMTok != nil {
 		text += ", " + model.FormatUSDPerMTok(*o.USDPerMTok)

@@ -300,7 +300,7 @@ func about(e alerting.Event) Said {
 		s.Labels[name] = words.Clean(value, words.MaxName)
 	}
 	if usd := d.SavingUSDPerMonth; usd != nil && usd.P50 > 0 {
-		s.Saving = model.FormatUSD(usd.P50)
+		s.Saving = model.FormatUSDKnown(usd.P50, *usd)
 	}
 	if w.Forecast != nil {
 		s.Volume = model.FormatTokens(w.Forecast.Next30dTokens.P50) + " tokens"

@@ -13,20 +13,20 @@ func overBudget(b model.BudgetReport) string {
 	if *b.SpentUSD >= b.USD {
 		when = "already"
 	}
-	return fmt.Sprintf("Budget %s: %s is heading for %s of %s, passed %s", Clean(b.Budget, 60), month(b.Month), model.FormatUSD(b.Projected.P50), model.FormatUSD(b.USD), when)
+	return fmt.Sprintf("Budget %s: %s is heading for %s of %s, passed %s", Clean(b.Budget, 60), month(b.Month), model.FormatUSDKnown(b.Projected.P50, *b.Projected), model.FormatUSD(b.USD), when)
 }
 
 // Budget says what is projected of b, and which workloads it is spent on, a sentence a line.
 func Budget(b model.BudgetReport) []string {
 	p := b.Projected
-	lines := []string{fmt.Sprintf("The 80%% range is %s to %s; %s is spent so far.",
-		model.FormatUSD(p.P10), model.FormatUSD(p.P90), model.FormatUSD(*b.SpentUSD))}
+	lines := []string{fmt.Sprintf("The 80%% range is %s; %s is spent so far.",
+		model.FormatUSDRange(*p), model.FormatUSD(*b.SpentUSD))}
 	for i, item := range b.Items {
 		if i == most {
 			lines = append(lines, fmt.Sprintf("And %s.", count(len(b.Items)-most, "more workload")))
 			break
 		}
-		lines = append(lines, fmt.Sprintf("%s: %s.", Clean(item.Workload, MaxName), model.FormatUSD(item.USD.P50)))
+		lines = append(lines, fmt.Sprintf("%s: %s.", Clean(item.Workload, MaxName), model.FormatUSDKnown(item.USD.P50, item.USD)))
 	}
 	if n := len(b.Unknown); n > 0 {
 		of := Clean(b.Unknown[0], MaxName)

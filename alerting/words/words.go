@@ -67,7 +67,7 @@ func Headline(e alerting.Event) string {
 		verb = "must move to " + option
 	}
 	if s := d.SavingUSDPerMonth; s != nil && s.P50 > 0 {
-		return fmt.Sprintf("%s: %s, saves %s a month", workload, verb, model.FormatUSD(s.P50))
+		return fmt.Sprintf("%s: %s, saves %s a month", workload, verb, model.FormatUSDKnown(s.P50, *s))
 	}
 	return fmt.Sprintf("%s: %s", workload, verb)
 }
@@ -85,6 +85,14 @@ func Answer(a alerting.Answer) string {
 	return text
 }
 
+// known writes a part of what the current option of w costs, which is known as well as the whole is.
+func known(usd model.USD, w model.WorkloadReport) string {
+	if q := model.CostOf(w.Options, w.Current); q != nil {
+		return model.FormatUSDKnown(usd, *q)
+	}
+	return model.FormatUSDAbout(usd)
+}
+
 // kinds says the kinds of drift in words.
 var kinds = map[string]string{
 	"volume": "volume", "output_share": "share of generated tokens", "cache_share": "share of cached prompt tokens", "peak_factor": "peak factor",
@@ -100,9 +108,9 @@ func drifted(workload string, e alerting.Event) string {
 		text = fmt.Sprintf("%s: %s and %s have drifted", workload, kinds[d.Kind], count(more, "other input"))
 	}
 	if usd := d.CostUSDPerMonth; usd != nil && *usd > 0 {
-		text += fmt.Sprintf(", %s a month more", model.FormatUSD(*usd))
+		text += fmt.Sprintf(", %s a month more", known(*usd, e.Report))
 	} else if usd != nil && *usd < 0 {
-		text += fmt.Sprintf(", %s a month less", model.FormatUSD(-*usd))
+		text += fmt.Sprintf(", %s a month less", known(-*usd, e.Report))
 	}
 	if d.OptionWithout != "" {
 		return text + ", and it changes the answer"
@@ -162,15 +170,15 @@ func digested(g model.Digest) string {
 func Digest(g model.Digest) []string {
 	var lines []string
 	if g.Costed > 0 {
-		line := fmt.Sprintf("The options in use cost %s a month at the projected volumes, of %s", model.FormatUSD(g.USDPerMonth), count(g.Costed, "workload"))
+		line := fmt.Sprintf("The options in use cost %s a month at the projected volumes, of %s", model.FormatUSDAbout(g.USDPerMonth), count(g.Costed, "workload"))
 		if g.Graded > 0 {
 			line += fmt.Sprintf("; projections of a week missed by %s, the median of %s", model.FormatPercent(g.ErrorRatio), count(g.Graded, "workload"))
 		}
 		lines = append(lines, line+".")
 	}
 	if m := g.Month; m != nil {
-		lines = append(lines, fmt.Sprintf("%s: %s so far, %s projected (80%% range %s to %s), of %s.", month(m.Month),
-			model.FormatUSD(m.SpentUSD), model.FormatUSD(m.Projected.P50), model.FormatUSD(m.Projected.P10), model.FormatUSD(m.Projected.P90), count(m.Workloads, "workload")))
+		lines = append(lines, fmt.Sprintf("%s: %s so far, %s projected (80%% range %s), of %s.", month(m.Month),
+			model.FormatUSD(m.SpentUSD), model.FormatUSDKnown(m.Projected.P50, m.Projected), model.FormatUSDRange(m.Projected), count(m.Workloads, "workload")))
 	}
 	for n, i := range g.Items {
 		if n == 2*most {
@@ -208,9 +216,9 @@ func moved(p model.PriceEvent) string {
 	}
 	switch usd := p.CostUSDPerMonth; {
 	case usd >= 1:
-		text += fmt.Sprintf(": %s a month more", model.FormatUSD(usd))
+		text += fmt.Sprintf(": %s a month more", model.FormatUSDAbout(usd))
 	case usd <= -1:
-		text += fmt.Sprintf(": %s a month less", model.FormatUSD(-usd))
+		text += fmt.Sprintf(": %s a month less", model.FormatUSDAbout(-usd))
 	}
 	if n := len(p.Flips); n > 0 {
 		text += fmt.Sprintf(", %s %s", count(n, "answer"), map[bool]string{true: "changes", false: "change"}[n == 1])
@@ -267,9 +275,9 @@ func Prices(p model.PriceEvent) []string {
 func change(usd model.USD) string {
 	switch {
 	case usd >= 1:
-		return model.FormatUSD(usd) + " a month more in all"
+		return model.FormatUSDAbout(usd) + " a month more in all"
 	case usd <= -1:
-		return model.FormatUSD(-usd) + " a month less in all"
+		return model.FormatUSDAbout(-usd) + " a month less in all"
 	}
 	return "as much as before"
 }
@@ -320,11 +328,11 @@ func Because(e alerting.Event) string {
 
 // reopened says in one sentence what a move that was made saves.
 func reopened(workload string, o alerting.Outcome) string {
-	saves := "saves " + model.FormatUSD(o.Saves)
+	saves := "saves " + model.FormatUSDAbout(o.Saves)
 	if o.Saves < 0 {
-		saves = "costs " + model.FormatUSD(-o.Saves) + " more"
+		saves = "costs " + model.FormatUSDAbout(-o.Saves) + " more"
 	}
-	return fmt.Sprintf("%s: the move from %s %s a month, %s was to be saved", workload, Clean(o.From, 40), saves, model.FormatUSD(o.Promised))
+	return fmt.Sprintf("%s: the move from %s %s a month, %s was to be saved", workload, Clean(o.From, 40), saves, model.FormatUSDAbout(o.Promised))
 }
 
 // AboutNone says what e says below its headline, a sentence a line, when it is about no single workload, and false when it is about one.
@@ -415,7 +423,7 @@ func Reasons(w model.WorkloadReport) []string {
 	d := w.Decision
 	var lines []string
 	if s := d.SavingUSDPerMonth; s != nil {
-		line := fmt.Sprintf("saving %s a month (80%% range %s to %s)", model.FormatUSD(s.P50), model.FormatUSD(s.P10), model.FormatUSD(s.P90))
+		line := fmt.Sprintf("saving %s a month (80%% range %s)", model.FormatUSDKnown(s.P50, *s), model.FormatUSDRange(*s))
 		if d.ProbabilityCheaper != nil {
 			line += fmt.Sprintf(", cheaper over the next year with probability %s", model.FormatPercent(*d.ProbabilityCheaper))
 		}
@@ -434,7 +442,7 @@ func Reasons(w model.WorkloadReport) []string {
 	for _, o := range w.Options {
 		if o.Option == w.Current && o.EconomicUtilizationRatio != nil && o.IdleUSDPerMonth != nil {
 			lines = append(lines, fmt.Sprintf("The fleet serves %s of the tokens that it could; %s a month pay for idle capacity.",
-				model.FormatPercent(*o.EconomicUtilizationRatio), model.FormatUSD(*o.IdleUSDPerMonth)))
+				model.FormatPercent(*o.EconomicUtilizationRatio), known(*o.IdleUSDPerMonth, w)))
 		}
 	}
 	for _, moved := range w.Drift {
@@ -442,7 +450,7 @@ func Reasons(w model.WorkloadReport) []string {
 			lines = append(lines, Sentence(moved.Text))
 		}
 	}
-	if line := since(w.Moved); line != "" {
+	if line := since(w); line != "" {
 		lines = append(lines, line)
 	}
 	if d.DiffersBecause != "" {
@@ -481,15 +489,16 @@ func Takes(w model.WorkloadReport) []string {
 
 // since says what moved the cost since the decision that was said last, the largest part first; empty when none was said or it did not move
 // by a dollar.
-func since(m *model.Moved) string {
+func since(w model.WorkloadReport) string {
+	m := w.Moved
 	if m == nil || m.Said == "" || m.Cost.ChangeUSDPerMonth > -1 && m.Cost.ChangeUSDPerMonth < 1 {
 		return ""
 	}
 	more := func(usd model.USD) string {
 		if usd < 0 {
-			return model.FormatUSD(-usd) + " less"
+			return known(-usd, w) + " less"
 		}
-		return model.FormatUSD(usd) + " more"
+		return known(usd, w) + " more"
 	}
 	parts := slices.SortedStableFunc(slices.Values(m.Cost.Parts), func(a, b model.ChangePart) int {
 		return cmp.Compare(math.Abs(float64(b.USDPerMonth)), math.Abs(float64(a.USDPerMonth)))
@@ -508,7 +517,7 @@ func Doubts(w model.WorkloadReport) []string {
 	var lines, ages []string
 	if a := w.Decision.AssumedCapacity; a != nil && len(a.Numbers) > 0 {
 		lines = append(lines, fmt.Sprintf("%s of the cost that is compared, %s a month, rests on assumed numbers: %s.",
-			model.FormatPercent(a.Ratio), model.FormatUSD(a.USDPerMonth), Clean(strings.Join(a.Numbers, ", "), MaxLine)))
+			model.FormatPercent(a.Ratio), model.FormatUSDAbout(a.USDPerMonth), Clean(strings.Join(a.Numbers, ", "), MaxLine)))
 	}
 	seen := map[string]bool{}
 	add := func(warnings []model.Warning) {

@@ -56,17 +56,15 @@ func nearest(report *model.Report) (*model.WorkloadReport, *model.OptionCost) {
 
 // cost returns the median cost of an option, nil when it is not known.
 func cost(w model.WorkloadReport, option string) *model.USD {
-	for _, o := range w.Options {
-		if o.Option == option && o.USDPerMonth != nil {
-			return &o.USDPerMonth.P50
-		}
+	if c := model.CostOf(w.Options, option); c != nil {
+		return &c.P50
 	}
 	return nil
 }
 
 func costs(w model.WorkloadReport, option string) string {
-	if c := cost(w, option); c != nil {
-		return model.FormatUSD(*c)
+	if c := model.CostOf(w.Options, option); c != nil {
+		return model.FormatUSDKnown(c.P50, *c)
 	}
 	return "an unknown sum"
 }

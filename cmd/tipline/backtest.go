@@ -209,7 +209,7 @@ func messageRows(messages []backtest.Message) [][]string {
 	for _, m := range messages {
 		saves := ""
 		if m.Saving != nil {
-			saves = model.FormatUSD(*m.Saving) + "/mo"
+			saves = model.FormatUSDAbout(*m.Saving) + "/mo"
 		}
 		what := m.Text
 		if m.From != "" {

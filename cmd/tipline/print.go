@@ -39,11 +39,11 @@ func row(w model.WorkloadReport, now time.Time) []string {
 		next = fmt.Sprintf("%s (%s–%s)", model.FormatTokens(q.P50), model.FormatTokens(q.P10), model.FormatTokens(q.P90))
 	}
 	if usd := model.CostOf(w.Options, w.Current); usd != nil {
-		pays = model.FormatUSD(usd.P50) + "/mo"
+		pays = model.FormatUSDKnown(usd.P50, *usd) + "/mo"
 	}
 	if w.Decision.Recommendation == model.Move {
 		if s := w.Decision.SavingUSDPerMonth; s != nil {
-			saves = model.FormatUSD(s.P50) + "/mo"
+			saves = model.FormatUSDKnown(s.P50, *s) + "/mo"
 		}
 		if p := w.Decision.ProbabilityCheaper; p != nil {
 			sure = model.FormatPercent(*p)
@@ -127,8 +127,8 @@ func notes(report *model.Report) []string {
 	}
 	for _, b := range report.Budgets {
 		if p := b.Projected; p != nil {
-			lines = append(lines, fmt.Sprintf("budget %s: %s projected for %s (80%% range %s to %s) of %s", b.Budget,
-				model.FormatUSD(p.P50), b.Month, model.FormatUSD(p.P10), model.FormatUSD(p.P90), model.FormatUSD(b.USD)))
+			lines = append(lines, fmt.Sprintf("budget %s: %s projected for %s (80%% range %s) of %s", b.Budget,
+				model.FormatUSDKnown(p.P50, *p), b.Month, model.FormatUSDRange(*p), model.FormatUSD(b.USD)))
 		}
 		if len(b.Unknown) > 0 {
 			lines = append(lines, fmt.Sprintf("budget %s: without %s, whose cost is not known", b.Budget, strings.Join(b.Unknown, ", ")))
@@ -202,7 +202,7 @@ func capacityNotes(w model.WorkloadReport) []string {
 	}
 	if paid, gap := w.Usage.GPUUSDPerMonth, w.Usage.GPUCostGapPerMonth; paid != nil && gap != nil {
 		lines = append(lines, fmt.Sprintf("%s: its GPUs cost %s a month by the word of OpenCost; the model counts %s of GPU hours for the projected volume", w.Workload,
-			model.FormatUSD(*paid), model.FormatUSD(*paid+*gap)))
+			model.FormatUSD(*paid), model.FormatUSDAbout(*paid+*gap)))
 	}
 	return lines
 }
@@ -213,7 +213,7 @@ func restsOn(a *model.AssumedCapacity) string {
 		return "nothing of the verdict rests on assumed capacity"
 	}
 	return fmt.Sprintf("%s of the cost that is compared, %s a month, rests on assumed capacity: %s", model.FormatPercent(a.Ratio),
-		model.FormatUSD(a.USDPerMonth), strings.Join(a.Numbers, ", "))
+		model.FormatUSDAbout(a.USDPerMonth), strings.Join(a.Numbers, ", "))
 }
 
 var markdownEscape = strings.NewReplacer(

@@ -394,10 +394,17 @@ func (a whatIfAnswer) rows() [][]string {
 		cost, against, perMTok, replicas, sure := costOf(&o), "", "", "", ""
 		if q := o.USDPerMonth; q != nil {
 			if q.P10 != q.P90 {
-				cost += fmt.Sprintf(" (%s–%s)", model.FormatUSD(q.P10), model.FormatUSD(q.P90))
+				cost += fmt.Sprintf(" (%s–%s)", model.FormatUSDKnown(q.P10, *q), model.FormatUSDKnown(q.P90, *q))
 			}
 			if now != nil && now.USDPerMonth != nil && o.Option != now.Option {
-				against = signed(q.P50 - now.USDPerMonth.P50)
+				difference := q.P50 - now.USDPerMonth.P50
+				against = model.FormatUSD(difference)
+				if saving := o.SavingUSDPerMonth; saving != nil {
+					against = model.FormatUSDKnown(difference, *saving)
+				}
+				if difference > 0 {
+					against = "+" + against
+				}
 			}
 		}
 		if p := o.USDPerMTok; p != nil {
@@ -419,7 +426,7 @@ func costOf(o *model.OptionCost) string {
 	if o == nil || o.USDPerMonth == nil {
 		return "?"
 	}
-	return model.FormatUSD(o.USDPerMonth.P50)
+	return model.FormatUSDKnown(o.USDPerMonth.P50, *o.USDPerMonth)
 }
 
 func signed(v model.USD) string {

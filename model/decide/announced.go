@@ -295,7 +295,7 @@ func (e explanation) repriced() []string {
 		}
 		if cheapest != before {
 			sentences = append(sentences, fmt.Sprintf("the prices of %s from %s on: at the volume of today %s is then the cheapest, at %s a month",
-				listed(byDate[date]), date.Format(time.DateOnly), cheapest.option.Name, model.FormatUSD(model.USD(least))))
+				listed(byDate[date]), date.Format(time.DateOnly), cheapest.option.Name, model.FormatUSDKnown(model.USD(least), e.known(cheapest))))
 		}
 		before = cheapest
 	}

@@ -151,7 +151,7 @@ func (e explanation) afterCommitment() []string {
 	then := fmt.Sprintf("staying on %s is then right", e.in.Current)
 	if e.after.Recommended != e.in.Current {
 		then = fmt.Sprintf("all of the %s that %s costs can be saved from then on, and a move to %s saves %s",
-			aMonth(e.now.median.usd), e.in.Current, e.after.Recommended, aMonth(orZero(e.after.Saving)))
+			e.aMonth(e.now), e.in.Current, e.after.Recommended, model.FormatUSDAbout(usd(orZero(e.after.Saving)))+" a month")
 	}
 	return []string{fmt.Sprintf("the end of the commitment to %s on %s: %s", e.sunk.option, e.sunk.lastDay(), then)}
 }

@@ -43,7 +43,7 @@ func TestLeavingACommittedFleet(t *testing.T) {
 	if s := c.SavingAfterUSDPerMonth; s == nil || !near(float64(*s), 32_688.6-18_250.0000002) {
 		t.Errorf("saving after it: got %v, want 14,438.60", s)
 	}
-	if !strings.Contains(d.WouldChange[0], "the end of the commitment to self on 2027-04-30") || !strings.Contains(d.WouldChange[0], "$14,439 a month") {
+	if !strings.Contains(d.WouldChange[0], "the end of the commitment to self on 2027-04-30") || !strings.Contains(d.WouldChange[0], "$14,400 a month") {
 		t.Errorf("would change: got %q, want the end of the commitment first", d.WouldChange)
 	}
 	if !strings.Contains(d.Because, "$32,689 a month ($9,387 without what is due until 2027-04-30 in any case)") {

@@ -78,7 +78,8 @@ func Decide(in Input) Verdict {
 		o.ExclusionUSDPerMonth = e.exclusionPrice(c)
 		v.Options = append(v.Options, o)
 	}
-	v.Decision = e.decision(v.Options)
+	e.options = v.Options
+	v.Decision = e.decision()
 	if subject := e.subject(); subject != nil {
 		i := slices.Index(all, subject)
 		v.Crossover = v.Options[i].Crossover

@@ -77,7 +77,7 @@ func (e explanation) lifted(prices []model.ConstraintPrice) []string {
 	var sentences []string
 	for _, p := range prices {
 		if p.USDPerMonth != nil && *p.USDPerMonth > 0 {
-			sentences = append(sentences, fmt.Sprintf("without the constraint %s: %s, for %s a month less", p.Code, p.BestWithout, model.FormatUSD(*p.USDPerMonth)))
+			sentences = append(sentences, fmt.Sprintf("without the constraint %s: %s, for %s a month less", p.Code, p.BestWithout, model.FormatUSDAbout(*p.USDPerMonth)))
 		}
 	}
 	return sentences

@@ -33,9 +33,11 @@ type explanation struct {
 	choice Choice
 	sunk   *sunkCost // what stays due of the current option in any case; nil when nothing does
 	after  Choice    // the choice once it does no more
+
+	options []model.OptionCost // of all, in their order
 }
 
-func (e explanation) decision(options []model.OptionCost) model.Decision {
+func (e explanation) decision() model.Decision {
 	d := model.Decision{
 		Option: e.choice.Recommended, Reason: e.choice.Reason, Best: e.choice.Best, Because: e.because(),
 		WouldChange: slices.Insert(e.wouldChange(), 0, slices.Concat(e.afterCommitment(), e.repriced())...), Commitment: e.commitment(), Constraints: e.constraintPrices(),
@@ -49,14 +51,14 @@ func (e explanation) decision(options []model.OptionCost) model.Decision {
 	default:
 		d.Recommendation = model.Move
 	}
-	d.AssumedCapacity = e.assumedCapacity(options)
+	d.AssumedCapacity = e.assumedCapacity(e.options)
 	if chosen := find(e.all, e.choice.Recommended); chosen != nil {
 		d.Hosting = chosen.option.Hosting
 	}
 	if e.best != nil && e.best != e.now {
 		i := slices.Index(e.all, e.best)
-		d.SavingUSDPerMonth, d.ProbabilityCheaper = options[i].SavingUSDPerMonth, options[i].ProbabilityCheaper
-		d.Prospect = options[i].Prospect
+		d.SavingUSDPerMonth, d.ProbabilityCheaper = e.options[i].SavingUSDPerMonth, e.options[i].ProbabilityCheaper
+		d.Prospect = e.options[i].Prospect
 		if m := orZero(e.best.option.MigrationCost); m.Sign() > 0 && e.choice.Saving != nil && e.choice.Saving.Sign() > 0 {
 			months := float(new(big.Rat).Quo(m, e.choice.Saving))
 			d.PaybackMonths = &months
@@ -135,8 +137,8 @@ func (e explanation) because() string {
 		e.best.option.Name, e.costOf(e.best), e.in.Current, e.costOf(e.now))
 	switch e.choice.Reason {
 	case model.ReasonBelowMargin:
-		return fmt.Sprintf("%s: a saving of %s (%s) is below the margin of %s and %s", saving, aMonth(e.choice.Saving),
-			percentOf(e.choice.SavingFraction), percent(orZero(e.in.Policy.Enter)), aMonth(orZero(e.in.Policy.MinSavingUSD)))
+		return fmt.Sprintf("%s: a saving of %s (%s) is below the margin of %s and %s", saving, e.saved(),
+			percentOf(e.choice.SavingFraction), percent(orZero(e.in.Policy.Enter)), model.FormatUSD(usd(orZero(e.in.Policy.MinSavingUSD)))+" a month")
 	case model.ReasonUncertain:
 		return fmt.Sprintf("%s, but it is cheaper over the next year with a probability of only %s, below %s", saving,
 			model.FormatPercent(*e.best.probability), percent(orZero(e.in.Policy.MinProbability)))
@@ -147,19 +149,40 @@ func (e explanation) because() string {
 	case model.ReasonWait:
 		p := e.best.prospect
 		return fmt.Sprintf("%s, but moving now is worth %s over the next %d months, and deciding in %d months, knowing more, %s", saving,
-			model.FormatUSD(p.NPVUSD), p.Months, p.WaitMonths, model.FormatUSD(p.NPVAfterWaitUSD))
+			model.FormatUSDAbout(p.NPVUSD), p.Months, p.WaitMonths, model.FormatUSDAbout(p.NPVAfterWaitUSD))
 	}
-	return fmt.Sprintf("%s: a saving of %s (%s)", saving, aMonth(e.choice.Saving), percentOf(e.choice.SavingFraction))
+	return fmt.Sprintf("%s: a saving of %s (%s)", saving, e.saved(), percentOf(e.choice.SavingFraction))
 }
 
-func aMonth(r *big.Rat) string { return model.FormatUSD(usd(r)) + " a month" }
+// saved says what the best option saves.
+func (e explanation) saved() string {
+	saving := usd(e.choice.Saving)
+	if known := e.options[slices.Index(e.all, e.best)].SavingUSDPerMonth; known != nil {
+		return model.FormatUSDKnown(saving, *known) + " a month"
+	}
+	return model.FormatUSDAbout(saving) + " a month"
+}
+
+// known returns the range of what c costs, which is one of all.
+func (e explanation) known(c *costed) model.Quantiles[model.USD] {
+	if q := e.options[slices.Index(e.all, c)].USDPerMonth; q != nil {
+		return *q
+	}
+	return model.Quantiles[model.USD]{}
+}
+
+// aMonth says what c costs.
+func (e explanation) aMonth(c *costed) string {
+	return model.FormatUSDKnown(usd(c.median.usd), e.known(c)) + " a month"
+}
 
 // costOf says what c costs, and what of it is due in any case.
 func (e explanation) costOf(c *costed) string {
+	text := e.aMonth(c)
 	if e.sunk == nil || c.due.Cmp(c.median.usd) == 0 {
-		return aMonth(c.median.usd)
+		return text
 	}
-	return fmt.Sprintf("%s (%s without what is due until %s in any case)", aMonth(c.median.usd), model.FormatUSD(usd(c.due)), e.sunk.lastDay())
+	return fmt.Sprintf("%s (%s without what is due until %s in any case)", text, model.FormatUSDKnown(usd(c.due), e.known(c)), e.sunk.lastDay())
 }
 
 func percentOf(r *big.Rat) string {

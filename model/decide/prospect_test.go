@@ -134,7 +134,7 @@ func TestDecideWaits(t *testing.T) {
 		t.Errorf("got %+v, want a wait that is worth something", p)
 	}
 	want := fmt.Sprintf("moving now is worth %s over the next 12 months, and deciding in 3 months, knowing more, %s",
-		model.FormatUSD(p.NPVUSD), model.FormatUSD(p.NPVAfterWaitUSD))
+		model.FormatUSDAbout(p.NPVUSD), model.FormatUSDAbout(p.NPVAfterWaitUSD))
 	if !strings.Contains(d.Because, want) {
 		t.Errorf("because: got %q, want it to say %q", d.Because, want)
 	}

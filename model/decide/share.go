@@ -385,8 +385,8 @@ func because(f model.SharedFleet, pays int, follows bool) string {
 	}
 	return fmt.Sprintf("%s may share %s: %s; together on %s%s they cost %s a month instead of %s, a saving of %s "+
 		"(their peaks add up to %.2f replicas, the highest hour together, %s, takes %.2f)%s",
-		listed(f.Workloads), f.Option, alone, most, replicas, model.FormatUSD(f.USDPerMonth), model.FormatUSD(f.AloneUSDPerMonth),
-		model.FormatUSD(f.SavingUSDPerMonth), f.SumOfPeaksReplicas, f.PeakHour, f.PeakReplicas, there)
+		listed(f.Workloads), f.Option, alone, most, replicas, model.FormatUSDAbout(f.USDPerMonth), model.FormatUSDAbout(f.AloneUSDPerMonth),
+		model.FormatUSDAbout(f.SavingUSDPerMonth), f.SumOfPeaksReplicas, f.PeakHour, f.PeakReplicas, there)
 }
 
 // listed names the first of names and how many more there are.

@@ -69,7 +69,7 @@ func TestNineShareWhatNonePaysForAlone(t *testing.T) {
 	if f.CurrentUSDPerMonth == nil || !near(float64(*f.CurrentUSDPerMonth), float64(f.AloneUSDPerMonth)) {
 		t.Errorf("current: got %v, want that of the API", f.CurrentUSDPerMonth)
 	}
-	for _, want := range []string{"w0, w1, w2 and 6 more may share self", "none of them is served best by a fleet alone", "together on 5 replicas", "$38,514", "$82,125", "$43,611"} {
+	for _, want := range []string{"w0, w1, w2 and 6 more may share self", "none of them is served best by a fleet alone", "together on 5 replicas", "$39,000", "$82,000", "$44,000"} {
 		if !strings.Contains(f.Because, want) {
 			t.Errorf("because: got %q, want it to say %q", f.Because, want)
 		}

@@ -68,7 +68,7 @@ func digest(report *model.Report, now standing) model.Digest {
 				item.Kind = model.DigestSeen
 			}
 			if s := w.Decision.SavingUSDPerMonth; s != nil && w.Decision.Option == f.Option {
-				item.Text += fmt.Sprintf(", saves %s a month", model.FormatUSD(s.P50))
+				item.Text += fmt.Sprintf(", saves %s a month", model.FormatUSDKnown(s.P50, *s))
 			}
 			item.Text += ", since " + model.FormatDate(f.Since)
 		case secondary(w):
@@ -90,7 +90,7 @@ func digest(report *model.Report, now standing) model.Digest {
 		if o, made := now.outcomes[w.Workload]; made {
 			g.Items = append(g.Items, model.DigestItem{
 				Workload: w.Workload, Kind: model.DigestMoved, Receipt: w.Decision.ID,
-				Text: fmt.Sprintf("moved from %s on %s, saves %s a month, %s was to be saved", o.From, model.FormatDate(o.Made), model.FormatUSD(o.Saves), model.FormatUSD(o.Promised)),
+				Text: fmt.Sprintf("moved from %s on %s, saves %s a month, %s was to be saved", o.From, model.FormatDate(o.Made), model.FormatUSDAbout(o.Saves), model.FormatUSDAbout(o.Promised)),
 			})
 		}
 		if began(w, since[w.Source], report.AsOf) {

@@ -205,9 +205,9 @@ func weigh(d *model.Drift, in decide.Input, v decide.Verdict, changes []config.S
 	adds := is.P50 - was.P50
 	d.CostUSDPerMonth = &adds
 	if adds >= 0 {
-		d.Text += fmt.Sprintf("; it adds %s a month to the cost of %s", model.FormatUSD(adds), in.Current)
+		d.Text += fmt.Sprintf("; it adds %s a month to the cost of %s", model.FormatUSDKnown(adds, *is), in.Current)
 	} else {
-		d.Text += fmt.Sprintf("; it takes %s a month off the cost of %s", model.FormatUSD(-adds), in.Current)
+		d.Text += fmt.Sprintf("; it takes %s a month off the cost of %s", model.FormatUSDKnown(-adds, *is), in.Current)
 	}
 	switch a, b := v.Decision, without.Decision; {
 	case a.Option != b.Option:

@@ -34,6 +34,8 @@ var files embed.FS
 var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
 	"tokens":  model.FormatTokens,
 	"usd":     model.FormatUSD,
+	"known":   model.FormatUSDKnown,
+	"span":    model.FormatUSDRange,
 	"percent": model.FormatPercent,
 	"escape":  url.PathEscape,
 	"when":    func(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04 UTC") },
