@@ -391,7 +391,8 @@ func (l *listener) reply(ctx context.Context) {
 			open, cancel := context.WithTimeout(ctx, formTimeout)
 			_, err := api.OpenViewContext(open, r.trigger, *r.form)
 			cancel()
-			if err == nil {
+			var refused slackapi.SlackErrorResponse
+			if err == nil || errors.As(err, &refused) && refused.Err == "exchanged_trigger_id" { // the press came twice, and the form is open
 				continue
 			}
 			r.text = "Slack did not open the form. Press again, or answer where tipline runs with: tipline decide " + words.Clean(r.decision, 12)

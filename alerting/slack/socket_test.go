@@ -307,6 +307,28 @@ func TestAcknowledgedWhileSlackHangs(t *testing.T) {
 	}
 }
 
+// TestFormOfAPressThatCameTwice holds that nothing is said of a form that is open already.
+func TestFormOfAPressThatCameTwice(t *testing.T) {
+	t.Parallel()
+	server := slacktest.New(t)
+	server.Asides(func(n int) *slacktest.Answer {
+		if n == 1 {
+			return &slacktest.Answer{Body: `{"ok":false,"error":"exchanged_trigger_id"}`}
+		}
+		return nil
+	})
+	take := &clerk{}
+	socket, _ := listening(t, server, withButtons(t, server), take)
+	m := slacktest.Message{Channel: "#llm-cost", Time: "1700000000.000001"}
+	good := `{"decision":"0514a8524d8c","workload":"support-chat"}`
+	socket.Interact(t, m.Press("U0123ABCD", "tipline_snooze", good))
+	take.say(&Refused{Text: "later"})
+	socket.Interact(t, m.Press("U0123ABCD", "tipline_done", good))
+	if got := shown(t, server, 1); got[0].Text != "later" {
+		t.Errorf("got %+v, want no word before the next one", got)
+	}
+}
+
 func TestConnections(t *testing.T) {
 	t.Parallel()
 	offers := func(a slacktest.Answer) func(*slacktest.Server) {

@@ -43,9 +43,13 @@ func (b buttons) Check(p slack.Press) error {
 	return err
 }
 
-// Answer leaves the answer where tipline decide leaves one, and has it taken.
+// Answer leaves the answer where tipline decide leaves one, and has it taken. A press that Slack tells once more, since it did not hear in time that
+// it had arrived, has been answered and changes nothing.
 func (b buttons) Answer(p slack.Press) error {
 	r, err := b.check(p)
+	if errors.Is(err, errAgain) {
+		return nil
+	}
 	if err == nil {
 		err = b.leave(p, r)
 	}
@@ -55,6 +59,9 @@ func (b buttons) Answer(p slack.Press) error {
 	}
 	return err
 }
+
+// errAgain is of a press that was answered before.
+var errAgain = errors.New("the same press")
 
 // note logs why p was not answered; the person who pressed is told no more than whose fault it is.
 func (b buttons) note(p slack.Press, err error) {
@@ -87,6 +94,13 @@ func (b buttons) check(p slack.Press) (ledger.Receipt, error) {
 	if r.SharedFleet != nil || r.Workload.Workload != p.Workload {
 		return refuse("This decision is about another workload.")
 	}
+	given, found, err := ledger.Given(b.options.Store, b.folder, p.Decision)
+	if err != nil {
+		return ledger.Receipt{}, err
+	}
+	if found && leftBy(p, given) {
+		return r, errAgain
+	}
 	at, posted, err := b.desk.Posted(slack.NotifierName, p.Workload, r.Workload.Decision.Option)
 	if err != nil {
 		return ledger.Receipt{}, err
@@ -97,10 +111,6 @@ func (b buttons) check(p slack.Press) (ledger.Receipt, error) {
 	if at.Decision != p.Decision {
 		return refuse("The message about %s shows a newer decision now: answer that one.", p.Workload)
 	}
-	given, found, err := ledger.Given(b.options.Store, b.folder, p.Decision)
-	if err != nil {
-		return ledger.Receipt{}, err
-	}
 	if found && (given.Final() || p.Kind == slack.Acknowledge) {
 		by := ""
 		if given.By != "" {
@@ -109,6 +119,23 @@ func (b buttons) check(p slack.Press) (ledger.Receipt, error) {
 		return refuse("This is answered already: %s%s on %s.", given.Outcome(), by, model.FormatDate(given.Given))
 	}
 	return r, nil
+}
+
+// kindOf is the kind of the answer that a button gives.
+var kindOf = map[string]string{slack.Acknowledge: ledger.Seen, slack.Snooze: ledger.Snoozed, slack.Decline: ledger.NotViable, slack.Done: ledger.Done}
+
+// leftBy reports whether p, which is no press that opens a form, left a: the same person says the same.
+func leftBy(p slack.Press, a ledger.Answer) bool {
+	var until time.Time
+	if p.Until != "" {
+		until, _ = time.Parse(time.DateOnly, p.Until) // what is no day has left nothing
+	}
+	var saving, growth float64
+	if p.Saves != "" {
+		saving, growth, _ = ledger.ParseSaving(p.Saves)
+	}
+	same := a.By == p.By && a.Kind == kindOf[p.Kind] && a.Reason == p.Reason && a.Until.Equal(until) && a.Growth == growth
+	return same && (growth > 0 || a.Saving == saving) // of a growth the ledger keeps the saving as well
 }
 
 // leave puts the answer p to the decision of r into the data folder.
@@ -121,8 +148,7 @@ func (b buttons) leave(p slack.Press, r ledger.Receipt) error {
 			return wrong(slack.UntilField, fmt.Errorf("got %q, want a day such as 2027-03-01", p.Until))
 		}
 	}
-	kind := map[string]string{slack.Acknowledge: ledger.Seen, slack.Snooze: ledger.Snoozed, slack.Decline: ledger.NotViable, slack.Done: ledger.Done}[p.Kind]
-	a := ledger.NewAnswer(p.Decision, kind, p.Reason, until, b.options.Now().UTC().Truncate(time.Second))
+	a := ledger.NewAnswer(p.Decision, kindOf[p.Kind], p.Reason, until, b.options.Now().UTC().Truncate(time.Second))
 	a.By = p.By
 	if p.Saves != "" {
 		var err error
