@@ -33,6 +33,7 @@ func TestRules(t *testing.T) {
 		r := everything()
 		r.Sources = append(r.Sources, model.SourceReport{Source: "away"})
 		r.Workloads[0].Options[0].Prices[0].Date = shownAt.AddDate(0, 0, -100).Format(time.DateOnly)
+		r.PriceBooks = append(r.PriceBooks, model.PriceBook{Book: "own.csv", Checked: "2026-10-20"})
 		r.Budgets[0].USD = 11_000
 		late := shownAt.Add(-7 * time.Hour)
 		for i := range r.Workloads {
@@ -60,6 +61,21 @@ func TestRules(t *testing.T) {
 	}
 	if got := firing(well); !slices.Equal(got, calm) {
 		t.Errorf("got %v, want %v", got, calm)
+	}
+	// The prices of the built-in book alone are as old as the release, which is told when it is.
+	for _, tc := range []struct {
+		days int
+		want []string
+	}{{100, calm}, {181, slices.Insert(slices.Clone(calm), 3, "TiplinePriceBookOld")}} {
+		got := firing(func() *model.Report {
+			r := well()
+			checked := shownAt.AddDate(0, 0, -tc.days).Format(time.DateOnly)
+			r.Workloads[0].Options[0].Prices[0].Date, r.PriceBooks[0].Checked = checked, checked
+			return r
+		})
+		if !slices.Equal(got, tc.want) {
+			t.Errorf("with the built-in book of %d days alone: got %v, want %v", tc.days, got, tc.want)
+		}
 	}
 	want := slices.Insert(slices.Clone(calm), 3, "TiplineSourceDown", "TiplineNotMeasured", "TiplinePricesOld", "TiplineOverBudget", "TiplineDataFault")
 	if got := firing(troubled); !slices.Equal(got, want) {
