@@ -2,13 +2,18 @@ package daemon
 
 import (
 	"bytes"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -18,6 +23,7 @@ import (
 	"tipline/alerting"
 	"tipline/alerting/slack"
 	"tipline/alerting/slack/slacktest"
+	"tipline/cmd/internal/ledger"
 	"tipline/cmd/internal/store"
 	"tipline/collector"
 	"tipline/collector/promtest"
@@ -64,6 +70,62 @@ func (p posting) Send(ctx context.Context, e alerting.Event) (alerting.Posted, e
 	return at, err
 }
 
+// person is who answers the move that the child tells: in the data folder as tipline decide does, or with a button. What was answered is kept in
+// a file of the person's own, so that it is not answered again in the next life.
+type person struct {
+	kind   string // of slack.Press; empty answers nothing
+	button bool
+	folder string
+}
+
+// answered reports whether p has nothing to answer any more.
+func (p person) answered() bool {
+	_, err := os.Stat(filepath.Join(p.folder, "answered"))
+	return p.kind == "" || err == nil
+}
+
+// answer says what p has to say to the move that stands, on the third morning, on which it is told, or later.
+func (p person) answer(d *Daemon, s *steps) error {
+	told := d.desk.Said("support")
+	if p.answered() || d.options.Now().Before(opening.AddDate(0, 0, 2)) || len(d.desk.Firing()) == 0 || d.desk.Pending() > 0 {
+		return nil
+	}
+	press := slack.Press{Kind: p.kind, Decision: told, Workload: "support", By: "maria (Slack user U0123ABCD)"}
+	switch p.kind {
+	case slack.Snooze:
+		press.Until = opening.AddDate(0, 0, 4).Format(time.DateOnly)
+	case slack.Decline:
+		press.Until, press.Reason = opening.AddDate(1, 0, 0).Format(time.DateOnly), "no staff"
+	}
+	s.pass()
+	if err := p.leave(d, press); err != nil {
+		return err
+	}
+	s.pass()
+	if err := os.WriteFile(filepath.Join(p.folder, "answered"), nil, 0o600); err != nil {
+		return err
+	}
+	s.pass()
+	return nil
+}
+
+// leave leaves the answer of press; a button is told twice, as when Slack does not hear that it arrived.
+func (p person) leave(d *Daemon, press slack.Press) error {
+	if !p.button {
+		day, err := time.Parse(time.DateOnly, cmp.Or(press.Until, "0001-01-01"))
+		if err != nil {
+			return err
+		}
+		return ledger.Leave(d.folder, ledger.NewAnswer(press.Decision, kindOf[press.Kind], press.Reason, day, opening.Add(50*time.Hour)))
+	}
+	at, posted, err := d.desk.Posted(slack.NotifierName, press.Workload, "fleet")
+	if err != nil || !posted {
+		return fmt.Errorf("the message of the move is not known: %w", err)
+	}
+	press.Channel, press.Message = at.Channel, at.Time
+	return errors.Join(buttons{d}.Answer(press), buttons{d}.Answer(press))
+}
+
 // child lives through six mornings from where its data stands, killing itself at the step that the environment names.
 func child() int {
 	folder := os.Getenv(childEnv)
@@ -71,6 +133,7 @@ func child() int {
 	if err != nil {
 		return 2
 	}
+	who := person{os.Getenv(childEnv + "_ANSWER"), os.Getenv(childEnv+"_BUTTON") != "", folder}
 	s := &steps{kill: kill}
 	file, err := store.Open(filepath.Join(folder, "data"))
 	if err != nil {
@@ -79,7 +142,7 @@ func child() int {
 	}
 	to := slack.Settings{WebhookURLFile: filepath.Join(folder, "hook")}
 	if address := os.Getenv(childEnv + "_SLACK"); address != "" {
-		to = slack.Settings{TokenFile: filepath.Join(folder, "token"), Channel: "#llm-cost", APIURL: address}
+		to = slack.Settings{TokenFile: filepath.Join(folder, "token"), AppTokenFile: filepath.Join(folder, "token"), Channel: "#llm-cost", APIURL: address}
 	}
 	notifier, err := slack.New(to, http.DefaultClient)
 	if err != nil {
@@ -109,6 +172,10 @@ func child() int {
 			}
 			now = now.Add(10 * time.Minute)
 		}
+		if err := who.answer(d, s); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 		now = now.Truncate(24 * time.Hour).Add(30 * time.Hour)
 	}
 	fmt.Printf("steps %d\n", s.passed)
@@ -116,9 +183,9 @@ func child() int {
 }
 
 // TestKilledBetweenDurableSteps kills the process at every point between two durable steps of six mornings, the first of which
-// begins with nothing and the third of which has a message to send; restarts it, kills it again at a second point, and
-// lets it finish. Through a webhook the message arrives once, and a second time only where a kill fell between its acceptance and the record
-// of it; with a token, which may look for it in the history of the channel, it arrives once whatever happens.
+// begins with nothing and the third of which has a message to send, that a person answers; restarts it, kills it again at a second point, and
+// lets it finish. Through a webhook a message arrives once, and a second time only where a kill fell between its acceptance and the record
+// of it; with a token, which may look for it in the history of the channel, it arrives once whatever happens. The answer is taken once.
 func TestKilledBetweenDurableSteps(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -147,42 +214,62 @@ func killedBetweenDurableSteps(t *testing.T, bot bool, repeat int) {
 		rounds = n
 	}
 	server := promtest.Start(t, route(steady(map[string]string{"team_alias": "support"}, 2e7), func(promtest.Query) promtest.Answer { return promtest.Answer{} }))
+	random := rand.New(rand.NewPCG(1, 9))
+	calm := map[person]mortal{} // by what is answered, a life without a kill
 	kills, doubled := 0, 0
 	for round := 0; kills < rounds; round++ {
-		folder, box := t.TempDir(), slacktest.New(t)
-		write(t, filepath.Join(folder, "tipline.yml"), strings.ReplaceAll(fmt.Sprintf(settings, server.URL, server.URL, "data"), "backfill: 14d", "backfill: 8d"))
-		write(t, filepath.Join(folder, "hook"), box.URL+slacktest.HookPath)
-		write(t, filepath.Join(folder, "token"), slacktest.Token)
-		address := ""
-		if bot {
-			address = box.URL + "/api"
+		who := person{kind: []string{"", slack.Acknowledge, slack.Snooze, slack.Decline, slack.Done}[random.IntN(5)], button: bot && random.IntN(2) == 0}
+		if _, lived := calm[who]; !lived {
+			m := newMortal(t, server.URL, bot, who)
+			m.live(t, 0)
+			calm[who] = m
 		}
+		want := calm[who]
+		m := newMortal(t, server.URL, bot, who)
 		died := 0
-		for _, at := range []int{1 + round%37, 1 + (round*7)%23, 0} {
-			killed, output := live(t, folder, address, at)
-			if killed {
+		for _, at := range []int{1 + round%want.steps, 1 + (round*7)%23, 0} {
+			if m.live(t, at) {
 				died++
-			} else if at == 0 && !strings.Contains(output, "steps ") {
-				t.Fatalf("round %d: the last life ended with %q", round, output)
 			}
 		}
 		kills += died
-		messages := len(box.Messages())
-		if messages < 1 {
-			t.Fatalf("round %d, %d kills: the message is lost", round, died)
+		messages, least := len(m.box.Messages()), len(want.box.Messages())
+		if messages < least || messages > least+repeat*died {
+			t.Fatalf("round %d, %d kills, %+v: got %d messages, want %d and at most %d more for every kill", round, died, who, messages, least, repeat)
 		}
-		if messages > 1+repeat*died {
-			t.Fatalf("round %d, %d kills: got %d messages, want one and at most %d more for every kill", round, died, messages, repeat)
-		}
-		if messages > 1 {
+		if messages > least {
 			doubled++
+		}
+		if got, want := m.said(t), want.said(t); !slices.Equal(got, want) {
+			t.Fatalf("round %d, %d kills, %+v: got %q, want %q", round, died, who, got, want)
 		}
 	}
 	t.Logf("%d kills, %d rounds with a doubled message", kills, doubled)
 }
 
-// live runs the child once and reports whether it was killed.
-func live(t *testing.T, folder, address string, at int) (killed bool, output string) {
+// mortal is a process that is killed and begins again, with the Slack that it writes to.
+type mortal struct {
+	folder  string
+	address string // of the API; empty writes through a webhook
+	box     *slacktest.Server
+	who     person
+	steps   int // of its last life, which was not killed
+}
+
+func newMortal(t *testing.T, url string, bot bool, who person) mortal {
+	t.Helper()
+	m := mortal{folder: t.TempDir(), box: slacktest.New(t), who: who}
+	write(t, filepath.Join(m.folder, "tipline.yml"), strings.ReplaceAll(fmt.Sprintf(settings, url, url, "data"), "backfill: 14d", "backfill: 8d"))
+	write(t, filepath.Join(m.folder, "hook"), m.box.URL+slacktest.HookPath)
+	write(t, filepath.Join(m.folder, "token"), slacktest.Token)
+	if bot {
+		m.address = m.box.URL + "/api"
+	}
+	return m
+}
+
+// live runs the child once, to be killed at a step, and reports whether it was; 0 lets it finish.
+func (m *mortal) live(t *testing.T, at int) (killed bool) {
 	t.Helper()
 	binary, err := os.Executable()
 	if err != nil {
@@ -190,17 +277,51 @@ func live(t *testing.T, folder, address string, at int) (killed bool, output str
 	}
 	var out bytes.Buffer
 	c := exec.CommandContext(t.Context(), binary)
-	c.Env = append(os.Environ(), childEnv+"="+folder, childEnv+"_AT="+strconv.Itoa(at), childEnv+"_SLACK="+address)
+	c.Env = append(os.Environ(), childEnv+"="+m.folder, childEnv+"_AT="+strconv.Itoa(at), childEnv+"_SLACK="+m.address, childEnv+"_ANSWER="+m.who.kind,
+		childEnv+"_BUTTON="+map[bool]string{true: "1"}[m.who.button])
 	c.Stdout, c.Stderr = &out, &out
-	err = c.Run()
-	if err == nil {
-		return false, out.String()
+	if err = c.Run(); err == nil {
+		if _, err := fmt.Sscanf(out.String(), "steps %d", &m.steps); err != nil {
+			t.Fatalf("the life ended with %q", out.String())
+		}
+		return false
 	}
 	status, ok := c.ProcessState.Sys().(syscall.WaitStatus)
 	if !ok || status.Signal() != syscall.SIGKILL {
 		t.Fatalf("the child ended with %v: %s", err, out.String())
 	}
-	return true, out.String()
+	return true
+}
+
+// said returns what m has told, each once however often it came, and what it holds of answers, sorted.
+func (m mortal) said(t *testing.T) (all []string) {
+	t.Helper()
+	file, err := store.Open(filepath.Join(m.folder, "data"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	answers, err := ledger.LoadAnswers(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, a := range answers {
+		all = append(all, fmt.Sprintf("answer %s %s %q by %q until %v", a.Workload, a.Kind, a.Reason, a.By, a.Until))
+	}
+	left, err := os.ReadDir(filepath.Join(m.folder, "data", "answers"))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		t.Fatal(err)
+	}
+	for _, l := range left {
+		if !strings.HasPrefix(l.Name(), "new-") { // one that was never whole
+			all = append(all, "left "+l.Name())
+		}
+	}
+	for _, message := range m.box.Messages() {
+		all = append(all, message.Text)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 func write(t *testing.T, path, text string) {

@@ -1,8 +1,10 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -22,32 +24,33 @@ import (
 	"tipline/alerting"
 	"tipline/alerting/slack"
 	"tipline/alerting/slack/slacktest"
+	"tipline/cmd/internal/ledger"
 	"tipline/cmd/internal/store"
 	"tipline/collector"
 	"tipline/collector/promtest"
 	"tipline/config"
 )
 
-// TestSoak lives through weeks in which the source, Slack, the disk, the clock and the process fail at random, and holds that what is told in
-// the end is what is told when nothing fails, each once but where Slack could not be asked for half an hour. TIPLINE_SOAK_DAYS makes it longer, and evaluates every hour.
+// TestSoak lives through weeks in which the source, Slack, the disk, the clock and the process fail at random, while people answer what they are told,
+// and holds that what is told and answered in the end is what it is when nothing fails, each once but where Slack could not be asked for half an hour. TIPLINE_SOAK_DAYS makes it longer, and evaluates every hour.
 func TestSoak(t *testing.T) {
 	t.Parallel()
-	days, every := 14, 6*time.Hour
+	days, every, seeds := 14, 6*time.Hour, uint64(2)
 	if asked := os.Getenv("TIPLINE_SOAK_DAYS"); asked != "" {
 		n, err := strconv.Atoi(asked)
 		if err != nil || n < 14 {
 			t.Fatalf("TIPLINE_SOAK_DAYS: got %q, want days, at least 14", asked)
 		}
-		days, every = n, time.Hour
+		days, every, seeds = n, time.Hour, 4
 	}
-	calm := newSoak(t, days, nil)
-	calm.live(every)
-	want := calm.told()
-	if len(want) < 3 {
-		t.Fatalf("without faults %q was told, want a move, another and one that is withdrawn", want)
-	}
-	for seed := range uint64(2) {
-		s := newSoak(t, days, rand.New(rand.NewPCG(seed, 7)))
+	for seed := range seeds {
+		calm := newSoak(t, days, seed, nil)
+		calm.live(every)
+		want := calm.told()
+		if len(want) < 5 {
+			t.Fatalf("seed %d: without faults %q was told, want a move, another, one that is withdrawn, and two answers", seed, want)
+		}
+		s := newSoak(t, days, seed, rand.New(rand.NewPCG(seed, 7)))
 		s.live(every)
 		if got := s.told(); !slices.Equal(got, want) {
 			t.Errorf("seed %d: with %v told %q, without faults %q", seed, s.faults, got, want)
@@ -75,20 +78,35 @@ type soak struct {
 	delivered   map[string]string   // by id of the event, what it was
 	attempts    map[string][]string // by id of the event, what became of each
 	blind       map[string]int      // by id of the event, attempts after looking in vain for half an hour, each of which may be another copy
+	moves       []move              // that people have been told of, in order
+	kind        map[string]string   // by workload, how its first move is answered, whatever fails
+	hands       *rand.Rand          // says when people answer, and by which way
 	folder      string
 	store       *store.Store
 	daemon      *Daemon
 }
 
-func newSoak(t *testing.T, days int, random *rand.Rand) *soak {
+// move is one that somebody is told of, and is going to answer.
+type move struct {
+	slack.Press
+	button   bool      // or as tipline decide does
+	when     time.Time // not before
+	answered bool
+}
+
+// newSoak returns one whose people answer as seed says; random makes things fail.
+func newSoak(t *testing.T, days int, seed uint64, random *rand.Rand) *soak {
 	t.Helper()
 	s := &soak{
 		t: t, days: days, random: random, begin: opening, until: map[string]time.Time{}, faults: map[string]int{},
 		box: slacktest.New(t), delivered: map[string]string{}, attempts: map[string][]string{}, blind: map[string]int{}, folder: t.TempDir(),
+		kind: map[string]string{}, hands: rand.New(rand.NewPCG(seed, 6)),
 	}
+	kinds := []string{slack.Snooze, slack.Decline, slack.Acknowledge, slack.Done}
+	s.kind["past"], s.kind["rising"] = kinds[seed%4], kinds[(seed+2)%4]
 	s.true.Store(s.begin.Unix())
 	server := promtest.Start(t, route(s.gateway, func(promtest.Query) promtest.Answer { return promtest.Answer{} }))
-	s.text = strings.ReplaceAll(fmt.Sprintf(settings, server.URL, server.URL, "data"), "backfill: 14d", "backfill: 28d")
+	s.text = strings.ReplaceAll(fmt.Sprintf(settings, server.URL, server.URL, filepath.Join(s.folder, "data")), "backfill: 14d", "backfill: 28d")
 	write(t, filepath.Join(s.folder, "token"), slacktest.Token)
 	moods := rand.New(rand.NewPCG(uint64(days), 8)) // its own, since how many requests there are is not the same every time
 	s.box.Answer(func(int) *slacktest.Answer {
@@ -160,9 +178,73 @@ func (w witness) Send(ctx context.Context, e alerting.Event) (alerting.Posted, e
 	w.s.attempts[e.ID] = append(w.s.attempts[e.ID], fmt.Sprintf("%s repeat=%v blind=%v: %v",
 		time.Unix(w.s.true.Load(), 0).UTC().Format(time.DateTime), e.Repeat, e.Blind, err))
 	if err == nil {
-		w.s.delivered[e.ID] = fmt.Sprintf("%s %s %s", e.Workload, e.Reason, e.Report.Decision.Option)
+		what := fmt.Sprintf("%s %s %s", e.Workload, e.Reason, e.Report.Decision.Option)
+		if a := e.Answer; a != nil {
+			what += fmt.Sprintf(", %s by %s", a.Text, a.By)
+		}
+		w.s.delivered[e.ID] = what
+		w.s.hear(e, at)
 	}
 	return at, err
+}
+
+// hear has people think about the move that e, which is at at, tells; one that is going to be withdrawn nobody answers. The first move of a workload is answered
+// in any way, a later one acknowledged. What is put off is so until the last days, in which all is well.
+func (s *soak) hear(e alerting.Event, at alerting.Posted) {
+	if e.Reason != alerting.FirstSeen && e.Reason != alerting.Switched || e.Workload == "falling" {
+		return
+	}
+	m := move{
+		Press:  slack.Press{Kind: slack.Acknowledge, Decision: e.Report.Decision.ID, Workload: e.Workload, Channel: at.Channel, Message: at.Time, By: "maria (Slack user U0123ABCD)"},
+		button: s.hands.IntN(2) == 0, when: time.Unix(s.true.Load(), 0).Add(time.Duration(s.hands.IntN(6)) * time.Hour),
+	}
+	again := slices.ContainsFunc(s.moves, func(o move) bool { return o.Workload == e.Workload })
+	if !again {
+		m.Kind = s.kind[e.Workload]
+	}
+	day := s.begin.AddDate(0, 0, s.days-map[string]int{"past": 5, "rising": 1}[e.Workload]).Format(time.DateOnly)
+	switch m.Kind {
+	case slack.Snooze:
+		m.Until = day
+	case slack.Decline:
+		m.Until, m.Reason = day, "no staff"
+	}
+	s.moves = append(s.moves, m)
+}
+
+// answer has people answer what they have thought about; who is refused tries again later.
+func (s *soak) answer() {
+	for i, m := range s.moves {
+		if m.answered || time.Unix(s.true.Load(), 0).Before(m.when) {
+			continue
+		}
+		var refused *slack.Refused
+		err := s.leave(m)
+		switch {
+		case errors.As(err, &refused):
+			continue
+		case err != nil:
+			s.t.Fatal(err)
+		}
+		s.moves[i].answered = true
+		if err := s.leave(m); m.button && err != nil { // Slack tells it twice
+			s.t.Errorf("%+v once more: got %v, want nothing", m, err)
+		}
+	}
+}
+
+// leave leaves the answer of m.
+func (s *soak) leave(m move) error {
+	if m.button {
+		return buttons{s.daemon}.Answer(m.Press)
+	}
+	until, err := time.Parse(time.DateOnly, cmp.Or(m.Until, "0001-01-01"))
+	if err != nil {
+		return err
+	}
+	a := ledger.NewAnswer(m.Decision, kindOf[m.Kind], m.Reason, until, m.when.UTC())
+	a.By = m.By
+	return ledger.Leave(s.daemon.folder, a)
 }
 
 // start begins a life of the daemon on the data that there are.
@@ -177,7 +259,7 @@ func (s *soak) start() {
 	if s.store, err = store.Open(filepath.Join(s.folder, "data")); err != nil {
 		s.t.Fatal(err)
 	}
-	to, err := slack.New(slack.Settings{TokenFile: filepath.Join(s.folder, "token"), Channel: "#llm-cost", APIURL: s.box.URL + "/api"}, &http.Client{Timeout: time.Minute})
+	to, err := slack.New(slack.Settings{TokenFile: filepath.Join(s.folder, "token"), AppTokenFile: filepath.Join(s.folder, "token"), Channel: "#llm-cost", APIURL: s.box.URL + "/api"}, &http.Client{Timeout: time.Minute})
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -241,6 +323,7 @@ func (s *soak) live(every time.Duration) {
 			}
 			s.true.Add(int64(every.Seconds() / 40))
 		}
+		s.answer()
 	}
 }
 
@@ -269,6 +352,16 @@ func (s *soak) told() []string {
 		} else if got > 1 {
 			s.t.Logf("%s is in Slack %d times after\n%s", what, got, strings.Join(s.attempts[id], "\n"))
 		}
+	}
+	answers, err := ledger.LoadAnswers(s.store)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, a := range answers {
+		all = append(all, fmt.Sprintf("%s answered to be %s", a.Workload, a.Outcome()))
+	}
+	if left, err := ledger.Left(s.daemon.folder); err != nil || len(left) > 0 {
+		s.t.Errorf("got %+v (%v) left, want every answer taken", left, err)
 	}
 	slices.Sort(all)
 	return all
