@@ -120,7 +120,7 @@ func (c *Collector) attachedGPUs(a answer) (gpus map[string][]cell, users map[st
 	for _, s := range c.archive.series {
 		scope, _ := c.gpuScope(s.labels)
 		for i := range users[scope] {
-			if s.at(a.span.From.Add(time.Duration(i) * time.Hour)).Measured() {
+			if hour := s.at(a.span.From.Add(time.Duration(i) * time.Hour)); hour.Measured() {
 				users[scope][i]++
 			}
 		}

@@ -16,8 +16,8 @@ type Hour struct {
 	Coverage Fraction `json:"coverage"` // share of the hour that was seen, 0 to 1; 0 means nobody measured
 }
 
-// Measured reports whether enough of the hour was seen to trust its numbers.
-func (h Hour) Measured() bool { return h.Coverage >= CoverageFloor }
+// Measured reports whether enough of the hour was seen to trust its numbers. It does not copy the hour, since histories ask it of thousands.
+func (h *Hour) Measured() bool { return h.Coverage >= CoverageFloor }
 
 // Serving is how the engines of one workload did in one hour. The zero value says that nothing is known.
 type Serving struct {

@@ -27,45 +27,44 @@ type Days struct {
 // DaysOf adds up the days of u that end by now, in UTC. A workload that never read from a cache has no cache share to drift.
 func DaysOf(u model.Usage, now time.Time) Days {
 	end := now.UTC().Truncate(24 * time.Hour)
-	n := min(Window, int(end.Sub(u.Start.Truncate(24*time.Hour))/(24*time.Hour)))
-	room := func() []float64 { return make([]float64, 0, max(0, n)) }
-	d := Days{Volume: room(), OutputShare: room(), CacheShare: room(), Peak: room(), Requests: room()}
+	n := max(0, min(Window, int(end.Sub(u.Start.Truncate(24*time.Hour))/(24*time.Hour))))
+	room := make([]float64, 5*n)
+	d := Days{Volume: room[:n], OutputShare: room[n : 2*n], CacheShare: room[2*n : 3*n], Peak: room[3*n : 4*n], Requests: room[4*n:]}
 	last := int(end.Sub(u.Start) / time.Hour) // place of the first hour after them
 	cached := false
-	for back := n; back >= 1; back-- {
-		from := last - 24*back
-		var sum model.Volume
-		var requests, most float64
+	for k := range n {
+		from := last - 24*(n-k)
+		day := u.Hours[min(max(0, from), len(u.Hours)):min(max(0, from+24), len(u.Hours))]
+		var used, generated, read, requests, most float64
 		hours := 0
-		for i := max(0, from); i < min(from+24, len(u.Hours)); i++ {
-			h := &u.Hours[i]
+		for i := range day {
+			h := &day[i]
 			if !h.Measured() {
 				continue
 			}
 			hours++
-			total := model.Tokens(0)
-			for c, tokens := range &h.Tokens {
-				sum[c] += tokens
-				total += tokens
-			}
+			total := float64(h.Tokens.Total())
+			used += total
+			generated += float64(h.Tokens[model.Output])
+			read += float64(h.Tokens[model.CacheRead])
 			requests += h.Requests
-			most = max(most, float64(total))
-		}
-		volume, output, cache, peak := math.NaN(), math.NaN(), math.NaN(), math.NaN()
-		counted := math.NaN()
-		if total := float64(sum.Total()); hours >= leastHours {
-			volume, counted = total*24/float64(hours), requests*24/float64(hours)
-			if total > 0 {
-				peak = most * float64(hours) / total
-				output = float64(sum[model.Output]) / total
+			if total > most {
+				most = total
 			}
-			if prompt := total - float64(sum[model.Output]); prompt > 0 {
-				cache = float64(sum[model.CacheRead]) / prompt
+		}
+		volume, output, cache, peak, counted := math.NaN(), math.NaN(), math.NaN(), math.NaN(), math.NaN()
+		if hours >= leastHours {
+			volume, counted = used*24/float64(hours), requests*24/float64(hours)
+			if used > 0 {
+				peak = most * float64(hours) / used
+				output = generated / used
+			}
+			if prompt := used - generated; prompt > 0 {
+				cache = read / prompt
 				cached = cached || cache > 0
 			}
 		}
-		d.Volume, d.OutputShare, d.CacheShare = append(d.Volume, volume), append(d.OutputShare, output), append(d.CacheShare, cache)
-		d.Peak, d.Requests = append(d.Peak, peak), append(d.Requests, counted)
+		d.Volume[k], d.OutputShare[k], d.CacheShare[k], d.Peak[k], d.Requests[k] = volume, output, cache, peak, counted
 	}
 	if !cached {
 		d.CacheShare = nil

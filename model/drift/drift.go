@@ -8,7 +8,6 @@ package drift
 
 import (
 	"math"
-	"slices"
 )
 
 // The days that are looked at.
@@ -51,23 +50,28 @@ type Finding struct {
 // one whose growth is not drift. It is false when too little is known to expect anything.
 func Find(days []float64, scale Scale, growing bool) (Finding, bool) {
 	days = days[max(0, len(days)-Window):]
-	if len(days) <= Recent {
+	n := len(days) - Recent // days of the reference
+	if n < least {
 		return Finding{}, false
 	}
-	values, offset := scale.transform(days, len(days)-Recent)
-	e, ok := expect(values, len(values)-Recent, growing)
+	var room [2][Window]float64
+	values, deviations := room[0][:len(days)], room[1][:len(days)]
+	offset := scale.transform(values, days, n)
+	e, ok := expect(values[:n], growing)
 	if !ok {
 		return Finding{}, false
 	}
+	for i, v := range values {
+		deviations[i] = v - e.at(i)
+	}
+	e.spread(deviations[:n])
 	var up, down sum
-	before := math.NaN()
-	for i := len(values) - Recent - 1; i < len(values); i++ {
-		deviation := values[i] - e.at(i)
-		fresh := deviation
-		if !math.IsNaN(before) {
+	for i := n; i < len(deviations); i++ {
+		fresh := deviations[i]
+		if before := deviations[i-1]; !math.IsNaN(before) {
 			fresh -= e.carry * before
 		}
-		if before = deviation; i < len(values)-Recent || math.IsNaN(fresh) {
+		if math.IsNaN(fresh) {
 			continue
 		}
 		step := max(-mostStep, min(mostStep, fresh/e.deviation))
@@ -83,11 +87,12 @@ func Find(days []float64, scale Scale, growing bool) (Finding, bool) {
 	if s.total == 0 {
 		return f, true
 	}
-	f.Days = len(values) - s.since
-	beyond, expected := make([]float64, 0, Recent), make([]float64, 0, Recent)
-	for i := s.since; i < len(values); i++ {
-		if !math.IsNaN(values[i]) {
-			beyond, expected = append(beyond, values[i]-e.at(i)), append(expected, e.at(i))
+	f.Days = len(days) - s.since
+	var since [2][Recent]float64
+	beyond, expected := since[0][:0], since[1][:0]
+	for i := s.since; i < len(deviations); i++ {
+		if !math.IsNaN(deviations[i]) {
+			beyond, expected = append(beyond, deviations[i]), append(expected, e.at(i))
 		}
 	}
 	if len(beyond) < fewest { // a single day, however odd, is none
@@ -121,12 +126,13 @@ type expectation struct {
 	carry      float64       // share of a day's deviation that the next one takes over
 }
 
-func (e expectation) at(i int) float64 { return e.weekday[i%week] + e.slope*(float64(i)-e.middle) }
+func (e *expectation) at(i int) float64 { return e.weekday[i%week] + e.slope*(float64(i)-e.middle) }
 
-// expect learns from values[:n].
-func expect(values []float64, n int, growing bool) (expectation, bool) {
-	known := make([]float64, 0, Reference)
-	for _, v := range values[:n] {
+// expect learns the levels and the growth of reference days; it is false when too few of them are known.
+func expect(values []float64, growing bool) (expectation, bool) {
+	var room [Reference]float64
+	known := room[:0]
+	for _, v := range values {
 		if !math.IsNaN(v) {
 			known = append(known, v)
 		}
@@ -134,24 +140,23 @@ func expect(values []float64, n int, growing bool) (expectation, bool) {
 	if len(known) < least {
 		return expectation{}, false
 	}
-	e := expectation{middle: float64(n-1) / 2}
+	e := expectation{middle: float64(len(values)-1) / 2}
 	if growing {
-		e.slope, e.slopeError = slope(values[:n])
+		e.slope, e.slopeError = slope(values)
 	}
-	level := median(known)
-	var room [Reference/week + 1]float64
 	for d := range e.weekday {
+		var room [Reference / week]float64
 		of := room[:0]
-		for i := d; i < n; i += week {
+		for i := d; i < len(values); i += week {
 			if !math.IsNaN(values[i]) {
 				of = append(of, values[i]-e.slope*(float64(i)-e.middle))
 			}
 		}
-		if e.weekday[d] = level; len(of) > 0 {
-			e.weekday[d] = median(of)
+		if len(of) == 0 {
+			of = known // nothing is known of that day of the week
 		}
+		e.weekday[d] = median(of)
 	}
-	e.spread(values[:n])
 	return e, true
 }
 
@@ -159,13 +164,15 @@ func expect(values []float64, n int, growing bool) (expectation, bool) {
 // the regression coefficient based on Kendall's tau, JASA 63, 1968), and its standard error.
 func slope(values []float64) (perDay, standardError float64) {
 	const weeks = Reference / week
-	at, levels := make([]float64, 0, weeks), make([]float64, 0, weeks)
+	var room [2][weeks]float64
+	at, levels := room[0][:0], room[1][:0]
 	for from := len(values) % week; from < len(values); from += week {
 		if m := medianOf(values[from : from+week]); !math.IsNaN(m) {
 			at, levels = append(at, float64(from)+float64(week-1)/2), append(levels, m)
 		}
 	}
-	slopes := make([]float64, 0, weeks*(weeks-1)/2)
+	var pairs [weeks * (weeks - 1) / 2]float64
+	slopes := pairs[:0]
 	for i := range levels {
 		for j := range i {
 			slopes = append(slopes, (levels[i]-levels[j])/(at[i]-at[j]))
@@ -190,16 +197,15 @@ func slope(values []float64) (perDay, standardError float64) {
 // leastDeviation is the least standard deviation of a day, on the scales of logarithms: differences below 2 % are nothing.
 const leastDeviation = 0.02
 
-// spread learns how much days deviate and how much of that they take over from the day before.
-func (e *expectation) spread(values []float64) {
-	deviations, fresh := make([]float64, 0, len(values)), make([]float64, 0, len(values))
-	var pairs, squares float64
+// spread learns from the deviations of reference days how much days deviate and how much of that they take over from the day before.
+func (e *expectation) spread(deviations []float64) {
+	var n, neighbours, pairs, squares float64
 	before := math.NaN()
-	for i, v := range values {
-		deviation := v - e.at(i)
+	for _, deviation := range deviations {
 		if !math.IsNaN(deviation) {
-			deviations = append(deviations, deviation)
+			n++
 			if !math.IsNaN(before) {
+				neighbours++
 				pairs += deviation * before
 				squares += before * before
 			}
@@ -209,39 +215,36 @@ func (e *expectation) spread(values []float64) {
 	if squares > 0 {
 		// A correlation estimated from few days is too low by about (1+4φ)/n (Kendall, Note on bias in the estimation of
 		// autocorrelation, Biometrika 41, 1954); seven level parameters take as much again.
-		n := float64(len(deviations))
 		e.carry = max(0, min(mostCarry, pairs/squares+2*(1+4*pairs/squares)/n))
 		if e.carry < 2/math.Sqrt(n) { // no different from none
 			e.carry = 0
 		}
 	}
-	before = math.NaN()
-	for i, v := range values {
-		deviation := v - e.at(i)
-		if d := deviation - e.carry*before; !math.IsNaN(d) {
-			fresh = append(fresh, d)
+	var room [Reference]float64
+	fresh := room[:0] // sizes of what was not taken over; all of it where no two days in a row are known
+	squares, before = 0, math.NaN()
+	for _, deviation := range deviations {
+		d := deviation
+		if neighbours > 0 {
+			d -= e.carry * before
+		}
+		if !math.IsNaN(d) {
+			fresh = append(fresh, math.Abs(d))
+			squares += d * d
 		}
 		before = deviation
 	}
-	if len(fresh) == 0 {
-		fresh = deviations
-	}
-	squares = 0
-	for i, d := range fresh {
-		squares += d * d
-		fresh[i] = math.Abs(d)
-	}
 	// The median gives the scale of days as they mostly are, and the mean square that of days of which some are far off.
-	n := float64(len(fresh))
+	n = float64(len(fresh))
 	lost := math.Sqrt(n / max(1, n-week-2)) // to what was fitted: a level for each weekday, a slope and a carry
 	e.deviation = max(1.4826*median(fresh)*lost, 0.8*math.Sqrt(squares/n)*lost, leastDeviation)
 }
 
-// transform returns days on the scale, and what was added to each so that a zero has a logarithm.
-func (s Scale) transform(days []float64, n int) (values []float64, offset float64) {
-	values = make([]float64, len(days))
+// transform writes days to values on the scale. It returns what it added to each so that a zero has a logarithm, which the first n days say.
+func (s Scale) transform(values, days []float64, n int) (offset float64) {
 	if s == Ratio {
-		positive := make([]float64, 0, n)
+		var room [Reference]float64
+		positive := room[:0]
 		for _, v := range days[:n] {
 			if v > 0 && v <= huge {
 				positive = append(positive, v)
@@ -254,7 +257,7 @@ func (s Scale) transform(days []float64, n int) (values []float64, offset float6
 	for i, v := range days {
 		values[i] = s.forth(v, offset)
 	}
-	return values, offset
+	return offset
 }
 
 const (
@@ -266,11 +269,16 @@ func (s Scale) forth(v, offset float64) float64 {
 	if !(v >= 0 && v <= huge) || s == Ratio && v+offset == 0 {
 		return math.NaN()
 	}
-	if s == Share {
-		v = max(tiny, min(1-tiny, v))
-		return math.Log(v / (1 - v))
+	if s == Ratio {
+		return math.Log(v + offset)
 	}
-	return math.Log(v + offset)
+	if v < tiny {
+		v = tiny
+	}
+	if v > 1-tiny {
+		v = 1 - tiny
+	}
+	return math.Log(v / (1 - v))
 }
 
 func (s Scale) back(v, offset float64) float64 {
@@ -295,12 +303,47 @@ func medianOf(values []float64) float64 {
 	return median(known)
 }
 
-// median sorts values, of which there is at least one, and returns their middle.
+// median reorders values, of which there is at least one, and returns their middle.
 func median(values []float64) float64 {
-	slices.Sort(values)
 	n := len(values)
+	above := quickselect(values, n/2)
 	if n%2 == 1 {
-		return values[n/2]
+		return above
 	}
-	return (values[n/2-1] + values[n/2]) / 2
+	below := values[0]
+	for _, v := range values[:n/2] {
+		if v > below {
+			below = v
+		}
+	}
+	return (below + above) / 2
+}
+
+// quickselect reorders values so that none before place k is greater than the one there, and none after it less; it returns that one (Hoare,
+// Algorithm 65: Find, Communications of the ACM 4, 1961).
+func quickselect(values []float64, k int) float64 {
+	for low, high := 0, len(values)-1; low < high; {
+		pivot := values[k]
+		i, j := low, high
+		for i <= j {
+			for values[i] < pivot {
+				i++
+			}
+			for pivot < values[j] {
+				j--
+			}
+			if i <= j {
+				values[i], values[j] = values[j], values[i]
+				i++
+				j--
+			}
+		}
+		if j < k {
+			low = i
+		}
+		if k < i {
+			high = j
+		}
+	}
+	return values[k]
 }

@@ -309,13 +309,22 @@ func FuzzFind(f *testing.F) {
 	})
 }
 
-// BenchmarkDrift looks at four inputs of a workload; 50 µs are aimed at.
+// BenchmarkDrift looks at all that a workload may have, the four inputs that hours tell and the six that readings tell. Together with its share of
+// BenchmarkFaults 50 µs are aimed at.
 func BenchmarkDrift(b *testing.B) {
 	start := time.Date(2026, 8, 1, 0, 0, 0, 0, time.UTC)
 	r := rand.New(rand.NewPCG(1, 2))
 	u := model.Usage{Start: start, Hours: make([]model.Hour, 24*100)}
 	for i := range u.Hours {
 		u.Hours[i] = model.Hour{Tokens: model.Volume{model.Input: model.Tokens(50 + 20*r.Float64()), model.CacheRead: 20, model.Output: 20}, Requests: 2, Coverage: 1}
+	}
+	var readings Readings
+	for d := range Window {
+		values := map[string]float64{}
+		for _, kind := range ReadingKinds {
+			values[kind] = 0.4 + 0.1*r.Float64()
+		}
+		readings = readings.With(start.AddDate(0, 0, d), values)
 	}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -324,6 +333,9 @@ func BenchmarkDrift(b *testing.B) {
 		Find(d.OutputShare, Share, false)
 		Find(d.CacheShare, Share, false)
 		Find(d.Peak, Ratio, false)
+		for _, kind := range ReadingKinds {
+			Find(readings.Days(kind), Share, false)
+		}
 	}
 }
 

@@ -70,20 +70,22 @@ func Faults(all []model.Usage, now time.Time) [][]model.Warning {
 type ratios []float64
 
 func against(u model.Usage, end time.Time, of func(*model.Hour) float64) ratios {
-	r := make(ratios, searched+hoursAWeek)
-	first := int(end.Sub(u.Start)/time.Hour) - len(r)
-	for k := range r {
-		r[k] = math.NaN()
-		if i := first + k; i >= 0 && i < len(u.Hours) && u.Hours[i].Measured() {
-			if v := of(&u.Hours[i]); v > 0 {
-				r[k] = v
-			}
+	var values [searched + hoursAWeek]float64
+	first := int(end.Sub(u.Start)/time.Hour) - len(values)
+	for k := range values {
+		values[k] = math.NaN()
+	}
+	for k := max(0, -first); k < min(len(values), len(u.Hours)-first); k++ {
+		h := &u.Hours[first+k]
+		if v := of(h); v > 0 && h.Measured() {
+			values[k] = v
 		}
 	}
-	for k := range searched {
-		r[k] = r[k+hoursAWeek] / r[k]
+	r := make(ratios, searched)
+	for k := range r {
+		r[k] = values[k+hoursAWeek] / values[k]
 	}
-	return r[:searched]
+	return r
 }
 
 // jump returns by how much the median of the logarithms of faultHours from at on differs from that of those before, whether enough of them are known, and whether it took no longer
@@ -169,8 +171,9 @@ func together(faults [][]model.Warning, tokens []ratios, calls func(i int) ratio
 			}
 		}
 	}
+	often := jumpsOften(tokens)
 	for i := 1; i < searched; i++ {
-		if !jumpsOften(tokens, i) {
+		if !often[i] {
 			continue
 		}
 		if take(i-1, i+1); !moved(common[i-1], common[i]) && !moved(common[i], common[i-1]) {
@@ -218,22 +221,30 @@ func together(faults [][]model.Warning, tokens []ratios, calls func(i int) ratio
 	}
 }
 
-// jumpsOften reports whether more than half of the workloads that are known moved the same way from hour at-1 to hour at, by half of leastFactor or more; also when that
-// is not known of any.
-func jumpsOften(all []ratios, at int) bool {
-	up, down, known := 0, 0, 0
+// jumpsOften reports of every hour whether more than half of the workloads that are known moved the same way from the hour before to it, by half of leastFactor or more; also when
+// that is not known of any.
+func jumpsOften(all []ratios) (often [searched]bool) {
+	var up, down, known [searched]int
 	for _, r := range all {
-		switch before, after := r[at-1], r[at]; {
-		case math.IsNaN(before) || math.IsNaN(after):
-			continue
-		case moved(before, after):
-			up++
-		case moved(after, before):
-			down++
+		for i := 1; i < len(r); i++ { // without branches, which noise would make unpredictable
+			before, after := r[i-1], r[i]
+			up[i] += one(moved(before, after))
+			down[i] += one(moved(after, before))
+			known[i] += one(!math.IsNaN(before + after))
 		}
-		known++
 	}
-	return 2*max(up, down) >= known
+	for i := range often {
+		often[i] = 2*max(up[i], down[i]) >= known[i]
+	}
+	return often
+}
+
+// one returns 1 when yes is true, 0 otherwise.
+func one(yes bool) int {
+	if yes {
+		return 1
+	}
+	return 0
 }
 
 // moved reports whether a ratio grew by half of leastFactor, as a logarithm, or more.
@@ -316,7 +327,7 @@ func successions(all []model.Usage, end time.Time) (renames []Rename, gone map[t
 	began, ended := map[time.Time][]int{}, map[time.Time][]int{}
 	lasting := 0
 	for i, u := range all {
-		first := slices.IndexFunc(u.Hours, model.Hour.Measured)
+		first := slices.IndexFunc(u.Hours, func(h model.Hour) bool { return h.Measured() })
 		if first < 0 {
 			continue
 		}

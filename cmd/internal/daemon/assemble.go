@@ -313,7 +313,7 @@ func summarize(u model.Usage, now time.Time) model.UsageSummary {
 		return s
 	}
 	s.LastSample = &last
-	first := u.Start.Add(time.Duration(slices.IndexFunc(u.Hours, model.Hour.Measured)) * time.Hour)
+	first := u.Start.Add(time.Duration(slices.IndexFunc(u.Hours, func(h model.Hour) bool { return h.Measured() })) * time.Hour)
 	s.FirstSample = &first
 	from := now.Add(-30 * 24 * time.Hour)
 	if from.Before(u.Start) {
