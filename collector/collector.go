@@ -123,7 +123,8 @@ type Collector struct {
 	settings Settings // with defaults filled in
 	queries  queries
 	rules    rules
-	layer    Layer // of the pack or the queries; empty when they do not say
+	unsure   []unsure // what makes it unsure how many GPUs there are
+	layer    Layer    // of the pack or the queries; empty when they do not say
 	client   *client
 	log      *slog.Logger
 
@@ -287,7 +288,7 @@ func (c *Collector) prepareQueries() error {
 		}
 	}
 	s.GPUs = &gpus
-	c.queries.gpu = gpuQuery(p.GPU, gpus.Join)
+	c.queries.gpu, c.unsure = gpuQuery(p.GPU, gpus.Join), p.GPU.Unsure
 	costs := p
 	if p.GPU.Cost == nil {
 		if costs, err = s.Library.pack(costPack); err != nil {

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"slices"
 	"strings"
 	"time"
 )
@@ -44,6 +45,9 @@ func (l *Library) Describe(name string) (Description, error) {
 		d.Queries = []string{gpuQuery(p.GPU, []string{"namespace"})}
 		if p.GPU.Cost != nil {
 			d.Queries = append(d.Queries, gpuCosts(p.GPU, []string{"namespace"}))
+		}
+		for _, u := range p.GPU.Unsure {
+			d.Traps = append(slices.Clip(d.Traps), "How many GPUs there are is unsure ("+u.Because+") where there are "+u.Says+".")
 		}
 		for _, t := range gpuTrials(p.GPU, nil) {
 			d.Counts = append(d.Counts, Count{t.name, t.found})

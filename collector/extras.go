@@ -174,10 +174,29 @@ func (c *Collector) addGPUs(ctx context.Context, now time.Time, all []model.Usag
 	for i := range all {
 		key, scope := c.gpuScope(all[i].Labels)
 		gpu, warnings := judgeGPUs(found[place{key, string(gpuCount)}], found[place{key, string(gpuBusy)}], scope)
-		all[i].Warnings = append(all[i].Warnings, warnings...)
-		all[i].GPU = gpu
+		doubts, because := c.unsureGPUs(found, key, scope, gpu)
+		all[i].Warnings = append(append(all[i].Warnings, warnings...), doubts...)
+		if all[i].GPU = gpu; gpu != nil {
+			gpu.Unsure = because
+		}
 	}
 	return notes
+}
+
+// unsureGPUs says what makes it unsure how many GPUs the scope has, gpu being those that were counted, if any, and the reasons, sorted. What is less than a twentieth of them
+// makes no difference.
+func (c *Collector) unsureGPUs(found map[place]cell, key, scope string, gpu *model.GPU) (doubts []model.Warning, because []string) {
+	const little = 0.05
+	for i, u := range c.unsure {
+		n, wrong := found[place{key, string(unsureSignal(i))}].check(1e6)
+		if wrong != 0 || !(n > 0) || gpu != nil && n < little*gpu.Count {
+			continue
+		}
+		doubts = append(doubts, model.Warning{Code: GPUUnsure, Text: fmt.Sprintf("how many GPUs there are in %s is unsure (%s): %.4g %s", scope, u.Because, n, u.Says)})
+		because = append(because, u.Because)
+	}
+	slices.Sort(because)
+	return doubts, slices.Compact(because)
 }
 
 // addCosts fills in what the GPUs that each workload runs on cost, where OpenCost is there, and returns what is to be said about the source.

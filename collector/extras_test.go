@@ -39,19 +39,24 @@ func TestGPUs(t *testing.T) {
 		utilization float64 // -1: not known
 		gpus        float64 // 0: not known
 		want        string  // codes of the warnings
+		slices      float64 // of MIG
 	}{
-		{"two GPUs half busy", 2, 1, 0.5, 2, ""},
-		{"rounding is not out of range", 3, 3.0000000001, 1, 3, ""},
-		{"F43 busier than possible", 2, 2.5, -1, 2, GPUUtilizationRange},
-		{"F43 negative", 2, -1, -1, 2, GPUUtilizationRange},
-		{"F34 NaN", 2, math.NaN(), -1, 2, GPUUtilizationRange},
-		{"no GPUs", 0, 0, 0, 0, GPUUnknown},
-		{"F34 a count of NaN", math.NaN(), 1, 0, 0, GPUUnknown},
-		{"a negative count", -2, -1, 0, 0, GPUUnknown},
+		{"two GPUs half busy", 2, 1, 0.5, 2, "", 0},
+		{"two of 30 are slices", 30, 15, 0.5, 30, GPUUnsure, 2},
+		{"one of 30 is a slice", 30, 15, 0.5, 30, "", 1},
+		{"slices that make no sense", 2, 1, 0.5, 2, "", math.NaN()},
+		{"slices alone, which do not count", 0, 0, 0, 0, GPUUnknown + " " + GPUUnsure, 7},
+		{"rounding is not out of range", 3, 3.0000000001, 1, 3, "", 0},
+		{"F43 busier than possible", 2, 2.5, -1, 2, GPUUtilizationRange, 0},
+		{"F43 negative", 2, -1, -1, 2, GPUUtilizationRange, 0},
+		{"F34 NaN", 2, math.NaN(), -1, 2, GPUUtilizationRange, 0},
+		{"no GPUs", 0, 0, 0, 0, GPUUnknown, 0},
+		{"F34 a count of NaN", math.NaN(), 1, 0, 0, GPUUnknown, 0},
+		{"a negative count", -2, -1, 0, 0, GPUUnknown, 0},
 	} {
 		server := promtest.New(engine([]string{"chat", "chat", "other"}, func(q promtest.Query) []promtest.Series {
 			return promtest.Each(q, map[string]string{"namespace": "chat"}, func(signal string, _ time.Time) (float64, bool) {
-				return map[string]float64{"gpu_count": tc.count, "gpu_busy": tc.busy}[signal], true
+				return map[string]float64{"gpu_count": tc.count, "gpu_busy": tc.busy, "gpu_unsure_0": tc.slices}[signal], signal != "gpu_unsure_0" || tc.slices != 0
 			})
 		}))
 		c := newCollector(t, Settings{Pack: "vllm", GPUs: &GPUs{Pack: "dcgm"}, Backfill: 24 * time.Hour}, server, newMemory())
@@ -64,6 +69,9 @@ func TestGPUs(t *testing.T) {
 		}
 		if u.GPU == nil {
 			continue
+		}
+		if unsure := u.GPU.Unsure; (len(unsure) == 1 && unsure[0] == "mig") != (tc.want == GPUUnsure) {
+			t.Errorf("%s: got that their number is unsure because of %q", tc.name, unsure)
 		}
 		if u.GPU.Count != tc.gpus || u.GPUScope != "namespace chat" {
 			t.Errorf("%s: got %+v, want %v GPUs of namespace chat", tc.name, *u.GPU, tc.gpus)

@@ -105,7 +105,22 @@ type gpuPack struct {
 	Type     []string    `yaml:"type"`     // labels that say which card it is; empty where it is not said
 	Cost     *gpuCost    `yaml:"cost"`     // what the GPUs cost; nil where it is not said, and then that of the pack opencost is looked for
 	Attached string      `yaml:"attached"` // label that is not empty when a workload holds the GPU; empty means that all are held
+	Unsure   []unsure    `yaml:"unsure"`   // what makes it unsure how many GPUs a workload has
 }
+
+// unsure is something that makes the number of GPUs unsure where there is some of it: devices that are counted, or others that are not.
+type unsure struct {
+	Because string            `yaml:"because"` // one of reasons
+	Says    string            `yaml:"says"`    // what they are and how they count, after their number
+	Metrics []string          `yaml:"metrics"` // gauges that show them; empty means those of the pack
+	Device  []string          `yaml:"device"`  // labels that tell one from another; empty means those of the pack
+	Where   map[string]string `yaml:"where"`   // only such series, see checkWhere; empty means those of the pack
+	Several []string          `yaml:"several"` // only devices that are shown with several values of these labels at once
+	Near    *heldWhile        `yaml:"near"`    // only devices that share its labels with a series of it that is 1
+}
+
+// reasons are why it is unsure how many GPUs a workload has.
+var reasons = []string{"mig", "partition", "dra", "shared"}
 
 // busyGauge is a gauge that shows Full for a GPU that is always busy.
 type busyGauge struct {
@@ -299,6 +314,24 @@ func (c *packCheck) gpu(g *gpuPack) {
 	}
 	if p := g.Cost; p != nil && (g.Held == nil || p.Total == nil || p.Each == "" || len(p.On) == 0) {
 		c.wrong("gpu.cost", "want total, each and on, beside held")
+	}
+	for _, u := range g.Unsure {
+		if !slices.Contains(reasons, u.Because) || u.Says == "" {
+			c.wrong("gpu.unsure", "got because %q, want one of %q, and says", u.Because, reasons)
+		}
+		if len(u.Where)+len(u.Several) == 0 && u.Near == nil {
+			c.wrong("gpu.unsure", "%s: want where, several or near", u.Because)
+		}
+		if u.Where != nil {
+			c.where("gpu.unsure", u.Where)
+		}
+		if u.Near != nil {
+			c.metrics("gpu.unsure", []string{u.Near.Metric})
+			c.where("gpu.unsure", u.Near.Where)
+			if len(u.Near.On) == 0 {
+				c.wrong("gpu.unsure", "%s: near: want labels on", u.Because)
+			}
+		}
 	}
 	for _, b := range g.Busy {
 		if !(b.Full > 0) || b.Metric == "" {

@@ -160,11 +160,63 @@ func (q *Queries) expr(s signal) string {
 
 // gpuQuery returns the expression for both GPU signals per value of the join labels.
 func gpuQuery(g *gpuPack, join []string) string {
+	var parts []string
 	busy, count := gpuParts(g, join)
-	if busy == "" {
-		return marked(gpuCount, count)
+	if busy != "" {
+		parts = append(parts, marked(gpuBusy, busy))
 	}
-	return marked(gpuBusy, busy) + "\nor " + marked(gpuCount, count)
+	parts = append(parts, marked(gpuCount, count))
+	for i, u := range g.Unsure {
+		parts = append(parts, marked(unsureSignal(i), g.unsure(u, join)))
+	}
+	return strings.Join(parts, "\nor ")
+}
+
+// unsureSignal is the signal of the i-th of what makes the number of GPUs unsure.
+func unsureSignal(i int) signal { return signal("gpu_unsure_" + strconv.Itoa(i)) }
+
+// unsure returns the expression for how much there is of u, a mean of the looks at every full hour of the day that saw some.
+func (g *gpuPack) unsure(u unsure, join []string) string {
+	device := u.Device
+	if len(device) == 0 {
+		device = g.Device
+	}
+	every := append(slices.Clone(join), device...)
+	if u.Near != nil {
+		every = append(every, u.Near.On...)
+	}
+	of, devices := "count", g.shown(u, every, join)
+	if g.Held != nil && len(u.Metrics) == 0 {
+		held := *g.Held
+		if u.Where != nil {
+			held.Where = u.Where
+		}
+		of, devices = "sum", held.perDevice(every)
+	}
+	if len(u.Several) > 0 {
+		on := labelList(device)
+		devices = "(" + devices + ") and on (" + on + ") (count by (" + on + ") (" + g.shown(u, append(slices.Clone(device), u.Several...), u.Several) + ") > 1)"
+	}
+	if u.Near != nil {
+		on := labelList(u.Near.On)
+		devices = "(" + devices + ") and on (" + on + ") (max by (" + on + ") (" + selector(u.Near.Metric, whereList(u.Near.Where)) + ") == 1)"
+	}
+	return "avg_over_time((" + of + " by (" + labelList(join) + ") (" + devices + "))[" + dayWindow + ":1h])"
+}
+
+// shown returns what the gauges of u show, once for every value of the labels of device; those of own may be named otherwise by the scrape.
+func (g *gpuPack) shown(u unsure, device, own []string) string {
+	metrics := slices.Clone(u.Metrics)
+	if len(metrics) == 0 {
+		for _, b := range g.Busy {
+			metrics = append(metrics, b.Metric)
+		}
+	}
+	by := labelList(slices.Compact(slices.Sorted(slices.Values(device))))
+	for i, metric := range metrics {
+		metrics[i] = "max by (" + by + ") (" + attached(metric, whereList(u.Where), g.Attached, own) + ")"
+	}
+	return strings.Join(metrics, " or ")
 }
 
 // gpuCosts returns the expression for what the GPUs cost: what is said of all of them, and otherwise what each costs, unless that is not
@@ -205,7 +257,7 @@ func gpuSums(g *gpuPack, join []string) (busy, count string) {
 	device := labelList(append(slices.Clone(join), g.Device...))
 	perDevice := make([]string, len(g.Busy))
 	for i, b := range g.Busy {
-		perDevice[i] = "max by (" + device + ") (" + attached(b.Metric, g.Attached, join) + ")"
+		perDevice[i] = "max by (" + device + ") (" + attached(b.Metric, "", g.Attached, join) + ")"
 		if b.Full != 1 {
 			perDevice[i] += " / " + strconv.FormatFloat(b.Full, 'g', -1, 64)
 		}
@@ -225,17 +277,17 @@ func (h *heldGauge) perDevice(device []string) string {
 	return shown + " * on (" + on + ") group_left () (max by (" + on + ") (" + selector(h.While.Metric, whereList(h.While.Where)) + ") == 1)"
 }
 
-// attached selects the GPUs that a workload holds, all of them without a label that says so. Where the scrape did not honour labels, the workload's own ones are
-// called exported_ and take their names back.
-func attached(metric, label string, join []string) string {
+// attached selects the GPUs that a workload holds and that the matchers leave, all of them without a label that says so. Where the scrape did not honour labels, the
+// workload's own ones are called exported_ and take their names back.
+func attached(metric, matchers, label string, join []string) string {
 	if label == "" {
-		return selector(metric, "")
+		return selector(metric, matchers)
 	}
-	exported := selector(metric, labelName("exported_"+label)+`!=""`)
+	exported := selector(metric, joined(matchers, labelName("exported_"+label)+`!=""`))
 	for _, name := range join {
 		exported = fmt.Sprintf(`label_replace(%s, %q, "$1", %q, "(.+)")`, exported, name, "exported_"+name)
 	}
-	return exported + " or " + selector(metric, labelName(label)+`!="",`+labelName("exported_"+label)+`=""`)
+	return exported + " or " + selector(metric, joined(matchers, labelName(label)+`!=""`, labelName("exported_"+label)+`=""`))
 }
 
 // marked adds the signal's name to every series of expr.

@@ -73,6 +73,7 @@ type UsageSummary struct {
 	FirstSample         *time.Time        `json:"first_sample"` // start of the first measured hour that history holds
 	LastSample          *time.Time        `json:"last_sample"`  // end of the newest measured hour
 	GPUCount            *float64          `json:"gpu_count,omitempty"`
+	GPUCountUnsure      []string          `json:"gpu_count_unsure,omitempty"` // why GPUCount is unsure: mig, partition, dra, shared
 	GPUUtilizationRatio *Fraction         `json:"gpu_utilization_ratio,omitempty"`
 	EconomicUtilization *Fraction         `json:"economic_utilization_ratio,omitempty"` // tokens served over tokens that the current fleet could serve
 	IdleUSDPerMonth     *USD              `json:"idle_usd_per_month,omitempty"`

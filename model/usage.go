@@ -142,7 +142,12 @@ func (u Usage) Merge(v Usage) Usage {
 	}
 	u.Prompts = u.Prompts.merge(v.Prompts)
 	u.Failed, u.Retried = both(u.Failed, v.Failed), both(u.Retried, v.Retried)
-	u.Warnings = append(append([]Warning{}, u.Warnings...), v.Warnings...)
+	u.Warnings = append([]Warning{}, u.Warnings...)
+	for _, w := range v.Warnings {
+		if !slices.Contains(u.Warnings, w) {
+			u.Warnings = append(u.Warnings, w)
+		}
+	}
 	return u
 }
 
@@ -227,11 +232,15 @@ type GPU struct {
 	Count       float64   // GPUs attached, on average; of those that others run on too only its share, once they are shared out
 	Utilization *Fraction // share of time in which the GPU was busy; nil when unknown. Busy is not used well: see cost model 4.5
 	USDPerHour  *float64  // what Count of them cost by the word of OpenCost; nil when unknown
+	Unsure      []string  // why Count is unsure, sorted: mig, partition, dra or shared; nil when nothing says that it is
 }
 
 // with returns g and o together.
 func (g *GPU) with(o GPU) *GPU {
 	sum := GPU{Count: g.Count + o.Count, USDPerHour: both(g.USDPerHour, o.USDPerHour)}
+	sum.Unsure = slices.Concat(g.Unsure, o.Unsure)
+	slices.Sort(sum.Unsure)
+	sum.Unsure = slices.Compact(sum.Unsure)
 	if g.Utilization != nil && o.Utilization != nil && sum.Count > 0 {
 		busy := Fraction((g.Count*float64(*g.Utilization) + o.Count*float64(*o.Utilization)) / sum.Count)
 		sum.Utilization = &busy

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -40,8 +41,8 @@ func TestMergeGPUs(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	busy, idle, usd := Fraction(1), Fraction(0.5), 6.0
-	u := Usage{Start: start, Hours: hours(48, 10, 1), GPU: &GPU{Count: 3, Utilization: &busy, USDPerHour: &usd}}
-	v := Usage{Start: start.Add(time.Hour), Hours: hours(47, 10, 1), GPU: &GPU{Count: 1, Utilization: &idle, USDPerHour: &usd}}
+	u := Usage{Start: start, Hours: hours(48, 10, 1), GPU: &GPU{Count: 3, Utilization: &busy, USDPerHour: &usd, Unsure: []string{"mig"}}}
+	v := Usage{Start: start.Add(time.Hour), Hours: hours(47, 10, 1), GPU: &GPU{Count: 1, Utilization: &idle, USDPerHour: &usd, Unsure: []string{"dra", "mig"}}}
 	unknown, over := v, Usage{Start: start, Hours: append(hours(12, 10, 1), hours(36, 0, 0)...)}
 	unknown.GPU = nil
 	for name, two := range map[string][2]Usage{"known": {u, v}, "one is not known": {u, unknown}, "one is over": {u, over}} {
@@ -54,11 +55,13 @@ func TestMergeGPUs(t *testing.T) {
 			case got == nil:
 				t.Errorf("%s: got none", name)
 			case name == "one is over":
-				if *got != *u.GPU {
+				if !reflect.DeepEqual(got, u.GPU) {
 					t.Errorf("%s: got %+v, want %+v", name, got, u.GPU)
 				}
 			case got.Count != 4 || *got.Utilization != 3.5/4 || *got.USDPerHour != 12:
 				t.Errorf("%s: got %+v, want 4 GPUs of 12 USD that are busy 87.5 %% of the time", name, got)
+			case !slices.Equal(got.Unsure, []string{"dra", "mig"}):
+				t.Errorf("%s: got that their number is unsure because of %q, want what either says", name, got.Unsure)
 			}
 		}
 	}

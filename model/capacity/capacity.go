@@ -75,13 +75,16 @@ func (r reading) shape() cost.MeasuredShape {
 // highest one, three of them at least. Only hours that kept the limit count, and of them only those of which the time to first token, the
 // requests and a steady number of replicas are known; where a queue is ever known it must be, and the wait in it (Little's law: requests
 // waiting over requests a second) be inside the limit too. Replicas that are not known are GPUs over gpusPerReplica, 0 when that is not
-// known either; where both are known and do not fit, the replicas are not those in question.
+// known either; where both are known and do not fit, the replicas are not those in question. GPUs whose number is unsure are not gone by.
 //
 // The range is that of an order statistic at 90 %. Hours that broke the limit are counted and only tell whether it was reached. The error
 // says why nothing can be measured.
 func Measure(u model.Usage, limit time.Duration, gpusPerReplica int64) (*model.MeasuredCapacity, error) {
 	if limit <= 0 {
 		return nil, fmt.Errorf("there is no limit of the time to first token to measure it by")
+	}
+	if u.GPU != nil && len(u.GPU.Unsure) > 0 {
+		gpusPerReplica = 0
 	}
 	m := &model.MeasuredCapacity{LimitSeconds: limit.Seconds()}
 	hours, shape := read(u, limit, gpusPerReplica, m)

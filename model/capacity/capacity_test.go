@@ -185,6 +185,11 @@ func TestUnknownDoesNotContribute(t *testing.T) {
 	if got, err := capacity.Measure(gpus, limit, 4); err != nil || cmp.Diff(want, got) != "" {
 		t.Errorf("GPUs instead of replicas: got %+v (error %v), want %+v", got, err, want)
 	}
+	unsure := gpus
+	unsure.GPU = &model.GPU{Count: 4, Unsure: []string{"mig"}}
+	if _, err := capacity.Measure(unsure, limit, 4); err == nil || !strings.Contains(err.Error(), "replicas") {
+		t.Errorf("GPUs of which it is unsure how many they are: got error %v", err)
+	}
 	few := changed(u, func(_ *model.Hour, s *model.Serving) { s.GPUs, s.Replicas = 0.1, 0 })
 	if m, err := capacity.Measure(few, limit, 4); err == nil {
 		t.Errorf("a fortieth of a replica: got %+v, want nothing", m)

@@ -335,7 +335,7 @@ func summarize(u model.Usage, now time.Time) model.UsageSummary {
 		s.InputRatio, s.OutputRatio, s.CacheReadRatio = &input, &output, &read
 	}
 	if u.GPU != nil {
-		s.GPUCount, s.GPUUtilizationRatio = &u.GPU.Count, u.GPU.Utilization
+		s.GPUCount, s.GPUCountUnsure, s.GPUUtilizationRatio = &u.GPU.Count, u.GPU.Unsure, u.GPU.Utilization
 	}
 	if u.TTFTP95 != nil {
 		seconds := u.TTFTP95.Seconds()

@@ -34,8 +34,9 @@ type truth struct {
 	Period      string                        // of gauges that show the sum of a period; empty means counters
 	Stamps      string                        // the time of such a sample, scrape or cloud
 	Set         struct{ Period, Stamps string }
-	GPUs, Busy  float64 // Busy 0 means that it is not known
-	USD         float64 // that the GPUs cost an hour; 0 means that it is not known
+	GPUs, Busy  float64  // Busy 0 means that it is not known
+	USD         float64  // that the GPUs cost an hour; 0 means that it is not known
+	Unsure      []string // why and how many make their number unsure, in the order of the pack
 }
 
 // target returns the scrape job.
@@ -467,6 +468,18 @@ func (w *world) checkGPUs(t *testing.T) {
 	}
 	if gpu.Count != w.GPUs || math.Abs(busy-w.Busy) > 1e-9 || (gpu.Utilization == nil) != (w.Busy == 0) {
 		t.Errorf("%v: got %+v, %v of them busy, want %v and %v", w.Expositions, gpu, busy, w.GPUs, w.Busy)
+	}
+	var unsure, because []string
+	for _, warning := range usage[0].Warnings {
+		if text, said := strings.CutPrefix(warning.Text, "how many GPUs there are in job "+w.Pack+" is unsure ("); said && warning.Code == collector.GPUUnsure {
+			reason, text, _ := strings.Cut(text, "): ")
+			many, _, _ := strings.Cut(text, " ")
+			unsure, because = append(unsure, reason+" "+many), append(because, reason)
+		}
+	}
+	slices.Sort(because)
+	if !slices.Equal(unsure, w.Unsure) || !slices.Equal(gpu.Unsure, slices.Compact(because)) {
+		t.Errorf("%v: got %q, and that their number is unsure because of %q, want %q", w.Expositions, unsure, gpu.Unsure, w.Unsure)
 	}
 }
 
