@@ -53,7 +53,8 @@ type WorkloadReport struct {
 	Usage      UsageSummary      `json:"usage"`
 	Forecast   *ForecastSummary  `json:"forecast"` // null when nothing could be projected
 	Options    []OptionCost      `json:"options"`
-	Crossover  *Crossover        `json:"crossover"` // of the option that the decision is about; null without one
+	CostAhead  []CostAhead       `json:"cost_ahead,omitempty"` // of the current, the best and the crossing option; one whose cost is not known in every month is absent
+	Crossover  *Crossover        `json:"crossover"`            // of the option that the decision is about; null without one
 	Decision   Decision          `json:"decision"`
 	Moved      *Moved            `json:"moved,omitempty"` // since the decision that was said last, or the evaluation before this one; absent when there was none to compare with
 	Drift      []Drift           `json:"drift"`
@@ -123,6 +124,18 @@ func CostOf(options []OptionCost, name string) *Quantiles[USD] {
 type MonthProjection struct {
 	Month string `json:"month"` // 2006-01
 	Quantiles[Tokens]
+}
+
+// CostAhead is what one option costs in the calendar months that are projected, each brought to a month of 730 hours.
+type CostAhead struct {
+	Option string      `json:"option"`
+	Months []MonthCost `json:"months"`
+}
+
+// MonthCost is the projected cost of one calendar month in UTC.
+type MonthCost struct {
+	Month string `json:"month"` // 2006-01
+	Quantiles[USD]
 }
 
 // OptionCost is what one option would cost at the projected volume.

@@ -2,6 +2,7 @@ package decide
 
 import (
 	"maps"
+	"math"
 	"math/big"
 	"slices"
 	"time"
@@ -59,6 +60,46 @@ func (v Verdict) Month(stays []Stay) (q model.Quantiles[model.USD], before model
 	low, middle, high := rest(total.P10), rest(total.P50), rest(total.P90)
 	q = model.Quantiles[model.USD]{P10: min(low, middle, high), P50: middle, P90: max(low, middle, high)} // more tokens may reach a lower tier
 	return q, before, known
+}
+
+// Ahead returns what the options called names cost in every calendar month of the forecast, each brought to a month of cost.DefaultHours, at the
+// volume that is projected for it and at the prices that hold in it. An option whose cost is not known in one of them is left out.
+func (v Verdict) Ahead(names ...string) []model.CostAhead {
+	if v.in == nil {
+		return nil
+	}
+	d, ok := newDemand(v.in.Forecast, v.in.Constraints)
+	if !ok {
+		return nil
+	}
+	in := *v.in
+	in.Candidates = names
+	d.prefixHit, d.prompts = enginePrefixHit(in, d), in.Prompts
+	all, _ := candidates(in, d)
+	var ahead []model.CostAhead
+	for _, c := range all {
+		if c.problem != "" || !slices.Contains(names, c.option.Name) {
+			continue
+		}
+		a := model.CostAhead{Option: c.option.Name, Months: make([]model.MonthCost, 0, len(in.Forecast.Months))}
+		known := true
+		for _, m := range in.Forecast.Months {
+			at := func(t model.Tokens) model.USD {
+				usd := c.over(m.From, m.To, float64(t)*float(cost.DefaultHours)/m.To.Sub(m.From).Hours(), 0)
+				known = known && !math.IsNaN(usd) && !math.IsInf(usd, 0)
+				return model.USD(usd)
+			}
+			t := m.Total.Quantiles()
+			low, middle, high := at(t.P10), at(t.P50), at(t.P90)
+			a.Months = append(a.Months, model.MonthCost{Month: m.From.Format("2006-01"), Quantiles: model.Quantiles[model.USD]{
+				P10: min(low, middle, high), P50: middle, P90: max(low, middle, high), // more tokens may reach a lower tier
+			}})
+		}
+		if known && len(a.Months) > 0 {
+			ahead = append(ahead, a)
+		}
+	}
+	return ahead
 }
 
 // tally is what options that served one after another in a month used: capacity by the hour, and APIs, each of which charges once for all of it.

@@ -120,3 +120,34 @@ func TestMonthOfAHybrid(t *testing.T) {
 		}
 	}
 }
+
+// TestAhead holds that the cost of every month is that of its volume over 730 hours, the same as the cost that is decided by where the volume
+// is, at the prices that hold in it, and that what is not known in one month is not said of any.
+func TestAhead(t *testing.T) {
+	t.Parallel()
+	in := input(projection(5e9, 0.1, 0.1), four("0.90"))
+	v := Decide(in)
+	ahead := v.Ahead("api", "self", "api", "nobody")
+	if len(ahead) != 2 || ahead[0].Option != "api" || ahead[1].Option != "self" {
+		t.Fatalf("got %+v, want what both cost", ahead)
+	}
+	for i, m := range in.Forecast.Months {
+		got := ahead[0].Months[i]
+		for name, pair := range map[string][2]float64{
+			"median": {float64(got.P50), float64(m.Total.At(0.50))}, "low": {float64(got.P10), float64(m.Total.At(0.10))}, "high": {float64(got.P90), float64(m.Total.At(0.90))},
+		} {
+			if want := pair[1] * 730 / m.To.Sub(m.From).Hours() * 0.90 / 1e6; got.Month != m.From.Format("2006-01") || math.Abs(pair[0]-want) > 0.01 {
+				t.Errorf("%s, %s: got %.2f, want %.2f", got.Month, name, pair[0], want)
+			}
+		}
+	}
+	few := int64(2)
+	in.Options[3].Capacity.MaxReplicas = &few
+	in.Forecast = projection(15e9, 0.5, 0.1) // grows beyond what two replicas carry
+	if got := Decide(in).Ahead("api", "self"); len(got) != 1 || got[0].Option != "api" {
+		t.Errorf("a fleet that is too small in the end: got %+v, want what the API costs alone", got)
+	}
+	if got := (Verdict{}).Ahead("api"); got != nil {
+		t.Errorf("nothing is known: got %+v", got)
+	}
+}

@@ -255,6 +255,11 @@ func evaluate(m metered, cfg *config.Config, now time.Time) evaluation {
 	}
 	v := decide.Decide(*e.input)
 	w.Options, w.Crossover, w.Decision = v.Options, v.Crossover, v.Decision
+	charted := []string{current, v.Decision.Best}
+	if x := v.Crossover; x != nil {
+		charted = append(charted, x.Option)
+	}
+	w.CostAhead = v.Ahead(charted...)
 	economics(&w, u.GPU)
 
 	if m.outage != "" {

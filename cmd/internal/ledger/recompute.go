@@ -84,6 +84,13 @@ func (r Receipt) Recompute() (c Comparison, err error) {
 	v := decide.Decide(in)
 	found := map[string]any{"options": r.Workload.Options, "crossover": r.Workload.Crossover, "decision": r.Workload.Decision}
 	again := map[string]any{"options": trimmed(v.Options), "crossover": shortened(v.Crossover), "decision": v.Decision}
+	if ahead := r.Workload.CostAhead; ahead != nil { // an early version has none
+		names := make([]string, len(ahead))
+		for i, a := range ahead {
+			names[i] = a.Option
+		}
+		found["cost_ahead"], again["cost_ahead"] = ahead, v.Ahead(names...)
+	}
 	if r.Frozen != "" {
 		delete(found, "decision") // the measurements overruled it
 	}
