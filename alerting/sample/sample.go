@@ -67,7 +67,7 @@ func switched() alerting.Event {
 		Report: model.WorkloadReport{
 			Workload: "support-chat", Source: "gateway", Current: "haiku",
 			Usage:    model.UsageSummary{Last30dTokens: new(model.Tokens(12.6e9)), CoverageRatio: 1},
-			Forecast: &model.ForecastSummary{Next30dTokens: next, MonthlyGrowthRatio: 0.12, CalendarMonths: months(12.9e9, 1.12)},
+			Forecast: &model.ForecastSummary{Next30dTokens: next, MonthlyGrowthRatio: 0.12, CalendarMonths: months(12.9e9, 1.12)}, CostAhead: costs(months(12.9e9, 1.12), haiku, hybrid),
 			Options: []model.OptionCost{
 				{
 					Option: "haiku", Hosting: model.API, USDPerMonth: usd(17_866, 21_459, 25_737), USDPerMTok: new(model.USDPerMTok(1.58)),
@@ -105,21 +105,55 @@ func switched() alerting.Event {
 	}
 }
 
-// months returns a projection of the twelve months from November 2026 on, that begins with first and grows by the factor growth a month,
-// ever slower and ever less sure.
+// months returns a projection of the twelve months from November 2026 on, that begins with first tokens in 730 hours and grows by the factor
+// growth a month, ever slower and ever less sure.
 func months(first model.Tokens, growth float64) []model.MonthProjection {
 	var all []model.MonthProjection
 	p50, spread := float64(first), 1.06
 	for m := range 12 {
+		begin := time.Date(2026, time.November+time.Month(m), 1, 0, 0, 0, 0, time.UTC)
+		tokens := p50 * begin.AddDate(0, 1, 0).Sub(begin).Hours() / 730
 		all = append(all, model.MonthProjection{
-			Month:     time.Date(2026, time.November+time.Month(m), 1, 0, 0, 0, 0, time.UTC).Format("2006-01"),
-			Quantiles: model.Quantiles[model.Tokens]{P10: model.Tokens(p50 / spread), P50: model.Tokens(p50), P90: model.Tokens(p50 * spread)},
+			Month:     begin.Format("2006-01"),
+			Quantiles: model.Quantiles[model.Tokens]{P10: model.Tokens(tokens / spread), P50: model.Tokens(tokens), P90: model.Tokens(tokens * spread)},
 		})
 		p50 *= growth
 		growth, spread = 1+(growth-1)*0.85, spread*1.04
 	}
 	return all
 }
+
+// costs returns what options cost in months, by what they cost at a volume of 730 hours.
+func costs(months []model.MonthProjection, options ...priced) []model.CostAhead {
+	var all []model.CostAhead
+	for _, o := range options {
+		a := model.CostAhead{Option: o.option}
+		for _, m := range months {
+			begin, err := time.Parse("2006-01", m.Month)
+			if err != nil {
+				panic(err)
+			}
+			at := func(t model.Tokens) model.USD {
+				return o.at(t * model.Tokens(730/begin.AddDate(0, 1, 0).Sub(begin).Hours()))
+			}
+			a.Months = append(a.Months, model.MonthCost{Month: m.Month, Quantiles: model.Quantiles[model.USD]{P10: at(m.P10), P50: at(m.P50), P90: at(m.P90)}})
+		}
+		all = append(all, a)
+	}
+	return all
+}
+
+type priced struct {
+	option string
+	at     func(model.Tokens) model.USD
+}
+
+// What the options of the samples cost.
+var (
+	haiku  = priced{"haiku", func(t model.Tokens) model.USD { return model.USD(t) * 1.58e-6 }}
+	hybrid = priced{"base-plus-burst", func(t model.Tokens) model.USD { return 15_212 + model.USD(max(0, t-13.27e9))*0.2e-6 }}
+	llama  = priced{"llama-70b-2xh100", func(model.Tokens) model.USD { return 26_863 }}
+)
 
 // first returns the message of a workload whose first verdict is to move.
 func first() alerting.Event {
@@ -141,6 +175,7 @@ func returned() alerting.Event {
 	e.Report.Usage.Last30dTokens = &used
 	e.Report.Moved = nil
 	e.Report.Forecast = &model.ForecastSummary{Next30dTokens: next, MonthlyGrowthRatio: -0.04, CalendarMonths: months(8.3e9, 0.97)}
+	e.Report.CostAhead = costs(months(8.3e9, 0.97), haiku, hybrid)
 	e.Report.Options = []model.OptionCost{
 		{Option: "haiku", Hosting: model.API, USDPerMonth: &model.Quantiles[model.USD]{P10: 11_534, P50: 13_272, P90: 15_220}, USDPerMTok: new(model.USDPerMTok(1.58))},
 		{
@@ -191,6 +226,7 @@ func nearing() alerting.Event {
 	e.Report.Crossover.CrossesOn, e.Report.Crossover.ActBy = "2027-04-12", "2026-12-20"
 	e.Report.Options = e.Report.Options[:2]
 	e.Report.Forecast.MonthlyGrowthRatio, e.Report.Forecast.CalendarMonths = 0.08, months(12.9e9, 1.08)
+	e.Report.CostAhead = costs(months(12.9e9, 1.08), haiku, llama)
 	e.Report.Decision = model.Decision{
 		ID: "0514a8524d8c", Recommendation: model.Stay, Option: "haiku", Hosting: model.API, Reason: model.ReasonAlreadyBest,
 		Because:     "at 13.5B tokens a month haiku costs $21,500 a month and no allowed option costs less; the next, llama-70b-2xh100, costs $26,900 a month",
@@ -238,7 +274,7 @@ func overspent() alerting.Event {
 	return alerting.Event{
 		Version: 1, ID: "c0ffee00c0ffee03", Reason: alerting.OverBudget, Time: time.Date(2026, 11, 12, 6, 0, 0, 0, time.UTC),
 		Budget: &model.BudgetReport{
-			Budget: "support", USD: 20_000, Month: "2026-11", PassesOn: "2026-11-25", SpentUSD: new(model.USD(9_120)),
+			Budget: "support", USD: 20_000, Month: "2026-11", PassesOn: "2026-11-26", SpentUSD: new(model.USD(9_120)),
 			Projected: &model.Quantiles[model.USD]{P10: 21_340, P50: 23_430, P90: 26_280},
 			Items: []model.BudgetItem{
 				{Workload: "support-chat", USD: model.Quantiles[model.USD]{P10: 19_120, P50: 21_160, P90: 23_900}, SpentUSD: 8_240},

@@ -9,6 +9,7 @@ import (
 	slackapi "github.com/slack-go/slack"
 
 	"tipline/alerting"
+	"tipline/alerting/chart"
 	"tipline/alerting/words"
 	"tipline/model"
 )
@@ -68,7 +69,11 @@ func blocks(e alerting.Event, charts bool, answers []slackapi.Block) []slackapi.
 		for _, line := range said {
 			lines = append(lines, "• "+inert(line, words.MaxLine))
 		}
-		return append([]slackapi.Block{header}, sections("*"+model.FormatDate(e.Time)+"*"+repeated(e), lines)...)
+		all := append([]slackapi.Block{header}, sections("*"+model.FormatDate(e.Time)+"*"+repeated(e), lines)...)
+		if c := drawn(e); charts && c != nil {
+			all = append(all, c)
+		}
+		return all
 	}
 	if e.Reason == alerting.Drifted {
 		return []slackapi.Block{
@@ -83,10 +88,10 @@ func blocks(e alerting.Event, charts bool, answers []slackapi.Block) []slackapi.
 	if line := words.Volume(w); line != "" {
 		blocks = append(blocks, section("*Volume*\n"+escaper.Replace(line)))
 	}
-	if charts {
-		if c := chart(e); c != nil {
-			blocks = append(blocks, c)
-		}
+	if c := drawn(e); c != nil && charts {
+		blocks = append(blocks, c)
+	} else if c := chart.Of(e); c != nil && !c.Said {
+		blocks = append(blocks, section("*Ahead*\n"+inert(c.Alt, 2*words.MaxLine)))
 	}
 	if len(w.Options) > 0 {
 		blocks = append(blocks, section("*Cost at the projected volume*, for a month of 730 hours\n"+strings.Join(optionLines(w), "\n")))

@@ -14,6 +14,7 @@ import (
 	slackapi "github.com/slack-go/slack"
 
 	"tipline/alerting"
+	"tipline/alerting/chart"
 	"tipline/alerting/post"
 )
 
@@ -27,7 +28,7 @@ type Settings struct {
 	AppTokenFile   string // a file that holds an app-level token, for buttons; empty: the commands that do the same are shown
 
 	// Draw writes a chart as PNG, for a workspace that shows none itself and a token that may upload; nil: there is no picture.
-	Draw func(out io.Writer, c *Chart) error
+	Draw func(out io.Writer, c *chart.Chart) error
 }
 
 // A Notifier posts to Slack.

@@ -8,6 +8,7 @@ import (
 	slackapi "github.com/slack-go/slack"
 
 	"tipline/alerting"
+	"tipline/alerting/chart"
 )
 
 // JSON returns the payload of e as it is posted, indented.
@@ -56,6 +57,12 @@ func Preview(e alerting.Event, l Layout, width int, color bool) string {
 				line(unescaper.Replace(strings.ReplaceAll(text, "*", "")), strong)
 			}
 			line("", false)
+		case *slackapi.DataVisualizationBlock:
+			if c := chart.Of(e); c != nil && !c.Said {
+				line(c.Title, true)
+				line(c.Alt, false)
+				line("", false)
+			}
 		case *slackapi.ActionBlock:
 			var buttons []string
 			for _, element := range block.Elements.ElementSet {

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"errors"
 	"image/color"
 	"io"
+	"slices"
 	"strings"
 
 	slackapi "github.com/slack-go/slack"
@@ -15,7 +17,7 @@ import (
 	vgdraw "gonum.org/v1/plot/vg/draw"
 	"gonum.org/v1/plot/vg/vgimg"
 
-	"tipline/alerting/slack"
+	"tipline/alerting/chart"
 )
 
 // The picture of a message, in the proportions of Slack's own.
@@ -50,8 +52,9 @@ type sheet struct {
 	marks []func(c *vgimg.Canvas, height vg.Length)
 }
 
-// drawMessage writes a picture of blocks as the receiver of a message sees them, as PNG. Letters that the font does not have are boxes.
-func drawMessage(out io.Writer, blocks []slackapi.Block) error {
+// drawMessage writes a picture of blocks, with the chart c where they have one, as the receiver of a message sees them, as PNG. Letters that the font
+// does not have are boxes.
+func drawMessage(out io.Writer, blocks []slackapi.Block, c *chart.Chart) error {
 	s := &sheet{y: sheetMargin}
 	s.text([]span{{text: "tipline", bold: true}}, textSize, ink, 0)
 	s.y += gap / 2
@@ -68,7 +71,10 @@ func drawMessage(out io.Writer, blocks []slackapi.Block) error {
 				s.text(spans(line), textSize, ink, indent)
 			}
 		case *slackapi.DataVisualizationBlock:
-			if err := s.chart(b); err != nil {
+			if c == nil {
+				continue
+			}
+			if err := s.chart(*c); err != nil {
 				return err
 			}
 		case *slackapi.ActionBlock:
@@ -89,9 +95,9 @@ func drawMessage(out io.Writer, blocks []slackapi.Block) error {
 }
 
 // drawChart writes a picture of a chart as PNG.
-func drawChart(out io.Writer, chart *slack.Chart) error {
+func drawChart(out io.Writer, c *chart.Chart) error {
 	s := &sheet{y: sheetMargin}
-	if err := s.chart(chart); err != nil {
+	if err := s.chart(*c); err != nil {
 		return err
 	}
 	return s.draw(out)
@@ -242,17 +248,13 @@ func (s *sheet) buttons(b *slackapi.ActionBlock) {
 	s.y += high
 }
 
-// The colors of the lines of a chart, in their order.
-var lineColors = []color.Color{band80, blue, band80, red}
+// The colors of the main series of a chart, in their order: told apart by brightness too.
+var mainColors = []color.Color{blue, orange, ink}
 
-// chart draws the lines of b.
-func (s *sheet) chart(b *slackapi.DataVisualizationBlock) error {
-	lines, ok := b.Chart.(*slackapi.DataVisualizationLineChart)
-	if !ok {
-		return nil
-	}
+// chart draws c: bounds faint in the color of the series before them, levels dashed.
+func (s *sheet) chart(c chart.Chart) error {
 	p := plot.New()
-	p.Title.Text, p.Title.Padding = b.Title+", "+lines.AxisConfig.YLabel, vg.Points(6)
+	p.Title.Text, p.Title.Padding = c.Title+", "+c.Unit, vg.Points(6)
 	p.Y.Min = 0
 	for _, style := range []*text.Style{&p.Title.TextStyle, &p.Legend.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label} {
 		style.Font = font.Font{Typeface: "Liberation", Variant: "Sans", Size: smallSize}
@@ -261,33 +263,94 @@ func (s *sheet) chart(b *slackapi.DataVisualizationBlock) error {
 	p.Legend.Top, p.Legend.Left = true, true
 	p.Legend.Padding, p.Legend.XOffs, p.Legend.YOffs = vg.Points(2), vg.Points(5), -vg.Points(4)
 	p.Add(plotter.NewGrid())
+	every := 1 + len(c.Labels)/8 // labels, so that they stand apart
 	var ticks plot.ConstantTicks
-	for i, label := range lines.AxisConfig.Categories {
-		if i%2 == 1 {
+	for i, label := range c.Labels {
+		if i%every != 0 {
 			label = ""
 		}
 		ticks = append(ticks, plot.Tick{Value: float64(i), Label: label})
 	}
 	p.X.Tick.Marker = ticks
-	most := 0.0
-	for i, line := range lines.Series {
-		var points plotter.XYs
-		for x, point := range line.Data {
-			most = max(most, point.Value)
-			points = append(points, plotter.XY{X: float64(x), Y: point.Value})
+	most, entries := 0.0, 0
+	mains := slices.Clone(mainColors)
+	for i, series := range c.Series {
+		most = max(most, slices.Max(series.Values))
+		var err error
+		switch {
+		case series.Role == chart.Bound: // drawn behind the series before them
+			continue
+		case series.Role == chart.Level:
+			err = addLine(p, points(series), red, []vg.Length{vg.Points(5), vg.Points(3)}, series.Name)
+		case c.Bars:
+			err = addBars(p, c, i, mains[0])
+		default:
+			if i+2 < len(c.Series) && c.Series[i+2].Role == chart.Bound {
+				err = addBand(p, points(c.Series[i+1]), points(c.Series[i+2]), lighter(mains[0]), "80% range")
+				entries++
+			}
+			err = errors.Join(err, addLine(p, points(series), mains[0], nil, series.Name))
 		}
-		if err := addLine(p, points, lineColors[i%len(lineColors)], nil, line.Name); err != nil {
+		if series.Role == chart.Main {
+			mains = append(mains[1:], mains[0])
+		}
+		entries++
+		if err != nil {
 			return err
 		}
 	}
-	p.Y.Max = 1.7 * most // the legend is above the lines
+	p.Y.Max = (1.05 + 0.11*float64(entries)) * most // the legend is above the lines
+	if c.Bars {
+		p.X.Min, p.X.Max = -0.5, float64(len(c.Labels))-0.5
+	}
 	s.y += gap
 	top := s.y
-	s.marks = append(s.marks, func(c *vgimg.Canvas, height vg.Length) {
-		p.Draw(vgdraw.Canvas{Canvas: c, Rectangle: vg.Rectangle{
+	s.marks = append(s.marks, func(canvas *vgimg.Canvas, height vg.Length) {
+		p.Draw(vgdraw.Canvas{Canvas: canvas, Rectangle: vg.Rectangle{
 			Min: vg.Point{X: sheetMargin, Y: height - top - chartHeight}, Max: vg.Point{X: sheetWidth - sheetMargin, Y: height - top},
 		}})
 	})
 	s.y += chartHeight
 	return nil
+}
+
+// points places the values of s over the labels of its chart.
+func points(s chart.Series) (all plotter.XYs) {
+	for x, v := range s.Values {
+		all = append(all, plotter.XY{X: float64(x), Y: v})
+	}
+	return all
+}
+
+// addBand fills what is between two lines.
+func addBand(p *plot.Plot, high, low plotter.XYs, fill color.Color, name string) error {
+	slices.Reverse(low)
+	band, err := plotter.NewPolygon(append(high, low...))
+	if err != nil {
+		return err
+	}
+	band.Color, band.LineStyle.Width = fill, 0
+	p.Add(band)
+	p.Legend.Add(name, band)
+	return nil
+}
+
+// addBars adds the bars of series i of c.
+func addBars(p *plot.Plot, c chart.Chart, i int, of color.Color) error {
+	wide := min(0.7*(sheetWidth-2*sheetMargin)/vg.Length(len(c.Labels)*len(c.Series)), 40)
+	bars, err := plotter.NewBarChart(plotter.Values(c.Series[i].Values), wide)
+	if err != nil {
+		return err
+	}
+	bars.Color, bars.LineStyle.Width = of, 0
+	bars.Offset = wide * (vg.Length(i) - vg.Length(len(c.Series)-1)/2)
+	p.Add(bars)
+	p.Legend.Add(c.Series[i].Name, bars)
+	return nil
+}
+
+// lighter returns c with a good half of its ink left out.
+func lighter(c color.Color) color.Color {
+	r, g, b, _ := c.RGBA()
+	return color.NRGBA{uint8(r >> 8), uint8(g >> 8), uint8(b >> 8), 0x66}
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"tipline/alerting"
+	"tipline/alerting/chart"
 	"tipline/alerting/sample"
 	"tipline/alerting/slack"
 	"tipline/model"
@@ -83,12 +84,18 @@ func TestPictures(t *testing.T) {
 func TestHostileNamesInPictures(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"", "*", "`", "&lt;", "*bold* `code` _x_", "line\nbreak\x1b[31m", "right\u202eleft", strings.Repeat("名前", 500), strings.Repeat("W", 3000), "\xff"} {
-		for _, r := range []alerting.Reason{alerting.Answered, alerting.Drifted} {
+		for _, r := range []alerting.Reason{alerting.Answered, alerting.Drifted, alerting.PricesMoved} {
 			e, _ := sample.Of(r)
+			if len(e.Report.CostAhead) > 0 {
+				e.Report.CostAhead[0].Option, e.Report.CostAhead[1].Option = text, text+"2"
+			}
+			if e.Prices != nil {
+				e.Prices.Moves[0].Option, e.Prices.Moves[1].Option, e.Prices.Moves[1].Field = text, text, text
+			}
 			e.Workload, e.Report.Current, e.Report.Decision.Option, e.Report.Decision.Because = text, text, text, text
 			e.Report.Options = append(e.Report.Options, model.OptionCost{Option: text, Infeasible: text})
 			var out bytes.Buffer
-			if err := drawMessage(&out, slack.Blocks(e, slack.Layout{Buttons: true})); err != nil {
+			if err := drawMessage(&out, slack.Blocks(e, slack.Layout{Buttons: true, Charts: true}), chart.Of(e)); err != nil {
 				t.Fatalf("%q: %v", text, err)
 			}
 		}
@@ -98,26 +105,20 @@ func TestHostileNamesInPictures(t *testing.T) {
 // TestDrawChart holds that the picture that is uploaded where Slack shows no chart is one.
 func TestDrawChart(t *testing.T) {
 	t.Parallel()
-	e, _ := sample.Of(alerting.Approaching)
-	for _, block := range slack.Blocks(e, slack.Layout{Charts: true}) {
-		chart, ok := block.(*slack.Chart)
-		if !ok {
-			continue
-		}
+	for _, r := range []alerting.Reason{alerting.Approaching, alerting.OverBudget, alerting.PricesMoved} {
+		e, _ := sample.Of(r)
 		var out bytes.Buffer
-		if err := drawChart(&out, chart); err != nil {
-			t.Fatal(err)
+		if err := drawChart(&out, chart.Of(e)); err != nil {
+			t.Fatalf("%s: %v", r, err)
 		}
 		picture, err := png.Decode(&out)
 		if err != nil {
-			t.Fatal(err)
+			t.Fatalf("%s: %v", r, err)
 		}
 		if size := picture.Bounds().Size(); size.X < 700 || size.Y < 300 || strings.Trim(strings.Join(sketch(picture), ""), "0") == "" {
-			t.Errorf("got %v, want a picture with something on it", size)
+			t.Errorf("%s: got %v, want a picture with something on it", r, size)
 		}
-		return
 	}
-	t.Error("the message has no chart")
 }
 
 func TestSpans(t *testing.T) {

@@ -49,6 +49,7 @@ var (
 	blue   = color.NRGBA{0x1c, 0x6f, 0xb8, 0xff}
 	band80 = color.NRGBA{0x1c, 0x6f, 0xb8, 0x66}
 	band95 = color.NRGBA{0x1c, 0x6f, 0xb8, 0x2e}
+	orange = color.NRGBA{0xa8, 0x4c, 0x00, 0xff}
 	red    = color.NRGBA{0xb8, 0x3a, 0x2b, 0xff}
 )
 
@@ -78,19 +79,9 @@ func draw(out io.Writer, format string, u model.Usage, origin time.Time, k model
 		fill      color.Color
 		name      string
 	}{{0.025, 0.975, band95, "95% range"}, {0.10, 0.90, band80, "80% range"}} {
-		lower, upper := ahead(f, b.low), ahead(f, b.high)
-		ring := plotter.XYs{now}
-		ring = append(ring, upper...)
-		for i := len(lower) - 1; i >= 0; i-- {
-			ring = append(ring, lower[i])
-		}
-		fan, err := plotter.NewPolygon(ring)
-		if err != nil {
+		if err := addBand(p, append(plotter.XYs{now}, ahead(f, b.high)...), ahead(f, b.low), b.fill, b.name); err != nil {
 			return err
 		}
-		fan.Color, fan.LineStyle.Width = b.fill, 0
-		p.Add(fan)
-		p.Legend.Add(b.name, fan)
 	}
 	for _, l := range []struct {
 		points plotter.XYs

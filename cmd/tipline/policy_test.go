@@ -33,9 +33,10 @@ var imports = map[string][]string{
 	"alerting":                 {"model"},
 	"alerting/words":           {"alerting", "model"},
 	"alerting/post":            {"alerting"},
+	"alerting/chart":           {"alerting", "alerting/words", "model"},
 	"alerting/sample":          {"alerting", "model"},
 	"alerting/templates":       {"alerting", "alerting/sample", "alerting/words", "model"},
-	"alerting/slack":           {"alerting", "alerting/post", "alerting/words", "model"},
+	"alerting/slack":           {"alerting", "alerting/chart", "alerting/post", "alerting/words", "model"},
 	"alerting/alertmanager":    {"alerting", "alerting/post", "alerting/words", "model"},
 	"alerting/webhook":         {"alerting", "alerting/post", "alerting/words", "model"},
 	"alerting/slack/slacktest": {},
@@ -49,7 +50,7 @@ var imports = map[string][]string{
 	"cmd/internal/web":       {"model"},
 	"cmd/internal/daemon": {
 		"cmd/internal/ledger", "cmd/internal/pricelist", "cmd/internal/whatif",
-		"alerting", "alerting/alertmanager", "alerting/slack", "alerting/templates", "alerting/webhook",
+		"alerting", "alerting/alertmanager", "alerting/chart", "alerting/slack", "alerting/templates", "alerting/webhook",
 		"collector", "config", "model", "model/capacity", "model/cost", "model/decide", "model/drift", "model/forecast", "model/metering",
 	},
 	"cmd/internal/backtest": {
@@ -57,7 +58,7 @@ var imports = map[string][]string{
 	},
 	"cmd/tipline": {
 		"cmd/internal/backtest", "cmd/internal/daemon", "cmd/internal/draft", "cmd/internal/gauges", "cmd/internal/ledger", "cmd/internal/store", "cmd/internal/web",
-		"cmd/internal/whatif", "alerting", "alerting/sample", "alerting/slack", "collector", "config", "model", "model/cost", "model/decide", "model/forecast",
+		"cmd/internal/whatif", "alerting", "alerting/chart", "alerting/sample", "alerting/slack", "collector", "config", "model", "model/cost", "model/decide", "model/forecast",
 	},
 
 	"cmd/tipline-demo": {

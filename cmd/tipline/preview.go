@@ -10,6 +10,7 @@ import (
 	"github.com/alecthomas/kingpin/v2"
 
 	"tipline/alerting"
+	"tipline/alerting/chart"
 	"tipline/alerting/sample"
 	"tipline/alerting/slack"
 	"tipline/cmd/internal/daemon"
@@ -41,7 +42,7 @@ func addPreview(app *kingpin.Application, p *program) func() int {
 		case "json":
 			fmt.Fprintf(p.stdout, "%s\n", slack.JSON(e, layout))
 		case "png":
-			if err := drawMessage(p.stdout, slack.Blocks(e, layout)); err != nil {
+			if err := drawMessage(p.stdout, slack.Blocks(e, layout), chart.Of(e)); err != nil {
 				return p.fail(err)
 			}
 		default:

@@ -15,6 +15,7 @@ import (
 
 	"tipline/alerting"
 	"tipline/alerting/alertmanager"
+	"tipline/alerting/chart"
 	"tipline/alerting/slack"
 	"tipline/cmd/internal/ledger"
 	"tipline/config"
@@ -35,7 +36,7 @@ type Options struct {
 	// Background leaves history that is older than two months to Serve, which reads it between the cycles; otherwise every cycle waits for all of it.
 	Background bool
 
-	Draw func(out io.Writer, c *slack.Chart) error // writes a chart as PNG, for a Slack that shows none; nil: there is no picture
+	Draw func(out io.Writer, c *chart.Chart) error // writes a chart as PNG, for a Slack that shows none; nil: there is no picture
 }
 
 // Store is the durable file, as the rooms that write to it see it.

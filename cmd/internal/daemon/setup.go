@@ -12,6 +12,7 @@ import (
 
 	"tipline/alerting"
 	"tipline/alerting/alertmanager"
+	"tipline/alerting/chart"
 	"tipline/alerting/slack"
 	"tipline/alerting/templates"
 	"tipline/alerting/webhook"
@@ -125,7 +126,7 @@ const notifyTimeout = 30 * time.Second
 
 // Notifiers returns what delivers messages to the places of n; it opens no connection. Charts are drawn by draw where Slack shows none, and
 // left out where that is nil.
-func Notifiers(n config.Notify, now func() time.Time, draw func(io.Writer, *slack.Chart) error) ([]alerting.Notifier, error) {
+func Notifiers(n config.Notify, now func() time.Time, draw func(io.Writer, *chart.Chart) error) ([]alerting.Notifier, error) {
 	var all []alerting.Notifier
 	if c := n.Slack; c != nil {
 		to, err := slack.New(slack.Settings{
