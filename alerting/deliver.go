@@ -124,7 +124,7 @@ func (d *Desk) begin(n Notifier, now time.Time) (l letter, next time.Time, err e
 	return l, next, nil
 }
 
-// expire takes the letters for notifier that are about something too old off the outbox, and says so. The ledger keeps what they were about.
+// expire takes the letters for notifier that are about something too old off the outbox, and says so. The ledger keeps that they were not sent.
 // The caller holds d.mu.
 func (d *Desk) expire(notifier string, now time.Time) error {
 	changes := batch{}
@@ -136,6 +136,9 @@ func (d *Desk) expire(notifier string, now time.Time) error {
 			}
 			old = append(old, l)
 			changes.put(outboxBucket, l.key(), nil)
+			e := l.Event
+			u := Unsent{Notifier: notifier, Event: e.ID, Reason: e.Reason, Workload: e.Workload, Time: e.Time, Waited: l.Parked, Dropped: now}
+			changes.put(ledgerBucket, u.key(), encode(u))
 		}
 	}
 	if len(old) == 0 {

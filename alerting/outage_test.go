@@ -136,6 +136,14 @@ func TestOldMessagesAreNotSent(t *testing.T) {
 	if !strings.Contains(log.String(), "it is too old") || !strings.Contains(log.String(), "reason=first_seen") {
 		t.Errorf("the log does not say what was not sent: %s", log.String())
 	}
+	again := newDesk(t, store, box)
+	unsent, err := again.Unsent(morning.AddDate(0, 0, 32))
+	if err != nil || len(unsent) != 1 || unsent[0].Notifier != "box" || unsent[0].Reason != FirstSeen || !unsent[0].Time.Equal(morning.AddDate(0, 0, 2)) {
+		t.Errorf("got %+v (%v), want the ledger to hold what was not sent", unsent, err)
+	}
+	if later, err := again.Unsent(morning.AddDate(0, 0, 34)); err != nil || len(later) != 0 {
+		t.Errorf("got %+v (%v) that were dropped later, want none", later, err)
+	}
 }
 
 // TestPanicOfANotifier holds that a message that makes its notifier panic neither ends the process nor is lost.

@@ -145,6 +145,22 @@ func (o *outbox) add(notifier string, e Event, waiting []*letter, changes batch)
 	changes.put(outboxBucket, l.key(), encode(l))
 }
 
+// Unsent is a message that was not delivered, since what it was about had become too old.
+type Unsent struct {
+	Notifier string    `json:"notifier"`
+	Event    string    `json:"event"` // its id
+	Reason   Reason    `json:"reason"`
+	Workload string    `json:"workload,omitempty"`
+	Time     time.Time `json:"time"`             // of the evaluation that it was about
+	Waited   string    `json:"waited,omitempty"` // why it waited for a person; empty when it did not
+	Dropped  time.Time `json:"dropped"`
+}
+
+// unsentPrefix is put before the notifier and the event of an Unsent in the ledger.
+const unsentPrefix = "unsent/"
+
+func (u Unsent) key() string { return unsentPrefix + u.Notifier + "/" + u.Event }
+
 // waiting returns the letters by the workload that they are about, in the order in which they are sent.
 func (o *outbox) waiting() map[string][]*letter {
 	about := map[string][]*letter{}
@@ -188,6 +204,21 @@ func (d *Desk) Pending() int {
 		n++
 	}
 	return n
+}
+
+// Unsent returns what the ledger holds of messages that were too old to be sent when their turn came since a time, the oldest first.
+func (d *Desk) Unsent(since time.Time) (all []Unsent, err error) {
+	err = d.store.Scan(ledgerBucket, unsentPrefix, func(key string, value []byte) error {
+		var u Unsent
+		if json.Unmarshal(value, &u) != nil {
+			d.log.Error("row of a message that was not sent cannot be read", "key", key)
+		} else if !u.Dropped.Before(since) {
+			all = append(all, u)
+		}
+		return nil
+	})
+	slices.SortStableFunc(all, func(a, b Unsent) int { return a.Time.Compare(b.Time) })
+	return all, err
 }
 
 // Parked returns, by notifier, why its messages wait for a person; a notifier that works is not in it.

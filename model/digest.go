@@ -26,6 +26,7 @@ type DigestMonth struct {
 type DigestItem struct {
 	Workload string `json:"workload"` // empty when it is about a source
 	Source   string `json:"source,omitempty"`
+	Notifier string `json:"notifier,omitempty"` // that messages do not reach
 	Kind     string `json:"kind"`
 	Text     string `json:"text"`
 	ActBy    string `json:"act_by,omitempty"` // 2006-01-02

@@ -17,7 +17,7 @@ type Report struct {
 	Renames      []Rename         `json:"renames"`       // that seem to have happened, the oldest first
 	SharedFleets []SharedFleet    `json:"shared_fleets"` // that workloads would pay less for together, the largest saving first
 	Budgets      []BudgetReport   `json:"budgets"`       // in the order of the configuration
-	DataFaults   []DataFault      `json:"data_faults"`   // why what sources say is not what was used
+	DataFaults   []DataFault      `json:"data_faults"`   // why what sources say is not what was used, and what messages do not arrive
 	PriceBooks   []PriceBook      `json:"price_books"`
 	Warnings     []Warning        `json:"warnings"`
 }

@@ -8,13 +8,16 @@ import (
 	"tipline/model"
 )
 
-// faulty says in one sentence whose data cannot be used.
+// faulty says in one sentence whose data cannot be used, and to whom messages do not arrive.
 func faulty(faults []model.DataFault) string {
-	var sources, workloads []string
+	var sources, workloads, notifiers []string
 	for _, f := range faults {
-		if f.Workload == "" {
+		switch {
+		case f.Notifier != "":
+			notifiers = append(notifiers, f.Notifier)
+		case f.Workload == "":
 			sources = append(sources, f.Source)
-		} else {
+		default:
 			workloads = append(workloads, f.Workload)
 		}
 	}
@@ -23,7 +26,7 @@ func faulty(faults []model.DataFault) string {
 		names []string
 		what  string
 		are   string
-	}{{sources, "source", "cannot be read"}, {workloads, "workload", "has numbers that cannot be trusted"}} {
+	}{{sources, "source", "cannot be read"}, {workloads, "workload", "has numbers that cannot be trusted"}, {notifiers, "notifier", "has messages that do not arrive"}} {
 		switch n := len(p.names); n {
 		case 0:
 		case 1:
@@ -38,18 +41,26 @@ func faulty(faults []model.DataFault) string {
 // Faults says every fault and what it means, a sentence a line.
 func Faults(faults []model.DataFault) []string {
 	var lines []string
+	data := false // one is of it, and not of messages
 	for n, f := range faults {
 		if n == most {
 			lines = append(lines, fmt.Sprintf("And %d more in the report.", len(faults)-n))
 			break
 		}
 		of := "source " + Clean(f.Source, MaxName)
-		if f.Workload != "" {
+		switch {
+		case f.Notifier != "":
+			of = "messages to " + Clean(f.Notifier, MaxName)
+		case f.Workload != "":
 			of = Clean(f.Workload, MaxName) + " (" + of + ")"
 		}
+		data = data || f.Notifier == ""
 		lines = append(lines, fmt.Sprintf("%s: %s (%s).", of, strings.TrimSuffix(Clean(f.Text, MaxLine), "."), f.Code))
 	}
-	return append(lines, "Verdicts that rest on it stand as they were until it is right again.")
+	if data {
+		lines = append(lines, "Verdicts that rest on it stand as they were until it is right again.")
+	}
+	return lines
 }
 
 // summed says in one sentence how many workloads have something to decide.

@@ -189,6 +189,10 @@ func Digest(g model.Digest) []string {
 			name += ", " + i.Kind
 		}
 		text := strings.TrimSuffix(Clean(i.Text, MaxLine), ".")
+		if i.Notifier != "" {
+			lines = append(lines, fmt.Sprintf("Messages to %s: %s.", Clean(i.Notifier, MaxName), text))
+			continue
+		}
 		if i.Kind == model.DigestFault {
 			lines = append(lines, fmt.Sprintf("Source %s: %s.", Clean(i.Source, MaxName), text))
 			continue

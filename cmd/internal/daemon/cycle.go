@@ -92,7 +92,7 @@ func (d *Daemon) Collect(ctx context.Context) error {
 	for _, m := range workloads {
 		usage[m.usage.Workload] = summarize(m.usage, now)
 	}
-	err = errors.Join(err, d.desk.Faults(d.silence(sources, last.Workloads, now), d.fleetRoute(alerting.DataFaulty, ""), now))
+	err = errors.Join(err, d.desk.Faults(append(d.silence(sources, last.Workloads, now), d.undelivered(now)...), d.fleetRoute(alerting.DataFaulty, ""), now))
 	signal(d.queued)
 	next := *last
 	next.Sources = sources
@@ -204,7 +204,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 		d.priced = append(d.priced, decide.Judged{Verdict: e.verdict, Receipt: e.report.Decision.ID})
 		report.Workloads = append(report.Workloads, e.report)
 	}
-	report.DataFaults = append(d.silence(sources, report.Workloads, now), dataFaults(workloads)...)
+	report.DataFaults = slices.Concat(d.silence(sources, report.Workloads, now), dataFaults(workloads), d.undelivered(now))
 	report.SharedFleets = []model.SharedFleet{}
 	for _, p := range decide.Pools(verdicts) {
 		report.SharedFleets = append(report.SharedFleets, d.share(p, report, receipts))

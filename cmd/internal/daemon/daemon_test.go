@@ -107,6 +107,7 @@ type box struct {
 	mu       sync.Mutex
 	events   []alerting.Event
 	answered []alerting.Event // what tells an answer, apart
+	fail     error            // of every attempt; nil takes them
 }
 
 func (b *box) Name() string { return "box" }
@@ -114,6 +115,9 @@ func (b *box) Name() string { return "box" }
 func (b *box) Send(_ context.Context, e alerting.Event) (alerting.Posted, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if b.fail != nil {
+		return alerting.Posted{}, b.fail
+	}
 	if e.Reason == alerting.Answered {
 		b.answered = append(b.answered, e)
 		return alerting.Posted{}, nil

@@ -116,7 +116,7 @@ func digest(report *model.Report, now standing) model.Digest {
 	}
 	for _, f := range report.DataFaults {
 		if f.Workload == "" { // that of a workload is why it is not known
-			g.Items = append(g.Items, model.DigestItem{Source: f.Source, Kind: model.DigestFault, Text: f.Text})
+			g.Items = append(g.Items, model.DigestItem{Source: f.Source, Notifier: f.Notifier, Kind: model.DigestFault, Text: f.Text})
 		}
 	}
 	order := []string{

@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"tipline/alerting"
@@ -43,6 +44,30 @@ func dataFaults(workloads []metered) (faults []model.DataFault) {
 		for _, f := range m.faults {
 			faults = append(faults, model.DataFault{Source: m.usage.Source, Workload: m.usage.Workload, Code: f.Code, Text: f.Text})
 		}
+	}
+	return faults
+}
+
+// undelivered returns which notifiers messages do not reach: those that wait until somebody acts, and those that were dropped in the last week. What the
+// ledger cannot say is logged.
+func (d *Daemon) undelivered(now time.Time) (faults []model.DataFault) {
+	parked := d.desk.Parked()
+	for _, n := range slices.Sorted(maps.Keys(parked)) {
+		faults = append(faults, model.DataFault{Notifier: n, Code: "NOT_DELIVERED", Text: "wait until somebody acts: " + model.Printable(parked[n])})
+	}
+	unsent, err := d.desk.Unsent(now.Add(-lately))
+	if err != nil {
+		d.options.Log.Error("what was not sent is not known", "error", err)
+	}
+	dropped, last := map[string]int{}, map[string]time.Time{}
+	for _, u := range unsent {
+		dropped[u.Notifier]++
+		last[u.Notifier] = u.Time
+	}
+	for _, n := range slices.Sorted(maps.Keys(dropped)) {
+		faults = append(faults, model.DataFault{Notifier: n, Code: "MESSAGES_DROPPED", Text: fmt.Sprintf(
+			"dropped after 30 days without delivery: %d, the last of %s; the ledger names them", dropped[n], model.FormatDate(last[n]),
+		)})
 	}
 	return faults
 }

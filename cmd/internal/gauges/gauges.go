@@ -2,6 +2,7 @@
 package gauges
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"time"
@@ -46,7 +47,7 @@ var (
 	driftScore          = desc("workload_drift_score", "Evidence that an input is not what its past led one to expect, over what an alarm takes: 1 and more is drift.", "workload", "kind")
 	priceAge            = desc("price_age_seconds", "Time since the newest of a price book's sources was looked at, in seconds; its other prices may be older.", "book")
 	oldestPrice         = desc("workload_price_age_seconds", "Time since the oldest of the prices that an option is charged by was looked at, in seconds.", "workload", "option")
-	dataFaults          = desc("data_faults", "Why what a source says is not what was used, for how many workloads, or for the source itself.", "source", "code")
+	dataFaults          = desc("data_faults", "Why what a source says is not what was used, for how many workloads, or for the source itself; a notifier that messages do not reach is in place of a source.", "source", "code")
 	sourceUp            = desc("source_up", "1 when the source answered in the last cycle, 0 otherwise.", "source")
 	historyFilled       = desc("source_history_filled_ratio", "Share of the history asked of a source that has been read.", "source")
 	budgetUSD           = desc("budget_usd", "What the workloads of a budget may cost in a calendar month, in US dollars.", "budget")
@@ -107,7 +108,7 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	}
 	faults := map[[2]string]int{}
 	for _, f := range report.DataFaults {
-		faults[[2]string{f.Source, f.Code}]++
+		faults[[2]string{cmp.Or(f.Source, f.Notifier), f.Code}]++
 	}
 	for of, n := range faults {
 		send(dataFaults, float64(n), of[0], of[1])
