@@ -145,7 +145,7 @@ func approaching(workload string, e alerting.Event) string {
 	return fmt.Sprintf("%s, act by %s", text, day(x.ActBy))
 }
 
-// digested says in one line how things stand.
+// digested says in one line how things stand; of a quiet g that is all there is to say.
 func digested(g model.Digest) string {
 	var text strings.Builder
 	fmt.Fprintf(&text, "Workloads: %d quiet", g.Quiet)
@@ -163,11 +163,23 @@ func digested(g model.Digest) string {
 			fmt.Fprintf(&text, ", %d %s", n, c.what)
 		}
 	}
+	if len(g.Items) > 0 {
+		return text.String()
+	}
+	if m := g.Month; m != nil {
+		fmt.Fprintf(&text, "; %s: %s so far, %s projected", month(m.Month), model.FormatUSD(m.SpentUSD), model.FormatUSDKnown(m.Projected.P50, m.Projected))
+	}
+	if g.Graded > 0 {
+		fmt.Fprintf(&text, "; projections of a week missed by %s", model.FormatPercent(g.ErrorRatio))
+	}
 	return text.String()
 }
 
-// Digest says what g holds, a sentence a line; a quiet one has a single line.
+// Digest says what g holds, a sentence a line; of a quiet one the headline says it.
 func Digest(g model.Digest) []string {
+	if len(g.Items) == 0 {
+		return nil
+	}
 	var lines []string
 	if g.Costed > 0 {
 		line := fmt.Sprintf("The options in use cost %s a month at the projected volumes, of %s", model.FormatUSDAbout(g.USDPerMonth), count(g.Costed, "workload"))

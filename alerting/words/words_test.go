@@ -150,3 +150,27 @@ func TestUndelivered(t *testing.T) {
 		t.Errorf("got %q", got)
 	}
 }
+
+// TestQuietDigest holds that a digest of nothing to say is one line, which has what the month costs and how the projections did.
+func TestQuietDigest(t *testing.T) {
+	t.Parallel()
+	g := model.Digest{
+		Quiet: 40, Costed: 39, USDPerMonth: 180_000, Graded: 30, ErrorRatio: 0.06,
+		Month: &model.DigestMonth{Month: "2026-11", SpentUSD: 94_300, Projected: model.Quantiles[model.USD]{P10: 171_200, P50: 180_900, P90: 194_600}, Workloads: 39},
+	}
+	e := alerting.Event{Reason: alerting.Digested, Digest: &g}
+	want := "Workloads: 40 quiet; November 2026: $94,300 so far, $181,000 projected; projections of a week missed by 6%"
+	if got := Headline(e); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if lines, _ := AboutNone(e); len(lines) != 0 {
+		t.Errorf("got %q below it, want nothing", lines)
+	}
+	g.Items = []model.DigestItem{{Workload: "pilot", Kind: model.DigestUnknown, Text: "62 hours have been measured", Receipt: "2514a8524d8c"}}
+	if got := Headline(e); got != "Workloads: 40 quiet, 1 not known" {
+		t.Errorf("got %q", got)
+	}
+	if lines, _ := AboutNone(e); len(lines) != 3 {
+		t.Errorf("got %q below it, want what it costs and what is not known", lines)
+	}
+}
