@@ -172,6 +172,7 @@ func TestDaily(t *testing.T) {
 		{"a few", "vllm", []float64{12.5}, nil, [2]float64{12.5, -1}},
 		{"none", "vllm", []float64{0}, nil, [2]float64{0, -1}},
 		{"no series of a counter of its own", "vllm", nil, nil, [2]float64{-1, -1}},
+		{"no request has been sent again", "dynamo", []float64{12.5}, nil, [2]float64{12.5, -1}},
 		{"no series of a label of the requests", "envoy-ai-gateway", nil, nil, [2]float64{0, -1}},
 		{"NaN", "vllm", []float64{math.NaN()}, nil, [2]float64{-1, -1}},
 		{"infinite", "vllm", []float64{math.Inf(1)}, nil, [2]float64{-1, -1}},
@@ -211,7 +212,7 @@ func TestDaily(t *testing.T) {
 			}
 		}
 	}
-	c := newCollector(t, Settings{Pack: "agentgateway"}, promtest.New(engine([]string{"chat"}, nil)), newMemory())
+	c := newCollector(t, Settings{Pack: "higress"}, promtest.New(engine([]string{"chat"}, nil)), newMemory())
 	if got := c.queries.daily; got != "" {
 		t.Errorf("a pack without errors and retries is asked %s", got)
 	}

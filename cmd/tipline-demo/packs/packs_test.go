@@ -33,10 +33,13 @@ type truth struct {
 	Replicas    int                           // 0 means 3
 	Period      string                        // of gauges that show the sum of a period; empty means counters
 	Stamps      string                        // the time of such a sample, scrape or cloud
-	Set         struct{ Period, Stamps string }
-	GPUs, Busy  float64  // Busy 0 means that it is not known
-	USD         float64  // that the GPUs cost an hour; 0 means that it is not known
-	Unsure      []string // why and how many make their number unsure, in the order of the pack
+	Set         struct {
+		Period, Stamps string
+		GroupBy        []string // empty means those of the pack
+	}
+	GPUs, Busy float64  // Busy 0 means that it is not known
+	USD        float64  // that the GPUs cost an hour; 0 means that it is not known
+	Unsure     []string // why and how many make their number unsure, in the order of the pack
 }
 
 // target returns the scrape job.
@@ -305,7 +308,7 @@ func (s *scraper) period(t *testing.T, minute, period int) float64 {
 
 func (w *world) settings() collector.Settings {
 	s := collector.Settings{
-		Name: w.Pack, URL: "http://prometheus", Client: w.client, Pack: w.Pack, Backfill: 4 * time.Hour, Stamps: w.Set.Stamps,
+		Name: w.Pack, URL: "http://prometheus", Client: w.client, Pack: w.Pack, Backfill: 4 * time.Hour, Stamps: w.Set.Stamps, GroupBy: w.Set.GroupBy,
 	}
 	if w.Set.Period != "" {
 		s.Period, _ = time.ParseDuration(w.Set.Period)
