@@ -158,18 +158,18 @@ func TestDayRoundTrip(t *testing.T) {
 		d[i] = hour{model.Hour{Tokens: model.Volume{model.Input: model.Tokens(i) * 1e6 / 7, model.Output: 3}, Requests: 1, Coverage: 1}, note(i) & noteAll}
 	}
 	b := encodeDay(&d)
-	got, err := decodeDay(b)
-	if err != nil || *got != d {
+	var got day
+	if err := decodeDay(b, &got); err != nil || got != d {
 		t.Errorf("got %+v, error %v; want what was encoded", got, err)
 	}
 	for n := range b {
-		if _, err := decodeDay(b[:n]); err == nil {
+		if err := decodeDay(b[:n], &got); err == nil {
 			t.Errorf("cut after %d bytes: no error", n)
 		}
 		for bit := range 8 {
 			flipped := append([]byte{}, b...)
 			flipped[n] ^= 1 << bit
-			if _, err := decodeDay(flipped); err == nil {
+			if err := decodeDay(flipped, &got); err == nil {
 				t.Errorf("byte %d, bit %d flipped: no error", n, bit)
 			}
 		}
@@ -181,11 +181,11 @@ func FuzzDecodeDay(f *testing.F) {
 	f.Add(encodeDay(&day{}))
 	f.Add(encodeDay(&day{3: {model.Hour{Tokens: model.Volume{1, 2, 3, 4, 5}, Requests: 6, Coverage: 1}, noteRequests}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
-		d, err := decodeDay(b)
-		if err != nil {
+		var d day
+		if decodeDay(b, &d) != nil {
 			return
 		}
-		if again := encodeDay(d); string(again) != string(b) {
+		if again := encodeDay(&d); string(again) != string(b) {
 			t.Errorf("%x is read as %+v, which is written as %x", b, d, again)
 		}
 	})
@@ -242,7 +242,7 @@ func TestOutputThatVanishes(t *testing.T) {
 	known := func(a *archive, hours int) string {
 		var text strings.Builder
 		for i := range hours {
-			text.WriteString(map[bool]string{true: "+", false: "-"}[a.series["team=a"].at(at.Add(time.Duration(i)*time.Hour)).Coverage > 0])
+			text.WriteString(map[bool]string{true: "+", false: "-"}[a.at(a.series["team=a"], at.Add(time.Duration(i)*time.Hour)).Coverage > 0])
 		}
 		return text.String()
 	}
@@ -257,7 +257,7 @@ func TestOutputThatVanishes(t *testing.T) {
 		{"vanishes in a later answer", [][]float64{{50}, {absent, absent}}, "+--"},
 		{"idle", [][]float64{{50}, {0, 0}}, "+++"},
 	} {
-		a := &archive{series: map[string]*series{}, unsaved: map[string]func() []byte{}}
+		a := &archive{store: newMemory(), atOnce: rowsAtOnce, series: map[string]*series{}, unsaved: map[string][]byte{}}
 		hours := 0
 		for _, outputs := range tc.says {
 			say(a, hours, outputs...)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"maps"
 	"net/url"
 	"slices"
@@ -37,7 +38,11 @@ const (
 	dateForm = "2006-01-02"
 )
 
-// An archive is the part of a History that belongs to one source as it is configured, with a copy in memory. Its keys:
+// rowsAtOnce is how many rows are written in one transaction, which holds them and the pages of the file that they change in memory.
+const rowsAtOnce = 4096
+
+// An archive is the part of a History that belongs to one source as it is configured. It has in memory what there is, and those days alone that are
+// being changed; the others are read when somebody asks. Its keys:
 //
 //	<source>/<scope>/d/<workload>/2006-01-02   a day of a workload, see day
 //	<source>/<scope>/e/<workload>/2006-01-02   a day of its engines, see servingDay
@@ -49,13 +54,16 @@ const (
 type archive struct {
 	store  History
 	prefix string
+	atOnce int // rows in a transaction
 
 	loaded  bool
 	record  record
+	changed bool               // the record is not saved
 	series  map[string]*series // by canonical labels
-	unsaved map[string]func() []byte
-	corrupt []string // what could not be read at load
-	refused int      // workloads beyond maxWorkloads
+	unsaved map[string][]byte  // other rows than days and the record; nil deletes
+	corrupt []string           // what could not be read since that was last said
+	refused int                // workloads beyond maxWorkloads
+	failed  error              // why the store could not be read since the last save
 }
 
 // record is what an archive knows about its source.
@@ -76,22 +84,41 @@ type seriesRecord struct {
 
 const recordVersion = 1
 
-// series is the history of one workload.
+// series is what is known of the history of one workload.
 type series struct {
-	id     string // hash of the labels
-	labels map[string]string
-	start  time.Time // of hours[0], a midnight in UTC; the first hours may be empty
-	hours  []hour    // whole days
+	id          string // hash of the labels
+	labels      map[string]string
+	first, last time.Time // starts of the first and the last hour that the server said anything about; zero when there is none
+	generates   bool      // it has had output: from then on an output that is absent beside an input is not known, and no zero
 
-	serving map[time.Time]*servingDay // by midnight; what is not there is not known
-
-	generates bool // it has had output: see generated
+	days    map[date]*opened[day]
+	engines map[date]*opened[servingDay] // hours that are empty are not known
 }
 
-// generated reports whether s has ever had output. From then on an output that is absent beside an input is not known, and no zero.
-func (s *series) generated() bool {
-	s.generates = s.generates || slices.ContainsFunc(s.hours, func(h hour) bool { return h.Tokens[model.Output] > 0 })
-	return s.generates
+// An opened day is in memory until the next save.
+type opened[T any] struct {
+	hours   T
+	changed bool
+}
+
+// A date is a day in UTC, counted from 1970.
+type date int64
+
+// dateOf returns the day of t and which hour of it t is in.
+func dateOf(t time.Time) (d date, hour int) {
+	hours := t.Unix() / 3600
+	return date(hours / 24), int(hours % 24)
+}
+
+// start returns the midnight that d begins with.
+func (d date) start() time.Time { return time.Unix(int64(d)*24*3600, 0).UTC() }
+
+func (d date) String() string { return d.start().Format(dateForm) }
+
+func parseDate(text string) (date, error) {
+	midnight, err := time.Parse(dateForm, text)
+	d, _ := dateOf(midnight)
+	return d, err
 }
 
 // newArchive returns the archive of a source in store. It reads nothing yet.
@@ -100,7 +127,7 @@ func newArchive(store History, source string, scope any) (*archive, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &archive{store: store, prefix: url.PathEscape(source) + "/" + shortHash(string(text))[:16] + "/"}, nil
+	return &archive{store: store, atOnce: rowsAtOnce, prefix: url.PathEscape(source) + "/" + shortHash(string(text))[:16] + "/"}, nil
 }
 
 // shortHash returns 128 bits of the SHA-256 of text in hexadecimal.
@@ -109,109 +136,134 @@ func shortHash(text string) string {
 	return hex.EncodeToString(sum[:16])
 }
 
-// load reads the archive the first time it is called. Rows that cannot be read are noted, dropped and, if they are days,
+// Kinds of rows: what comes after the prefix in their keys.
+const (
+	dayRow     = "d/"
+	servingRow = "e/"
+	recordRow  = "r"
+	seriesRow  = "s/"
+)
+
+// load goes through the archive the first time it is called. Rows that cannot be read are noted, dropped and, if they are days,
 // asked for again.
 func (a *archive) load(now time.Time) error {
 	if a.loaded {
 		return nil
 	}
-	a.series, a.unsaved, a.record, a.corrupt = map[string]*series{}, map[string]func() []byte{}, record{Version: recordVersion}, nil
+	a.series, a.unsaved, a.record, a.corrupt = map[string]*series{}, map[string][]byte{}, record{Version: recordVersion}, nil
 	byID := map[string]*series{}
-	days := map[string]map[string]*day{} // by id and date
-	serving := map[string]map[time.Time]*servingDay{}
-	var lost []string     // dates of days that could not be read
-	var unserved []string // the same of their engines
+	var lost, unserved []date // days that could not be read, and days of engines
+	oldest, _ := dateOf(now.Add(-KeepFor))
+	var hours day // of the row at hand
 	err := a.store.Scan(bucket, a.prefix, func(key string, value []byte) error {
-		kind, rest, _ := strings.Cut(strings.TrimPrefix(key, a.prefix), "/")
+		rest := strings.TrimPrefix(key, a.prefix)
 		var err error
-		switch kind {
-		case "r":
+		switch kind := rest[:min(2, len(rest))]; kind {
+		case recordRow:
 			err = a.readRecord(value)
-		case "s":
-			var s *series
-			if s, err = readSeries(rest, value); err == nil {
-				byID[rest] = s
+		case seriesRow:
+			id := rest[len(seriesRow):]
+			var r seriesRecord
+			if r, err = readSeries(id, value); err == nil && byID[id] != nil {
+				byID[id].labels = r.Labels
+			} else if err == nil { // all of its days were too old
+				a.unsaved[key] = nil
 			}
-		case "d":
-			id, date, _ := strings.Cut(rest, "/")
-			if date < now.Add(-KeepFor).Format(dateForm) {
+		case dayRow, servingRow:
+			id, text, _ := strings.Cut(rest[len(dayRow):], "/")
+			var d date
+			if d, err = parseDate(text); err != nil {
+				break
+			}
+			if d < oldest {
 				a.unsaved[key] = nil
 				return nil
 			}
-			var d *day
-			if d, err = decodeDay(value); err != nil {
-				lost = append(lost, date)
+			if kind == servingRow {
+				if err = decodeServing(value, new(servingDay)); err != nil {
+					unserved = append(unserved, d)
+				}
 				break
 			}
-			if days[id] == nil {
-				days[id] = map[string]*day{}
-			}
-			days[id][date] = d
-		case "e":
-			id, date, _ := strings.Cut(rest, "/")
-			midnight, wrong := time.Parse(dateForm, date)
-			if wrong == nil && now.Sub(midnight) > KeepFor {
-				a.unsaved[key] = nil
-				return nil
-			}
-			var d *servingDay
-			if d, err = decodeServing(value); err != nil || wrong != nil {
-				unserved = append(unserved, date)
-				err = errors.Join(err, wrong)
+			if err = decodeDay(value, &hours); err != nil {
+				lost = append(lost, d)
 				break
 			}
-			if serving[id] == nil {
-				serving[id] = map[time.Time]*servingDay{}
+			if byID[id] == nil {
+				byID[id] = &series{id: id}
 			}
-			serving[id][midnight] = d
+			byID[id].note(d, &hours)
 		default:
 			err = errors.New("unknown kind of row")
 		}
 		if err != nil {
-			a.corrupt = append(a.corrupt, fmt.Sprintf("%s: %v", oneLine(key), err))
-			a.unsaved[key] = nil
+			a.drop(key, err)
 		}
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("history of %s: %w", a.prefix, err)
 	}
-	for _, id := range slices.Sorted(maps.Keys(days)) {
-		s := byID[id]
-		if s == nil { // whose days these are is not known any more
-			lost = append(lost, slices.Collect(maps.Keys(days[id]))...)
-			continue
-		}
-		for _, date := range slices.Backward(slices.Sorted(maps.Keys(days[id]))) { // there is room before a day for a week, see from
-			if midnight, err := time.Parse(dateForm, date); err == nil {
-				copy(s.from(midnight), days[id][date][:])
-			}
-		}
-		delete(days, id) // there are two copies of one workload only
-	}
 	for id, s := range byID {
-		if len(s.hours) == 0 { // all of its days were too old
-			a.unsaved[a.prefix+"s/"+id] = nil
+		if s.labels != nil {
+			a.series[canonical(s.labels)] = s
 			continue
 		}
-		s.serving = serving[id]
-		a.series[canonical(s.labels)] = s
-	}
-	for _, date := range append(unserved, lost...) {
-		midnight, err := time.Parse(dateForm, date)
-		if err != nil {
-			continue
-		}
-		gone := span{midnight, midnight.Add(24 * time.Hour)}
-		a.setRecord(func(r *record) {
-			r.Served = r.Served.without(gone)
-			if slices.Contains(lost, date) {
-				r.Settled = r.Settled.without(gone)
+		// Whose days these are is not known any more.
+		prefix := a.prefix + dayRow + id + "/"
+		err := a.store.Scan(bucket, prefix, func(key string, _ []byte) error {
+			if d, err := parseDate(key[len(prefix):]); err == nil {
+				lost = append(lost, d)
 			}
+			return nil
 		})
+		if err != nil {
+			return fmt.Errorf("history of %s: %w", a.prefix, err)
+		}
+	}
+	for _, d := range lost {
+		a.askAgain(d, true)
+	}
+	for _, d := range unserved {
+		a.askAgain(d, false)
 	}
 	a.loaded = true
 	return nil
+}
+
+// drop notes that the row of key could not be read, and deletes it with the next save.
+func (a *archive) drop(key string, err error) {
+	a.corrupt = append(a.corrupt, fmt.Sprintf("%s: %v", oneLine(key), err))
+	a.unsaved[key] = nil
+}
+
+// askAgain makes the hours of d, or how the engines did in them only, be asked for again.
+func (a *archive) askAgain(d date, hours bool) {
+	gone := span{d.start(), (d + 1).start()}
+	a.setRecord(func(r *record) {
+		r.Served = r.Served.without(gone)
+		if hours {
+			r.Settled = r.Settled.without(gone)
+		}
+	})
+}
+
+// note takes over what is known of s by hours, those of d as the store has them.
+func (s *series) note(d date, hours *day) {
+	for i, h := range hours {
+		if h.seen() {
+			s.saw(d.start().Add(time.Duration(i)*time.Hour), h)
+		}
+	}
+}
+
+// saw takes over what is known of s by h, which begins at t and of which the server said something.
+func (s *series) saw(t time.Time, h hour) {
+	if s.first.IsZero() || t.Before(s.first) {
+		s.first = t
+	}
+	s.last = later(s.last, t)
+	s.generates = s.generates || h.Tokens[model.Output] > 0
 }
 
 func (a *archive) readRecord(value []byte) error {
@@ -227,21 +279,21 @@ func (a *archive) readRecord(value []byte) error {
 	return nil
 }
 
-func readSeries(id string, value []byte) (*series, error) {
+func readSeries(id string, value []byte) (seriesRecord, error) {
 	var r seriesRecord
 	if err := json.Unmarshal(value, &r); err != nil {
-		return nil, err
+		return r, err
 	}
 	if r.Version != recordVersion || shortHash(canonical(r.Labels)) != id {
-		return nil, fmt.Errorf("version %d, want %d with the labels of that name", r.Version, recordVersion)
+		return r, fmt.Errorf("version %d, want %d with the labels of that name", r.Version, recordVersion)
 	}
-	return &series{id: id, labels: r.Labels}, nil
+	return r, nil
 }
 
 // setRecord changes the record and remembers to save it.
 func (a *archive) setRecord(change func(*record)) {
 	change(&a.record)
-	a.unsaved[a.prefix+"r"] = func() []byte { return mustJSON(a.record) }
+	a.changed = true
 }
 
 // add takes over what an answer says.
@@ -256,14 +308,9 @@ func (a *archive) add(ans answer, r rules) {
 			a.refused++
 			continue
 		}
-		generates := s.generated() || g.counts(output)
-		var changed time.Time // the day that was remembered last
+		generates := s.generates || g.counts(output)
 		for i := range ans.span.hours() {
-			at := ans.span.From.Add(time.Duration(i) * time.Hour)
-			if midnight := at.Truncate(24 * time.Hour); s.put(at, r.hour(g, i, generates)) && !midnight.Equal(changed) {
-				changed = midnight
-				a.changed(s, midnight)
-			}
+			a.put(s, ans.span.From.Add(time.Duration(i)*time.Hour), r.hour(g, i, generates))
 		}
 	}
 }
@@ -274,14 +321,64 @@ func (a *archive) workload(key string, labels map[string]string) *series {
 	if s == nil && len(a.series) < maxWorkloads {
 		s = &series{id: shortHash(key), labels: labels}
 		a.series[key] = s
-		a.unsaved[a.prefix+"s/"+s.id] = func() []byte { return mustJSON(seriesRecord{recordVersion, s.labels}) }
+		a.unsaved[a.prefix+seriesRow+s.id] = mustJSON(seriesRecord{recordVersion, s.labels})
 	}
 	return s
 }
 
-// changed remembers to save the day of s that begins at midnight.
-func (a *archive) changed(s *series, midnight time.Time) {
-	a.unsaved[a.prefix+"d/"+s.id+"/"+midnight.Format(dateForm)] = func() []byte { return encodeDay((*day)(s.from(midnight))) }
+// key returns the key of the row with a day of s.
+func (a *archive) key(kind string, s *series, d date) string {
+	return a.prefix + kind + s.id + "/" + d.String()
+}
+
+// day returns the hours of d of s, which stay in memory until the next save.
+func (a *archive) day(s *series, d date) *opened[day] {
+	o := s.days[d]
+	if o == nil {
+		o = new(opened[day])
+		if first, _ := dateOf(s.first); !s.first.IsZero() && d >= first && !s.last.Before(d.start()) {
+			a.read(s, dayRow, d, func(row []byte) error { return decodeDay(row, &o.hours) })
+		}
+		if s.days == nil {
+			s.days = map[date]*opened[day]{}
+		}
+		s.days[d] = o
+	}
+	return o
+}
+
+// serving returns how the engines of s did on d, which stays in memory until the next save.
+func (a *archive) serving(s *series, d date) *opened[servingDay] {
+	o := s.engines[d]
+	if o == nil {
+		o = new(opened[servingDay])
+		a.read(s, servingRow, d, func(row []byte) error { return decodeServing(row, &o.hours) })
+		if s.engines == nil {
+			s.engines = map[date]*opened[servingDay]{}
+		}
+		s.engines[d] = o
+	}
+	return o
+}
+
+// read decodes the row with a day of s, if there is one.
+func (a *archive) read(s *series, kind string, d date, decode func(row []byte) error) {
+	key := a.key(kind, s, d)
+	if _, dropped := a.unsaved[key]; dropped {
+		return
+	}
+	row, err := a.store.Get(bucket, key)
+	if err != nil {
+		a.failed = fmt.Errorf("history of %s: %w", a.prefix, err)
+		return
+	}
+	if row == nil {
+		return
+	}
+	if err := decode(row); err != nil {
+		a.drop(key, err)
+		a.askAgain(d, kind == dayRow)
+	}
 }
 
 // settle remembers which hours of an answered span need not be asked for again: those in which every workload that is
@@ -289,17 +386,18 @@ func (a *archive) changed(s *series, midnight time.Time) {
 func (a *archive) settle(s span, end time.Time) {
 	var alive []*series
 	for _, known := range a.series {
-		if last, ok := known.lastSeen(end); ok && end.Sub(last) <= settleAfter {
+		if last, ok := a.lastSeen(known, end); ok && end.Sub(last) <= settleAfter {
 			alive = append(alive, known)
 		}
 	}
+	complete := make([]bool, s.hours())
+	for i := range complete {
+		at := s.From.Add(time.Duration(i) * time.Hour)
+		complete[i] = end.Sub(at) > settleAfter || len(alive) > 0 && !slices.ContainsFunc(alive, func(known *series) bool { return a.at(known, at).Coverage < 1 })
+	}
 	settled := a.record.Settled
-	for at := s.From; at.Before(s.To); at = at.Add(time.Hour) {
-		complete := len(alive) > 0
-		for _, known := range alive {
-			complete = complete && known.at(at).Coverage >= 1
-		}
-		if complete || end.Sub(at) > settleAfter {
+	for i, whole := range complete {
+		if at := s.From.Add(time.Duration(i) * time.Hour); whole {
 			settled = settled.with(span{at, at.Add(time.Hour)})
 		}
 	}
@@ -308,23 +406,77 @@ func (a *archive) settle(s span, end time.Time) {
 	}
 }
 
-// save writes what has changed in one transaction. What could not be written stays and is tried again next time.
+// save writes what has changed, and lets go of the days in memory. The record is in the last of the transactions, so that it claims nothing that is not
+// there. When one of them fails all stays and is tried again next time.
 func (a *archive) save() error {
-	if len(a.unsaved) == 0 {
+	if err := a.failed; err != nil {
+		a.failed = nil
+		return err
+	}
+	rows := map[string][]byte{}
+	flush := func() error {
+		err := a.store.Apply(map[string]map[string][]byte{bucket: rows})
+		if err != nil {
+			return fmt.Errorf("history of %s: %w", a.prefix, err)
+		}
+		rows = map[string][]byte{}
 		return nil
 	}
-	rows := make(map[string][]byte, len(a.unsaved))
-	for key, encode := range a.unsaved {
-		rows[key] = nil
-		if encode != nil {
-			rows[key] = encode()
+	put := func(key string, row []byte) error {
+		if rows[key] = row; len(rows) < a.atOnce {
+			return nil
+		}
+		return flush()
+	}
+	for key, row := range a.unsaved {
+		if err := put(key, row); err != nil {
+			return err
 		}
 	}
-	if err := a.store.Apply(map[string]map[string][]byte{bucket: rows}); err != nil {
-		return fmt.Errorf("history of %s: %w", a.prefix, err)
+	for s := range a.open() {
+		for d, o := range s.days {
+			if !o.changed {
+				continue
+			}
+			if err := put(a.key(dayRow, s, d), encodeDay(&o.hours)); err != nil {
+				return err
+			}
+		}
+		for d, o := range s.engines {
+			if !o.changed {
+				continue
+			}
+			if err := put(a.key(servingRow, s, d), encodeServing(&o.hours)); err != nil {
+				return err
+			}
+		}
 	}
+	if a.changed {
+		rows[a.prefix+recordRow] = mustJSON(a.record)
+	}
+	if len(rows) > 0 {
+		if err := flush(); err != nil {
+			return err
+		}
+	}
+	a.changed = false
 	clear(a.unsaved)
+	for s := range a.open() {
+		s.days, s.engines = nil, nil
+	}
 	return nil
+}
+
+// open returns the series that have days in memory, in the order of their rows.
+func (a *archive) open() iter.Seq[*series] {
+	var all []*series
+	for _, s := range a.series {
+		if len(s.days)+len(s.engines) > 0 {
+			all = append(all, s)
+		}
+	}
+	slices.SortFunc(all, func(x, y *series) int { return strings.Compare(x.id, y.id) })
+	return slices.Values(all)
 }
 
 // mustJSON returns the JSON form of one of our own records, which always has one.
@@ -336,85 +488,107 @@ func mustJSON(v any) []byte {
 	return b
 }
 
-const weekHours = 7 * 24
-
-// first returns the start of the first hour that the server said anything about, and the zero time if there is none.
-func (s *series) first() time.Time {
-	if i := slices.IndexFunc(s.hours, hour.seen); i >= 0 {
-		return s.start.Add(time.Duration(i) * time.Hour)
-	}
-	return time.Time{}
+// at returns the hour of s that begins at t.
+func (a *archive) at(s *series, t time.Time) hour {
+	d, i := dateOf(t)
+	return a.day(s, d).hours[i]
 }
 
-// from returns the 24 hours of the day that begins at midnight, making room for them.
-func (s *series) from(midnight time.Time) []hour {
-	if len(s.hours) == 0 {
-		s.start = midnight
-	}
-	if early := int(s.start.Sub(midnight) / time.Hour); early > 0 {
-		// History is filled from its end: with room for a week what is known is not moved for every day.
-		early = (early + weekHours - 1) / weekHours * weekHours
-		s.hours = append(make([]hour, early, early+len(s.hours)), s.hours...)
-		s.start = s.start.Add(-time.Duration(early) * time.Hour)
-	}
-	i := int(midnight.Sub(s.start) / time.Hour)
-	if short := i + 24 - len(s.hours); short > 0 {
-		s.hours = append(s.hours, make([]hour, short)...)
-	}
-	return s.hours[i : i+24]
-}
-
-// at returns the hour that begins at t.
-func (s *series) at(t time.Time) hour {
-	if i := int(t.Sub(s.start) / time.Hour); i >= 0 && i < len(s.hours) && !t.Before(s.start) {
-		return s.hours[i]
-	}
-	return hour{}
-}
-
-// put takes over a new answer about the hour that begins at t and reports whether anything changed. An answer that saw
+// put takes over a new answer about the hour of s that begins at t. An answer that saw
 // less than the one before it is not better and is left, unless it says what is wrong with the hour.
-func (s *series) put(t time.Time, h hour) bool {
-	old := s.at(t)
-	if h == old || h.Coverage < old.Coverage && h.notes&noteRefused == 0 {
-		return false
+func (a *archive) put(s *series, t time.Time, h hour) {
+	if old := a.at(s, t); h == old || h.Coverage < old.Coverage && h.notes&noteRefused == 0 {
+		return
 	}
-	midnight := t.Truncate(24 * time.Hour)
-	s.from(midnight)[t.Sub(midnight)/time.Hour] = h
-	return true
+	a.set(s, t, h)
+}
+
+// set makes h the hour of s that begins at t.
+func (a *archive) set(s *series, t time.Time, h hour) {
+	d, i := dateOf(t)
+	o := a.day(s, d)
+	o.hours[i], o.changed = h, true
+	switch {
+	case h.seen():
+		s.saw(t, h)
+	case t.Equal(s.first) || t.Equal(s.last): // nothing is said of it any more
+		s.first, s.last = time.Time{}, time.Time{}
+		a.eachDay(s, s.note)
+	}
+}
+
+// lastSeen returns the start of the last hour of s before end that the server said anything about, and false if there is none.
+func (a *archive) lastSeen(s *series, end time.Time) (last time.Time, ok bool) {
+	if s.last.Before(end) {
+		return s.last, !s.last.IsZero()
+	}
+	a.eachDay(s, func(d date, hours *day) {
+		for i, h := range hours {
+			if at := d.start().Add(time.Duration(i) * time.Hour); h.seen() && at.Before(end) {
+				last, ok = later(last, at), true
+			}
+		}
+	})
+	return last, ok
+}
+
+// eachDay calls fn with every day of s.
+func (a *archive) eachDay(s *series, fn func(date, *day)) {
+	a.blame(eachRow(a.store, a.prefix+dayRow+s.id+"/", copies(s.days), decodeDay, fn))
+}
+
+// blame notes what eachRow could not read.
+func (a *archive) blame(bad map[string]error, err error) {
+	if err != nil {
+		a.failed = fmt.Errorf("history of %s: %w", a.prefix, err)
+	}
+	for _, key := range slices.Sorted(maps.Keys(bad)) {
+		if _, dropped := a.unsaved[key]; dropped {
+			continue
+		}
+		a.drop(key, bad[key])
+		if d, err := parseDate(key[len(key)-len(dateForm):]); err == nil {
+			a.askAgain(d, strings.HasPrefix(key, a.prefix+dayRow))
+		}
+	}
+}
+
+// copies returns the hours of days in memory.
+func copies[T any](open map[date]*opened[T]) map[date]T {
+	all := make(map[date]T, len(open))
+	for d, o := range open {
+		all[d] = o.hours
+	}
+	return all
+}
+
+// eachRow calls fn with the days whose keys begin with prefix, which may be kept no longer than that, and with those of open in place of their rows.
+// It returns what is wrong with rows that cannot be read, by key.
+func eachRow[T any](h History, prefix string, open map[date]T, decode func([]byte, *T) error, fn func(date, *T)) (bad map[string]error, err error) {
+	for d, hours := range open {
+		fn(d, &hours)
+	}
+	var hours T
+	err = h.Scan(bucket, prefix, func(key string, row []byte) error {
+		d, err := parseDate(key[len(prefix):])
+		if _, in := open[d]; in && err == nil {
+			return nil
+		}
+		if err == nil {
+			err = decode(row, &hours)
+		}
+		if err == nil {
+			fn(d, &hours)
+			return nil
+		}
+		if bad == nil {
+			bad = map[string]error{}
+		}
+		bad[key] = err
+		return nil
+	})
+	return bad, err
 }
 
 // seen reports whether the server said anything about the hour.
 func (h hour) seen() bool { return h.Coverage > 0 || h.notes != 0 }
-
-// lastSeen returns the start of the last hour before end that the server said anything about, and false if there is none.
-func (s *series) lastSeen(end time.Time) (time.Time, bool) {
-	for i := min(len(s.hours), int(end.Sub(s.start)/time.Hour)) - 1; i >= 0; i-- {
-		if s.hours[i].seen() {
-			return s.start.Add(time.Duration(i) * time.Hour), true
-		}
-	}
-	return time.Time{}, false
-}
-
-// usage returns the history of s up to end, without a name, and false when it was not seen before end, or too long ago.
-func (s *series) usage(source string, end time.Time) (model.Usage, bool) {
-	last, ok := s.lastSeen(end)
-	if !ok || end.Sub(last) > goneAfter {
-		return model.Usage{}, false
-	}
-	u := model.Usage{Source: source, Labels: maps.Clone(s.labels), Start: s.first()}
-	first := int(u.Start.Sub(s.start) / time.Hour)
-	u.Hours = make([]model.Hour, end.Sub(u.Start)/time.Hour)
-	for i := range min(len(u.Hours), len(s.hours)-first) {
-		u.Hours[i] = s.hours[first+i].Hour
-	}
-	u.Serving = s.served(u.Start, len(u.Hours))
-	u.Warnings = noteWarnings(s, end)
-	if silent := last.Add(time.Hour); end.Sub(silent) > vanishedAfter {
-		u.Warnings = append(u.Warnings, model.Warning{
-			Code: Vanished, Text: fmt.Sprintf("no samples since %s: not the same as no traffic", silent.Format("2006-01-02 15:04")),
-		})
-	}
-	return u, true
-}

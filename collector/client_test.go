@@ -407,9 +407,9 @@ func FuzzDecodeQuery(f *testing.F) {
 		for _, g := range a.groups {
 			for i := range s.hours() {
 				h := (rules{includesCache: true}).hour(g, i, false)
-				var d day
+				var d, back day
 				d[0] = h
-				if back, err := decodeDay(encodeDay(&d)); err != nil || *back != d {
+				if err := decodeDay(encodeDay(&d), &back); err != nil || back != d {
 					t.Errorf("hour %+v does not survive storage: %v", h, err)
 				}
 				if h.Measured() && (h.notes&noteRefused != 0 || !(h.Tokens.Total() >= 0 && h.Tokens.Total() <= 2*maxTokensPerHour)) {

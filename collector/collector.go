@@ -81,7 +81,7 @@ type History interface {
 
 // Result is what one collection found.
 type Result struct {
-	Usage    []model.Usage   // of every workload known, sorted by name
+	Usage    []model.Usage   // of every workload known, sorted by name, without its hours: Read has them
 	Queries  int             // queries sent, retries included
 	Warnings []model.Warning // about the source as a whole
 
@@ -304,7 +304,7 @@ func (c *Collector) prepareQueries() error {
 	return nil
 }
 
-// Collect fetches the hours that are missing, keeps them, and returns the usage of every workload known at now.
+// Collect fetches the hours that are missing, keeps them, and returns every workload known at now.
 // Its error is about the newest hours, which were not read, or about the history, which was not written; the result
 // then holds what was known before. Anything less is a warning.
 func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) {
@@ -396,7 +396,7 @@ func (c *Collector) filled(now time.Time) model.Fraction {
 	return model.Fraction(all-missing) / model.Fraction(all)
 }
 
-// Stored returns the usage that the history has at now, without asking the server: up to 400 days of every workload that
+// Stored returns the workloads that the history has at now, without asking the server, and without their hours, see Read: up to 400 days of every one that
 // was measured within the 90 days before now. GPUs, the time to first token and the requests of the last day that failed or were sent again are not kept.
 func (c *Collector) Stored(now time.Time) ([]model.Usage, error) {
 	if err := c.load(now); err != nil {
@@ -658,7 +658,7 @@ func (c *Collector) relevant(notes []model.Warning) []model.Warning {
 	})
 }
 
-// usage returns what the archive has at now, sorted by name.
+// usage returns the workloads that the archive has at now, without their hours, sorted by name.
 func (c *Collector) usage(now time.Time) []model.Usage {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -667,17 +667,85 @@ func (c *Collector) usage(now time.Time) []model.Usage {
 	var all []model.Usage
 	for _, key := range slices.Sorted(maps.Keys(c.archive.series)) {
 		s := c.archive.series[key]
-		if u, ok := s.usage(c.settings.Name, end); ok {
-			u.Workload = uniqueName(s.labels, c.settings.GroupBy, key, taken)
-			u.Layer = string(c.layer)
-			if c.settings.GPUs != nil {
-				_, u.GPUScope = c.gpuScope(s.labels)
-			}
-			all = append(all, u)
+		if last, ok := c.archive.lastSeen(s, end); !ok || end.Sub(last) > goneAfter {
+			continue
 		}
+		u := model.Usage{
+			Workload: uniqueName(s.labels, c.settings.GroupBy, key, taken), Source: c.settings.Name, Layer: string(c.layer), Labels: maps.Clone(s.labels),
+		}
+		if c.settings.GPUs != nil {
+			_, u.GPUScope = c.gpuScope(s.labels)
+		}
+		all = append(all, u)
 	}
 	slices.SortFunc(all, func(a, b model.Usage) int { return strings.Compare(a.Workload, b.Workload) })
 	return all
+}
+
+// Read returns u, which Collect or Stored returned for now, with its hours, and what is to be said about them before its warnings. Hours that cannot be read
+// are not known; the next Collect says so and asks for them again.
+func (c *Collector) Read(u model.Usage, now time.Time) model.Usage {
+	end := c.complete(now)
+	c.mu.Lock()
+	s := c.archive.series[canonical(u.Labels)]
+	c.mu.Unlock()
+	r := c.read(s, func() (from, to time.Time) { return s.first, end })
+	u.Start, u.Hours, u.Serving = r.start, r.hours, r.serving
+	warnings := noteWarnings(r.notes, end)
+	seen := len(r.hours) - 1
+	for seen > 0 && !(hour{r.hours[seen], r.notes[seen]}).seen() {
+		seen--
+	}
+	if silent := r.start.Add(time.Duration(seen+1) * time.Hour); end.Sub(silent) > vanishedAfter {
+		warnings = append(warnings, model.Warning{
+			Code: Vanished, Text: fmt.Sprintf("no samples since %s: not the same as no traffic", silent.Format("2006-01-02 15:04")),
+		})
+	}
+	u.Warnings = append(warnings, u.Warnings...)
+	return u
+}
+
+// A reading is what the history has of a series, hour by hour.
+type reading struct {
+	start   time.Time
+	hours   []model.Hour
+	notes   []note
+	serving []model.Serving // nil when nothing is known of any
+}
+
+// read reads the hours of s that span returns, which is called while nothing changes.
+func (c *Collector) read(s *series, span func() (from, to time.Time)) reading {
+	c.mu.Lock()
+	from, to := span()
+	days, engines := copies(s.days), copies(s.engines)
+	c.mu.Unlock()
+	r := reading{start: from, hours: make([]model.Hour, max(0, to.Sub(from)/time.Hour))}
+	r.notes = make([]note, len(r.hours))
+	bad, err := eachRow(c.archive.store, c.archive.prefix+dayRow+s.id+"/", days, decodeDay, func(d date, hours *day) {
+		first := int(d.start().Sub(from) / time.Hour)
+		for i := max(0, -first); i < len(hours) && first+i < len(r.hours); i++ {
+			r.hours[first+i], r.notes[first+i] = hours[i].Hour, hours[i].notes
+		}
+	})
+	unserved, failed := eachRow(c.archive.store, c.archive.prefix+servingRow+s.id+"/", engines, decodeServing, func(d date, hours *servingDay) {
+		first := int(d.start().Sub(from) / time.Hour)
+		for i := max(0, -first); i < len(hours) && first+i < len(r.hours); i++ {
+			if hours[i] == (model.Serving{}) {
+				continue
+			}
+			if r.serving == nil {
+				r.serving = make([]model.Serving, len(r.hours))
+			}
+			r.serving[first+i] = hours[i]
+		}
+	})
+	if len(bad)+len(unserved) > 0 || err != nil || failed != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.archive.blame(bad, err)
+		c.archive.blame(unserved, failed)
+	}
+	return r
 }
 
 // uniqueName returns the name of the workload with these labels, which are also key, and marks it as taken.

@@ -68,16 +68,16 @@ func unsealed(b []byte, version byte) ([]byte, error) {
 
 var errDay = errors.New("not a stored day")
 
-// decodeDay reads the stored form of a day. What encodeDay would not have written is an error.
-func decodeDay(b []byte) (*day, error) {
+// decodeDay reads the stored form of a day into d. What encodeDay would not have written is an error.
+func decodeDay(b []byte, d *day) error {
 	b, err := unsealed(b, dayVersion)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var d day
+	*d = day{}
 	for i := range d {
 		if len(b) < 3 {
-			return nil, fmt.Errorf("%w: ends in hour %d", errDay, i)
+			return fmt.Errorf("%w: ends in hour %d", errDay, i)
 		}
 		mask := b[0]
 		d[i].notes = note(binary.LittleEndian.Uint16(b[1:]))
@@ -88,11 +88,11 @@ func decodeDay(b []byte) (*day, error) {
 				continue
 			}
 			if len(b) < 8 {
-				return nil, fmt.Errorf("%w: ends in hour %d", errDay, i)
+				return fmt.Errorf("%w: ends in hour %d", errDay, i)
 			}
 			fields[bit] = math.Float64frombits(binary.LittleEndian.Uint64(b))
 			if !(fields[bit] > 0) || math.IsInf(fields[bit], 0) {
-				return nil, fmt.Errorf("%w: hour %d has %v", errDay, i, fields[bit])
+				return fmt.Errorf("%w: hour %d has %v", errDay, i, fields[bit])
 			}
 			b = b[8:]
 		}
@@ -101,11 +101,11 @@ func decodeDay(b []byte) (*day, error) {
 		}
 		d[i].Requests, d[i].Coverage = fields[model.NumClasses], model.Fraction(fields[model.NumClasses+1])
 		if d[i].Coverage > 1 || d[i].notes&^noteAll != 0 || mask>>dayFields != 0 {
-			return nil, fmt.Errorf("%w: hour %d has coverage %v, notes %b", errDay, i, d[i].Coverage, d[i].notes)
+			return fmt.Errorf("%w: hour %d has coverage %v, notes %b", errDay, i, d[i].Coverage, d[i].notes)
 		}
 	}
 	if len(b) != 0 {
-		return nil, fmt.Errorf("%w: %d bytes too many", errDay, len(b))
+		return fmt.Errorf("%w: %d bytes too many", errDay, len(b))
 	}
-	return &d, nil
+	return nil
 }

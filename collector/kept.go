@@ -29,17 +29,22 @@ func (c *Collector) Kept(now time.Time) (iter.Seq[Kept], error) {
 	if err := c.load(now); err != nil {
 		return nil, err
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	all := maps.Clone(c.archive.series)
+	oldest, _ := dateOf(now.Add(-KeepFor))
 	return func(yield func(Kept) bool) {
-		c.mu.Lock()
-		defer c.mu.Unlock()
 		taken := map[string]bool{}
-		for _, key := range slices.Sorted(maps.Keys(c.archive.series)) {
-			s := c.archive.series[key]
+		for _, key := range slices.Sorted(maps.Keys(all)) {
+			s := all[key]
 			name := uniqueName(s.labels, c.settings.GroupBy, key, taken)
-			for i, h := range s.hours {
-				at := s.start.Add(time.Duration(i) * time.Hour)
-				k := Kept{Workload: name, Labels: s.labels, Start: at, Hour: h.Hour, Serving: s.servingAt(at), Doubts: h.notes.codes()}
-				if (h.seen() || k.Serving != model.Serving{}) && !yield(k) {
+			r := c.read(s, func() (from, to time.Time) { return oldest.start(), later(c.complete(now), s.last.Add(time.Hour)) })
+			for i, h := range r.hours {
+				k := Kept{Workload: name, Labels: s.labels, Start: r.start.Add(time.Duration(i) * time.Hour), Hour: h, Doubts: r.notes[i].codes()}
+				if r.serving != nil {
+					k.Serving = r.serving[i]
+				}
+				if (hour{h, r.notes[i]}.seen() || k.Serving != model.Serving{}) && !yield(k) {
 					return
 				}
 			}
@@ -63,14 +68,13 @@ func (c *Collector) Restore(k Kept, now time.Time, replace bool) (bool, error) {
 	if s == nil {
 		return false, fmt.Errorf("labels: got workload number %d of the source, want %d at most", maxWorkloads+1, maxWorkloads)
 	}
-	h, old := hour{k.Hour, notes}, s.at(k.Start)
+	h, old := hour{k.Hour, notes}, c.archive.at(s, k.Start)
 	taken := h.seen() && (replace || !old.seen() || h.Coverage > old.Coverage)
 	if taken {
-		midnight := k.Start.Truncate(24 * time.Hour)
-		s.from(midnight)[k.Start.Sub(midnight)/time.Hour] = h
-		c.archive.changed(s, midnight)
+		c.archive.set(s, k.Start, h)
 	}
-	if (taken || s.servingAt(k.Start) == model.Serving{}) {
+	d, i := dateOf(k.Start)
+	if (taken || c.archive.serving(s, d).hours[i] == model.Serving{}) {
 		c.archive.putServing(s, k.Start, k.Serving)
 	}
 	return taken, nil

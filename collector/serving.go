@@ -52,8 +52,8 @@ func (c *Collector) planServing(now time.Time, older bool) []span {
 	window := c.partLocked(now, older)
 	begins := window.To
 	for _, s := range c.archive.series {
-		if first := s.first(); !first.IsZero() {
-			begins = earlier(begins, first.Truncate(24*time.Hour))
+		if !s.first.IsZero() {
+			begins = earlier(begins, s.first.Truncate(24*time.Hour))
 		}
 	}
 	window.From = later(window.From, begins)
@@ -120,7 +120,7 @@ func (c *Collector) attachedGPUs(a answer) (gpus map[string][]cell, users map[st
 	for _, s := range c.archive.series {
 		scope, _ := c.gpuScope(s.labels)
 		for i := range users[scope] {
-			if hour := s.at(a.span.From.Add(time.Duration(i) * time.Hour)); hour.Measured() {
+			if hour := c.archive.at(s, a.span.From.Add(time.Duration(i)*time.Hour)); hour.Measured() {
 				users[scope][i]++
 			}
 		}
@@ -151,51 +151,17 @@ func (a *archive) putServing(s *series, t time.Time, h model.Serving) {
 	if h == (model.Serving{}) {
 		return
 	}
-	midnight := t.Truncate(24 * time.Hour)
-	d := s.serving[midnight]
-	if d == nil {
-		d = new(servingDay)
-	}
-	at := &d[t.Sub(midnight)/time.Hour]
+	d, i := dateOf(t)
+	o := a.serving(s, d)
+	at := &o.hours[i]
 	h.TTFTP95 = cmp.Or(h.TTFTP95, at.TTFTP95)
 	h.Replicas, h.GPUs = cmp.Or(h.Replicas, at.Replicas), cmp.Or(h.GPUs, at.GPUs)
 	if !h.Queued {
 		h.Waiting, h.Queued = at.Waiting, at.Queued
 	}
-	if h == *at {
-		return
+	if h != *at {
+		*at, o.changed = h, true
 	}
-	*at = h
-	if s.serving == nil {
-		s.serving = map[time.Time]*servingDay{}
-	}
-	s.serving[midnight] = d
-	a.unsaved[a.prefix+"e/"+s.id+"/"+midnight.Format(dateForm)] = func() []byte { return encodeServing(d) }
-}
-
-// servingAt returns how the engines of s did in the hour that begins at t.
-func (s *series) servingAt(t time.Time) model.Serving {
-	midnight := t.Truncate(24 * time.Hour)
-	if d := s.serving[midnight]; d != nil {
-		return d[t.Sub(midnight)/time.Hour]
-	}
-	return model.Serving{}
-}
-
-// served returns how the engines of s did in n hours from start; nil when nothing is known of any.
-func (s *series) served(start time.Time, n int) []model.Serving {
-	var hours []model.Serving
-	for midnight, d := range s.serving {
-		for i, h := range d {
-			if at := int(midnight.Sub(start)/time.Hour) + i; at >= 0 && at < n && h != (model.Serving{}) {
-				if hours == nil {
-					hours = make([]model.Serving, n)
-				}
-				hours[at] = h
-			}
-		}
-	}
-	return hours
 }
 
 // servingVersion is the first byte of a stored servingDay.
@@ -232,16 +198,16 @@ func encodeServing(d *servingDay) []byte {
 	return sealed(b)
 }
 
-// decodeServing reads the stored form of a servingDay. What encodeServing would not have written is an error.
-func decodeServing(b []byte) (*servingDay, error) {
+// decodeServing reads the stored form of a servingDay into d. What encodeServing would not have written is an error.
+func decodeServing(b []byte, d *servingDay) error {
 	b, err := unsealed(b, servingVersion)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var d servingDay
+	*d = servingDay{}
 	for i := range d {
 		if len(b) < 1 {
-			return nil, fmt.Errorf("%w: ends in hour %d", errDay, i)
+			return fmt.Errorf("%w: ends in hour %d", errDay, i)
 		}
 		mask := b[0]
 		b = b[1:]
@@ -251,7 +217,7 @@ func decodeServing(b []byte) (*servingDay, error) {
 				continue
 			}
 			if len(b) < 8 {
-				return nil, fmt.Errorf("%w: ends in hour %d", errDay, i)
+				return fmt.Errorf("%w: ends in hour %d", errDay, i)
 			}
 			values[bit] = math.Float64frombits(binary.LittleEndian.Uint64(b))
 			b = b[8:]
@@ -263,15 +229,15 @@ func decodeServing(b []byte) (*servingDay, error) {
 		again, known := servingValues(d[i])
 		for bit, v := range values {
 			if again[bit] != v || known[bit] != (mask&(1<<bit) != 0) || math.IsInf(v, 0) || v < 0 {
-				return nil, fmt.Errorf("%w: hour %d has %v", errDay, i, values)
+				return fmt.Errorf("%w: hour %d has %v", errDay, i, values)
 			}
 		}
 		if mask>>len(values) != 0 {
-			return nil, fmt.Errorf("%w: hour %d has values that are not known", errDay, i)
+			return fmt.Errorf("%w: hour %d has values that are not known", errDay, i)
 		}
 	}
 	if len(b) != 0 {
-		return nil, fmt.Errorf("%w: %d bytes too many", errDay, len(b))
+		return fmt.Errorf("%w: %d bytes too many", errDay, len(b))
 	}
-	return &d, nil
+	return nil
 }

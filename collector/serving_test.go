@@ -83,11 +83,7 @@ func TestServing(t *testing.T) {
 	if got := serves(server.Queries()); got != 1 {
 		t.Errorf("warm: got %d queries, want 1", got)
 	}
-	stored, err := newCollector(t, s, server, h).Stored(noon.Add(time.Hour))
-	if err != nil {
-		t.Fatal(err)
-	}
-	check("stored", stored, 241)
+	check("stored", storedAll(t, newCollector(t, s, server, h), noon.Add(time.Hour)), 241)
 	again := newCollector(t, s, server, h)
 	collect(t, again, noon.Add(time.Hour))
 	if got := serves(server.Queries()); got != 0 {
@@ -252,19 +248,19 @@ func TestServingDayRoundTrip(t *testing.T) {
 	d[1] = model.Serving{Queued: true}
 	d[23] = model.Serving{TTFTP95: 59 * time.Minute, Replicas: 1e6}
 	b := encodeServing(&d)
-	got, err := decodeServing(b)
-	if err != nil || *got != d {
+	var got servingDay
+	if err := decodeServing(b, &got); err != nil || got != d {
 		t.Errorf("got %+v (error %v), want %+v", got, err, d)
 	}
 	for i := range b {
 		for _, other := range []byte{b[i] ^ 1, b[i] ^ 0x80} {
 			changed := append([]byte{}, b...)
 			changed[i] = other
-			if _, err := decodeServing(changed); err == nil {
+			if err := decodeServing(changed, &got); err == nil {
 				t.Errorf("byte %d changed: got no error", i)
 			}
 		}
-		if _, err := decodeServing(b[:i]); err == nil {
+		if err := decodeServing(b[:i], &got); err == nil {
 			t.Errorf("cut at %d: got no error", i)
 		}
 	}
@@ -275,11 +271,11 @@ func FuzzDecodeServing(f *testing.F) {
 	f.Add(encodeServing(&servingDay{0: {TTFTP95: time.Second, Queued: true}}))
 	f.Add([]byte{servingVersion})
 	f.Fuzz(func(t *testing.T, b []byte) {
-		d, err := decodeServing(sealed(append([]byte{}, b...)))
-		if err != nil {
+		var d, again servingDay
+		if decodeServing(sealed(append([]byte{}, b...)), &d) != nil {
 			return
 		}
-		if again, err := decodeServing(encodeServing(d)); err != nil || *again != *d {
+		if err := decodeServing(encodeServing(&d), &again); err != nil || again != d {
 			t.Errorf("got %+v, want %+v (error %v)", again, d, err)
 		}
 	})

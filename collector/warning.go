@@ -77,18 +77,17 @@ var noteTexts = [...]noteText{
 	{RequestsUnknown, "requests are not counted under these labels"},
 }
 
-// noteWarnings sums up the notes of the hours of the last 30 days before end.
-func noteWarnings(s *series, end time.Time) []model.Warning {
+// noteWarnings sums up the notes of the hours of the last 30 days before end, where those of all hours end.
+func noteWarnings(notes []note, end time.Time) []model.Warning {
 	var (
 		counts [len(noteTexts)]int
 		latest [len(noteTexts)]time.Time
 	)
-	for at := end.Add(-30 * 24 * time.Hour); at.Before(end); at = at.Add(time.Hour) {
-		notes := s.at(at).notes
+	for i := max(0, len(notes)-30*24); i < len(notes); i++ {
 		for bit := range noteTexts {
-			if notes&(1<<bit) != 0 {
+			if notes[i]&(1<<bit) != 0 {
 				counts[bit]++
-				latest[bit] = at
+				latest[bit] = end.Add(-time.Duration(len(notes)-i) * time.Hour)
 			}
 		}
 	}

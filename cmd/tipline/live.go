@@ -38,6 +38,7 @@ func (p *program) checkLive(ctx context.Context, cfg *config.Config, library *co
 	}
 	defer forget()
 	var usage []model.Usage
+	sources := map[string]reader{}
 	code := exitDone
 	found := func(f finding) {
 		mark := "  ok    "
@@ -48,7 +49,7 @@ func (p *program) checkLive(ctx context.Context, cfg *config.Config, library *co
 	}
 	for _, s := range cfg.Sources {
 		fmt.Fprintf(p.stdout, "\n%s\n", model.Printable(s.Name+", "+s.Prometheus.URL))
-		all, read, err := p.checkSource(ctx, cfg, s, library, scratch)
+		all, read, hours, err := p.checkSource(ctx, cfg, s, library, scratch)
 		for _, f := range all {
 			found(f)
 		}
@@ -59,10 +60,10 @@ func (p *program) checkLive(ctx context.Context, cfg *config.Config, library *co
 			}
 			found(finding{true, err.Error() + advice(answered)})
 		}
-		usage = append(usage, read...)
+		usage, sources[s.Name] = append(usage, read...), hours
 	}
 	fmt.Fprintf(p.stdout, "\nall sources\n")
-	for _, f := range doubles(cfg, usage, p.now()) {
+	for _, f := range doubles(cfg, usage, func(u model.Usage) model.Usage { return sources[u.Source](u) }, p.now()) {
 		found(f)
 	}
 	for _, f := range p.unread(ctx, cfg, library) {
@@ -122,35 +123,39 @@ func health(s config.Source, library *collector.Library, h collector.Health) []f
 	return all
 }
 
-// checkSource asks the server of s, and then for its hours as the daemon does, which it keeps in scratch.
-func (p *program) checkSource(ctx context.Context, cfg *config.Config, s config.Source, library *collector.Library, scratch *store.Store) ([]finding, []model.Usage, error) {
+// A reader gives usage its hours, see collector.Collector.Read.
+type reader func(model.Usage) model.Usage
+
+// checkSource asks the server of s, and then for its hours as the daemon does, which it keeps in scratch, from where the reader has them.
+func (p *program) checkSource(ctx context.Context, cfg *config.Config, s config.Source, library *collector.Library, scratch *store.Store) ([]finding, []model.Usage, reader, error) {
 	settings, err := daemon.CollectorSettings(s, library)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	h, err := collector.Probe(ctx, settings, p.now())
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, nil, err
 	}
 	all := health(s, library, h)
 	settings.Backfill, settings.Siblings = min(settings.Backfill, rehearsed), cfg.Siblings(s)
 	c, err := collector.New(settings, scratch, slog.New(slog.DiscardHandler))
 	if err != nil {
-		return all, nil, err
+		return all, nil, nil, err
 	}
 	now := p.now()
 	result, err := c.Collect(ctx, now)
 	if err != nil {
-		return all, nil, err
+		return all, nil, nil, err
 	}
-	return append(all, rehearsal(result, settings.Backfill, p.now().Sub(now), now)...), result.Usage, nil
+	read := func(u model.Usage) model.Usage { return c.Read(u, now) }
+	return append(all, rehearsal(result, read, settings.Backfill, p.now().Sub(now), now)...), result.Usage, read, nil
 }
 
 // leastCoverage is the share of the hours of a workload that must have been measured for nothing to be wrong with how it is scraped.
 const leastCoverage = 0.9
 
 // rehearsal says what was found in the hours that were read as the daemon reads them, in the time that it took.
-func rehearsal(r collector.Result, backfill, took time.Duration, now time.Time) []finding {
+func rehearsal(r collector.Result, read reader, backfill, took time.Duration, now time.Time) []finding {
 	all := []finding{{false, fmt.Sprintf("%s read over %s, %d queries in %s", count(len(r.Usage), "workload"), prommodel.Duration(backfill), r.Queries, took.Round(10*time.Millisecond))}}
 	for i, w := range r.Warnings { // sorted by code
 		if w.Code == collector.NoData || i > 0 && w.Code == r.Warnings[i-1].Code { // which the signals say, or is said
@@ -168,7 +173,7 @@ func rehearsal(r collector.Result, backfill, took time.Duration, now time.Time) 
 		}
 		all = append(all, f)
 	}
-	if share, known := covered(r.Usage, now); known {
+	if share, known := covered(r.Usage, read, now); known {
 		f := finding{share < leastCoverage, "coverage: " + model.FormatPercent(share) + " of the hours of the last week"}
 		if f.fix {
 			f.text += "; the others count as not measured: is everything scraped, at least every five minutes?"
@@ -178,7 +183,7 @@ func rehearsal(r collector.Result, backfill, took time.Duration, now time.Time) 
 	about := map[string][]string{} // workloads by code
 	first := map[string]string{}   // what is said of the first
 	for _, u := range r.Usage {
-		for _, w := range u.Warnings {
+		for _, w := range read(u).Warnings {
 			first[w.Code] = cmp.Or(first[w.Code], w.Text)
 			about[w.Code] = append(about[w.Code], u.Workload)
 		}
@@ -195,9 +200,10 @@ func rehearsal(r collector.Result, backfill, took time.Duration, now time.Time) 
 }
 
 // covered returns the share of the hours of the week before now that were measured, of every workload those from its first to its last; false when there are none.
-func covered(usage []model.Usage, now time.Time) (model.Fraction, bool) {
+func covered(usage []model.Usage, read reader, now time.Time) (model.Fraction, bool) {
 	var hours, measured float64
 	for _, u := range usage {
+		u = read(u)
 		from, to := now.Add(-7*24*time.Hour).Truncate(time.Hour), u.Last()
 		if from.Before(u.Start) {
 			from = u.Start
@@ -214,16 +220,16 @@ func covered(usage []model.Usage, now time.Time) (model.Fraction, bool) {
 }
 
 // doubles says which traffic of all sources is counted twice.
-func doubles(cfg *config.Config, usage []model.Usage, now time.Time) []finding {
+func doubles(cfg *config.Config, usage []model.Usage, read reader, now time.Time) []finding {
 	var all []finding
-	for _, d := range daemon.Doubles(cfg, usage, now) {
+	for _, d := range daemon.Doubles(cfg, usage, read, now) {
 		all = append(all, finding{len(d.Primary) == 0, "metered twice: " + d.Because})
 	}
 	if all == nil {
 		text := "no traffic was found that two meters count"
 		young := 0
 		for _, u := range usage {
-			if u.Measured() < 2*7*24*time.Hour {
+			if read(u).Measured() < 2*7*24*time.Hour {
 				young++
 			}
 		}

@@ -42,13 +42,14 @@ const (
 var leastFactor = math.Log(1.25)
 
 // Faults looks at all workloads of one source, which has answered, and says for each in the same order which faults of the data its last Recent days have. A verdict on
-// such a workload, and drift of it, would be about the counter and not about use.
-func Faults(all []model.Usage, now time.Time) [][]model.Warning {
+// such a workload, and drift of it, would be about the counter and not about use. Each is read when it is looked at, most of them once or twice.
+func Faults(all []func() model.Usage, now time.Time) [][]model.Warning {
 	faults := make([][]model.Warning, len(all))
 	end := now.UTC().Truncate(time.Hour)
 	tokens := make([]ratios, len(all))
-	calls := func(i int) ratios { return against(all[i], end, func(h *model.Hour) float64 { return h.Requests }) }
-	for i, u := range all {
+	calls := func(i int) ratios { return against(all[i](), end, func(h *model.Hour) float64 { return h.Requests }) }
+	for i, read := range all {
+		u := read()
 		tokens[i] = against(u, end, func(h *model.Hour) float64 { return float64(h.Tokens.Total()) })
 		if at, times, ok := tokens[i].unit(func() ratios { return calls(i) }); ok {
 			faults[i] = append(faults[i], model.Warning{Code: CounterUnit, Text: fmt.Sprintf(
@@ -298,13 +299,13 @@ type Rename struct {
 }
 
 // Renames looks at all workloads of one source, which has answered, and returns the renames of the last fortnight in the order of time.
-func Renames(all []model.Usage, now time.Time) []Rename {
+func Renames(all []func() model.Usage, now time.Time) []Rename {
 	renames, _ := successions(all, now.UTC().Truncate(time.Hour))
 	return renames
 }
 
 // relabelled adds a fault where workloads ended in one hour: to them and to those that began then with their volume, or to all when the source has none left.
-func relabelled(faults [][]model.Warning, all []model.Usage, end time.Time) {
+func relabelled(faults [][]model.Warning, all []func() model.Usage, end time.Time) {
 	renames, gone := successions(all, end)
 	for _, r := range renames {
 		for _, i := range slices.Concat(r.Was, r.Is) {
@@ -323,10 +324,11 @@ func relabelled(faults [][]model.Warning, all []model.Usage, end time.Time) {
 }
 
 // successions returns the workloads that ended when others began with their volume, and, by their end, those that have no heirs in a source that has nothing else left.
-func successions(all []model.Usage, end time.Time) (renames []Rename, gone map[time.Time][]int) {
+func successions(all []func() model.Usage, end time.Time) (renames []Rename, gone map[time.Time][]int) {
 	began, ended := map[time.Time][]int{}, map[time.Time][]int{}
 	lasting := 0
-	for i, u := range all {
+	for i, read := range all {
+		u := read()
 		first := slices.IndexFunc(u.Hours, func(h model.Hour) bool { return h.Measured() })
 		if first < 0 {
 			continue
@@ -362,20 +364,21 @@ func successions(all []model.Usage, end time.Time) (renames []Rename, gone map[t
 }
 
 // replaced reports whether one of old is of a single process, whose label changes with every rollout: that is no change of what is counted.
-func replaced(all []model.Usage, old []int) bool {
+func replaced(all []func() model.Usage, old []int) bool {
 	return slices.ContainsFunc(old, func(i int) bool {
-		_, pod := all[i].Labels["pod"]
-		_, instance := all[i].Labels["instance"]
+		labels := all[i]().Labels
+		_, pod := labels["pod"]
+		_, instance := labels["instance"]
 		return pod || instance
 	})
 }
 
 // inherited reports whether heirs have used since stop what old had used in the same hours a week before.
-func inherited(all []model.Usage, old, heirs []int, stop, end time.Time) bool {
+func inherited(all []func() model.Usage, old, heirs []int, stop, end time.Time) bool {
 	to := stop.Add(min(hoursAWeek*time.Hour, end.Sub(stop)))
 	sum := func(of []int, from, to time.Time) (tokens model.Tokens, share model.Fraction) {
 		for _, i := range of {
-			volume, measured := all[i].Between(from, to)
+			volume, measured := all[i]().Between(from, to)
 			tokens, share = tokens+volume.Total(), max(share, measured)
 		}
 		return tokens, share
@@ -388,7 +391,7 @@ func inherited(all []model.Usage, old, heirs []int, stop, end time.Time) bool {
 }
 
 // names lists workloads, three at most.
-func names(all []model.Usage, of []int) string {
+func names(all []func() model.Usage, of []int) string {
 	text := ""
 	for k, i := range of {
 		switch {
@@ -397,7 +400,7 @@ func names(all []model.Usage, of []int) string {
 		case k > 0:
 			text += ", "
 		}
-		text += all[i].Workload
+		text += all[i]().Workload
 	}
 	return text
 }

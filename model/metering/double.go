@@ -48,9 +48,12 @@ type Double struct {
 // Doubles returns the streams that workloads of different layers, or of different sources that do not say theirs, count twice over the four weeks before now, and those that
 // two sources of one layer count alike but for when they look: one workload beside another, or beside several that add up
 // to it because they share the value of a label, are all that their source has, or are few and each a large part. A stream of which a part was found is not looked for again
-// as a part of a larger one. Nearly all pairs cost no more than a look at the signs of their chance, and most pairs that differ in size not that.
-func Doubles(all []model.Usage, now time.Time) []Double {
-	f := finder{all: all, end: now.UTC().Truncate(time.Hour)}
+// as a part of a larger one. Each workload is read when it is looked at; what is kept of all are the four weeks of what is compared. Nearly all pairs cost no more than a look at the signs of their chance, and most pairs that differ in size not that.
+func Doubles(all []func() model.Usage, now time.Time) []Double {
+	f := finder{all: all, watched: make([]watched, len(all)), end: now.UTC().Truncate(time.Hour)}
+	for i, read := range all {
+		f.watch(i, read())
+	}
 	meters := f.meters()
 	slices.SortFunc(meters, func(a, b meter) int {
 		return cmp.Or(cmp.Compare(a.mean, b.mean), slices.Compare(a.members, b.members))
@@ -61,8 +64,43 @@ func Doubles(all []model.Usage, now time.Time) []Double {
 
 // A finder compares the meters of all workloads up to end.
 type finder struct {
-	all []model.Usage
-	end time.Time
+	all     []func() model.Usage
+	watched []watched // in the order of all
+	end     time.Time
+}
+
+// watched is what is kept of a workload.
+type watched struct {
+	usage model.Usage // without its hours
+	meter meter       // of it alone
+	hours []float64   // what its meter counts, see hours; nil when it was not used in the newest leastWeeks
+}
+
+// watch keeps what is needed of u, the workload i.
+func (f finder) watch(i int, u model.Usage) {
+	w := &f.watched[i]
+	if w.meter = f.single(i, u); w.meter.mean > 0 {
+		w.hours = f.hours(u, w.meter.generates)
+	}
+	w.usage = u
+	w.usage.Hours, w.usage.Serving = nil, nil
+}
+
+// hours returns the tokens of every hour of the window, only the output of a workload that generates; NaN where it was not measured.
+func (f finder) hours(u model.Usage, generates bool) []float64 {
+	hours := make([]float64, window)
+	first := int(f.end.Sub(u.Start)/time.Hour) - window
+	for h := range hours {
+		switch k := first + h; {
+		case k < 0 || k >= len(u.Hours) || !u.Hours[k].Measured():
+			hours[h] = math.NaN()
+		case generates:
+			hours[h] = float64(u.Hours[k].Tokens[model.Output])
+		default:
+			hours[h] = float64(u.Hours[k].Tokens.Total())
+		}
+	}
+	return hours
 }
 
 // pairs returns what two of meters, which are sorted by their means, both count.
@@ -122,19 +160,19 @@ func (m *meter) apart(o *meter) bool {
 func (f finder) meters() []meter {
 	var found []meter
 	places := map[string]int{}
-	for i, u := range f.all {
-		at := place(u)
+	for _, w := range f.watched {
+		at := place(w.usage)
 		if _, known := places[at]; !known {
 			places[at] = len(places)
 		}
-		if m := f.single(i); m.mean > 0 {
+		if m := w.meter; m.mean > 0 {
 			m.place = places[at]
 			found = append(found, m)
 		}
 	}
 	groups := map[string][]int{} // places in found
 	for i, m := range found {
-		u := f.all[m.members[0]]
+		u := f.watched[m.members[0]].usage
 		groups[u.Source] = append(groups[u.Source], i)
 		for _, name := range slices.Sorted(maps.Keys(u.Labels)) {
 			label := "\x00" + name + "\x00" + u.Labels[name]
@@ -166,9 +204,8 @@ func (f finder) meters() []meter {
 	return found
 }
 
-// single returns the meter of the workload i alone.
-func (f finder) single(i int) meter {
-	u := f.all[i]
+// single returns the meter of u, the workload i, alone.
+func (f finder) single(i int, u model.Usage) meter {
 	m := meter{members: []int{i}, places: []string{place(u)}}
 	first := int(f.end.Sub(u.Start)/time.Hour) - leastWeeks*weekHours
 	lastKnown, gaps := -1, 0
@@ -294,7 +331,7 @@ func (f finder) odd(m *meter, counted, other []float64) bool {
 	}
 	with, _ := correlation(chanceOf(counted), other)
 	return slices.ContainsFunc(m.members, func(i int) bool {
-		single := f.single(i)
+		single := f.watched[i].meter
 		if single.mean < small*m.mean {
 			return false // too small to tell
 		}
@@ -315,12 +352,14 @@ func (f finder) countedBy(m *meter) []float64 {
 	counted := make([]float64, window)
 	measured := make([]bool, window)
 	for _, i := range m.members {
-		u := f.all[i]
-		first := int(f.end.Sub(u.Start)/time.Hour) - window
+		w := f.watched[i]
+		hours := w.hours
+		if m.generates && !w.meter.generates { // it may have before
+			hours = f.hours(f.all[i](), true)
+		}
 		gap := -1 // where the hours began that are not measured; -1 before the first that is
-		for h := range counted {
-			k := first + h
-			if k < 0 || k >= len(u.Hours) || !u.Hours[k].Measured() {
+		for h, n := range hours {
+			if math.IsNaN(n) {
 				continue
 			}
 			for g := gap; gap >= 0 && g < h; g++ {
@@ -328,11 +367,7 @@ func (f finder) countedBy(m *meter) []float64 {
 			}
 			gap = h + 1
 			measured[h] = true
-			if m.generates {
-				counted[h] += float64(u.Hours[k].Tokens[model.Output])
-			} else {
-				counted[h] += float64(u.Hours[k].Tokens.Total())
-			}
+			counted[h] += n
 		}
 	}
 	for h := range counted {
@@ -460,7 +495,7 @@ func (f finder) finest(found []Double) []Double {
 	sides := func(members, others []int) (all []side) {
 		var sources []string
 		for _, k := range others {
-			sources = append(sources, f.all[k].Source)
+			sources = append(sources, f.watched[k].usage.Source)
 		}
 		slices.Sort(sources)
 		for _, source := range slices.Compact(sources) {

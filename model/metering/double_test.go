@@ -83,7 +83,7 @@ func TestIndependentStreams(t *testing.T) {
 			}
 			all = append(all, usage(source, fmt.Sprint(i), map[string]string{"name": fmt.Sprint(i)}, times(hours, window/2*1e6/sum)))
 		}
-		found := Doubles(all, now)
+		found := Doubles(readers(all), now)
 		t.Logf("chance of %.0f %% an hour: %d of %d pairs", 100*own, len(found), each*each)
 		if len(found) > 0 {
 			t.Errorf("chance of %.0f %% an hour: got %+v", 100*own, found)
@@ -108,7 +108,7 @@ func TestBalancedLoad(t *testing.T) {
 			east, west := usage("east", "chat", nil, half()), usage("west", "chat", nil, half())
 			for layers, want := range map[[2]string]int{{"engine", "engine"}: 0, {"engine", "router"}: 1} {
 				east.Layer, west.Layer = layers[0], layers[1]
-				if found := Doubles([]model.Usage{east, west}, now); len(found) != want {
+				if found := Doubles(readers([]model.Usage{east, west}), now); len(found) != want {
 					t.Errorf("chance of %.0f %% an hour at %v: got %+v, want %d", 100*own, layers, found, want)
 				}
 			}
@@ -134,7 +134,7 @@ func TestPartThatIsNearlyTheWhole(t *testing.T) {
 				} else {
 					whole = noisy(r, whole, 0.02)
 				}
-				found := Doubles([]model.Usage{usage("gateway", "chat", nil, whole), usage("engines", "one", nil, one), usage("engines", "two", nil, two)}, now)
+				found := Doubles(readers([]model.Usage{usage("gateway", "chat", nil, whole), usage("engines", "one", nil, one), usage("engines", "two", nil, two)}), now)
 				if len(found) != 1 || !slices.Equal(found[0].One, []int{0}) || !slices.Equal(found[0].Other, want) {
 					t.Errorf("a small engine of %.0f %%, behind the gateway %v: got %+v, want %v", 100*small, behind, found, want)
 				}
@@ -153,7 +153,7 @@ func TestIndependentSums(t *testing.T) {
 			labels := map[string]string{"team": fmt.Sprint(r.IntN(30)), "model": fmt.Sprint(r.IntN(8))}
 			all = append(all, usage([]string{"gateway", "engines"}[i%2], fmt.Sprint(i), labels, times(traffic(r, own), math.Pow(10, -2*r.Float64()))))
 		}
-		if found := Doubles(all, now); len(found) > 0 {
+		if found := Doubles(readers(all), now); len(found) > 0 {
 			t.Errorf("chance of %.0f %% an hour: got %+v", 100*own, found)
 		}
 	}
@@ -180,7 +180,7 @@ func TestNoiseOfSums(t *testing.T) {
 			for range 20 { // that have nothing to do with it
 				all = append(all, usage("engines", fmt.Sprint(len(all)), nil, times(traffic(r, c.own), 2*r.Float64())))
 			}
-			if d := Doubles(all, now); len(d) != 1 || !slices.Equal(d[0].One, []int{3}) || !slices.Equal(d[0].Other, []int{0, 1, 2}) {
+			if d := Doubles(readers(all), now); len(d) != 1 || !slices.Equal(d[0].One, []int{3}) || !slices.Equal(d[0].Other, []int{0, 1, 2}) {
 				missed++
 			}
 		}
@@ -200,9 +200,9 @@ func TestNoise(t *testing.T) {
 		const streams = 100
 		for range streams {
 			hours := traffic(r, c.own)
-			if len(Doubles([]model.Usage{
+			if len(Doubles(readers([]model.Usage{
 				usage("gateway", "a", nil, noisy(r, hours, 0.05)), usage("engines", "b", nil, noisy(r, hours, 0.05)),
-			}, now)) == 0 {
+			}), now)) == 0 {
 				missed++
 			}
 		}
@@ -336,7 +336,7 @@ func TestDoubles(t *testing.T) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			var got strings.Builder
-			for i, d := range Doubles(test.all, now) {
+			for i, d := range Doubles(readers(test.all), now) {
 				if i > 0 {
 					got.WriteString(" ")
 				}
@@ -356,7 +356,7 @@ func TestDoubles(t *testing.T) {
 func TestDoublesOfFew(t *testing.T) {
 	t.Parallel()
 	for _, all := range [][]model.Usage{nil, {{}}, {{Source: "a"}, {Source: "b"}}, {usage("a", "a", nil, []float64{1}), usage("b", "b", nil, []float64{1})}} {
-		if got := Doubles(all, now); len(got) != 0 {
+		if got := Doubles(readers(all), now); len(got) != 0 {
 			t.Errorf("%d workloads: got %+v", len(all), got)
 		}
 	}
@@ -374,7 +374,7 @@ func BenchmarkDoubles(b *testing.B) {
 			}
 			b.ReportAllocs()
 			for b.Loop() {
-				Doubles(all, now)
+				Doubles(readers(all), now)
 			}
 		})
 	}

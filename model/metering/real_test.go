@@ -36,13 +36,13 @@ func TestRealClients(t *testing.T) {
 			clients[i].Layer, clients[i].Source = layer, []string{"gateway", "engines"}[r.IntN(2)]
 		}
 		if layer != "" {
-			if d := Doubles(clients, clients[0].End()); len(d) > 0 {
+			if d := Doubles(readers(clients), clients[0].End()); len(d) > 0 {
 				t.Errorf("two sources of one layer: got %+v, want no client that both read", d)
 			}
 			continue
 		}
 		deals++
-		for _, d := range Doubles(clients, clients[0].End()) {
+		for _, d := range Doubles(readers(clients), clients[0].End()) {
 			var names []string
 			for _, i := range slices.Concat(d.One, d.Other) {
 				names = append(names, clients[i].Workload)

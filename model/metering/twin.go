@@ -20,11 +20,11 @@ func (f finder) twins(a, b *meter) bool {
 	if len(a.members)+len(b.members) > 2 {
 		return false
 	}
-	u, v := f.all[a.members[0]], f.all[b.members[0]]
-	if u.Layer == "" || u.Layer != v.Layer || u.Source == v.Source {
+	i, k := a.members[0], b.members[0]
+	if u, v := f.watched[i].usage, f.watched[k].usage; u.Layer == "" || u.Layer != v.Layer || u.Source == v.Source {
 		return false
 	}
-	one, other := f.volumes(u), f.volumes(v)
+	one, other := f.volumes(f.all[i]()), f.volumes(f.all[k]())
 	same, apart, known := true, []float64{}, 0.0
 	var tokens float64
 	for h, n := range one.tokens {

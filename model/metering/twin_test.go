@@ -72,7 +72,7 @@ func TestHalvesAreNoTwins(t *testing.T) {
 						}
 					}
 					pairs++
-					if found := Doubles([]model.Usage{east.usage("east"), west.usage("west")}, now); len(found) > 0 {
+					if found := Doubles(readers([]model.Usage{east.usage("east"), west.usage("west")}), now); len(found) > 0 {
 						t.Errorf("%.0f requests an hour, lengths that vary by %.1f, by turns %v: got %+v", perHour, vary, round, found)
 					}
 				}
@@ -109,7 +109,7 @@ func TestTwins(t *testing.T) {
 			if c.seconds > 0 {
 				again = d.late(r, c.seconds, 1)
 			}
-			if len(Doubles([]model.Usage{d.usage("replica-0"), again.usage("replica-1")}, now)) != 1 {
+			if len(Doubles(readers([]model.Usage{d.usage("replica-0"), again.usage("replica-1")}), now)) != 1 {
 				missed++
 			}
 		}
@@ -144,7 +144,7 @@ func TestTwinsThatCannotBeTold(t *testing.T) {
 		"the same samples without requests": {without(d.usage("a")), without(d.usage("b")), 1},
 		"other samples without requests":    {without(d.usage("a")), without(d.late(r, 15, 1).usage("b")), 0},
 	} {
-		if found := Doubles([]model.Usage{test.one, test.other}, now); len(found) != test.want {
+		if found := Doubles(readers([]model.Usage{test.one, test.other}), now); len(found) != test.want {
 			t.Errorf("%s: got %+v, want %d", name, found, test.want)
 		}
 	}

@@ -41,11 +41,13 @@ const channelRefused = "CHANNEL_REFUSED"
 
 // metered is what one source says of one workload in this cycle.
 type metered struct {
-	usage  model.Usage
-	stanza config.Workload     // what the configuration says of it, and the answers to earlier decisions
-	series []map[string]string // labels of what it is made of, without what it was before
-	server string              // where the source is read: the name of the first source that reads the same server
-	outage string              // why the source could not be read; empty when it answered
+	usage  model.Usage                   // without its hours, see whole
+	read   func(model.Usage) model.Usage // gives usage its hours
+	former bool                          // it is what a workload was before
+	stanza config.Workload               // what the configuration says of it, and the answers to earlier decisions
+	series []map[string]string           // labels of what it is made of, without what it was before
+	server string                        // where the source is read: the name of the first source that reads the same server
+	outage string                        // why the source could not be read; empty when it answered
 
 	answered    []model.Warning       // what a person has answered that counts in it
 	faults      []model.Warning       // why what the source says is not what was used
@@ -56,53 +58,64 @@ type metered struct {
 	hosted      hosted                // the options that it was on in the month
 }
 
+// whole returns the usage of m with its hours. They are read anew each time: those of all workloads together are more than memory should hold.
+func (m metered) whole() model.Usage { return m.read(m.usage) }
+
+// then makes change a part of reading m.
+func (m *metered) then(change func(model.Usage) model.Usage) {
+	read := m.read
+	m.read = func(u model.Usage) model.Usage { return change(read(u)) }
+}
+
 // key tells m from what other sources call by the same name.
 func (m metered) key() string { return m.usage.Source + "\x00" + m.usage.Workload }
 
 // named gives every usage the name its stanza asks for and adds up those that share one; what a workload was before goes on in what it is.
 // The result is sorted by name, so that a report reads the same whatever the sources answered first.
 func named(found []metered) []metered {
-	byName := map[string]metered{}
-	series := map[string][]model.Usage{} // by name
+	series := map[string][]int{} // places by name
 	for i := range found {
 		m := &found[i]
 		m.usage.Workload = cmp.Or(m.stanza.Name, m.usage.Workload)
-		series[m.key()] = append(series[m.key()], m.usage)
+		series[m.key()] = append(series[m.key()], i)
 	}
+	missing := make([]absence, len(found))
+	for _, places := range series {
+		if len(places) > 1 {
+			findMissing(missing, found, places)
+		}
+	}
+	byName := map[string][]metered{} // what a workload was before comes last
 	var former []metered
-	for _, m := range found {
-		if m.stanza.Former(m.usage.Labels, m.usage.Source) {
+	for i, m := range found {
+		m.series = []map[string]string{m.usage.Labels}
+		if m.former = m.stanza.Former(m.usage.Labels, m.usage.Source); m.former {
+			m.then(func(u model.Usage) model.Usage { // that it ended is what the stanza says
+				u.Warnings = slices.DeleteFunc(u.Warnings, func(w model.Warning) bool { return w.Code == collector.Vanished })
+				return u
+			})
 			former = append(former, m)
 			continue
 		}
-		switch missing, taken := missingFrom(m.usage, series[m.key()]); {
-		case taken:
-			m.usage = m.usage.Ended()
-		case missing > givenUp:
-			m.usage = m.usage.Ended()
-			m.usage.Warnings = append(m.usage.Warnings, model.Warning{Code: seriesEnded, Text: fmt.Sprintf(
+		switch gone := missing[i]; {
+		case gone.taken:
+			m.then(model.Usage.Ended)
+		case gone.since > givenUp:
+			m.then(model.Usage.Ended)
+			m.usage.Warnings = append(slices.Clip(m.usage.Warnings), model.Warning{Code: seriesEnded, Text: fmt.Sprintf(
 				"%s, one of the %d series of this workload, has had no samples since %s and the others have not taken its tokens over: from 14 days on it counts as ended and the workload goes on with what remains",
-				flow(m.usage.Labels), len(series[m.key()]), m.usage.Last().Format("2006-01-02 15:04"),
+				flow(m.usage.Labels), len(series[m.key()]), gone.last.Format("2006-01-02 15:04"),
 			)})
 		}
-		m.series = []map[string]string{m.usage.Labels}
-		if first, taken := byName[m.key()]; taken {
-			m.usage, m.series = first.usage.Merge(m.usage), slices.Concat(first.series, m.series)
-			m.stanza, m.outage = first.stanza, cmp.Or(first.outage, m.outage)
-		}
-		byName[m.key()] = m
+		byName[m.key()] = append(byName[m.key()], m)
 	}
 	for _, m := range former {
-		// That it ended is what the stanza says.
-		m.usage.Warnings = slices.DeleteFunc(m.usage.Warnings, func(w model.Warning) bool { return w.Code == collector.Vanished })
-		m.series = []map[string]string{m.usage.Labels}
-		if is, begun := byName[m.key()]; begun {
-			is.usage = is.usage.Follow(m.usage)
-			m = is
-		}
-		byName[m.key()] = m
+		byName[m.key()] = append(byName[m.key()], m)
 	}
-	merged := slices.Collect(maps.Values(byName))
+	merged := make([]metered, 0, len(byName))
+	for _, parts := range byName {
+		merged = append(merged, together(parts))
+	}
 	sort.Slice(merged, func(i, j int) bool {
 		a, b := merged[i].usage, merged[j].usage
 		if a.Workload != b.Workload {
@@ -119,29 +132,94 @@ func named(found []metered) []metered {
 	return merged
 }
 
-// missingFrom returns for how long u, one of the series of a workload, has been missing while others were measured, more than a day, and whether they have had since what all of
-// them had before: it is over then. One that is missing without that may be in use and not scraped. One whose hours were refused is in use and not missing.
-func missingFrom(u model.Usage, series []model.Usage) (missing time.Duration, taken bool) {
-	stop := u.Last()
-	var newest time.Time
-	for _, s := range series {
-		if last := s.Last(); last.After(newest) {
-			newest = last
+// together returns the workload that parts are the series of, those that it was before last.
+func together(parts []metered) metered {
+	m := parts[0]
+	if len(parts) == 1 {
+		return m
+	}
+	for _, p := range parts[1:] {
+		if !p.former {
+			m.series, m.outage = append(m.series, p.series...), cmp.Or(m.outage, p.outage)
+			m.server, m.expressions = p.server, p.expressions
 		}
 	}
-	gone := slices.ContainsFunc(u.Warnings, func(w model.Warning) bool { return w.Code == collector.Vanished })
-	if missing = newest.Sub(stop); !gone || missing <= endedAfter {
-		return 0, false
+	whole := func() model.Usage {
+		u := parts[0].whole()
+		for _, p := range parts[1:] {
+			if p.former {
+				u = u.Follow(p.whole())
+			} else {
+				u = u.Merge(p.whole())
+			}
+		}
+		return u
 	}
-	to := stop.Add(min(aWeek, missing))
-	var before, since model.Tokens
-	for _, s := range series {
-		was, _ := s.Between(stop.Add(-aWeek), to.Add(-aWeek))
-		is, _ := s.Between(stop, to)
-		before, since = before+was.Total(), since+is.Total()
+	m.usage = whole()
+	m.usage.Start, m.usage.Hours, m.usage.Serving = time.Time{}, nil, nil
+	m.read = func(u model.Usage) model.Usage {
+		all := whole()
+		u.Start, u.Hours, u.Serving = all.Start, all.Hours, all.Serving
+		return u
 	}
-	_, known := u.Between(stop.Add(-aWeek), to.Add(-aWeek))
-	return missing, known > 0.5 && since >= takenOver*before
+	return m
+}
+
+// An absence says for how long a series of a workload has been missing while others were measured.
+type absence struct {
+	last  time.Time     // end of its last measured hour
+	since time.Duration // 0 when it is not missing for more than a day
+	taken bool          // the others have had since what all of them had before: it is over then
+}
+
+// findMissing sets the absences of the series at places, which are of one workload. One that is missing without that the others have taken its tokens over may be in use and not
+// scraped. One whose hours were refused is in use and not missing.
+func findMissing(absences []absence, found []metered, places []int) {
+	var newest time.Time
+	gone := map[int]bool{}
+	for _, i := range places {
+		u := found[i].whole()
+		absences[i].last = u.Last()
+		newest = latest(newest, absences[i].last)
+		gone[i] = slices.ContainsFunc(u.Warnings, func(w model.Warning) bool { return w.Code == collector.Vanished })
+	}
+	type change struct {
+		stop, to      time.Time
+		known         model.Fraction
+		before, since model.Tokens
+	}
+	changes := map[int]*change{} // by place
+	for _, i := range places {
+		a := &absences[i]
+		if missing := newest.Sub(a.last); gone[i] && missing > endedAfter {
+			a.since = missing
+			changes[i] = &change{stop: a.last, to: a.last.Add(min(aWeek, missing))}
+		}
+	}
+	if len(changes) == 0 {
+		return
+	}
+	for _, i := range places {
+		u := found[i].whole()
+		for k, c := range changes {
+			was, known := u.Between(c.stop.Add(-aWeek), c.to.Add(-aWeek))
+			is, _ := u.Between(c.stop, c.to)
+			c.before, c.since = c.before+was.Total(), c.since+is.Total()
+			if k == i {
+				c.known = known
+			}
+		}
+	}
+	for i, c := range changes {
+		absences[i].taken = c.known > 0.5 && c.since >= takenOver*c.before
+	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
 }
 
 // findFaults gives every workload of a source that answered the faults of its data, and returns the renames among them.
@@ -155,33 +233,33 @@ func findFaults(all []metered, now time.Time) []model.Rename {
 	renames := []model.Rename{}
 	for _, source := range slices.Sorted(maps.Keys(bySource)) {
 		places := bySource[source]
-		usage := make([]model.Usage, len(places))
+		usage := make([]func() model.Usage, len(places))
 		for k, i := range places {
-			usage[k] = all[i].usage
+			usage[k] = all[i].whole
 		}
 		for k, faults := range drift.Faults(usage, now) {
 			all[places[k]].faults = faults
 		}
 		for _, r := range drift.Renames(usage, now) {
-			renames = append(renames, rename(usage, r))
+			renames = append(renames, rename(func(k int) model.Usage { return all[places[k]].usage }, r))
 		}
 	}
 	return renames
 }
 
-// rename says which workloads of all r is about, and what to write into the configuration.
-func rename(all []model.Usage, r drift.Rename) model.Rename {
+// rename says which workloads r is about, and what to write into the configuration.
+func rename(at func(place int) model.Usage, r drift.Rename) model.Rename {
 	names := func(places []int) []string {
 		var names []string
 		for _, i := range places {
-			names = append(names, all[i].Workload)
+			names = append(names, at(i).Workload)
 		}
 		return names
 	}
-	report := model.Rename{Source: all[r.Was[0]].Source, Was: names(r.Was), Is: names(r.Is), At: r.At, Settles: r.Settles.Format(time.DateOnly)}
+	report := model.Rename{Source: at(r.Was[0]).Source, Was: names(r.Was), Is: names(r.Is), At: r.At, Settles: r.Settles.Format(time.DateOnly)}
 	what := "was: with the labels that it had"
 	if len(r.Was) == 1 && len(r.Is) == 1 {
-		what = "was: " + flow(all[r.Was[0]].Labels)
+		what = "was: " + flow(at(r.Was[0]).Labels)
 	}
 	report.Proposal = fmt.Sprintf("%s ended at %s, when %s began with the same volume: if it is the same, say %s in a stanza of workloads that matches %s and has a name; without it both have no verdict until %s, from which on what began stands for itself",
 		list(report.Was), r.At.Format("2 January 2006 15:04 UTC"), list(report.Is), what, list(report.Is), model.FormatDate(r.Settles))
@@ -197,10 +275,9 @@ func flow(labels map[string]string) string {
 	return "{" + strings.Join(pairs, ", ") + "}"
 }
 
-// evaluate projects one workload, costs its options and decides. It never fails: what is missing is said in the report, and the
-// verdict is then empty.
-func evaluate(m metered, cfg *config.Config, now time.Time) evaluation {
-	u := m.usage.Until(now)
+// evaluate projects one workload, of which u is the usage up to now, costs its options and decides. It never fails: what is missing is said in the
+// report, and the verdict is then empty.
+func evaluate(m metered, u model.Usage, cfg *config.Config, now time.Time) evaluation {
 	current, candidates := m.stanza.Current, m.stanza.Candidates
 	e := evaluation{metered: m}
 	w := model.WorkloadReport{

@@ -69,6 +69,8 @@ func (d *Daemon) Evaluate(ctx context.Context) (*model.Report, error) {
 
 // evaluate reads every source and evaluates every workload. The report is nil only when ctx ended.
 func (d *Daemon) evaluate(ctx context.Context, now time.Time) (*model.Report, error) {
+	d.history.Lock()
+	defer d.history.Unlock()
 	found, sources, err := d.read(ctx, now)
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
@@ -80,17 +82,21 @@ func (d *Daemon) evaluate(ctx context.Context, now time.Time) (*model.Report, er
 func (d *Daemon) Collect(ctx context.Context) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.history.Lock()
+	defer d.history.Unlock()
 	now := d.options.Now().UTC()
 	found, sources, err := d.read(ctx, now)
 	last := d.report.Load()
 	if ctx.Err() != nil || last == nil {
 		return errors.Join(err, ctx.Err())
 	}
-	usage := map[string]model.UsageSummary{}
 	shareGPUs(found, now)
 	workloads := named(found)
-	for _, m := range workloads {
-		usage[m.usage.Workload] = summarize(m.usage, now)
+	summaries := make([]model.UsageSummary, len(workloads))
+	each(workloads, func(i int, m metered) { summaries[i] = summarize(m.whole(), now) })
+	usage := map[string]model.UsageSummary{}
+	for i, m := range workloads {
+		usage[m.usage.Workload] = summaries[i]
 	}
 	err = errors.Join(err, d.desk.Faults(append(d.silence(sources, last.Workloads, now), d.undelivered(now)...), d.fleetRoute(alerting.DataFaulty, ""), now))
 	signal(d.queued)
@@ -153,7 +159,8 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 					"its label %s asks for the Slack channel %.80q, which defaults.labels.slack_channel does not allow", d.setup.cfg.Labels.SlackChannel, asked,
 				)})
 			}
-			found = append(found, metered{usage: u, stanza: stanza, server: d.setup.cfg.Server(s.cfg), outage: reports[i].Error, expressions: s.collector.Expressions()})
+			read := func(u model.Usage) model.Usage { return s.collector.Read(u, now) }
+			found = append(found, metered{usage: u, read: read, stanza: stanza, server: d.setup.cfg.Server(s.cfg), outage: reports[i].Error, expressions: s.collector.Expressions()})
 		}
 	}
 	return found, reports, errors.Join(errs...)
@@ -221,23 +228,32 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 // evaluateAll evaluates all of workloads, as many at once as there are processors, and returns with each the rows that the ledger keeps of it.
 func (d *Daemon) evaluateAll(workloads []metered, now time.Time) (evaluations []evaluation, rows []map[string][]byte) {
 	evaluations, rows = make([]evaluation, len(workloads)), make([]map[string][]byte, len(workloads))
+	each(workloads, func(i int, m metered) {
+		rows[i] = d.remember(&m)
+		evaluations[i] = d.evaluateSafely(m, now)
+		evaluations[i].hosted = m.hosted.with(evaluations[i].report, now)
+	})
+	return evaluations, rows
+}
+
+// each calls do with each of all, as many at once as there are processors.
+func each(all []metered, do func(i int, m metered)) {
 	free := make(chan struct{}, runtime.GOMAXPROCS(0))
 	var tasks sync.WaitGroup
-	for i, m := range workloads {
+	for i, m := range all {
 		free <- struct{}{}
 		tasks.Go(func() {
 			defer func() { <-free }()
-			rows[i] = d.remember(&m)
-			evaluations[i] = d.evaluateSafely(m, now)
-			evaluations[i].hosted = m.hosted.with(evaluations[i].report, now)
+			do(i, m)
 		})
 	}
 	tasks.Wait()
-	return evaluations, rows
 }
 
 // evaluateSafely evaluates m; a panic spoils that workload only.
 func (d *Daemon) evaluateSafely(m metered, now time.Time) (e evaluation) {
+	used := m.whole().Until(now)
+	defer func() { e.samples = ledger.SamplesOf(used) }()
 	m.stanza.Current, m.stanza.Candidates, m.answered = d.answers.Heed(m.usage.Workload, m.stanza.Current, m.stanza.Candidates, now,
 		func(a ledger.Answer) bool { return d.desk.Spent(a.Workload, a.ID, a.Given) })
 	defer func() {
@@ -254,7 +270,7 @@ func (d *Daemon) evaluateSafely(m metered, now time.Time) (e evaluation) {
 			}
 		}
 	}()
-	e = evaluate(m, d.setup.cfg, now)
+	e = evaluate(m, used, d.setup.cfg, now)
 	e.report.Moved = d.moved(e.report, e.verdict)
 	return e
 }

@@ -63,6 +63,7 @@ type Daemon struct {
 	folder    string                            // of the data
 
 	mu        sync.Mutex // held during a cycle, a collection and a reload: one at a time
+	history   sync.Mutex // held while hours are read for one of these, and while older ones are filled in: what is read twice is the same
 	setup     *setup
 	answers   ledger.Answers  // what people said to decisions
 	compacted time.Time       // when the ledger was last gone through

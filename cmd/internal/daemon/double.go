@@ -41,12 +41,12 @@ func warned(w model.WorkloadReport, code string) bool {
 	return slices.ContainsFunc(w.Warnings, func(warning model.Warning) bool { return warning.Code == code })
 }
 
-// Doubles returns the traffic of usage that two meters count, as an evaluation at now would find it.
-func Doubles(cfg *config.Config, usage []model.Usage, now time.Time) []model.DoubleMeter {
+// Doubles returns the traffic of usage, which read gives its hours, that two meters count, as an evaluation at now would find it.
+func Doubles(cfg *config.Config, usage []model.Usage, read func(model.Usage) model.Usage, now time.Time) []model.DoubleMeter {
 	var found []metered
 	for _, u := range usage {
 		if stanza := cfg.For(u.Labels, u.Source); !stanza.Drop {
-			found = append(found, metered{usage: u, stanza: stanza})
+			found = append(found, metered{usage: u, read: read, stanza: stanza})
 		}
 	}
 	return findDoubles(named(found), now)
@@ -55,9 +55,9 @@ func Doubles(cfg *config.Config, usage []model.Usage, now time.Time) []model.Dou
 // findDoubles returns the traffic that two meters count, and leaves with the workloads of the secondary one, or with those of both while none is the primary one, why they
 // are not priced: to add the two up would be to pay for the same tokens twice.
 func findDoubles(all []metered, now time.Time) []model.DoubleMeter {
-	usage := make([]model.Usage, len(all))
+	usage := make([]func() model.Usage, len(all))
 	for i, m := range all {
-		usage[i] = m.usage
+		usage[i] = m.whole
 		if m.stanza.Meter == config.Secondary {
 			all[i].unpriced = &model.Warning{Code: secondaryMeter, Text: "the configuration says that another meter counts the same traffic (meter: secondary): it is priced there"}
 		}

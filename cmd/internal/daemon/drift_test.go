@@ -76,7 +76,7 @@ func TestDrifts(t *testing.T) {
 	} {
 		u := driftedHours(tc.ago, tc.change)
 		u.Warnings = tc.warnings
-		e := evaluate(metered{usage: u, stanza: cfg.For(u.Labels, "gateway")}, cfg, opening)
+		e := evaluate(metered{usage: u, stanza: cfg.For(u.Labels, "gateway")}, u, cfg, opening)
 		if e.report.Decision.Reason == model.ReasonUnknown {
 			t.Fatalf("%s: %s", tc.name, e.report.Decision.Because)
 		}
@@ -120,9 +120,9 @@ func TestFaultsFreeze(t *testing.T) {
 				h.Tokens[c] *= 1000
 			}
 		})
-		all := []metered{{usage: u, stanza: cfg.For(u.Labels, "gateway"), outage: outage}}
+		all := []metered{held(metered{usage: u, stanza: cfg.For(u.Labels, "gateway"), outage: outage})}
 		findFaults(all, opening)
-		e := evaluate(all[0], cfg, opening)
+		e := evaluate(all[0], u, cfg, opening)
 		want := drift.CounterUnit
 		if outage != "" {
 			want = "SOURCE_DOWN" // what is read from history alone says nothing of what is scraped now

@@ -29,7 +29,9 @@ func (d *Daemon) keepFilling(ctx context.Context) {
 		d.mu.Unlock()
 		more := false
 		for _, s := range sources {
+			d.history.Lock()
 			filled, again, err := s.collector.Fill(ctx, d.options.Now().UTC())
+			d.history.Unlock()
 			if ctx.Err() != nil {
 				return
 			}

@@ -3,6 +3,7 @@ package daemon
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"slices"
 	"time"
 
@@ -22,9 +23,9 @@ func shareGPUs(found []metered, now time.Time) {
 		if m.usage.GPUScope != "" {
 			key := m.server + "\x00" + m.usage.GPUScope
 			together[key] = append(together[key], i)
-		}
-		if last := m.usage.Last(); m.outage != "" && last.After(read[m.usage.Source]) {
-			read[m.usage.Source] = last
+			if m.outage != "" {
+				read[m.usage.Source] = latest(read[m.usage.Source], m.whole().Last())
+			}
 		}
 	}
 	for _, places := range together {
@@ -38,7 +39,7 @@ func shareGPUs(found []metered, now time.Time) {
 			if found[i].outage != "" {
 				to = read[u.Source]
 			}
-			v, measured := u.Between(to.Add(-24*time.Hour), to)
+			v, measured := found[i].whole().Between(to.Add(-24*time.Hour), to)
 			if measured == 0 {
 				u.GPU = nil
 				continue
@@ -78,39 +79,39 @@ func shareGPUs(found []metered, now time.Time) {
 
 // alone forgets the GPUs of the hours of the series at places, which run on the same, in which one was measured that another source counts: they were not those of one alone.
 func alone(found []metered, places []int) {
-	const several = "\x00"
-	begin, end := found[places[0]].usage.Start, time.Time{}
+	numbers := map[string]uint16{} // of their sources, from 1 on
 	for _, i := range places {
-		u := found[i].usage
-		if u.Start.Before(begin) {
-			begin = u.Start
-		}
-		if u.End().After(end) {
-			end = u.End()
+		if source := found[i].usage.Source; numbers[source] == 0 {
+			numbers[source] = uint16(len(numbers) + 1)
 		}
 	}
-	by := make([]string, end.Sub(begin)/time.Hour) // source of what was measured in an hour
+	if len(numbers) == 1 {
+		return
+	}
+	const several = math.MaxUint16
+	by := map[int64]uint16{} // number of the source of what was measured in an hour, counted from 1970
+	hourOf := func(u model.Usage, h int) int64 { return u.Start.Unix()/3600 + int64(h) }
 	for _, i := range places {
-		u := found[i].usage
-		first := int(u.Start.Sub(begin) / time.Hour)
+		u := found[i].whole()
 		for h := range u.Hours {
-			switch at := &by[first+h]; {
-			case !u.Hours[h].Measured() || *at == u.Source:
-			case *at == "":
-				*at = u.Source
+			switch at, own := by[hourOf(u, h)], numbers[u.Source]; {
+			case !u.Hours[h].Measured() || at == own:
+			case at == 0:
+				by[hourOf(u, h)] = own
 			default:
-				*at = several
+				by[hourOf(u, h)] = several
 			}
 		}
 	}
 	for _, i := range places {
-		u := &found[i].usage
-		first := int(u.Start.Sub(begin) / time.Hour)
-		u.Serving = slices.Clone(u.Serving)
-		for h := range u.Serving {
-			if source := by[first+h]; source != "" && source != u.Source {
-				u.Serving[h].GPUs = 0
+		found[i].then(func(u model.Usage) model.Usage {
+			u.Serving = slices.Clone(u.Serving)
+			for h := range u.Serving {
+				if source := by[hourOf(u, h)]; source != 0 && source != numbers[u.Source] {
+					u.Serving[h].GPUs = 0
+				}
 			}
-		}
+			return u
+		})
 	}
 }

@@ -77,6 +77,17 @@ options:%[2]s`, r.server.URL, options)
 
 // TestSharesOfGPUs holds what is shared out where nobody had tokens, where a workload is no longer measured, on two servers, while a source is away and where a workload is made
 // of several series, and that hours in which another source had a workload there say nothing of the GPUs of one alone, however long ago they are.
+// held returns m with the hours of its usage as whole reads them.
+func held(m metered) metered {
+	start, hours, serving := m.usage.Start, m.usage.Hours, m.usage.Serving
+	m.usage.Hours, m.usage.Serving = nil, nil
+	m.read = func(u model.Usage) model.Usage {
+		u.Start, u.Hours, u.Serving = start, hours, serving
+		return u
+	}
+	return m
+}
+
 func TestSharesOfGPUs(t *testing.T) {
 	t.Parallel()
 	usd := 10.0
@@ -90,7 +101,7 @@ func TestSharesOfGPUs(t *testing.T) {
 			u.Hours = append(u.Hours, hour)
 			u.Serving = append(u.Serving, model.Serving{GPUs: 4})
 		}
-		return metered{usage: u, server: server}
+		return held(metered{usage: u, server: server})
 	}
 	all := []metered{run("a", "s", 0, 48), run("b", "s", 0, 12), run("c", "other", 5, 48), run("d", "s", 5, 0)}
 	shareGPUs(all, opening)
@@ -102,7 +113,7 @@ func TestSharesOfGPUs(t *testing.T) {
 	if all[3].usage.GPU != nil {
 		t.Errorf("got %+v of what is not measured any more", all[3].usage.GPU)
 	}
-	if s := all[0].usage.Serving; s[0].GPUs != 4 || s[47].GPUs != 0 || all[2].usage.Serving[47].GPUs != 4 {
+	if s := all[0].whole().Serving; s[0].GPUs != 4 || s[47].GPUs != 0 || all[2].whole().Serving[47].GPUs != 4 {
 		t.Errorf("got %v and %v GPUs of a alone before and while b ran, want 4 and 0", s[0].GPUs, s[47].GPUs)
 	}
 	away := []metered{run("a", "s", 30, 48), run("b", "s", 10, 48)}
@@ -110,9 +121,12 @@ func TestSharesOfGPUs(t *testing.T) {
 		found := slices.Clone(away)
 		other := &found[1-i]
 		other.outage, other.usage.GPU = "gone", nil
-		other.usage.Hours = slices.Concat(other.usage.Hours[:42], make([]model.Hour, 6))
+		other.then(func(u model.Usage) model.Usage {
+			u.Hours = slices.Concat(u.Hours[:42], make([]model.Hour, 6))
+			return u
+		})
 		shareGPUs(found, opening)
-		if g := found[i].usage.GPU; g == nil || math.Abs(g.Count-gpus) > 1e-9 || found[i].usage.Serving[30].GPUs != 0 || other.usage.GPU != nil {
+		if g := found[i].usage.GPU; g == nil || math.Abs(g.Count-gpus) > 1e-9 || found[i].whole().Serving[30].GPUs != 0 || other.usage.GPU != nil {
 			t.Errorf("%s while the other is away: got %+v, want %v GPUs, and none that were its alone", found[i].usage.Workload, g, gpus)
 		}
 	}
@@ -125,9 +139,12 @@ func TestSharesOfGPUs(t *testing.T) {
 		}
 	}
 	past := []metered{run("a", "s", 5, 48), run("b", "s", 5, 48)}
-	past[1].usage.Hours = slices.Concat(past[1].usage.Hours[:12], make([]model.Hour, 36))
+	past[1].then(func(u model.Usage) model.Usage {
+		u.Hours = slices.Concat(u.Hours[:12], make([]model.Hour, 36))
+		return u
+	})
 	shareGPUs(past, opening)
-	if s := past[0].usage.Serving; s[11].GPUs != 0 || s[12].GPUs != 4 {
+	if s := past[0].whole().Serving; s[11].GPUs != 0 || s[12].GPUs != 4 {
 		t.Errorf("got %v and %v GPUs of a alone while b ran and after it ended, want 0 and 4", s[11].GPUs, s[12].GPUs)
 	}
 	if usd != 10 {

@@ -24,6 +24,7 @@ type evaluation struct {
 	report   model.WorkloadReport
 	input    *decide.Input   // nil when nothing could be computed
 	verdict  decide.Verdict  // empty when it is not known
+	samples  *ledger.Samples // what was measured of it
 	past     []forecast.Past // m.past with what has been projected since
 	readings drift.Readings  // m.readings with those of today
 	frozen   string          // code of the warning that made the verdict unknown although the costs are known
@@ -31,16 +32,15 @@ type evaluation struct {
 
 // receipt gives e its receipt and the decision its id. A receipt that cannot be written is nil, and the decision then has no id.
 func (e *evaluation) receipt(report *model.Report) ([]byte, error) {
-	used := e.usage.Until(report.AsOf)
 	r := ledger.Receipt{
 		AsOf: report.AsOf, Engine: cmp.Or(version.Version, "development"), ConfigHash: report.ConfigHash,
-		Samples: ledger.SamplesOf(used), Frozen: e.frozen, Workload: e.report,
+		Samples: e.samples, Frozen: e.frozen, Workload: e.report,
 	}
 	r.Samples.Expression = e.expressions.Hourly
-	if used.TTFTP95 != nil {
+	if e.usage.TTFTP95 != nil {
 		r.Samples.TTFTExpression = e.expressions.TTFT
 	}
-	if used.GPU != nil {
+	if e.usage.GPU != nil {
 		r.Samples.GPUExpression = e.expressions.GPUs
 	}
 	if e.report.Usage.Capacity != nil {

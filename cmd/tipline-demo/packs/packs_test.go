@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"tipline/cmd/internal/store"
 	"tipline/cmd/tipline-demo/engine"
 	"tipline/collector"
 	"tipline/model"
@@ -399,15 +400,29 @@ func (w *world) checkServing(t *testing.T, usage []model.Usage) {
 	}
 }
 
-func collect(t *testing.T, s collector.Settings) collector.Result {
+func openStore(t *testing.T) *store.Store {
 	t.Helper()
-	c, err := collector.New(s, memory{}, slog.New(slog.DiscardHandler))
+	file, err := store.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	result, err := c.Collect(t.Context(), start.Add((minutes+25)*time.Minute))
+	t.Cleanup(func() { _ = file.Close() })
+	return file
+}
+
+func collect(t *testing.T, s collector.Settings) collector.Result {
+	t.Helper()
+	c, err := collector.New(s, openStore(t), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
+	}
+	now := start.Add((minutes + 25) * time.Minute)
+	result, err := c.Collect(t.Context(), now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, u := range result.Usage {
+		result.Usage[i] = c.Read(u, now)
 	}
 	return result
 }
@@ -540,12 +555,6 @@ func (h handler) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // memory is a history that is forgotten.
-type memory struct{}
-
-func (memory) Get(string, string) ([]byte, error)                    { return nil, nil }
-func (memory) Scan(string, string, func(string, []byte) error) error { return nil }
-func (memory) Apply(map[string]map[string][]byte) error              { return nil }
-
 // TestBeyondTheLastBucket holds that a time to first token above the highest bound of its histogram is not taken for that bound, under which
 // a limit could be.
 func TestBeyondTheLastBucket(t *testing.T) {

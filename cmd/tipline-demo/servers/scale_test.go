@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime/pprof"
 	"strconv"
 	"strings"
 	"sync"
@@ -172,17 +173,35 @@ func collect(ctx context.Context, a assignment, f *figures) error {
 		r.queries.Store(0)
 		r.bytes.Store(0)
 	}
+	stop, err := profile(a.Do)
+	if err != nil {
+		return err
+	}
 	began, before := time.Now(), cpu()
 	result, err := c.Collect(ctx, a.Now)
 	if err != nil {
 		return err
 	}
+	defer stop()
 	if len(result.Warnings) > 0 {
 		fmt.Fprintln(os.Stderr, result.Warnings)
 	}
 	f.Wall, f.CPU, f.Queries, f.Bytes = time.Since(began), cpu()-before, r.queries.Load(), r.bytes.Load()
-	f.Workloads, f.Hours = len(result.Usage), len(result.Usage[0].Hours)
+	f.Workloads, f.Hours = len(result.Usage), len(c.Read(result.Usage[0], a.Now).Hours)
 	return os.WriteFile(a.Queries, r.asked.Bytes(), 0o600)
+}
+
+// profile writes where the time goes into a file of the folder that TIPLINE_SCALE_PROFILE names, until stop is called; without it it does nothing.
+func profile(name string) (stop func(), err error) {
+	folder := os.Getenv("TIPLINE_SCALE_PROFILE")
+	if folder == "" {
+		return func() {}, nil
+	}
+	file, err := os.Create(filepath.Join(folder, name+".pprof"))
+	if err != nil {
+		return nil, err
+	}
+	return pprof.StopCPUProfile, pprof.StartCPUProfile(file)
 }
 
 // plain asks the same queries and throws the answers away.

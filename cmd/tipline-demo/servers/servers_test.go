@@ -21,6 +21,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
+	"tipline/cmd/internal/store"
 	"tipline/cmd/tipline-demo/engine"
 	"tipline/collector"
 	"tipline/model"
@@ -261,17 +262,20 @@ func TestServers(t *testing.T) {
 	}
 }
 
-// memory is a History that forgets.
-type memory struct{}
-
-func (memory) Get(string, string) ([]byte, error)                    { return nil, nil }
-func (memory) Scan(string, string, func(string, []byte) error) error { return nil }
-func (memory) Apply(map[string]map[string][]byte) error              { return nil }
+func openStore(t *testing.T) *store.Store {
+	t.Helper()
+	file, err := store.Open(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = file.Close() })
+	return file
+}
 
 func newCollector(t *testing.T, s collector.Settings) *collector.Collector {
 	t.Helper()
 	s.Name = "server"
-	c, err := collector.New(s, memory{}, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	c, err := collector.New(s, openStore(t), slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -298,6 +302,7 @@ func checkTotals(t *testing.T, address string) {
 	}
 	found := map[string]bool{}
 	for _, u := range result.Usage {
+		u = c.Read(u, end.Add(5*time.Minute))
 		team := u.Labels["team_alias"]
 		found[team] = true
 		var got model.Volume
@@ -363,7 +368,7 @@ func checkPacks(t *testing.T, address string) {
 	t.Helper()
 	for _, pack := range collector.Packs() {
 		name := pack.Name
-		c, err := collector.New(collector.Settings{Name: name, URL: address, Pack: name, Backfill: time.Hour}, memory{}, slog.New(slog.DiscardHandler))
+		c, err := collector.New(collector.Settings{Name: name, URL: address, Pack: name, Backfill: time.Hour}, openStore(t), slog.New(slog.DiscardHandler))
 		if err != nil { // a pack of GPUs is asked beside one of tokens
 			c = newCollector(t, collector.Settings{URL: address, Pack: "vllm", GroupBy: []string{"namespace", "model_name"}, GPUs: &collector.GPUs{Pack: name}})
 		}
