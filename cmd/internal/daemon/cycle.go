@@ -52,6 +52,12 @@ func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
 		d.options.Log.Info("considered", "workload", c.Workload, "reason", string(c.Reason))
 	}
 	d.before = d.latest
+	d.said.Range(func(workload, _ any) bool {
+		if _, evaluated := d.latest[workload.(string)]; !evaluated {
+			d.said.Delete(workload)
+		}
+		return true
+	})
 	d.report.Store(report)
 	d.ready.Store(true)
 	d.metrics.evaluated(now, time.Since(began), d.desk.Pending(), err)
@@ -283,7 +289,7 @@ func (d *Daemon) moved(w model.WorkloadReport, v decide.Verdict) *model.Moved {
 		return nil
 	}
 	if said := d.desk.Said(w.Workload); said != "" {
-		before, err := d.inputOf(said)
+		before, err := d.inputSaid(w.Workload, said)
 		if err == nil {
 			var moved *model.Moved
 			if moved, err = decide.Moved(before, in, w.Decision.Best); err == nil {
@@ -303,6 +309,24 @@ func (d *Daemon) moved(w model.WorkloadReport, v decide.Verdict) *model.Moved {
 		return nil
 	}
 	return moved
+}
+
+// saidInput is what the decision that was said last of a workload rested on.
+type saidInput struct {
+	id string
+	in decide.Input
+}
+
+// inputSaid returns what the decision id rested on, which was said last of workload; it is read once, and not in every cycle.
+func (d *Daemon) inputSaid(workload, id string) (decide.Input, error) {
+	if kept, ok := d.said.Load(workload); ok && kept.(saidInput).id == id {
+		return kept.(saidInput).in, nil
+	}
+	in, err := d.inputOf(id)
+	if err == nil {
+		d.said.Store(workload, saidInput{id, in})
+	}
+	return in, err
 }
 
 // inputOf returns what the decision id rested on, which the ledger holds.

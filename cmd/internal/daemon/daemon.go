@@ -74,6 +74,7 @@ type Daemon struct {
 	priced         []decide.Judged            // the decisions of the last evaluation
 	readAt         map[string]time.Time       // by source, when it answered last in this life
 	month          model.BudgetReport         // what the month costs on the options in use
+	said           sync.Map                   // of saidInput, by workload
 	before, latest map[string]decide.Input    // what the last cycle and the last evaluation rested on, by workload
 }
 
