@@ -21,29 +21,89 @@ const leastCovered = 0.5
 //
 // A message that advises to leave an option is right when, over the whole periods of 30 days from it on that the history has, the option to be on would have
 // cost less than the one to leave, at the volume that was used in each; otherwise it is wrong. One that says that a threshold comes near is right when the
-// volume of 30 days has passed the threshold by 30 days after the day that it named, and wrong when that day is over and it has not.
+// volume of 30 days has passed the threshold by 30 days after the day that it named, wrong when that day is over and it has not, and too late when it had
+// before. One that no option may serve the workload is right when none could have served what came in one of those periods.
 func grade(m Message, days []observed, end time.Time) Grade {
 	switch m.Kind {
 	case alerting.FirstSeen, alerting.Switched, alerting.Returned:
 		return gradeMove(m, days, end)
 	case alerting.Approaching:
 		return gradeApproach(m, days, end)
+	case alerting.NoOption:
+		return gradeNoOption(m, days, end)
 	default:
 		return Grade{Verdict: Informs, Because: "it advises no move"}
 	}
 }
 
+// after returns what was observed at the ends of the whole periods from at on, each with the length of its period.
+func after(at time.Time, days []observed) (ends []observed, lengths []time.Duration) {
+	for _, d := range days {
+		if length := d.at.Sub(at); length >= period-slack {
+			ends, lengths, at = append(ends, d), append(lengths, length), d.at
+		}
+	}
+	return ends, lengths
+}
+
+// tooEarly is the grade of m when no whole period came after it.
+func tooEarly(m Message, end time.Time) Grade {
+	return Grade{Verdict: TooEarly, Because: fmt.Sprintf("the history ends %s after it, and 30 days are compared at least", count(int(end.Sub(m.At)/day), "day"))}
+}
+
+func gradeNoOption(m Message, days []observed, end time.Time) Grade {
+	ends, _ := after(m.At, days)
+	if len(ends) == 0 {
+		return tooEarly(m, end)
+	}
+	graded, unserved := 0, 0
+	for _, d := range ends {
+		if d.covered < leastCovered {
+			continue
+		}
+		graded++
+		if d.unserved {
+			unserved++
+		}
+	}
+	switch {
+	case graded == 0:
+		return Grade{Verdict: Unknown, Because: "what came after it was not measured"}
+	case unserved == 0:
+		return Grade{Verdict: Wrong, GradedDays: 30 * graded, Because: fmt.Sprintf("an option could have served what came in each of %s of 30 days", count(graded, "period"))}
+	}
+	return Grade{Verdict: Right, GradedDays: 30 * graded, Because: fmt.Sprintf("no option could have served what came in %d of %s of 30 days", unserved, count(graded, "period"))}
+}
+
+// gradeBudget holds a message that a month is going to cost more than a budget against the last that was known of that month, which was at as; the hours
+// that came after that are projected.
+func gradeBudget(last model.BudgetReport, as, end time.Time) Grade {
+	month, err := time.Parse("2006-01", last.Month)
+	known := err == nil && last.SpentUSD != nil && last.Projected != nil
+	of := fmt.Sprintf("of a budget of %s", model.FormatUSD(last.USD))
+	switch {
+	case known && *last.SpentUSD > last.USD:
+		return Grade{Verdict: Right, Because: fmt.Sprintf("%s were spent by %s, %s", model.FormatUSD(*last.SpentUSD), model.FormatDate(as), of)}
+	case known && month.AddDate(0, 1, 0).Sub(end) > monthsEnd:
+		return Grade{Verdict: TooEarly, Because: "the history ends before the month does"}
+	case !known || month.AddDate(0, 1, 0).Sub(as) > monthsEnd:
+		return Grade{Verdict: Unknown, Because: "what the month cost is not known"}
+	case last.Over():
+		return Grade{Verdict: Right, Because: fmt.Sprintf("the month cost %s, %s", model.FormatUSD(last.Projected.P50), of)}
+	case len(last.Unknown) > 0:
+		return Grade{Verdict: Unknown, Because: fmt.Sprintf("what %s of the budget cost is not known", count(len(last.Unknown), "workload"))}
+	}
+	return Grade{Verdict: Wrong, Because: fmt.Sprintf("the month cost %s, %s", model.FormatUSD(last.Projected.P50), of)}
+}
+
+// monthsEnd is by how much before the end of a month what it costs is taken for known.
+const monthsEnd = 2 * day
+
 func gradeMove(m Message, days []observed, end time.Time) Grade {
 	var saved, months float64
 	graded, unserved := 0, 0 // periods
-	from, passed := m.At, 0
-	for _, d := range days {
-		if d.at.Sub(from) < period-slack {
-			continue
-		}
-		length := d.at.Sub(from)
-		from = d.at
-		passed++
+	ends, lengths := after(m.At, days)
+	for i, d := range ends {
 		paid, known := d.costs[m.From]
 		instead, served := d.costs[m.To]
 		if d.covered < leastCovered || !known && !served {
@@ -54,13 +114,13 @@ func gradeMove(m Message, days []observed, end time.Time) Grade {
 		case !served:
 			unserved++
 		case known:
-			month := length.Hours() / cost.Float(cost.DefaultHours)
+			month := lengths[i].Hours() / cost.Float(cost.DefaultHours)
 			saved, months = saved+float64(paid-instead)*month, months+month
 		}
 	}
 	switch {
-	case passed == 0:
-		return Grade{Verdict: TooEarly, Because: fmt.Sprintf("the history ends %s after it, and 30 days are compared at least", count(int(end.Sub(m.At)/day), "day"))}
+	case len(ends) == 0:
+		return tooEarly(m, end)
 	case graded == 0:
 		return Grade{Verdict: Unknown, Because: "what came after it was not measured, or neither option has a cost for it"}
 	case unserved > 0:
@@ -80,8 +140,17 @@ func gradeMove(m Message, days []observed, end time.Time) Grade {
 
 func gradeApproach(m Message, days []observed, end time.Time) Grade {
 	latest := m.expires()
+	var before *observed // that of the last evaluation up to m which measured enough
 	for _, d := range days {
-		if d.at.Before(m.At) || d.covered < leastCovered || d.tokens <= m.boundary {
+		switch {
+		case d.covered < leastCovered:
+			continue
+		case !d.at.After(m.At):
+			before = &d
+			continue
+		case before != nil && before.tokens > m.boundary:
+			return tooLate(m)
+		case d.tokens <= m.boundary:
 			continue
 		}
 		if d.at.After(latest) {
@@ -89,10 +158,18 @@ func gradeApproach(m Message, days []observed, end time.Time) Grade {
 		}
 		return Grade{Verdict: Right, Because: fmt.Sprintf("the volume of 30 days passed %s tokens a month on %s", model.FormatTokens(m.boundary), model.FormatDate(d.at))}
 	}
+	if before != nil && before.tokens > m.boundary {
+		return tooLate(m)
+	}
 	if !end.After(latest) {
 		return Grade{Verdict: TooEarly, Because: "what it says may happen until " + model.FormatDate(latest)}
 	}
 	return Grade{Verdict: Wrong, Because: fmt.Sprintf("the volume did not pass %s tokens a month by %s", model.FormatTokens(m.boundary), model.FormatDate(latest))}
+}
+
+// tooLate is the grade of m when what it says comes near had come.
+func tooLate(m Message) Grade {
+	return Grade{Verdict: TooLate, Because: fmt.Sprintf("the volume of 30 days was above %s tokens a month when it was said", model.FormatTokens(m.boundary))}
 }
 
 // expires returns until when what m says of a threshold that comes near may happen.
@@ -104,12 +181,12 @@ func (m Message) expires() time.Time {
 	return crosses.Add(period)
 }
 
-// An alert stood from a message that a workload is to move, or soon will be, until it was taken back.
+// An alert stood from a message that a workload is to move, or soon will be, until it was taken back or another kind of hosting took its place.
 type alert struct{ from, to time.Time }
 
-// alerts returns the alerts about workload, the earliest first. One that stands has no end; one that only said that a threshold comes near ends when that is
+// alerts returns the alerts about workload that ask for the same kind of hosting as to, or for any other than what is in use, the earliest first. One that stands has no end; one that only said that a threshold comes near ends when that is
 // overdue.
-func alerts(messages []Message, workload string) []alert {
+func alerts(messages []Message, workload, to string, hostings map[string]model.Hosting) []alert {
 	var all []alert
 	for _, m := range messages {
 		if m.Workload != workload {
@@ -117,13 +194,22 @@ func alerts(messages []Message, workload string) []alert {
 		}
 		last := len(all) - 1
 		stands := last >= 0 && (all[last].to.IsZero() || m.At.Before(all[last].to))
-		switch m.Kind {
+		switch another := m.Kind != alerting.NoOption && hostings[m.To] != hostings[to]; m.Kind {
 		case alerting.FirstSeen, alerting.Switched, alerting.NoOption:
+			if another {
+				if stands {
+					all[last].to = m.At
+				}
+				continue
+			}
 			if !stands {
 				all, last = append(all, alert{from: m.At}), last+1
 			}
 			all[last].to = time.Time{}
 		case alerting.Approaching:
+			if another {
+				continue
+			}
 			if !stands {
 				all, last = append(all, alert{from: m.At, to: m.expires()}), last+1
 			}
@@ -142,8 +228,8 @@ func alerts(messages []Message, workload string) []alert {
 
 // outcome returns c with whether, and how long before, one of messages told it. What is past at the start is caught when it is told as soon as that can be
 // confirmed.
-func outcome(c Crossing, messages []Message, end time.Time) Crossing {
-	for _, r := range alerts(messages, c.Workload) {
+func outcome(c Crossing, messages []Message, hostings map[string]model.Hosting, end time.Time) Crossing {
+	for _, r := range alerts(messages, c.Workload, c.To, hostings) {
 		if !r.to.IsZero() && !r.to.After(c.At) {
 			continue
 		}
@@ -185,6 +271,8 @@ func (r *Result) total(delivered, digests int) Totals {
 			t.Wrong++
 		case TooEarly:
 			t.TooEarly++
+		case TooLate:
+			t.TooLate++
 		case Unknown:
 			t.Unknown++
 		case Informs:

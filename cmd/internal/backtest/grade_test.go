@@ -103,6 +103,9 @@ func TestGradeApproach(t *testing.T) {
 		want Verdict
 	}{
 		{"passed before the day", passing(30), 200, Right},
+		{"passed the day after it was said", passing(6), 200, Right},
+		{"passed when it was said", passing(5), 200, TooLate},
+		{"passed long before", passing(0), 6, TooLate},
 		{"passed 30 days after it", passing(69), 200, Right},
 		{"passed later", passing(90), 200, Wrong},
 		{"never passed", passing(1000), 200, Wrong},
@@ -115,10 +118,65 @@ func TestGradeApproach(t *testing.T) {
 	}
 }
 
+// TestGradeNoOption holds that what is said to be served by nothing is held against what could have served what came.
+func TestGradeNoOption(t *testing.T) {
+	t.Parallel()
+	unserved := func(from int) func(int) observed {
+		return func(d int) observed { return observed{covered: 1, unserved: d >= from} }
+	}
+	for _, tc := range []struct {
+		name string
+		days []observed
+		want Verdict
+	}{
+		{"from then on", daily(0, 70, unserved(5)), Right},
+		{"in the second period", daily(0, 70, unserved(50)), Right},
+		{"never", daily(0, 70, unserved(100)), Wrong},
+		{"nobody measured", daily(0, 70, func(int) observed { return observed{covered: 0.3} }), Unknown},
+		{"29 days are too few", daily(0, 34, unserved(5)), TooEarly},
+	} {
+		if got := grade(Message{At: at(5), Kind: alerting.NoOption, From: "api"}, tc.days, at(70)); got.Verdict != tc.want {
+			t.Errorf("%s: got %+v, want %s", tc.name, got, tc.want)
+		}
+	}
+}
+
+// TestGradeBudget holds that a month is held against its budget when it is over, or is spent.
+func TestGradeBudget(t *testing.T) {
+	t.Parallel()
+	known := func(spent, projected model.USD, unknown ...string) model.BudgetReport {
+		return model.BudgetReport{Budget: "b", USD: 1000, Month: "2026-11", SpentUSD: &spent, Projected: &model.Quantiles[model.USD]{P50: projected}, Unknown: unknown}
+	}
+	november := func(day, hour int) time.Time { return time.Date(2026, 11, day, hour, 0, 0, 0, time.UTC) }
+	later := november(30, 0).AddDate(0, 1, 0)
+	for _, tc := range []struct {
+		name    string
+		last    model.BudgetReport
+		as, end time.Time
+		want    Verdict
+	}{
+		{"spent in the middle of the month", known(1100, 2000), november(15, 6), november(15, 6), Right},
+		{"over at its end", known(990, 1010), november(30, 6), later, Right},
+		{"not over at its end", known(900, 950), november(30, 6), later, Wrong},
+		{"not over of what is known", known(900, 950, "w"), november(30, 6), later, Unknown},
+		{"in the middle of the month", known(500, 1100), november(15, 6), november(15, 6), TooEarly},
+		{"nothing was known from the middle on", known(500, 1100), november(15, 6), later, Unknown},
+		{"nothing was ever known", model.BudgetReport{}, time.Time{}, later, Unknown},
+	} {
+		if got := gradeBudget(tc.last, tc.as, tc.end); got.Verdict != tc.want {
+			t.Errorf("%s: got %+v, want %s", tc.name, got, tc.want)
+		}
+	}
+}
+
 func TestOutcome(t *testing.T) {
 	t.Parallel()
 	type said = []Message
-	m := func(kind alerting.Reason, day int) Message { return Message{Workload: "w", Kind: kind, At: at(day)} }
+	hostings := map[string]model.Hosting{"fleet": model.SelfHosted, "another fleet": model.SelfHosted, "cheap": model.API}
+	to := func(option string, kind alerting.Reason, day int) Message {
+		return Message{Workload: "w", Kind: kind, At: at(day), To: option}
+	}
+	m := func(kind alerting.Reason, day int) Message { return to("fleet", kind, day) }
 	near := m(alerting.Approaching, 10)
 	near.Crosses = at(40).Format(time.DateOnly)
 	lead := func(days int) *int { return &days }
@@ -138,21 +196,26 @@ func TestOutcome(t *testing.T) {
 		{"told after", said{m(alerting.Switched, 53)}, Late, lead(-3)},
 		{"told when it was over", said{m(alerting.Switched, 150)}, Missed, nil},
 		{"of another workload", said{{Workload: "v", Kind: alerting.Switched, At: at(20)}}, Missed, nil},
+		{"told of another fleet", said{to("another fleet", alerting.Switched, 40)}, Caught, lead(10)},
+		{"told of another API", said{to("cheap", alerting.Switched, 40)}, Missed, nil},
+		{"told of another API, then of the fleet", said{to("cheap", alerting.Switched, 20), m(alerting.Switched, 55)}, Late, lead(-5)},
+		{"told of the fleet, then of another API", said{m(alerting.Switched, 20), to("cheap", alerting.Switched, 40)}, Missed, nil},
+		{"told that none may serve it", said{to("", alerting.NoOption, 45)}, Caught, lead(5)},
 		{"no alert", said{m(alerting.Drifted, 20)}, Missed, nil},
 	} {
-		c := outcome(Crossing{Workload: "w", At: at(50), ended: at(140)}, tc.messages, at(200))
+		c := outcome(Crossing{Workload: "w", At: at(50), To: "fleet", ended: at(140)}, tc.messages, hostings, at(200))
 		if c.Outcome != tc.want || fmt.Sprint(deref(c.LeadDays)) != fmt.Sprint(deref(tc.lead)) {
 			t.Errorf("%s: got %s, %v, want %s, %v", tc.name, c.Outcome, deref(c.LeadDays), tc.want, deref(tc.lead))
 		}
 	}
-	if c := outcome(Crossing{Workload: "w", At: at(50)}, nil, at(100)); c.Outcome != Open {
+	if c := outcome(Crossing{Workload: "w", At: at(50)}, nil, nil, at(100)); c.Outcome != Open {
 		t.Errorf("fifty days before the end: got %s, want that it is too early to tell", c.Outcome)
 	}
 	first := Crossing{Workload: "w", At: at(50), AtStart: true, patience: 3 * day}
-	if c := outcome(first, said{m(alerting.FirstSeen, 52)}, at(200)); c.Outcome != Caught || c.LeadDays != nil {
+	if c := outcome(first, said{m(alerting.FirstSeen, 52)}, nil, at(200)); c.Outcome != Caught || c.LeadDays != nil {
 		t.Errorf("past it from the start, told at once: got %+v", c)
 	}
-	if c := outcome(first, said{m(alerting.FirstSeen, 60)}, at(200)); c.Outcome != Late || *c.LeadDays != -10 {
+	if c := outcome(first, said{m(alerting.FirstSeen, 60)}, nil, at(200)); c.Outcome != Late || *c.LeadDays != -10 {
 		t.Errorf("past it from the start, told ten days later: got %+v", c)
 	}
 }

@@ -19,10 +19,11 @@ const (
 
 // observed is a workload at one evaluation, as it is known afterwards.
 type observed struct {
-	at      time.Time
-	tokens  model.Tokens         // of the 30 days before at, or of its life if that is shorter, brought to a month of 730 hours
-	covered model.Fraction       // share of them that was measured
-	costs   map[string]model.USD // a month, of the options that could have served them, at the prices of that day; of the current one what would stop being paid on leaving it
+	at       time.Time
+	tokens   model.Tokens         // of the 30 days before at, or of its life if that is shorter, brought to a month of 730 hours
+	covered  model.Fraction       // share of them that was measured
+	unserved bool                 // no option could have served them
+	costs    map[string]model.USD // a month, of the options that could have served them, at the prices of that day; of the current one what would stop being paid on leaving it
 }
 
 // hindsight is what is known afterwards of one workload.
@@ -50,6 +51,7 @@ func (h *hindsight) observe(w model.WorkloadReport, in decide.Input, now time.Ti
 	if c := v.Decision.Commitment; c != nil { // what stays due is paid on either
 		o.costs[w.Current] = c.AvoidableUSDPerMonth
 	}
+	o.unserved = v.Decision.Reason == model.ReasonNoFeasibleOption
 	h.days = append(h.days, o)
 
 	policy := daemon.AlertPolicy(in.Policy)

@@ -189,6 +189,13 @@ type replay struct {
 	messages  []Message
 	sent      int // messages as they would have arrived
 	hindsight map[string]*hindsight
+	spent     map[[2]string]spent // by budget and month, what was known of it last
+}
+
+// spent is what was known at a time of what a month costs.
+type spent struct {
+	report model.BudgetReport
+	at     time.Time
 }
 
 // Name returns "backtest".
@@ -210,7 +217,7 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	if len(instants) == 0 {
 		return nil, fmt.Errorf("nothing to replay: the schedule has no evaluation from %s to %s", o.Since.Format(time.RFC3339), o.End.Format(time.RFC3339))
 	}
-	r := &replay{Options: o, now: instants[0], facts: facts(knownAt(*o.Config, instants[0])), hindsight: map[string]*hindsight{}}
+	r := &replay{Options: o, now: instants[0], facts: facts(knownAt(*o.Config, instants[0])), hindsight: map[string]*hindsight{}, spent: map[[2]string]spent{}}
 	if r.daemon, err = o.start(func() time.Time { return r.now }, r); err != nil {
 		return nil, err
 	}
@@ -250,9 +257,13 @@ func Run(ctx context.Context, o Options) (*Result, error) {
 	}
 	result.Messages = r.graded()
 	result.Crossings = []Crossing{}
+	hostings := map[string]model.Hosting{}
+	for _, option := range o.Config.Options {
+		hostings[option.Name] = option.Hosting
+	}
 	for _, c := range crossed(r.hindsight) {
 		if !c.At.After(o.Until) {
-			result.Crossings = append(result.Crossings, outcome(c, result.Messages, o.Until))
+			result.Crossings = append(result.Crossings, outcome(c, result.Messages, hostings, o.Until))
 		}
 	}
 	result.Forecast = horizons(last.Workloads)
@@ -289,6 +300,9 @@ func (r *replay) evaluate(ctx context.Context) (*model.Report, error) {
 		}
 	}
 	r.delivered = nil
+	for _, b := range report.Budgets {
+		r.spent[[2]string{b.Budget, b.Month}] = spent{b, at}
+	}
 	return report, r.observe(report, at)
 }
 
@@ -383,7 +397,7 @@ func (r *replay) announced(id string, at time.Time) (alerting.Event, error) {
 // message returns what is kept of e.
 func message(e alerting.Event) Message {
 	w, d := e.Report, e.Report.Decision
-	m := Message{At: e.Time.UTC(), Workload: e.Workload, Kind: e.Reason, Previous: e.Previous, Text: words.Headline(e)}
+	m := Message{At: e.Time.UTC(), Workload: e.Workload, Kind: e.Reason, Previous: e.Previous, Text: words.Headline(e), budget: e.Budget}
 	switch e.Reason {
 	case alerting.FirstSeen, alerting.Switched:
 		m.From, m.To = w.Current, d.Option
@@ -417,6 +431,10 @@ func (r *replay) graded() []Message {
 			days = h.days
 		}
 		m.Grade = grade(m, days, r.End)
+		if b := m.budget; b != nil {
+			last := r.spent[[2]string{b.Budget, b.Month}]
+			m.Grade = gradeBudget(last.report, last.at, r.End)
+		}
 		messages = append(messages, m)
 	}
 	return messages

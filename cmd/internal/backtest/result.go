@@ -19,6 +19,7 @@ const (
 	Wrong    Verdict = "wrong"      // what came did not: a false alert
 	TooEarly Verdict = "too_early"  // too little came after it, so it counts neither way
 	Unknown  Verdict = "unknown"    // what came was not measured, or has no cost
+	TooLate  Verdict = "too_late"   // it had come before it was said to come near
 	Informs  Verdict = "not_graded" // it advises nothing that could be right or wrong
 )
 
@@ -48,7 +49,8 @@ type Message struct {
 	Text     string          `json:"text"`                 // its first line
 	Grade    Grade           `json:"grade"`
 
-	boundary model.Tokens // a month, of one that says that a threshold comes near
+	boundary model.Tokens        // a month, of one that says that a threshold comes near
+	budget   *model.BudgetReport // that one says is going to be passed
 }
 
 // Outcome says whether a crossing was told.
@@ -56,7 +58,7 @@ type Outcome string
 
 // The outcomes.
 const (
-	Caught Outcome = "caught"    // an alert stood when it happened
+	Caught Outcome = "caught"    // an alert that asks for the same kind of hosting, or for any other, stood when it happened
 	Late   Outcome = "late"      // it was told afterwards
 	Missed Outcome = "missed"    // it was never told
 	Open   Outcome = "too_early" // it was not told, and happened less than 60 days before the end, so that it may have been a burst
@@ -94,6 +96,7 @@ type Totals struct {
 	Right         int `json:"right"`
 	Wrong         int `json:"wrong"`
 	TooEarly      int `json:"too_early"`
+	TooLate       int `json:"too_late"` // said that what had come was coming
 	Unknown       int `json:"unknown"`
 	NotGraded     int `json:"not_graded"`
 	ChangesOfMind int `json:"changes_of_mind"` // messages that take back, or replace, what was told before
@@ -151,7 +154,7 @@ func (r *Result) summarize() []string {
 		about = "any of " + count(r.Workloads, "workload")
 	}
 	all := []string{fmt.Sprintf("In %s tipline would have sent %s about %s", days, count(t.Messages, "message"), about) + parts([]part{
-		{t.Right, "right"}, {t.Wrong, "wrong"}, {t.TooEarly, "too early to tell"}, {t.Unknown, "not known, for want of measurements"}, {t.NotGraded, "not graded"},
+		{t.Right, "right"}, {t.Wrong, "wrong"}, {t.TooEarly, "too early to tell"}, {t.TooLate, "too late"}, {t.Unknown, "not known, for want of measurements"}, {t.NotGraded, "not graded"},
 	})}
 	if n := len(r.Undecided); n > 0 {
 		all = append(all, count(n, "workload")+" never had a verdict.")
