@@ -100,6 +100,17 @@ func TestTiers(t *testing.T) {
 		tiers[1].Times != nil || tiers[1].Prices.Output.Cmp(rat("1")) != 0 {
 		t.Errorf("got %+v, want a tenth less above 5B and other prices above 20B", api.API)
 	}
+	// Whose tokens they count: of a provider's account, of the option, of nobody but each workload.
+	for text, want := range map[string]string{
+		"": "", ", tiers: {kind: marginal, steps: [{above_tokens: 1e9, times: 0.8}]}": "openai/gpt-5-mini",
+		", minimum_commit_usd_per_month: 500": "openai/gpt-5-mini", ", minimum_commit_usd_per_month: 0": "",
+		", prices: {input: 1, output: 2}, minimum_commit_usd_per_month: 500": "a", ", billed_for: workload, minimum_commit_usd_per_month: 500": "",
+		", billed_for: account, minimum_commit_usd_per_month: 500": "openai/gpt-5-mini",
+	} {
+		if got := option(t, parse(t, fleetConfig("{usd_per_hour: 4}", "{included: true}")+"  - {name: a, kind: api, model: openai/gpt-5-mini"+text+"}\n"), "a").Account; got != want {
+			t.Errorf("a%s: got the account %q, want %q", text, got, want)
+		}
+	}
 	if listed.AllUnits || len(listed.Tiers) != 1 || listed.Tiers[0].Above.Cmp(rat("1e9")) != 0 {
 		t.Errorf("got %+v, want a marginal tier on the prices of the book", listed)
 	}

@@ -198,6 +198,12 @@ func (t *tariff) fromBook(row Row) *big.Rat {
 	return row.Rat()
 }
 
+// Whose tokens the tiers and the commitment of an API count.
+const (
+	forAccount  = "account"
+	forWorkload = "workload"
+)
+
 // api resolves the prices of an API.
 func (r *reader) api(o *decide.Option, raw rawOption, book Book) {
 	o.ApprovedForRegulated, o.CustomWeights = r.boolean(raw.ApprovedForRegulated), r.boolean(raw.CustomWeights)
@@ -223,6 +229,7 @@ func (r *reader) api(o *decide.Option, raw rawOption, book Book) {
 	commit := r.number(raw.MinimumCommit, demand{"dollars per month, 0 or more", notNegative})
 	fixed := r.number(raw.FixedMonthly, demand{"dollars per month, 0 or more", notNegative})
 	tiers, allUnits := r.tiers(t, raw.Tiers)
+	billedFor := r.choice(raw.BilledFor, forAccount, forWorkload)
 	if o.API != nil {
 		o.API.Tiers, o.API.AllUnits = tiers, allUnits
 		t.origin = model.PriceSource{Source: here}
@@ -230,6 +237,12 @@ func (r *reader) api(o *decide.Option, raw rawOption, book Book) {
 		o.API.Uplift = t.add("uplift", uplift, "share")
 		o.API.MinimumCommit = t.add("minimum_commit", commit, "USD/month")
 		o.API.FixedMonthly = t.add("fixed", fixed, "USD/month")
+		if billedFor != forWorkload && (len(tiers) > 0 || commit != nil && commit.Sign() > 0) {
+			o.Account = o.Name
+			if raw.Prices == nil { // the prices of one provider, who has one account
+				o.Account = item
+			}
+		}
 	}
 	o.Prices = t.rows
 }

@@ -156,6 +156,7 @@ type rawOption struct {
 	Uplift        scalar     `yaml:"uplift" kinds:"api"`
 	Credits       *rawCredit `yaml:"credits" kinds:"api"`
 	Tiers         *rawTiers  `yaml:"tiers" kinds:"api"`
+	BilledFor     scalar     `yaml:"billed_for" kinds:"api"`
 
 	GPU               *rawGPU        `yaml:"gpu" kinds:"self-hosted"`
 	Instance          *rawInstance   `yaml:"instance" kinds:"cloud-managed"`

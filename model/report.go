@@ -159,11 +159,45 @@ type OptionCost struct {
 	SavingUSDPerMonth         *Quantiles[USD]  `json:"saving_usd_per_month,omitempty"`
 	PriceChanges              []DatedCost      `json:"price_changes,omitempty"` // announced ones, with what it costs from then on
 	Prospect                  *Prospect        `json:"prospect,omitempty"`      // of moving there from the current option
+	Account                   *AccountUse      `json:"account,omitempty"`       // what other workloads use of its API, where tiers or a commitment count that too
 	Crossover                 *Crossover       `json:"crossover,omitempty"`     // against the API that it would replace or that would replace it
 	Parts                     []CostPart       `json:"parts"`                   // what the median cost is made of; sums to it
 	Prices                    []PriceSource    `json:"prices"`                  // every price and throughput used, with its origin
 	Capacity                  []CapacityNumber `json:"capacity,omitempty"`      // what its fleet is taken to do, and on whose word
 	Warnings                  []Warning        `json:"warnings"`
+}
+
+// AccountUse is what other workloads use of an API whose tiers and commitment count the tokens of an account. A cost of the API is then what the
+// workload adds to the bill of the account: the bill with it less the bill without.
+type AccountUse struct {
+	Account        string         `json:"account"`          // the price list item, or the option
+	TokensPerMonth Tokens         `json:"tokens_per_month"` // of the others together, as the API counts them
+	Workloads      []AccountShare `json:"workloads"`        // that bring most of it, the largest first
+	More           int            `json:"more_workloads,omitempty"`
+	From           string         `json:"from"` // what the tokens were taken from
+}
+
+// Text says in a sentence whose tokens are counted.
+func (a AccountUse) Text(option string) string {
+	var names []string
+	for _, w := range a.Workloads[:min(len(a.Workloads), 3)] {
+		names = append(names, fmt.Sprintf("%s %s", w.Workload, FormatTokens(w.TokensPerMonth)))
+	}
+	if more := len(a.Workloads) + a.More - len(names); more > 0 && len(names) > 0 {
+		names = append(names, fmt.Sprintf("%d more", more))
+	}
+	of := ""
+	if len(names) > 0 {
+		of = " (" + strings.Join(names, ", ") + ")"
+	}
+	return fmt.Sprintf("other workloads use %s tokens a month of the account of %s%s: its cost is what this workload adds to that bill; their tokens are those of %s",
+		FormatTokens(a.TokensPerMonth), option, of, a.From)
+}
+
+// AccountShare is what one workload uses of the account of an API.
+type AccountShare struct {
+	Workload       string `json:"workload"`
+	TokensPerMonth Tokens `json:"tokens_per_month"`
 }
 
 // FleetSize is what an option costs with a given number of replicas at the median volume.

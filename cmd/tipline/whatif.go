@@ -484,6 +484,9 @@ func (a whatIfAnswer) decision(line func(string, ...any)) {
 	}
 	var notes []string
 	for _, o := range a.WhatIf.Options {
+		if o.Account != nil {
+			line("  Account: %s.", o.Account.Text(o.Option))
+		}
 		for _, w := range o.Warnings {
 			if text := sentence(w.Text); !slices.Contains(notes, text) {
 				notes = append(notes, text)

@@ -115,10 +115,34 @@ func upTo(most *big.Rat) string {
 
 // Monthly returns the bill of a month's usage (cost model, section 3). The error is ErrNoPrice, wrapped, when a base price
 // is missing, or says what is out of range.
-func (p Prices) Monthly(usage []Usage) (Bill, error) {
+func (p Prices) Monthly(usage []Usage) (Bill, error) { return p.MonthlyBeside(nil, usage) }
+
+// MonthlyBeside returns what a month's usage adds to the bill of an account that uses others too: the bill with it less the bill without,
+// where the tokens of the others come first. Without others it is Monthly.
+func (p Prices) MonthlyBeside(others, usage []Usage) (Bill, error) {
 	if err := p.Validate(); err != nil {
 		return Bill{}, err
 	}
+	before := totalOf(others)
+	bill, err := p.used(usage, p.levels(before, totalOf(usage)))
+	if err != nil {
+		return Bill{}, err
+	}
+	if before.Sign() > 0 {
+		err = p.settle(&bill, others)
+		return bill, err
+	}
+	if commit := or(p.MinimumCommit, zero); bill.Cost.Cmp(commit) < 0 {
+		bill.add("unused commitment", sub(commit, bill.Cost), one, fmt.Sprintf("%s USD committed a month", Decimal(commit)))
+	}
+	if fixed := or(p.FixedMonthly, zero); fixed.Sign() > 0 {
+		bill.add("fixed fee", fixed, one, Decimal(fixed)+" USD a month")
+	}
+	return bill, nil
+}
+
+// used returns what usage is charged at levels, without the commitment and the fixed fee.
+func (p Prices) used(usage []Usage, levels []level) (Bill, error) {
 	bill := Bill{Cost: new(big.Rat), Tokens: new(big.Rat)}
 	kept := one
 	if p.Discount != nil && p.Discount.Sign() > 0 {
@@ -139,7 +163,7 @@ func (p Prices) Monthly(usage []Usage) (Bill, error) {
 		}
 		requests.Add(&requests, or(u.Requests, zero))
 	}
-	for _, l := range p.levels(bill.Tokens) {
+	for _, l := range levels {
 		if err := bill.charge(l, usage, paid); err != nil {
 			return Bill{}, err
 		}
@@ -147,13 +171,68 @@ func (p Prices) Monthly(usage []Usage) (Bill, error) {
 	if fee := or(p.RequestFee, zero); fee.Sign() > 0 && requests.Sign() > 0 {
 		bill.add("request fees", mul(&requests, fee), kept, fmt.Sprintf("%s requests × %s USD", Decimal(&requests), Decimal(fee)))
 	}
-	if commit := or(p.MinimumCommit, zero); bill.Cost.Cmp(commit) < 0 {
-		bill.add("unused commitment", sub(commit, bill.Cost), one, fmt.Sprintf("%s USD committed a month", Decimal(commit)))
-	}
-	if fixed := or(p.FixedMonthly, zero); fixed.Sign() > 0 {
-		bill.add("fixed fee", fixed, one, Decimal(fixed)+" USD a month")
-	}
 	return bill, nil
+}
+
+// settle adds to b, what usage costs beside others, what it does to their bill: they are priced anew where all units are, and what they leave of
+// the commitment is due without the usage too.
+func (p Prices) settle(b *Bill, others []Usage) error {
+	before := totalOf(others)
+	without, err := p.used(others, p.levels(zero, before))
+	if err != nil {
+		return fmt.Errorf("the other workloads of the account: %w", err)
+	}
+	if p.AllUnits && b.Tokens.Sign() > 0 {
+		with, err := p.used(others, p.levels(before, b.Tokens))
+		if err != nil {
+			return fmt.Errorf("the other workloads of the account: %w", err)
+		}
+		if change := sub(with.Cost, without.Cost); change.Sign() != 0 {
+			b.add("other workloads at another price", change, one, fmt.Sprintf("%s of the account from %s to %s USD/Mtok",
+				model.FormatTokens(model.Tokens(Float(before))), Decimal(without.PerMTok()), Decimal(with.PerMTok())))
+		}
+	}
+	commit := or(p.MinimumCommit, zero)
+	all := add(without.Cost, b.Cost)
+	if change := sub(sub(greater(commit, all), all), sub(greater(commit, without.Cost), without.Cost)); change.Sign() != 0 {
+		b.add("commitment of the account", change, one, fmt.Sprintf("%s USD committed a month, of which the other workloads use %s",
+			Decimal(commit), Decimal(without.Cost)))
+	}
+	return nil
+}
+
+// Share returns which part of the month's bill of usage and others together is for usage, in USD: a token costs what one of its kind does on
+// average, and the commitment and the fixed fee are split as that is. The shares of all workloads of an account are its bill.
+func (p Prices) Share(others, usage []Usage) (*big.Rat, error) {
+	all := append(slices.Clip(others), usage...)
+	bill, err := p.Monthly(all)
+	if err != nil || len(others) == 0 {
+		return bill.Cost, err
+	}
+	levels := p.levels(zero, bill.Tokens)
+	whole, err := p.used(all, levels)
+	if err != nil {
+		return nil, err
+	}
+	own, err := p.used(usage, levels)
+	if err != nil || own.Tokens.Sign() == 0 {
+		return own.Cost, err
+	}
+	if whole.Cost.Sign() == 0 { // of what costs nothing
+		return mul(bill.Cost, quo(own.Tokens, bill.Tokens)), nil
+	}
+	return mul(bill.Cost, quo(own.Cost, whole.Cost)), nil
+}
+
+// totalOf returns the tokens of usage.
+func totalOf(usage []Usage) *big.Rat {
+	total := new(big.Rat)
+	for _, u := range usage {
+		for _, tokens := range u.Tokens {
+			total.Add(total, or(tokens, zero))
+		}
+	}
+	return total
 }
 
 // A level is a tier as one month reaches it.
@@ -163,11 +242,18 @@ type level struct {
 	name   string   // what sets its prices apart, for the name of a part
 }
 
-// levels returns what the tokens of a month are priced at. A month's mix is the same in every tier.
-func (p Prices) levels(tokens *big.Rat) []level {
-	reached := 0
-	for reached < len(p.Tiers) && p.Tiers[reached].Above.Cmp(tokens) < 0 {
+// levels returns what tokens of a month are priced at that come after those that were used before. A month's mix is the same in every tier.
+func (p Prices) levels(before, tokens *big.Rat) []level {
+	all := tokens
+	if before.Sign() > 0 {
+		all = add(before, tokens)
+	}
+	first, reached := 0, 0
+	for reached < len(p.Tiers) && p.Tiers[reached].Above.Cmp(all) < 0 {
 		reached++
+		if p.Tiers[reached-1].Above.Cmp(before) <= 0 {
+			first = reached
+		}
 	}
 	at := func(i int) level { // tier i, the first of which is 1
 		if i == 0 {
@@ -176,18 +262,18 @@ func (p Prices) levels(tokens *big.Rat) []level {
 		t := p.Tiers[i-1]
 		return level{prices: t.in(p), share: one, name: " above " + model.FormatTokens(model.Tokens(Float(t.Above)))}
 	}
-	if reached == 0 || p.AllUnits {
+	if reached == first || p.AllUnits {
 		return []level{at(reached)}
 	}
-	levels, from := make([]level, reached+1), zero
-	for i := range levels {
-		to := tokens
+	levels, from := make([]level, 0, reached-first+1), before
+	for i := first; i <= reached; i++ {
+		to := all
 		if i < reached {
 			to = p.Tiers[i].Above
 		}
-		levels[i] = at(i)
-		levels[i].share = quo(sub(to, from), tokens)
-		from = to
+		l := at(i)
+		l.share = quo(sub(to, from), tokens)
+		levels, from = append(levels, l), to
 	}
 	return levels
 }

@@ -48,7 +48,7 @@ type staircase interface {
 // exceeds the API's price the right end of an interval is the volume at which both cost the same. Between two tiers the API's
 // bill is straight: the favourable set is that of every tier, within its volumes.
 func FindCrossover(api Rate, f *Fleet) Crossover {
-	commit, fee := or(api.MinimumCommit, zero), or(api.FixedMonthly, zero)
+	floor, fee := api.Floor(), api.Fee()
 	var straight []steps // the same, for every piece of the API's bill
 	for _, segment := range api.Segments() {
 		segment.Alpha = add(segment.Alpha, fee)
@@ -66,18 +66,19 @@ func FindCrossover(api Rate, f *Fleet) Crossover {
 		most:           f.Shape().MaxVolume,
 	}
 	x.Breakeven = x.BreakevenAt(api.Dearest())
-	if s.fixed.Sign() >= 0 && s.margin.Sign() > 0 && commit.Sign() == 0 {
+	repriced := api.Others != nil && api.AllUnits && len(straight) > 1 // a volume may cost more or less on average than any of its tokens
+	if s.fixed.Sign() >= 0 && s.margin.Sign() > 0 && floor == nil && !repriced {
 		x.NoneAtOrBelow = quo(mul(s.fixed, f.PerBlock), s.margin)
 	}
-	if least.fixed.Sign() >= 0 && least.margin.Sign() > 0 {
+	if least.fixed.Sign() >= 0 && least.margin.Sign() > 0 && !repriced {
 		spare := add(one, big.NewRat(f.spareReplicas, f.replicasPerBlock))
 		x.AlwaysAbove = quo(mul(add(least.fixed, mul(f.BlockCost, spare)), f.PerBlock), least.margin)
 	}
 	for _, part := range straight {
 		x.parts = append(x.parts, part)
 	}
-	if commit.Sign() > 0 { // max(a, b) is above the fleet's cost where a is or b is
-		x.parts = append(x.parts, newSteps(Segment{From: zero, Alpha: add(commit, fee), Beta: zero}, f))
+	if floor != nil { // max(a, b) is above the fleet's cost where a is or b is
+		x.parts = append(x.parts, newSteps(Segment{From: zero, Alpha: add(floor, fee), Beta: zero}, f))
 	}
 	x.find(s.net.Sign() > 0)
 	return x

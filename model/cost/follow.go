@@ -448,7 +448,7 @@ func (f *Follower) First(api Rate, variable *big.Rat) float64 {
 
 // against returns f against every straight piece of the bill of api.
 func (f *Follower) against(api Rate, variable *big.Rat) (pieces []followed) {
-	fee, v := or(api.FixedMonthly, zero), Float(variable)/1e6
+	fee, v := api.Fee(), Float(variable)/1e6
 	charge := func(s Segment) {
 		piece := followed{f: f, from: Float(s.From), to: math.Inf(1), net: Float(s.Beta) - v, fixed: f.fixed + f.starting - Float(s.Alpha)}
 		if s.To != nil {
@@ -460,8 +460,8 @@ func (f *Follower) against(api Rate, variable *big.Rat) (pieces []followed) {
 		s.Alpha = add(s.Alpha, fee)
 		charge(s)
 	}
-	if commit := or(api.MinimumCommit, zero); commit.Sign() > 0 {
-		charge(Segment{From: zero, Alpha: add(commit, fee), Beta: zero})
+	if floor := api.Floor(); floor != nil {
+		charge(Segment{From: zero, Alpha: add(floor, fee), Beta: zero})
 	}
 	return pieces
 }

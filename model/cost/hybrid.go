@@ -258,7 +258,7 @@ func FindHybrid(l *Load, b Base, api Rate) (Hybrid, bool) {
 // candidates returns numbers of replicas one of which is best: that of every straight piece of the API's bill, which the marginal rule
 // finds, and where the commitment begins to pay for the rest, from which on the cost only rises.
 func (l *Load) candidates(full int64, b Base, api Rate) (all []int64) {
-	commit := or(api.MinimumCommit, zero)
+	floor := api.Floor()
 	rest := func(n int64) *big.Rat { return sub(l.Volume(), l.Carried(mul(integer(n), b.PerReplica))) }
 	most := max(full, b.Min)
 	if b.Max != nil {
@@ -278,8 +278,8 @@ func (l *Load) candidates(full int64, b Base, api Rate) (all []int64) {
 		// What a replica carries never increases with its number, so those that pay come first.
 		net := sub(s.Beta, quo(b.Variable, million))
 		n := search(full, func(k int64) bool { return mul(l.Marginal(k+1, b), net).Cmp(b.ReplicaCost) <= 0 })
-		if commit.Sign() > 0 {
-			committed := search(full, func(n int64) bool { return add(s.Alpha, mul(s.Beta, rest(n))).Cmp(commit) <= 0 })
+		if floor != nil {
+			committed := search(full, func(n int64) bool { return add(s.Alpha, mul(s.Beta, rest(n))).Cmp(floor) <= 0 })
 			if committed <= n {
 				all = append(all, min(max(committed, least), end))
 				n = committed - 1

@@ -2,17 +2,27 @@ package cost
 
 import (
 	"errors"
+	"fmt"
 	"math/big"
+	"slices"
 )
 
 // Rate is an API bill as a function of volume alone: max(MinimumCommit, usage) + FixedMonthly. The usage is V · PerMTok / 10^6,
-// and with Steps what the tiers make of it.
+// and with Steps what the tiers make of it. With Others it is what the volume adds to their bill: the bill with it less the bill without.
 type Rate struct {
 	PerMTok       *big.Rat // USD per million tokens of all classes, below all steps
 	Steps         []Step   // ascending; none when empty
 	AllUnits      bool     // the step that a month reaches prices all its tokens; otherwise a step prices those above it
 	MinimumCommit *big.Rat // USD per month; nil means none
 	FixedMonthly  *big.Rat // USD per month; nil means none
+	Others        *Others  // what the account is charged for beside the volume; nil means nothing
+}
+
+// Others is what an account uses of an API beside the volume of a Rate. Its tokens come first: those of the volume lie in the tiers above them,
+// and the commitment and the fixed fee are due without the volume too.
+type Others struct {
+	Tokens  *big.Rat   // a month, more than 0
+	PerMTok []*big.Rat // USD per million of them, below all steps and above each
 }
 
 // A Step is what a token costs above a volume.
@@ -54,13 +64,42 @@ func (p Prices) Rate(usage []Usage) (Rate, error) {
 	return r, nil
 }
 
+// RateBeside returns what a volume adds to the bill of an account that uses others of the API in a month; without any it is Rate.
+func (p Prices) RateBeside(others, usage []Usage) (Rate, error) {
+	r, err := p.Rate(usage)
+	if err != nil || len(others) == 0 {
+		return r, err
+	}
+	theirs, err := p.Rate(others)
+	if err != nil {
+		return Rate{}, fmt.Errorf("the other workloads of the account: %w", err)
+	}
+	r.Others = &Others{Tokens: totalOf(others), PerMTok: []*big.Rat{theirs.PerMTok}}
+	for _, s := range theirs.Steps {
+		r.Others.PerMTok = append(r.Others.PerMTok, s.PerMTok)
+	}
+	return r, nil
+}
+
+// times returns o with as many tokens, each at as many times the price; nil for a nil o.
+func (o *Others) times(tokens, price *big.Rat) *Others {
+	if o == nil {
+		return nil
+	}
+	scaled := &Others{Tokens: mul(o.Tokens, tokens)}
+	for _, p := range o.PerMTok {
+		scaled.PerMTok = append(scaled.PerMTok, mul(p, price))
+	}
+	return scaled
+}
+
 // Per returns r for tokens of which each is ratio of those that r counts.
 func (r Rate) Per(ratio *big.Rat) Rate {
 	steps := make([]Step, 0, len(r.Steps))
 	for _, s := range r.Steps {
 		steps = append(steps, Step{Above: quo(s.Above, ratio), PerMTok: mul(s.PerMTok, ratio)})
 	}
-	r.PerMTok, r.Steps = mul(r.PerMTok, ratio), steps
+	r.PerMTok, r.Steps, r.Others = mul(r.PerMTok, ratio), steps, r.Others.times(quo(one, ratio), ratio)
 	return r
 }
 
@@ -70,19 +109,64 @@ func (r Rate) Times(factor *big.Rat) Rate {
 	for _, s := range r.Steps {
 		steps = append(steps, Step{Above: s.Above, PerMTok: mul(s.PerMTok, factor)})
 	}
-	r.PerMTok, r.Steps = mul(r.PerMTok, factor), steps
+	r.PerMTok, r.Steps, r.Others = mul(r.PerMTok, factor), steps, r.Others.times(one, factor)
 	return r
+}
+
+// Floor returns what the usage counts as at least, in USD: the minimum commitment, or what the others leave of it; nil when nothing does.
+func (r Rate) Floor() *big.Rat {
+	if or(r.MinimumCommit, zero).Sign() == 0 {
+		return nil
+	}
+	if r.Others == nil {
+		return r.MinimumCommit
+	}
+	if left := r.uncommitted(); left.Sign() > 0 || r.AllUnits { // a bill of all units may fall to the commitment
+		return left
+	}
+	return nil
+}
+
+// Fee returns what is charged beside the usage and its Floor, in USD. What is due without the volume is not charged for it: the fixed fee,
+// and what is left of the commitment.
+func (r Rate) Fee() *big.Rat {
+	if r.Others == nil {
+		return or(r.FixedMonthly, zero)
+	}
+	return new(big.Rat).Neg(greater(r.uncommitted(), zero))
+}
+
+// uncommitted returns what the usage of the others leaves of the commitment, below 0 where it is above it.
+func (r Rate) uncommitted() *big.Rat {
+	return sub(or(r.MinimumCommit, zero), r.Others.usage(r))
+}
+
+// usage returns what the others cost by themselves at the steps of r, in USD.
+func (o *Others) usage(r Rate) *big.Rat {
+	alone := Rate{PerMTok: o.PerMTok[0], AllUnits: r.AllUnits}
+	for i, s := range r.Steps {
+		alone.Steps = append(alone.Steps, Step{Above: s.Above, PerMTok: o.PerMTok[i+1]})
+	}
+	return alone.Usage(o.Tokens)
 }
 
 // At returns the bill in USD for volume tokens.
 func (r Rate) At(volume *big.Rat) *big.Rat {
-	return add(greater(r.Usage(volume), or(r.MinimumCommit, zero)), or(r.FixedMonthly, zero))
+	usage := r.Usage(volume)
+	if floor := r.Floor(); floor != nil {
+		usage = greater(usage, floor)
+	}
+	return add(usage, r.Fee())
 }
 
-// Usage returns what volume tokens cost in USD, without the commitment and the fixed fee.
+// Usage returns what volume tokens cost in USD, without the commitment and the fixed fee. It may be below 0 where they bring the others to a
+// lower price of all units.
 func (r Rate) Usage(volume *big.Rat) *big.Rat {
 	if len(r.Steps) == 0 {
 		return quo(mul(volume, r.PerMTok), million)
+	}
+	if volume.Sign() == 0 {
+		return zero
 	}
 	var usd *big.Rat
 	for _, s := range r.Segments() {
@@ -95,20 +179,29 @@ func (r Rate) Usage(volume *big.Rat) *big.Rat {
 
 // Effective returns what a token costs on average in a month of volume tokens, in USD per million; without tokens that of the first.
 func (r Rate) Effective(volume *big.Rat) *big.Rat {
-	if len(r.Steps) == 0 || volume.Sign() == 0 {
+	if len(r.Steps) == 0 {
 		return r.PerMTok
+	}
+	if volume.Sign() == 0 {
+		return r.prices()[0]
 	}
 	return quo(mul(r.Usage(volume), million), volume)
 }
 
-// Dearest returns the highest price of a token in USD per million: no volume costs more on average.
-func (r Rate) Dearest() *big.Rat {
-	most := r.PerMTok
+// prices returns what a token costs in USD per million in every tier that the volume reaches.
+func (r Rate) prices() (all []*big.Rat) {
+	all = append(all, r.PerMTok)
 	for _, s := range r.Steps {
-		most = greater(most, s.PerMTok)
+		if r.Others != nil && s.Above.Cmp(r.Others.Tokens) <= 0 {
+			all = all[:0]
+		}
+		all = append(all, s.PerMTok)
 	}
-	return most
+	return all
 }
+
+// Dearest returns the highest price of a token in USD per million: beside the re-pricing of others no volume costs more on average.
+func (r Rate) Dearest() *big.Rat { return slices.MaxFunc(r.prices(), (*big.Rat).Cmp) }
 
 // marginal returns what one token more than volume costs, in USD.
 func (r Rate) marginal(volume *big.Rat) *big.Rat {
@@ -121,16 +214,8 @@ func (r Rate) marginal(volume *big.Rat) *big.Rat {
 	return perToken
 }
 
-// cheapest returns the lowest price of a token in USD per million: no volume costs less on average.
-func (r Rate) cheapest() *big.Rat {
-	least := r.PerMTok
-	for _, s := range r.Steps {
-		if s.PerMTok.Cmp(least) < 0 {
-			least = s.PerMTok
-		}
-	}
-	return least
-}
+// cheapest returns the lowest price of a token in USD per million: beside the re-pricing of others no volume costs less on average.
+func (r Rate) cheapest() *big.Rat { return slices.MinFunc(r.prices(), (*big.Rat).Cmp) }
 
 // Segments returns what Usage does as straight pieces. The To of the last is nil: it has no end.
 func (r Rate) Segments() []Segment {
@@ -145,12 +230,44 @@ func (r Rate) Segments() []Segment {
 		}
 		last = next
 	}
-	return append(segments, last)
+	segments = append(segments, last)
+	if r.Others != nil {
+		return r.Others.above(segments, r.AllUnits)
+	}
+	return segments
+}
+
+// above returns what r.Segments does of all tokens of the account, as pieces of the volume that comes after the others.
+func (o *Others) above(all []Segment, allUnits bool) []Segment {
+	var own []Segment
+	without := o.PerMTok[0] // what a million of the others cost without the volume
+	for i, s := range all {
+		if s.From.Cmp(o.Tokens) < 0 {
+			without = o.PerMTok[i]
+		}
+		if s.To != nil {
+			if s.To.Cmp(o.Tokens) <= 0 {
+				continue
+			}
+			s.To = sub(s.To, o.Tokens)
+		}
+		s.From, s.Alpha = greater(sub(s.From, o.Tokens), zero), zero
+		switch {
+		case allUnits: // the others are priced anew
+			s.Alpha = quo(mul(o.Tokens, sub(o.PerMTok[i], without)), million)
+		case len(own) > 0:
+			last := own[len(own)-1]
+			s.Alpha = add(last.Alpha, mul(s.From, sub(last.Beta, s.Beta)))
+		}
+		own = append(own, s)
+	}
+	return own
 }
 
 // Curve returns the cost of r on (0, limit].
 func (r Rate) Curve(limit *big.Rat) Curve {
 	var curve Curve
+	floor, fee := r.Floor(), r.Fee()
 	for _, s := range r.Segments() {
 		if s.From.Cmp(limit) >= 0 {
 			break
@@ -158,7 +275,12 @@ func (r Rate) Curve(limit *big.Rat) Curve {
 		if s.To == nil || s.To.Cmp(limit) > 0 {
 			s.To = limit
 		}
-		curve = append(curve, committed(s, or(r.MinimumCommit, zero), or(r.FixedMonthly, zero))...)
+		if floor == nil {
+			s.Alpha = add(s.Alpha, fee)
+			curve = append(curve, s)
+			continue
+		}
+		curve = append(curve, committed(s, floor, fee)...)
 	}
 	return curve
 }

@@ -195,3 +195,167 @@ func TestTiersOutOfRange(t *testing.T) {
 		t.Errorf("got %v\nwant %s", err, want)
 	}
 }
+
+// TestBesideOthers holds that what a workload adds to the bill of an account is the bill with it less the bill without: whatever the others use
+// where all units are priced at one tier or nothing is tiered, and with the mix of the workload in marginal tiers. It is a function of volume that
+// rates, curves and crossovers agree on.
+func TestBesideOthers(t *testing.T) {
+	t.Parallel()
+	r := newRandom(22)
+	below, repriced, committed := 0, 0, 0
+	for range modeltest.Draws / 8 {
+		p, _ := r.tiers()
+		p.Discount, p.RequestFee = oneOf(r, nil, r.between(0, 1)), oneOf(r, nil, big.NewRat(1, 1000))
+		p.MinimumCommit, p.FixedMonthly = oneOf(r, nil, r.between(0, 9000)), oneOf(r, nil, r.between(0, 500))
+		if r.IntN(8) == 0 {
+			p.Tiers = nil
+		}
+		own, others := r.usage(), r.usage()
+		if total(own).Sign() == 0 || total(others).Sign() == 0 {
+			continue
+		}
+		if !p.AllUnits && p.Tiers != nil {
+			others = scaled(own, r.between(1, 40))
+		}
+		if p.Tiers != nil && r.IntN(4) == 0 { // exactly at a bound
+			others = scaled(others, quo(p.Tiers[0].Above, total(others)))
+		}
+		beside, err := p.MonthlyBeside(others, own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		with, _ := p.Monthly(append(append([]cost.Usage{}, others...), own...))
+		without, _ := p.Monthly(others)
+		if want := sub(with.Cost, without.Cost); beside.Cost.Cmp(want) != 0 {
+			t.Fatalf("%+v beside %s tokens: got %s USD, want %s less %s", p, total(others), beside.Cost, with.Cost, without.Cost)
+		}
+		sum := new(big.Rat)
+		for _, part := range beside.Parts {
+			sum.Add(sum, part.USD)
+			if part.Name == "other workloads at another price" {
+				repriced++
+			}
+			if part.Name == "commitment of the account" {
+				committed++
+			}
+		}
+		if sum.Cmp(beside.Cost) != 0 {
+			t.Fatalf("parts %+v sum to %s, want %s", beside.Parts, sum, beside.Cost)
+		}
+		if beside.Cost.Sign() < 0 {
+			below++
+		}
+		a, _ := p.Share(others, own)
+		b, _ := p.Share(own, others)
+		if add(a, b).Cmp(with.Cost) != 0 {
+			t.Fatalf("the shares of two workloads are %s and %s, want %s together", a, b, with.Cost)
+		}
+		rate, err := p.RateBeside(others, own)
+		if err != nil {
+			t.Fatal(err)
+		}
+		halved := rate.Per(big.NewRat(1, 2)).Times(big.NewRat(2, 1)) // the same in tokens of half the size: half the price, then twice that
+		unit := total(own)
+		limit := mul(unit, big.NewRat(60, 1))
+		curve := rate.Curve(limit)
+		for _, factor := range []*big.Rat{r.between(0, 1), one, r.between(1, 50)} {
+			volume := mul(unit, factor)
+			if volume.Sign() == 0 {
+				continue
+			}
+			bill, _ := p.MonthlyBeside(others, scaled(own, factor))
+			if got := rate.At(volume); got.Cmp(bill.Cost) != 0 {
+				t.Fatalf("%+v at %s tokens: the rate says %s USD, the bill %s", p, volume, got, bill.Cost)
+			}
+			if p.MinimumCommit == nil && p.FixedMonthly == nil {
+				if got := halved.At(mul(volume, big.NewRat(2, 1))); got.Cmp(mul(big.NewRat(2, 1), bill.Cost)) != 0 {
+					t.Fatalf("twice the tokens at half the size and twice the price: got %s, want twice %s", got, bill.Cost)
+				}
+			}
+			for _, s := range curve {
+				if s.From.Cmp(volume) < 0 && volume.Cmp(s.To) <= 0 && add(s.Alpha, mul(s.Beta, volume)).Cmp(bill.Cost) != 0 {
+					t.Fatalf("%+v at %s tokens: the curve is not the bill", p, volume)
+				}
+			}
+		}
+		f, err := r.capacity().Fleet()
+		if err != nil {
+			continue
+		}
+		x := cost.FindCrossover(rate, f)
+		if x.Searched != nil {
+			continue
+		}
+		for range 6 {
+			volume := r.between(1, 2_000_000_000)
+			point, ok := f.At(volume)
+			cheaper := ok && point.Cost.Cmp(rate.At(volume)) < 0
+			if got := within(x.Intervals, volume); got != cheaper {
+				t.Fatalf("%+v beside %+v at %s tokens: in a window is %v, cheaper is %v", rate, rate.Others, volume, got, cheaper)
+			}
+			if x.NoneAtOrBelow != nil && cheaper && volume.Cmp(x.NoneAtOrBelow) <= 0 {
+				t.Fatalf("cheaper at %s, at or below the bound %s", volume, x.NoneAtOrBelow)
+			}
+		}
+	}
+	if below < modeltest.Draws/1000 || repriced < modeltest.Draws/200 || committed < modeltest.Draws/200 {
+		t.Errorf("got %d bills that fall, %d of others priced anew and %d with a commitment, want more of each", below, repriced, committed)
+	}
+}
+
+// TestOthersComeFirst has 8M tokens of others that cost 1 USD/Mtok, and a workload at 3 USD/Mtok of which 2M tokens fill the first tier of 10M and
+// 3M lie in the second, at half the price: 6 + 4.5 USD. Of a commitment of 12 USD the others leave 4, which is due without the workload too.
+func TestOthersComeFirst(t *testing.T) {
+	t.Parallel()
+	p := cost.Prices{Input: big.NewRat(1, 1), Output: big.NewRat(3, 1), Tiers: []cost.Tier{{Above: big.NewRat(10_000_000, 1), Times: big.NewRat(1, 2)}}}
+	of := func(class model.Class, tokens int64) []cost.Usage {
+		u := cost.Usage{}
+		u.Tokens[class] = big.NewRat(tokens, 1)
+		return []cost.Usage{u}
+	}
+	others, own := of(model.Input, 8_000_000), of(model.Output, 5_000_000)
+	for _, tc := range []struct {
+		name, want string
+		change     func(p *cost.Prices)
+	}{
+		{"marginal", "10.5", func(*cost.Prices) {}},
+		{"with a commitment", "6.5", func(p *cost.Prices) { p.MinimumCommit = big.NewRat(12, 1) }},
+		{"within a commitment", "0", func(p *cost.Prices) { p.MinimumCommit = big.NewRat(100, 1) }},
+		{"beyond a commitment, with a fee that is due anyway", "10.5", func(p *cost.Prices) { p.MinimumCommit, p.FixedMonthly = big.NewRat(7, 1), big.NewRat(50, 1) }},
+		{"all units, the others at half their price too", "3.5", func(p *cost.Prices) { p.AllUnits = true }},
+	} {
+		p := p
+		tc.change(&p)
+		want, _ := new(big.Rat).SetString(tc.want)
+		bill, err := p.MonthlyBeside(others, own)
+		if err != nil || bill.Cost.Cmp(want) != 0 {
+			t.Errorf("%s: got %v, %v, want %s USD", tc.name, bill.Cost, err, tc.want)
+		}
+	}
+}
+
+func total(usage []cost.Usage) *big.Rat {
+	sum := new(big.Rat)
+	for _, u := range usage {
+		for _, n := range u.Tokens {
+			sum.Add(sum, or(n, zero))
+		}
+	}
+	return sum
+}
+
+func scaled(usage []cost.Usage, factor *big.Rat) []cost.Usage {
+	var all []cost.Usage
+	for _, u := range usage {
+		for c, n := range u.Tokens {
+			if n != nil {
+				u.Tokens[c] = mul(n, factor)
+			}
+		}
+		if u.Requests != nil {
+			u.Requests = mul(u.Requests, factor)
+		}
+		all = append(all, u)
+	}
+	return all
+}

@@ -58,6 +58,7 @@ func (c *costed) committable(name string, api bool) *big.Rat {
 func (p *plan) committable(b bill, api bool) *big.Rat {
 	switch {
 	case b.usd == nil:
+	case api && p.rate.Others != nil: // its cost has nothing of what is due without it
 	case api && p.api.API != nil:
 		return orZero(p.rate.MinimumCommit)
 	case b.fleet != nil:

@@ -37,11 +37,10 @@ type costed struct {
 // is committed it is what goes beyond the commitment, until that ends (section 4.10).
 // A decision that lacks an input is Unknown and says which.
 func Decide(in Input) Verdict {
-	d, ok := newDemand(in.Forecast, in.Constraints)
+	d, ok := in.demand()
 	if !ok {
 		return undecided("no volume is projected, so there is nothing to compare")
 	}
-	d.prefixHit, d.prompts = enginePrefixHit(in, d), in.Prompts
 	all, options := candidates(in, d)
 	current := slices.IndexFunc(all, func(c *costed) bool { return c.option.Name == in.Current })
 	if current < 0 {
@@ -255,7 +254,7 @@ func comparator(all []*costed, now *costed) *costed {
 func (c *costed) summary(in Input, d demand, now *costed) model.OptionCost {
 	o := model.OptionCost{
 		Option: c.option.Name, Hosting: c.option.Hosting, Blocked: c.blocked, Infeasible: c.median.infeasible,
-		ProbabilityCheaper: c.probability, Prospect: c.prospect, Parts: []model.CostPart{}, Prices: slices.Clone(c.option.Prices), Warnings: slices.Clone(c.warnings),
+		ProbabilityCheaper: c.probability, Prospect: c.prospect, Account: in.account(c.api), Parts: []model.CostPart{}, Prices: slices.Clone(c.option.Prices), Warnings: slices.Clone(c.warnings),
 	}
 	if o.Prices == nil {
 		o.Prices = []model.PriceSource{}
@@ -474,7 +473,7 @@ func usd(r *big.Rat) model.USD { return model.USD(float(r)) }
 func (c *costed) usdAt(volume *big.Rat) model.USD {
 	median := float(c.median.usd)
 	at := c.fast.at(float(volume))
-	if math.IsNaN(at) || math.Abs(at-median) <= snap*median { // the same step
+	if math.IsNaN(at) || math.Abs(at-median) <= snap*math.Abs(median) { // the same step
 		at = median
 	}
 	return model.USD(at)

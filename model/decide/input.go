@@ -50,6 +50,7 @@ type Option struct {
 	Hosting model.Hosting
 
 	API         *cost.Prices   // of an API
+	Account     string         `json:",omitempty"` // of an API: whose tokens its tiers and its commitment count, those of all workloads on options with the same; empty counts each workload's by itself
 	Capacity    *cost.Capacity // of a self-hosted or cloud-managed fleet; PeakFactor nil takes the workload's own
 	Throughput  []Throughput   // measured shapes; when not empty they give Capacity.TokensPerHour by the workload's mix
 	Provisioned *Provisioned   // units of throughput that are bought instead of replicas; nil for replicas
@@ -151,6 +152,7 @@ type Input struct {
 	Current     string   // name of the option that serves the workload now
 	Options     []Option // candidates, the current one and every option a hybrid refers to
 	Candidates  []string // names of the options to choose from; the current one is always among them
+	Others      []Others `json:",omitempty"` // what other workloads use of the accounts of Options; none when empty
 	Forecast    model.Forecast
 	TTFTP95     *time.Duration // measured on the current option; nil when unknown
 	Prompts     *model.Prompts // how long its prompts were over the last day; nil when unknown

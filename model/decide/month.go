@@ -29,7 +29,7 @@ func (v Verdict) Month(stays []Stay) (q model.Quantiles[model.USD], before model
 	if v.in == nil || len(v.in.Forecast.Months) == 0 {
 		return q, 0, false
 	}
-	d, ok := newDemand(v.in.Forecast, v.in.Constraints)
+	d, ok := v.in.demand()
 	if !ok {
 		return q, 0, false
 	}
@@ -38,10 +38,9 @@ func (v Verdict) Month(stays []Stay) (q model.Quantiles[model.USD], before model
 	for _, s := range stays {
 		in.Candidates = append(in.Candidates, s.Option)
 	}
-	d.prefixHit, d.prompts = enginePrefixHit(in, d), in.Prompts
 	all, _ := candidates(in, d)
 	month := v.in.Forecast.Months[0]
-	spent := tally{fleets: new(big.Rat), apis: map[string]charged{}}
+	spent := newTally()
 	from, stayed := month.From, model.Tokens(0)
 	for _, s := range stays {
 		ok = ok && spent.stay(find(all, s.Option), s.Tokens, s.Until.Sub(from))
@@ -68,13 +67,12 @@ func (v Verdict) Ahead(names ...string) []model.CostAhead {
 	if v.in == nil {
 		return nil
 	}
-	d, ok := newDemand(v.in.Forecast, v.in.Constraints)
+	d, ok := v.in.demand()
 	if !ok {
 		return nil
 	}
 	in := *v.in
 	in.Candidates = names
-	d.prefixHit, d.prompts = enginePrefixHit(in, d), in.Prompts
 	all, _ := candidates(in, d)
 	var ahead []model.CostAhead
 	for _, c := range all {
@@ -102,6 +100,8 @@ func (v Verdict) Ahead(names ...string) []model.CostAhead {
 	return ahead
 }
 
+func newTally() tally { return tally{fleets: new(big.Rat), apis: map[string]charged{}} }
+
 // tally is what options that served one after another in a month used: capacity by the hour, and APIs, each of which charges once for all of it.
 type tally struct {
 	fleets *big.Rat // USD
@@ -112,6 +112,7 @@ type tally struct {
 type charged struct {
 	prices *cost.Prices
 	usage  []cost.Usage
+	others []cost.Usage // that its account is charged for beside them
 }
 
 // stay adds what c takes to serve total tokens within a part of the month that is so long. It is false when it cannot serve them.
@@ -156,18 +157,19 @@ func (t tally) serve(p *plan, tokens, share *big.Rat) bool {
 // charge adds tokens to what the API of p charges for.
 func (t tally) charge(p *plan, tokens *big.Rat) {
 	usage := t.apis[p.api.Name].usage
-	t.apis[p.api.Name] = charged{prices: p.api.API, usage: append(slices.Clip(usage), p.usage(tokens)...)}
+	t.apis[p.api.Name] = charged{prices: p.api.API, usage: append(slices.Clip(usage), p.usage(tokens)...), others: p.others()}
 }
 
-// usd returns what all of it costs, and false when that is not known.
+// usd returns what all of it costs, and false when that is not known. Of the bill of an account that others use too it is the workload's share:
+// what all of them cost is then what is paid.
 func (t tally) usd() (model.USD, bool) {
 	all := new(big.Rat).Set(t.fleets)
 	for _, c := range t.apis {
-		bill, err := c.prices.Monthly(c.usage)
+		share, err := c.prices.Share(c.others, c.usage)
 		if err != nil {
 			return 0, false
 		}
-		all.Add(all, bill.Cost)
+		all.Add(all, share)
 	}
 	return usd(all), true
 }

@@ -38,11 +38,10 @@ type evaluation struct {
 
 // evaluated returns what the option called name rested on, and its cost. The error says why it has none.
 func evaluated(in Input, name string) (*evaluation, error) {
-	d, ok := newDemand(in.Forecast, in.Constraints)
+	d, ok := in.demand()
 	if !ok {
 		return nil, fmt.Errorf("no volume is projected")
 	}
-	d.prefixHit, d.prompts = enginePrefixHit(in, d), in.Prompts
 	options := map[string]Option{}
 	for _, o := range in.Options {
 		options[o.Name] = o.at(in.Forecast.Origin)
@@ -104,6 +103,7 @@ func (e *evaluation) take(f factor, other *evaluation) {
 		d.prefixHit = o.prefixHit
 	case priceFactor:
 		d.batchShare, d.longShare = o.batchShare, o.longShare
+		d.others = o.others // they decide which tier the workload pays
 	case stepFactor:
 		e.overhang = other.overhang
 	case throughputFactor:
@@ -190,7 +190,7 @@ func (e *evaluation) same(f factor, other *evaluation) bool {
 		}
 		return equal(d.prefixHit, o.prefixHit)
 	case priceFactor:
-		if !equal(d.batchShare, o.batchShare) || !equal(d.longShare, o.longShare) {
+		if !equal(d.batchShare, o.batchShare) || !equal(d.longShare, o.longShare) || len(d.others)+len(o.others) > 0 {
 			return false
 		}
 	case stepFactor:

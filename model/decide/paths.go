@@ -21,7 +21,7 @@ type fast struct {
 	apart  *fastApart     // of a hybrid whose work that can wait is served apart
 
 	tiers       []fastTier // of the API or the overflow, ascending
-	commit, fee float64
+	commit, fee float64    // what its usage counts as at least, -Inf when that is nothing, and what is due beside it
 
 	perReplica, blockCost, fixed, variable, capacity float64
 	perBlock, minReplicas, spares, maxVolume         float64
@@ -68,14 +68,7 @@ func newFast(p *plan) fast {
 		return f
 	}
 	if p.api.API != nil {
-		for _, s := range p.rate.Segments() {
-			t := fastTier{upTo: math.Inf(1), alpha: float(s.Alpha), beta: float(s.Beta)}
-			if s.To != nil {
-				t.upTo = float(s.To)
-			}
-			f.tiers = append(f.tiers, t)
-		}
-		f.commit, f.fee = float(orZero(p.rate.MinimumCommit)), float(orZero(p.rate.FixedMonthly))
+		f.use(p.rate)
 	}
 	if p.fleet != nil {
 		s := p.fleet.Shape()
@@ -101,6 +94,22 @@ func newFast(p *plan) fast {
 		f.curve(p.demand.load)
 	}
 	return f
+}
+
+// use takes r as the bill of the API.
+func (f *fast) use(r cost.Rate) {
+	f.tiers = make([]fastTier, 0, 1+len(r.Steps))
+	for _, s := range r.Segments() {
+		t := fastTier{upTo: math.Inf(1), alpha: float(s.Alpha), beta: float(s.Beta)}
+		if s.To != nil {
+			t.upTo = float(s.To)
+		}
+		f.tiers = append(f.tiers, t)
+	}
+	f.commit, f.fee = math.Inf(-1), float(r.Fee())
+	if floor := r.Floor(); floor != nil {
+		f.commit = float(floor)
+	}
 }
 
 // curve keeps the load-duration curve with its running sums.
@@ -158,7 +167,7 @@ func (f fast) due(volume, share float64) float64 {
 	var used float64
 	switch {
 	case f.sinksAPI:
-		used = f.commit
+		used = max(0, f.commit)
 	case f.hybrid:
 		_, n := f.split(volume)
 		used = float64(n) * f.blockCost
@@ -198,7 +207,7 @@ func (f fast) split(volume float64) (usd float64, replicas int) {
 		return float64(n)*f.blockCost + f.variable*carried(n) + f.charge(rest(n))
 	}
 	if volume <= 0 {
-		return float64(f.minBlocks)*f.blockCost + f.fixed + f.commit + f.fee, f.minBlocks
+		return float64(f.minBlocks)*f.blockCost + f.fixed + max(0, f.commit) + f.fee, f.minBlocks
 	}
 	full := int(min(math.Ceil(f.rates[0]*scale/f.capacity*(1-snap)), 1<<53))
 	most, usd := min(max(full, f.minBlocks), f.maxBlocks), math.Inf(1)
@@ -221,7 +230,7 @@ func (f fast) split(volume float64) (usd float64, replicas int) {
 			continue
 		}
 		n := sort.Search(full, func(k int) bool { return (carried(k+1)-carried(k))*(t.beta-f.variable) <= f.blockCost })
-		if f.commit > 0 {
+		if !math.IsInf(f.commit, -1) {
 			if committed := sort.Search(full, func(n int) bool { return t.at(rest(n)) <= f.commit }); committed <= n {
 				consider(committed, least, end)
 				n = committed - 1

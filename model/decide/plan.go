@@ -36,7 +36,24 @@ type demand struct {
 	longShare  *big.Rat   // of the tokens, that are of requests with a long prompt; nil means unknown
 	longOutput *big.Rat   // the same of the generated tokens alone; nil means longShare
 	prompts    *model.Prompts
-	fits       map[string]fit // of options by name, each of which several plans may have; nil while inputs are exchanged, see evaluation
+	others     map[string][]cost.Usage // what other workloads use in a month, by the account of an API
+	fits       map[string]fit          // of options by name, each of which several plans may have; nil while inputs are exchanged, see evaluation
+}
+
+// demand returns what in is projected to use, and false when the forecast does not say that.
+func (in Input) demand() (demand, bool) {
+	d, ok := newDemand(in.Forecast, in.Constraints)
+	if !ok {
+		return d, false
+	}
+	d.prefixHit, d.prompts = enginePrefixHit(in, d), in.Prompts
+	for _, o := range in.Others {
+		if d.others == nil {
+			d.others = map[string][]cost.Usage{}
+		}
+		d.others[o.Account] = o.Usage
+	}
+	return d, true
 }
 
 // newDemand returns the demand of f, and false when f does not say how many tokens of which class are to come.
@@ -254,7 +271,7 @@ func (p *plan) useAPI(o Option) (err error) {
 	if o.API.Any(hasLong) && p.demand.longShare == nil {
 		p.warn("LONG_CONTEXT_UNKNOWN", "%s charges more for long prompts, and how many of them are long is not known: none is assumed", o.Name)
 	}
-	rate, err := o.API.Rate(usage)
+	rate, err := o.API.RateBeside(p.others(), usage)
 	// The price is per token of the option's own model; the crossover is in tokens as they are measured.
 	if err == nil {
 		p.rate = rate.Per(factor)
@@ -293,6 +310,14 @@ func between(r model.Range) string {
 		return low
 	}
 	return fmt.Sprintf("%s to %s (%s is used)", low, high, model.FormatPercent(r.Middle()))
+}
+
+// others returns what other workloads use of the account of the API of p; nil when its bill counts those of the workload alone.
+func (p *plan) others() []cost.Usage {
+	if p.api.Account == "" {
+		return nil
+	}
+	return p.demand.others[p.api.Account]
 }
 
 // usage returns volume tokens as they are measured, as the API of p charges them.
@@ -455,7 +480,7 @@ func (p *plan) at(volume *big.Rat) bill {
 		return p.hybridAt(volume)
 	case model.API:
 	}
-	b, err := p.api.API.Monthly(p.usage(volume))
+	b, err := p.api.API.MonthlyBeside(p.others(), p.usage(volume))
 	if err != nil {
 		return bill{infeasible: err.Error()}
 	}
@@ -488,6 +513,14 @@ func (p *plan) overflowParts(volume *big.Rat) []cost.Part {
 	parts := []cost.Part{{
 		Name: "overflow tokens", USD: usage, Formula: fmt.Sprintf("%s × %s", tokensText(volume), priceText(p.rate.Effective(volume))),
 	}}
+	if p.rate.Others != nil {
+		if by := new(big.Rat).Sub(p.rate.At(volume), usage); by.Sign() != 0 {
+			parts = append(parts, cost.Part{
+				Name: "overflow commitment of the account", USD: by, Formula: cost.Decimal(orZero(p.rate.MinimumCommit)) + " USD committed a month, which other workloads use too",
+			})
+		}
+		return parts
+	}
 	if commit := orZero(p.rate.MinimumCommit); usage.Cmp(commit) < 0 {
 		parts = append(parts, cost.Part{
 			Name: "overflow unused commitment", USD: new(big.Rat).Sub(commit, usage), Formula: cost.Decimal(commit) + " USD committed a month",

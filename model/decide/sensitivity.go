@@ -51,7 +51,7 @@ func (c *costed) sensitivity(out *model.Crossover, api *costed) []model.Warning 
 // smoothCrossing returns the smooth crossing of c and api in the first tier of the API that holds one, and false when none does.
 func (c *costed) smoothCrossing(api *costed) (cost.Elasticities, bool) {
 	operations, variable := c.operations()
-	fixed := new(big.Rat).Sub(operations, orZero(api.rate.FixedMonthly))
+	fixed := new(big.Rat).Sub(operations, api.rate.Fee())
 	for _, s := range api.rate.Segments() {
 		smooth, crosses := cost.Crossing{
 			Fixed: fixed, Starting: c.starting(), APIFixed: s.Alpha, APIPerMTok: new(big.Rat).Mul(s.Beta, big.NewRat(1_000_000, 1)), Variable: variable,
@@ -89,7 +89,12 @@ func (c *costed) tornado(api *costed, d demand, batch bool) []model.Swing {
 	}
 	swing("volume", "tokens/month", float(d.low), volume, float(d.high), func(v float64) { s.volume = v })
 	around("api_price", "USD/Mtok", price, apiPriceSwing, func(v float64) {
-		s.api.tiers, s.rate = s.api.times(v/price), s.rate.Times(exactly(v/price))
+		s.rate = s.rate.Times(exactly(v / price))
+		if s.rate.Others != nil { // who leave less or more of a commitment then
+			s.api.use(s.rate)
+			return
+		}
+		s.api.tiers = s.api.times(v / price)
 	})
 	perHour, rate, utilization := float(c.perHour()), float(c.throughputPerReplica()), float(c.targetUtilization())
 	around("gpu_price", "USD/h per block", perHour, gpuPriceSwing, func(v float64) { s.pay(c, v/perHour) })

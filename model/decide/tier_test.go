@@ -41,27 +41,30 @@ func TestFastAgreesInTiers(t *testing.T) {
 		options := four("1")
 		options[0].API, options[0].TokenRatioOut = prices, oneOf(r, nil, rat("1.2"))
 		in := input(projection(2e10, 0, 0.1), options)
-		d, _ := newDemand(in.Forecast, in.Constraints)
+		if options[0].Account = "account"; r.IntN(2) == 0 {
+			in.Others = randomOthers(r)
+		}
+		d, _ := in.demand()
 		all, _ := candidates(in, d)
 		var volumes []float64
 		for v := 1e8; v < 1e12; v *= 3.7 {
 			volumes = append(volumes, v)
 		}
-		for _, s := range all[0].rate.Steps {
-			bound := math.Floor(float(s.Above))
+		for _, s := range all[0].rate.Segments()[1:] {
+			bound := math.Floor(float(s.From))
 			volumes = append(volumes, bound, bound+1e6, bound-1e6)
 		}
 		for _, c := range []*costed{find(all, "api"), find(all, "hybrid")} {
 			for _, v := range volumes {
 				exact := c.at(whole(v))
-				if got, want := c.fast.at(v), float(exact.usd); math.Abs(got-want) > 1e-7*want {
+				if got, want := c.fast.at(v), float(exact.usd); math.Abs(got-want) > 1e-7*math.Abs(want)+1e-5 {
 					t.Fatalf("%s at %v tokens with %+v: got %v, want %v", c.option.Name, v, prices, got, want)
 				}
 				var parts model.USD
 				for _, p := range exact.parts {
 					parts += usd(p.USD)
 				}
-				if want := usd(exact.usd); math.Abs(float64(parts-want)) > 1e-6*float64(want) {
+				if want := usd(exact.usd); math.Abs(float64(parts-want)) > 1e-6*math.Abs(float64(want))+1e-5 {
 					t.Fatalf("%s at %v tokens with %+v: parts sum to %v, want %v", c.option.Name, v, prices, parts, want)
 				}
 			}

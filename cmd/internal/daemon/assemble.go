@@ -275,9 +275,9 @@ func flow(labels map[string]string) string {
 	return "{" + strings.Join(pairs, ", ") + "}"
 }
 
-// evaluate projects one workload, of which u is the usage up to now, costs its options and decides. It never fails: what is missing is said in the
-// report, and the verdict is then empty.
-func evaluate(m metered, u model.Usage, cfg *config.Config, now time.Time) evaluation {
+// project projects one workload, of which u is the usage up to now, and which a decision on it begins with. It never fails: what is missing is said
+// in the report, and the verdict is then empty.
+func project(m metered, u model.Usage, cfg *config.Config, now time.Time) evaluation {
 	current, candidates := m.stanza.Current, m.stanza.Candidates
 	e := evaluation{metered: m}
 	w := model.WorkloadReport{
@@ -292,12 +292,8 @@ func evaluate(m metered, u model.Usage, cfg *config.Config, now time.Time) evalu
 		Warnings: append(append([]model.Warning{}, u.Warnings...), m.answered...),
 	}
 	unknown := func(code, text string) evaluation {
-		w.Decision = model.Decision{Recommendation: model.Unknown, Reason: model.ReasonUnknown, Because: text, WouldChange: []string{}}
-		w.Warnings = append(w.Warnings, model.Warning{Code: code, Text: text})
 		e.report = w
-		if e.input != nil {
-			e.frozen = code
-		}
+		e.unknown(code, text)
 		return e
 	}
 	projected, ok := forecast.Project(u, now.Truncate(time.Hour), m.stanza.Known)
@@ -330,33 +326,54 @@ func evaluate(m metered, u model.Usage, cfg *config.Config, now time.Time) evalu
 		Prompts:     u.Prompts,
 		Policy:      m.stanza.Policy,
 	}
+	e.used = e.input.Used()
+	e.report = w
+	return e
+}
+
+// unknown makes the verdict of e unknown.
+func (e *evaluation) unknown(code, text string) {
+	e.report.Decision = model.Decision{Recommendation: model.Unknown, Reason: model.ReasonUnknown, Because: text, WouldChange: []string{}}
+	e.report.Warnings = append(e.report.Warnings, model.Warning{Code: code, Text: text})
+	if e.input != nil {
+		e.frozen = code
+	}
+}
+
+// decide costs the options of e, of which u is the usage up to now, and decides. The accounts are those of all workloads, e among them.
+func (e *evaluation) decide(u model.Usage, accounts *decide.Accounts, now time.Time) {
+	e.input.Others = accounts.Beside(*e.input)
+	w, m := &e.report, e.metered
 	v := decide.Decide(*e.input)
 	w.Options, w.Crossover, w.Decision = v.Options, v.Crossover, v.Decision
-	charted := []string{current, v.Decision.Best}
+	charted := []string{w.Current, v.Decision.Best}
 	if x := v.Crossover; x != nil {
 		charted = append(charted, x.Option)
 	}
 	w.CostAhead = v.Ahead(charted...)
-	economics(&w, u.GPU)
+	economics(w, u.GPU)
 
 	if m.outage != "" {
-		return unknown("SOURCE_DOWN", fmt.Sprintf("source %s could not be read: %s", u.Source, m.outage))
+		e.unknown("SOURCE_DOWN", fmt.Sprintf("source %s could not be read: %s", u.Source, m.outage))
+		return
 	}
 	if len(m.faults) > 0 {
 		w.Warnings = append(w.Warnings, m.faults[1:]...)
-		return unknown(m.faults[0].Code, m.faults[0].Text)
+		e.unknown(m.faults[0].Code, m.faults[0].Text)
+		return
 	}
 	if last := w.Usage.LastSample; last != nil && now.Sub(*last) > staleAfter {
-		return unknown(stale, fmt.Sprintf("nothing has been measured since %s", last.Format(time.RFC3339)))
+		e.unknown(stale, fmt.Sprintf("nothing has been measured since %s", last.Format(time.RFC3339)))
+		return
 	}
 	if hours, least := u.Measured(), m.stanza.Policy.MinHistory; hours < least {
-		return unknown("THIN_HISTORY", fmt.Sprintf("%.0f hours have been measured, want %.0f before anything is decided (policy.min_history)",
+		e.unknown("THIN_HISTORY", fmt.Sprintf("%.0f hours have been measured, want %.0f before anything is decided (policy.min_history)",
 			hours.Hours(), least.Hours()))
+		return
 	}
-	e.readings = m.readings.With(now, reading(u, w, now))
+	e.readings = m.readings.With(now, reading(u, *w, now))
 	w.Drift = drifts(u, e.readings, *e.input, v, now)
-	e.report, e.verdict = w, v
-	return e
+	e.verdict = v
 }
 
 // measure gives the current one of options what was measured of its engines, and returns that; nil when it is no fleet or nothing was.

@@ -232,12 +232,32 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 }
 
 // evaluateAll evaluates all of workloads, as many at once as there are processors, and returns with each the rows that the ledger keeps of it.
+// All of them are projected before the first is decided on: the tiers of an API may count the tokens of all.
 func (d *Daemon) evaluateAll(workloads []metered, now time.Time) (evaluations []evaluation, rows []map[string][]byte) {
 	evaluations, rows = make([]evaluation, len(workloads)), make([]map[string][]byte, len(workloads))
+	used := make([]decide.Used, len(workloads))
 	each(workloads, func(i int, m metered) {
 		rows[i] = d.remember(&m)
-		evaluations[i] = d.evaluateSafely(m, now)
-		evaluations[i].hosted = m.hosted.with(evaluations[i].report, now)
+		m.stanza.Current, m.stanza.Candidates, m.answered = d.answers.Heed(m.usage.Workload, m.stanza.Current, m.stanza.Candidates, now,
+			func(a ledger.Answer) bool { return d.desk.Spent(a.Workload, a.ID, a.Given) })
+		u := m.whole().Until(now)
+		evaluations[i] = d.safely(m, func() evaluation { return project(m, u, d.setup.cfg, now) })
+		evaluations[i].samples = ledger.SamplesOf(u)
+		used[i] = evaluations[i].used
+	})
+	accounts := decide.AccountsOf(used)
+	each(workloads, func(i int, _ metered) {
+		e := evaluations[i]
+		if e.input != nil {
+			u := e.whole().Until(now) // once more: the hours of all would be too much to keep
+			evaluations[i] = d.safely(e.metered, func() evaluation {
+				e.decide(u, accounts, now)
+				e.report.Moved = d.moved(e.report, e.verdict)
+				return e
+			})
+			evaluations[i].samples = e.samples
+		}
+		evaluations[i].hosted = e.hosted.with(evaluations[i].report, now)
 	})
 	return evaluations, rows
 }
@@ -256,12 +276,8 @@ func each(all []metered, do func(i int, m metered)) {
 	tasks.Wait()
 }
 
-// evaluateSafely evaluates m; a panic spoils that workload only.
-func (d *Daemon) evaluateSafely(m metered, now time.Time) (e evaluation) {
-	used := m.whole().Until(now)
-	defer func() { e.samples = ledger.SamplesOf(used) }()
-	m.stanza.Current, m.stanza.Candidates, m.answered = d.answers.Heed(m.usage.Workload, m.stanza.Current, m.stanza.Candidates, now,
-		func(a ledger.Answer) bool { return d.desk.Spent(a.Workload, a.ID, a.Given) })
+// safely returns what evaluate makes of m; a panic spoils that workload only.
+func (d *Daemon) safely(m metered, evaluate func() evaluation) (e evaluation) {
 	defer func() {
 		if p := recover(); p != nil {
 			d.options.Log.Error("evaluation panicked", "workload", m.usage.Workload, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
@@ -276,9 +292,7 @@ func (d *Daemon) evaluateSafely(m metered, now time.Time) (e evaluation) {
 			}
 		}
 	}()
-	e = evaluate(m, used, d.setup.cfg, now)
-	e.report.Moved = d.moved(e.report, e.verdict)
-	return e
+	return evaluate()
 }
 
 // moved says why the cost of w is another than when a decision was said last, so that slow changes are not lost between evaluations; than

@@ -76,7 +76,8 @@ func TestDrifts(t *testing.T) {
 	} {
 		u := driftedHours(tc.ago, tc.change)
 		u.Warnings = tc.warnings
-		e := evaluate(metered{usage: u, stanza: cfg.For(u.Labels, "gateway")}, u, cfg, opening)
+		e := project(metered{usage: u, stanza: cfg.For(u.Labels, "gateway")}, u, cfg, opening)
+		e.decide(u, decide.AccountsOf(nil), opening)
 		if e.report.Decision.Reason == model.ReasonUnknown {
 			t.Fatalf("%s: %s", tc.name, e.report.Decision.Because)
 		}
@@ -122,7 +123,8 @@ func TestFaultsFreeze(t *testing.T) {
 		})
 		all := []metered{held(metered{usage: u, stanza: cfg.For(u.Labels, "gateway"), outage: outage})}
 		findFaults(all, opening)
-		e := evaluate(all[0], u, cfg, opening)
+		e := project(all[0], u, cfg, opening)
+		e.decide(u, decide.AccountsOf(nil), opening)
 		want := drift.CounterUnit
 		if outage != "" {
 			want = "SOURCE_DOWN" // what is read from history alone says nothing of what is scraped now

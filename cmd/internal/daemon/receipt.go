@@ -22,7 +22,8 @@ import (
 type evaluation struct {
 	metered
 	report   model.WorkloadReport
-	input    *decide.Input   // nil when nothing could be computed
+	input    *decide.Input   // nil when nothing can be computed
+	used     decide.Used     // what it uses of the accounts of APIs
 	verdict  decide.Verdict  // empty when it is not known
 	samples  *ledger.Samples // what was measured of it
 	past     []forecast.Past // m.past with what has been projected since

@@ -70,6 +70,28 @@ func volumeKnobs(in *decide.Input, all map[string]knob) {
 	}
 }
 
+// others is the knob of what other workloads use of an account: all of it more or less, at the mix that it has or, where there was nothing, at the
+// mix of the workload.
+func others(in *decide.Input, account string) knob {
+	now := func() float64 { return float64(in.OthersOf(account)) }
+	return knob{
+		get: func() string {
+			if now() == 0 {
+				return notSet
+			}
+			return model.FormatTokens(model.Tokens(now()))
+		},
+		set: func(value string) error {
+			next, err := measure(value, now())
+			if err != nil || !(next >= 0 && next <= 1e18) {
+				return fmt.Errorf("tokens of other workloads in a month of 730 hours, from 0 to 1e18, or a change such as +50%%")
+			}
+			in.SetOthers(account, model.Tokens(next))
+			return nil
+		},
+	}
+}
+
 // measure reads a number, or a change of now.
 func measure(value string, now float64) (float64, error) {
 	if factor, err := relative(value); err == nil {
