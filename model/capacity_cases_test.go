@@ -2,6 +2,7 @@ package model_test
 
 import (
 	"encoding/json"
+	"math"
 	"math/big"
 	"testing"
 
@@ -229,9 +230,17 @@ func reserveMixCase(t *testing.T, given, expect json.RawMessage) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	same(t, "units", len(got.UsedHours), len(want.Used))
+	units := 0
+	if len(got.Used) > 0 {
+		units = int(got.Used[0].Units)
+	}
+	same(t, "units", units, len(want.Used))
 	for i, used := range want.Used {
-		near(t, "used hours", got.UsedHours[i], used)
+		last := 0 // entry with the unit or more
+		for last+1 < len(got.Used) && got.Used[last+1].Units > int64(i) {
+			last++
+		}
+		near(t, "used hours", got.Used[last].Hours, used)
 	}
 	same(t, "reserved", got.Reserved, want.Reserved)
 	near(t, "cost", got.Cost, want.Cost)
@@ -240,13 +249,15 @@ func reserveMixCase(t *testing.T, given, expect json.RawMessage) {
 	near(t, "break-even hours", got.BreakevenHours, want.Breakeven)
 }
 
-func rats(numbers []num) []*big.Rat {
-	out := make([]*big.Rat, len(numbers))
-	for i, n := range numbers {
-		out[i] = n.Rat
+// float returns n, 0 when it is not given.
+func float(n num) float64 {
+	if n.Rat == nil {
+		return 0
 	}
-	return out
+	return cost.Float(n.Rat)
 }
+
+func dollars(usd model.USD) *big.Rat { return new(big.Rat).SetFloat64(float64(usd)) }
 
 func paybackCase(t *testing.T, given, expect json.RawMessage) {
 	g := decode[struct {
@@ -260,11 +271,19 @@ func paybackCase(t *testing.T, given, expect json.RawMessage) {
 		Cumulative num
 		NPV        num
 	}](t, expect)
-	got := decide.Outlay{Upfront: g.Upfront.Rat, Savings: rats(g.Saving), Discount: g.Discount.Rat}.Payback()
-	same(t, "payback month", got.Month, want.Month)
-	near(t, "payback, fractional", got.Fractional, want.Fractional)
-	near(t, "cumulative", got.Cumulative, want.Cumulative)
-	near(t, "NPV", got.NPV, want.NPV)
+	stakes := decide.Stakes{Migration: cost.Float(g.Upfront.Rat), Growth: 1 + float(g.Discount)}
+	for _, saving := range g.Saving {
+		stakes.Saved = append(stakes.Saved, []float64{cost.Float(saving.Rat)})
+	}
+	got := stakes.Weigh()
+	month, fractional := 0, (*big.Rat)(nil)
+	if after := got.PaidBackAfter; after != nil {
+		month, fractional = max(1, int(math.Ceil(*after))), new(big.Rat).SetFloat64(*after)
+	}
+	same(t, "payback month", month, want.Month)
+	near(t, "payback, fractional", fractional, want.Fractional)
+	near(t, "cumulative", dollars(got.CumulativeUSD), want.Cumulative)
+	near(t, "NPV", dollars(got.NPVUSD), want.NPV)
 }
 
 func uncertaintyCase(t *testing.T, given, expect json.RawMessage) {
@@ -286,17 +305,23 @@ func uncertaintyCase(t *testing.T, given, expect json.RawMessage) {
 		RegretS  num `json:"expected_regret_stay"`
 		Decision string
 	}](t, expect)
-	var scenarios []decide.Scenario
-	for _, s := range g.Scenarios {
-		scenarios = append(scenarios, decide.Scenario{Probability: s.P.Rat, Savings: rats(s.Saving)})
+	stakes := decide.Stakes{Migration: cost.Float(g.Migration.Rat), Wait: g.Wait, Growth: 1 + float(g.Discount)}
+	for j, s := range g.Scenarios {
+		stakes.Likely = append(stakes.Likely, cost.Float(s.P.Rat))
+		for i, saving := range s.Saving {
+			if j == 0 {
+				stakes.Saved = append(stakes.Saved, make([]float64, len(g.Scenarios)))
+			}
+			stakes.Saved[i][j] = cost.Float(saving.Rat)
+		}
 	}
-	got := decide.Weigh(scenarios, g.Migration.Rat, g.Wait, g.Discount.Rat)
-	near(t, "NPV of moving now", got.NPVNow, want.Now)
-	near(t, "NPV of waiting", got.NPVWait, want.Wait)
-	near(t, "value of waiting", got.WaitingWorth, want.Waiting)
-	near(t, "probability", got.Probability, want.P)
-	near(t, "regret of moving now", got.RegretNow, want.RegretN)
-	near(t, "regret of staying", got.RegretStay, want.RegretS)
+	got := stakes.Weigh()
+	near(t, "NPV of moving now", dollars(got.NPVUSD), want.Now)
+	near(t, "NPV of waiting", dollars(got.NPVAfterWaitUSD), want.Wait)
+	near(t, "value of waiting", dollars(got.ValueOfWaitingUSD), want.Waiting)
+	near(t, "probability", new(big.Rat).SetFloat64(float64(got.PaysProbability)), want.P)
+	near(t, "regret of moving now", dollars(got.RegretSwitchUSD), want.RegretN)
+	near(t, "regret of staying", dollars(got.RegretStayUSD), want.RegretS)
 	same(t, "decision", got.Advice, want.Decision)
 }
 

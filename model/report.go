@@ -151,6 +151,7 @@ type OptionCost struct {
 	OwnShareRatio             *Fraction        `json:"own_share_ratio,omitempty"`
 	CreditsUSDPerMonth        *USD             `json:"credits_usd_per_month,omitempty"` // free credits that the median cost does not count, because they end
 	Sizes                     []FleetSize      `json:"sizes,omitempty"`                 // of a hybrid: one block of replicas less, the best number, one more
+	Reservation               *Reservation     `json:"reservation,omitempty"`           // of a fleet that follows its load and may reserve replicas
 	BreakevenUtilizationRatio *Fraction        `json:"breakeven_utilization_ratio,omitempty"`
 	UnitCostFloorUSDPerMTok   *USDPerMTok      `json:"unit_cost_floor_usd_per_mtok,omitempty"`
 	EconomicUtilizationRatio  *Fraction        `json:"economic_utilization_ratio,omitempty"` // tokens served over tokens that its fleet could serve
@@ -165,6 +166,43 @@ type OptionCost struct {
 	Prices                    []PriceSource    `json:"prices"`                  // every price and throughput used, with its origin
 	Capacity                  []CapacityNumber `json:"capacity,omitempty"`      // what its fleet is taken to do, and on whose word
 	Warnings                  []Warning        `json:"warnings"`
+}
+
+// Reservation says how many replicas of a fleet that follows its load are worth reserving: those that run for more hours than the break-even (cost model,
+// section 4.7). Cold starts and idle timeouts are left out.
+type Reservation struct {
+	Reserved               int64   `json:"reserved_replicas"`
+	Replicas               int64   `json:"replicas"` // in the hour of the highest load
+	BreakevenHours         float64 `json:"breakeven_hours_per_month"`
+	LastReservedHours      float64 `json:"last_reserved_hours_per_month,omitempty"`   // in which the last of those that are reserved runs
+	FirstOnDemandHours     float64 `json:"first_on_demand_hours_per_month,omitempty"` // in which the first of the others does
+	USDPerMonth            USD     `json:"usd_per_month"`
+	AllOnDemandUSDPerMonth USD     `json:"all_on_demand_usd_per_month"`
+	AllReservedUSDPerMonth USD     `json:"all_reserved_usd_per_month"`
+}
+
+// Text says in a sentence what to reserve.
+func (r Reservation) Text() string {
+	how := fmt.Sprintf("reserve %d of %d replicas", r.Reserved, r.Replicas)
+	switch {
+	case r.Reserved == 0:
+		how = fmt.Sprintf("reserve none of %d replicas", r.Replicas)
+	case r.Reserved == r.Replicas:
+		how = fmt.Sprintf("reserve all %d replicas", r.Replicas)
+	}
+	var hours []string
+	if r.LastReservedHours > 0 {
+		hours = append(hours, fmt.Sprintf("the last of them runs %.0f", r.LastReservedHours))
+	}
+	if r.FirstOnDemandHours > 0 {
+		hours = append(hours, fmt.Sprintf("the next would run %.0f", r.FirstOnDemandHours))
+	}
+	runs := ""
+	if len(hours) > 0 {
+		runs = " (" + strings.Join(hours, ", ") + ")"
+	}
+	return fmt.Sprintf("%s: one pays that runs more than %.0f hours a month%s; %s a month, all on demand %s, all reserved %s", how, r.BreakevenHours, runs,
+		FormatUSD(r.USDPerMonth), FormatUSD(r.AllOnDemandUSDPerMonth), FormatUSD(r.AllReservedUSDPerMonth))
 }
 
 // AccountUse is what other workloads use of an API whose tiers and commitment count the tokens of an account. A cost of the API is then what the
@@ -225,6 +263,7 @@ type Prospect struct {
 	Months            int      `json:"months"`                    // looked ahead
 	UpfrontUSD        USD      `json:"upfront_usd"`               // migration
 	NPVUSD            USD      `json:"npv_usd"`                   // of moving now
+	PaysProbability   Fraction `json:"pays_probability"`          // that moving now is worth anything
 	WaitMonths        int      `json:"wait_months"`               // the wait that is weighed against moving now
 	NPVAfterWaitUSD   USD      `json:"npv_after_wait_usd"`        // of moving after the wait, where it then pays
 	ValueOfWaitingUSD USD      `json:"value_of_waiting_usd"`      // what that is above moving now or never; waiting costs when negative

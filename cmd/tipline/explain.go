@@ -368,6 +368,9 @@ func (e *explainer) option(o model.OptionCost) {
 	if len(facts) > 0 {
 		e.line("      %s.", strings.Join(facts, "; "))
 	}
+	if o.Reservation != nil {
+		e.line("      Reservation: %s.", o.Reservation.Text())
+	}
 	if o.Account != nil {
 		e.line("      Account: %s.", o.Account.Text(o.Option))
 	}

@@ -484,6 +484,9 @@ func (a whatIfAnswer) decision(line func(string, ...any)) {
 	}
 	var notes []string
 	for _, o := range a.WhatIf.Options {
+		if o.Reservation != nil {
+			line("  Reservation for %s: %s.", o.Option, o.Reservation.Text())
+		}
 		if o.Account != nil {
 			line("  Account: %s.", o.Account.Text(o.Option))
 		}

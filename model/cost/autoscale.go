@@ -23,12 +23,13 @@ type Autoscaled struct {
 
 // Scaling is what an autoscaled fleet takes in a month.
 type Scaling struct {
-	ReplicaHours *big.Rat // in which a replica runs, cold starts and idle timeouts included
-	PaidHours    *big.Rat // the same, with the hours in which a reserved replica is not needed
-	Most         int64    // replicas in the hour of the highest load
-	Reserved     int64    // replicas that are worth reserving
-	CapacityCost *big.Rat // USD
-	Cost         *big.Rat // USD, FixedMonthly included
+	ReplicaHours *big.Rat     // in which a replica runs, cold starts and idle timeouts included
+	PaidHours    *big.Rat     // the same, with the hours in which a reserved replica is not needed
+	Most         int64        // replicas in the hour of the highest load
+	Reserved     int64        // replicas that are worth reserving
+	CapacityCost *big.Rat     // USD
+	Cost         *big.Rat     // USD, FixedMonthly included
+	Reservation  *Reservation // cold starts and idle timeouts left out; nil when none can be reserved, or all hours cost nothing
 }
 
 // At returns what the fleet takes under a load. It is an error when the load needs more replicas than the quota has.
@@ -43,8 +44,12 @@ func (a Autoscaled) At(l *Load) (Scaling, error) {
 	if len(steps) > 0 {
 		s.Most = steps[0].Units
 	}
-	if a.ReservedCost != nil && a.ReplicaCost.Sign() > 0 {
-		s.Reserved = reservable(steps, quo(mul(a.ReservedCost, month), a.ReplicaCost))
+	if a.ReservedCost != nil && a.ReplicaCost.Sign() > 0 && month.Sign() > 0 {
+		r, err := Reserve(steps, a.ReplicaCost, a.ReservedCost, month)
+		if err != nil {
+			return Scaling{}, err
+		}
+		s.Reserved, s.Reservation = r.Reserved, &r
 	}
 	s.ReplicaHours = add(starting, zero)
 	beyond := add(starting, zero) // hours that are paid for as they come
@@ -92,16 +97,4 @@ func (a Autoscaled) replicas(l *Load) ([]UnitHours, error) {
 		i = next
 	}
 	return steps, nil
-}
-
-// reservable returns how many units are used for more than breakeven hours. The load is sorted, most units first: the hours in
-// which the n-th unit is used never increase with n.
-func reservable(load []UnitHours, breakeven *big.Rat) int64 {
-	used := new(big.Rat)
-	for _, l := range load {
-		if used.Add(used, l.Hours); used.Cmp(breakeven) > 0 {
-			return l.Units
-		}
-	}
-	return 0
 }

@@ -1,8 +1,10 @@
 package cost
 
 import (
+	"cmp"
 	"fmt"
 	"math/big"
+	"slices"
 )
 
 // UnitHours is a number of hours in which a number of units, such as replicas, is used.
@@ -13,12 +15,12 @@ type UnitHours struct {
 
 // Reservation is which of the units that a load uses are worth reserving (cost model, section 4.7).
 type Reservation struct {
-	UsedHours      []*big.Rat // hours in which the first, second, … unit is used
-	Reserved       int64      // units to reserve
-	Cost           *big.Rat   // USD a month with Reserved reserved and the others on demand
-	AllOnDemand    *big.Rat   // USD a month
-	AllReserved    *big.Rat   // USD a month
-	BreakevenHours *big.Rat   // hours of use a month above which reserving pays
+	Used           []UnitHours // hours in which so many units or more are used, the most units first: the n-th is used as long as the last entry with n or more
+	Reserved       int64       // units to reserve
+	Cost           *big.Rat    // USD a month with Reserved reserved and the others on demand
+	AllOnDemand    *big.Rat    // USD a month
+	AllReserved    *big.Rat    // USD a month
+	BreakevenHours *big.Rat    // hours of use a month above which reserving pays
 }
 
 // Reserve applies the rule: reserve the n-th unit if and only if the hours it is used cost more on demand than all hours of
@@ -28,28 +30,36 @@ func Reserve(load []UnitHours, onDemand, reserved, hours *big.Rat) (Reservation,
 		return Reservation{}, fmt.Errorf("reserve: got %s on demand, %s reserved and %s hours, want prices and hours above 0",
 			Decimal(onDemand), Decimal(reserved), Decimal(hours))
 	}
-	most := int64(0)
-	for _, l := range load {
-		most = max(most, l.Units)
+	most := func(a, b UnitHours) int { return cmp.Compare(b.Units, a.Units) }
+	if !slices.IsSortedFunc(load, most) {
+		load = slices.SortedStableFunc(slices.Values(load), most)
 	}
 	month := mul(reserved, hours)
-	r := Reservation{Cost: new(big.Rat), AllOnDemand: new(big.Rat), AllReserved: mul(month, integer(most)), BreakevenHours: quo(month, onDemand)}
-	for n := int64(1); n <= most; n++ {
-		used := new(big.Rat)
-		for _, l := range load {
-			if l.Units >= n {
-				used.Add(used, l.Hours)
-			}
+	r := Reservation{Used: make([]UnitHours, 0, len(load)), BreakevenHours: quo(month, onDemand)}
+	used, unitHours := zero, new(big.Rat)
+	for _, l := range load {
+		used = add(used, l.Hours)
+		unitHours.Add(unitHours, mul(l.Hours, integer(l.Units)))
+		if n := len(r.Used); n > 0 && r.Used[n-1].Units == l.Units {
+			r.Used[n-1].Hours = used
+		} else if l.Units > 0 {
+			r.Used = append(r.Used, UnitHours{Hours: used, Units: l.Units})
 		}
-		demand := mul(used, onDemand)
-		r.UsedHours = append(r.UsedHours, used)
-		r.AllOnDemand.Add(r.AllOnDemand, demand)
-		if demand.Cmp(month) > 0 {
-			r.Reserved++
-			demand = month
+		if r.Reserved == 0 && used.Cmp(r.BreakevenHours) > 0 {
+			r.Reserved = l.Units
 		}
-		r.Cost.Add(r.Cost, demand)
 	}
+	r.AllOnDemand, r.AllReserved = mul(unitHours, onDemand), new(big.Rat)
+	if len(r.Used) > 0 {
+		r.AllReserved = mul(month, integer(r.Used[0].Units))
+	}
+	beyond := new(big.Rat) // unit-hours that are not reserved
+	for _, l := range load {
+		if l.Units > r.Reserved {
+			beyond.Add(beyond, mul(l.Hours, integer(l.Units-r.Reserved)))
+		}
+	}
+	r.Cost = add(mul(month, integer(r.Reserved)), mul(beyond, onDemand))
 	return r, nil
 }
 

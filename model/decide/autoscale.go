@@ -131,4 +131,25 @@ func (c *costed) describeScaled(o *model.OptionCost) {
 	idle := usd(point.CapacityCost)
 	idle -= model.USD(float64(idle) * float64(utilization))
 	o.Replicas, o.EconomicUtilizationRatio, o.IdleUSDPerMonth = &replicas, &utilization, &idle
+	o.Reservation = point.reserve(c.scaled.perBlock)
+}
+
+// reserve says how many replicas are worth reserving, of which so many are bought together; nil when none can be.
+func (p *scaledPoint) reserve(perBlock int64) *model.Reservation {
+	r := p.Reservation
+	if r == nil {
+		return nil
+	}
+	m := &model.Reservation{
+		Reserved: r.Reserved * perBlock, Replicas: p.Most * perBlock, BreakevenHours: float(r.BreakevenHours), USDPerMonth: usd(r.Cost),
+		AllOnDemandUSDPerMonth: usd(r.AllOnDemand), AllReservedUSDPerMonth: usd(r.AllReserved),
+	}
+	for _, used := range r.Used { // longer and longer
+		if used.Units > r.Reserved {
+			m.FirstOnDemandHours = float(used.Hours)
+		} else if m.LastReservedHours == 0 {
+			m.LastReservedHours = float(used.Hours)
+		}
+	}
+	return m
 }

@@ -70,6 +70,32 @@ func TestAutoscaleByHand(t *testing.T) {
 	}
 }
 
+// TestReservationIsShown holds that a reader learns which replicas to reserve: one of four, since the first runs in all 730 hours and the others in 250,
+// and 0.75 USD in every hour are 273.75 hours at 2 USD.
+func TestReservationIsShown(t *testing.T) {
+	t.Parallel()
+	o := following()
+	o.Autoscale.ReservedPerHour = rat("0.75")
+	in := input(projection(1e9, 0, 0), append(four("3"), o))
+	dayAndNight(&in)
+	want := model.Reservation{
+		Reserved: 1, Replicas: 4, BreakevenHours: 273.75, LastReservedHours: 730, FirstOnDemandHours: 250,
+		USDPerMonth: 0.75*730 + 2*750, AllOnDemandUSDPerMonth: 2 * 1480, AllReservedUSDPerMonth: 0.75 * 730 * 4,
+	}
+	got := Decide(in).Options[4].Reservation
+	if got == nil || *got != want {
+		t.Fatalf("got %+v, want %+v", got, want)
+	}
+	if text, want := got.Text(), "reserve 1 of 4 replicas: one pays that runs more than 274 hours a month (the last of them runs 730, the next would run 250); "+
+		"$2,048 a month, all on demand $2,960, all reserved $2,190"; text != want {
+		t.Errorf("got %q, want %q", text, want)
+	}
+	o.Autoscale.ReservedPerHour = nil
+	if got := Decide(in).Options[4].Reservation; got != nil {
+		t.Errorf("got %+v, want none where nothing can be reserved", got)
+	}
+}
+
 // TestAutoscaleCrossoverByHand works the crossover out on paper. At 3 USD/Mtok a token saves 2.5 USD/Mtok beside what varies; operations are
 // 100 USD, and two starts a day 42.58. Up to 0.307B tokens a month every hour with load has one replica, 650 hours, and 80 have one for
 // none: 1,460 USD, which takes 0.641B tokens to save. Where the busy hours take n replicas and the others one, the fleet costs

@@ -1,108 +1,83 @@
 package decide
 
 import (
-	"math/big"
+	"math"
 
 	"tipline/model"
 )
 
-// Outlay is money spent once for a saving that comes month by month (cost model, section 8).
-type Outlay struct {
-	Upfront  *big.Rat   // M0: USD, migration with building, evaluation and double running
-	Savings  []*big.Rat // USD of each month, at its end; negative where it costs more
-	Discount *big.Rat   // monthly rate; nil means 0
+// Stakes is what a move may bring in over the months ahead (cost model, section 8).
+type Stakes struct {
+	Saved     [][]float64 // USD that each month saves, at its end, in every scenario, of which there is one at least; negative where it costs more
+	Likely    []float64   // probability of each scenario; nil means that all are equally likely
+	Migration float64     // USD, once: building, evaluation and double running
+	Wait      int         // months for which the current hosting is kept before it is known which scenario holds
+	Growth    float64     // by which a month discounts: one and the monthly rate
 }
 
-// Payback is when an outlay is paid back, and what is left of it at the horizon.
-type Payback struct {
-	Month      int      // the first month at whose end the savings reach the outlay; 0 when they never do
-	Fractional *big.Rat // the same, by linear interpolation within that month; nil when they never do
-	Cumulative *big.Rat // USD at the horizon: a saving can turn negative again
-	NPV        *big.Rat // USD: −M0 + Σ saving_t / (1+r)^t
-}
-
-// Payback works o out.
-func (o Outlay) Payback() Payback {
-	p := Payback{Cumulative: new(big.Rat).Neg(orZero(o.Upfront)), NPV: new(big.Rat).Neg(orZero(o.Upfront))}
-	growth := new(big.Rat).Add(big.NewRat(1, 1), orZero(o.Discount))
-	factor := big.NewRat(1, 1)
-	for i, saving := range o.Savings {
-		missing := new(big.Rat).Neg(p.Cumulative)
-		p.Cumulative.Add(p.Cumulative, saving)
-		if p.Month == 0 && p.Cumulative.Sign() >= 0 {
-			p.Month, p.Fractional = i+1, big.NewRat(int64(i), 1)
-			if saving.Sign() > 0 {
-				p.Fractional.Add(p.Fractional, missing.Quo(missing, saving))
+// Weigh weighs moving now, waiting to know more, and staying. The payback is that of the scenario in the middle. It is nil when a month of a
+// scenario has no saving, NaN: what is not known is not nothing.
+func (s Stakes) Weigh() *model.Prospect {
+	p := &model.Prospect{Months: len(s.Saved), UpfrontUSD: model.USD(s.Migration), WaitMonths: s.Wait}
+	scenarios := len(s.Saved[0])
+	for j := range scenarios {
+		now, later, factor := -s.Migration, 0.0, 1.0
+		if s.Wait == 0 {
+			later = now
+		}
+		for t := range s.Saved {
+			factor *= s.Growth
+			present := s.Saved[t][j] / factor
+			now += present
+			if t+1 > s.Wait {
+				later += present
+			}
+			if t+1 == s.Wait {
+				later -= s.Migration / factor
 			}
 		}
-		factor.Mul(factor, growth)
-		p.NPV.Add(p.NPV, new(big.Rat).Quo(saving, factor))
+		if now != now { // NaN
+			return nil
+		}
+		weighted := func(usd float64) model.USD {
+			if s.Likely != nil {
+				return model.USD(usd * s.Likely[j])
+			}
+			return model.USD(usd / float64(scenarios))
+		}
+		p.NPVUSD += weighted(now)
+		p.RegretStayUSD += weighted(max(0, now))
+		p.RegretSwitchUSD += weighted(max(0, -now))
+		p.NPVAfterWaitUSD += weighted(max(0, later))
+		if now > 0 {
+			p.PaysProbability += model.Fraction(weighted(1))
+		}
 	}
+	p.ValueOfWaitingUSD = p.NPVAfterWaitUSD - max(0, p.NPVUSD)
+	if math.Abs(float64(p.ValueOfWaitingUSD)) <= snap*float64(p.NPVAfterWaitUSD) { // what rounding left is no reason to wait
+		p.ValueOfWaitingUSD = 0
+	}
+	p.Advice = advice(p.NPVUSD > 0, p.ValueOfWaitingUSD > 0)
+	p.CumulativeUSD, p.PaidBackAfter = s.paidBack(scenarios / 2)
 	return p
 }
 
-// Scenario is one course that the savings of a move may take.
-type Scenario struct {
-	Probability *big.Rat
-	Savings     []*big.Rat // USD of each month
-}
-
-// Prospect weighs moving now, waiting to know more, and staying (cost model, section 8).
-type Prospect struct {
-	NPVNow       *big.Rat // USD, expected value of moving now
-	NPVWait      *big.Rat // USD, of moving after the wait where it then pays
-	WaitingWorth *big.Rat // USD: NPVWait less what is to be had without waiting
-	Probability  *big.Rat // that moving now pays
-	RegretNow    *big.Rat // USD, expected loss of moving where it does not pay
-	RegretStay   *big.Rat // USD, expected loss of staying where moving would have paid
-	Advice       string   // one of the model.Advice constants
-}
-
-// Weigh works the scenarios out: a move costs migration once, and waiting keeps the current hosting for that many months
-// before knowing which scenario holds. Discount is the monthly rate; nil means 0.
-func Weigh(scenarios []Scenario, migration *big.Rat, wait int, discount *big.Rat) Prospect {
-	p := Prospect{
-		NPVNow: new(big.Rat), NPVWait: new(big.Rat), Probability: new(big.Rat), RegretNow: new(big.Rat), RegretStay: new(big.Rat),
-	}
-	growth := new(big.Rat).Add(big.NewRat(1, 1), orZero(discount))
-	for _, s := range scenarios {
-		now := new(big.Rat).Neg(orZero(migration))
-		later := new(big.Rat)
-		if wait == 0 {
-			later.Set(now)
-		}
-		factor := big.NewRat(1, 1)
-		for i, saving := range s.Savings {
-			factor.Mul(factor, growth)
-			present := new(big.Rat).Quo(saving, factor)
-			now.Add(now, present)
-			if i+1 > wait {
-				later.Add(later, present)
+// paidBack returns what scenario j has saved at the end, migration paid, and the months after which it first has saved that: by linear
+// interpolation within the month, nil when it never has.
+func (s Stakes) paidBack(j int) (cumulative model.USD, after *float64) {
+	sum := -s.Migration
+	for t := range s.Saved {
+		before := sum
+		sum += s.Saved[t][j]
+		if after == nil && sum >= 0 {
+			months := float64(t)
+			if s.Saved[t][j] > 0 {
+				months -= before / s.Saved[t][j]
 			}
-			if i+1 == wait {
-				later.Sub(later, new(big.Rat).Quo(orZero(migration), factor))
-			}
-		}
-		weighted := func(r *big.Rat) *big.Rat { return new(big.Rat).Mul(s.Probability, r) }
-		p.NPVNow.Add(p.NPVNow, weighted(now))
-		switch now.Sign() {
-		case 1:
-			p.Probability.Add(p.Probability, s.Probability)
-			p.RegretStay.Add(p.RegretStay, weighted(now))
-		case -1:
-			p.RegretNow.Sub(p.RegretNow, weighted(now))
-		}
-		if later.Sign() > 0 {
-			p.NPVWait.Add(p.NPVWait, weighted(later))
+			after = &months
 		}
 	}
-	without := new(big.Rat)
-	if p.NPVNow.Sign() > 0 {
-		without.Set(p.NPVNow)
-	}
-	p.WaitingWorth = new(big.Rat).Sub(p.NPVWait, without)
-	p.Advice = advice(p.NPVNow.Sign() > 0, p.WaitingWorth.Sign() > 0)
-	return p
+	return model.USD(sum), after
 }
 
 // advice returns what to do by whether moving now and waiting are worth anything.

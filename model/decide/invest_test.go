@@ -21,72 +21,144 @@ func months(r *rand.Rand, n int, lo, hi int64) []*big.Rat {
 }
 
 // TestPaybackLaws holds properties 29 and 30: savings that are none never pay back, NPV falls with the rate when all savings
-// are positive, and both agree with a sum in floating point.
+// are positive, and both agree with sums in exact arithmetic.
 func TestPaybackLaws(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(29, 1))
-	for range modeltest.Draws {
+	for range modeltest.Draws / 2 {
 		n := 1 + r.IntN(36)
-		o := Outlay{Upfront: dollars(r, 1, 50_000), Savings: months(r, n, -5_000, 0)}
-		if p := o.Payback(); p.Month != 0 || p.Fractional != nil {
-			t.Fatalf("savings of %v pay back in month %d", o.Savings, p.Month)
+		s := Stakes{Migration: float64(1 + r.IntN(50_000)), Saved: make([][]float64, n), Growth: 1 + float64(r.IntN(16))/1024}
+		for i := range s.Saved {
+			s.Saved[i] = []float64{-float64(r.IntN(5_000))}
 		}
-		o.Savings = months(r, n, 1, 10_000)
-		o.Discount = big.NewRat(r.Int64N(100), 10_000)
-		p := o.Payback()
-		o.Discount = new(big.Rat).Add(o.Discount, big.NewRat(1, 1000))
-		if dearer := o.Payback(); dearer.NPV.Cmp(p.NPV) >= 0 {
-			t.Fatalf("a higher rate: NPV %v after %v", dearer.NPV, p.NPV)
+		if p := s.Weigh(); p.PaidBackAfter != nil {
+			t.Fatalf("savings of %v pay back after %v months", s.Saved, *p.PaidBackAfter)
 		}
-		sum, at := -float(o.Upfront), 0
-		for i, s := range o.Savings {
-			before := sum
-			if sum += float(s); before < 0 && sum >= 0 && at == 0 {
-				at = i + 1
-				if want := float64(i) - before/float(s); math.Abs(float(p.Fractional)-want) > 1e-9 {
-					t.Fatalf("%v for %v: paid back after %v months, want %v", o.Savings, o.Upfront, float(p.Fractional), want)
-				}
-			}
+		for i := range s.Saved {
+			s.Saved[i][0] = float64(1 + r.IntN(10_000))
 		}
-		if p.Month != at || math.Abs(float(p.Cumulative)-sum) > 1e-6 {
-			t.Fatalf("%v for %v: month %d and %v, want %d and %v", o.Savings, o.Upfront, p.Month, p.Cumulative, at, sum)
+		p, want := s.Weigh(), s.exactly()
+		dearer := s
+		dearer.Growth += 0.001
+		if got := dearer.Weigh(); got.NPVUSD >= p.NPVUSD {
+			t.Fatalf("a higher rate: NPV %v after %v", got.NPVUSD, p.NPVUSD)
+		}
+		if (p.PaidBackAfter == nil) != (want.after == nil) || p.PaidBackAfter != nil && math.Abs(*p.PaidBackAfter-float(want.after)) > 1e-9 ||
+			math.Abs(float64(p.CumulativeUSD)-float(want.cumulative)) > 1e-6 || math.Abs(float64(p.NPVUSD)-float(want.now)) > 1e-6 {
+			t.Fatalf("%v for %v: got %+v, want %+v", s.Saved, s.Migration, p, want)
 		}
 	}
-	if p := (Outlay{Savings: months(r, 3, 1, 2)}).Payback(); p.Month != 1 || p.Fractional.Sign() != 0 {
-		t.Errorf("a move that costs nothing: got month %d, %v, want the beginning of the first", p.Month, p.Fractional)
+	if p := (Stakes{Saved: [][]float64{{1}}, Growth: 1}).Weigh(); p.PaidBackAfter == nil || *p.PaidBackAfter != 0 {
+		t.Errorf("a move that costs nothing: got %v, want the beginning of the first month", p.PaidBackAfter)
 	}
 }
 
-// TestWeighLaws holds properties 31 and 32: waiting no time is worth nothing with one scenario that pays, regrets are not
-// negative, and their difference is the value of moving now.
+// TestWeighLaws holds properties 31 and 32, and the whole of a prospect to exact arithmetic: waiting no time is worth nothing with one scenario that
+// pays, regrets are not negative, and their difference is the value of moving now.
 func TestWeighLaws(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(31, 1))
-	for range modeltest.Draws {
-		n := 1 + r.IntN(5)
-		var scenarios []Scenario
-		for range n {
-			scenarios = append(scenarios, Scenario{Probability: big.NewRat(1, int64(n)), Savings: months(r, 12, -3_000, 9_000)})
+	near := func(got model.USD, want *big.Rat) bool { return math.Abs(float64(got)-float(want)) <= 1e-6 }
+	for range modeltest.Draws / 4 {
+		months, scenarios := 1+r.IntN(12), oneOf(r, 1, 3, 5, 19)
+		s := Stakes{Saved: make([][]float64, months), Migration: float64(r.IntN(50_000)), Wait: r.IntN(15), Growth: 1 + float64(r.IntN(16))/1024}
+		for i := range s.Saved {
+			for range scenarios {
+				s.Saved[i] = append(s.Saved[i], float64(r.IntN(12_000)-3_000))
+			}
 		}
-		migration, discount := dollars(r, 0, 50_000), big.NewRat(r.Int64N(100), 10_000)
-		p := Weigh(scenarios, migration, r.IntN(15), discount)
-		if p.RegretNow.Sign() < 0 || p.RegretStay.Sign() < 0 {
-			t.Fatalf("regrets: got %v and %v", p.RegretNow, p.RegretStay)
+		if r.IntN(2) == 0 {
+			sum := 0.0
+			for range scenarios {
+				s.Likely = append(s.Likely, float64(1+r.IntN(9)))
+				sum += s.Likely[len(s.Likely)-1]
+			}
+			for j := range s.Likely {
+				s.Likely[j] /= sum
+			}
 		}
-		if diff := new(big.Rat).Sub(p.RegretStay, p.RegretNow); diff.Cmp(p.NPVNow) != 0 {
-			t.Fatalf("regret of staying less that of moving: got %v, want %v", diff, p.NPVNow)
+		p, want := s.Weigh(), s.exactly()
+		if p.RegretSwitchUSD < 0 || p.RegretStayUSD < 0 || math.Abs(float64(p.RegretStayUSD-p.RegretSwitchUSD-p.NPVUSD)) > 1e-6 {
+			t.Fatalf("regrets: got %v and %v, want them apart by %v", p.RegretSwitchUSD, p.RegretStayUSD, p.NPVUSD)
 		}
-		scenarios[0].Probability = big.NewRat(1, 1)
-		one := Weigh(scenarios[:1], migration, 0, discount)
-		if one.NPVNow.Sign() >= 0 && one.WaitingWorth.Sign() != 0 {
-			t.Fatalf("waiting no time with one scenario is worth %v", one.WaitingWorth)
+		if !near(p.NPVUSD, want.now) || !near(p.NPVAfterWaitUSD, want.wait) || !near(p.RegretSwitchUSD, want.regretNow) || !near(p.RegretStayUSD, want.regretStay) ||
+			math.Abs(float64(p.PaysProbability)-float(want.pays)) > 1e-9 && math.Abs(float(want.closest)) > 1e-6 {
+			t.Fatalf("%+v: got %+v, want %+v", s, p, want)
 		}
-		switch {
-		case p.Advice == model.AdviceSwitchNow && (p.NPVNow.Sign() <= 0 || p.WaitingWorth.Sign() > 0),
-			p.Advice == model.AdviceStay && p.WaitingWorth.Sign() > 0, p.Advice == model.AdviceWait && p.WaitingWorth.Sign() <= 0:
-			t.Fatalf("%+v: the advice does not follow", p)
+		worth := new(big.Rat).Sub(want.wait, greater(new(big.Rat), want.now))
+		if !near(p.ValueOfWaitingUSD, worth) {
+			t.Fatalf("%+v: waiting is worth %v, want %v", s, p.ValueOfWaitingUSD, float(worth))
+		}
+		if math.Abs(float(worth)) > 1e-4 && math.Abs(float(want.now)) > 1e-4 && p.Advice != advice(want.now.Sign() > 0, worth.Sign() > 0) {
+			t.Fatalf("%+v: the advice is %s for %+v", s, p.Advice, want)
+		}
+		one := s
+		one.Likely, one.Wait, one.Saved = nil, 0, nil
+		for _, month := range s.Saved {
+			one.Saved = append(one.Saved, month[:1])
+		}
+		if p := one.Weigh(); p.NPVUSD >= 0 && p.ValueOfWaitingUSD != 0 {
+			t.Fatalf("waiting no time with one scenario is worth %v", p.ValueOfWaitingUSD)
 		}
 	}
+}
+
+// stakes is what s comes to in exact arithmetic.
+type stakes struct {
+	now, wait, pays, regretNow, regretStay *big.Rat
+	closest                                *big.Rat // value of moving now in the scenario in which it is nearest to 0
+	after, cumulative                      *big.Rat // of the scenario in the middle
+}
+
+// exactly weighs s by the formulas of section 8, a scenario after the other, and each from the present values of its months.
+func (s Stakes) exactly() stakes {
+	w := stakes{now: new(big.Rat), wait: new(big.Rat), pays: new(big.Rat), regretNow: new(big.Rat), regretStay: new(big.Rat)}
+	migration, growth := exactly(s.Migration), exactly(s.Growth)
+	factors := []*big.Rat{one} // of what comes after so many months
+	for range max(len(s.Saved), s.Wait) {
+		factors = append(factors, new(big.Rat).Quo(factors[len(factors)-1], growth))
+	}
+	present := func(usd *big.Rat, month int) *big.Rat { return new(big.Rat).Mul(usd, factors[month]) }
+	for j := range s.Saved[0] {
+		p := big.NewRat(1, int64(len(s.Saved[0])))
+		if s.Likely != nil {
+			p = exactly(s.Likely[j])
+		}
+		now, later, sum := new(big.Rat).Neg(migration), new(big.Rat), new(big.Rat).Neg(migration)
+		if s.Wait <= len(s.Saved) {
+			later.Sub(later, present(migration, s.Wait))
+		}
+		for t := range s.Saved {
+			usd := exactly(s.Saved[t][j])
+			now.Add(now, present(usd, t+1))
+			if t >= s.Wait {
+				later.Add(later, present(usd, t+1))
+			}
+			missing := new(big.Rat).Neg(sum)
+			if sum.Add(sum, usd); j == len(s.Saved[0])/2 && w.after == nil && sum.Sign() >= 0 {
+				w.after = big.NewRat(int64(t), 1)
+				if usd.Sign() > 0 {
+					w.after.Add(w.after, missing.Quo(missing, usd))
+				}
+			}
+		}
+		if j == len(s.Saved[0])/2 {
+			w.cumulative = sum
+		}
+		if w.closest == nil || new(big.Rat).Abs(now).Cmp(new(big.Rat).Abs(w.closest)) < 0 {
+			w.closest = now
+		}
+		add := func(to, usd *big.Rat) { to.Add(to, new(big.Rat).Mul(p, usd)) }
+		add(w.now, now)
+		add(w.wait, greater(new(big.Rat), later))
+		if now.Sign() > 0 {
+			add(w.pays, one)
+			add(w.regretStay, now)
+		} else {
+			add(w.regretNow, new(big.Rat).Neg(now))
+		}
+	}
+	return w
 }
 
 // TestAttributeLaws holds property 34: parts sum to the change exactly, an input that did not change has none, and the parts do

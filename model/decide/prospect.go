@@ -108,59 +108,12 @@ func probability(saved [][]float64, migration float64) model.Fraction {
 	return model.Fraction(float64(cheaper) / float64(len(saved[0])))
 }
 
-// prospect weighs moving now, waiting and staying over the paths, each of which is equally likely, as Weigh and Outlay do exactly
-// for scenarios that are given. It is nil when some month of some path has no cost: what is not known is not nothing.
+// prospect weighs a move that saves so much on the paths, each of which is equally likely. A wait of no months is not weighed.
 func (f *future) prospect(saved [][]float64, migration float64) *model.Prospect {
-	p := &model.Prospect{Months: len(saved), UpfrontUSD: model.USD(migration), WaitMonths: f.wait}
-	paths := float64(len(saved[0]))
-	for j := range saved[0] {
-		now, later, factor := -migration, 0.0, 1.0
-		for t := range saved {
-			factor *= f.growth
-			present := saved[t][j] / factor
-			now += present
-			if t+1 > f.wait {
-				later += present
-			}
-			if t+1 == f.wait {
-				later -= migration / factor
-			}
-		}
-		if now != now { // NaN
-			return nil
-		}
-		p.NPVUSD += model.USD(now / paths)
-		p.RegretStayUSD += model.USD(max(0, now) / paths)
-		p.RegretSwitchUSD += model.USD(max(0, -now) / paths)
-		p.NPVAfterWaitUSD += model.USD(max(0, later) / paths)
+	p := Stakes{Saved: saved, Migration: migration, Wait: f.wait, Growth: f.growth}.Weigh()
+	if p != nil && f.wait == 0 {
+		p.NPVAfterWaitUSD, p.ValueOfWaitingUSD = max(0, p.NPVUSD), 0
+		p.Advice = advice(p.NPVUSD > 0, false)
 	}
-	if f.wait == 0 { // waiting is not weighed
-		p.NPVAfterWaitUSD = max(0, p.NPVUSD)
-	}
-	p.ValueOfWaitingUSD = p.NPVAfterWaitUSD - max(0, p.NPVUSD)
-	if math.Abs(float64(p.ValueOfWaitingUSD)) <= snap*float64(p.NPVAfterWaitUSD) { // what rounding left is no reason to wait
-		p.ValueOfWaitingUSD = 0
-	}
-	p.Advice = advice(p.NPVUSD > 0, p.ValueOfWaitingUSD > 0)
-	median := len(saved[0]) / 2
-	p.CumulativeUSD, p.PaidBackAfter = paidBack(saved, median, migration)
 	return p
-}
-
-// paidBack returns what path j has saved at the end, migration paid, and the months after which it first has saved that: by linear
-// interpolation within the month, nil when it never has.
-func paidBack(saved [][]float64, j int, migration float64) (cumulative model.USD, after *float64) {
-	sum := -migration
-	for t := range saved {
-		before := sum
-		sum += saved[t][j]
-		if after == nil && sum >= 0 {
-			months := float64(t)
-			if saved[t][j] > 0 {
-				months -= before / saved[t][j]
-			}
-			after = &months
-		}
-	}
-	return model.USD(sum), after
 }

@@ -3,66 +3,14 @@ package decide
 import (
 	"fmt"
 	"math"
-	"math/big"
-	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
 	"tipline/model"
-	"tipline/model/modeltest"
 )
 
 func near(got, want float64) bool { return math.Abs(got-want) <= 1e-9*(1+math.Abs(want)) }
-
-// TestProspectAgreesWithWeigh holds the float form over the paths to the exact one for scenarios, and so to the published cases.
-func TestProspectAgreesWithWeigh(t *testing.T) {
-	t.Parallel()
-	r := rand.New(rand.NewPCG(31, 2))
-	for range modeltest.Draws {
-		months, paths := 1+r.IntN(12), oneOf(r, 1, 3, 19)
-		saved := make([][]float64, months)
-		scenarios := make([]Scenario, paths)
-		for j := range scenarios {
-			scenarios[j] = Scenario{Probability: big.NewRat(1, int64(paths)), Savings: make([]*big.Rat, months)}
-		}
-		for i := range saved {
-			saved[i] = make([]float64, paths)
-			for j := range scenarios {
-				scenarios[j].Savings[i] = dollars(r, -3_000, 9_000)
-				saved[i][j] = float(scenarios[j].Savings[i])
-			}
-		}
-		migration, rate, wait := dollars(r, 0, 50_000), big.NewRat(r.Int64N(100), 10_000), 1+r.IntN(13)
-		f := future{growth: 1 + float(rate), wait: wait}
-		got, want := f.prospect(saved, float(migration)), Weigh(scenarios, migration, wait, rate)
-		for _, pair := range []struct {
-			name string
-			got  model.USD
-			want *big.Rat
-		}{
-			{"npv", got.NPVUSD, want.NPVNow},
-			{"npv after the wait", got.NPVAfterWaitUSD, want.NPVWait},
-			{"value of waiting", got.ValueOfWaitingUSD, want.WaitingWorth},
-			{"regret of moving", got.RegretSwitchUSD, want.RegretNow},
-			{"regret of staying", got.RegretStayUSD, want.RegretStay},
-		} {
-			if math.Abs(float64(pair.got)-float(pair.want)) > 1e-6 {
-				t.Fatalf("%s of %v for %v: got %v, want %v", pair.name, saved, migration, pair.got, float(pair.want))
-			}
-		}
-		if math.Abs(float(want.WaitingWorth)) > 1e-6 && math.Abs(float(want.NPVNow)) > 1e-6 && got.Advice != want.Advice {
-			t.Fatalf("advice: got %s, want %s for %+v", got.Advice, want.Advice, got)
-		}
-		back := Outlay{Upfront: migration, Savings: scenarios[paths/2].Savings}.Payback()
-		if math.Abs(float64(got.CumulativeUSD)-float(back.Cumulative)) > 1e-6 || (got.PaidBackAfter == nil) != (back.Month == 0) {
-			t.Fatalf("median path %v for %v: got %+v, want %+v", scenarios[paths/2].Savings, migration, got, back)
-		}
-		if got.PaidBackAfter != nil && math.Abs(*got.PaidBackAfter-float(back.Fractional)) > 1e-9 {
-			t.Fatalf("median path: paid back after %v months, want %v", *got.PaidBackAfter, float(back.Fractional))
-		}
-	}
-}
 
 // TestWaitingIsWorthSomething is example F of the cost model: 45,000 for 9,000 or −1,500 a month, each as likely as the other.
 func TestWaitingIsWorthSomething(t *testing.T) {
