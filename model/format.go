@@ -14,7 +14,7 @@ func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		const zeroWidthNonJoiner, zeroWidthJoiner = '\u200c', '\u200d'
 		switch {
-		case r == zeroWidthNonJoiner, r == zeroWidthJoiner:
+		case ' ' <= r && r <= '~', r == zeroWidthNonJoiner, r == zeroWidthJoiner:
 			return r
 		case unicode.IsControl(r), unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp):
 			return unicode.ReplacementChar

@@ -102,7 +102,7 @@ func Ahead(w model.WorkloadReport, rival string) *Chart {
 	if len(shown) == 0 || shown[0].Option != w.Current {
 		return nil
 	}
-	c := Chart{Title: "Cost at the projected volume"}
+	c := Chart{Title: "Cost in the months ahead"}
 	n := min(len(shown[0].Months), maxMonths)
 	widest, width := 0, 0.0
 	for i, a := range shown {
@@ -131,15 +131,21 @@ func Ahead(w model.WorkloadReport, rival string) *Chart {
 		name := words.Clean(a.Option, maxLabel)
 		c.Series = append(c.Series, Series{Name: name, Values: of[0]})
 		from, to := a.Months[0].Quantiles, a.Months[n-1].Quantiles
-		part := fmt.Sprintf("%s %s to %s", words.Clean(a.Option, words.MaxName), model.FormatUSDKnown(from.P50, from), model.FormatUSDKnown(to.P50, to))
+		option, is, becomes := words.Clean(a.Option, words.MaxName), model.FormatUSDKnown(from.P50, from), model.FormatUSDKnown(to.P50, to)
+		part := fmt.Sprintf("from %s to %s on %s", is, becomes, option)
+		if is == becomes {
+			part = fmt.Sprintf("stays %s on %s", is, option)
+		} else if i == 0 || strings.HasPrefix(parts[0], "stays") {
+			part = "goes " + part
+		}
 		if i == widest && width > 0 {
 			short := words.Clean(a.Option, maxLabel-len(", high"))
 			c.Series = append(c.Series, Series{Name: short + ", high", Values: of[1], Role: Bound}, Series{Name: short + ", low", Values: of[2], Role: Bound})
-			part += fmt.Sprintf(" (80%% range at the end %s)", model.FormatUSDRange(to))
+			part += fmt.Sprintf(" (80%% range %s)", model.FormatUSDRange(to))
 		}
 		parts = append(parts, part)
 	}
-	c.Alt = fmt.Sprintf("A month costs, from %s to %s: %s.", c.Labels[0], c.Labels[n-1], strings.Join(parts, "; "))
+	c.Alt = fmt.Sprintf("Between %s and %s the cost of a month %s.", c.Labels[0], c.Labels[n-1], strings.Join(parts, ", and "))
 	return c.finished("US dollars", " in a month of 730 hours")
 }
 

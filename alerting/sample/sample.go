@@ -73,7 +73,7 @@ func switched() alerting.Event {
 					Option: "haiku", Hosting: model.API, USDPerMonth: usd(17_866, 21_459, 25_737), USDPerMTok: new(model.USDPerMTok(1.58)),
 					Prices: []model.PriceSource{{Source: "LiteLLM price map (MIT)", Date: "2026-08-01"}},
 				},
-				{Option: "llama-70b-2xh100", Hosting: model.SelfHosted, USDPerMonth: usd(21_038, 26_863, 26_863), USDPerMTok: new(model.USDPerMTok(1.98)), Replicas: new(int64(3))},
+				{Option: "llama-70b-2xh100", Hosting: model.SelfHosted, USDPerMonth: usd(21_038, 26_863, 26_863), USDPerMTok: new(model.USDPerMTok(1.98)), Replicas: new(int64(3)), Prospect: &model.Prospect{Months: 12, UpfrontUSD: 30_000, Advice: model.AdviceStay}},
 				{
 					Option: "base-plus-burst", Hosting: model.Hybrid, USDPerMonth: usd(15_212, 15_259, 15_814), USDPerMTok: new(model.USDPerMTok(1.13)),
 					Replicas: new(int64(1)), OwnShareRatio: new(model.Fraction(0.997)),
@@ -196,7 +196,7 @@ func homeless() alerting.Event {
 	e.Report.Crossover = nil
 	e.Report.Decision = model.Decision{
 		ID: "5514a8524d8c", Recommendation: model.Move, Reason: model.ReasonNoFeasibleOption,
-		Because: "every option is excluded: none of them is in a region that the workload may use", WouldChange: []string{},
+		Because: "no option may serve this workload: haiku (RESIDENCY); llama-70b-2xh100 (RESIDENCY); base-plus-burst (RESIDENCY); us-only (RESIDENCY)", WouldChange: []string{},
 	}
 	return e
 }

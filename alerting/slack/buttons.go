@@ -95,7 +95,7 @@ func commands(e alerting.Event) string {
 		if e.Answer != nil && flags == "--acknowledge" {
 			continue
 		}
-		lines = append(lines, "`tipline decide "+e.Report.Decision.ID+" "+flags+"`")
+		lines = append(lines, name("tipline decide "+words.Clean(e.Report.Decision.ID, 12)+" "+flags))
 	}
 	return strings.Join(lines, "\n")
 }

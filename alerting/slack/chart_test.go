@@ -97,7 +97,7 @@ func TestPictures(t *testing.T) {
 			t.Errorf("%s: got %d messages, %d pictures by %d requests, want 2, %d by %d", tc.name, len(messages), len(uploads), server.Asked(), tc.shared, tc.asked)
 		}
 		for i, u := range uploads {
-			if u.Thread != messages[i].Time || u.Channel != slacktest.ID("#llm-cost") || string(u.Data) != "Cost at the projected volume of haiku" || u.Name != "chart.png" {
+			if u.Thread != messages[i].Time || u.Channel != slacktest.ID("#llm-cost") || string(u.Data) != "Cost in the months ahead of haiku" || u.Name != "chart.png" {
 				t.Errorf("%s: got %+v, want the picture below message %d", tc.name, u, i)
 			}
 		}

@@ -18,6 +18,7 @@ import (
 const (
 	maxHeader  = 150
 	maxSection = 3000
+	maxAll     = 8000 // of all sections: with header, buttons and footer they stay below 12,000
 	maxText    = 3900 // of the text beside the blocks; Slack cuts at 40,000 and advises 4,000
 	maxOptions = 8    // options listed; more are counted
 	maxLines   = 5    // sentences of one kind; more are counted
@@ -49,16 +50,18 @@ type Layout struct {
 	Charts  bool // of the projected volume
 }
 
-// Blocks returns e as Block Kit within every limit: verdict, volume, cost of every option, reason, what would change the
-// answer, when to act, how to answer, and where the numbers come from. What a person answered is shown with the message that it is about.
-func Blocks(e alerting.Event, l Layout) []slackapi.Block { return blocks(e, l.Charts, answers(e, l)) }
+// Blocks returns e as Block Kit within every limit: verdict and when to act, volume, cost of every option, reason, what it would take, what
+// would change the answer, what is uncertain, how to answer, and where the numbers come from. What a person answered is shown with the message that it is about.
+func Blocks(e alerting.Event, l Layout) []slackapi.Block {
+	return fitting(blocks(e, l.Charts, answers(e, l)))
+}
 
 // below returns e as it is said in the thread of its case, where nothing is answered: that is for the message above.
 func below(e alerting.Event) []slackapi.Block {
 	if e.Answer != nil {
 		return []slackapi.Block{section(inert(words.Sentence(words.Headline(e)), words.MaxLine))}
 	}
-	return blocks(e, false, nil)
+	return fitting(blocks(e, false, nil))
 }
 
 func blocks(e alerting.Event, charts bool, answers []slackapi.Block) []slackapi.Block {
@@ -83,36 +86,53 @@ func blocks(e alerting.Event, charts bool, answers []slackapi.Block) []slackapi.
 	}
 	blocks := []slackapi.Block{
 		header,
-		section("*" + model.FormatDate(e.Time) + "* · now on " + name(w.Current) + previous(e) + "\n" + inert(words.Because(e), 2*words.MaxLine)),
-	}
-	if line := words.Volume(w); line != "" {
-		blocks = append(blocks, section("*Volume*\n"+escaper.Replace(line)))
+		section(strings.TrimSpace("*" + model.FormatDate(e.Time) + "* · now on " + name(w.Current) + previous(e) + "\n" + inert(words.Because(e), 2*words.MaxLine) + "\n" + inert(words.When(e), words.MaxLine))),
 	}
 	if c := drawn(e); c != nil && charts {
 		blocks = append(blocks, c)
 	} else if c := chart.Of(e); c != nil && !c.Said {
 		blocks = append(blocks, section("*Ahead*\n"+inert(c.Alt, 2*words.MaxLine)))
 	}
+	if line := words.Volume(w); line != "" {
+		blocks = append(blocks, section("*Volume*\n"+escaper.Replace(line)))
+	}
 	if len(w.Options) > 0 {
-		blocks = append(blocks, section("*Cost at the projected volume*, for a month of 730 hours\n"+strings.Join(optionLines(w), "\n")))
+		blocks = append(blocks, section("*Cost a month at the projected volume*\n"+strings.Join(optionLines(w), "\n")))
 	}
 	if lines := words.Reasons(w); len(lines) > 0 {
 		blocks = append(blocks, section("*Why*\n"+bullets(lines)))
 	}
-	if lines := words.Takes(w); len(lines) > 0 {
+	if lines := words.Takes(e); len(lines) > 0 {
 		blocks = append(blocks, section("*What it would take*\n"+bullets(lines)))
 	}
-	if len(w.Decision.WouldChange) > 0 {
-		blocks = append(blocks, section("*What would change the answer*\n"+bullets(w.Decision.WouldChange)))
-	}
-	if line := words.When(e); line != "" {
-		blocks = append(blocks, section("*When*\n"+escaper.Replace(line)))
+	if lines := words.WouldChange(w); len(lines) > 0 {
+		blocks = append(blocks, section("*What would change the answer*\n"+bullets(lines)))
 	}
 	if lines := words.Doubts(w); len(lines) > 0 {
 		blocks = append(blocks, section("*What is uncertain*\n"+bullets(lines)))
 	}
 	blocks = append(blocks, answers...)
 	return append(blocks, slackapi.NewDividerBlock(), footer(e))
+}
+
+// fitting cuts the longest sections of blocks, half of one at a time, until all of them together may be sent.
+func fitting(blocks []slackapi.Block) []slackapi.Block {
+	for {
+		var longest *slackapi.TextBlockObject
+		all, most := 0, 0
+		for _, block := range blocks {
+			if s, ok := block.(*slackapi.SectionBlock); ok {
+				n := utf8.RuneCountInString(s.Text.Text)
+				if all += n; n > most {
+					longest, most = s.Text, n
+				}
+			}
+		}
+		if all <= maxAll {
+			return blocks
+		}
+		longest.Text = words.Shorten(longest.Text, max(most/2, most-(all-maxAll)))
+	}
 }
 
 // section returns a section of mrkdwn; what is above the limit is cut, and the cut shown.
@@ -181,7 +201,7 @@ func optionLines(w model.WorkloadReport) []string {
 		if o.Option == w.Current {
 			line += " · now"
 		}
-		if len(o.Blocked) > 0 {
+		if len(o.Blocked) > 0 && w.Decision.Reason != model.ReasonNoFeasibleOption { // of which the reason says why
 			line += " · not allowed: " + inert(words.Blocked(o.Blocked), 300)
 		}
 		if mark == "▫" {
@@ -203,7 +223,7 @@ func price(o model.OptionCost) string {
 		return inert(o.Infeasible, 160)
 	}
 	q := *o.USDPerMonth
-	text := "*" + model.FormatUSDKnown(q.P50, q) + "* a month"
+	text := "*" + model.FormatUSDKnown(q.P50, q) + "*"
 	if q.P10 != q.P90 {
 		text += " (" + model.FormatUSDRange(q) + ")"
 	}
@@ -245,7 +265,7 @@ func footer(e alerting.Event) slackapi.Block {
 			}
 		}
 	}
-	elements := []slackapi.MixedElement{plain("Receipt " + e.Report.Decision.ID + " · " + e.Report.Decision.Reason)}
+	elements := []slackapi.MixedElement{plain("Receipt: tipline explain " + words.Clean(e.Report.Decision.ID, 12))}
 	if len(names) > 0 {
 		elements = append(elements, plain("Prices: "+words.Clean(strings.Join(names, "; "), words.MaxLine)))
 	}

@@ -5,10 +5,12 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 	"unicode/utf8"
 
 	slackapi "github.com/slack-go/slack"
@@ -202,5 +204,59 @@ func TestReturned(t *testing.T) {
 	e.Reason, e.Report.Decision.Recommendation, e.Report.Decision.Option = alerting.Returned, model.Stay, "haiku"
 	if got, want := words.Headline(e), "support-chat: stay on haiku after all"; got != want {
 		t.Errorf("headline: got %q, want %q", got, want)
+	}
+}
+
+// outrage puts text in the place of every text in v but those that name a kind, and makes every list long.
+func outrage(v reflect.Value, text string) {
+	switch v.Kind() {
+	case reflect.String:
+		if v.CanSet() && v.Type() == reflect.TypeFor[string]() {
+			v.SetString(text)
+		}
+	case reflect.Pointer:
+		if !v.IsNil() {
+			outrage(v.Elem(), text)
+		}
+	case reflect.Struct:
+		if v.Type() == reflect.TypeFor[time.Time]() {
+			return
+		}
+		for i := range v.NumField() {
+			if !slices.Contains([]string{"Recommendation", "Kind"}, v.Type().Field(i).Name) {
+				outrage(v.Field(i), text)
+			}
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			if named, ok := v.Index(i).Addr().Interface().(*alerting.Event); ok { // of which a line is shown
+				named.Workload, named.Report.Decision.Option, named.Report.Decision.ID = text, text, text
+				continue
+			}
+			outrage(v.Index(i), text)
+		}
+		for v.CanSet() && v.Len() > 0 && v.Len() < 24 {
+			v.Set(reflect.AppendSlice(v, v))
+		}
+	}
+}
+
+// TestWorstCase holds every limit of Slack in a message of every kind in which every text is hostile and as long as it likes, and every list is
+// long, in the channel and in a thread, with buttons and without.
+func TestWorstCase(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"", "<!channel>", strings.Repeat("*_`~<&>", 130), strings.Repeat("\u202e名\x00\xff\n", 200)} {
+		for _, r := range sample.Reasons {
+			e := sampled(r)
+			outrage(reflect.ValueOf(&e).Elem(), text)
+			checkLimits(t, e)
+			checkLimitsOf(t, e, below(e))
+			if first, _, _ := strings.Cut(Preview(e, Layout{Buttons: true, Charts: true}, 40, false), "\n"); first == "" {
+				t.Errorf("%s: no preview", r)
+			}
+			if t.Failed() {
+				t.Fatalf("%s with %.40q", r, text)
+			}
+		}
 	}
 }

@@ -26,7 +26,7 @@ func Budget(b model.BudgetReport) []string {
 			lines = append(lines, fmt.Sprintf("And %s.", count(len(b.Items)-most, "more workload")))
 			break
 		}
-		lines = append(lines, fmt.Sprintf("%s: %s.", Clean(item.Workload, MaxName), model.FormatUSDKnown(item.USD.P50, item.USD)))
+		lines = append(lines, fmt.Sprintf("%s: %s, of which %s is spent.", Clean(item.Workload, MaxName), model.FormatUSDKnown(item.USD.P50, item.USD), model.FormatUSD(item.SpentUSD)))
 	}
 	if n := len(b.Unknown); n > 0 {
 		of := Clean(b.Unknown[0], MaxName)

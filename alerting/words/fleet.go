@@ -30,12 +30,12 @@ func faulty(faults []model.DataFault) string {
 		switch n := len(p.names); n {
 		case 0:
 		case 1:
-			parts = append(parts, fmt.Sprintf("the %s %s %s", p.what, Clean(p.names[0], 40), p.are))
+			parts = append(parts, fmt.Sprintf("%s %s %s", p.what, Clean(p.names[0], 40), p.are))
 		default:
 			parts = append(parts, fmt.Sprintf("%s %s", count(n, p.what), strings.Replace(p.are, "has ", "have ", 1)))
 		}
 	}
-	return "Data: " + strings.Join(parts, ", ")
+	return strings.TrimSuffix(Sentence(strings.Join(parts, ", and ")), ".")
 }
 
 // Faults says every fault and what it means, a sentence a line.
@@ -47,12 +47,12 @@ func Faults(faults []model.DataFault) []string {
 			lines = append(lines, fmt.Sprintf("And %d more in the report.", len(faults)-n))
 			break
 		}
-		of := "source " + Clean(f.Source, MaxName)
+		of := "Source " + Clean(f.Source, MaxName)
 		switch {
 		case f.Notifier != "":
-			of = "messages to " + Clean(f.Notifier, MaxName)
+			of = "Messages to " + Clean(f.Notifier, MaxName)
 		case f.Workload != "":
-			of = Clean(f.Workload, MaxName) + " (" + of + ")"
+			of = Clean(f.Workload, MaxName) + " (source " + Clean(f.Source, MaxName) + ")"
 		}
 		data = data || f.Notifier == ""
 		lines = append(lines, fmt.Sprintf("%s: %s (%s).", of, strings.TrimSuffix(Clean(f.Text, MaxLine), "."), f.Code))

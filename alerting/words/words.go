@@ -8,6 +8,7 @@ import (
 	"cmp"
 	"fmt"
 	"math"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -21,12 +22,13 @@ import (
 const (
 	MaxName = 80  // of a name
 	MaxLine = 400 // of a sentence
+	maxID   = 12  // of the id of a decision
 )
 
 // Headline returns the verdict of e in one plain sentence, that of a template if it has one. What was answered is said in the built-in words.
 func Headline(e alerting.Event) string {
 	if e.Headline != "" && e.Reason != alerting.Answered {
-		return e.Headline
+		return Clean(e.Headline, MaxLine)
 	}
 	workload, d := Clean(e.Workload, 60), e.Report.Decision
 	switch e.Reason {
@@ -261,7 +263,7 @@ func Prices(p model.PriceEvent) []string {
 	list(moves)
 	lines = append(lines, fmt.Sprintf("%s could be on these; at the projected volumes the options they are on now cost %s.", count(p.Workloads, "workload"), change(p.CostUSDPerMonth)))
 	for _, f := range p.Flips {
-		flips = append(flips, fmt.Sprintf("%s: %s instead of %s (receipt %s).", Clean(f.Workload, MaxName), Clean(f.After, MaxName), Clean(f.Before, MaxName), f.Receipt))
+		flips = append(flips, fmt.Sprintf("%s: “%s” becomes “%s” (receipt %s).", Clean(f.Workload, MaxName), Clean(f.Before, MaxName), Clean(f.After, MaxName), f.Receipt))
 	}
 	list(flips)
 	if len(p.Flips) == 0 {
@@ -305,7 +307,7 @@ func Text(e alerting.Event) string {
 		parts = append(parts, Clean(line, 2*MaxLine))
 	}
 	if _, ok := AboutNone(e); !ok {
-		parts = append(parts, "Receipt "+e.Report.Decision.ID+".")
+		parts = append(parts, "Receipt "+Clean(e.Report.Decision.ID, maxID)+".")
 	}
 	return strings.Join(parts, " ")
 }
@@ -335,11 +337,67 @@ func Because(e alerting.Event) string {
 	if e.Body != nil {
 		return strings.Join(e.Body, " ")
 	}
-	because := Sentence(e.Report.Decision.Because)
+	because := Sentence(uncoded(e.Report.Decision.Because))
+	if e.Reason == alerting.NoOption {
+		because = excluded(e.Report)
+	}
+	if line := saving(e.Report.Decision); line != "" {
+		because += " " + line
+	}
 	if o := e.Outcome; o != nil {
 		because = fmt.Sprintf("Moved from %s on %s. %s", Clean(o.From, MaxName), model.FormatDate(o.Made), because)
 	}
 	return because
+}
+
+// saving says how sure the saving is that a decision is about; empty when there is none.
+func saving(d model.Decision) string {
+	s := d.SavingUSDPerMonth
+	if s == nil {
+		return ""
+	}
+	line := fmt.Sprintf("The 80%% range of the saving is %s", model.FormatUSDRange(*s))
+	if p := d.ProbabilityCheaper; p != nil {
+		share := model.FormatPercent(*p) + " of futures"
+		switch {
+		case *p >= 0.995:
+			share = "every future that was looked at"
+		case *p < 0.005:
+			share = "no future that was looked at"
+		}
+		line += "; over the next year moving costs less in " + share
+	}
+	if d.PaybackMonths != nil && d.Prospect == nil {
+		line += fmt.Sprintf(", and pays back in %.1f months", *d.PaybackMonths)
+	}
+	return line + "."
+}
+
+// excluded says why none of the options of w may serve it, those with the same reason together.
+func excluded(w model.WorkloadReport) string {
+	var reasons []string
+	names := map[string][]string{}
+	for _, o := range w.Options {
+		why := Blocked(o.Blocked)
+		if why == "" {
+			why = cmp.Or(Clean(o.Infeasible, MaxLine), "its cost is not known")
+		}
+		if names[why] == nil {
+			reasons = append(reasons, why)
+		}
+		names[why] = append(names[why], Clean(o.Option, 40))
+	}
+	if len(reasons) == 0 {
+		return Sentence(uncoded(w.Decision.Because))
+	}
+	for i, why := range reasons {
+		who := names[why]
+		if more := len(who) - most; more > 0 {
+			who = append(who[:most:most], fmt.Sprintf("%d more", more))
+		}
+		reasons[i] = strings.Join(who, ", ") + " (" + why + ")"
+	}
+	return Shorten("Excluded: "+strings.Join(reasons, "; "), 2*MaxLine) + "."
 }
 
 // reopened says in one sentence what a move that was made saves.
@@ -348,7 +406,7 @@ func reopened(workload string, o alerting.Outcome) string {
 	if o.Saves < 0 {
 		saves = "costs " + model.FormatUSDAbout(-o.Saves) + " more"
 	}
-	return fmt.Sprintf("%s: the move from %s %s a month, %s was to be saved", workload, Clean(o.From, 40), saves, model.FormatUSDAbout(o.Promised))
+	return fmt.Sprintf("%s: the move from %s %s a month, where %s was expected", workload, Clean(o.From, 40), saves, model.FormatUSDAbout(o.Promised))
 }
 
 // AboutNone says what e says below its headline, a sentence a line, when it is about no single workload, and false when it is about one.
@@ -405,13 +463,15 @@ func lately(u model.UsageSummary) string {
 	return "last 30 days"
 }
 
-// When says when to act; empty when there is no date.
+// When says when to act; empty when there is no date, or the headline says it.
 func When(e alerting.Event) string {
 	switch w, x := e.Report, e.Report.Crossover; {
+	case e.Reason == alerting.Approaching && e.Headline == "":
+		return ""
 	case e.Reason == alerting.NoOption:
-		return "Now: what serves it is not allowed to."
+		return "Act now: what serves it is not allowed to."
 	case w.Decision.Recommendation == model.Move:
-		return "Now: the projected volume is already there."
+		return "Act now: the projected volume is already there."
 	case x == nil || x.CrossesOn == "" && x.ActBy == "":
 		return ""
 	case x.CrossesOn == "" && x.Overdue(e.Time):
@@ -438,16 +498,6 @@ func day(date string) string {
 func Reasons(w model.WorkloadReport) []string {
 	d := w.Decision
 	var lines []string
-	if s := d.SavingUSDPerMonth; s != nil {
-		line := fmt.Sprintf("saving %s a month (80%% range %s)", model.FormatUSDKnown(s.P50, *s), model.FormatUSDRange(*s))
-		if d.ProbabilityCheaper != nil {
-			line += fmt.Sprintf(", cheaper over the next year with probability %s", model.FormatPercent(*d.ProbabilityCheaper))
-		}
-		if d.PaybackMonths != nil && d.Prospect == nil {
-			line += fmt.Sprintf(", pays back in %.1f months", *d.PaybackMonths)
-		}
-		lines = append(lines, Sentence(line))
-	}
 	if x := w.Crossover; x != nil && x.FirstTokensPerMonth != nil {
 		line := fmt.Sprintf("%s is cheaper than %s from %s tokens a month", Clean(x.Option, MaxName), Clean(x.Against, MaxName), model.FormatTokens(*x.FirstTokensPerMonth))
 		if p := x.PermanentTokensPerMonth; p != nil && *p != *x.FirstTokensPerMonth {
@@ -470,28 +520,57 @@ func Reasons(w model.WorkloadReport) []string {
 		lines = append(lines, line)
 	}
 	if d.DiffersBecause != "" {
-		lines = append(lines, fmt.Sprintf("The rule of thumb says %s; this differs: %s.", d.RuleOfThumb, phrase(differences, d.DiffersBecause)))
+		lines = append(lines, fmt.Sprintf("A rule of thumb would say %s; here %s.", d.RuleOfThumb, phrase(differences, d.DiffersBecause)))
 	}
 	return lines
 }
 
-// Takes says what the move of w would take; nothing where there is none.
-func Takes(w model.WorkloadReport) []string {
-	d := w.Decision
-	if d.Recommendation != model.Move || d.Option == "" {
+// WouldChange says what would change the answer of w, without what Reasons says already.
+func WouldChange(w model.WorkloadReport) []string {
+	said := "" // the threshold
+	if x := w.Crossover; x != nil && x.FirstTokensPerMonth != nil {
+		said = " than " + model.FormatTokens(*x.FirstTokensPerMonth) + " tokens a month"
+	}
+	var lines []string
+	for _, text := range w.Decision.WouldChange {
+		if said == "" || !strings.Contains(text, said) {
+			lines = append(lines, Sentence(uncoded(text)))
+		}
+	}
+	return lines
+}
+
+// Takes says what the move that e is about would take; nothing where there is none.
+func Takes(e alerting.Event) []string {
+	w, d := e.Report, e.Report.Decision
+	option, prospect := d.Option, d.Prospect
+	switch {
+	case d.Recommendation == model.Move:
+	case e.Told().Reason == alerting.Approaching && w.Crossover != nil:
+		option, prospect = w.Crossover.Option, nil
+	default:
 		return nil
 	}
 	var lines []string
 	for _, o := range w.Options {
-		if o.Option == d.Option && o.Replicas != nil && *o.Replicas > 0 {
+		if o.Option != option {
+			continue
+		}
+		if o.Replicas != nil && *o.Replicas > 0 {
 			lines = append(lines, fmt.Sprintf("Run %s of %s.", count(int(*o.Replicas), "replica"), Clean(o.Option, MaxName)))
 		}
+		if prospect == nil {
+			prospect = o.Prospect
+		}
 	}
-	if p := d.Prospect; p != nil {
+	if option == "" {
+		return nil
+	}
+	if p := prospect; p != nil {
 		switch {
 		case p.UpfrontUSD <= 0:
 			lines = append(lines, "Nothing is to be paid up front.")
-		case d.PaybackMonths != nil:
+		case d.PaybackMonths != nil && d.Recommendation == model.Move:
 			lines = append(lines, fmt.Sprintf("The migration costs %s once, paid back in %.1f months.", model.FormatUSD(p.UpfrontUSD), *d.PaybackMonths))
 		default:
 			lines = append(lines, fmt.Sprintf("The migration costs %s once.", model.FormatUSD(p.UpfrontUSD)))
@@ -589,7 +668,7 @@ var differences = map[string]string{
 	"NOT_WORTH_MOVING":      "a move is not worth it",
 }
 
-// Blocked says in words why an option is not allowed, each reason with its code.
+// Blocked says in words why an option is not allowed.
 func Blocked(codes []string) string {
 	said := make([]string, len(codes))
 	for i, code := range codes {
@@ -598,12 +677,37 @@ func Blocked(codes []string) string {
 	return strings.Join(said, "; ")
 }
 
-// phrase says what code means, followed by the code; a code without words stands alone.
-func phrase(words map[string]string, code string) string {
-	if words[code] == "" {
-		return code
-	}
-	return words[code] + " (" + code + ")"
+// phrase says what code means; a code without words stands for itself.
+func phrase(words map[string]string, code string) string { return cmp.Or(words[code], code) }
+
+// waived says what an option could be if the constraint of a code were not demanded.
+var waived = map[string]string{
+	"DATA_REGULATED":     "if an agreement on regulated data were on record",
+	"RESIDENCY":          "if the data might be in other regions",
+	"RESIDENCY_UNKNOWN":  "if it need not be known where it runs",
+	"TTFT_SLA":           "if the first token might be later",
+	"NO_OPS_CAPACITY":    "if there were somebody to operate it",
+	"MODEL_UNAVAILABLE":  "if another model might serve",
+	"FINE_TUNED_WEIGHTS": "if the weights need not be one's own",
+	"CLOSED_WEIGHTS":     "if the weights were available",
+	"NO_GPU":             "if there were GPUs",
+	"BATCH_ONLY":         "if the work could wait",
+	"RETIRED":            "if its model stayed",
+}
+
+var (
+	constraint = regexp.MustCompile(`\bwithout the constraint ([A-Z_]+)\b`)
+	coded      = regexp.MustCompile(`\([A-Z_]+(, [A-Z_]+)*\)`) // an option may be called like a code
+)
+
+// uncoded says the codes of constraints in text in words.
+func uncoded(text string) string {
+	text = constraint.ReplaceAllStringFunc(text, func(found string) string {
+		return cmp.Or(waived[strings.TrimPrefix(found, "without the constraint ")], found)
+	})
+	return coded.ReplaceAllStringFunc(text, func(codes string) string {
+		return "(" + Blocked(strings.Split(strings.Trim(codes, "()"), ", ")) + ")"
+	})
 }
 
 // Sentence begins text with a capital letter and ends it with a full stop.

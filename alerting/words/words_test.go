@@ -86,17 +86,79 @@ func TestSince(t *testing.T) {
 	}
 }
 
-// TestCodesAreSaidInWords holds that a reader meets no code without its meaning.
+// TestCodesAreSaidInWords holds that a reader meets words in place of every code that has them.
 func TestCodesAreSaidInWords(t *testing.T) {
 	t.Parallel()
-	if got, want := Blocked([]string{"RESIDENCY_UNKNOWN", "NEW_CODE"}), "does not declare where it runs (RESIDENCY_UNKNOWN); NEW_CODE"; got != want {
+	if got, want := Blocked([]string{"RESIDENCY_UNKNOWN", "NEW_CODE"}), "does not declare where it runs; NEW_CODE"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	e := event()
 	e.Report.Decision.RuleOfThumb, e.Report.Decision.DiffersBecause = "self-hosted", "UNIT_FLOOR"
-	want := "The rule of thumb says self-hosted; this differs: a full GPU costs more per token than the API (UNIT_FLOOR)."
+	want := "A rule of thumb would say self-hosted; here a full GPU costs more per token than the API."
 	if got := Reasons(e.Report); len(got) != 1 || got[0] != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+	e.Report.Decision.Because = "haiku may not serve this workload (RESIDENCY, NEW_CODE); RETIRED is the cheapest that may, at $20,000 a month"
+	want = "Haiku may not serve this workload (runs in no region that the data may be in; NEW_CODE); RETIRED is the cheapest that may, at $20,000 a month."
+	if got := Because(e); got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	e.Report.Decision.WouldChange = []string{"without the constraint RESIDENCY_UNKNOWN: llama, for $15,900 a month less", "without the constraint NEW_CODE: llama, for $1 a month less"}
+	if got := WouldChange(e.Report); len(got) != 2 || got[0] != "If it need not be known where it runs: llama, for $15,900 a month less." || !strings.Contains(got[1], "NEW_CODE") {
+		t.Errorf("got %q", got)
+	}
+	for code := range obstacles {
+		if waived[code] == "" {
+			t.Errorf("%s has no words for what would be without it", code)
+		}
+	}
+}
+
+// TestNothingTwice holds that the threshold that is a reason is not said to change the answer as well, that those excluded for the same reason
+// are named together, and that what is near says what it takes and its date in the headline alone.
+func TestNothingTwice(t *testing.T) {
+	t.Parallel()
+	e := event()
+	e.Report.Crossover.FirstTokensPerMonth = new(model.Tokens(17e9))
+	e.Report.Decision.WouldChange = []string{"less than 17.0B tokens a month: below that haiku is cheaper than llama", "an API price below $0.648/Mtok"}
+	if got := WouldChange(e.Report); len(got) != 1 || got[0] != "An API price below $0.648/Mtok." {
+		t.Errorf("got %q, want the price alone", got)
+	}
+	e.Reason, e.Report.Decision.Because = alerting.NoOption, "no option may serve this workload: a (RESIDENCY); b (RESIDENCY); c (the quota is too small)"
+	e.Report.Options = []model.OptionCost{
+		{Option: "a", Blocked: []string{"RESIDENCY"}}, {Option: "b", Blocked: []string{"RESIDENCY"}}, {Option: "c", Infeasible: "the quota is too small"}, {Option: "d"},
+	}
+	if got, want := Because(e), "Excluded: a, b (runs in no region that the data may be in); c (the quota is too small); d (its cost is not known)."; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	e = event()
+	e.Reason, e.Report.Decision.Recommendation = alerting.Approaching, model.Stay
+	e.Report.Crossover.CrossesOn, e.Report.Crossover.ActBy = "2027-05-01", "2027-01-31"
+	e.Report.Options = []model.OptionCost{{Option: "llama", Replicas: new(int64(3)), Prospect: &model.Prospect{UpfrontUSD: 30_000}}}
+	if got := Text(e); strings.Count(got, "31 Jan 2027") != 1 {
+		t.Errorf("got %q, want the date once", got)
+	}
+	if got := strings.Join(Takes(e), " "); got != "Run 3 replicas of llama. The migration costs $30,000 once." {
+		t.Errorf("got %q", got)
+	}
+	e.Headline = "of a template"
+	if got := Text(e); strings.Count(got, "31 Jan 2027") != 1 {
+		t.Errorf("with a headline of a template: got %q, want the date once", got)
+	}
+}
+
+// TestSaving holds that how sure a saving is is said once and in words.
+func TestSaving(t *testing.T) {
+	t.Parallel()
+	d := model.Decision{SavingUSDPerMonth: &model.Quantiles[model.USD]{P10: 2_653, P50: 6_200, P90: 9_923}}
+	for p, want := range map[model.Fraction]string{1: "every future that was looked at", 0.95: "95% of futures", 0: "no future that was looked at"} {
+		d.ProbabilityCheaper = &p
+		if got := saving(d); got != "The 80% range of the saving is $2,700 to $9,900; over the next year moving costs less in "+want+"." {
+			t.Errorf("%v: got %q", p, got)
+		}
+	}
+	if got := saving(model.Decision{}); got != "" {
+		t.Errorf("no saving: got %q", got)
 	}
 }
 
