@@ -227,6 +227,7 @@ func outrage(v reflect.Value, text string) {
 				outrage(v.Field(i), text)
 			}
 		}
+	default: // a number stays
 	case reflect.Slice:
 		for i := range v.Len() {
 			if named, ok := v.Index(i).Addr().Interface().(*alerting.Event); ok { // of which a line is shown
