@@ -210,6 +210,7 @@ func TestReturned(t *testing.T) {
 // outrage puts text in the place of every text in v but those that name a kind, and makes every list long.
 func outrage(v reflect.Value, text string) {
 	switch v.Kind() {
+	default: // a number stays
 	case reflect.String:
 		if v.CanSet() && v.Type() == reflect.TypeFor[string]() {
 			v.SetString(text)
@@ -227,7 +228,6 @@ func outrage(v reflect.Value, text string) {
 				outrage(v.Field(i), text)
 			}
 		}
-	default: // a number stays
 	case reflect.Slice:
 		for i := range v.Len() {
 			if named, ok := v.Index(i).Addr().Interface().(*alerting.Event); ok { // of which a line is shown

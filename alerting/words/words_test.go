@@ -202,10 +202,10 @@ func TestUndelivered(t *testing.T) {
 	t.Parallel()
 	faults := []model.DataFault{{Notifier: "slack", Code: "NOT_DELIVERED", Text: "wait until somebody acts: channel_not_found"}}
 	e := alerting.Event{Reason: alerting.DataFaulty, Faults: faults}
-	if got := Headline(e); got != "Data: the notifier slack has messages that do not arrive" {
+	if got := Headline(e); got != "Notifier slack has messages that do not arrive" {
 		t.Errorf("got %q", got)
 	}
-	if got := Faults(faults); len(got) != 1 || got[0] != "messages to slack: wait until somebody acts: channel_not_found (NOT_DELIVERED)." {
+	if got := Faults(faults); len(got) != 1 || got[0] != "Messages to slack: wait until somebody acts: channel_not_found (NOT_DELIVERED)." {
 		t.Errorf("got %q", got)
 	}
 	if got := Digest(model.Digest{Items: []model.DigestItem{{Notifier: "slack", Kind: model.DigestFault, Text: "a"}}}); len(got) != 1 || got[0] != "Messages to slack: a." {
