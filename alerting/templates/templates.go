@@ -17,10 +17,12 @@ import (
 )
 
 // What a template may do, so that it always ends, and soon: it has at most maxTemplate bytes, and in one message its ranges go round at most
-// maxRounds times and it makes at most maxMade bytes of text.
+// maxRounds times, what is in them is gone through for at most maxGone bytes in all, and it makes at most maxMade bytes of text. BenchmarkLongest
+// says how long that may take.
 const (
 	maxTemplate = 8 << 10
 	maxRounds   = 2000
+	maxGone     = 128 << 10
 	maxMade     = 32 << 10
 
 	maxHeadline = 300 // characters of a headline from a template
@@ -87,7 +89,7 @@ func (t Template) Try() error {
 // text is escaped where it goes.
 var allowed = strings.Fields("and or not eq ne lt le gt ge len index slice print join")
 
-// round is called at the beginning of every round of a range.
+// round is called at the beginning of every round of a range, with the bytes of what is in it.
 const round = "tipline_round"
 
 func parsed(text string) (*template.Template, error) {
@@ -150,10 +152,11 @@ func guard(n parse.Node) error {
 	case *parse.WithNode:
 		return guardAll(n.Pipe, n.List, n.ElseList)
 	case *parse.RangeNode:
+		within := len(n.List.String())
 		if err := guardAll(n.Pipe, n.List, n.ElseList); err != nil {
 			return err
 		}
-		counts := template.Must(template.New("round").Funcs(template.FuncMap{round: func() string { return "" }}).Parse("{{" + round + "}}"))
+		counts := template.Must(template.New("round").Funcs(template.FuncMap{round: func(int) string { return "" }}).Parse(fmt.Sprintf("{{%s %d}}", round, within)))
 		n.List.Nodes = slices.Insert(n.List.Nodes, 0, counts.Root.Nodes[0])
 	case *parse.TemplateNode:
 		return fmt.Errorf("uses the template %q, want none, which could go on for ever", n.Name)
@@ -173,20 +176,26 @@ func plainly(err error) error {
 
 // budget is what one execution may still do.
 type budget struct {
-	rounds, made int
-	out          strings.Builder
+	rounds, gone, made int
+	out                strings.Builder
 }
 
 var (
 	errLong  = fmt.Errorf("makes more than %d bytes", maxMade)
 	errRound = fmt.Errorf("its ranges go round more than %d times", maxRounds)
+	errGone  = fmt.Errorf("its ranges go through more than %d bytes of template", maxGone)
 )
 
 func (b *budget) functions() template.FuncMap {
 	return template.FuncMap{
-		round: func() (string, error) {
-			if b.rounds++; b.rounds > maxRounds {
+		round: func(within int) (string, error) {
+			b.rounds++
+			b.gone += within
+			switch {
+			case b.rounds > maxRounds:
 				return "", errRound
+			case b.gone > maxGone:
+				return "", errGone
 			}
 			return "", nil
 		},

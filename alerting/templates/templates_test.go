@@ -78,6 +78,8 @@ func TestTemplateIsSandboxed(t *testing.T) {
 		{"a range without an end", "{{range 1000000000000}}{{end}}", "go round more than 2000 times"},
 		{"one in another", "{{range 1000}}{{range 1000}}{{range 1000}}{{continue}}{{end}}{{end}}{{end}}", "go round more than 2000 times"},
 		{"in the other branch of a range", "{{range .Labels}}{{else}}{{range 1000000000000}}{{end}}{{end}}", "go round more than 2000 times"},
+		{"a long range", "{{range 1000}}" + strings.Repeat("{{$.Owner}}", 300) + "{{end}}", "go through more than 131072 bytes"},
+		{"short ranges around a long one", "{{range 40}}{{range 40}}" + strings.Repeat("{{if eq 1 2}}x{{end}}", 100) + "{{end}}{{end}}", "go through more than 131072 bytes"},
 		{"a text that doubles", `{{$a := "0123456789"}}` + twice + "{{len $a}}", "makes more than 32768 bytes"},
 		{"a long text", `{{range 1000}}0123456789012345678901234567890123456789{{end}}`, "makes more than 32768 bytes"},
 		{"nothing", "{{if .Labels.tier}}x{{end}}", "says nothing"},
@@ -128,6 +130,26 @@ func TestTemplateOfHostileValues(t *testing.T) {
 	long, err := templated(t, "", "{{range 100}}a line\n{{end}}").Apply(event())
 	if err != nil || len(long.Body) != maxSaid+1 || long.Body[maxSaid] != "And 60 more." {
 		t.Errorf("a hundred lines: got %d, %v, want %d and a count", len(long.Body), err, maxSaid)
+	}
+}
+
+// BenchmarkLongest measures the longest that a template was found to take before it ends by a limit.
+func BenchmarkLongest(b *testing.B) {
+	for name, text := range map[string]string{
+		"comparisons": "{{range 2000}}" + strings.Repeat(`{{if eq 1 2}}{{end}}`, 400) + "{{end}}",
+		"fields":      "{{range 2000}}" + strings.Repeat(`{{with $.Owner}}{{end}}`, 340) + "{{end}}",
+		"arguments":   "{{range 2000}}{{if or" + strings.Repeat(" 0", 3000) + "}}{{end}}{{end}}",
+		"joins":       "{{range 2000}}{{len (join $.Lines `,`)}}{{end}}",
+	} {
+		one, err := New(nil, text, "")
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				_, _ = List{one}.Apply(event())
+			}
+		})
 	}
 }
 
