@@ -186,7 +186,7 @@ func (o *outlook) addBatches() {
 			}
 		}
 		for i, level := range model.Levels {
-			z := math.Sqrt2 * math.Erfinv(2*level-1)
+			z := normalScore(level)
 			sum[i] += model.Tokens(o.batches.excess * hours / 24 * math.Exp(z*doubt))
 			o.totals[d][i] += sum[i]
 		}

@@ -108,7 +108,7 @@ func (o *outlook) apply(k calendar) {
 	for d := 1; d < len(o.totals); d++ {
 		from := o.origin.Add(time.Duration(d-1) * day)
 		for i, level := range model.Levels {
-			z := math.Sqrt2 * math.Erfinv(2*level-1)
+			z := normalScore(level)
 			f := 0.0
 			for h, share := range o.usual {
 				at := from.Add(time.Duration(h) * time.Hour)

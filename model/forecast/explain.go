@@ -24,7 +24,7 @@ func Explain(u model.Usage, origin time.Time, k model.Known) ([]string, bool) {
 		"week         " + o.weekText(),
 	}
 	sum, _ := o.recent(u)
-	if m := o.newMix(u, sum); m.growth != ([model.NumClasses]float64{}) {
+	if m := o.newMix(u, sum); m.moves(scored) {
 		lines = append(lines, "classes      "+m.text(scored))
 	}
 	for _, s := range o.levels.shifts {
@@ -41,6 +41,9 @@ func Explain(u model.Usage, origin time.Time, k model.Known) ([]string, bool) {
 	}
 	lines = append(lines, fmt.Sprintf("own past     a week's total was missed by %.0f%% on average, in %d tests", 100*math.Expm1(o.rests.own), o.pool.tests))
 	lines = append(lines, fmt.Sprintf("days         lie %.0f%% from the level of the week before on average", 100*math.Expm1(o.rests.daily)))
+	if c := o.rests.chance(week); c > 0 {
+		lines = append(lines, fmt.Sprintf("chance       days that scatter by %.0f%% make a week's total stray by %.0f%%, however well the level is known", 100*o.rests.scatter, 100*math.Expm1(c)))
+	}
 	for _, days := range []int{7, scored} {
 		d := o.totals[days]
 		lines = append(lines, fmt.Sprintf("%-2d days      %s tokens; 80%% range %s to %s, 95%% range %s to %s", days, model.FormatTokens(d.At(0.5)),
@@ -59,6 +62,17 @@ func (o outlook) weekText() string {
 		days[i] = fmt.Sprintf("%s %.0f%%", o.origin.AddDate(0, 0, i).Weekday().String()[:3], 100*factor)
 	}
 	return strings.Join(days, ", ")
+}
+
+// moves reports whether the share of a class is another by half a percent of all tokens or more the given number of days later.
+func (m mix) moves(days int) bool {
+	today, then := m.at(0), m.at(days)
+	for c := range today {
+		if math.Abs(then[c]-today[c]) >= 0.005 {
+			return true
+		}
+	}
+	return false
 }
 
 // text writes the share of each class today and the given number of days later.

@@ -44,7 +44,7 @@ func newOutlook(u model.Usage, origin time.Time, days int, k model.Known) (outlo
 		} else {
 			scoredSpread = spread
 		}
-		o.totals[d] = e.quantiles(center, usual, spread)
+		o.totals[d] = e.quantiles(center, usual, spread, float64(d))
 		for i, before := range o.totals[d-1] {
 			o.totals[d][i] = max(o.totals[d][i], before) // what has been used stays used
 		}

@@ -8,11 +8,12 @@ import (
 
 // evidence is what a workload's history says of how far a forecast of a total may miss.
 type evidence struct {
-	age    float64 // days of history
-	own    float64 // mean absolute error of a week's total on its own past, as a logarithm
-	daily  float64 // mean distance of a day from the week before it, as a logarithm
-	shift  float64 // days since the last shift of level
-	change float64 // of the level at that shift, as a logarithm; 0 when there was none
+	age     float64 // days of history
+	own     float64 // mean absolute error of a week's total on its own past, as a logarithm
+	daily   float64 // mean distance of a day from the week before it, as a logarithm
+	scatter float64 // standard deviation of a day from the week around it, over the mean day; 0 while there are few
+	shift   float64 // days since the last shift of level
+	change  float64 // of the level at that shift, as a logarithm; 0 when there was none
 }
 
 // How the error on the workload's own past is completed while there are few tests of it.
@@ -23,7 +24,7 @@ const (
 )
 
 func newEvidence(s series, l levels, p pool) evidence {
-	e := evidence{age: float64(s.age) / 24, daily: unknownDaily}
+	e := evidence{age: float64(s.age) / 24, daily: unknownDaily, scatter: l.scatter()}
 	if n := len(l.shifts); n > 0 {
 		e.shift, e.change = float64(len(l.days)-l.shifts[n-1].day), l.shifts[n-1].change
 	}
@@ -41,6 +42,25 @@ func newEvidence(s series, l levels, p pool) evidence {
 		e.own = (n*p.own + priorPasts*e.own) / (n + priorPasts)
 	}
 	return e
+}
+
+// scatter returns the standard deviation of a day of the last eight weeks from the week around it, or from what its weekday has of that week where this is less, over the mean
+// day; 0 below a fortnight.
+func (l levels) scatter() float64 {
+	n := len(l.days)
+	from := max(0, n-8*week)
+	usual, _ := mean(l.days[from:])
+	var ofWeek, ofWeekday, days float64 // sums of squares, and their number
+	for i := from; i < n; i++ {
+		if near, ok := mean(around(l.days, i)); ok && !math.IsNaN(l.days[i]) {
+			a, b := (l.days[i]-near)/usual, (l.days[i]-near*l.season[place(i, n)])/usual
+			ofWeek, ofWeekday, days = ofWeek+a*a, ofWeekday+b*b, days+1
+		}
+	}
+	if days < 2*week || usual == 0 {
+		return 0
+	}
+	return math.Sqrt(min(ofWeek, ofWeekday) / days * week / (week - 1)) // a seventh of the day is in the week around it
 }
 
 // Where the ends of the 80 and 95 % intervals lie, in spreads from the members' mean. These four are fitted: they minimize the headline score of the forecast
@@ -69,15 +89,23 @@ func (e evidence) spread(days, disagreement float64) float64 {
 	return min(7, s)
 }
 
-// quantiles returns the distribution of a total around the members' mean. Distances are taken on the logarithm of the total in units of what it usually is, usual, as
-// the forecast protocol does, section 4.
-func (e evidence) quantiles(center, usual, spread float64) (d model.Distribution) {
+// chance returns by how much the total of a number of days strays when they scatter independently of each other, so that its variance is the sum of theirs: the standard
+// deviation of its logarithm, taken as normal.
+func (e evidence) chance(days float64) float64 {
+	return math.Sqrt(math.Log1p(e.scatter * e.scatter / days))
+}
+
+// quantiles returns the distribution of a total of a number of days around the members' mean. Distances are taken on the logarithm of the total in units of what it usually is,
+// usual, as the forecast protocol does, section 4. None is less than chance alone makes it: batches and idle days that come now and then cannot be known ahead, however well the
+// level is.
+func (e evidence) quantiles(center, usual, spread, days float64) (d model.Distribution) {
 	if usual == 0 {
 		return d // never used: there is no scale on which to be uncertain
 	}
+	chance := e.chance(days)
 	back := e.change * math.Exp(-e.shift/backDays)
 	for i, level := range model.Levels {
-		distance := (skew + deviations[i]) * spread
+		distance := skew*spread + math.Copysign(max(math.Abs(deviations[i]*spread), math.Abs(normal[i]*chance)), deviations[i])
 		if (level < 0.5) == (back > 0) { // on the side of the old level
 			distance -= back * returns[i]
 		}
@@ -86,24 +114,28 @@ func (e evidence) quantiles(center, usual, spread float64) (d model.Distribution
 	return d
 }
 
-// deviations holds, for each of model.Levels, how many spreads the quantile lies from the median, and returns which share of a change of level it reaches back.
-var deviations, returns = func() (deviations, returns [len(model.Levels)]float64) {
+// normal holds the normal score of each of model.Levels, deviations how many spreads the quantile lies from the median, and returns which share of a change of level
+// it reaches back.
+var normal, deviations, returns = func() (normal, deviations, returns [len(model.Levels)]float64) {
 	for i, level := range model.Levels {
+		normal[i] = normalScore(level)
 		deviations[i], returns[i] = reach(level, up80, up95), reach(level, back80, back95)
 		if level < 0.5 {
-			deviations[i], returns[i] = -reach(level, down80, down95), reach(level, back80, back95)
+			deviations[i] = -reach(level, down80, down95)
 		}
 	}
-	return deviations, returns
+	return normal, deviations, returns
 }()
 
 // reach returns how far from the median a level lies when the ends of the 80 and 95 % intervals lie inner and outer from it: a straight line over the normal
 // score between the median and these ends, so that the tails are as heavy as the development set shows them.
 func reach(level, inner, outer float64) float64 {
-	z := func(p float64) float64 { return math.Sqrt2 * math.Erfinv(2*p-1) }
-	score, z80, z95 := math.Abs(z(level)), z(0.90), z(0.975)
+	score, z80, z95 := math.Abs(normalScore(level)), normalScore(0.90), normalScore(0.975)
 	if score <= z80 {
 		return inner * score / z80
 	}
 	return inner + (outer-inner)*(score-z80)/(z95-z80)
 }
+
+// normalScore returns the quantile p of the standard normal distribution.
+func normalScore(p float64) float64 { return math.Sqrt2 * math.Erfinv(2*p-1) }

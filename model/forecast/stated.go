@@ -51,7 +51,6 @@ func (s Stated) Forecast() model.Forecast {
 
 // spread returns the distribution of times months: lognormal to either side of the median, through Low and High.
 func (s Stated) spread(times float64) (d model.Distribution) {
-	z := func(p float64) float64 { return math.Sqrt2 * math.Erfinv(2*p-1) }
 	for i, p := range model.Levels {
 		wide := s.High
 		if p < 0.5 {
@@ -59,7 +58,7 @@ func (s Stated) spread(times float64) (d model.Distribution) {
 		}
 		d[i] = s.Tokens * model.Tokens(times)
 		if wide > 0 && s.Tokens > 0 {
-			d[i] *= model.Tokens(math.Exp(math.Abs(math.Log(float64(wide/s.Tokens))) * z(p) / z(0.90)))
+			d[i] *= model.Tokens(math.Exp(math.Abs(math.Log(float64(wide/s.Tokens))) * normalScore(p) / normalScore(0.90)))
 		}
 	}
 	return d
