@@ -111,6 +111,13 @@ const (
 	// once. It is more than a long weekend without scrapes.
 	emptyHours = 7 * 24
 
+	// growAfter is how many collections in a row without a refusal make the next query an hour longer: after a bad day it
+	// is weeks until all is as before, and a server that cannot do it refuses one query in as many.
+	growAfter = 24
+
+	// looks is about how often a search for what is before empty hours looks, at most.
+	looks = 1000
+
 	// lookAgain is how long a server is believed to have nothing older: long-term storage may be added or come back.
 	lookAgain = 24 * time.Hour
 )
@@ -125,6 +132,7 @@ type Collector struct {
 	rules    rules
 	unsure   []unsure // what makes it unsure how many GPUs there are
 	layer    Layer    // of the pack or the queries; empty when they do not say
+	counter  string   // expression of what input is counted by, to see whether there is any
 	client   *client
 	log      *slog.Logger
 
@@ -132,8 +140,8 @@ type Collector struct {
 
 	mu      sync.Mutex
 	archive *archive  // guarded by mu
-	chunk   int       // hours per query that the server has not refused; guarded by mu
-	served  int       // the same of the engines; guarded by mu
+	chunk   pace      // of the hourly queries; guarded by mu
+	served  pace      // of those about the engines; guarded by mu
 	barren  time.Time // when a search through older hours last found nothing at all; guarded by mu
 
 	hollow int // hours without data in a row that Fill has come across; belongs to who has the turn
@@ -152,15 +160,18 @@ func New(s Settings, h History, log *slog.Logger) (*Collector, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	c := &Collector{settings: s, log: log.With("source", s.Name), chunk: chunkHours, served: chunkHours, turn: make(chan struct{}, 1)}
-	if err := c.prepareQueries(); err != nil {
+	c := &Collector{settings: s, log: log.With("source", s.Name), chunk: pace{hours: chunkHours}, served: pace{hours: chunkHours}, turn: make(chan struct{}, 1)}
+	err := c.prepareQueries()
+	if err != nil {
 		return nil, err
 	}
 	s = c.settings
+	if c.counter, err = s.counted(); err != nil {
+		return nil, err
+	}
 	if err := checkLabels(s.GroupBy, s.Select); err != nil {
 		return nil, err
 	}
-	var err error
 	if c.client, err = newClient(s.URL, s.Client, s.Timeout, s.MaxResponseBytes); err != nil {
 		return nil, err
 	}
@@ -324,6 +335,9 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 		notes, err = c.fetchServing(ctx, c.planServing(now, false))
 		result.Warnings = append(result.Warnings, notes...)
 	}
+	if err == nil {
+		c.grow()
+	}
 	result.Usage = c.usage(now)
 	result.Filled = c.filled(now)
 	if err == nil && len(result.Usage) > 0 {
@@ -438,7 +452,7 @@ func (c *Collector) plan(now time.Time, older bool) []span {
 	if barren {
 		window.From = later(window.From, window.To.Add(-chunkHours*time.Hour)) // not settled by it, so it is asked for again
 	}
-	return c.archive.record.Settled.missing(window).chunks(c.chunk)
+	return c.archive.record.Settled.missing(window).chunks(c.chunk.hours)
 }
 
 // windowLocked returns the hours that history has when it is filled. The caller holds mu.
@@ -503,6 +517,7 @@ func (c *Collector) fetch(ctx context.Context, now time.Time) ([]model.Warning, 
 // could not be read, or so many were empty, which are counted in empty, that there will be nothing before them.
 func (c *Collector) fetchBatch(ctx context.Context, now time.Time, batch []span, empty *int) (warnings []model.Warning, more bool, err error) {
 	end := c.complete(now)
+	begin := end.Add(-c.settings.Backfill)
 	more = true
 	answers, errs := c.askAll(ctx, c.queries.hourly, &c.chunk, batch)
 	for i, asked := range batch {
@@ -525,41 +540,59 @@ func (c *Collector) fetchBatch(ctx context.Context, now time.Time, batch []span,
 		if *empty += asked.hours(); found {
 			*empty = 0
 		}
-		c.keep(asked, answers[i], now, found)
-		if *empty >= emptyHours {
-			*empty = 0
-			c.setFloor(asked.From, now)
-			more = false
-			break
+		beyond := c.keep(asked, answers[i], now, found)
+		if *empty < emptyHours && (found || !beyond) {
+			continue
 		}
+		*empty = 0
+		if c.reaches(ctx, span{begin, asked.From}) {
+			if beyond {
+				c.setFloor(time.Time{}, now)
+			}
+			continue
+		}
+		c.setFloor(asked.From, now)
+		more = false
+		break
 	}
 	return warnings, more, c.save()
 }
 
-// keep takes over the answers about one chunk.
-func (c *Collector) keep(asked span, answers []answer, now time.Time, found bool) {
+// reaches reports whether the server has anything in the hours of s, by a look at some of them: the hours that were empty after it are a gap then, and
+// not the beginning of what there is. A server that finds that too much to look at has something.
+func (c *Collector) reaches(ctx context.Context, s span) bool {
+	if s.hours() <= 0 {
+		return false
+	}
+	step := time.Duration((s.hours()/looks)|1) * time.Hour // odd, so that it is another hour of every day
+	m, _, err := c.client.ask(ctx, "count("+c.counter+")", v1.Range{Start: s.From.Add(time.Hour), End: s.To, Step: step})
+	var e *Error
+	if errors.As(err, &e) {
+		c.log.WarnContext(ctx, "did not see whether there are hours before a gap", "gap_from", s.To, "error", err)
+		return e.Reason == LimitReached || e.Reason == TooLarge || e.Reason == TimedOut
+	}
+	return len(m) > 0
+}
+
+// keep takes over the answers about one chunk, and reports whether it is before the beginning of what the server was believed to have.
+func (c *Collector) keep(asked span, answers []answer, now time.Time, found bool) (beyond bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, a := range answers {
 		c.archive.add(a, c.rules)
 	}
 	if len(c.archive.series) == 0 {
-		return // a wrong tenant or a wrong name looks like this: nothing is settled by it
+		return false // a wrong tenant or a wrong name looks like this: nothing is settled by it
 	}
 	c.archive.settle(asked, c.complete(now))
-	if floor := c.archive.record.Floor; !floor.IsZero() && asked.From.Before(floor) {
-		c.archive.setRecord(func(r *record) {
-			r.Looked = now.UTC()
-			if found {
-				r.Floor = time.Time{} // there is more by now
-			} else {
-				r.Floor = asked.From
-			}
-		})
+	floor := c.archive.record.Floor
+	if beyond = !floor.IsZero() && asked.From.Before(floor); beyond && found {
+		c.archive.setRecord(func(r *record) { r.Floor, r.Looked = time.Time{}, now.UTC() }) // there is more by now
 	}
+	return beyond
 }
 
-// setFloor remembers that the server has nothing before from, or for a while that it has nothing at all.
+// setFloor remembers that the server has nothing before from, of which the zero time says that it is not known, or for a while that it has nothing at all.
 func (c *Collector) setFloor(from, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -596,45 +629,65 @@ func (c *Collector) limits() []model.Warning {
 }
 
 // askAll evaluates expr at the hours of the spans, at the same time; see askHours.
-func (c *Collector) askAll(ctx context.Context, expr string, chunk *int, batch []span) ([][]answer, []error) {
+func (c *Collector) askAll(ctx context.Context, expr string, p *pace, batch []span) ([][]answer, []error) {
 	answers, errs := make([][]answer, len(batch)), make([]error, len(batch))
 	var wg sync.WaitGroup
 	for i, s := range batch {
-		wg.Go(func() { answers[i], errs[i] = c.askHours(ctx, expr, chunk, s) })
+		wg.Go(func() { answers[i], errs[i] = c.askHours(ctx, expr, p, s) })
 	}
 	wg.Wait()
 	return answers, errs
 }
 
 // askHours evaluates expr at the end of each hour of s, in halves where the server found as much too much before, or does so now, and remembers
-// in chunk what was not. For what it had no time for it is asked in halves the next time only: it may be busy, and a cycle has no time either.
-func (c *Collector) askHours(ctx context.Context, expr string, chunk *int, s span) ([]answer, error) {
-	if s.hours() <= c.most(chunk, chunkHours) {
+// in p what was not. For what it had no time for it is asked in halves the next time only: it may be busy, and a cycle has no time either.
+func (c *Collector) askHours(ctx context.Context, expr string, p *pace, s span) ([]answer, error) {
+	if s.hours() <= c.most(p, chunkHours) {
 		a, err := c.askSpan(ctx, expr, s)
 		var e *Error
 		if !errors.As(err, &e) || e.Reason != LimitReached && e.Reason != TooLarge && e.Reason != TimedOut || s.hours() == 1 {
 			return []answer{a}, err
 		}
-		c.most(chunk, s.hours()/2)
+		c.most(p, s.hours()/2)
 		if e.Reason == TimedOut {
 			return nil, err
 		}
 	}
 	middle := s.To.Add(-time.Duration(s.hours()/2) * time.Hour)
-	newer, err := c.askHours(ctx, expr, chunk, span{middle, s.To})
+	newer, err := c.askHours(ctx, expr, p, span{middle, s.To})
 	if err != nil {
 		return nil, err
 	}
-	older, err := c.askHours(ctx, expr, chunk, span{s.From, middle})
+	older, err := c.askHours(ctx, expr, p, span{s.From, middle})
 	return append(newer, older...), err
 }
 
-// most makes chunk no larger than hours and returns it.
-func (c *Collector) most(chunk *int, hours int) int {
+// A pace is how many hours are asked for at once: no more than the server answered, and an hour more now and then, since what it refused may have been
+// a bad day.
+type pace struct {
+	hours int
+	good  int // collections in a row in which nothing was refused
+}
+
+// most makes p no larger than hours and returns how many it allows.
+func (c *Collector) most(p *pace, hours int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	*chunk = min(*chunk, hours)
-	return *chunk
+	if hours < p.hours {
+		*p = pace{hours: hours, good: -1} // of this collection too
+	}
+	return p.hours
+}
+
+// grow counts a collection that has ended well.
+func (c *Collector) grow() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, p := range []*pace{&c.chunk, &c.served} {
+		if p.good++; p.good >= growAfter {
+			*p = pace{hours: min(chunkHours, p.hours+1)}
+		}
+	}
 }
 
 // askSpan evaluates expr at the end of each hour of s.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -280,8 +281,8 @@ func TestOlderHoursAreLookedForAgainADayLater(t *testing.T) {
 	server := promtest.New(steady(noon.Add(-10*24*time.Hour), never))
 	c := newCollector(t, Settings{}, server, newMemory())
 	collect(t, c, noon)
-	if r := collect(t, c, noon.Add(25*time.Hour)); r.Queries > 5 {
-		t.Errorf("nothing older: got %d queries, want at most 5", r.Queries)
+	if r := collect(t, c, noon.Add(25*time.Hour)); r.Queries > 6 {
+		t.Errorf("nothing older: got %d queries, want at most 6", r.Queries)
 	}
 	server.Answer(steady(always, never)) // long-term storage was attached
 	collect(t, c, noon.Add(50*time.Hour))
@@ -449,6 +450,101 @@ func TestShortQueriesBridgeGaps(t *testing.T) {
 	u := collect(t, c, noon.Add(time.Minute)).Usage[0]
 	if got, want := u.Measured(), (5*24-10)*time.Hour; got != want {
 		t.Errorf("got %v of hours, want the %v on both sides of the night", got, want)
+	}
+}
+
+// gapped answers hourly queries and looks at whether there is anything, for a server that has two spans of hours.
+func gapped(until, from, since time.Time) func(promtest.Query) promtest.Answer {
+	older, newer := steady(since, until), steady(from, never)
+	return func(q promtest.Query) promtest.Answer {
+		if !strings.HasPrefix(q.Expr, "count(") {
+			return promtest.Answer{Series: append(older(q).Series, newer(q).Series...)}
+		}
+		look := promtest.Series{Labels: map[string]string{}}
+		for _, at := range q.Times() {
+			if at.After(from) || at.After(since) && !at.After(until) {
+				look.Points = append(look.Points, promtest.Point{At: at, Value: 1})
+			}
+		}
+		if look.Points == nil {
+			return promtest.Answer{}
+		}
+		return promtest.Answer{Series: []promtest.Series{look}}
+	}
+}
+
+// TestWeeksWithoutSamples holds that a gap of weeks is not taken for the beginning of history, and that a beginning is found by a look.
+func TestWeeksWithoutSamples(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	server := promtest.New(gapped(noon.Add(-30*day), noon.Add(-3*day), noon.Add(-40*day)))
+	want := 13 * day
+	c := newCollector(t, Settings{}, server, newMemory())
+	r := collect(t, c, noon)
+	if got := r.Usage[0].Measured(); got != want {
+		t.Errorf("got %v, want the %v on both sides of the gap", got, want)
+	}
+	if most := 40 + 7 + 4 + 5 + 4; r.Queries > most { // days, those after them, what was asked beside, once a day, looks
+		t.Errorf("got %d queries, want %d at most", r.Queries, most)
+	}
+	c = newCollector(t, Settings{AtOnce: day, Concurrency: 1}, server, newMemory())
+	collect(t, c, noon)
+	for more, calls := true, 0; more && calls < 100; calls++ {
+		var err error
+		if _, more, err = c.Fill(t.Context(), noon); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := collect(t, c, noon).Usage[0].Measured(); got != want {
+		t.Errorf("in the background: got %v, want %v", got, want)
+	}
+
+	// An earlier tipline took the gap for the beginning.
+	c = newCollector(t, Settings{Backfill: 5 * day}, server, newMemory())
+	collect(t, c, noon)
+	c.settings.Backfill = 60 * day
+	c.setFloor(noon.Add(-10*day).Truncate(time.Hour), noon)
+	collect(t, c, noon.Add(time.Hour))
+	collect(t, c, noon.Add(25*time.Hour))
+	if got := collect(t, c, noon.Add(26*time.Hour)).Usage[0].Measured(); got != want+26*time.Hour {
+		t.Errorf("a day later: got %v, want %v", got, want+26*time.Hour)
+	}
+}
+
+// TestPace holds that queries become an hour longer for every day of collections without a refusal, up to a day.
+func TestPace(t *testing.T) {
+	t.Parallel()
+	var limit atomic.Int64
+	limit.Store(6)
+	server := promtest.New(func(q promtest.Query) promtest.Answer {
+		if len(q.Times()) > int(limit.Load()) {
+			return promtest.JSON(422, `{"status":"error","errorType":"execution","error":"the query exceeded the maximum number of samples (limit: 1000)"}`)
+		}
+		return steady(always, never)(q)
+	})
+	c := newCollector(t, Settings{Backfill: 24 * time.Hour}, server, newMemory())
+	now := noon
+	after := func(collections int) int {
+		for range collections {
+			now = now.Add(time.Hour)
+			collect(t, c, now)
+		}
+		return c.chunk.hours
+	}
+	collect(t, c, now)
+	if got := after(growAfter - 1); got != 6 {
+		t.Errorf("a collection short of a day: got %d hours, want the 6 that the server gave", got)
+	}
+	if got := after(1); got != 7 {
+		t.Errorf("after a day: got %d hours, want 7", got)
+	}
+	now = now.Add(9 * time.Hour) // more is missing than the server gives
+	if got := after(1); got != 3 {
+		t.Errorf("after another refusal: got %d hours, want half of 7", got)
+	}
+	limit.Store(1000)
+	if got := after(22 * growAfter); got != 24 {
+		t.Errorf("three weeks later: got %d hours, want 24", got)
 	}
 }
 

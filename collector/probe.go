@@ -71,8 +71,11 @@ func Probe(ctx context.Context, s Settings, now time.Time) (h Health, err error)
 	return h, nil
 }
 
-// counted returns an expression of the series that the pack of s counts input by.
+// counted returns an expression of the series that s counts input by.
 func (s Settings) counted() (string, error) {
+	if s.Queries != nil {
+		return "(" + strings.ReplaceAll(s.Queries.Input, "$__window", hourWindow) + "\n)", nil
+	}
 	p, err := s.Library.pack(s.Pack)
 	if err != nil {
 		return "", err

@@ -57,7 +57,7 @@ func (c *Collector) planServing(now time.Time, older bool) []span {
 		}
 	}
 	window.From = later(window.From, begins)
-	return c.archive.record.Served.missing(window).chunks(c.served)
+	return c.archive.record.Served.missing(window).chunks(c.served.hours)
 }
 
 // keepServing takes over the answers about one chunk. An hour whose tokens are asked for again is asked for again here too.

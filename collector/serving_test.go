@@ -212,8 +212,8 @@ func TestServingHasAChunkOfItsOwn(t *testing.T) {
 	if len(u.Serving) != 240 || u.Serving[0].Replicas != 1 || u.Serving[239].Replicas != 1 {
 		t.Errorf("got %d hours of engines, want 240", len(u.Serving))
 	}
-	if c.chunk != chunkHours || c.served != 6 {
-		t.Errorf("got chunks of %d hours of tokens and %d of engines, want %d and 6", c.chunk, c.served, chunkHours)
+	if c.chunk.hours != chunkHours || c.served.hours != 6 {
+		t.Errorf("got chunks of %d hours of tokens and %d of engines, want %d and 6", c.chunk.hours, c.served.hours, chunkHours)
 	}
 }
 
