@@ -17,6 +17,7 @@ type Health struct {
 	Reaches  time.Duration // how far back the token counters go, as far as was asked: at most Settings.Backfill
 	Scraped  bool          // something was scraped in the five minutes before now
 	Ahead    bool          // something was scraped later than now, so that the clocks differ
+	Replicas int           // counters that are there once for every replica of a Prometheus that scrapes them
 	Twice    int           // engines of which one counter is there several times, as when two jobs scrape them
 	Sent     int           // queries
 }
@@ -57,6 +58,9 @@ func Probe(ctx context.Context, s Settings, now time.Time) (h Health, err error)
 		if h.Twice, err = s.probeTwice(ctx, c, now); err != nil {
 			return h, err
 		}
+		if h.Replicas, err = probeReplicas(ctx, c, counter, now); err != nil {
+			return h, err
+		}
 	}
 	for _, back := range []time.Duration{s.Backfill, s.Backfill / 2, s.Backfill / 4, 7 * 24 * time.Hour, 24 * time.Hour} {
 		reaches, err := there(counter, now.Add(-back))
@@ -89,6 +93,18 @@ func (s Settings) counted() (string, error) {
 		}
 	}
 	return "", fmt.Errorf("pack %s: counts nothing", s.Pack)
+}
+
+// replicaLabels tell the replicas of a Prometheus apart where what they scrape is stored together, as Thanos, Mimir and the operators of Prometheus call them.
+var replicaLabels = []string{"__replica__", "prometheus_replica", "receive_replica", "replica", "rule_replica"}
+
+// probeReplicas returns how many of the series of counter that are scraped differ from another in nothing but which replica scraped them: every sum over them is too large.
+func probeReplicas(ctx context.Context, c *client, counter string, now time.Time) (int, error) {
+	m, _, err := c.ask(ctx, fmt.Sprintf("count(count without (%s) (%s) > 1 and on (instance) up)", labelList(replicaLabels), counter), v1.Range{Start: now, End: now, Step: time.Hour})
+	if err != nil || len(m) != 1 || len(m[0].Values) != 1 {
+		return 0, err
+	}
+	return int(m[0].Values[0].Value), nil
 }
 
 // sameDay is the share by which a counter differs over a day from itself, scraped at other instants.

@@ -34,6 +34,29 @@ func withSlack(t *testing.T) (*rig, *slacktest.Server) {
 	return r, server
 }
 
+// TestF93_TwoDaemons holds that two daemons with a data file each tell everything once each, that neither takes the message of the other for its own, and that nothing is told
+// again afterwards.
+func TestF93_TwoDaemons(t *testing.T) {
+	t.Parallel()
+	one, server := withSlack(t)
+	other := supported(t)
+	_, notify, _ := strings.Cut(one.text, "notify:")
+	other.text += "notify:" + notify
+	other.start(t)
+	for range 5 {
+		one.days(t, 1)
+		other.days(t, 1)
+	}
+	all := server.Messages()
+	if len(all) != 2 || all[0].Updates+all[1].Updates != 0 || all[0].Thread+all[1].Thread != "" {
+		t.Fatalf("got %+v, want one message of each", all)
+	}
+	said := func(m slacktest.Message) string { text, _, _ := strings.Cut(m.Text, " Receipt "); return text }
+	if said(all[0]) != said(all[1]) || all[0].Text == all[1].Text {
+		t.Errorf("got %q and %q, want the same said twice, of a receipt of each", all[0].Text, all[1].Text)
+	}
+}
+
 // pressed returns a rig on the third morning, when the move has been told, with the message in Slack and a connection by which buttons are
 // told.
 func pressed(t *testing.T) (*rig, *slacktest.Server, *slacktest.Socket) {

@@ -45,3 +45,40 @@ func TestScrapedTwice(t *testing.T) {
 		t.Errorf("two replicas and two jobs of one: got %d scraped twice, want 1", h.Twice)
 	}
 }
+
+// TestStoredByReplicas holds that a probe finds the counters that two replicas of a Prometheus scrape and store together, and not those of two programs that are called replicas.
+func TestStoredByReplicas(t *testing.T) {
+	t.Parallel()
+	end := start.Add(2 * time.Hour)
+	e, err := engine.Open(func() time.Time { return end })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = e.Close() })
+	scrape := func(labels map[string]string, offset time.Duration) {
+		for minute := 0; minute <= 2*60; minute++ {
+			text := fmt.Sprintf("litellm_input_tokens_metric_total{team=\"a\"} %v\nlitellm_output_tokens_metric_total{team=\"a\"} %v\nup 1\n", 1000*minute, 100*minute)
+			if err := e.Ingest([]byte(text), start.Add(time.Duration(minute)*time.Minute+offset), labels, func(_ string, v float64) float64 { return v }); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	probe := func() int {
+		h, err := collector.Probe(t.Context(), collector.Settings{Name: "s", URL: "http://prometheus.test", Client: handler{e.Handler()}, Pack: "litellm", Backfill: time.Hour}, end)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return h.Replicas
+	}
+	scrape(map[string]string{"job": "litellm", "instance": "10.0.0.1:4000", "replica": "0"}, 0)
+	scrape(map[string]string{"job": "litellm", "instance": "10.0.0.2:4000", "replica": "1"}, 0)
+	if n := probe(); n != 0 {
+		t.Errorf("two programs: got %d counters stored by replicas", n)
+	}
+	for i, replica := range []string{"prometheus-0", "prometheus-1"} {
+		scrape(map[string]string{"job": "litellm", "instance": "10.0.0.3:4000", "prometheus_replica": replica}, time.Duration(i)*20*time.Second)
+	}
+	if n := probe(); n != 1 {
+		t.Errorf("one program that two replicas scrape: got %d counters, want 1", n)
+	}
+}
