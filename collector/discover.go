@@ -86,32 +86,14 @@ const maxStrange = 20
 // names of no pack, one for every pack that is found (up to three when the server refuses long windows), and keeps nothing. Of s only the
 // address, the client, the library and the limits matter. The error is that of a server that cannot be asked at all.
 func Discover(ctx context.Context, s Settings, now time.Time) (d Discovery, err error) {
-	now = now.Truncate(time.Second)
-	c, err := newClient(s.URL, s.Client, cmp.Or(s.Timeout, defaultTimeout), cmp.Or(s.MaxResponseBytes, defaultMaxResponseBytes))
+	f, err := newFinder(s, now, discoverWindows)
 	if err != nil {
 		return d, err
 	}
-	defer func() { d.Queries = int(c.guard.sent.Load()) }()
-	f := finder{client: c, now: now, windows: discoverWindows}
-	for _, name := range s.Library.Names() {
-		p, err := s.Library.pack(name)
-		if err != nil {
-			return d, err
-		}
-		f.packs = append(f.packs, p)
-	}
-	if err := f.look(ctx); err != nil {
+	defer func() { d.Queries = int(f.client.guard.sent.Load()) }()
+	claims, err := f.claims(ctx)
+	if err != nil {
 		return d, err
-	}
-	var claims []*claim
-	for _, p := range f.packs {
-		c, err := f.count(ctx, p)
-		if err != nil {
-			return d, err
-		}
-		if c != nil {
-			claims = append(claims, c)
-		}
 	}
 	d.Metered = settle(claims)
 	slices.SortStableFunc(d.Metered, func(a, b Metered) int { return cmp.Compare(b.Tokens(), a.Tokens()) })
@@ -133,6 +115,37 @@ func Discover(ctx context.Context, s Settings, now time.Time) (d Discovery, err 
 	return d, nil
 }
 
+// Counted returns what the packs of the library of s count on its server, whoever reads it, in the day before now, with one query for the names and one for every pack that is
+// found. The error says what was not counted.
+func Counted(ctx context.Context, s Settings, now time.Time) ([]Metered, error) {
+	f, err := newFinder(s, now, []time.Duration{24 * time.Hour})
+	if err != nil {
+		return nil, err
+	}
+	claims, err := f.claims(ctx)
+	if err == nil && len(f.unplaced) > 0 {
+		err = errors.New(f.unplaced[0].Why)
+	}
+	return settle(claims), err
+}
+
+// newFinder returns a finder on the server of s.
+func newFinder(s Settings, now time.Time, windows []time.Duration) (*finder, error) {
+	c, err := newClient(s.URL, s.Client, cmp.Or(s.Timeout, defaultTimeout), cmp.Or(s.MaxResponseBytes, defaultMaxResponseBytes))
+	if err != nil {
+		return nil, err
+	}
+	f := &finder{client: c, now: now.Truncate(time.Second), windows: windows}
+	for _, name := range s.Library.Names() {
+		p, err := s.Library.pack(name)
+		if err != nil {
+			return nil, err
+		}
+		f.packs = append(f.packs, p)
+	}
+	return f, nil
+}
+
 // A finder looks for packs on one server.
 type finder struct {
 	client   *client
@@ -141,6 +154,23 @@ type finder struct {
 	found    map[string]map[string]struct{} // scrape jobs by metric
 	windows  []time.Duration                // that the server may agree to, the longest first
 	unplaced []Unplaced
+}
+
+// claims returns what every pack counts, and notes what it cannot read.
+func (f *finder) claims(ctx context.Context) (claims []*claim, err error) {
+	if err := f.look(ctx); err != nil {
+		return nil, err
+	}
+	for _, p := range f.packs {
+		c, err := f.count(ctx, p)
+		if err != nil {
+			return nil, err
+		}
+		if c != nil {
+			claims = append(claims, c)
+		}
+	}
+	return claims, nil
 }
 
 func (f *finder) ask(ctx context.Context, expr string) (prommodel.Matrix, error) {

@@ -18,8 +18,27 @@ type Report struct {
 	SharedFleets []SharedFleet    `json:"shared_fleets"` // that workloads would pay less for together, the largest saving first
 	Budgets      []BudgetReport   `json:"budgets"`       // in the order of the configuration
 	DataFaults   []DataFault      `json:"data_faults"`   // why what sources say is not what was used, and what messages do not arrive
+	Unattributed *Unattributed    `json:"unattributed"`  // tokens that no workload has; null when that is not known
 	PriceBooks   []PriceBook      `json:"price_books"`
 	Warnings     []Warning        `json:"warnings"`
+}
+
+// Unattributed says how many of the tokens that the servers of all sources counted in the last day no workload has. Of what a server counts at several layers, such as a gateway
+// and the engines behind it, the layer that counts most stands for all, and so does the one at which workloads have most.
+type Unattributed struct {
+	Tokens   Tokens       `json:"tokens"`
+	OfTokens Tokens       `json:"of_tokens"` // above 0
+	Ratio    Fraction     `json:"tokens_ratio"`
+	At       []DarkTokens `json:"at"` // where it is counted, the most first
+}
+
+// DarkTokens are tokens that one pack counts on one server and that no workload has. They may be others' that another layer counts too.
+type DarkTokens struct {
+	Source string `json:"source"` // that reads the pack, or any other source of that server
+	Pack   string `json:"pack"`
+	Layer  string `json:"layer,omitempty"` // at which it counts
+	Read   bool   `json:"read"`            // whether a source reads the pack, and leaves these out
+	Tokens Tokens `json:"tokens"`
 }
 
 // PriceBook says how old a price book is.

@@ -108,7 +108,9 @@ func health(s config.Source, library *collector.Library, h collector.Health) []f
 			all = append(all, finding{false, r.Signal + ": nothing found, so it counts as not known"})
 		}
 	}
-	if h.Twice > 0 {
+	if h.Replicas > 0 {
+		all = append(all, finding{true, count(h.Replicas, "counter") + " stored once for every replica of a Prometheus, so that everything they count is doubled: ask the querier that leaves replicas out (Thanos: --query.replica-label), or select one of them"})
+	} else if h.Twice > 0 {
 		all = append(all, finding{true, count(h.Twice, "engine") + " scraped twice, so that everything they count is doubled: remove one of the jobs or monitors that scrape them, or select one of them"})
 	}
 	reach := prommodel.Duration(h.Reaches).String()
@@ -258,7 +260,7 @@ func (p *program) unread(ctx context.Context, cfg *config.Config, library *colle
 			continue
 		}
 		for _, m := range d.Metered {
-			if !reads(cfg, s, m) {
+			if len(daemon.Readers(cfg, s, m)) == 0 {
 				all = append(all, finding{false, fmt.Sprintf("not read: %s tokens in 28 days of the pack %s (%s): if no source counts the same traffic elsewhere, add the one that tipline discover prints",
 					model.FormatTokens(m.Tokens()), m.Pack, strings.Join(m.Metrics, ", "))})
 			}
@@ -268,19 +270,6 @@ func (p *program) unread(ctx context.Context, cfg *config.Config, library *colle
 		}
 	}
 	return all
-}
-
-// reads tells whether a source of cfg on the server of s reads what m counts: by its pack, by one that reads the same series, or by queries that name its metrics.
-func reads(cfg *config.Config, s config.Source, m collector.Metered) bool {
-	return slices.ContainsFunc(cfg.Sources, func(o config.Source) bool {
-		if cfg.Server(o) != cfg.Server(s) {
-			return false
-		}
-		if o.Queries != nil {
-			return slices.ContainsFunc(m.Metrics, func(name string) bool { return strings.Contains(o.Queries.Input+o.Queries.Output, name) })
-		}
-		return o.Pack == m.Pack || slices.Contains(m.Rivals, o.Pack)
-	})
 }
 
 // hint says what turns the metrics of a pack on; empty for queries of one's own.

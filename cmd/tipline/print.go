@@ -125,6 +125,17 @@ func notes(report *model.Report) []string {
 			lines = append(lines, fmt.Sprintf("source %s: %s of its tokens of the last day are in no workload, because select leaves them out", s.Source, model.FormatPercent(*share)))
 		}
 	}
+	if u := report.Unattributed; u != nil && u.Tokens > 0 {
+		var at []string
+		for _, d := range u.At {
+			how := "which no source reads"
+			if d.Read {
+				how = "which source " + d.Source + " leaves out"
+			}
+			at = append(at, fmt.Sprintf("%s of the pack %s, %s", model.FormatTokens(d.Tokens), d.Pack, how))
+		}
+		lines = append(lines, fmt.Sprintf("all sources: %s of the %s tokens that their servers counted in the last day are in no workload: %s", model.FormatPercent(u.Ratio), model.FormatTokens(u.OfTokens), strings.Join(at, "; ")))
+	}
 	for _, b := range report.Budgets {
 		if p := b.Projected; p != nil {
 			lines = append(lines, fmt.Sprintf("budget %s: %s projected for %s (80%% range %s) of %s", b.Budget,

@@ -81,7 +81,14 @@ func (d *Daemon) evaluate(ctx context.Context, now time.Time) (*model.Report, er
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	return d.assemble(found, sources, now), err
+	report := d.assemble(found, sources, now)
+	if !d.options.Stored {
+		var unknown *model.Warning
+		if report.Unattributed, unknown = d.unattributed(ctx, sources, now); unknown != nil {
+			report.Warnings = append(report.Warnings, *unknown)
+		}
+	}
+	return report, err
 }
 
 // Collect fetches the hours that history lacks and refreshes what the published report says of usage; no verdict moves.

@@ -34,6 +34,7 @@ type setup struct {
 
 type source struct {
 	cfg       config.Source
+	settings  collector.Settings
 	collector *collector.Collector
 }
 
@@ -45,11 +46,11 @@ func (d *Daemon) prepare(cfg *config.Config) (*setup, error) {
 		return nil, err
 	}
 	for _, sc := range cfg.Sources {
-		c, err := d.newCollector(sc, cfg.Siblings(sc), library)
+		one, err := d.newSource(sc, cfg.Siblings(sc), library)
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", sc.Name, err)
 		}
-		s.sources = append(s.sources, source{cfg: sc, collector: c})
+		s.sources = append(s.sources, one)
 	}
 	if s.notifiers, err = Notifiers(cfg.Notify, d.options.Now, d.options.Draw); err != nil {
 		return nil, err
@@ -159,16 +160,17 @@ func AlertPolicy(p decide.Policy) alerting.Policy {
 	return alerting.Policy{Enter: enter, Leave: leave, Confirmations: p.Confirmations, ConfirmEvery: p.ConfirmEvery, LeadTime: p.LeadTime}
 }
 
-func (d *Daemon) newCollector(s config.Source, siblings []map[string]string, library *collector.Library) (*collector.Collector, error) {
+func (d *Daemon) newSource(s config.Source, siblings []map[string]string, library *collector.Library) (source, error) {
 	settings, err := CollectorSettings(s, library)
 	if err != nil {
-		return nil, err
+		return source{}, err
 	}
 	settings.Siblings = siblings
 	if d.options.Background {
 		settings.AtOnce = atOnce
 	}
-	return collector.New(settings, d.options.Store, d.options.Log)
+	c, err := collector.New(settings, d.options.Store, d.options.Log)
+	return source{cfg: s, settings: settings, collector: c}, err
 }
 
 // CollectorSettings returns how a configured source is asked. The error is about a certificate or a secret that cannot be read.

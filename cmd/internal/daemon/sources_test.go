@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -54,6 +55,11 @@ func TestF14_Tenants(t *testing.T) {
 	}
 	apart.Answer(func(promtest.Query) promtest.Answer { return promtest.Status(http.StatusUnauthorized, "who are you") })
 	report = r.days(t, 1)
+	if u := report.Unattributed; u != nil || !slices.ContainsFunc(report.Warnings, func(w model.Warning) bool {
+		return w.Code == unattributedUnknown && strings.HasSuffix(w.Text, "source apart: it was not read")
+	}) {
+		t.Errorf("while apart is down: got %+v tokens without a workload, warnings %+v; want that it is not known, and why", u, report.Warnings)
+	}
 	for _, name := range []string{"apart-chat", "eu-chat", "us-chat"} {
 		if got, want := workload(t, report, name).Decision.Recommendation == model.Unknown, name == "apart-chat"; got != want {
 			t.Errorf("%s, while apart is down: unknown %v, want %v", name, got, want)

@@ -55,12 +55,13 @@ var (
 	budgetProjected     = desc("budget_projected_usd", "What the workloads of a budget are projected to cost in the current calendar month, in US dollars.", "budget", "quantile")
 	budgetSpent         = desc("budget_spent_usd", "Part of the median projection that falls to the tokens measured so far, in US dollars.", "budget")
 	unattributed        = desc("unattributed_tokens_ratio", "Share of the tokens of the last day that a source counts, whatever it selects, and no workload has; what other programs count on its server is not among them.", "source")
+	dark                = desc("dark_tokens_ratio", "Share of the tokens of the last day that all servers count, at whatever program, and no workload has; of what is counted at several layers the largest counts.")
 	notExported         = desc("workloads_not_exported", "Workloads beyond the first 2,000 by name, which have no series of their own.")
 )
 
 var all = []*prometheus.Desc{
 	tokensLast30d, projected, costUSD, crossover, breakeven, recommended, probability, saving, secondsToCrossover, gpuUtilization,
-	economicUtilization, idleUSD, coverage, lastSample, forecastError, forecastCoverage, driftScore, priceAge, oldestPrice, dataFaults, sourceUp, historyFilled, budgetUSD, budgetProjected, budgetSpent, unattributed, notExported,
+	economicUtilization, idleUSD, coverage, lastSample, forecastError, forecastCoverage, driftScore, priceAge, oldestPrice, dataFaults, sourceUp, historyFilled, budgetUSD, budgetProjected, budgetSpent, unattributed, dark, notExported,
 }
 
 // month is the length of the months in which a crossover is counted.
@@ -94,6 +95,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		if share := s.UnattributedTokensRatio; share != nil {
 			send(unattributed, float64(*share), s.Source)
 		}
+	}
+	if u := report.Unattributed; u != nil {
+		send(dark, float64(u.Ratio))
 	}
 	for _, b := range report.Budgets {
 		send(budgetUSD, float64(b.USD), b.Budget)

@@ -19,11 +19,12 @@ func ptr[T any](v T) *T { return new(v) }
 // full returns a report in which every gauge has a value.
 func full() *model.Report {
 	return &model.Report{
-		AsOf:       time.Date(2026, 8, 11, 12, 0, 0, 0, time.UTC),
-		Budgets:    []model.BudgetReport{{Budget: "support", USD: 20_000, Projected: &model.Quantiles[model.USD]{P10: 1, P50: 2, P90: 3}, SpentUSD: new(model.USD(1.5))}, {Budget: "unknown", USD: 5}},
-		Sources:    []model.SourceReport{{Source: "gateway", Up: true, FilledRatio: new(model.Fraction(0.42)), UnattributedTokensRatio: new(model.Fraction(0.12))}, {Source: "vllm", Error: "refused"}},
-		PriceBooks: []model.PriceBook{{Book: "built-in", Checked: "2026-08-01"}, {Book: "own.csv"}},
-		DataFaults: []model.DataFault{{Source: "vllm", Code: "SOURCE_DOWN"}, {Source: "gateway", Workload: "a", Code: "COUNTER_CHANGED"}, {Source: "gateway", Workload: "b", Code: "COUNTER_CHANGED"}},
+		AsOf:         time.Date(2026, 8, 11, 12, 0, 0, 0, time.UTC),
+		Budgets:      []model.BudgetReport{{Budget: "support", USD: 20_000, Projected: &model.Quantiles[model.USD]{P10: 1, P50: 2, P90: 3}, SpentUSD: new(model.USD(1.5))}, {Budget: "unknown", USD: 5}},
+		Sources:      []model.SourceReport{{Source: "gateway", Up: true, FilledRatio: new(model.Fraction(0.42)), UnattributedTokensRatio: new(model.Fraction(0.12))}, {Source: "vllm", Error: "refused"}},
+		Unattributed: &model.Unattributed{Tokens: 25, OfTokens: 100, Ratio: 0.25},
+		PriceBooks:   []model.PriceBook{{Book: "built-in", Checked: "2026-08-01"}, {Book: "own.csv"}},
+		DataFaults:   []model.DataFault{{Source: "vllm", Code: "SOURCE_DOWN"}, {Source: "gateway", Workload: "a", Code: "COUNTER_CHANGED"}, {Source: "gateway", Workload: "b", Code: "COUNTER_CHANGED"}},
 		Workloads: []model.WorkloadReport{
 			{
 				Workload: "chat", Current: "mini",
@@ -103,7 +104,7 @@ func TestUnknownHasNoSeries(t *testing.T) {
 	}
 	report := full()
 	report.Workloads, report.Sources[0].FilledRatio, report.Sources[0].UnattributedTokensRatio = report.Workloads[1:], nil, nil
-	report.Budgets[0].Projected, report.DataFaults = nil, nil
+	report.Budgets[0].Projected, report.DataFaults, report.Unattributed = nil, nil, nil
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(of(report))
 	families, err := registry.Gather()
@@ -166,6 +167,7 @@ func TestHostileNames(t *testing.T) {
 		report.Workloads = append(report.Workloads, w)
 	}
 	report.Sources = []model.SourceReport{{Source: "s\xff", FilledRatio: new(model.Fraction), UnattributedTokensRatio: new(model.Fraction)}, {Source: "s\xfe"}}
+	report.Unattributed = &model.Unattributed{OfTokens: 1, At: []model.DarkTokens{{Source: "s\xff"}}}
 	report.Budgets = []model.BudgetReport{{Budget: "b\xff", Projected: &model.Quantiles[model.USD]{}, SpentUSD: new(model.USD)}, {Budget: "b\xfe"}}
 	report.PriceBooks = []model.PriceBook{{Book: "b\xff", Checked: "2026-08-01"}}
 	report.DataFaults = []model.DataFault{{Source: "s\xff", Code: "c\xff"}, {Source: "s\xfe", Code: "c\xff"}}
