@@ -22,7 +22,7 @@ export GOWORK = off
 each = @for module in $(MODULES); do echo "$$module: $(1)"; (cd $$module && $(1)) || exit 1; done
 none = @for module in $(MODULES); do echo "$$module: $(1)"; said="$$(cd $$module && $(1))" && test -z "$$said" || { echo "$$said"; exit 1; }; done
 
-.PHONY: help demo test build lint format race bench scale fuzz soak
+.PHONY: help demo test build lint format race bench scale fuzz soak vuln
 
 help: ## show what make can do
 	@sed -n 's/^\([a-z]*\):.*## /\1	/p' Makefile
@@ -68,6 +68,9 @@ fuzz: ## fuzz what strangers write, each target for FUZZTIME
 		echo "$$file: $$target"; \
 		(cd "$$(dirname "$$file")" && $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) .) || exit 1; \
 	done
+
+vuln: ## look for known holes in what the daemon calls; the Go module proxy has the vulnerability database, so no other host is asked
+	$(TOOL)/govulncheck/go.mod govulncheck -db "file://$$($(GO) mod download -json golang.org/x/vulndb@latest | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')/data/osv" ./...
 
 soak: ## kill the daemon KILLS times at every point between two durable steps, live through SOAKDAYS days of faults, let a source do its worst for SOAKTIME seconds a kind, and look for leaks over SOAKRUNS evaluations
 	TIPLINE_KILLS=$(KILLS) TIPLINE_SOAK_DAYS=$(SOAKDAYS) TIPLINE_SOAK_SECONDS=$(SOAKTIME) TIPLINE_SOAK_RUNS=$(SOAKRUNS) $(GO) test ./cmd/internal/daemon -run 'TestKilled|TestSoak|TestSourceSoak|TestNothingLeaks' -count 1 -timeout 60m -v
