@@ -69,7 +69,7 @@ func TestPriceChangeIsOneMessage(t *testing.T) {
 	}
 	e := r.box.events[0]
 	text := slack.Text(e)
-	for _, want := range []string{"Prices of api changed: $", " a month more, 2 answers change.", "Input of api: 1 → 9 USD/Mtok.", "move to fleet instead of stay on api (receipt "} {
+	for _, want := range []string{"Prices of api changed: $", " a month more, 2 answers change.", "Input of api: 1 → 9 USD/Mtok.", "“stay on api” becomes “move to fleet” (receipt "} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %q in %s", want, text)
 		}
