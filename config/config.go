@@ -77,7 +77,7 @@ func (s PriceSource) Copy() (Book, error) {
 
 // Anchors is where the prices are kept that those of s are held against: what each was when it was first seen, or last confirmed.
 func (s PriceSource) Anchors() PriceSource {
-	s.Path = strings.TrimSuffix(s.Path, ".csv") + ".anchors.csv"
+	s.Path += ".anchors" // no list has it as its copy: those end in .csv
 	return s
 }
 

@@ -59,6 +59,6 @@ func RefreshOpenCost(list config.PriceSource, found []config.NodePrice, confirme
 	if err != nil {
 		return false, bad, fmt.Errorf("price list %s: %w", list.Name, err)
 	}
-	changed, jumps, err := replace(list, next, confirmed, head{})
+	changed, jumps, err := replace(list, next, confirmed, head{URL: fmt.Sprintf("nodes of source %s with %v", list.Source, list.Select)})
 	return changed, append(bad, jumps...), err
 }

@@ -20,10 +20,14 @@ const timeout = 2 * time.Minute
 
 // head is what is kept of an answer, to ask only for what has changed since.
 type head struct {
-	URL          string `json:"url"`
-	ETag         string `json:"etag,omitempty"`
-	LastModified string `json:"last_modified,omitempty"`
+	URL          string               `json:"url"` // or which nodes of which source were asked about
+	ETag         string               `json:"etag,omitempty"`
+	LastModified string               `json:"last_modified,omitempty"`
+	Refused      []config.Quarantined `json:"refused,omitempty"` // rows that cannot be right, which are told as long as the list stays as it is
 }
+
+// mostRefused is how many refused rows are kept with a copy; a list with more is not one to be believed at all.
+const mostRefused = 1000
 
 // Refresh brings the copy of source up to date, as of now, and reports whether a price in it changed. What cannot be right, or changed more
 // than twofold without being confirmed, at once or little by little, is returned and stays as it was in the copy, or in the built-in book
@@ -33,8 +37,10 @@ func Refresh(ctx context.Context, source config.PriceSource, confirmed []string,
 	defer cancel()
 	before, cached := copied(source)
 	last := head{}
-	if data, err := os.ReadFile(source.Path + ".json"); cached && err == nil && (json.Unmarshal(data, &last) != nil || last.URL != source.URL) {
-		last = head{} // of another address
+	if cached {
+		if last = headOf(source); last.URL != source.URL {
+			last = head{} // of another address
+		}
 	}
 	response, err := get(ctx, source.URL, last)
 	if err != nil {
@@ -44,7 +50,7 @@ func Refresh(ctx context.Context, source config.PriceSource, confirmed []string,
 	day := now.UTC().Format(time.DateOnly)
 	switch response.StatusCode {
 	case http.StatusNotModified:
-		return false, nil, write(source, before.Dated(day), last)
+		return false, last.Refused, write(source, before.Dated(day), last)
 	case http.StatusOK:
 	default:
 		return false, nil, fmt.Errorf("price list %s: the server answers %s", source.Name, response.Status)
@@ -53,8 +59,19 @@ func Refresh(ctx context.Context, source config.PriceSource, confirmed []string,
 	if err != nil {
 		return false, nil, fmt.Errorf("price list %s: %w", source.Name, err)
 	}
-	changed, jumps, err := replace(source, list, confirmed, head{URL: source.URL, ETag: response.Header.Get("ETag"), LastModified: response.Header.Get("Last-Modified")})
+	changed, jumps, err := replace(source, list, confirmed, head{
+		URL: source.URL, ETag: response.Header.Get("ETag"), LastModified: response.Header.Get("Last-Modified"), Refused: bad[:min(len(bad), mostRefused)],
+	})
 	return changed, append(bad, jumps...), err
+}
+
+// headOf returns what was kept of the answer that the copy of source is from, empty when nothing can be read.
+func headOf(source config.PriceSource) (h head) {
+	data, err := os.ReadFile(source.Path + ".json")
+	if err != nil || json.Unmarshal(data, &h) != nil {
+		return head{}
+	}
+	return h
 }
 
 // copied returns the copy of source, and false when there is none that can be read: it is made again.
@@ -65,9 +82,13 @@ func copied(source config.PriceSource) (book config.Book, cached bool) {
 
 // replace puts what of list is believed into the copy of source, with the head of the answer that it is from.
 func replace(source config.PriceSource, list config.Book, confirmed []string, h head) (changed bool, jumps []config.Quarantined, err error) {
-	base, cached := copied(source)
-	if !cached {
+	was, cached := copied(source)
+	base := was
+	switch {
+	case !cached:
 		base = config.Builtin().Only(list.Has)
+	case source.From == config.OpenCost && headOf(source).URL != h.URL: // other nodes than before are asked about: those that are not found are none of them
+		base = base.Only(list.Has)
 	}
 	anchors := source.Anchors()
 	firm, known := copied(anchors)
@@ -86,7 +107,7 @@ func replace(source config.PriceSource, list config.Book, confirmed []string, h 
 	if err := write(source, after, h); err != nil {
 		return false, jumps, err
 	}
-	return len(base.Diff(after)) > 0 || !cached, jumps, nil
+	return len(was.Diff(after)) > 0 || !cached, jumps, nil
 }
 
 // get asks for address unless it is still as last says.

@@ -122,6 +122,70 @@ func TestRefresh(t *testing.T) {
 	}
 }
 
+// TestRefusedIsToldAsLongAsItIsThere holds that a row that cannot be right is told again where the server says that its list is as it was, after a restart too.
+func TestRefusedIsToldAsLongAsItIsThere(t *testing.T) {
+	t.Parallel()
+	p, s := publish(t)
+	p.answer = says(strings.Replace(list, `"input_cost_per_token": 1e-06`, `"input_cost_per_token": -1e-06`, 1))
+	_, first := refresh(t, s, now)
+	p.answer = func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("If-None-Match") != `"1"` {
+			t.Errorf("asked without the tag of the copy: %v", r.Header)
+		}
+		w.WriteHeader(http.StatusNotModified)
+	}
+	for range 2 {
+		if changed, again := refresh(t, s, now.AddDate(0, 0, 1)); changed || len(first) == 0 || fmt.Sprint(again) != fmt.Sprint(first) {
+			t.Errorf("as it was: changed %v, quarantined %+v, want %+v", changed, again, first)
+		}
+	}
+	p.answer = says(list)
+	if _, bad := refresh(t, s, now.AddDate(0, 0, 2)); len(bad) > 0 {
+		t.Errorf("repaired: quarantined %+v", bad)
+	}
+}
+
+// TestNodesThatAreNotSelectedAnyMore holds that a list of other nodes than before has none of those that it had, and that one of the same nodes keeps
+// what is not there for a while.
+func TestNodesThatAreNotSelectedAnyMore(t *testing.T) {
+	t.Parallel()
+	list := config.PriceSource{
+		Name: "live", From: config.OpenCost, Source: "engines", Path: filepath.Join(t.TempDir(), "live.csv"), Select: map[string]string{"cluster": "a"},
+	}
+	old, other := config.NodePrice{InstanceType: "p5.48xlarge", USDPerHour: 6}, config.NodePrice{InstanceType: "g6.xlarge", USDPerHour: 1}
+	read := func(changed bool, found ...config.NodePrice) {
+		t.Helper()
+		if got, bad, err := RefreshOpenCost(list, found, nil, now); err != nil || got != changed || len(bad) > 0 {
+			t.Fatalf("changed %v, quarantined %+v, %v, want changed %v", got, bad, err, changed)
+		}
+	}
+	has := func(item string) bool { return value(t, list, "live/"+item+"/-/on-demand", "usd_per_hour").Value != "" }
+	read(true, old, other)
+	if read(false, other); !has("p5.48xlarge") || !has("g6.xlarge") {
+		t.Error("a node that is scaled to zero lost its price")
+	}
+	list.Select = map[string]string{"cluster": "b"}
+	if read(true, other); has("p5.48xlarge") || !has("g6.xlarge") {
+		t.Error("a node that is not selected any more kept its price, or one that is lost it")
+	}
+}
+
+// TestListsByAnyName holds that no name of a list is in the way of what is kept beside another.
+func TestListsByAnyName(t *testing.T) {
+	t.Parallel()
+	p, s := publish(t)
+	p.answer = says(list)
+	other := s
+	other.Path = strings.TrimSuffix(s.Path, ".csv") + ".anchors.csv" // as the list litellm.anchors has it
+	refresh(t, s, now)
+	p.answer = says(strings.ReplaceAll(list, "1e-06", "3e-06"))
+	refresh(t, other, now)
+	p.answer = says(list)
+	if _, bad := refresh(t, s, now.AddDate(0, 0, 1)); len(bad) > 0 || value(t, other, "somebody/new", "input").Value != "3" || value(t, s, "somebody/new", "input").Value != "1" {
+		t.Errorf("quarantined %+v, want each list held against its own prices", bad)
+	}
+}
+
 // TestHeldBackIsAskedForAgain holds that a list of which something is held back is not taken for known where it stays as it is: it is told again, keeps its own date,
 // and is believed once somebody stands for it.
 func TestHeldBackIsAskedForAgain(t *testing.T) {
