@@ -82,11 +82,18 @@ func (e explanation) hybridBoundary(c *costed) []string {
 	return []string{fmt.Sprintf("more than %s tokens a month: from there %s is cheaper than %s alone", volume, c.option.Name, e.api.option.Name)}
 }
 
-// unitFloor returns the values at which a full block of c would cost what the API charges: ρ = 1 (cost model, section 7.3).
+// unitFloor returns the values at which a full block of c would cost what the API charges: ρ = 1 (cost model, section 7.3). Where a dearer tier
+// charges more than that, it ends before the fleet pays, and what the last tier charges is what would have to change.
 func (e explanation) unitFloor(c *costed) []string {
-	sentences := []string{fmt.Sprintf("an API price above %s (now %s): below it no volume helps, because a full %s replica costs that much",
-		priceText(c.crossover.UnitFloor), priceText(e.api.rate.Dearest()), c.option.Name)}
-	times := c.crossover.Breakeven
+	price, times, where := e.api.rate.Dearest(), c.crossover.Breakeven, ""
+	if times != nil && times.Cmp(one) < 0 {
+		segments := e.api.rate.Segments()
+		last := segments[len(segments)-1]
+		price = new(big.Rat).Mul(last.Beta, big.NewRat(1_000_000, 1))
+		times, where = c.crossover.BreakevenAt(price), fmt.Sprintf(" beyond %s tokens a month", tokensText(last.From))
+	}
+	sentences := []string{fmt.Sprintf("an API price above %s%s (now %s): below it no volume helps, because a full %s replica costs that much",
+		priceText(c.crossover.UnitFloor), where, priceText(price), c.option.Name)}
 	if times == nil || times.Sign() == 0 { // of GPUs that cost nothing no price and no throughput helps
 		return sentences
 	}

@@ -10,6 +10,24 @@ import (
 	"tipline/model/cost"
 )
 
+// TestUnitFloorOfOddTiers has an API at 5 USD/Mtok up to 1B tokens, where a fleet does not pay yet, and at 0.1 above, where it never does: a full replica
+// costs 7.98 USD an hour for 30.276M × 0.6 / 1.6 tokens, 0.703 USD/Mtok. What would change that is the price above 1B, seven times of it.
+func TestUnitFloorOfOddTiers(t *testing.T) {
+	t.Parallel()
+	options := slices.DeleteFunc(four("5"), func(o Option) bool { return o.Name != "api" && o.Name != "self" })
+	options[0].API.Tiers = []cost.Tier{{Above: rat("1e9"), Times: rat("0.02")}}
+	v := Decide(input(projection(2e10, 0, 0), options))
+	if v.Crossover == nil || v.Crossover.Reason != model.NeverUnitFloor {
+		t.Fatalf("got %+v, want never", v.Crossover)
+	}
+	text := strings.Join(v.Decision.WouldChange, "; ")
+	for _, want := range []string{"an API price above $0.703/Mtok beyond 1.00B tokens a month (now $0.100/Mtok)", "7.03 times the throughput of a replica", "below $1.14 an hour"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("got %q, want %q", text, want)
+		}
+	}
+}
+
 // TestPricesFlipTheAnswer decides again on both sides of every price that is said to flip the answer.
 func TestPricesFlipTheAnswer(t *testing.T) {
 	t.Parallel()
