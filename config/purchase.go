@@ -116,6 +116,7 @@ func (r *reader) owned(t *tariff, o *decide.Option, c *cost.Capacity, gpu *rawGP
 	}
 	// An annuity is a fraction of hundreds of digits, which a millionth of a dollar is exact enough for.
 	c.BlockCostPerHour = rounded(new(big.Rat).Quo(monthly.Total(), cost.DefaultHours), 6)
+	o.Owned = &decide.Owned{Capex: hardware.Capex, Capital: rounded(monthly.Capital, 2)}
 	o.Committed = r.bought(raw, hardware.Months, rounded(monthly.Capital, 2))
 }
 

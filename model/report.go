@@ -257,6 +257,44 @@ type AccountShare struct {
 	TokensPerMonth Tokens `json:"tokens_per_month"`
 }
 
+// BreakEvens says which option is cheapest over which volumes, and from when on what is bought or rented by the hour pays, in full cost.
+type BreakEvens struct {
+	SearchedTokens Tokens             `json:"searched_tokens_per_month"` // up to which volume Cheapest goes
+	Cheapest       []CheapestRange    `json:"cheapest"`                  // of the options that are allowed, ascending and without a gap
+	LeftOut        []string           `json:"left_out"`                  // options that are allowed and not in Cheapest: they follow or share out the load of the hours
+	Owned          []OwnedBreakEven   `json:"owned"`                     // of every option whose hardware is bought
+	PerRequest     []RequestBreakEven `json:"per_request"`               // of every fleet that runs all month; empty when the requests are not known
+}
+
+// CheapestRange is a range of monthly volumes over which one option is cheapest.
+type CheapestRange struct {
+	From   Tokens `json:"from_exclusive"`
+	To     Tokens `json:"to_inclusive"`
+	Option string `json:"option"` // empty where none can serve
+}
+
+// OwnedBreakEven is how long hardware that is bought takes to pay for itself at the median volume: without interest and without a change of the volume, as
+// published comparisons count.
+type OwnedBreakEven struct {
+	Option             string   `json:"option"`
+	CapexUSD           USD      `json:"capex_usd"`
+	RunningUSDPerMonth USD      `json:"running_usd_per_month"` // all that the option costs but the hardware
+	CurrentUSDPerMonth USD      `json:"current_usd_per_month"` // of the current option
+	Months             *float64 `json:"months"`                // null: never
+	Reason             string   `json:"reason"`                // PAYS_BACK or NEVER_PAYS_BACK
+}
+
+// RequestBreakEven compares one replica with an API by the request.
+type RequestBreakEven struct {
+	Option             string  `json:"option"`
+	Against            string  `json:"against"`                       // the API
+	Requests           float64 `json:"requests_per_hour"`             // that the replica may serve
+	Breakeven          float64 `json:"breakeven_requests_per_hour"`   // from which on it costs less than the API asks
+	USDPerRequest      USD     `json:"usd_per_request"`               // when it serves all that it may; operations left out
+	APIUSDPerRequest   USD     `json:"api_usd_per_request"`           // at the median volume
+	SavingPerFullRatio float64 `json:"saving_ratio_at_full_capacity"` // below 0 when it costs more
+}
+
 // FleetSize is what an option costs with a given number of replicas at the median volume.
 type FleetSize struct {
 	Replicas    int64 `json:"replicas"`

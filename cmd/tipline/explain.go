@@ -66,7 +66,7 @@ func (p *program) explain(f found, format string) error {
 		}
 		return checked.err()
 	}
-	e := explainer{r: r, f: f}
+	e := explainer{r: r, f: f, sound: checked.broken == nil && checked.lacks == ""}
 	if in, err := r.Input(); err == nil {
 		e.in = &in
 	}
@@ -140,9 +140,12 @@ func engine() string { return cmp.Or(version.Version, "development") }
 
 // explainer writes one receipt for a reader who knows money better than tokens.
 type explainer struct {
-	r   ledger.Receipt
-	f   found
-	in  *decide.Input // nil when the receipt does not hold it
+	r  ledger.Receipt
+	f  found
+	in *decide.Input // nil when the receipt does not hold it
+
+	sound bool // the receipt is as it was written, and the decision could be computed again from it
+
 	out bytes.Buffer
 }
 
@@ -469,6 +472,14 @@ func (e *explainer) change() {
 		}
 	}
 	e.swings()
+	if e.in != nil && e.sound {
+		if lines := breakEvens(decide.BreakEvens(*e.in)); len(lines) > 0 {
+			e.title("WHERE IT BREAKS EVEN")
+			for _, text := range lines {
+				e.line("  - %s.", text)
+			}
+		}
+	}
 	if d.RuleOfThumb != "" {
 		e.title("RULE OF THUMB")
 		text := "the hosting guide alone would say " + d.RuleOfThumb

@@ -241,14 +241,15 @@ type verdictOf struct {
 
 // whatIfAnswer is the answer to a what-if, also in its JSON form.
 type whatIfAnswer struct {
-	Workload string           `json:"workload"`
-	AsOf     time.Time        `json:"as_of"`
-	Volume   model.Tokens     `json:"tokens_per_month"` // after the changes
-	InAYear  model.Tokens     `json:"tokens_per_month_in_a_year"`
-	Changes  []whatif.Changed `json:"changes"`
-	Today    *verdictOf       `json:"today"` // without the changes; null when there are none
-	WhatIf   verdictOf        `json:"what_if"`
-	Differs  bool             `json:"differs"` // the changes lead to another option or another reason
+	Workload string            `json:"workload"`
+	AsOf     time.Time         `json:"as_of"`
+	Volume   model.Tokens      `json:"tokens_per_month"` // after the changes
+	InAYear  model.Tokens      `json:"tokens_per_month_in_a_year"`
+	Changes  []whatif.Changed  `json:"changes"`
+	Today    *verdictOf        `json:"today"` // without the changes; null when there are none
+	WhatIf   verdictOf         `json:"what_if"`
+	Evens    *model.BreakEvens `json:"break_evens"` // after the changes
+	Differs  bool              `json:"differs"`     // the changes lead to another option or another reason
 
 	was, is decide.Input
 }
@@ -278,7 +279,7 @@ func (s start) answer(changes []config.Setting) (whatIfAnswer, error) {
 		a.InAYear = last.Total.At(0.50) * model.Tokens(730/last.To.Sub(last.From).Hours())
 	}
 	v := decide.Decide(changed)
-	a.WhatIf = verdictOf{v.Options, v.Crossover, v.Decision}
+	a.WhatIf, a.Evens = verdictOf{v.Options, v.Crossover, v.Decision}, decide.BreakEvens(changed)
 	if len(changes) > 0 {
 		before := decide.Decide(in)
 		a.Today = &verdictOf{before.Options, before.Crossover, before.Decision}
@@ -322,6 +323,12 @@ func (a whatIfAnswer) table() *bytes.Buffer {
 			unknown = "   · not searched"
 		}
 		line("  █ cheaper   ▒ partly   ─ dearer%s   ▲ the volume, at %s%s", unknown, model.FormatTokens(a.Volume), a.yearLegend())
+	}
+	if lines := breakEvens(a.Evens); len(lines) > 0 {
+		line("")
+		for _, text := range lines {
+			line("%s.", text)
+		}
 	}
 	line("")
 	a.decision(line)

@@ -55,12 +55,16 @@ func TestWhatIfAsJSON(t *testing.T) {
 		Today   verdictOf
 		WhatIf  verdictOf `json:"what_if"`
 		Differs bool
+		Evens   model.BreakEvens `json:"break_evens"`
 	}
 	if err := json.Unmarshal([]byte(out), &a); err != nil {
 		t.Fatal(err)
 	}
 	if len(a.Changes) != 4 || a.Changes[3].Path != "constraints.residency" || a.Changes[3].From != "eu" {
 		t.Errorf("changes: got %+v, want that of the file and that of the command line", a.Changes)
+	}
+	if n := len(a.Evens.Cheapest); n == 0 || a.Evens.Cheapest[n-1].To != a.Evens.SearchedTokens || len(a.Evens.PerRequest) == 0 {
+		t.Errorf("break-evens: got %+v, want what is cheapest over all volumes that were looked at, and a replica by the request", a.Evens)
 	}
 	if a.Today.Decision.Option != "scaleway-llama" || a.WhatIf.Decision.Option != "groq-llama" || !a.Differs {
 		t.Errorf("got %s today and %s then, want the API of the region and the cheaper one of elsewhere", a.Today.Decision.Option, a.WhatIf.Decision.Option)

@@ -79,6 +79,7 @@ type Option struct {
 	TokenRatioIn, TokenRatioOut *big.Rat // tokens of this option's model per token measured, nil means 1 (section 2.3)
 	MigrationCost               *big.Rat // USD to move there, once; nil means 0
 
+	Owned     *Owned        `json:",omitempty"` // what buying a block of it takes; nil when it is rented
 	Committed *Commitment   // what stays due of it until a date; nil means nothing
 	Announced []PriceChange // changes of its prices that are known; none when empty
 	Retires   time.Time     // the first instant at which its model is not served any more; the zero time when none is known
@@ -107,6 +108,12 @@ type Autoscale struct {
 	IdleTimeout     time.Duration // for which a replica that is not needed any more is still paid for
 	StartsPerDay    *big.Rat      // of all replicas together
 	ReservedPerHour *big.Rat      // USD of a block that is paid for in all hours of the month; nil when none can be reserved
+}
+
+// Owned is what a block of replicas costs that is bought, in its price of an hour.
+type Owned struct {
+	Capex   *big.Rat // USD, once
+	Capital *big.Rat // USD a month that the hour counts of it
 }
 
 // Provisioned is what a unit of provisioned throughput is rated at: tokens of input, to which the others are converted (cost model,
