@@ -381,3 +381,25 @@ func TestReadings(t *testing.T) {
 		t.Errorf("as ever: got %+v, %v", f, known)
 	}
 }
+
+// TestWorkedExample adds up the data of the CUSUM example of the NIST/SEMATECH e-Handbook of Statistical Methods, section 6.3.2.3: a target of 325 and an allowance of
+// 0.3175. The sums of the handbook are rounded to two digits.
+func TestWorkedExample(t *testing.T) {
+	t.Parallel()
+	const target, k = 325, 0.3175
+	values := []float64{
+		324.925, 324.675, 324.725, 324.350, 325.350, 325.225, 324.125, 324.525, 325.225, 324.600,
+		324.625, 325.150, 328.325, 327.250, 327.825, 328.500, 326.675, 327.775, 326.875, 328.350,
+	}
+	want := []float64{0, 0, 0, 0, 0.03, 0, 0, 0, 0, 0, 0, 0, 3.01, 4.94, 7.45, 10.63, 11.99, 14.44, 16.00, 19.04}
+	var up sum
+	for i, v := range values {
+		up.add((v-target)*allowance/k, i)
+		if got := up.total * k / allowance; math.Abs(got-want[i]) > 0.0051 {
+			t.Errorf("value %d: got %v, want %v", i+1, got, want[i])
+		}
+	}
+	if up.since != 12 {
+		t.Errorf("got a shift from place %d on, want 12", up.since)
+	}
+}
