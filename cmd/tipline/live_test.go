@@ -22,6 +22,8 @@ func TestCheckLive(t *testing.T) {
 	good := func(q promtest.Query) promtest.Answer {
 		now := time.Now()
 		switch {
+		case strings.HasPrefix(q.Expr, "count(count without"):
+			return promtest.Answer{}
 		case strings.HasPrefix(q.Expr, "count(up)") && q.End.After(now.Add(5*time.Minute)):
 			return promtest.Answer{}
 		case strings.HasPrefix(q.Expr, "count(") && q.End.Before(now.AddDate(0, 0, -10)):
@@ -60,6 +62,12 @@ func TestCheckLive(t *testing.T) {
 			}
 			return good(q)
 		}, exitNotRight, "FIX   the server has samples a quarter of an hour ahead"},
+		"replicas": {func(q promtest.Query) promtest.Answer {
+			if strings.HasPrefix(q.Expr, "count(count without") {
+				return series(map[string]string{}, q.End, 3)
+			}
+			return good(q)
+		}, exitNotRight, "FIX   3 counters stored once for every replica of a Prometheus"},
 	} {
 		prom.Answer(tc.answer)
 		if code, out, errs := tipline(t, folder, "check", "--live"); code != tc.code || !strings.Contains(out, tc.want) || errs != "" {
@@ -80,7 +88,7 @@ func TestCheckLiveReadsTheHours(t *testing.T) {
 	answer := func(coverage, falls float64) func(promtest.Query) promtest.Answer {
 		return func(q promtest.Query) promtest.Answer {
 			if len(q.Signals()) == 0 { // that a live check asks besides
-				if strings.HasPrefix(q.Expr, "count((stddev") || q.End.After(time.Now().Add(time.Minute)) {
+				if strings.HasPrefix(q.Expr, "count((stddev") || strings.HasPrefix(q.Expr, "count(count without") || q.End.After(time.Now().Add(time.Minute)) {
 					return promtest.Answer{}
 				}
 				return promtest.Answer{Series: []promtest.Series{{Labels: map[string]string{"__name__": "x_total"}, Points: []promtest.Point{{At: q.End, Value: 1}}}}}
@@ -129,7 +137,7 @@ func TestCheckLiveReadsTheHours(t *testing.T) {
 		switch {
 		case strings.HasPrefix(q.Expr, "count by (__name__, job)"):
 			return series("vllm:prompt_tokens_total", "vllm:generation_tokens_total", "litellm_input_tokens_metric_total", "litellm_output_tokens_metric_total")
-		case strings.HasPrefix(q.Expr, "topk"):
+		case strings.HasPrefix(q.Expr, "topk"), strings.HasPrefix(q.Expr, "count(count without"):
 			return promtest.Answer{}
 		case strings.Contains(q.Expr, "[28d]"):
 			return promtest.Answer{Series: promtest.Each(q, map[string]string{"job": "j", "model_name": "m"}, func(string, time.Time) (float64, bool) { return 1e9, true })}
