@@ -47,7 +47,7 @@ var imports = map[string][]string{
 	"cmd/internal/pricelist": {"config"},
 	"cmd/internal/draft":     {"collector", "config", "model"},
 	"cmd/internal/gauges":    {"model"},
-	"cmd/internal/web":       {"model"},
+	"cmd/internal/web":       {"alerting/chart", "model"},
 	"cmd/internal/daemon": {
 		"cmd/internal/ledger", "cmd/internal/pricelist", "cmd/internal/whatif",
 		"alerting", "alerting/alertmanager", "alerting/chart", "alerting/slack", "alerting/templates", "alerting/webhook",

@@ -41,6 +41,7 @@ var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
 	"when":    func(t time.Time) string { return t.UTC().Format("2 Jan 2006 15:04 UTC") },
 	"cost":    currentCost,
 	"current": isCurrent,
+	"ahead":   ahead,
 }).ParseFS(files, "page.html"))
 
 // currentCost returns what the current option of w costs, nil when that is not known.

@@ -4,12 +4,15 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -267,6 +270,48 @@ func TestPageEscapesNames(t *testing.T) {
 	}
 	if empty := ask(t, options(&model.Report{}), "GET", "/", "").Body.String(); !strings.Contains(empty, "No workload has been seen yet.") {
 		t.Error("a report without workloads says nothing")
+	}
+}
+
+// TestPageDrawsCostsAhead holds that the chart of a workload is on the page, inside its box, with its words for who cannot see it and no style that
+// the browser would refuse, whatever its options are called and cost.
+func TestPageDrawsCostsAhead(t *testing.T) {
+	t.Parallel()
+	months := func(costs ...model.USD) []model.MonthCost {
+		var all []model.MonthCost
+		for i, usd := range costs {
+			all = append(all, model.MonthCost{Month: fmt.Sprintf("2026-%02d", i+1), Quantiles: model.Quantiles[model.USD]{P10: usd * 0.8, P50: usd, P90: usd * 1.3}})
+		}
+		return all
+	}
+	coordinate := regexp.MustCompile(`(-?[0-9]+\.[0-9]),(-?[0-9]+\.[0-9])`)
+	for name, costs := range map[string][]model.USD{"growing": {20_000, 25_000, 31_000}, "nothing": {0, 0, 0}, "huge": {1e15, 2e15, 3e18}, "tiny": {1e-12, 2e-12, 3e-12}} {
+		report := sample()
+		w := &report.Workloads[0]
+		w.Current, w.Decision.Best = hostile, "fleet"
+		w.CostAhead = []model.CostAhead{{Option: hostile, Months: months(costs...)}, {Option: "fleet", Months: months(costs[2], costs[1], costs[0])}}
+		page := ask(t, options(report), "GET", "/", "").Body.String()
+		from, to := strings.Index(page, "<svg"), strings.Index(page, "</svg>")
+		if from < 0 || to < from || strings.Contains(page, "style=") || strings.Contains(page, "<script") || !strings.Contains(page[from:to], `aria-label="Between Jan 2026 and Mar 2026 the cost of a month`) {
+			t.Fatalf("%s: got no chart, or not a harmless one, in %s", name, page)
+		}
+		places := coordinate.FindAllStringSubmatch(page[from:to], -1)
+		if len(places) < 6 {
+			t.Errorf("%s: got %d places, want two lines", name, len(places))
+		}
+		for _, at := range places {
+			x, errX := strconv.ParseFloat(at[1], 64)
+			y, errY := strconv.ParseFloat(at[2], 64)
+			if errX != nil || errY != nil || x < left || x > right || y < top || y > bottom {
+				t.Errorf("%s: got %s, want it in the box", name, at[0])
+			}
+		}
+		if n := strings.Count(page[from:to], `class="row"`); n < 2 || n > rows+2 {
+			t.Errorf("%s: got %d rows, want 2 to %d", name, n, rows+2)
+		}
+	}
+	if page := ask(t, options(sample()), "GET", "/", "").Body.String(); strings.Contains(page, "<svg") {
+		t.Error("costs that are not known are drawn")
 	}
 }
 
