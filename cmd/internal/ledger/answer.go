@@ -392,11 +392,23 @@ func Leave(data string, a Answer) error {
 	if err == nil {
 		err = os.Rename(file.Name(), filepath.Join(dir, a.ID+".json"))
 	}
+	if err == nil {
+		err = sync(dir)
+	}
 	if err != nil {
 		_ = os.Remove(file.Name())
 		return fmt.Errorf("answer: %w", err)
 	}
 	return nil
+}
+
+// sync has the names of a folder outlive a loss of power.
+func sync(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // maxAnswerBytes bounds a file that is taken for an answer.
