@@ -65,11 +65,11 @@ func newAnswer(s span, groupBy []string) answer {
 // take sorts a series by workload, signal and hour. The point at t is about the hour that ends at t.
 func (a *answer) take(labels []label, points []point) error {
 	g := a.group(labels)
-	name := signal(value(labels, signalLabel))
-	cells := g.cells[name]
+	name := value(labels, signalLabel)
+	cells := g.cells[signal(name)]
 	if cells == nil {
 		cells = make([]cell, a.span.hours())
-		g.cells[name] = cells
+		g.cells[signal(name)] = cells
 	}
 	from := a.span.From.UnixMilli()
 	for _, p := range points {

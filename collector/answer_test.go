@@ -3,6 +3,7 @@ package collector
 import (
 	"maps"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -217,6 +218,9 @@ func TestSpans(t *testing.T) {
 		if diff := cmp.Diff(tc.want, tc.got); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
+	}
+	if got, want := shorter([]span{s(24, 30), s(0, 24)}, 10), []span{s(24, 30), s(14, 24), s(4, 14), s(0, 4)}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
 	}
 }
 

@@ -35,7 +35,8 @@ func (h *hour) fields() [dayFields]float64 {
 
 // encodeDay returns the stored form of d.
 func encodeDay(d *day) []byte {
-	b := []byte{dayVersion}
+	b := make([]byte, 1, 1+len(d)*(3+8*(dayFields-1))+4) // one of the values is seldom there
+	b[0] = dayVersion
 	for i := range d {
 		fields := d[i].fields()
 		at := len(b)

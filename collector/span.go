@@ -89,6 +89,20 @@ func (set spans) chunks(size int) []span {
 	return chunks
 }
 
+// shorter divides those of chunks that are longer than size hours, newest first as they are.
+func shorter(chunks []span, size int) []span {
+	var short []span
+	for _, s := range chunks {
+		for s.hours() > size {
+			from := s.To.Add(-time.Duration(size) * time.Hour)
+			short = append(short, span{from, s.To})
+			s.To = from
+		}
+		short = append(short, s)
+	}
+	return short
+}
+
 func earlier(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b

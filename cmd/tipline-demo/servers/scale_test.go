@@ -57,7 +57,11 @@ type assignment struct {
 	Now     time.Time
 
 	Workloads int // that serve makes up
+	Cycles    int // hourly ones, of which the figures are the mean
 }
+
+// cycles is how many warm cycles are measured.
+const cycles = 10
 
 // figures are what a process of TestScale has found out about itself.
 type figures struct {
@@ -151,7 +155,8 @@ func part(text string) error {
 	return json.NewEncoder(os.Stdout).Encode(&f)
 }
 
-// collect fills a history, or brings one up to date: then the figures but the memory are of the cycle after the one that reads the data file.
+// collect fills a history, or brings one up to date hour by hour and reads all of every workload each time, as the daemon does: then the figures but the
+// memory are of the cycles after the one that reads the data file.
 func collect(ctx context.Context, a assignment, f *figures) error {
 	r := &recorder{}
 	file, err := store.Open(a.Folder)
@@ -166,7 +171,7 @@ func collect(ctx context.Context, a assignment, f *figures) error {
 		return err
 	}
 	if a.Do == "warm" {
-		if _, err := c.Collect(ctx, a.Now.Add(-time.Hour)); err != nil {
+		if _, err := c.Collect(ctx, a.Now.Add(-time.Duration(a.Cycles)*time.Hour)); err != nil {
 			return err
 		}
 		r.asked.Reset()
@@ -177,16 +182,25 @@ func collect(ctx context.Context, a assignment, f *figures) error {
 	if err != nil {
 		return err
 	}
-	began, before := time.Now(), cpu()
-	result, err := c.Collect(ctx, a.Now)
-	if err != nil {
-		return err
-	}
 	defer stop()
-	if len(result.Warnings) > 0 {
-		fmt.Fprintln(os.Stderr, result.Warnings)
+	began, before := time.Now(), cpu()
+	var result collector.Result
+	for i := range a.Cycles {
+		now := a.Now.Add(-time.Duration(a.Cycles-1-i) * time.Hour)
+		if result, err = c.Collect(ctx, now); err != nil {
+			return err
+		}
+		if len(result.Warnings) > 0 {
+			fmt.Fprintln(os.Stderr, result.Warnings)
+		}
+		for _, u := range result.Usage {
+			if a.Do == "warm" && c.Read(u, now).Last().IsZero() {
+				return fmt.Errorf("%s: no hour was read", u.Workload)
+			}
+		}
 	}
-	f.Wall, f.CPU, f.Queries, f.Bytes = time.Since(began), cpu()-before, r.queries.Load(), r.bytes.Load()
+	n := time.Duration(a.Cycles)
+	f.Wall, f.CPU, f.Queries, f.Bytes = time.Since(began)/n, (cpu()-before)/n, r.queries.Load()/int64(n), r.bytes.Load()/int64(n)
 	f.Workloads, f.Hours = len(result.Usage), len(c.Read(result.Usage[0], a.Now).Hours)
 	return os.WriteFile(a.Queries, r.asked.Bytes(), 0o600)
 }
@@ -237,14 +251,15 @@ func plain(ctx context.Context, a assignment, f *figures) error {
 	}
 	close(forms)
 	all.Wait()
-	f.Wall, f.CPU = time.Since(began), cpu()-before
+	n := time.Duration(a.Cycles)
+	f.Wall, f.CPU, f.Queries = time.Since(began)/n, (cpu()-before)/n, f.Queries/int64(n)
 	if err := failed.Load(); err != nil {
 		return *err
 	}
 	return nil
 }
 
-// TestScale measures a cold start and the cycle after it against the Prometheus that is installed, and a plain client that asks the same and
+// TestScale measures a cold start and the mean of ten cycles after it against the Prometheus that is installed, and a plain client that asks the same and
 // throws the answers away. TIPLINE_SCALE is the number of workloads and of days, after which "made" takes a process that makes up answers of that
 // size for the server; TIPLINE_SCALE_DATA is a folder for the blocks, which are written when it is not there. It holds what was read, and no
 // time.
@@ -294,13 +309,13 @@ func TestScale(t *testing.T) {
 		t.Logf("%s: %v", a.Do, f)
 		return f
 	}
-	for _, a := range []assignment{{Do: "cold", Now: newest.Add(-2 * time.Hour)}, {Do: "warm", Now: newest}} {
+	for _, a := range []assignment{{Do: "cold", Now: newest.Add(-(cycles + 1) * time.Hour), Cycles: 1}, {Do: "warm", Now: newest, Cycles: cycles}} {
 		a.Folder, a.Queries = filepath.Join(folder, "data"), filepath.Join(folder, a.Do)
 		ours := run(a)
 		if ours.Workloads != workloads || ours.Hours < (days-1)*24 {
 			t.Errorf("%s: got %d workloads and %d hours of the first, want %d and %d days", a.Do, ours.Workloads, ours.Hours, workloads, days)
 		}
-		theirs := run(assignment{Do: "plain", Queries: a.Queries})
+		theirs := run(assignment{Do: "plain", Queries: a.Queries, Cycles: a.Cycles})
 		t.Logf("%s: %.2f × the CPU of a plain client", a.Do, float64(ours.CPU)/float64(theirs.CPU))
 	}
 }
