@@ -70,7 +70,7 @@ func TestOnce(t *testing.T) {
 	out := once(t)
 	for _, want := range []string{
 		"│ support-chat: move to own-llama-70b, saves $",
-		"│ ▫ deepinfra-llama-70b $", "(RESIDENCY_UNKNOWN)",
+		"│ ▫ deepinfra-llama-70b $", "not allowed: does not declare",
 		"support-chat: move to own-llama-70b.",
 		"search-summaries  ", "claims-triage  ", "pilot  ", "never",
 		"the engine of claims is restarted", "nobody scrapes the engines for five hours",
