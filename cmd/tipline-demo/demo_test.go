@@ -53,7 +53,7 @@ func stage(t *testing.T, sc *scene, out io.Writer) (*player, *engine.Engine) {
 }
 
 // chosen is what differs between two runs: the port that the system chose, and the receipts of a configuration that names it.
-var chosen = regexp.MustCompile(`127\.0\.0\.1:\d+|(Receipt|decide) [0-9a-f]{12}`)
+var chosen = regexp.MustCompile(`127\.0\.0\.1:\d+|(Receipt|decide|explain) [0-9a-f]{12}`)
 
 // once runs the demo and returns what it printed, without what is chosen.
 func once(t *testing.T, args ...string) string {
