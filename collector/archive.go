@@ -63,7 +63,8 @@ type archive struct {
 	unsaved map[string][]byte  // other rows than days and the record; nil deletes
 	corrupt []string           // what could not be read since that was last said
 	refused int                // workloads beyond maxWorkloads
-	failed  error              // why the store could not be read since the last save
+	lost    bool               // the record claims less than the saved one, see save
+	failed  error              // why the store could not be read since load
 }
 
 // record is what an archive knows about its source.
@@ -144,13 +145,17 @@ const (
 	seriesRow  = "s/"
 )
 
-// load goes through the archive the first time it is called. Rows that cannot be read are noted, dropped and, if they are days,
-// asked for again.
+// load goes through the archive the first time it is called, and again when the store could not be read since. Rows that cannot be read are noted, dropped
+// and, if they are days, asked for again.
 func (a *archive) load(now time.Time) error {
-	if a.loaded {
+	if a.loaded && a.failed == nil {
 		return nil
 	}
 	a.series, a.unsaved, a.record, a.corrupt = map[string]*series{}, map[string][]byte{}, record{Version: recordVersion}, nil
+	if a.failed != nil {
+		a.corrupt = []string{a.failed.Error()}
+	}
+	a.loaded, a.changed, a.lost, a.failed = false, false, false, nil
 	byID := map[string]*series{}
 	var lost, unserved []date // days that could not be read, and days of engines
 	oldest, _ := dateOf(now.Add(-KeepFor))
@@ -240,6 +245,7 @@ func (a *archive) drop(key string, err error) {
 // askAgain makes the hours of d, or how the engines did in them only, be asked for again.
 func (a *archive) askAgain(d date, hours bool) {
 	gone := span{d.start(), (d + 1).start()}
+	a.lost = true
 	a.setRecord(func(r *record) {
 		r.Served = r.Served.without(gone)
 		if hours {
@@ -407,11 +413,12 @@ func (a *archive) settle(s span, end time.Time) {
 }
 
 // save writes what has changed, and lets go of the days in memory. The record is in the last of the transactions, so that it claims nothing that is not
-// there. When one of them fails all stays and is tried again next time.
+// there; when days were lost there is one transaction alone, because the saved record still claims them. When one of them fails all stays and is tried
+// again next time. When the store could not be read nothing is written: what is in memory may lack what is in the store, and is read anew.
 func (a *archive) save() error {
-	if err := a.failed; err != nil {
-		a.failed = nil
-		return err
+	if a.failed != nil {
+		a.close()
+		return a.failed
 	}
 	rows := map[string][]byte{}
 	flush := func() error {
@@ -423,7 +430,7 @@ func (a *archive) save() error {
 		return nil
 	}
 	put := func(key string, row []byte) error {
-		if rows[key] = row; len(rows) < a.atOnce {
+		if rows[key] = row; len(rows) < a.atOnce || a.lost {
 			return nil
 		}
 		return flush()
@@ -459,12 +466,17 @@ func (a *archive) save() error {
 			return err
 		}
 	}
-	a.changed = false
+	a.changed, a.lost = false, false
 	clear(a.unsaved)
-	for s := range a.open() {
+	a.close()
+	return nil
+}
+
+// close lets go of the days in memory.
+func (a *archive) close() {
+	for _, s := range a.series {
 		s.days, s.engines = nil, nil
 	}
-	return nil
 }
 
 // open returns the series that have days in memory, in the order of their rows.

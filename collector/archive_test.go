@@ -173,6 +173,78 @@ func TestInterruptedSave(t *testing.T) {
 	}
 }
 
+// TestInterruptedRepair holds the same of a save that repairs days that could not be read: the saved record says that they need not be asked for again.
+func TestInterruptedRepair(t *testing.T) {
+	t.Parallel()
+	server, s := promtest.New(crowd(20)), Settings{Backfill: 5 * 24 * time.Hour}
+	whole := newMemory()
+	collect(t, newCollector(t, s, server, whole), noon)
+	for n := range 10 {
+		h := &failing{newMemory(), n}
+		maps.Copy(h.rows, whole.rows)
+		for key, row := range h.rows {
+			if strings.HasSuffix(key, "2026-11-17") || strings.HasSuffix(key, "2026-11-20") {
+				h.rows[key] = row[:len(row)-1]
+			}
+		}
+		for {
+			c := newCollector(t, s, server, h)
+			c.archive.atOnce = 16
+			if _, err := c.Collect(t.Context(), noon); err == nil {
+				break
+			}
+			h.n = 1 << 30
+		}
+		if !maps.EqualFunc(h.rows, whole.rows, slices.Equal[[]byte]) {
+			t.Errorf("transaction %d failed: other rows than before the decay", n)
+		}
+	}
+}
+
+// unreadable is a History that cannot be read for a while.
+type unreadable struct {
+	*memory
+	err error
+}
+
+func (u *unreadable) Get(bucket, key string) ([]byte, error) {
+	if u.err != nil {
+		return nil, u.err
+	}
+	return u.memory.Get(bucket, key)
+}
+
+func (u *unreadable) Scan(bucket, prefix string, fn func(string, []byte) error) error {
+	if u.err != nil {
+		return u.err
+	}
+	return u.memory.Scan(bucket, prefix, fn)
+}
+
+// TestUnreadableHistory holds that a collection that could not read what there was of a day does not write it with less, then or later.
+func TestUnreadableHistory(t *testing.T) {
+	t.Parallel()
+	server, s := promtest.New(crowd(20)), Settings{Backfill: 5 * 24 * time.Hour}
+	h, whole := &unreadable{memory: newMemory()}, newMemory()
+	c, undisturbed := newCollector(t, s, server, h), newCollector(t, s, server, whole)
+	collect(t, c, noon)
+	h.err = errors.New("input/output error")
+	for i := range 3 {
+		if r, err := c.Collect(t.Context(), noon.Add(time.Duration(i)*time.Hour)); i > 0 && err == nil {
+			t.Errorf("collection %d: got no error", i)
+		} else if len(r.Usage) > 0 {
+			c.Read(r.Usage[0], noon)
+		}
+	}
+	h.err = nil
+	at := noon.Add(3 * time.Hour)
+	collect(t, undisturbed, noon)
+	want, got := collect(t, undisturbed, at).Usage, collect(t, c, at).Usage
+	if !maps.EqualFunc(h.rows, whole.rows, slices.Equal[[]byte]) || !slices.Equal(got[7].Hours, want[7].Hours) {
+		t.Error("got other rows than without the fault")
+	}
+}
+
 // TestDecayedRow holds that a day that can no longer be read while the program runs is not known, is said, and is fetched again.
 func TestDecayedRow(t *testing.T) {
 	t.Parallel()

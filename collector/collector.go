@@ -744,7 +744,15 @@ func (c *Collector) Read(u model.Usage, now time.Time) model.Usage {
 	c.mu.Lock()
 	s := c.archive.series[canonical(u.Labels)]
 	c.mu.Unlock()
-	r := c.read(s, func() (from, to time.Time) { return s.first, end })
+	if s == nil { // the history could not be read since
+		return u
+	}
+	r := c.read(s, func() (from, to time.Time) {
+		if s.first.IsZero() {
+			return end, end
+		}
+		return s.first, end
+	})
 	u.Start, u.Hours, u.Serving = r.start, r.hours, r.serving
 	warnings := noteWarnings(r.notes, end)
 	seen := len(r.hours) - 1
