@@ -547,13 +547,20 @@ func (c *Collector) fetchBatch(ctx context.Context, now time.Time, batch []span,
 			continue
 		}
 		*empty = 0
-		if c.reaches(ctx, span{begin, asked.From}) {
+		older, err := c.reaches(ctx, span{begin, asked.From})
+		if older {
 			if beyond {
 				c.setFloor(time.Time{}, now)
 			}
 			continue
 		}
-		c.setFloor(asked.From, now)
+		if err == nil || beyond { // it is looked for again in a day
+			c.setFloor(asked.From, now)
+		}
+		if err != nil { // without a floor the next collection goes on before what is settled
+			c.log.WarnContext(ctx, "did not see whether there are hours before a gap", "gap_from", asked.From, "error", err)
+			warnings = append(warnings, model.Warning{Code: BackfillIncomplete, Text: fmt.Sprintf("hours before %s: %v", asked.From.Format(time.RFC3339), err)})
+		}
 		more = false
 		break
 	}
@@ -561,19 +568,18 @@ func (c *Collector) fetchBatch(ctx context.Context, now time.Time, batch []span,
 }
 
 // reaches reports whether the server has anything in the hours of s, by a look at some of them: the hours that were empty after it are a gap then, and
-// not the beginning of what there is. A server that finds that too much to look at has something.
-func (c *Collector) reaches(ctx context.Context, s span) bool {
+// not the beginning of what there is. A server that finds that too much to look at has something; with an error it is not known.
+func (c *Collector) reaches(ctx context.Context, s span) (bool, error) {
 	if s.hours() <= 0 {
-		return false
+		return false, nil
 	}
 	step := time.Duration((s.hours()/looks)|1) * time.Hour // odd, so that it is another hour of every day
 	m, _, err := c.client.ask(ctx, "count("+c.counter+")", v1.Range{Start: s.From.Add(time.Hour), End: s.To, Step: step})
 	var e *Error
-	if errors.As(err, &e) {
-		c.log.WarnContext(ctx, "did not see whether there are hours before a gap", "gap_from", s.To, "error", err)
-		return e.Reason == LimitReached || e.Reason == TooLarge || e.Reason == TimedOut
+	if errors.As(err, &e) && (e.Reason == LimitReached || e.Reason == TooLarge || e.Reason == TimedOut) {
+		return true, nil
 	}
-	return len(m) > 0
+	return len(m) > 0, err
 }
 
 // keep takes over the answers about one chunk, and reports whether it is before the beginning of what the server was believed to have.

@@ -511,6 +511,30 @@ func TestWeeksWithoutSamples(t *testing.T) {
 	}
 }
 
+// TestLookBeforeGapFails holds that a server that cannot say whether there is something before a gap is not taken for one that has nothing there.
+func TestLookBeforeGapFails(t *testing.T) {
+	t.Parallel()
+	const day = 24 * time.Hour
+	answers := gapped(noon.Add(-30*day), noon.Add(-3*day), noon.Add(-40*day))
+	var away atomic.Bool
+	away.Store(true)
+	server := promtest.New(func(q promtest.Query) promtest.Answer {
+		if away.Load() && strings.HasPrefix(q.Expr, "count(") {
+			return promtest.Status(503, "querying store failed")
+		}
+		return answers(q)
+	})
+	c := newCollector(t, Settings{}, server, newMemory())
+	r := collect(t, c, noon)
+	if !strings.Contains(codes(r.Warnings), BackfillIncomplete) || r.Filled == 1 {
+		t.Errorf("got %v filled, warnings %v, want %s", r.Filled, r.Warnings, BackfillIncomplete)
+	}
+	away.Store(false)
+	if got, want := collect(t, c, noon.Add(time.Minute)).Usage[0].Measured(), 13*day; got != want {
+		t.Errorf("got %v, want the %v on both sides of the gap", got, want)
+	}
+}
+
 // TestPace holds that queries become an hour longer for every day of collections without a refusal, up to a day.
 func TestPace(t *testing.T) {
 	t.Parallel()
