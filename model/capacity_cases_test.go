@@ -319,7 +319,7 @@ func uncertaintyCase(t *testing.T, given, expect json.RawMessage) {
 	near(t, "NPV of moving now", dollars(got.NPVUSD), want.Now)
 	near(t, "NPV of waiting", dollars(got.NPVAfterWaitUSD), want.Wait)
 	near(t, "value of waiting", dollars(got.ValueOfWaitingUSD), want.Waiting)
-	near(t, "probability", new(big.Rat).SetFloat64(float64(got.PaysProbability)), want.P)
+	near(t, "probability", new(big.Rat).SetFloat64(float64(*got.PaysProbability)), want.P)
 	near(t, "regret of moving now", dollars(got.RegretSwitchUSD), want.RegretN)
 	near(t, "regret of staying", dollars(got.RegretStayUSD), want.RegretS)
 	same(t, "decision", got.Advice, want.Decision)

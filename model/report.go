@@ -317,18 +317,18 @@ const (
 // Prospect is what a move from the current option is worth over the months ahead, over equally likely courses of the volume
 // (cost model, section 8). Amounts are expected values unless they say otherwise, discounted to today.
 type Prospect struct {
-	Months            int      `json:"months"`                    // looked ahead
-	UpfrontUSD        USD      `json:"upfront_usd"`               // migration
-	NPVUSD            USD      `json:"npv_usd"`                   // of moving now
-	PaysProbability   Fraction `json:"pays_probability"`          // that moving now is worth anything
-	WaitMonths        int      `json:"wait_months"`               // the wait that is weighed against moving now
-	NPVAfterWaitUSD   USD      `json:"npv_after_wait_usd"`        // of moving after the wait, where it then pays
-	ValueOfWaitingUSD USD      `json:"value_of_waiting_usd"`      // what that is above moving now or never; waiting costs when negative
-	RegretSwitchUSD   USD      `json:"regret_switch_usd"`         // expected loss of moving now where it does not pay
-	RegretStayUSD     USD      `json:"regret_stay_usd"`           // expected loss of staying where moving would have paid
-	PaidBackAfter     *float64 `json:"paid_back_after_months"`    // on the median course, undiscounted; null: not within Months
-	CumulativeUSD     USD      `json:"cumulative_usd_at_horizon"` // on the median course, undiscounted, migration included
-	Advice            string   `json:"advice"`                    // AdviceSwitchNow, AdviceWait or AdviceStay
+	Months            int       `json:"months"`                     // looked ahead
+	UpfrontUSD        USD       `json:"upfront_usd"`                // migration
+	NPVUSD            USD       `json:"npv_usd"`                    // of moving now
+	PaysProbability   *Fraction `json:"pays_probability,omitempty"` // that moving now is worth anything; absent in receipts of early versions
+	WaitMonths        int       `json:"wait_months"`                // the wait that is weighed against moving now
+	NPVAfterWaitUSD   USD       `json:"npv_after_wait_usd"`         // of moving after the wait, where it then pays
+	ValueOfWaitingUSD USD       `json:"value_of_waiting_usd"`       // what that is above moving now or never; waiting costs when negative
+	RegretSwitchUSD   USD       `json:"regret_switch_usd"`          // expected loss of moving now where it does not pay
+	RegretStayUSD     USD       `json:"regret_stay_usd"`            // expected loss of staying where moving would have paid
+	PaidBackAfter     *float64  `json:"paid_back_after_months"`     // on the median course, undiscounted; null: not within Months
+	CumulativeUSD     USD       `json:"cumulative_usd_at_horizon"`  // on the median course, undiscounted, migration included
+	Advice            string    `json:"advice"`                     // AdviceSwitchNow, AdviceWait or AdviceStay
 }
 
 // DoubleMeter is traffic that two meters count, for example a gateway and the engine behind it. Only what the primary meter counts is priced.

@@ -95,8 +95,12 @@ func (e *explainer) bars(step func(string, ...any), best model.OptionCost, savin
 		return
 	}
 	if v := best.Prospect; v != nil {
-		step("Over %d months moving now is worth %s, something in %s of futures, and deciding in %s, knowing more, %s. Waiting must not be worth more than moving now or never, and is worth %s more: %s",
-			v.Months, model.FormatUSD(v.NPVUSD), model.FormatPercent(v.PaysProbability), count(v.WaitMonths, "month"), model.FormatUSD(v.NPVAfterWaitUSD), model.FormatUSD(v.ValueOfWaitingUSD), verdict(model.ReasonWait))
+		pays := ""
+		if v.PaysProbability != nil {
+			pays = fmt.Sprintf(", something in %s of futures,", model.FormatPercent(*v.PaysProbability))
+		}
+		step("Over %d months moving now is worth %s%s and deciding in %s, knowing more, %s. Waiting must not be worth more than moving now or never, and is worth %s more: %s",
+			v.Months, model.FormatUSD(v.NPVUSD), pays, count(v.WaitMonths, "month"), model.FormatUSD(v.NPVAfterWaitUSD), model.FormatUSD(v.ValueOfWaitingUSD), verdict(model.ReasonWait))
 	}
 	if d.Reason == model.ReasonSwitch {
 		confirmed := "which one evaluation confirms"

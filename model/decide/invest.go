@@ -20,6 +20,10 @@ type Stakes struct {
 func (s Stakes) Weigh() *model.Prospect {
 	p := &model.Prospect{Months: len(s.Saved), UpfrontUSD: model.USD(s.Migration), WaitMonths: s.Wait}
 	scenarios := len(s.Saved[0])
+	pays, all := 0.0, float64(scenarios)
+	if s.Likely != nil {
+		all = 1
+	}
 	for j := range scenarios {
 		now, later, factor := -s.Migration, 0.0, 1.0
 		if s.Wait == 0 {
@@ -39,20 +43,20 @@ func (s Stakes) Weigh() *model.Prospect {
 		if now != now { // NaN
 			return nil
 		}
-		weighted := func(usd float64) model.USD {
-			if s.Likely != nil {
-				return model.USD(usd * s.Likely[j])
-			}
-			return model.USD(usd / float64(scenarios))
+		weight := 1.0
+		if s.Likely != nil {
+			weight = s.Likely[j]
 		}
+		weighted := func(usd float64) model.USD { return model.USD(usd * weight / all) }
 		p.NPVUSD += weighted(now)
 		p.RegretStayUSD += weighted(max(0, now))
 		p.RegretSwitchUSD += weighted(max(0, -now))
 		p.NPVAfterWaitUSD += weighted(max(0, later))
 		if now > 0 {
-			p.PaysProbability += model.Fraction(weighted(1))
+			pays += weight
 		}
 	}
+	p.PaysProbability = new(model.Fraction(pays / all))
 	p.ValueOfWaitingUSD = p.NPVAfterWaitUSD - max(0, p.NPVUSD)
 	if math.Abs(float64(p.ValueOfWaitingUSD)) <= snap*float64(p.NPVAfterWaitUSD) { // what rounding left is no reason to wait
 		p.ValueOfWaitingUSD = 0

@@ -82,7 +82,7 @@ func TestWeighLaws(t *testing.T) {
 			t.Fatalf("regrets: got %v and %v, want them apart by %v", p.RegretSwitchUSD, p.RegretStayUSD, p.NPVUSD)
 		}
 		if !near(p.NPVUSD, want.now) || !near(p.NPVAfterWaitUSD, want.wait) || !near(p.RegretSwitchUSD, want.regretNow) || !near(p.RegretStayUSD, want.regretStay) ||
-			math.Abs(float64(p.PaysProbability)-float(want.pays)) > 1e-9 && math.Abs(float(want.closest)) > 1e-6 {
+			math.Abs(float64(*p.PaysProbability)-float(want.pays)) > 1e-9 && math.Abs(float(want.closest)) > 1e-6 {
 			t.Fatalf("%+v: got %+v, want %+v", s, p, want)
 		}
 		worth := new(big.Rat).Sub(want.wait, greater(new(big.Rat), want.now))

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -133,6 +134,27 @@ func TestReceiptIsComputedAgainToTheCent(t *testing.T) {
 	}
 	if again := seal(t, receiptOf(fiveOptions())); !bytes.Equal(data, again) {
 		t.Error("the same inputs and results give two receipts")
+	}
+}
+
+// TestEarlierReceiptIsComputedAgain holds that a receipt which was written before APIs had accounts, with tiers of all units and a commitment, still says what
+// is computed from it: what a report has since then is no difference.
+func TestEarlierReceiptIsComputedAgain(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("testdata/earlier.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := Open(data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Verify(data); err != nil {
+		t.Error(err)
+	}
+	c, err := r.Recompute()
+	if err != nil || len(c.Differences) > 0 || c.Amounts < 100 {
+		t.Errorf("compared %d amounts: got %v, %v, want the same numbers", c.Amounts, c.Differences, err)
 	}
 }
 
