@@ -94,7 +94,7 @@ func switched() alerting.Event {
 			},
 			Decision: model.Decision{
 				ID: "0514a8524d8c", Recommendation: model.Move, Option: "base-plus-burst", Hosting: model.Hybrid, Reason: model.ReasonSwitch,
-				Because:           "at 13.5B tokens a month base-plus-burst costs $15,260 a month and haiku costs $21,500 a month: a saving of $6,200 a month (29%)",
+				Because:           "at 13.5B tokens a month haiku costs $21,500 a month; base-plus-burst saves $6,200 of it (29%)",
 				SavingUSDPerMonth: usd(2_653, 6_200, 9_923), ProbabilityCheaper: new(model.Fraction(0.95)), PaybackMonths: new(4.8),
 				Prospect:        &model.Prospect{Months: 12, UpfrontUSD: 30_000, Advice: model.AdviceSwitchNow},
 				AssumedCapacity: &model.AssumedCapacity{USDPerMonth: 5_872, Ratio: 0.16, Numbers: []string{"throughput of base-plus-burst"}},

@@ -107,7 +107,7 @@ func TestDecide(t *testing.T) {
 		},
 		{
 			name: "a dear API is left for the cheapest fleet", tokens: 2e10, price: "3", recommend: model.Move, option: "hybrid",
-			reason: model.ReasonSwitch, differs: HybridBeatsPure, because: "a saving of",
+			reason: model.ReasonSwitch, differs: HybridBeatsPure, because: "saves",
 		},
 		{
 			name: "regulated data may not use an API that is not approved", tokens: 1e9, price: "0.30", recommend: model.Move, option: "managed",

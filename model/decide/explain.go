@@ -133,12 +133,12 @@ func (e explanation) because() string {
 		}
 		return fmt.Sprintf("at %s %s costs %s and no other option is allowed", volume, e.in.Current, e.costOf(e.now))
 	}
-	saving := fmt.Sprintf("at %s %s costs %s and %s costs %s", volume,
-		e.best.option.Name, e.costOf(e.best), e.in.Current, e.costOf(e.now))
+	saving := fmt.Sprintf("at %s %s costs %s; %s saves %s of it (%s)", volume,
+		e.in.Current, e.costOf(e.now), e.best.option.Name, e.saved(), percentOf(e.choice.SavingFraction))
 	switch e.choice.Reason {
 	case model.ReasonBelowMargin:
-		return fmt.Sprintf("%s: a saving of %s (%s) is below the margin of %s and %s", saving, e.saved(),
-			percentOf(e.choice.SavingFraction), percent(orZero(e.in.Policy.Enter)), model.FormatUSD(usd(orZero(e.in.Policy.MinSavingUSD)))+" a month")
+		return fmt.Sprintf("%s, below the margin of %s and %s a month", saving,
+			percent(orZero(e.in.Policy.Enter)), model.FormatUSD(usd(orZero(e.in.Policy.MinSavingUSD))))
 	case model.ReasonUncertain:
 		return fmt.Sprintf("%s, but it is cheaper over the next year with a probability of only %s, below %s", saving,
 			model.FormatPercent(*e.best.probability), percent(orZero(e.in.Policy.MinProbability)))
@@ -151,16 +151,16 @@ func (e explanation) because() string {
 		return fmt.Sprintf("%s, but moving now is worth %s over the next %d months, and deciding in %d months, knowing more, %s", saving,
 			model.FormatUSDAbout(p.NPVUSD), p.Months, p.WaitMonths, model.FormatUSDAbout(p.NPVAfterWaitUSD))
 	}
-	return fmt.Sprintf("%s: a saving of %s (%s)", saving, e.saved(), percentOf(e.choice.SavingFraction))
+	return saving
 }
 
-// saved says what the best option saves.
+// saved says what the best option saves a month.
 func (e explanation) saved() string {
 	saving := usd(e.choice.Saving)
 	if known := e.options[slices.Index(e.all, e.best)].SavingUSDPerMonth; known != nil {
-		return model.FormatUSDKnown(saving, *known) + " a month"
+		return model.FormatUSDKnown(saving, *known)
 	}
-	return model.FormatUSDAbout(saving) + " a month"
+	return model.FormatUSDAbout(saving)
 }
 
 // known returns the range of what c costs, which is one of all.

@@ -353,7 +353,7 @@ func TestReceiptIsBounded(t *testing.T) {
 		if whole := err == nil && len(c.Differences) == 0; whole != tc.whole {
 			t.Errorf("%s: got %v, %v after leaving out %q, want it to be computable: %v", tc.name, c.Differences, err, kept.LeftOut, tc.whole)
 		}
-		if i := strings.Index(kept.Workload.Decision.Because, "saving"); i < 0 {
+		if i := strings.Index(kept.Workload.Decision.Because, "saves"); i < 0 {
 			t.Errorf("%s: the receipt lost its verdict: %+v", tc.name, kept.Workload.Decision)
 		}
 	}
