@@ -77,6 +77,9 @@ func (r *reader) channelLabel(raw *rawConfig, c *Config) (label string, channels
 		return "", nil
 	}
 	for label, wanted := range one {
+		if len(wanted) == 0 { // which is told where it is read
+			return "", nil
+		}
 		r.sourceAndChannel(rawWorkload{Notify: rawWorkloadNotify{SlackChannel: wanted[0]}}, c)
 		for _, s := range wanted {
 			text := s.text()
