@@ -451,6 +451,17 @@ func (d *Desk) Answer(workload, declined string, rows map[string][]byte, tell Ev
 	if r.Case != "" && r.about(tell.Report.Decision.Option) {
 		after.State.Sequence++
 		tell.Version, tell.ID, tell.Case = eventVersion, eventID(workload, after.State.Sequence, tell.Report.Decision.ID), r.Case
+		var except []string
+		for _, notifier := range tell.Except { // one may show the message all the same: the route came later, or is that of another message of the case
+			at, err := d.root(notifier, workload, r.Case)
+			if err != nil {
+				return err
+			}
+			if at == nil {
+				except = append(except, notifier)
+			}
+		}
+		tell.Except = except
 		events = append(events, tell)
 	}
 	if after.State != r.State {

@@ -421,6 +421,74 @@ func TestAnswerToAnotherMove(t *testing.T) {
 	}
 }
 
+// TestAnswerGoesWhereTheMessageIs holds that an answer reaches the notifier that shows the message which it is about, also when its route has
+// left that one out since, and none other that is left out.
+func TestAnswerGoesWhereTheMessageIs(t *testing.T) {
+	t.Parallel()
+	store, box, other := &memory{}, &mailbox{name: "box"}, &mailbox{name: "other"}
+	d := newDesk(t, store, box, other)
+	judged := Judged{Report: answers('X'), Policy: policy, Receipt: []byte("{}"), Route: func(Reason, Severity) Route { return Route{Except: []string{"other"}} }}
+	for day := range 3 {
+		if _, err := d.Consider([]Judged{judged}, morning.AddDate(0, 0, day)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	deliverAll(t, d, morning.AddDate(0, 0, 2), morning.AddDate(0, 0, 3))
+	tell := Event{Reason: Answered, Time: morning, Workload: "support", Report: answers('X'), Route: Route{Except: []string{"box", "other"}}, Answer: &Answer{Text: "declined", Final: true, About: FirstSeen}}
+	if err := d.Answer("support", "X", map[string][]byte{}, tell); err != nil {
+		t.Fatal(err)
+	}
+	deliverAll(t, d, morning.AddDate(0, 0, 3), morning.AddDate(0, 0, 4))
+	if len(box.accepted) != 2 || box.accepted[1].Reason != Answered || box.accepted[1].Root == nil || len(other.accepted) != 0 {
+		t.Errorf("got %+v, and %+v at the other, want the message and its answer at the first alone", box.accepted, other.accepted)
+	}
+}
+
+// TestStoredByTheVersionBefore holds that what was stored when a route was a channel alone is read as that, and nothing of it is told again.
+func TestStoredByTheVersionBefore(t *testing.T) {
+	t.Parallel()
+	store, box := &memory{}, &mailbox{name: "box"}
+	channel := func(Reason, Severity) Route { return Route{Channel: "#llm"} }
+	d := newDesk(t, store, box)
+	live := func(day int, c rune) {
+		t.Helper()
+		if _, err := d.Consider([]Judged{{Report: answers(c), Policy: policy, Receipt: []byte("{}"), Route: channel}}, morning.AddDate(0, 0, day)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	live(0, 'X')
+	moved := model.PriceEvent{Moves: []model.PriceMove{{Option: "X", Field: "input"}}, Flips: []model.PriceFlip{{Workload: "support", Option: "X"}}}
+	if err := d.Prices(moved, Route{Channel: "#llm"}, nil, morning); err != nil {
+		t.Fatal(err)
+	}
+	id := ""
+	for key, row := range store.rows[outboxBucket] {
+		if !strings.Contains(string(row), `"channel":"#llm"`) || strings.Contains(string(row), "except") {
+			t.Fatalf("%s: got %s, want the channel in the place where it was", key, row)
+		}
+		var l letter
+		if err := json.Unmarshal(row, &l); err != nil {
+			t.Fatal(err)
+		}
+		id = l.Event.ID
+	}
+	old := `{"version":1,"state":` + string(encode(d.states["support"].State)) + `,"seen":"2026-03-02T06:00:00Z","flip":{"option":"X","event":"` + id + `","time":"` + morning.Format(time.RFC3339) + `","channel":"#llm"}}`
+	store.rows[stateBucket]["support"] = []byte(old)
+	d = newDesk(t, store, box)
+	if f := d.states["support"].Flip; f == nil || f.Channel != "#llm" {
+		t.Fatalf("got %+v, want the flip in its channel", f)
+	}
+	live(1, 'X')
+	live(2, 'X')
+	deliverAll(t, d, morning.AddDate(0, 0, 2), morning.AddDate(0, 0, 3))
+	if len(box.accepted) != 1 || box.accepted[0].Reason != PricesMoved || box.accepted[0].ID != id || box.accepted[0].Channel != "#llm" {
+		t.Errorf("got %+v, want the message about the prices once, and no other", box.accepted)
+	}
+	if s := d.states["support"].State.Standing; s != "X" {
+		t.Errorf("got %q standing, want X to be confirmed", s)
+	}
+}
+
 // TestDriftIsToldOnce holds that a material drift of a workload whose verdict is settled is told once as long as it lasts, and again
 // when it comes back after a fortnight.
 func TestDriftIsToldOnce(t *testing.T) {
