@@ -24,6 +24,7 @@ const (
 type drawing struct {
 	chart.Chart
 	Band    string // corners of the range; empty when there is none
+	Ranged  string // the option that it is of
 	Lines   []line
 	Rows    []mark // at their heights
 	Columns []mark // at their places from the left
@@ -74,7 +75,7 @@ func ahead(w model.WorkloadReport) *drawing {
 		case s.Role != chart.Bound:
 			d.Lines = append(d.Lines, line{s.Name, fmt.Sprintf("line%d", len(d.Lines)), strings.Join(corners, " ")})
 		case band == nil:
-			band = corners
+			band, d.Ranged = corners, d.Lines[len(d.Lines)-1].Name
 		default:
 			slices.Reverse(corners)
 			d.Band = strings.Join(append(band, corners...), " ")

@@ -295,6 +295,9 @@ func TestPageDrawsCostsAhead(t *testing.T) {
 		if from < 0 || to < from || strings.Contains(page, "style=") || strings.Contains(page, "<script") || !strings.Contains(page[from:to], `aria-label="Between Jan 2026 and Mar 2026 the cost of a month`) {
 			t.Fatalf("%s: got no chart, or not a harmless one, in %s", name, page)
 		}
+		if ranged := strings.Contains(page, "80% range of <bdi>&lt;script&gt;"); ranged != (costs[2] > costs[0]) {
+			t.Errorf("%s: the page says that the range is that of the option with it: %v", name, ranged)
+		}
 		places := coordinate.FindAllStringSubmatch(page[from:to], -1)
 		if len(places) < 6 {
 			t.Errorf("%s: got %d places, want two lines", name, len(places))
