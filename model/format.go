@@ -44,7 +44,11 @@ func FormatTokens(t Tokens) string {
 	return strconv.FormatFloat(math.Round(v), 'f', 0, 64)
 }
 
-// FormatUSD writes an amount of money: whole dollars with thousands separated from $100 on, cents below.
+// leastUSD is the smallest amount that is written as one: less is what is left of sums of floating-point numbers.
+const leastUSD = 1e-6
+
+// FormatUSD writes an amount of money: whole dollars with thousands separated from $100 on, cents below, and one digit of less than a cent, so
+// that what costs something is never written as $0.
 func FormatUSD(d USD) string {
 	v := float64(d)
 	if math.IsNaN(v) || math.IsInf(v, 0) {
@@ -54,40 +58,65 @@ func FormatUSD(d USD) string {
 	if v < 0 {
 		sign, v = "−", -v
 	}
-	if v < 99.995 {
-		text := strconv.FormatFloat(v, 'f', 2, 64)
-		if text == "0.00" {
-			return "$0"
-		}
-		return sign + "$" + strings.TrimSuffix(text, ".00")
+	switch exponent := finestUSD(v); {
+	case v < leastUSD:
+		return "$0"
+	case exponent < -2:
+		return sign + "$" + strings.TrimRight(strconv.FormatFloat(v, 'f', -exponent, 64), "0")
+	case exponent < 0:
+		return sign + "$" + strings.TrimSuffix(strconv.FormatFloat(v, 'f', 2, 64), ".00")
 	}
 	return sign + "$" + thousands(strconv.FormatFloat(math.Round(v), 'f', 0, 64))
 }
+
+// finestUSD returns the power of ten in steps of which FormatUSD writes v.
+func finestUSD(v float64) int {
+	switch {
+	case v >= 99.995:
+		return 0
+	case v >= 0.01:
+		return -2
+	}
+	return decade(v)
+}
+
+// decade returns the largest power of ten that goes into v. A millionth more keeps what comes out as 9,999.99… in the decade of 10,000.
+func decade(v float64) int { return int(math.Floor(math.Log10(v) + 1e-6)) }
 
 // FormatUSDKnown writes an amount that is known as well as the 80 % range known says: in steps of the largest power of ten that goes ten times
 // into it, so that no digit is said that the range leaves open, and with one digit at least. In a range without width the amount is exact.
 // This is the one rule by which projected money is rounded wherever a person reads it; JSON and receipts keep every digit.
 func FormatUSDKnown(d USD, known Quantiles[USD]) string {
-	width, size := math.Abs(float64(known.P90-known.P10)), math.Abs(float64(d))
-	if !(width > 0) || math.IsInf(width, 0) || !(size > 0) || math.IsInf(size, 0) {
-		return FormatUSD(d)
-	}
-	// A millionth more keeps a width of 10,000 that comes out as 9,999.99… in its decade.
-	exponent := math.Floor(math.Log10(min(width/10, size)) + 1e-6)
-	if exponent < -2 {
-		return FormatUSD(d)
-	}
-	step := math.Pow10(int(exponent))
-	if exponent < 0 { // a tenth is no float64, ten is
-		per := math.Pow10(-int(exponent))
-		return FormatUSD(USD(math.Round(float64(d)*per) / per))
-	}
-	return FormatUSD(USD(math.Round(float64(d)/step) * step))
+	return FormatUSD(d.toKnown(known, math.Round))
 }
 
-// FormatUSDRange writes the outer two of q, with "to" between them.
+// FormatUSDRange writes the outer two of q, with "to" between them; see FormatUSDBounds.
 func FormatUSDRange(q Quantiles[USD]) string {
-	return FormatUSDKnown(q.P10, q) + " to " + FormatUSDKnown(q.P90, q)
+	low, high := FormatUSDBounds(q)
+	return low + " to " + high
+}
+
+// FormatUSDBounds writes the outer two of q in the steps of FormatUSDKnown, and rounds them outward: a range never looks narrower than it is.
+func FormatUSDBounds(q Quantiles[USD]) (low, high string) {
+	const noise = 1e-5 // of a step
+	down := func(steps float64) float64 { return math.Floor(steps + noise) }
+	up := func(steps float64) float64 { return math.Ceil(steps - noise) }
+	return FormatUSD(q.P10.toKnown(q, down)), FormatUSD(q.P90.toKnown(q, up))
+}
+
+// toKnown returns d rounded to the steps of FormatUSDKnown, no finer than FormatUSD writes them, of which round makes a whole number.
+func (d USD) toKnown(known Quantiles[USD], round func(float64) float64) USD {
+	width, size := math.Abs(float64(known.P90-known.P10)), math.Abs(float64(d))
+	if !(width > 0) || math.IsInf(width, 0) || !(size >= leastUSD) || math.IsInf(size, 0) {
+		return d
+	}
+	exponent := max(decade(min(width/10, size)), finestUSD(size))
+	if exponent < 0 { // a tenth is no float64, ten is
+		per := math.Pow10(-exponent)
+		return USD(round(float64(d)*per) / per)
+	}
+	step := math.Pow10(exponent)
+	return USD(round(float64(d)/step) * step)
 }
 
 // FormatUSDAbout writes a projected amount whose own range is not known, as if it were known to ±20 %, what a projection of a volume a month

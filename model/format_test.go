@@ -40,7 +40,12 @@ func TestFormatUSD(t *testing.T) {
 		want string
 	}{
 		{0, "$0"},
-		{0.004, "$0"},
+		{0.004, "$0.004"}, // what costs something is not $0
+		{math.Nextafter(0.01, 0), "$0.01"},
+		{0.00096, "$0.001"},
+		{0.0074, "$0.007"},
+		{0.00000096, "$0"}, // what sums leave
+		{-1e-9, "$0"},
 		{0.5, "$0.50"},
 		{12, "$12"},
 		{math.Nextafter(99.995, 0), "$99.99"},
@@ -80,7 +85,7 @@ func TestFormatUSDKnown(t *testing.T) {
 		{0, 0, 1_000, "$0"},
 		{3.14159, 2, 4, "$3.10"},
 		{3.14159, 3, 3.2, "$3.14"},
-		{0.0004, 0, 0.001, "$0"},
+		{0.0004, 0, 0.001, "$0.0004"},
 		{math.NaN(), 0, 1, "unknown"},
 		{22_527, math.NaN(), 1, "$22,527"},
 		{22_527, 0, math.Inf(1), "$22,527"},
@@ -89,11 +94,35 @@ func TestFormatUSDKnown(t *testing.T) {
 			t.Errorf("%v in %v to %v: got %q, want %q", tc.d, tc.p10, tc.p90, got, tc.want)
 		}
 	}
-	if got, want := FormatUSDRange(Quantiles[USD]{P10: 17_866, P50: 21_459, P90: 25_737}), "$17,900 to $25,700"; got != want {
-		t.Errorf("got %q, want %q", got, want)
-	}
 	if got, want := FormatUSDAbout(182_432), "$182,000"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestFormatUSDRange holds that a range is written outward, in steps of what is known, and never as one without width.
+func TestFormatUSDRange(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		p10, p90 float64
+		want     string
+	}{
+		{17_866, 25_737, "$17,800 to $25,800"},
+		{17_900, 25_700, "$17,900 to $25,700"},
+		{100.6, 101.4, "$100 to $102"},
+		{99.6, 100.4, "$99.60 to $101"},
+		{9.99999999, 990, "$10 to $990"},
+		{0, 1234, "$0 to $1,300"},
+		{0.004, 900, "$0.004 to $900"},
+		{0.0074, 0.0123, "$0.007 to $0.02"},
+		{0.00997, 0.02, "$0.009 to $0.02"},
+		{-3_910, 1_010, "−$4,000 to $1,100"},
+		{-3_910, -0.004, "−$4,000 to −$0.004"},
+		{22_527, 22_527, "$22,527 to $22,527"},
+		{math.NaN(), 1, "unknown to $1"},
+	} {
+		if got := FormatUSDRange(Quantiles[USD]{P10: USD(tc.p10), P90: USD(tc.p90)}); got != tc.want {
+			t.Errorf("%v to %v: got %q, want %q", tc.p10, tc.p90, got, tc.want)
+		}
 	}
 }
 

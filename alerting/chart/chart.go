@@ -113,6 +113,7 @@ func Ahead(w model.WorkloadReport, rival string) *Chart {
 			widest, width = i, float64(last.P90-last.P10)
 		}
 	}
+	known := shown[widest].Months[n-1].Quantiles
 	var parts []string
 	for i, a := range shown {
 		of := [3][]float64{}
@@ -131,7 +132,8 @@ func Ahead(w model.WorkloadReport, rival string) *Chart {
 		name := words.Clean(a.Option, maxLabel)
 		c.Series = append(c.Series, Series{Name: name, Values: of[0]})
 		from, to := a.Months[0].Quantiles, a.Months[n-1].Quantiles
-		option, is, becomes := words.Clean(a.Option, words.MaxName), model.FormatUSDKnown(from.P50, from), model.FormatUSDKnown(to.P50, to)
+		// What is held against each other in one sentence is said in steps of what is known of all of it.
+		option, is, becomes := words.Clean(a.Option, words.MaxName), model.FormatUSDKnown(from.P50, known), model.FormatUSDKnown(to.P50, known)
 		part := fmt.Sprintf("from %s to %s on %s", is, becomes, option)
 		if is == becomes {
 			part = fmt.Sprintf("stays %s on %s", is, option)

@@ -48,7 +48,7 @@ func TestCost(t *testing.T) {
 	if now, other := c.Series[0].Values, c.Series[3].Values; now[april-1] >= other[april-1] || now[april] <= other[april] {
 		t.Errorf("got %v and %v, want them to cross between March and April 2027", now, other)
 	}
-	if want := "Between Nov 2026 and Oct 2027 the cost of a month goes from $20,400 to $31,000 on haiku (80% range $19,000 to $51,000), and stays $26,863 on llama-70b-2xh100."; c.Alt != want {
+	if want := "Between Nov 2026 and Oct 2027 the cost of a month goes from $20,000 to $31,000 on haiku (80% range $19,000 to $52,000), and stays $27,000 on llama-70b-2xh100."; c.Alt != want {
 		t.Errorf("got %q, want %q", c.Alt, want)
 	}
 	for name, change := range map[string]func(*model.WorkloadReport){

@@ -153,7 +153,7 @@ func TestSaving(t *testing.T) {
 	d := model.Decision{SavingUSDPerMonth: &model.Quantiles[model.USD]{P10: 2_653, P50: 6_200, P90: 9_923}}
 	for p, want := range map[model.Fraction]string{1: "every future that was looked at", 0.95: "95% of futures", 0: "no future that was looked at"} {
 		d.ProbabilityCheaper = &p
-		if got := saving(d); got != "The 80% range of the saving is $2,700 to $9,900; over the next year moving costs less in "+want+"." {
+		if got := saving(d); got != "The 80% range of the saving is $2,600 to $10,000; over the next year moving costs less in "+want+"." {
 			t.Errorf("%v: got %q", p, got)
 		}
 	}

@@ -401,7 +401,8 @@ func (a whatIfAnswer) rows() [][]string {
 		cost, against, perMTok, replicas, sure := costOf(&o), "", "", "", ""
 		if q := o.USDPerMonth; q != nil {
 			if q.P10 != q.P90 {
-				cost += fmt.Sprintf(" (%s–%s)", model.FormatUSDKnown(q.P10, *q), model.FormatUSDKnown(q.P90, *q))
+				low, high := model.FormatUSDBounds(*q)
+				cost += fmt.Sprintf(" (%s–%s)", low, high)
 			}
 			if now != nil && now.USDPerMonth != nil && o.Option != now.Option {
 				difference := q.P50 - now.USDPerMonth.P50
