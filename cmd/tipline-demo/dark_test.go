@@ -26,26 +26,40 @@ func TestDarkTokens(t *testing.T) {
 		return world.Tenant{Name: namespace, Kind: world.VLLM, Use: use, Labels: map[string]string{"namespace": namespace, "model_name": "m"}}
 	}
 	const gatewayLine, enginesLine = "  - {name: gateway", "  - {name: engines"
+	const own = `
+  - name: own
+    prometheus: {url: "http://prometheus.demo"}
+    queries:
+      input: sum by (team_alias) (increase(litellm_input_tokens_metric_total{team_alias="chat"}[$__window]))
+      output: sum by (team_alias) (increase(litellm_output_tokens_metric_total{team_alias="chat"}[$__window]))
+    group_by: [team_alias]
+    hosting: api
+    backfill: 2d`
 	chat, other, small := stream(40e6, 1), stream(20e6, 2), stream(5e6, 3)
 	all := map[string]model.Tokens{"chat": dayBefore(chat), "gateway": dayBefore(chat, other), "engines": dayBefore(chat, small)}
 	for _, c := range []struct {
 		name    string
 		drop    string            // the line of a source that is left out
 		selects string            // added to the other
+		before  string            // a source before all
 		want    func() [2]float64 // tokens that no workload has, of how many
 		at      string            // packs that have some, the most first, with ! where a source reads it
 	}{
-		{"all is read", "", "", func() [2]float64 { return [2]float64{0, float64(all["gateway"])} }, ""},
-		{"the engines are not read", enginesLine, "", func() [2]float64 { return [2]float64{0, float64(all["gateway"])} }, "vllm"},
-		{"the gateway is not read", gatewayLine, "", func() [2]float64 {
+		{"all is read", "", "", "", func() [2]float64 { return [2]float64{0, float64(all["gateway"])} }, ""},
+		{"the engines are not read", enginesLine, "", "", func() [2]float64 { return [2]float64{0, float64(all["gateway"])} }, "vllm"},
+		{"the gateway is not read", gatewayLine, "", "", func() [2]float64 {
 			return [2]float64{float64(all["gateway"] - all["engines"]), float64(all["gateway"])}
 		}, "litellm"},
-		{"one team is left out", enginesLine, ", select: {team_alias: other}", func() [2]float64 { return [2]float64{float64(all["chat"]), float64(all["gateway"])} }, "vllm litellm!"},
+		{"one team is left out", enginesLine, ", select: {team_alias: other}", "", func() [2]float64 { return [2]float64{float64(all["chat"]), float64(all["gateway"])} }, "vllm litellm!"},
+		{"it is read by queries of one's own", enginesLine, ", select: {team_alias: other}", own, func() [2]float64 { return [2]float64{0, float64(all["gateway"])} }, "vllm litellm!"}, // a per cent: its hours end before now
 	} {
 		lines := strings.Split(behindGateway, "\n")
 		for i, line := range lines {
 			if c.drop != "" && strings.HasPrefix(line, c.drop) {
 				lines[i] = ""
+			}
+			if line == "sources:" {
+				lines[i] += c.before
 			}
 			lines[i] = strings.Replace(lines[i], "hosting: api}", "hosting: api, backfill: 2d"+c.selects+"}", 1)
 		}

@@ -86,20 +86,24 @@ func (d *Daemon) unattributed(ctx context.Context, sources []model.SourceReport,
 		t := tally{map[collector.Layer]model.Tokens{}, map[collector.Layer]model.Tokens{}}
 		seen := map[string]bool{} // sources whose tokens are among those counted
 		for _, m := range counted {
-			var all, claimed model.Tokens
+			var all, packs, queries model.Tokens // the latter two are what sources have by them
 			for _, stream := range m.Streams {
 				all += stream.Tokens()
+			}
+			if all == 0 {
+				continue
 			}
 			dark := model.DarkTokens{Source: s.Name, Pack: m.Pack}
 			for _, r := range Readers(cfg, s, m) {
 				report := reports[r.Name]
 				switch {
 				case r.Queries != nil && !seen[r.Name]:
-					claimed += d.lastDay(r, now)
-				case r.Queries == nil && report.UnattributedTokensRatio == nil:
+					queries += d.lastDay(r, now)
+				case r.Queries != nil: // among those counted before
+				case report.UnattributedTokensRatio == nil:
 					return unknown(r, "what it leaves out is not known")
-				case r.Queries == nil && !dark.Read: // what its siblings have is not left out
-					claimed += all * model.Tokens(1-*report.UnattributedTokensRatio)
+				default: // what its siblings have is not left out
+					packs = max(packs, all*model.Tokens(1-*report.UnattributedTokensRatio))
 				}
 				dark.Source, dark.Read, seen[r.Name] = r.Name, true, true
 			}
@@ -108,8 +112,8 @@ func (d *Daemon) unattributed(ctx context.Context, sources []model.SourceReport,
 				return unknown(s, err.Error())
 			}
 			dark.Layer = string(description.Layer)
-			t.add(description.Layer, all, claimed)
-			if dark.Tokens = all - min(all, claimed); dark.Tokens > all/1000 { // less is rounding
+			t.add(description.Layer, all, packs+queries)
+			if dark.Tokens = all - min(all, packs+queries); dark.Tokens > all/1000 { // less is rounding
 				u.At = append(u.At, dark)
 			}
 		}
