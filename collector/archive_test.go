@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -199,6 +200,50 @@ func TestInterruptedRepair(t *testing.T) {
 			t.Errorf("transaction %d failed: other rows than before the decay", n)
 		}
 	}
+}
+
+// TestKeptOfUnreadableHistory holds that what cannot be read of a history does not end as if there were no more.
+func TestKeptOfUnreadableHistory(t *testing.T) {
+	t.Parallel()
+	h := &unreadable{memory: newMemory()}
+	c := newCollector(t, Settings{Backfill: 24 * time.Hour}, promtest.New(crowd(3)), h)
+	collect(t, c, noon)
+	kept, err := c.Kept(noon)
+	if err != nil {
+		t.Fatal(err)
+	}
+	hours := 0
+	for _, err = range kept {
+		if hours++; hours == 30 {
+			h.err = errors.New("input/output error")
+		}
+	}
+	if err == nil || hours != 2*24+1 {
+		t.Errorf("got %d hours and error %v, want those of two workloads and an error", hours, err)
+	}
+}
+
+// TestReadBesideCollect holds that hours are read whole while collections add others to them.
+func TestReadBesideCollect(t *testing.T) {
+	t.Parallel()
+	c := newCollector(t, Settings{Backfill: 5 * 24 * time.Hour}, promtest.New(crowd(5)), newMemory())
+	all := collect(t, c, noon).Usage
+	var readers sync.WaitGroup
+	for _, u := range all {
+		readers.Go(func() {
+			for range 50 {
+				if known := c.Read(model.Usage{Labels: u.Labels}, noon).Measured(); known != 5*24*time.Hour {
+					t.Errorf("got %s, want five days", known)
+				}
+			}
+		})
+	}
+	for i := range 30 {
+		if _, err := c.Collect(t.Context(), noon.Add(time.Duration(i)*time.Hour)); err != nil {
+			t.Error(err)
+		}
+	}
+	readers.Wait()
 }
 
 // unreadable is a History that cannot be read for a while.

@@ -780,6 +780,7 @@ type reading struct {
 	hours   []model.Hour
 	notes   []note
 	serving []model.Serving // nil when nothing is known of any
+	err     error           // why some could not be read
 }
 
 // read reads the hours of s that span returns, which is called while nothing changes.
@@ -808,7 +809,8 @@ func (c *Collector) read(s *series, span func() (from, to time.Time)) reading {
 			r.serving[first+i] = hours[i]
 		}
 	})
-	if len(bad)+len(unserved) > 0 || err != nil || failed != nil {
+	r.err = errors.Join(err, failed)
+	if len(bad)+len(unserved) > 0 || r.err != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.archive.blame(bad, err)

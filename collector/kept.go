@@ -24,27 +24,32 @@ type Kept struct {
 }
 
 // Kept returns every hour that the history of the source has at now, workload by workload in the order of their labels, each in the order of
-// time. It does not ask the server.
-func (c *Collector) Kept(now time.Time) (iter.Seq[Kept], error) {
+// time. It does not ask the server. Days that are damaged are logged and left out; an error is the last.
+func (c *Collector) Kept(now time.Time) (iter.Seq2[Kept, error], error) {
 	if err := c.load(now); err != nil {
 		return nil, err
 	}
+	c.loadWarnings()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	all := maps.Clone(c.archive.series)
 	oldest, _ := dateOf(now.Add(-KeepFor))
-	return func(yield func(Kept) bool) {
+	return func(yield func(Kept, error) bool) {
 		taken := map[string]bool{}
 		for _, key := range slices.Sorted(maps.Keys(all)) {
 			s := all[key]
 			name := uniqueName(s.labels, c.settings.GroupBy, key, taken)
 			r := c.read(s, func() (from, to time.Time) { return oldest.start(), later(c.complete(now), s.last.Add(time.Hour)) })
+			if r.err != nil {
+				yield(Kept{}, r.err)
+				return
+			}
 			for i, h := range r.hours {
 				k := Kept{Workload: name, Labels: s.labels, Start: r.start.Add(time.Duration(i) * time.Hour), Hour: h, Doubts: r.notes[i].codes()}
 				if r.serving != nil {
 					k.Serving = r.serving[i]
 				}
-				if (hour{h, r.notes[i]}.seen() || k.Serving != model.Serving{}) && !yield(k) {
+				if (hour{h, r.notes[i]}.seen() || k.Serving != model.Serving{}) && !yield(k, nil) {
 					return
 				}
 			}

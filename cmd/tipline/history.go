@@ -124,7 +124,10 @@ func writeHistory(w io.Writer, sources []config.Source, keepers map[string]*coll
 		if err != nil {
 			return err
 		}
-		for k := range hours {
+		for k, err := range hours {
+			if err != nil {
+				return fmt.Errorf("source %s: %w", s.Name, err)
+			}
 			name := k.Workload
 			if taken[name] == "" {
 				taken[name] = s.Name
