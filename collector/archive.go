@@ -341,16 +341,24 @@ func (a *archive) key(kind string, s *series, d date) string {
 func (a *archive) day(s *series, d date) *opened[day] {
 	o := s.days[d]
 	if o == nil {
-		o = new(opened[day])
-		if first, _ := dateOf(s.first); !s.first.IsZero() && d >= first && !s.last.Before(d.start()) {
-			a.read(s, dayRow, d, func(row []byte) error { return decodeDay(row, &o.hours) })
-		}
+		o = &opened[day]{hours: a.hours(s, d)}
 		if s.days == nil {
 			s.days = map[date]*opened[day]{}
 		}
 		s.days[d] = o
 	}
 	return o
+}
+
+// hours returns the hours of d of s.
+func (a *archive) hours(s *series, d date) (hours day) {
+	if o := s.days[d]; o != nil {
+		return o.hours
+	}
+	if first, _ := dateOf(s.first); !s.first.IsZero() && d >= first && !s.last.Before(d.start()) {
+		a.read(s, dayRow, d, func(row []byte) error { return decodeDay(row, &hours) })
+	}
+	return hours
 }
 
 // serving returns how the engines of s did on d, which stays in memory until the next save.
@@ -534,14 +542,16 @@ func (a *archive) lastSeen(s *series, end time.Time) (last time.Time, ok bool) {
 	if s.last.Before(end) {
 		return s.last, !s.last.IsZero()
 	}
-	a.eachDay(s, func(d date, hours *day) {
-		for i, h := range hours {
+	first, _ := dateOf(s.first)
+	for d, _ := dateOf(end); d >= first; d-- {
+		hours := a.hours(s, d)
+		for i, h := range slices.Backward(hours[:]) {
 			if at := d.start().Add(time.Duration(i) * time.Hour); h.seen() && at.Before(end) {
-				last, ok = later(last, at), true
+				return at, true
 			}
 		}
-	})
-	return last, ok
+	}
+	return time.Time{}, false
 }
 
 // eachDay calls fn with every day of s.

@@ -79,6 +79,9 @@ func TestArchiveIsWhatWasPut(t *testing.T) {
 			if last < 0 {
 				continue
 			}
+			if got, _ := c.archive.lastSeen(c.archive.series[canonical(labels)], end); !got.Equal(start.Add(time.Duration(last) * time.Hour)) {
+				t.Fatalf("seed %d: got %s, want hour %d as the last that was seen before %s", seed, got, last, end)
+			}
 			u := c.Read(all[0], now)
 			var want []model.Hour
 			for _, h := range known[first:until] {

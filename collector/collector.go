@@ -751,7 +751,7 @@ func (c *Collector) Read(u model.Usage, now time.Time) model.Usage {
 	s := c.archive.series[canonical(u.Labels)]
 	c.mu.Unlock()
 	if s == nil { // the history could not be read since
-		return u
+		s = new(series)
 	}
 	r := c.read(s, func() (from, to time.Time) {
 		if s.first.IsZero() {
