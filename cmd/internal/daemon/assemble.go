@@ -124,7 +124,7 @@ func named(found []metered) []metered {
 		return a.Source < b.Source
 	})
 	// Two sources may count workloads of one name. The name must be unique, so the later ones carry their source.
-	for i := 1; i < len(merged); i++ {
+	for i := len(merged) - 1; i > 0; i-- {
 		if merged[i].usage.Workload == merged[i-1].usage.Workload {
 			merged[i].usage.Workload += "@" + merged[i].usage.Source
 		}
