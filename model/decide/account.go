@@ -2,8 +2,10 @@ package decide
 
 import (
 	"cmp"
+	"fmt"
 	"math/big"
 	"slices"
+	"strings"
 
 	"tipline/model"
 	"tipline/model/cost"
@@ -16,6 +18,8 @@ type Others struct {
 	Usage   []cost.Usage         // whole tokens, as the API counts them; at most one block of each kind
 	From    []model.AccountShare // that bring most of it, the largest first
 	More    int                  // workloads that bring the rest
+	Unknown []string             `json:",omitempty"` // workloads that use it too, nobody knows how much: Usage does not have it; the first by name
+	Further int                  `json:",omitempty"` // the others of them
 	Stated  bool                 `json:",omitempty"` // a what-if states the tokens, and they are of no workload in particular
 }
 
@@ -26,18 +30,25 @@ const mostNamed = 20
 type Used struct {
 	workload string
 	accounts map[string]blocks // nil when it uses none
+	unknown  []string          // accounts of which nobody knows how much it uses
 }
+
+// Any reports whether u uses an account.
+func (u Used) Any() bool { return len(u.accounts)+len(u.unknown) > 0 }
 
 // Accounts is what the workloads of a configuration use of the accounts of APIs.
 type Accounts struct {
-	total map[string]blocks
-	own   map[string]map[string]blocks // by workload and account
-	from  map[string][]model.AccountShare
+	total   map[string]blocks
+	own     map[string]map[string]blocks // by workload and account
+	from    map[string][]model.AccountShare
+	unknown map[string][]string // workloads by account
 }
 
 // AccountsOf adds up what all workloads use. Their order does not matter.
 func AccountsOf(all []Used) *Accounts {
-	a := &Accounts{total: map[string]blocks{}, own: map[string]map[string]blocks{}, from: map[string][]model.AccountShare{}}
+	a := &Accounts{
+		total: map[string]blocks{}, own: map[string]map[string]blocks{}, from: map[string][]model.AccountShare{}, unknown: map[string][]string{},
+	}
 	for _, used := range all {
 		for account, b := range used.accounts {
 			a.total[account] = a.total[account].plus(b, 1)
@@ -46,6 +57,12 @@ func AccountsOf(all []Used) *Accounts {
 		if used.accounts != nil {
 			a.own[used.workload] = used.accounts
 		}
+		for _, account := range used.unknown {
+			a.unknown[account] = append(a.unknown[account], used.workload)
+		}
+	}
+	for _, workloads := range a.unknown {
+		slices.Sort(workloads)
 	}
 	for _, from := range a.from {
 		slices.SortFunc(from, func(a, b model.AccountShare) int {
@@ -68,7 +85,16 @@ func (a *Accounts) Beside(in Input) []Others {
 		}
 		rest := a.total[o.Account].plus(a.own[in.Workload][o.Account], -1)
 		others := Others{Account: o.Account, Usage: rest.usage()}
-		if len(others.Usage) == 0 {
+		for _, workload := range a.unknown[o.Account] {
+			switch {
+			case workload == in.Workload:
+			case len(others.Unknown) < mostNamed:
+				others.Unknown = append(others.Unknown, workload)
+			default:
+				others.Further++
+			}
+		}
+		if len(others.Usage)+len(others.Unknown) == 0 {
 			continue
 		}
 		for _, s := range a.from[o.Account] {
@@ -86,25 +112,33 @@ func (a *Accounts) Beside(in Input) []Others {
 }
 
 // Used returns what in uses at the median volume, as if it were alone on its accounts: how a hybrid splits its load then does not depend on
-// what others do. What is not known is left out.
+// what others do.
 func (in Input) Used() Used {
 	u := Used{workload: in.Workload}
 	options := make(map[string]Option, len(in.Options))
 	for _, o := range in.Options {
 		options[o.Name] = o
 	}
-	parts := options[in.Current].parts(options)
-	if !slices.ContainsFunc(parts[:], func(o Option) bool { return o.Account != "" }) {
+	var accounts []string
+	for _, o := range options[in.Current].parts(options) {
+		if o.Account != "" && !slices.Contains(accounts, o.Account) {
+			accounts = append(accounts, o.Account)
+		}
+	}
+	idle := len(in.Forecast.Next) > model.Next30d && in.Forecast.Next[model.Next30d].Total.At(0.5) == 0
+	if len(accounts) == 0 || idle {
 		return u
 	}
 	in.Candidates, in.Others = nil, nil
 	d, ok := in.demand()
 	if !ok {
+		u.unknown = accounts
 		return u
 	}
 	all, _ := candidates(in, d)
 	t := newTally()
 	if len(all) == 0 || !t.serve(all[0].plan, d.median, one) {
+		u.unknown = accounts
 		return u
 	}
 	u.accounts = map[string]blocks{}
@@ -233,7 +267,7 @@ func (in *Input) SetOthers(account string, total model.Tokens) {
 // account says whose tokens the bill of api counts beside those of the workload; nil when it counts none.
 func (in Input) account(api Option) *model.AccountUse {
 	for _, o := range in.Others {
-		if api.Account == "" || o.Account != api.Account {
+		if api.Account == "" || o.Account != api.Account || len(o.Usage) == 0 {
 			continue
 		}
 		use := &model.AccountUse{
@@ -244,6 +278,23 @@ func (in Input) account(api Option) *model.AccountUse {
 			use.Workloads, use.From = []model.AccountShare{}, "the what-if"
 		}
 		return use
+	}
+	return nil
+}
+
+// uncounted warns of workloads that use the account of api too, nobody knows how much.
+func (in Input) uncounted(api Option) []model.Warning {
+	for _, o := range in.Others {
+		if api.Account != "" && o.Account == api.Account && len(o.Unknown) > 0 {
+			shown := o.Unknown[:min(3, len(o.Unknown))]
+			who := strings.Join(shown, ", ")
+			if more := len(o.Unknown) - len(shown) + o.Further; more > 0 {
+				who = fmt.Sprintf("%s and %d more", who, more)
+			}
+			return []model.Warning{{Code: "ACCOUNT_UNKNOWN", Text: fmt.Sprintf(
+				"of the tokens of the account of %s those of %s are not known and not counted: its tiers or its commitment may reach further", api.Name, who,
+			)}}
+		}
 	}
 	return nil
 }

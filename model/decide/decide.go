@@ -262,6 +262,7 @@ func (c *costed) summary(in Input, d demand, now *costed) model.OptionCost {
 	if o.Warnings == nil {
 		o.Warnings = []model.Warning{}
 	}
+	o.Warnings = append(o.Warnings, in.uncounted(c.api)...)
 	for _, text := range c.median.fallbacks {
 		o.Warnings = append(o.Warnings, model.Warning{Code: "PRICE_FALLBACK", Text: text})
 	}
@@ -357,7 +358,7 @@ func (c *costed) describeCredits(o *model.OptionCost, in Input) {
 	if credits == nil || c.median.usd == nil || !in.Forecast.Origin.Before(credits.Until) {
 		return
 	}
-	o.CreditsUSDPerMonth = new(usd(lesser(credits.USDPerMonth, c.median.usd)))
+	o.CreditsUSDPerMonth = new(usd(greater(new(big.Rat), lesser(credits.USDPerMonth, c.median.usd))))
 	o.Warnings = append(o.Warnings, model.Warning{Code: "FREE_CREDITS", Text: fmt.Sprintf(
 		"free credits take %s a month off the bill of %s until %s; they end, so they are not counted",
 		model.FormatUSD(*o.CreditsUSDPerMonth), o.Option, credits.Until.AddDate(0, 0, -1).Format(time.DateOnly),

@@ -2,12 +2,15 @@ package daemon
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"tipline/cmd/internal/ledger"
 	"tipline/collector/promtest"
 	"tipline/model"
+	"tipline/model/decide"
 )
 
 // TestTiersCountTheAccount has two workloads of 14.6B and 7.3B tokens a month at 3 USD/Mtok, half of it above 10B. Each adds what lies above the tokens
@@ -64,6 +67,61 @@ func TestTiersCountTheAccount(t *testing.T) {
 			if strings.Contains(string(receipt.Inputs), "Others") != (others > 0) {
 				t.Errorf("tiers %s, %s: the receipt has %s", tc.name, name, receipt.Inputs)
 			}
+		}
+	}
+}
+
+// TestAccountCountsTokensOnce holds that tokens are on an account once: not those of a name that a workload had before as well, whether or not the rename has settled, not those
+// of a second meter, and not those of what ended. Of what is in use without a projection it is said that it is not counted.
+func TestAccountCountsTokensOnce(t *testing.T) {
+	t.Parallel()
+	load := func(team string, from, to time.Duration) func(promtest.Query) promtest.Answer {
+		return within(steady(map[string]string{"team_alias": team}, 2e7), func(end time.Time) bool {
+			return end.After(opening.Add(-from)) && !end.After(opening.Add(-to))
+		})
+	}
+	const day = 24 * time.Hour
+	for _, tc := range []struct {
+		name    string
+		load    func(promtest.Query) promtest.Answer
+		stanzas string
+		others  model.Tokens // beside chat
+	}{
+		{"renamed", both(load("helpdesk", 60*day, 30*time.Hour), load("support", 30*time.Hour, 0)), "", 14.6e9},
+		{"ended", load("support", 60*day, 20*day), "", 0},
+		{"silent for days", load("support", 60*day, 2*day), "", 14.6e9},
+		{"metered twice", load("support", 60*day, 0), "workloads:\n  - {match: {team_alias: support}, meter: secondary}\n", 0},
+		{"once", load("support", 60*day, 0), "", 14.6e9},
+	} {
+		r := newRig(t, route(both(steady(map[string]string{"team_alias": "chat"}, 1e7), tc.load), func(promtest.Query) promtest.Answer { return promtest.Answer{} }))
+		r.text = strings.Replace(r.text, "cache_read: 3}}", "cache_read: 3}, tiers: {kind: marginal, steps: [{above_tokens: 1e10, times: 0.5}]}}", 1)
+		r.text = strings.ReplaceAll(r.text, "backfill: 14d", "backfill: 60d") + tc.stanzas
+		r.start(t)
+		report, err := r.Evaluate(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got model.Tokens
+		o := workload(t, report, "chat").Options[0]
+		if o.Account != nil {
+			got = o.Account.TokensPerMonth
+		}
+		if math.Abs(float64(got-tc.others)) > 0.1*float64(tc.others) {
+			t.Errorf("%s: got %+v beside chat, want about %v tokens", tc.name, o.Account, tc.others)
+		}
+		if slices.ContainsFunc(o.Warnings, func(w model.Warning) bool { return w.Code == "ACCOUNT_UNKNOWN" }) {
+			t.Errorf("%s: got %+v, want nothing unknown", tc.name, o.Warnings)
+		}
+		if tc.name != "once" {
+			continue
+		}
+		cfg := r.setup.cfg
+		fresh := project(metered{stanza: cfg.For(map[string]string{"team_alias": "new"}, "gateway"), usage: model.Usage{Workload: "new"}}, model.Usage{Workload: "new"}, cfg, opening)
+		in := r.latest["chat"]
+		in.Others = decide.AccountsOf([]decide.Used{in.Used(), fresh.used}).Beside(in)
+		o = decide.Decide(in).Options[0]
+		if o.Account != nil || !slices.ContainsFunc(o.Warnings, func(w model.Warning) bool { return w.Code == "ACCOUNT_UNKNOWN" && strings.Contains(w.Text, "those of new ") }) {
+			t.Errorf("not measured yet: got %+v and %+v, want that it is not counted", o.Account, o.Warnings)
 		}
 	}
 }

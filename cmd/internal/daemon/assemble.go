@@ -296,6 +296,7 @@ func project(m metered, u model.Usage, cfg *config.Config, now time.Time) evalua
 		e.unknown(code, text)
 		return e
 	}
+	e.used = m.unknownUse(cfg)
 	projected, ok := forecast.Project(u, now.Truncate(time.Hour), m.stanza.Known)
 	if !ok {
 		return unknown("NO_USAGE", "no complete hour of usage has been measured yet")
@@ -308,6 +309,9 @@ func project(m metered, u model.Usage, cfg *config.Config, now time.Time) evalua
 		w.Usage.PeakFactor = &peak
 	}
 	if m.unpriced != nil {
+		if m.unpriced.Code == secondaryMeter { // its tokens are those of the primary one
+			e.used = decide.Used{}
+		}
 		return unknown(m.unpriced.Code, m.unpriced.Text)
 	}
 	if current == "" {
@@ -326,9 +330,34 @@ func project(m metered, u model.Usage, cfg *config.Config, now time.Time) evalua
 		Prompts:     u.Prompts,
 		Policy:      m.stanza.Policy,
 	}
-	e.used = e.input.Used()
+	e.used = decide.Used{}
+	if ended := m.outage == "" && now.Sub(u.Last()) > givenUp; !ended {
+		e.used = e.input.Used()
+	}
 	e.report = w
 	return e
+}
+
+// unknownUse returns what m uses of the accounts of APIs while nobody knows how much that is.
+func (m metered) unknownUse(cfg *config.Config) decide.Used {
+	current := m.stanza.Current
+	return decide.Input{Workload: m.usage.Workload, Current: current, Options: involved(cfg.Options, []string{current})}.Used()
+}
+
+// withoutFormer leaves out of used, which is that of all in their order, what goes on under another name: until a rename settles it would count twice.
+func withoutFormer(used []decide.Used, all []metered, renames []model.Rename) {
+	places := make(map[string]int, len(all))
+	for i, m := range all {
+		places[m.usage.Workload] = i
+	}
+	for _, r := range renames {
+		if !slices.ContainsFunc(r.Is, func(name string) bool { return used[places[name]].Any() }) {
+			continue
+		}
+		for _, name := range r.Was {
+			used[places[name]] = decide.Used{}
+		}
+	}
 }
 
 // unknown makes the verdict of e unknown.

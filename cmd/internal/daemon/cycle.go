@@ -206,7 +206,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	report.Renames = findFaults(workloads, now)
 	report.DoubleMeters = findDoubles(workloads, now)
 	d.stanzas = map[string]config.Workload{}
-	evaluations, rows := d.evaluateAll(workloads, now)
+	evaluations, rows := d.evaluateAll(workloads, report.Renames, now)
 	for i, e := range evaluations {
 		d.stanzas[e.usage.Workload] = workloads[i].stanza
 		d.keep(e, rows[i])
@@ -240,7 +240,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 
 // evaluateAll evaluates all of workloads, as many at once as there are processors, and returns with each the rows that the ledger keeps of it.
 // All of them are projected before the first is decided on: the tiers of an API may count the tokens of all.
-func (d *Daemon) evaluateAll(workloads []metered, now time.Time) (evaluations []evaluation, rows []map[string][]byte) {
+func (d *Daemon) evaluateAll(workloads []metered, renames []model.Rename, now time.Time) (evaluations []evaluation, rows []map[string][]byte) {
 	evaluations, rows = make([]evaluation, len(workloads)), make([]map[string][]byte, len(workloads))
 	used := make([]decide.Used, len(workloads))
 	each(workloads, func(i int, m metered) {
@@ -252,6 +252,7 @@ func (d *Daemon) evaluateAll(workloads []metered, now time.Time) (evaluations []
 		evaluations[i].samples = ledger.SamplesOf(u)
 		used[i] = evaluations[i].used
 	})
+	withoutFormer(used, workloads, renames)
 	accounts := decide.AccountsOf(used)
 	each(workloads, func(i int, _ metered) {
 		e := evaluations[i]
@@ -289,7 +290,7 @@ func (d *Daemon) safely(m metered, evaluate func() evaluation) (e evaluation) {
 		if p := recover(); p != nil {
 			d.options.Log.Error("evaluation panicked", "workload", m.usage.Workload, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			text := "the evaluation of this workload failed; the log says where"
-			e = evaluation{metered: m}
+			e = evaluation{metered: m, used: m.unknownUse(d.setup.cfg)}
 			e.report = model.WorkloadReport{
 				Workload: m.usage.Workload, Source: m.usage.Source, Labels: m.usage.Labels,
 				Owner: m.stanza.Owner, CostCentre: m.stanza.CostCentre, Channel: m.stanza.SlackChannel, Current: m.stanza.Current,
