@@ -120,7 +120,9 @@ func TestAccountCountsTokensOnce(t *testing.T) {
 		in := r.latest["chat"]
 		in.Others = decide.AccountsOf([]decide.Used{in.Used(), fresh.used}).Beside(in)
 		o = decide.Decide(in).Options[0]
-		if o.Account != nil || !slices.ContainsFunc(o.Warnings, func(w model.Warning) bool { return w.Code == "ACCOUNT_UNKNOWN" && strings.Contains(w.Text, "those of new ") }) {
+		if o.Account != nil || !slices.ContainsFunc(o.Warnings, func(w model.Warning) bool {
+			return w.Code == "ACCOUNT_UNKNOWN" && strings.Contains(w.Text, "those of new ")
+		}) {
 			t.Errorf("not measured yet: got %+v and %+v, want that it is not counted", o.Account, o.Warnings)
 		}
 	}
