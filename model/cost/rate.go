@@ -159,6 +159,27 @@ func (r Rate) At(volume *big.Rat) *big.Rat {
 	return add(usage, r.Fee())
 }
 
+// UsageFor returns what Usage of volume is when all prices are as many times as high as it takes for the bill to be usd, in USD; nil when no prices make it that.
+func (r Rate) UsageFor(usd, volume *big.Rat) *big.Rat {
+	commit := or(r.MinimumCommit, zero)
+	if r.Others == nil {
+		usage := sub(usd, r.Fee())
+		if usage.Sign() <= 0 || usage.Cmp(commit) < 0 {
+			return nil
+		}
+		return usage
+	}
+	own, theirs := r.Usage(volume), r.Others.usage(r)
+	if usd.Sign() <= 0 || own.Sign() <= 0 {
+		return nil
+	}
+	// The bill is max(commit, own + theirs) - max(commit, theirs): lower prices leave more of a commitment.
+	if times := quo(add(usd, commit), add(own, theirs)); mul(times, theirs).Cmp(commit) <= 0 {
+		return mul(own, times)
+	}
+	return usd
+}
+
 // Usage returns what volume tokens cost in USD, without the commitment and the fixed fee. It may be below 0 where they bring the others to a
 // lower price of all units.
 func (r Rate) Usage(volume *big.Rat) *big.Rat {

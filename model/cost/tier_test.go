@@ -303,6 +303,42 @@ func TestBesideOthers(t *testing.T) {
 	}
 }
 
+// TestUsageForABill holds that prices which are so many times as high make the usage that many times as much where the bill is what they make it, beside others whose
+// part of a commitment moves with the prices, and beside none.
+func TestUsageForABill(t *testing.T) {
+	t.Parallel()
+	r := newRandom(23)
+	shared := 0 // bills in a commitment that the others leave a part of
+	for range modeltest.Draws / 4 {
+		p, _ := r.tiers()
+		p.MinimumCommit, p.FixedMonthly = oneOf(r, nil, r.between(0, 9000)), oneOf(r, nil, r.between(0, 500))
+		own, others := r.usage(), oneOf(r, nil, r.usage())
+		if bill, err := p.Monthly(others); err == nil && r.IntN(2) == 0 {
+			p.MinimumCommit = mul(bill.Cost, r.between(0, 4))
+		}
+		rate, err := p.RateBeside(others, own)
+		if err != nil || total(own).Sign() == 0 || total(others).Sign() == 0 && others != nil {
+			continue
+		}
+		volume, times := total(own), r.between(1, 4)
+		dearer := rate.Times(times)
+		bill := dearer.At(volume)
+		usage := mul(rate.Usage(volume), times)
+		if floor := dearer.Floor(); usage.Sign() <= 0 || floor != nil && usage.Cmp(floor) < 0 || bill.Sign() <= 0 {
+			continue // the price makes no difference
+		}
+		if got := rate.UsageFor(bill, volume); got == nil || got.Cmp(usage) != 0 {
+			t.Fatalf("%+v beside %+v at %s tokens for %s USD: got %v, want %s", rate, rate.Others, volume, bill, got, usage)
+		}
+		if rate.Others != nil && dearer.Fee().Sign() < 0 {
+			shared++
+		}
+	}
+	if shared < modeltest.Draws/200 {
+		t.Errorf("got %d bills within a commitment that others use too, want more", shared)
+	}
+}
+
 // TestOthersComeFirst has 8M tokens of others that cost 1 USD/Mtok, and a workload at 3 USD/Mtok of which 2M tokens fill the first tier of 10M and
 // 3M lie in the second, at half the price: 6 + 4.5 USD. Of a commitment of 12 USD the others leave 4, which is due without the workload too.
 func TestOthersComeFirst(t *testing.T) {

@@ -149,9 +149,8 @@ func (e explanation) flips(fleet, from, to *costed) (api, gpu *big.Rat) {
 	if to == e.api {
 		apiCost, fleetCost = most, least
 	}
-	usage := new(big.Rat).Sub(apiCost, e.api.rate.Fee())
-	if usage.Sign() > 0 && usage.Cmp(orZero(e.api.rate.Floor())) >= 0 && e.demand.median.Sign() > 0 {
-		api = usage.Quo(usage.Mul(usage, big.NewRat(1_000_000, 1)), e.demand.median)
+	if usage := e.api.rate.UsageFor(apiCost, e.demand.median); usage != nil && e.demand.median.Sign() > 0 {
+		api = new(big.Rat).Quo(new(big.Rat).Mul(usage, big.NewRat(1_000_000, 1)), e.demand.median)
 	}
 	operations, variable := fleet.operations()
 	capacity := new(big.Rat).Sub(fleetCost, new(big.Rat).Add(operations, perMillion(e.demand.median, variable)))
