@@ -87,8 +87,11 @@ func replace(source config.PriceSource, list config.Book, confirmed []string, h 
 	switch {
 	case !cached:
 		base = config.Builtin().Only(list.Has)
-	case source.From == config.OpenCost && headOf(source).URL != h.URL: // other nodes than before are asked about: those that are not found are none of them
-		base = base.Only(list.Has)
+	case source.From == config.OpenCost:
+		// When other nodes than before are asked about, those that are not found are none of them. An early version did not keep about which it asked.
+		if asked := headOf(source).URL; asked != "" && asked != h.URL {
+			base = base.Only(list.Has)
+		}
 	}
 	anchors := source.Anchors()
 	firm, known := copied(anchors)

@@ -164,6 +164,12 @@ func TestNodesThatAreNotSelectedAnyMore(t *testing.T) {
 	if read(false, other); !has("p5.48xlarge") || !has("g6.xlarge") {
 		t.Error("a node that is scaled to zero lost its price")
 	}
+	if err := os.WriteFile(list.Path+".json", []byte(`{"url":""}`), 0o600); err != nil { // as an early version left it
+		t.Fatal(err)
+	}
+	if read(false, other); !has("p5.48xlarge") {
+		t.Error("a node that is scaled to zero lost its price by an upgrade")
+	}
 	list.Select = map[string]string{"cluster": "b"}
 	if read(true, other); has("p5.48xlarge") || !has("g6.xlarge") {
 		t.Error("a node that is not selected any more kept its price, or one that is lost it")
