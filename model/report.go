@@ -232,6 +232,8 @@ type AccountUse struct {
 	Workloads      []AccountShare `json:"workloads"`        // that bring most of it, the largest first
 	More           int            `json:"more_workloads,omitempty"`
 	From           string         `json:"from"` // what the tokens were taken from
+
+	ShareUSDPerMonth *USD `json:"share_usd_per_month,omitempty"` // what the option costs with its share of the bill of the account: the shares of all workloads are that bill
 }
 
 // Text says in a sentence whose tokens are counted.

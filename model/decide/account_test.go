@@ -172,9 +172,35 @@ func TestMonthSharesTheAccount(t *testing.T) {
 		for i := range first.Total {
 			first.Total[i] = model.Tokens(float(tc.in.Used().accounts["api"].tokens()))
 		}
+		if share := Decide(tc.in).Options[0].Account.ShareUSDPerMonth; share == nil || math.Abs(float64(*share)-tc.want) > 0.01 {
+			t.Errorf("%s: got a share of %v, want %v USD", tc.in.Workload, share, tc.want)
+		}
 		if q, _, known := Decide(tc.in).Month(nil); !known || math.Abs(float64(q.P50)-tc.want) > 0.01 {
 			t.Errorf("%s: got %+v, want %v USD", tc.in.Workload, q, tc.want)
 		}
+	}
+}
+
+// TestMovedOntoAnAccount holds that the causes add up to the change when the tokens of others count that did not before.
+func TestMovedOntoAnAccount(t *testing.T) {
+	t.Parallel()
+	options := four("3")
+	options[0].API.Tiers = []cost.Tier{{Above: rat("1e10"), Times: rat("0.5")}}
+	before := onAccount("a", "api", 4e9, options)
+	options = slices.Clone(options)
+	options[0].Account = "api"
+	after := onAccount("a", "api", 4e9, options)
+	after.Others = AccountsOf([]Used{onAccount("b", "api", 12e9, options).Used()}).Beside(after)
+	moved, err := Moved(before, after, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := model.USD(0)
+	for _, part := range moved.Cost.Parts {
+		sum += part.USDPerMonth
+	}
+	if math.Abs(float64(sum+6_000)) > 0.01 || math.Abs(float64(moved.Cost.AfterUSDPerMonth-moved.Cost.BeforeUSDPerMonth-sum)) > 0.01 {
+		t.Errorf("got %+v, want causes of -6,000 USD", moved.Cost)
 	}
 }
 

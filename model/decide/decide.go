@@ -263,6 +263,11 @@ func (c *costed) summary(in Input, d demand, now *costed) model.OptionCost {
 		o.Warnings = []model.Warning{}
 	}
 	o.Warnings = append(o.Warnings, in.uncounted(c.api)...)
+	if t := newTally(); o.Account != nil && c.median.usd != nil && t.serve(c.plan, d.median, one) {
+		if share, known := t.usd(); known {
+			o.Account.ShareUSDPerMonth = &share
+		}
+	}
 	for _, text := range c.median.fallbacks {
 		o.Warnings = append(o.Warnings, model.Warning{Code: "PRICE_FALLBACK", Text: text})
 	}

@@ -155,7 +155,7 @@ func taken(o Option, f factor, other Option) Option {
 	}
 	switch f {
 	case priceFactor:
-		o.API = other.API
+		o.API, o.Account = other.API, other.Account
 		if o.Autoscale != nil && other.Autoscale != nil {
 			o.Autoscale = o.Autoscale.reservedAt(other.Autoscale.ReservedPerHour)
 		}

@@ -103,9 +103,9 @@ func digest(report *model.Report, now standing) model.Digest {
 				g.Items = append(g.Items, model.DigestItem{Workload: w.Workload, Kind: model.DigestDrift, Text: drifted.Text, Receipt: w.Decision.ID})
 			}
 		}
-		if usd := model.CostOf(w.Options, w.Current); usd != nil {
+		if usd := spend(w); usd != nil {
 			g.Costed++
-			g.USDPerMonth += usd.P50
+			g.USDPerMonth += *usd
 		}
 		if w.Forecast != nil && len(w.Forecast.Scores) > 0 && w.Forecast.Scores[0].Days == 7 {
 			errs = append(errs, float64(w.Forecast.Scores[0].ErrorRatio))
@@ -153,4 +153,19 @@ func began(w model.WorkloadReport, since, now time.Time) bool {
 func ended(w model.WorkloadReport, now time.Time) bool {
 	last := w.Usage.LastSample
 	return last != nil && now.Sub(*last) <= lately && warned(w, stale)
+}
+
+// spend returns what the current option of w costs in USD a month; of the bill of an account that others use too its share, so that those of all add up to what is
+// paid. It is nil when that is not known.
+func spend(w model.WorkloadReport) *model.USD {
+	for _, o := range w.Options {
+		switch {
+		case o.Option != w.Current || o.USDPerMonth == nil:
+		case o.Account != nil:
+			return o.Account.ShareUSDPerMonth
+		default:
+			return &o.USDPerMonth.P50
+		}
+	}
+	return nil
 }

@@ -69,3 +69,22 @@ func TestDigestIsSent(t *testing.T) {
 		t.Errorf("got %+v, want one digest of a line", r.box.events)
 	}
 }
+
+// TestSpendIsTheShareOfAnAccount holds that the digest adds up shares of a bill, which are what is paid, and not what each workload adds to it.
+func TestSpendIsTheShareOfAnAccount(t *testing.T) {
+	t.Parallel()
+	w := model.WorkloadReport{Current: "api", Options: []model.OptionCost{
+		{Option: "own", USDPerMonth: &model.Quantiles[model.USD]{P50: 7}}, {Option: "api", USDPerMonth: &model.Quantiles[model.USD]{P50: 0}},
+	}}
+	if got := spend(w); got == nil || *got != 0 {
+		t.Errorf("alone: got %v, want the cost", got)
+	}
+	w.Options[1].Account = &model.AccountUse{ShareUSDPerMonth: new(model.USD(40))}
+	if got := spend(w); got == nil || *got != 40 {
+		t.Errorf("beside others: got %v, want the share", got)
+	}
+	w.Options[1].Account.ShareUSDPerMonth = nil
+	if got := spend(w); got != nil {
+		t.Errorf("beside others, without a share: got %v, want that it is not known", *got)
+	}
+}
