@@ -300,6 +300,18 @@ func TestUnitVerified(t *testing.T) {
 	}
 }
 
+// The rules behave as rules_test.yml says, where promtool is installed: what fires, when, and with which words.
+func TestRulesVerified(t *testing.T) {
+	t.Parallel()
+	promtool, err := exec.LookPath("promtool")
+	if err != nil {
+		t.Skipf("SKIPPED: the rules are evaluated in an embedded engine, but not by promtool: %v", err)
+	}
+	if said, err := exec.CommandContext(t.Context(), promtool, "test", "rules", filepath.Join("..", "prometheus", "rules_test.yml")).CombinedOutput(); err != nil {
+		t.Errorf("promtool test rules: %v\n%s", err, said)
+	}
+}
+
 func TestDockerfile(t *testing.T) {
 	t.Parallel()
 	result, err := parser.Parse(bytes.NewReader(read(t, "docker", "Dockerfile")))
