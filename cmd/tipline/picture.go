@@ -107,6 +107,8 @@ func draw(out io.Writer, format string, u model.Usage, origin time.Time, k model
 			return err
 		}
 	}
+	const inks = 4                                        // ranges and lines beside the thresholds
+	p.Y.Max *= 1.05 + 0.065*float64(inks+len(thresholds)) // the legend is above the lines
 	picture, err := p.WriterTo(pictureWidth, pictureHeight, format)
 	if err != nil {
 		return err
