@@ -1,7 +1,9 @@
 package model
 
 import (
+	"cmp"
 	"math"
+	"slices"
 	"time"
 )
 
@@ -103,6 +105,17 @@ type LoadBlock struct {
 
 // LoadCurve is a load-duration curve: the hours of a period sorted by load, highest first (cost model, section 2.2).
 type LoadCurve []LoadBlock
+
+// Sorted returns c with the highest load first: c itself when it is so, as a curve should be, else a copy.
+func (c LoadCurve) Sorted() LoadCurve {
+	highest := func(a, b LoadBlock) int { return cmp.Compare(b.TokensPerHour, a.TokensPerHour) }
+	if slices.IsSortedFunc(c, highest) {
+		return c
+	}
+	sorted := slices.Clone(c)
+	slices.SortStableFunc(sorted, highest)
+	return sorted
+}
 
 // PeakFactor returns the load of the peak hour over the mean load, at least 1, where the peak is the 99.5th percentile
 // hour so that a single burst may queue. It returns 0 when the curve is empty or carries nothing: the peak is unknown.

@@ -222,3 +222,18 @@ func TestFollowServing(t *testing.T) {
 		t.Errorf("got %d hours of engines and %d of tokens, want %d", len(got.Serving), len(got.Hours), len(want))
 	}
 }
+
+// TestSortedCurve holds that a curve in disorder is put in order in a copy, and that one in order is not copied.
+func TestSortedCurve(t *testing.T) {
+	t.Parallel()
+	mixed := LoadCurve{{1, 100}, {2, 300}, {3, 100}, {4, 200}}
+	kept := slices.Clone(mixed)
+	want := LoadCurve{{2, 300}, {4, 200}, {1, 100}, {3, 100}}
+	sorted := mixed.Sorted()
+	if !slices.Equal(sorted, want) || !slices.Equal(mixed, kept) {
+		t.Errorf("got %v of %v, want %v", sorted, mixed, want)
+	}
+	if again := sorted.Sorted(); &again[0] != &sorted[0] {
+		t.Error("a curve in order was copied")
+	}
+}

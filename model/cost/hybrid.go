@@ -48,8 +48,7 @@ func NewLoad(blocks []LoadBlock) *Load {
 
 // LoadOf returns the curve of an observed load, its tokens per hour rounded to whole ones.
 func LoadOf(curve model.LoadCurve) *Load {
-	sorted := slices.Clone(curve)
-	slices.SortStableFunc(sorted, func(a, b model.LoadBlock) int { return cmp.Compare(b.TokensPerHour, a.TokensPerHour) })
+	sorted := curve.Sorted()
 	l := newLoad(len(sorted))
 	var hours big.Rat
 	for _, b := range sorted {

@@ -114,17 +114,12 @@ func (f *fast) use(r cost.Rate) {
 
 // curve keeps the load-duration curve with its running sums.
 func (f *fast) curve(load model.LoadCurve) {
-	sorted := make(model.LoadCurve, len(load))
-	for i, b := range load { // to whole tokens, as cost.LoadOf does
-		sorted[i] = model.LoadBlock{Hours: b.Hours, TokensPerHour: model.Tokens(math.Floor(float64(b.TokensPerHour) + 0.5))}
-	}
 	f.rates, f.hours, f.below = make([]float64, 0, len(load)), make([]float64, 0, len(load)), make([]float64, 0, len(load))
-	sort.SliceStable(sorted, func(i, j int) bool { return sorted[i].TokensPerHour > sorted[j].TokensPerHour })
-	for _, b := range sorted {
+	for _, b := range load.Sorted() {
+		rate := math.Floor(float64(b.TokensPerHour) + 0.5) // to whole tokens, as cost.LoadOf does
 		f.all += b.Hours
-		f.total += b.Hours * float64(b.TokensPerHour)
-		f.rates, f.hours = append(f.rates, float64(b.TokensPerHour)), append(f.hours, f.all)
-		f.below = append(f.below, f.total)
+		f.total += b.Hours * rate
+		f.rates, f.hours, f.below = append(f.rates, rate), append(f.hours, f.all), append(f.below, f.total)
 	}
 	for i := range f.below {
 		f.below[i] = f.total - f.below[i]
