@@ -75,18 +75,44 @@ func (n *Notifier) Send(ctx context.Context, e alerting.Event) (alerting.Posted,
 	return alerting.Posted{}, n.hook(ctx, e)
 }
 
+// Reachable asks Slack, without a message, whether it takes the token and, where people can answer with buttons, offers a connection for that.
+// A webhook cannot be asked. The error is as those of Send; asking again doubles nothing.
+func (n *Notifier) Reachable(ctx context.Context) error {
+	if n.settings.TokenFile == "" {
+		return nil
+	}
+	token, err := n.token()
+	if err != nil {
+		return err
+	}
+	api, trip := n.api(token)
+	if _, err := api.AuthTestContext(ctx); err != nil {
+		return asked(err, trip)
+	}
+	if n.Listens() {
+		_, err = n.offered(ctx)
+	}
+	return err
+}
+
 // rotating begins every token that Slack gives for twelve hours only, and the one that renews it (docs.slack.dev, token rotation).
 const rotating = "xoxe"
 
-func (n *Notifier) post(ctx context.Context, e alerting.Event) (at alerting.Posted, err error) {
+// token reads the token of the bot.
+func (n *Notifier) token() (string, error) {
 	token, err := post.Secret(n.settings.TokenFile)
-	if err != nil {
-		return at, err
-	}
-	if strings.HasPrefix(token, rotating) {
-		return at, &alerting.SendError{
+	if err == nil && strings.HasPrefix(token, rotating) {
+		err = &alerting.SendError{
 			Remedy: alerting.FixSettings, Err: errors.New("slack: the token rotates and would be refused after 12 hours, want that of an app without token rotation"),
 		}
+	}
+	return token, err
+}
+
+func (n *Notifier) post(ctx context.Context, e alerting.Event) (at alerting.Posted, err error) {
+	token, err := n.token()
+	if err != nil {
+		return at, err
 	}
 	api, trip := n.api(token)
 	channel := n.settings.Channel
@@ -276,6 +302,16 @@ var remedies = func() map[string]alerting.Remedy {
 
 // doubtful are the refusals after which the message may be there all the same.
 var doubtful = []string{"internal_error", "fatal_error"}
+
+// asked is classify for a request that doubles nothing when it is made again.
+func asked(err error, trip *post.Trip) error {
+	out := classify(err, trip)
+	var failed *alerting.SendError
+	if errors.As(out, &failed) && failed.Remedy == alerting.Reconcile {
+		failed.Remedy = alerting.Retry
+	}
+	return out
+}
 
 // classify says what helps against err, and takes every secret out of it.
 func classify(err error, trip *post.Trip) error {

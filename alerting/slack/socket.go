@@ -85,12 +85,6 @@ func (n *Notifier) Listen(ctx context.Context, now func() time.Time, take Answer
 // Listens reports whether people can answer with buttons.
 func (n *Notifier) Listens() bool { return n.settings.AppTokenFile != "" }
 
-// Reachable says why no connection can be opened for what people press; nil when Slack offers one.
-func (n *Notifier) Reachable(ctx context.Context) error {
-	_, err := n.offered(ctx)
-	return err
-}
-
 // offered returns the address at which Slack waits for one connection. It is a secret.
 func (n *Notifier) offered(ctx context.Context) (*url.URL, error) {
 	token, err := post.Secret(n.settings.AppTokenFile)
@@ -100,12 +94,7 @@ func (n *Notifier) offered(ctx context.Context) (*url.URL, error) {
 	api, trip := n.api("", slackapi.OptionAppLevelToken(token))
 	_, address, err := api.StartSocketModeContext(ctx)
 	if err != nil {
-		out := classify(err, trip)
-		var failed *alerting.SendError
-		if errors.As(out, &failed) && failed.Remedy == alerting.Reconcile { // asking again doubles nothing
-			failed.Remedy = alerting.Retry
-		}
-		return nil, out
+		return nil, asked(err, trip)
 	}
 	at, err := url.Parse(address)
 	if err != nil || !n.mayConnect(at) {

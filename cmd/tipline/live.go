@@ -13,6 +13,7 @@ import (
 
 	prommodel "github.com/prometheus/common/model"
 
+	"tipline/alerting/slack"
 	"tipline/cmd/internal/daemon"
 	"tipline/cmd/internal/store"
 	"tipline/collector"
@@ -74,6 +75,30 @@ func (p *program) checkLive(ctx context.Context, cfg *config.Config, library *co
 			if strings.HasPrefix(w.Code, "UNPRICED_") {
 				found(finding{true, "option " + o.Name + ": " + w.Text})
 			}
+		}
+	}
+	notifiers, err := daemon.Notifiers(cfg.Notify, p.now, nil)
+	if err != nil {
+		return p.fail(err)
+	}
+	for _, n := range notifiers {
+		to, ok := n.(*slack.Notifier)
+		if !ok {
+			continue
+		}
+		fmt.Fprintf(p.stdout, "\n%s\n", n.Name())
+		if err := to.Reachable(ctx); err != nil {
+			code = max(code, failureCode(err))
+			found(finding{true, err.Error()})
+		} else {
+			text := "takes the token"
+			switch {
+			case to.Listens():
+				text += ", and offers a connection for buttons"
+			case cfg.Notify.Slack.TokenFile == "":
+				text = "a webhook cannot be asked"
+			}
+			found(finding{false, text + "; notify test sends a message to every channel"})
 		}
 	}
 	return code

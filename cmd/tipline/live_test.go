@@ -9,31 +9,36 @@ import (
 	"testing"
 	"time"
 
+	"tipline/alerting/slack/slacktest"
 	"tipline/collector/promtest"
 )
+
+// one is an answer of one series with one sample.
+func one(labels map[string]string, at time.Time, v float64) promtest.Answer {
+	return promtest.Answer{Series: []promtest.Series{{Labels: labels, Points: []promtest.Point{{At: at, Value: v}}}}}
+}
+
+// scraped answers a live check as a server does where nothing is wrong.
+func scraped(q promtest.Query) promtest.Answer {
+	now := time.Now()
+	switch {
+	case strings.HasPrefix(q.Expr, "count(count without"):
+		return promtest.Answer{}
+	case strings.HasPrefix(q.Expr, "count(up)") && q.End.After(now.Add(5*time.Minute)):
+		return promtest.Answer{}
+	case strings.HasPrefix(q.Expr, "count(") && q.End.Before(now.AddDate(0, 0, -10)):
+		return promtest.Answer{} // the history goes back about a week
+	case strings.HasPrefix(q.Expr, "count by (__name__)"):
+		return one(map[string]string{"__name__": "litellm_metric_total"}, q.End, 3)
+	}
+	return one(map[string]string{"team_alias": "a"}, q.End, 1)
+}
 
 // TestCheckLive asks the servers of a configuration and says of each finding what to do about it.
 func TestCheckLive(t *testing.T) {
 	t.Parallel()
 	folder, prom, _ := stageProgram(t)
-	series := func(labels map[string]string, at time.Time, v float64) promtest.Answer {
-		return promtest.Answer{Series: []promtest.Series{{Labels: labels, Points: []promtest.Point{{At: at, Value: v}}}}}
-	}
-	good := func(q promtest.Query) promtest.Answer {
-		now := time.Now()
-		switch {
-		case strings.HasPrefix(q.Expr, "count(count without"):
-			return promtest.Answer{}
-		case strings.HasPrefix(q.Expr, "count(up)") && q.End.After(now.Add(5*time.Minute)):
-			return promtest.Answer{}
-		case strings.HasPrefix(q.Expr, "count(") && q.End.Before(now.AddDate(0, 0, -10)):
-			return promtest.Answer{} // the history goes back about a week
-		case strings.HasPrefix(q.Expr, "count by (__name__)"):
-			return series(map[string]string{"__name__": "litellm_metric_total"}, q.End, 3)
-		}
-		return series(map[string]string{"team_alias": "a"}, q.End, 1)
-	}
-	prom.Answer(good)
+	prom.Answer(scraped)
 	code, out, errs := tipline(t, folder, "check", "--live")
 	if code != exitDone || errs != "" {
 		t.Errorf("exit %d, %s", code, errs)
@@ -58,19 +63,41 @@ func TestCheckLive(t *testing.T) {
 		"a login page":  {func(promtest.Query) promtest.Answer { return promtest.HTML() }, exitNotRight, "login page in front?"},
 		"a clock ahead": {func(q promtest.Query) promtest.Answer {
 			if strings.HasPrefix(q.Expr, "count(up)") {
-				return series(map[string]string{}, q.End, 1)
+				return one(map[string]string{}, q.End, 1)
 			}
-			return good(q)
+			return scraped(q)
 		}, exitNotRight, "FIX   the server has samples a quarter of an hour ahead"},
 		"replicas": {func(q promtest.Query) promtest.Answer {
 			if strings.HasPrefix(q.Expr, "count(count without") {
-				return series(map[string]string{}, q.End, 3)
+				return one(map[string]string{}, q.End, 3)
 			}
-			return good(q)
+			return scraped(q)
 		}, exitNotRight, "FIX   3 counters stored once for every replica of a Prometheus"},
 	} {
 		prom.Answer(tc.answer)
 		if code, out, errs := tipline(t, folder, "check", "--live"); code != tc.code || !strings.Contains(out, tc.want) || errs != "" {
+			t.Errorf("%s: exit %d, %s\n%s\nwant %d and %q", name, code, errs, out, tc.code, tc.want)
+		}
+	}
+}
+
+// TestCheckLiveAsksSlack holds that a live check says whether Slack takes the token, and sends no message for it.
+func TestCheckLiveAsksSlack(t *testing.T) {
+	t.Parallel()
+	folder, prom, box := stageProgram(t)
+	prom.Answer(scraped)
+	for name, tc := range map[string]struct {
+		answer *slacktest.Answer
+		code   int
+		want   string
+	}{
+		"a good token":      {nil, exitDone, "slack\n  ok    takes the token"},
+		"a token withdrawn": {new(slacktest.Error("token_revoked")), exitNotRight, "token_revoked"},
+		"a Slack in need":   {&slacktest.Answer{Status: 503}, exitUnreachable, "slack\n  FIX   slack: "},
+	} {
+		box.Lookups(func(int) *slacktest.Answer { return tc.answer })
+		code, out, errs := tipline(t, folder, "check", "--live")
+		if code != tc.code || !strings.Contains(out, tc.want) || errs != "" || len(box.Messages()) > 0 {
 			t.Errorf("%s: exit %d, %s\n%s\nwant %d and %q", name, code, errs, out, tc.code, tc.want)
 		}
 	}

@@ -62,7 +62,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	commands["run"] = func(ctx context.Context) int { return p.runDaemon(ctx, listen, *once) }
 
 	check := command("check", "Read the configuration and print everything that is wrong with it.")
-	live := check.Flag("live", "Also ask every server: whether it answers, what it has for each signal, how far back, whether the clocks agree, how much was measured in the last four weeks, and what is counted twice.").Bool()
+	live := check.Flag("live", "Also ask every server: whether it answers, what it has for each signal, how far back, whether the clocks agree, how much was measured in the last four weeks, and what is counted twice; and Slack whether it takes the token.").Bool()
 	commands["check"] = func(ctx context.Context) int { return p.check(ctx, *live) }
 
 	report := command("report", "Evaluate every workload once, without alerts, and print the report.")

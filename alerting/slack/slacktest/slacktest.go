@@ -135,7 +135,7 @@ func (s *Server) Delete(time string) {
 	s.messages = slices.DeleteFunc(s.messages, func(m Message) bool { return m.Time == time })
 }
 
-// ServeHTTP answers chat.postMessage, chat.update, chat.postEphemeral, views.open, apps.connections.open with the connections that it offers,
+// ServeHTTP answers auth.test, chat.postMessage, chat.update, chat.postEphemeral, views.open, apps.connections.open with the connections that it offers,
 // conversations.list, conversations.replies, conversations.history, files.getUploadURLExternal, files.completeUploadExternal and the webhook.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(io.LimitReader(r.Body, 1<<20))
@@ -149,7 +149,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	hook := r.URL.Path == HookPath
 	var answer Answer
 	switch method := path.Base(r.URL.Path); {
-	case strings.HasPrefix(method, "conversations."):
+	case strings.HasPrefix(method, "conversations."), method == "auth.test":
 		answer = s.tell(method, r, body)
 	case method == "apps.connections.open":
 		form, _ := url.ParseQuery(string(body)) // what cannot be read is no token either
@@ -231,7 +231,7 @@ func (s *Server) keep(m Message) (Message, bool) {
 // pageLength is how many messages a page of a history has, whatever was asked for: Slack too may give fewer than the limit.
 const pageLength = 2
 
-// tell answers a question about the channels or the history of one. A channel has the id of its name.
+// tell answers a question about the token, the channels or the history of one. A channel has the id of its name.
 func (s *Server) tell(method string, r *http.Request, body []byte) Answer {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -249,6 +249,8 @@ func (s *Server) tell(method string, r *http.Request, body []byte) Answer {
 	rows := []row{}
 	next := ""
 	switch method {
+	case "auth.test":
+		return Answer{Body: `{"ok":true,"team":"Example","user":"tipline"}`}
 	case "conversations.list":
 		types := strings.Split(form.Get("types"), ",")
 		for kind, scope := range map[string]string{"public_channel": "channels:read", "private_channel": "groups:read"} {
