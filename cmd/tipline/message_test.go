@@ -80,10 +80,12 @@ func TestPictures(t *testing.T) {
 	}
 }
 
-// TestHostileNamesInPictures holds that no name from outside breaks the picture, whatever its letters and length.
-func TestHostileNamesInPictures(t *testing.T) {
-	t.Parallel()
+// FuzzPictures holds that no name from outside breaks the picture, whatever its letters and length.
+func FuzzPictures(f *testing.F) {
 	for _, text := range []string{"", "*", "`", "&lt;", "*bold* `code` _x_", "line\nbreak\x1b[31m", "right\u202eleft", strings.Repeat("名前", 500), strings.Repeat("W", 3000), "\xff"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
 		for _, r := range []alerting.Reason{alerting.Answered, alerting.Drifted, alerting.PricesMoved} {
 			e, _ := sample.Of(r)
 			if len(e.Report.CostAhead) > 0 {
@@ -99,7 +101,7 @@ func TestHostileNamesInPictures(t *testing.T) {
 				t.Fatalf("%q: %v", text, err)
 			}
 		}
-	}
+	})
 }
 
 // TestDrawChart holds that the picture that is uploaded where Slack shows no chart is one.
