@@ -1,15 +1,20 @@
 package alertmanager
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"tipline/alerting"
+	"tipline/alerting/words"
 	"tipline/model"
 )
 
@@ -102,3 +107,70 @@ func TestNoOption(t *testing.T) {
 		t.Errorf("got %q, want no line and no change of direction", text)
 	}
 }
+
+// FuzzShow holds that no name or sentence from outside is more than the value of a label or an annotation: an alert has the expected keys and no
+// others, each value is one line that a terminal can show and as long as is allowed, and what is shown twice is one alert.
+func FuzzShow(f *testing.F) {
+	f.Add("support", "fleet", "team-support", "it saves $5,000")
+	f.Add("a\nb\u202e<!channel>", "{{ .Labels }}\x1b[31m", "\xff", "\u009b2J\"}]")
+	f.Add("", " ", "\u200b", strings.Repeat("名前 ", 200))
+	f.Fuzz(func(t *testing.T, workload, option, owner, because string) {
+		var bodies [][]byte
+		client := &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			body, err := io.ReadAll(r.Body)
+			bodies = append(bodies, body)
+			return &http.Response{StatusCode: http.StatusOK, Body: http.NoBody, Request: r}, err
+		})}
+		board := New("http://alertmanager.example", client)
+		said := &model.Report{Workloads: []model.WorkloadReport{{Workload: workload, Decision: model.Decision{ID: "0123", Because: because}}}}
+		firing := []alerting.Firing{{Workload: workload, Current: option, Option: option, Severity: alerting.Warning, Owner: owner, Since: morning}}
+		for range 2 {
+			if err := board.Show(t.Context(), firing, said, morning, morning.Add(Lasts)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if !bytes.Equal(bodies[0], bodies[1]) {
+			t.Errorf("got %s and then %s, want the same alert", bodies[0], bodies[1])
+		}
+		var alerts []struct {
+			Labels, Annotations map[string]string
+			StartsAt, EndsAt    time.Time
+		}
+		d := json.NewDecoder(bytes.NewReader(bodies[0]))
+		d.DisallowUnknownFields()
+		if err := d.Decode(&alerts); err != nil || len(alerts) != 1 {
+			t.Fatalf("got %s (%v), want one alert", bodies[0], err)
+		}
+		names := "alertname current recommended severity workload"
+		switch {
+		case option == "" && owner == "":
+			names = "alertname current severity workload"
+		case option == "":
+			names = "alertname current owner severity workload"
+		case owner != "":
+			names = "alertname current owner recommended severity workload"
+		}
+		for _, is := range []struct {
+			values map[string]string
+			names  string
+		}{{alerts[0].Labels, names}, {alerts[0].Annotations, "description receipt summary"}} {
+			if got := strings.Join(slices.Sorted(maps.Keys(is.values)), " "); got != is.names {
+				t.Errorf("got the keys %s, want %s", got, is.names)
+			}
+			for name, value := range is.values {
+				if model.Printable(value) != value || utf8.RuneCountInString(value) > 4*words.MaxLine {
+					t.Errorf("%s: got %q, want a line of at most %d characters", name, value, 4*words.MaxLine)
+				}
+			}
+		}
+		for name, text := range map[string]string{"workload": workload, "current": option, "owner": owner} {
+			if text != "" && model.Printable(text) == text && strings.Join(strings.Fields(text), " ") == text && utf8.RuneCountInString(text) <= words.MaxName && !strings.ContainsRune(text, utf8.RuneError) && alerts[0].Labels[name] != text {
+				t.Errorf("%s: got %q, want %q as it is", name, alerts[0].Labels[name], text)
+			}
+		}
+	})
+}
+
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }

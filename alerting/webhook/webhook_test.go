@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -8,11 +9,14 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"tipline/alerting"
+	"tipline/alerting/sample"
 	"tipline/model"
 )
 
@@ -140,3 +144,89 @@ func FuzzVerify(f *testing.F) {
 		}
 	})
 }
+
+// FuzzSend holds that no text from outside is more than a value of the JSON: every one comes back as it was, an object has the expected keys and no
+// others, the two sentences are lines that a terminal can show, the signature is that of the body, and neither address nor key is anywhere in it.
+func FuzzSend(f *testing.F) {
+	f.Add("support-chat <!channel>", "it costs less", "#llm-cost", uint8(0))
+	f.Add("a\nb\u202e\u009b31m", "\xff\x00\"}, \"version\": 2", "\u2028</script>", uint8(11))
+	f.Add("", strings.Repeat("名前 ", 200), " ", uint8(3))
+	const key, path = "k3y-that-signs", "/p4th-that-is-secret"
+	keyFile, urlFile := filepath.Join(f.TempDir(), "key"), filepath.Join(f.TempDir(), "url")
+	if err := errors.Join(os.WriteFile(keyFile, []byte(key), 0o600), os.WriteFile(urlFile, []byte("http://hook.example"+path), 0o600)); err != nil {
+		f.Fatal(err)
+	}
+	known := map[string]bool{}
+	for field := range reflect.TypeFor[Payload]().Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+		known[name] = true
+	}
+	f.Fuzz(func(t *testing.T, name, sentence, channel string, kind uint8) {
+		e, _ := sample.Of(sample.Reasons[int(kind)%len(sample.Reasons)])
+		e.Workload, e.Owner, e.Previous, e.Channel = name, name, name, channel
+		e.Report.Workload, e.Report.Decision.Option, e.Report.Decision.Because = name, name, sentence
+		e.Report.Labels = map[string]string{name: sentence}
+		for i := range e.Faults {
+			e.Faults[i].Source, e.Faults[i].Text = name, sentence
+		}
+		if e.Answer != nil {
+			e.Answer.By, e.Answer.Reason = name, sentence
+		}
+		var sent request
+		status := http.StatusOK
+		client := &http.Client{Transport: transport(func(r *http.Request) (*http.Response, error) {
+			body, err := io.ReadAll(r.Body)
+			sent = request{r.Header, body}
+			return &http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(sentence)), Request: r}, err
+		})}
+		n, err := New(Settings{URLFile: urlFile, SecretFile: keyFile}, client, func() time.Time { return morning })
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := n.Send(t.Context(), e); err != nil {
+			t.Fatal(err)
+		}
+		if err := Verify(key, sent.header.Get(SignatureHeader), sent.body, morning, time.Minute); err != nil {
+			t.Error(err)
+		}
+		if changed := bytes.Replace(sent.body, []byte(`"version":1`), []byte(`"version":2`), 1); Verify(key, sent.header.Get(SignatureHeader), changed, morning, time.Minute) == nil {
+			t.Error("the signature is that of another body too")
+		}
+		var keys map[string]json.RawMessage
+		var p Payload
+		if err := errors.Join(json.Unmarshal(sent.body, &keys), json.Unmarshal(sent.body, &p)); err != nil {
+			t.Fatalf("got %s: %v", sent.body, err)
+		}
+		for k := range keys {
+			if !known[k] {
+				t.Errorf("got the key %q, want none but those of a Payload", k)
+			}
+		}
+
+		if p.Workload != name && utf8.ValidString(name) || p.Report.Decision.Because != sentence && utf8.ValidString(sentence) || p.ID != e.ID || p.Reason != e.Reason {
+			t.Errorf("got %+v, want what was sent", p)
+		}
+		for _, text := range []string{p.Headline, p.Text} {
+			if model.Printable(text) != text || text == "" || utf8.RuneCountInString(text) > 40_000 {
+				t.Errorf("got %q, want a line", text)
+			}
+		}
+		status = http.StatusForbidden
+		_, err = n.Send(t.Context(), e)
+		if err == nil {
+			t.Fatal("a refusal: want an error")
+		}
+		for _, text := range []string{string(sent.body), err.Error()} {
+			if strings.Contains(text, key) || strings.Contains(text, path) {
+				t.Errorf("got %q, which holds a secret", text)
+			}
+		}
+		if text := err.Error(); model.Printable(text) != text || len(text) > 4096 {
+			t.Errorf("got the error %q, want a line", text)
+		}
+	})
+}
+
+type transport func(*http.Request) (*http.Response, error)
+
+func (f transport) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
