@@ -1,26 +1,58 @@
 package model
 
 import (
+	"fmt"
 	"math"
 	"strconv"
 	"strings"
 	"time"
 	"unicode"
+	"unicode/utf8"
 )
 
 // Printable returns text with U+FFFD in the place of everything that could move a cursor, end a line, turn the direction of writing or be
 // there unseen, and of what is not UTF-8. Two kinds of joiners, without which some scripts and emoji fall apart, stay.
 func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
-		const zeroWidthNonJoiner, zeroWidthJoiner = '\u200c', '\u200d'
-		switch {
-		case ' ' <= r && r <= '~', r == zeroWidthNonJoiner, r == zeroWidthJoiner:
-			return r
-		case unicode.IsControl(r), unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp):
+		if unseen(r) {
 			return unicode.ReplacementChar
 		}
 		return r // which strings.Map makes the same of what is not UTF-8
 	}, text)
+}
+
+// unseen reports whether Printable takes r out of a text.
+func unseen(r rune) bool {
+	const zeroWidthNonJoiner, zeroWidthJoiner = '\u200c', '\u200d'
+	switch {
+	case ' ' <= r && r <= '~', r == zeroWidthNonJoiner, r == zeroWidthJoiner:
+		return false
+	}
+	return unicode.IsControl(r) || unicode.In(r, unicode.Cf, unicode.Zl, unicode.Zp)
+}
+
+// EscapeJSON returns data, which is JSON, with what Printable takes out of a text written as an escape, so that it means the same and does nothing to a
+// terminal that shows it. The lines and tabs between its values stay.
+func EscapeJSON(data []byte) []byte {
+	var out []byte // nil as long as everything stays
+	kept := 0      // how much of data is in out
+	for i := 0; i < len(data); {
+		r, n := utf8.DecodeRune(data[i:])
+		if r >= ' ' && (unseen(r) || r == utf8.RuneError && n == 1) {
+			out = append(out, data[kept:i]...)
+			if r > 0xffff { // JSON writes it as two halves of UTF-16
+				out = fmt.Appendf(out, `\u%04x`, 0xd800+(r-0x10000)>>10)
+				r = 0xdc00 + r&0x3ff
+			}
+			out = fmt.Appendf(out, `\u%04x`, r)
+			kept = i + n
+		}
+		i += n
+	}
+	if out == nil {
+		return data
+	}
+	return append(out, data[kept:]...)
 }
 
 // unknownText stands where a number is not known or not finite.

@@ -1,7 +1,11 @@
 package model
 
 import (
+	"encoding/json"
+	"errors"
+	"maps"
 	"math"
+	"strings"
 	"testing"
 )
 
@@ -161,4 +165,38 @@ func TestPrintable(t *testing.T) {
 			t.Errorf("%q: got %q, want %q", text, got, want)
 		}
 	}
+}
+
+func TestEscapeJSON(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		`{"a":"b"}`: `{"a":"b"}`, "[\n\t\"名前 🦙\"\n]\n": "[\n\t\"名前 🦙\"\n]\n", "": "",
+		"\"\u009b31m\"": `"\u009b31m"`, "\"a\u202eb\"": `"a\u202eb"`, "\"\x7f\"": `"\u007f"`, "\"\U000e0041\"": `"\udb40\udc41"`, "\"\xff\"": `"\ufffd"`, "\"\ufffd\"": "\"\ufffd\"",
+		"\"\u202e\u202e\" and \"\u2066\"": `"\u202e\u202e" and "\u2066"`,
+	} {
+		if got := string(EscapeJSON([]byte(text))); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
+	}
+}
+
+// FuzzEscapeJSON holds that what is escaped means what it did, and does nothing to a terminal.
+func FuzzEscapeJSON(f *testing.F) {
+	f.Add("a\x1b[31m\u009b\u202e\U000e0041\xff\nb 名前")
+	f.Fuzz(func(t *testing.T, text string) {
+		data, err := json.MarshalIndent(map[string]string{text: text}, "", "\t")
+		if err != nil {
+			t.Fatal(err)
+		}
+		escaped := EscapeJSON(data)
+		var was, is map[string]string
+		if err := errors.Join(json.Unmarshal(data, &was), json.Unmarshal(escaped, &is)); err != nil || !maps.Equal(was, is) {
+			t.Errorf("%q: got %q (%v), want %q", text, is, err, was)
+		}
+		for line := range strings.Lines(string(escaped)) {
+			if line = strings.Trim(line, "\t\n"); Printable(line) != line {
+				t.Errorf("%q: got the line %q, want nothing that is not printable", text, line)
+			}
+		}
+	})
 }

@@ -9,6 +9,7 @@ import (
 
 	"tipline/alerting"
 	"tipline/alerting/chart"
+	"tipline/model"
 )
 
 // JSON returns the payload of e as it is posted, indented.
@@ -20,7 +21,7 @@ func JSON(e alerting.Event, l Layout) []byte {
 	if err != nil { // blocks hold only text
 		panic("slack: " + err.Error())
 	}
-	return data
+	return model.EscapeJSON(data)
 }
 
 var unescaper = strings.NewReplacer("&lt;", "<", "&gt;", ">", "&amp;", "&", "\u2060", "", "`", "")

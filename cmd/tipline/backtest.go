@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -185,9 +184,7 @@ func (p *program) progress() func(done, all int) {
 // printBacktest writes r in the given form: table, json or markdown.
 func printBacktest(w io.Writer, r *backtest.Result, format string) error {
 	if format == "json" {
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(r)
+		return printJSON(w, r)
 	}
 	out := page{w: w, markdown: format == "markdown"}
 	out.title("Backtest")

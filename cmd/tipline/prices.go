@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -89,9 +88,7 @@ func printBook(w io.Writer, book config.Book, format string) error {
 		for _, row := range book.Rows() {
 			rows = append(rows, row.PriceSource)
 		}
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(rows)
+		return printJSON(w, rows)
 	}
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ITEM\tFIELD\tVALUE\tUNIT\tVALID\tCHECKED\tSOURCE")

@@ -15,14 +15,21 @@ import (
 func printReport(w io.Writer, report *model.Report, format string) error {
 	switch format {
 	case "json":
-		encoder := json.NewEncoder(w)
-		encoder.SetIndent("", "  ")
-		return encoder.Encode(report)
+		return printJSON(w, report)
 	case "markdown":
 		return printMarkdown(w, report)
 	default:
 		return printTable(w, report)
 	}
+}
+
+// printJSON writes v as JSON, with a value a line.
+func printJSON(w io.Writer, v any) error {
+	data, err := json.MarshalIndent(v, "", "  ")
+	if err == nil {
+		_, err = w.Write(append(model.EscapeJSON(data), '\n'))
+	}
+	return err
 }
 
 // columns heads the table of workloads; row fills it.

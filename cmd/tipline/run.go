@@ -18,6 +18,7 @@ import (
 	"tipline/cmd/internal/daemon"
 	"tipline/collector"
 	"tipline/config"
+	"tipline/model"
 )
 
 // The exit codes of tipline.
@@ -47,8 +48,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	app.HelpFlag.Short('h')
 	code, ended := exitDone, false
 	app.Terminate(func(c int) { code, ended = c, true })
-	logging := promslog.Config{Writer: stderr, Style: promslog.SlogStyle}
-	logging.Level, logging.Format = promslog.NewLevel(), promslog.NewFormat()
+	logging := logTo(stderr)
 	app.Flag("config", "The configuration file.").Short('c').Default("tipline.yml").StringVar(&p.configFile)
 	app.Flag("log.level", "The least severe log line to write: debug, info, warn or error.").Default("info").SetValue(logging.Level)
 	app.Flag("log.format", "The form of a log line: logfmt or json.").Default("logfmt").SetValue(logging.Format)
@@ -105,8 +105,24 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		fmt.Fprintf(stderr, "tipline: %v, try --help\n", err)
 		return exitUsage
 	}
-	p.log = promslog.New(&logging)
+	p.log = promslog.New(logging)
 	return commands[name](ctx)
+}
+
+// logTo returns how to log to w, a line for every record.
+func logTo(w io.Writer) *promslog.Config {
+	return &promslog.Config{Writer: inert{w}, Style: promslog.SlogStyle, Level: promslog.NewLevel(), Format: promslog.NewFormat()}
+}
+
+// inert writes the lines of a log without what could do something to a terminal.
+type inert struct{ w io.Writer }
+
+// Write implements io.Writer for a whole line. In logfmt a text with such characters is quoted, and the quotes hold the escapes of JSON too.
+func (i inert) Write(line []byte) (int, error) {
+	if _, err := i.w.Write(model.EscapeJSON(line)); err != nil {
+		return 0, err
+	}
+	return len(line), nil
 }
 
 // fail prints err, a line for every problem, and returns the exit code that fits it.
@@ -114,11 +130,13 @@ func (p *program) fail(err error) int {
 	var problems config.Problems
 	if errors.As(err, &problems) {
 		for _, problem := range problems {
-			fmt.Fprintln(p.stderr, problem)
+			fmt.Fprintln(p.stderr, model.Printable(problem.Error()))
 		}
 		return exitNotRight
 	}
-	fmt.Fprintln(p.stderr, "tipline: "+strings.ReplaceAll(err.Error(), "\n", "\ntipline: "))
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		fmt.Fprintln(p.stderr, "tipline: "+model.Printable(line))
+	}
 	return exitNotRight
 }
 

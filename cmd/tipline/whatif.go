@@ -63,11 +63,9 @@ func (p *program) whatIf(ctx context.Context, w whatIf) int {
 		return p.fail(err)
 	}
 	if w.format == "json" {
-		data, err := json.MarshalIndent(a, "", "  ")
-		if err != nil {
+		if err := printJSON(p.stdout, a); err != nil {
 			return p.fail(err)
 		}
-		fmt.Fprintln(p.stdout, string(data))
 		return exitDone
 	}
 	if _, err := a.table().WriteTo(p.stdout); err != nil {

@@ -178,7 +178,7 @@ func (a Answer) Row() (key string, value []byte) {
 	if err != nil {
 		panic("ledger: " + err.Error()) // every field can be written
 	}
-	return answered + a.ID, value
+	return answered + a.ID, model.EscapeJSON(value)
 }
 
 // Text says a in one sentence.
@@ -439,7 +439,7 @@ func Left(data string) ([]Waiting, error) {
 		w := Waiting{path: filepath.Join(data, folder, e.Name())}
 		w.Answer, w.Err = readAnswer(w.path)
 		if w.Err == nil && w.Answer.ID != id {
-			w.Err = fmt.Errorf("answer: the file %s holds one to decision %s", e.Name(), w.Answer.ID)
+			w.Err = fmt.Errorf("answer: the file %q holds one to decision %s", e.Name(), w.Answer.ID)
 		}
 		all = append(all, w)
 	}

@@ -2,9 +2,12 @@ package ledger
 
 import (
 	"errors"
+	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -373,4 +376,77 @@ func TestLoadAnswers(t *testing.T) {
 	if got := all.With(changed); !slices.Equal(got, Answers{notViable, changed}) || all[1] != later {
 		t.Errorf("got %+v, want the answer replaced, and the list as it was", got)
 	}
+}
+
+// FuzzAnswer holds that an answer in the words of strangers is refused, or comes back as it was left, from a file under the answers that is called
+// by the decision and nowhere else; that what the ledger keeps and says of it is a line that a terminal can show; and that no file that
+// lies there by another's hand is taken for more than it is.
+func FuzzAnswer(f *testing.F) {
+	f.Add("no staff", "maria (Slack user U0123ABCD)", "aaaaaaaaaaaa", []byte(`{"version":1,"id":"aaaaaaaaaaaa","kind":"done","given":"2026-11-23T12:00:00Z"}`))
+	f.Add("a\nb\u202e\x1b[31m\u009b", "\xff", "../../etc/passwd", []byte(`{"version":1,"id":"../x"}`))
+	f.Add(`"}{"kind":"done`, strings.Repeat("名", 300), "\x1b[2J.json", []byte("{\"version\":1,\"reason\":\"\x1b\"}"))
+	name := regexp.MustCompile(`^[0-9a-f]{12}\.json$`)
+	f.Fuzz(func(t *testing.T, reason, by, called string, content []byte) {
+		data := t.TempDir()
+		for _, id := range []string{notViable.ID, called} {
+			a := NewAnswer(id, NotViable, reason, asOf.AddDate(0, 1, 0), asOf)
+			a.By, a.Workload, a.From, a.Option = by, reason, by, reason
+			err := Leave(data, a)
+			if err != nil {
+				if text := err.Error(); model.Printable(text) != text {
+					t.Errorf("got the error %q, want a line", text)
+				}
+				continue
+			}
+			kept, found, err := Given(rows{}, data, id)
+			if err != nil || !found || kept != a {
+				t.Errorf("got %+v, %v, %v, want %+v", kept, found, err, a)
+			}
+			key, value := a.Row()
+			taken, err := LoadAnswers(rows{key: value})
+			if err != nil || len(taken) != 1 || taken[0] != a || key != answered+id {
+				t.Errorf("%s: got %+v, %v, want %+v", key, taken, err, a)
+			}
+			for what, text := range map[string]string{"row": string(value), "words": a.Text(), "outcome": a.Outcome()} {
+				if model.Printable(text) != text {
+					t.Errorf("%s: got %q, want a line", what, text)
+				}
+			}
+		}
+		here := map[string]bool{}
+		for _, in := range []string{data, filepath.Join(data, folder)} {
+			entries, err := os.ReadDir(in)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) {
+				t.Fatal(err)
+			}
+			for _, e := range entries {
+				if here[e.Name()] = true; e.Name() != folder && !name.MatchString(e.Name()) {
+					t.Errorf("got a file %q in %s", e.Name(), in)
+				}
+			}
+		}
+		stranger := called + ".json"
+		if strings.ContainsAny(called, "/\x00") || len(stranger) > 200 || here[stranger] {
+			return
+		}
+		if err := errors.Join(os.MkdirAll(filepath.Join(data, folder), 0o700), os.WriteFile(filepath.Join(data, folder, stranger), content, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+		left, err := Left(data)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, w := range left {
+			switch text := fmt.Sprint(w.Err); {
+			case w.Err == nil && (w.Answer.Check() != nil || w.Answer.ID+".json" != filepath.Base(w.path)):
+				t.Errorf("%q was taken for %+v", w.path, w.Answer)
+			case model.Printable(text) != text || len(text) > 4096:
+				t.Errorf("got the error %q, want a line", text)
+			case w.Err != nil:
+				if err := w.Refuse(); err != nil {
+					t.Errorf("%q stays: %v", w.path, err)
+				}
+			}
+		}
+	})
 }

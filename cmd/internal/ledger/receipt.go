@@ -114,14 +114,16 @@ func (r *Receipt) SetInputs(in *decide.Input) {
 
 // encode writes r with its inputs, which are most of it, in one go.
 func (r *Receipt) encode() ([]byte, error) {
-	if r.decided == nil {
-		return json.Marshal(r)
-	}
-	return json.Marshal(struct {
-		*Receipt
+	var all any = r
+	if r.decided != nil {
+		all = struct {
+			*Receipt
 
-		Inputs *decide.Input `json:"inputs"` // instead of those of Receipt
-	}{r, r.decided})
+			Inputs *decide.Input `json:"inputs"` // instead of those of Receipt
+		}{r, r.decided}
+	}
+	data, err := json.Marshal(all)
+	return model.EscapeJSON(data), err
 }
 
 // SetPool makes r the receipt of the shared fleet that p is.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"tipline/model"
 )
 
 // How long receipts are kept. One that a message was about, that a person answered, or that was confirmed without a message, so that later
@@ -90,7 +92,7 @@ func compacted(value []byte, evidence bool, now time.Time) ([]byte, bool) {
 		return nil, false
 	}
 	data, err := json.Marshal(r.summary(now))
-	return data, err == nil
+	return model.EscapeJSON(data), err == nil
 }
 
 // summary returns r without what is needed only to compute it again.

@@ -164,7 +164,7 @@ func answer(w http.ResponseWriter, v any) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(append(data, '\n')) // the client is gone when this fails
+	_, _ = w.Write(append(model.EscapeJSON(data), '\n')) // the client is gone when this fails
 }
 
 // failed writes an error as JSON.

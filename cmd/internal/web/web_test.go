@@ -191,7 +191,7 @@ func TestJSONIsTheReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := ask(t, options(report), "GET", "/api/v1/report", "").Body.Bytes(); !bytes.Equal(got, append(want, '\n')) {
+	if got := ask(t, options(report), "GET", "/api/v1/report", "").Body.Bytes(); !bytes.Equal(got, append(model.EscapeJSON(want), '\n')) {
 		t.Errorf("got %s\nwant %s", got, want)
 	}
 	for _, workload := range report.Workloads {
@@ -200,7 +200,7 @@ func TestJSONIsTheReport(t *testing.T) {
 			t.Fatal(err)
 		}
 		target := "/api/v1/workloads/" + url.PathEscape(workload.Workload)
-		if got := ask(t, options(report), "GET", target, "").Body.Bytes(); !bytes.Equal(got, append(want, '\n')) {
+		if got := ask(t, options(report), "GET", target, "").Body.Bytes(); !bytes.Equal(got, append(model.EscapeJSON(want), '\n')) {
 			t.Errorf("%s: got %s", target, got)
 		}
 	}
