@@ -46,9 +46,10 @@ type Double struct {
 }
 
 // Doubles returns the streams that workloads of different layers, or of different sources that do not say theirs, count twice over the four weeks before now, and those that
-// two sources of one layer count alike but for when they look: one workload beside another, or beside several that add up
-// to it because they share the value of a label, are all that their source has, or are few and each a large part. A stream of which a part was found is not looked for again
-// as a part of a larger one. Each workload is read when it is looked at; what is kept of all are the four weeks of what is compared. Nearly all pairs cost no more than a look at the signs of their chance, and most pairs that differ in size not that.
+// sources of one layer count alike but for when they look: one workload beside another, or beside several that add up
+// to it because they share the value of a label, are all that their source has, or, at different layers, are few and each a large part. A stream of which a part was found is not
+// looked for again as a part of a larger one. Each workload is read when it is looked at; what is kept of all are the four weeks of what is compared. Nearly all pairs cost no
+// more than a look at the signs of their chance, and most pairs that differ in size not that.
 func Doubles(all []func() model.Usage, now time.Time) []Double {
 	f := finder{all: all, watched: make([]watched, len(all)), end: now.UTC().Truncate(time.Hour)}
 	for i, read := range all {
@@ -109,10 +110,11 @@ func (f finder) pairs(meters []meter) (found []Double) {
 		a := &meters[i]
 		for k := i + 1; k < len(meters) && meters[k].mean <= roughly*a.mean; k++ {
 			b := &meters[k]
-			if a.generates != b.generates || !near(a.calls, b.calls, nearCalls) || !a.together(b) || !a.apart(b) && !f.twins(a, b) {
+			apart := a.apart(b)
+			if a.generates != b.generates || !near(a.calls, b.calls, nearCalls) || !a.together(b) || !apart && !f.beside(a, b) {
 				continue
 			}
-			if d, ok := f.compare(a, b); ok {
+			if d, ok := f.compare(a, b); ok && (apart || f.twins(a, b)) {
 				found = append(found, d)
 			}
 		}
@@ -429,11 +431,7 @@ func clip(changes []float64) {
 			sizes = append(sizes, math.Abs(c))
 		}
 	}
-	if len(sizes) == 0 {
-		return
-	}
-	slices.Sort(sizes)
-	limit := most * 1.4826 * sizes[len(sizes)/2]
+	limit := most * deviation(sizes)
 	if limit == 0 {
 		return
 	}

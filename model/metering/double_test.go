@@ -362,15 +362,20 @@ func TestDoublesOfFew(t *testing.T) {
 	}
 }
 
-// BenchmarkDoubles compares 10,000 workloads, half of them at either of two sources, whose sizes are spread over four powers of ten, and of one size, which is the worst.
+// BenchmarkDoubles compares 10,000 workloads, half of them at either of two sources of different layers or of one, whose sizes are spread over four powers of ten, and of one
+// size, which is the worst.
 func BenchmarkDoubles(b *testing.B) {
-	for _, spread := range []float64{4, 0} {
-		b.Run(fmt.Sprintf("powers=%.0f", spread), func(b *testing.B) {
+	for _, c := range []struct {
+		layer  string
+		spread float64
+	}{{"", 4}, {"", 0}, {"gateway", 4}, {"gateway", 0}} {
+		b.Run(fmt.Sprintf("layer=%s/powers=%.0f", c.layer, c.spread), func(b *testing.B) {
 			r := rand.New(rand.NewPCG(7, 8))
 			var all []model.Usage
 			for i := range 10_000 {
 				labels := map[string]string{"team": fmt.Sprint(i % 500), "model": fmt.Sprint(i % 40)}
-				all = append(all, usage([]string{"gateway", "engines"}[i%2], fmt.Sprint(i), labels, times(traffic(r, 0.2), math.Pow(10, -spread*r.Float64()))))
+				all = append(all, usage([]string{"gateway", "engines"}[i%2], fmt.Sprint(i), labels, times(traffic(r, 0.2), math.Pow(10, -c.spread*r.Float64()))))
+				all[i].Layer = c.layer
 			}
 			b.ReportAllocs()
 			for b.Loop() {

@@ -24,24 +24,59 @@ func dealt(r *rand.Rand, hours []float64, perHour, vary float64, round bool) dem
 	return d
 }
 
-// late returns what a server reads of d that looks so many seconds later: the end of an hour is the beginning of its next one.
-func (d demand) late(r *rand.Rand, seconds, vary float64) demand {
-	shown := demand{make([]float64, window), make([]float64, window)}
-	var calls, tokens float64 // of the end of the hour before
-	for h := range d.requests {
-		n := d.requests[h] * seconds / 3600
-		n = max(0, n+math.Sqrt(n)*r.NormFloat64())
-		t := 0.0
+// step is the time between two instants at which a program can be scraped here, in seconds.
+const step = 15
+
+// A program counts requests and tokens; both are what it has counted at every step.
+type program struct{ requests, tokens []float64 }
+
+// programs returns two halves of a demand of perHour requests that a balancer deals out at random, or by turns. The load changes by a third within minutes.
+func programs(r *rand.Rand, hours []float64, perHour, vary float64, turns bool) (one, other program) {
+	steps := len(hours) * 3600 / step
+	one = program{make([]float64, steps+1), make([]float64, steps+1)}
+	other = program{make([]float64, steps+1), make([]float64, steps+1)}
+	count := func(p program, i int, n float64) {
+		p.requests[i+1], p.tokens[i+1] = p.requests[i]+n, p.tokens[i]
 		if n > 0 {
-			t = d.tokens[h] / d.requests[h] * n * max(0, 1+vary/math.Sqrt(n)*r.NormFloat64())
+			p.tokens[i+1] += 500 * n * max(0.01, 1+vary/math.Sqrt(n)*r.NormFloat64())
 		}
-		if h == 0 {
-			calls, tokens = n, t
-		}
-		shown.requests[h], shown.tokens[h] = d.requests[h]-n+calls, d.tokens[h]-t+tokens
-		calls, tokens = n, t
 	}
-	return shown
+	burst := 0.0
+	for i := range steps {
+		burst = 0.9*burst + 0.436*r.NormFloat64()
+		mean := hours[i*step/3600] / 1e6 * perHour * step / 3600 * math.Exp(0.3*burst)
+		n := poisson(r, mean)
+		count(one, i, n)
+		if !turns {
+			n = poisson(r, mean)
+		}
+		count(other, i, n)
+	}
+	return one, other
+}
+
+// poisson returns how many events happen where mean are expected.
+func poisson(r *rand.Rand, mean float64) float64 {
+	if mean > 30 {
+		return max(0, math.Round(mean+math.Sqrt(mean)*r.NormFloat64()))
+	}
+	n, p, limit := 0.0, r.Float64(), math.Exp(-mean)
+	for ; p > limit; n++ {
+		p *= r.Float64()
+	}
+	return n
+}
+
+// scraped returns what increase() makes of the counters of p, scraped every minute from offset seconds of the hour on: the difference of the first and the last sample of an
+// hour, extrapolated to the whole of it.
+func (p program) scraped(offset int) demand {
+	d := demand{make([]float64, window), make([]float64, window)}
+	for h := range window {
+		first := (h*3600 + offset) / step
+		last := first + (3600-60)/step
+		d.requests[h], d.tokens[h] = (p.requests[last]-p.requests[first])*60/59, (p.tokens[last]-p.tokens[first])*60/59
+	}
+	return d
 }
 
 func (d demand) usage(source string) model.Usage {
@@ -82,56 +117,73 @@ func TestHalvesAreNoTwins(t *testing.T) {
 	t.Logf("none of %d pairs", pairs)
 }
 
-// TestTwins holds that one meter which two sources read is found, as README.md states: by the same samples always, by replicas that scrape at other instants unless so many
-// requests come that what is between the instants is more than the differences of halves.
+// TestTwins holds that one meter which two sources read is found, as README.md states: by the same samples, and by replicas that scrape it at other instants while its load
+// changes by a third from minute to minute. The halves of the demand, which are scraped at those instants too, are never taken for one.
 func TestTwins(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(33, 34))
-	for _, c := range []struct {
-		perHour, seconds float64
-		most             int // missed, of 50
-	}{
-		{100, 0, 0},
-		{1e6, 0, 0},
-		{100, 15, 0},
-		{1e3, 15, 0},
-		{1e4, 15, 0},
-		{1e3, 30, 0},
-		{1e4, 30, 50},
-		{1e3, 60, 50},
-		{1e6, 15, 50},
-	} {
-		missed := 0
-		const streams = 50
-		for range streams {
-			d := dealt(r, traffic(r, 0.2), c.perHour, 1, false)
-			again := d
-			if c.seconds > 0 {
-				again = d.late(r, c.seconds, 1)
+	halves := 0
+	for _, vary := range []float64{0.4, 1, 1.5} {
+		for _, perHour := range []float64{100, 1e3, 1e4, 1e6} {
+			var missed [4]int // by how many steps the replicas are apart
+			const streams = 2
+			for stream := range streams {
+				one, other := programs(r, traffic(r, 0.2), perHour, vary, stream%2 == 0)
+				for apart := range missed {
+					gateway, again := one.scraped(0).usage("replica-0"), one.scraped(apart*step).usage("replica-1")
+					if len(Doubles(readers([]model.Usage{gateway, again}), now)) != 1 {
+						missed[apart]++
+					}
+					if found := Doubles(readers([]model.Usage{gateway, other.scraped(apart * step).usage("west")}), now); len(found) > 0 {
+						t.Errorf("%.0f requests an hour, lengths that vary by %.1f, %d s apart: halves taken for one, %+v", perHour, vary, apart*step, found)
+					}
+					halves++
+				}
 			}
-			if len(Doubles(readers([]model.Usage{d.usage("replica-0"), again.usage("replica-1")}), now)) != 1 {
-				missed++
+			t.Logf("%.0f requests an hour, lengths that vary by %.1f: missed %v of %d, by steps of %d s", perHour, vary, missed, streams, step)
+			if missed != [4]int{} {
+				t.Errorf("%.0f requests an hour, lengths that vary by %.1f: missed %v of %d", perHour, vary, missed, streams)
 			}
 		}
-		t.Logf("%.0f requests an hour, read %.0f seconds apart: %d of %d missed", c.perHour, c.seconds, missed, streams)
-		if missed > c.most {
-			t.Errorf("%.0f requests an hour, read %.0f seconds apart: %d of %d missed, want %d at most", c.perHour, c.seconds, missed, streams, c.most)
+	}
+	t.Logf("none of %d pairs of halves taken for one", halves)
+}
+
+// TestTwinsOfOtherLabels holds that a gateway which two sources read by other labels, one by team and one by model, is found as a whole.
+func TestTwinsOfOtherLabels(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(37, 38))
+	var parts [2][2]demand // by team and model
+	for team := range parts {
+		for name := range parts[team] {
+			one, _ := programs(r, traffic(r, 0.2), 1e3*float64(1+team+2*name), 1, false)
+			parts[team][name] = one.scraped(30 * name)
 		}
+	}
+	sum := func(a, b demand) demand { return demand{added(a.requests, b.requests), added(a.tokens, b.tokens)} }
+	all := []model.Usage{
+		sum(parts[0][0], parts[0][1]).usage("by-team"), sum(parts[1][0], parts[1][1]).usage("by-team"),
+		sum(parts[0][0], parts[1][0]).usage("by-model"), sum(parts[0][1], parts[1][1]).usage("by-model"),
+	}
+	if found := Doubles(readers(all), now); len(found) != 1 || len(found[0].One) != 2 || len(found[0].Other) != 2 {
+		t.Errorf("got %+v, want all of one source to be all of the other", found)
 	}
 }
 
-// TestTwinsThatCannotBeTold holds what is not taken for one meter: a source that counts a stream in two workloads, a steady load and other samples without requests.
+// TestTwinsThatCannotBeTold holds what is not taken for one meter: a source that counts a stream in two workloads, a steady load, and other samples without requests or
+// answers.
 func TestTwinsThatCannotBeTold(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(35, 36))
-	d := dealt(r, traffic(r, 0.2), 1e3, 1, false)
+	d, _ := programs(r, traffic(r, 0.2), 1e3, 1, false)
 	steady := demand{make([]float64, window), make([]float64, window)}
 	for h := range window {
 		steady.requests[h], steady.tokens[h] = 1e3, 5e5
 	}
-	without := func(u model.Usage) model.Usage {
+	without := func(u model.Usage, requests, answers float64) model.Usage {
 		for i := range u.Hours {
-			u.Hours[i].Requests = 0
+			u.Hours[i].Requests *= requests
+			u.Hours[i].Tokens[model.Output] *= model.Tokens(answers)
 		}
 		return u
 	}
@@ -139,10 +191,12 @@ func TestTwinsThatCannotBeTold(t *testing.T) {
 		one, other model.Usage
 		want       int
 	}{
-		"one source":                        {d.usage("a"), d.usage("a"), 0},
+		"one source":                        {d.scraped(0).usage("a"), d.scraped(0).usage("a"), 0},
 		"a steady load":                     {steady.usage("a"), steady.usage("b"), 0},
-		"the same samples without requests": {without(d.usage("a")), without(d.usage("b")), 1},
-		"other samples without requests":    {without(d.usage("a")), without(d.late(r, 15, 1).usage("b")), 0},
+		"the same samples without requests": {without(d.scraped(0).usage("a"), 0, 1), without(d.scraped(0).usage("b"), 0, 1), 1},
+		"other samples without requests":    {without(d.scraped(0).usage("a"), 0, 1), without(d.scraped(15).usage("b"), 0, 1), 0},
+		"the same samples without answers":  {without(d.scraped(0).usage("a"), 1, 0), without(d.scraped(0).usage("b"), 1, 0), 1},
+		"other samples without answers":     {without(d.scraped(0).usage("a"), 1, 0), without(d.scraped(15).usage("b"), 1, 0), 0},
 	} {
 		if found := Doubles(readers([]model.Usage{test.one, test.other}), now); len(found) != test.want {
 			t.Errorf("%s: got %+v, want %d", name, found, test.want)
