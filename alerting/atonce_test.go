@@ -6,6 +6,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"tipline/model"
 )
 
 // once is a Notifier that counts how often each event came.
@@ -68,7 +70,7 @@ func TestF94_AtOnce(t *testing.T) {
 		d.Firing()
 		d.Pending()
 		d.Parked()
-		d.Approaching()
+		d.Cases(&model.Report{}, said{})
 		d.Said(name(0))
 		_, err := d.Unsent(time.Time{})
 		return err

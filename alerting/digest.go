@@ -13,16 +13,3 @@ func (d *Desk) Digest(g model.Digest, to Route, now time.Time) error {
 	event := Event{Version: eventVersion, ID: eventID("", now.Unix(), "digest"), Reason: Digested, Severity: Digested.Of(model.WorkloadReport{}, false), Time: now, Route: to, Digest: &g}
 	return d.commit(batch{}, event)
 }
-
-// Approaching returns the thresholds that were told to be near, by workload.
-func (d *Desk) Approaching() map[string]Approach {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	near := map[string]Approach{}
-	for workload, r := range d.states {
-		if r.Approach.ActBy != "" {
-			near[workload] = r.Approach
-		}
-	}
-	return near
-}

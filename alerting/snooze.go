@@ -43,12 +43,15 @@ func (s Snooze) next(a *Snoozing, standing string, w model.WorkloadReport, now t
 	}
 	d := w.Decision
 	switch {
-	case s.Over || d.Recommendation == model.Unknown:
+	case s.Over:
 		return s, false
 	case standing == a.Option:
 		s.Stood = true
-	case s.Stood || standing != "" && standing != w.Current:
+	case s.Stood || standing != "" && standing != w.Current: // also when no option may serve it any more
 		s.Over = true
+		return s, false
+	}
+	if d.Recommendation == model.Unknown {
 		return s, false
 	}
 	if !s.Stood && a.Due {

@@ -91,6 +91,12 @@ func TestSnooze(t *testing.T) {
 	firing("another move", false)
 	expect("and the first one too when it comes back", evaluate(6, answers('X'), asleep), Switched)
 	expect("what was said about it before is over", evaluate(4, answers('X'), due))
+
+	last := &Snoozing{Decision: "bbbbbbbbbbbb", Option: "X"}
+	expect("a last answer", evaluate(2, answers('X'), last))
+	firing("a last answer", true)
+	expect("no option may serve it any more", evaluate(4, answers('0'), last), NoOption)
+	firing("no option may serve it any more", false)
 }
 
 // TestSnoozeBeforeItIsConfirmed holds that a move that a person has answered before it was announced is confirmed without a word, and told

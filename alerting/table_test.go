@@ -128,17 +128,17 @@ func TestTransitions(t *testing.T) {
 		}
 		table.WriteString("\n")
 	}
-	holdREADME(t, "transitions", table.String()+"\n"+picture(edges))
+	holdREADME(t, "transitions", table.String()+"\n"+picture("no_verdict_yet", edges))
 }
 
-// picture draws edges, which hold what leads from one state to another, as a Mermaid diagram.
-func picture(edges map[[2]string][]string) string {
+// picture draws edges, which hold what leads from one state to another, as a Mermaid diagram that begins at first.
+func picture(first string, edges map[[2]string][]string) string {
 	var lines []string
 	for e, labels := range edges {
 		lines = append(lines, fmt.Sprintf("    %s --> %s: %s\n", node(e[0]), node(e[1]), strings.Join(labels, ", ")))
 	}
 	slices.Sort(lines)
-	return "```mermaid\nstateDiagram-v2\n    [*] --> no_verdict_yet\n" + strings.Join(lines, "") + "```\n"
+	return "```mermaid\nstateDiagram-v2\n    [*] --> " + first + "\n" + strings.Join(lines, "") + "```\n"
 }
 
 // node returns the name of a state in a diagram, which may hold no spaces.

@@ -75,6 +75,7 @@ type WorkloadReport struct {
 	CostAhead  []CostAhead       `json:"cost_ahead,omitempty"` // of the current, the best and the crossing option; one whose cost is not known in every month is absent
 	Crossover  *Crossover        `json:"crossover"`            // of the option that the decision is about; null without one
 	Decision   Decision          `json:"decision"`
+	Case       *Case             `json:"case,omitempty"`  // where what is to be decided stands; absent of what a receipt and a message hold, which come before it
 	Moved      *Moved            `json:"moved,omitempty"` // since the decision that was said last, or the evaluation before this one; absent when there was none to compare with
 	Drift      []Drift           `json:"drift"`
 	Warnings   []Warning         `json:"warnings"`

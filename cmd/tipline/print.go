@@ -156,6 +156,9 @@ func notes(report *model.Report) []string {
 		if w.Decision.Because != "" {
 			lines = append(lines, fmt.Sprintf("%s: %s (receipt %s)", w.Workload, w.Decision.Because, w.Decision.ID))
 		}
+		if w.Case != nil && !w.Case.Quiet() {
+			lines = append(lines, fmt.Sprintf("%s: %s", w.Workload, w.Case.Text()))
+		}
 		lines = append(lines, capacityNotes(w)...)
 		for _, warning := range w.Warnings {
 			if warning.Text != w.Decision.Because {

@@ -26,7 +26,7 @@ func TestSharedFleetsArePrinted(t *testing.T) {
 // TestProjectionsArePrinted holds that a report says what is known of a projection and how those before it turned out.
 func TestProjectionsArePrinted(t *testing.T) {
 	t.Parallel()
-	report := &model.Report{Workloads: []model.WorkloadReport{{Workload: "chat", Forecast: &model.ForecastSummary{
+	report := &model.Report{Workloads: []model.WorkloadReport{{Workload: "chat", Case: &model.Case{Stage: model.StageDeclined, Option: "own\x1b", Until: "2027-03-01"}, Forecast: &model.ForecastSummary{
 		Warnings: []model.Warning{{Code: "KNOWN_EVENT", Text: "launch\x1b[31m from 1 April 2026, +40%"}},
 		Scores: []model.ForecastScore{
 			{Days: 7, Graded: 8, ErrorRatio: 0.06, NaiveErrorRatio: 0.11, Coverage80: 0.75, Coverage95: 1},
@@ -41,6 +41,7 @@ func TestProjectionsArePrinted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
+		"chat: declined: own\uFFFD until 1 Mar 2027\n",
 		"chat: launch\uFFFD[31m from 1 April 2026, +40%\n",
 		"chat: 8 earlier projections of 7 days missed by 6% (the last weeks once more: 11%), 75% inside of the 80% range\n",
 		"chat: those of 30 days with a known event missed by 4% (without the event: 31%)\n",

@@ -24,6 +24,9 @@ func (d *Daemon) keepTaking(ctx context.Context) {
 		}
 		d.mu.Lock()
 		err := d.takeAnswers()
+		if last := d.report.Load(); last != nil {
+			d.report.Store(d.placed(last))
+		}
 		d.mu.Unlock()
 		if err != nil {
 			d.options.Log.Error("answers not taken", "error", err)

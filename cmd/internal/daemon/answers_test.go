@@ -87,6 +87,19 @@ func (r *rig) taken(t *testing.T, id, kind string) ledger.Answer {
 	return ledger.Answer{}
 }
 
+// reaches waits until the report that is shown has the case of support in stage, without another evaluation.
+func (r *rig) reaches(t *testing.T, stage model.Stage) {
+	t.Helper()
+	var w model.WorkloadReport
+	for range 500 {
+		if w = workload(t, r.Report(), "support"); w.Case.Stage == stage {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	t.Fatalf("got the case %+v, want %s", w.Case, stage)
+}
+
 // aside waits for the word number n that was said to a person alone.
 func aside(t *testing.T, server *slacktest.Server, n int) slacktest.Said {
 	t.Helper()
@@ -117,6 +130,7 @@ func TestButtons(t *testing.T) {
 	if a := r.taken(t, id, ledger.Seen); a.By != "maria (Slack user U0123ABCD)" || a.Option != "fleet" || a.Workload != "support" {
 		t.Errorf("got %+v, want who acknowledged the move to the fleet", a)
 	}
+	r.reaches(t, model.StageAcknowledged)
 	if _, err := r.Deliver(t.Context()); err != nil {
 		t.Fatal(err)
 	}

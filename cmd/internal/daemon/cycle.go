@@ -58,6 +58,7 @@ func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
 		}
 		return true
 	})
+	report = d.placed(report)
 	d.report.Store(report)
 	d.ready.Store(true)
 	d.metrics.evaluated(now, time.Since(began), d.desk.Pending(), err)
@@ -70,7 +71,21 @@ func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
 func (d *Daemon) Evaluate(ctx context.Context) (*model.Report, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.evaluate(ctx, d.options.Now().UTC())
+	report, err := d.evaluate(ctx, d.options.Now().UTC())
+	if report == nil {
+		return nil, err
+	}
+	return d.placed(report), err
+}
+
+// placed returns report with where the case of every workload stands now.
+func (d *Daemon) placed(report *model.Report) *model.Report {
+	next := *report
+	next.Workloads = slices.Clone(report.Workloads)
+	for i, c := range d.desk.Cases(report, d.answers) {
+		next.Workloads[i].Case = &c
+	}
+	return &next
 }
 
 // evaluate reads every source and evaluates every workload. The report is nil only when ctx ended.
@@ -125,7 +140,7 @@ func (d *Daemon) Collect(ctx context.Context) error {
 		}
 		next.Workloads[i] = w
 	}
-	d.report.Store(&next)
+	d.report.Store(d.placed(&next))
 	return err
 }
 

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"tipline/alerting"
-	"tipline/cmd/internal/ledger"
 	"tipline/model"
 )
 
@@ -20,74 +19,55 @@ func (d *Daemon) sendDigest(context.Context) {
 	}
 	d.mu.Lock()
 	to := d.fleetRoute(alerting.Digested, "")
-	standing := standing{d.firing(report), d.desk.Approaching(), d.desk.Outcomes(report), d.answers, d.month}
+	g := digest(d.placed(report), d.desk.Outcomes(report), d.month)
 	d.mu.Unlock()
-	if err := d.desk.Digest(digest(report, standing), to, d.options.Now().UTC()); err != nil {
+	if err := d.desk.Digest(g, to, d.options.Now().UTC()); err != nil {
 		d.options.Log.Error("digest not queued", "error", err)
 		return
 	}
 	signal(d.queued)
 }
 
-// standing is what is confirmed, comes near and was done, by workload where it is not a list, and what people said to it.
-type standing struct {
-	firing   []alerting.Firing
-	near     map[string]alerting.Approach
-	outcomes map[string]alerting.Outcome
-	answers  ledger.Answers
-	month    model.BudgetReport // of all workloads
+// pending are the kinds of a verdict that asks for a change, by how far it is.
+var pending = map[model.Stage]string{
+	model.StageConfirmed: model.DigestDecide, model.StageAnnounced: model.DigestDecide, model.StageAcknowledged: model.DigestSeen,
+	model.StageSnoozed: model.DigestSnoozed, model.StageMigrating: model.DigestMigrating,
 }
 
-// digest sums report up: what is to be decided and what comes near, the soonest first, then what is not known and what drifted.
-func digest(report *model.Report, now standing) model.Digest {
+// digest sums report, which says where every case stands, up: what is to be decided and what comes near, the soonest first, then what is not
+// known and what drifted. The moves that were made have outcomes, by workload, and month is that of all workloads.
+func digest(report *model.Report, outcomes map[string]alerting.Outcome, month model.BudgetReport) model.Digest {
 	g := model.Digest{AsOf: report.AsOf, Items: []model.DigestItem{}}
-	if m := now.month; m.Projected != nil {
-		g.Month = &model.DigestMonth{Month: m.Month, SpentUSD: *m.SpentUSD, Projected: *m.Projected, Workloads: len(m.Items)}
-	}
-	decide := map[string]alerting.Firing{}
-	for _, f := range now.firing {
-		decide[f.Workload] = f
+	if month.Projected != nil {
+		g.Month = &model.DigestMonth{Month: month.Month, SpentUSD: *month.SpentUSD, Projected: *month.Projected, Workloads: len(month.Items)}
 	}
 	var errs []float64
 	since := firsts(report)
 	for _, w := range report.Workloads {
 		item := model.DigestItem{Workload: w.Workload, Receipt: w.Decision.ID}
-		f, stands := decide[w.Workload]
-		a, approaches := now.near[w.Workload]
-		switch {
-		case stands && f.Option == "":
-			item.Kind, item.Text = model.DigestDecide, "no option may serve it"
-		case stands:
-			item.Kind, item.Text = model.DigestDecide, "move to "+f.Option
-			switch {
-			case f.Migrating:
-				item.Kind = model.DigestMigrating
-			case f.Snoozed:
-				item.Kind = model.DigestSnoozed
-			case now.answers.Seen(w.Workload, f.Current, f.Option, f.Since):
-				item.Kind = model.DigestSeen
-			}
-			if s := w.Decision.SavingUSDPerMonth; s != nil && w.Decision.Option == f.Option {
-				item.Text += fmt.Sprintf(", saves %s a month", model.FormatUSDKnown(s.P50, *s))
-			}
-			item.Text += ", since " + model.FormatDate(f.Since)
+		switch kind, stands := pending[w.Case.Stage]; {
 		case secondary(w):
 			g.Quiet++
+		case stands:
+			item.Kind, item.Text = kind, stood(w)
 		case ended(w, report.AsOf):
 			item.Kind, item.Text = model.DigestVanished, w.Decision.Because
 		case w.Decision.Recommendation == model.Unknown:
 			item.Kind, item.Text = model.DigestUnknown, w.Decision.Because
-		case approaches:
-			item.Kind, item.ActBy = model.DigestApproaching, a.ActBy
-			at, _ := time.Parse(time.DateOnly, a.ActBy) // the desk has written it
-			item.Text = a.Option + " will be cheaper, act by " + model.FormatDate(at)
+			if w.Case.Option != "" {
+				item.Text = stood(w) + ", frozen: " + item.Text
+			}
+		case w.Case.Stage == model.StageApproaching:
+			item.Kind, item.ActBy = model.DigestApproaching, w.Case.ActBy
+			at, _ := time.Parse(time.DateOnly, w.Case.ActBy) // the desk has written it
+			item.Text = w.Case.Option + " will be cheaper, act by " + model.FormatDate(at)
 		default:
 			g.Quiet++
 		}
 		if item.Kind != "" {
 			g.Items = append(g.Items, item)
 		}
-		if o, made := now.outcomes[w.Workload]; made {
+		if o, made := outcomes[w.Workload]; made {
 			g.Items = append(g.Items, model.DigestItem{
 				Workload: w.Workload, Kind: model.DigestMoved, Receipt: w.Decision.ID,
 				Text: fmt.Sprintf("moved from %s on %s, saves %s a month, %s was to be saved", o.From, model.FormatDate(o.Made), model.FormatUSDAbout(o.Saves), model.FormatUSDAbout(o.Promised)),
@@ -127,6 +107,18 @@ func digest(report *model.Report, now standing) model.Digest {
 		return cmp.Or(cmp.Compare(slices.Index(order, a.Kind), slices.Index(order, b.Kind)), cmp.Compare(a.ActBy, b.ActBy), cmp.Compare(a.Workload, b.Workload))
 	})
 	return g
+}
+
+// stood says what the confirmed verdict on w asks for.
+func stood(w model.WorkloadReport) string {
+	if w.Case.Option == "" {
+		return "no option may serve it, since " + model.FormatDate(w.Case.Since)
+	}
+	text := "move to " + w.Case.Option
+	if s := w.Decision.SavingUSDPerMonth; s != nil && w.Decision.Option == w.Case.Option {
+		text += fmt.Sprintf(", saves %s a month", model.FormatUSDKnown(s.P50, *s))
+	}
+	return text + ", since " + model.FormatDate(w.Case.Since)
 }
 
 // lately is how long a workload is new, and how long it is news that one ended: a digest comes once a week.

@@ -7,7 +7,6 @@ import (
 
 	"tipline/alerting"
 	"tipline/alerting/slack"
-	"tipline/cmd/internal/ledger"
 	"tipline/model"
 )
 
@@ -17,7 +16,7 @@ func TestDigest(t *testing.T) {
 	stay := func(name string) model.WorkloadReport {
 		return model.WorkloadReport{
 			Workload: name, Current: "api", Options: []model.OptionCost{{Option: "api", USDPerMonth: &model.Quantiles[model.USD]{P50: 1000}}},
-			Decision: model.Decision{ID: "0123456789ab", Recommendation: model.Stay, Option: "api"},
+			Decision: model.Decision{ID: "0123456789ab", Recommendation: model.Stay, Option: "api"}, Case: &model.Case{Stage: model.StageWatching},
 		}
 	}
 	report := &model.Report{AsOf: opening}
@@ -28,17 +27,13 @@ func TestDigest(t *testing.T) {
 	report.Workloads[2].Drift = []model.Drift{{Kind: "volume", Score: 1.5, Text: "twice as much"}, {Kind: "peak_factor", Score: 0.2}}
 	report.Workloads[5].Forecast = &model.ForecastSummary{Scores: []model.ForecastScore{{Days: 7, ErrorRatio: 0.06}}}
 	report.DataFaults = []model.DataFault{{Source: "gateway", Workload: "b", Code: "COUNTER_CHANGED"}, {Source: "engines", Code: "SOURCE_DOWN", Text: "nothing was read"}}
-	now := standing{
-		firing: []alerting.Firing{
-			{Workload: "d", Current: "api", Option: "fleet", Since: opening}, {Workload: "g", Current: "api", Option: "fleet", Since: opening},
-		},
-		near:     map[string]alerting.Approach{"e": {Option: "fleet", ActBy: "2027-03-01"}, "a": {Option: "fleet", ActBy: "2027-02-01"}},
-		outcomes: map[string]alerting.Outcome{"f": {From: "fleet", Made: opening, Promised: 500, Saves: 400}},
-		answers: ledger.Answers{
-			{Kind: ledger.Seen, Given: opening, Workload: "g", From: "api", Option: "fleet"}, {Kind: ledger.Seen, Workload: "d", From: "api", Option: "another"}, {Kind: ledger.Seen, Given: opening.AddDate(0, -1, 0), Workload: "d", From: "api", Option: "fleet"},
-		},
+	for i, c := range map[int]model.Case{
+		0: {Stage: model.StageApproaching, Option: "fleet", ActBy: "2027-02-01"}, 3: {Stage: model.StageAnnounced, Option: "fleet", Since: opening},
+		4: {Stage: model.StageApproaching, Option: "fleet", ActBy: "2027-03-01"}, 6: {Stage: model.StageAcknowledged, Option: "fleet", Since: opening},
+	} {
+		report.Workloads[i].Case = &c
 	}
-	got := digest(report, now)
+	got := digest(report, map[string]alerting.Outcome{"f": {From: "fleet", Made: opening, Promised: 500, Saves: 400}}, model.BudgetReport{})
 	var items []string
 	for _, i := range got.Items {
 		items = append(items, i.Kind+" "+i.Workload)

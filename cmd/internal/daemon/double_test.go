@@ -166,8 +166,9 @@ func TestDigestLeavesTheSecondaryMeterOut(t *testing.T) {
 	t.Parallel()
 	elsewhere := model.WorkloadReport{
 		Workload: "llama", Warnings: []model.Warning{{Code: secondaryMeter}}, Decision: model.Decision{Recommendation: model.Unknown, Because: "priced elsewhere"},
+		Case: &model.Case{Stage: model.StageFrozen, Option: "own"},
 	}
-	if got := digest(&model.Report{Workloads: []model.WorkloadReport{elsewhere}}, standing{}); len(got.Items) != 0 || got.Quiet != 1 {
+	if got := digest(&model.Report{Workloads: []model.WorkloadReport{elsewhere}}, nil, model.BudgetReport{}); len(got.Items) != 0 || got.Quiet != 1 {
 		t.Errorf("got %+v, want a quiet workload", got)
 	}
 }

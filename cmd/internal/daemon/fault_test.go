@@ -37,7 +37,7 @@ func TestUndelivered(t *testing.T) {
 	if got := notifier(r.Report()); len(got) != 2 || !strings.HasPrefix(got[1], "MESSAGES_DROPPED ") || !strings.Contains(got[1], "30 days without delivery: 2, the last of 5 Nov 2026") {
 		t.Errorf("got %q, want that messages were dropped", got)
 	}
-	g := digest(r.Report(), standing{})
+	g := digest(r.Report(), nil, model.BudgetReport{})
 	if len(g.Items) != 2 || g.Items[0].Notifier != "box" || g.Items[1].Notifier != "box" {
 		t.Errorf("got %+v, want the digest to say so", g.Items)
 	}

@@ -107,8 +107,11 @@ func TestSnooze(t *testing.T) {
 	if last := w.Warnings[len(w.Warnings)-1]; w.Decision.Recommendation != model.Move || last.Code != "ANSWERED_SNOOZED" || !strings.Contains(last.Text, id) {
 		t.Errorf("got %s with %+v, want the move and a word about the answer", w.Decision.Recommendation, last)
 	}
-	if g := digest(report, standing{firing: r.desk.Firing()}); g.Count(model.DigestSnoozed) != 1 || g.Count(model.DigestDecide) != 0 {
+	if g := digest(report, nil, model.BudgetReport{}); g.Count(model.DigestSnoozed) != 1 || g.Count(model.DigestDecide) != 0 {
 		t.Errorf("digest: got %+v, want the move as snoozed", g.Items)
+	}
+	if w.Case.Stage != model.StageSnoozed || w.Case.Option != w.Decision.Option {
+		t.Errorf("got the case %+v, want it snoozed", w.Case)
 	}
 	if len(r.box.events) != 1 {
 		t.Fatalf("got %d messages while it is snoozed, want none beside the first", len(r.box.events))
@@ -148,13 +151,19 @@ func TestMigrating(t *testing.T) {
 	if by := model.FormatDate(given.AddDate(0, 0, 90)); !strings.Contains(w.Warnings[len(w.Warnings)-1].Text, "to be done by "+by) {
 		t.Errorf("got %q, want it to be done by %s, the lead time after the answer", w.Warnings[len(w.Warnings)-1].Text, by)
 	}
-	if g := digest(report, standing{firing: r.desk.Firing()}); g.Count(model.DigestMigrating) != 1 || g.Count(model.DigestDecide)+g.Count(model.DigestSnoozed) != 0 {
+	if g := digest(report, nil, model.BudgetReport{}); g.Count(model.DigestMigrating) != 1 || g.Count(model.DigestDecide)+g.Count(model.DigestSnoozed) != 0 {
 		t.Errorf("digest: got %+v, want the move as being made", g.Items)
+	}
+	if w.Case.Stage != model.StageMigrating {
+		t.Errorf("got the case %+v, want it in migration", w.Case)
 	}
 	if err := ledger.Leave(r.folder, ledger.NewAnswer(id, ledger.Done, "", time.Time{}, r.clock())); err != nil {
 		t.Fatal(err)
 	}
 	report = r.days(t, 5)
+	if now := workload(t, report, "support"); now.Case.Stage != model.StageVerifying || now.Case.Option != w.Current {
+		t.Errorf("after it is done: got the case %+v, want it verified against %s", now.Case, w.Current)
+	}
 	if now := workload(t, report, "support"); now.Current != w.Decision.Option || len(r.desk.Firing()) != 0 {
 		t.Errorf("after it is done: got it on %s with %+v firing, want it on %s and nothing", now.Current, r.desk.Firing(), w.Decision.Option)
 	}

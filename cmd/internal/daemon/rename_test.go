@@ -141,7 +141,7 @@ func TestDigestTellsNewAndVanished(t *testing.T) {
 	t.Parallel()
 	w := func(name, source string, first, last time.Duration) model.WorkloadReport {
 		from, to := opening.Add(-first), opening.Add(-last)
-		report := model.WorkloadReport{Workload: name, Source: source, Usage: model.UsageSummary{FirstSample: &from, LastSample: &to}}
+		report := model.WorkloadReport{Workload: name, Source: source, Usage: model.UsageSummary{FirstSample: &from, LastSample: &to}, Case: &model.Case{}}
 		report.Decision.Recommendation = model.Stay
 		if last > staleAfter {
 			report.Decision = model.Decision{Recommendation: model.Unknown, Because: "nothing has been measured"}
@@ -152,7 +152,7 @@ func TestDigestTellsNewAndVanished(t *testing.T) {
 	const day = 24 * time.Hour
 	got := digest(&model.Report{AsOf: opening, Workloads: []model.WorkloadReport{
 		w("old", "a", 60*day, 0), w("new", "a", 3*day, 0), w("gone", "a", 60*day, 2*day), w("long-gone", "a", 60*day, 20*day), w("first", "b", 3*day, 0), w("second", "b", 3*day, 0),
-	}}, standing{})
+	}}, nil, model.BudgetReport{})
 	var items []string
 	for _, i := range got.Items {
 		items = append(items, i.Kind+" "+i.Workload)

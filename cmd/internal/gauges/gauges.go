@@ -48,6 +48,7 @@ var (
 	driftScore          = desc("workload_drift_score", "Evidence that an input is not what its past led one to expect, over what an alarm takes: 1 and more is drift.", "workload", "kind")
 	priceAge            = desc("price_age_seconds", "Time since the newest of a price book's sources was looked at, in seconds; its other prices may be older.", "book")
 	oldestPrice         = desc("workload_price_age_seconds", "Time since the oldest of the prices that an option is charged by was looked at, in seconds.", "workload", "option")
+	caseStage           = desc("workload_case_stage", "1 for the stage in which what is to be decided about a workload is.", "workload", "stage")
 	dataFaults          = desc("data_faults", "Why what a source says is not what was used, for how many workloads, or for the source itself; a notifier that messages do not reach is in place of a source.", "source", "code")
 	sourceUp            = desc("source_up", "1 when the source answered in the last cycle, 0 otherwise.", "source")
 	historyFilled       = desc("source_history_filled_ratio", "Share of the history asked of a source that has been read.", "source")
@@ -61,7 +62,7 @@ var (
 
 var all = []*prometheus.Desc{
 	tokensLast30d, projected, costUSD, crossover, breakeven, recommended, probability, saving, secondsToCrossover, gpuUtilization,
-	economicUtilization, idleUSD, coverage, lastSample, forecastError, forecastCoverage, driftScore, priceAge, oldestPrice, dataFaults, sourceUp, historyFilled, budgetUSD, budgetProjected, budgetSpent, unattributed, dark, notExported,
+	economicUtilization, idleUSD, coverage, lastSample, forecastError, forecastCoverage, driftScore, caseStage, priceAge, oldestPrice, dataFaults, sourceUp, historyFilled, budgetUSD, budgetProjected, budgetSpent, unattributed, dark, notExported,
 }
 
 // month is the length of the months in which a crossover is counted.
@@ -128,6 +129,9 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 			if looked, err := time.Parse(time.DateOnly, o.OldestPrice()); err == nil {
 				send(oldestPrice, report.AsOf.Sub(looked).Seconds(), w.Workload, o.Option)
 			}
+		}
+		if w.Case != nil {
+			send(caseStage, 1, w.Workload, string(w.Case.Stage))
 		}
 		for _, d := range w.Drift {
 			send(driftScore, d.Score, w.Workload, d.Kind)

@@ -61,6 +61,7 @@ func full() *model.Report {
 				},
 				Decision: model.Decision{Recommendation: model.Move, Option: "own"},
 				Drift:    []model.Drift{{Kind: "volume", Score: 1.25}},
+				Case:     &model.Case{Stage: model.StageAnnounced, Option: "own"},
 			},
 			// Nothing is known of this one: no cost, no forecast, no verdict.
 			{

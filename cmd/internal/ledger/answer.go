@@ -306,7 +306,7 @@ func (all Answers) Heed(workload, current string, candidates []string, now time.
 	candidates = slices.Clone(candidates)
 	for _, a := range all {
 		out := func(name string) bool { return name == a.Option }
-		if a.Kind == NotViable && a.Workload == workload && now.Before(a.Until) && a.Option != current && slices.ContainsFunc(candidates, out) {
+		if a.declines(workload, current, now) && slices.ContainsFunc(candidates, out) {
 			candidates = slices.DeleteFunc(candidates, out)
 			said = append(said, model.Warning{Code: "ANSWERED_NOT_VIABLE", Text: a.Text()})
 		}
@@ -356,6 +356,21 @@ func (all Answers) Seen(workload, current, option string, since time.Time) bool 
 	return slices.ContainsFunc(all, func(a Answer) bool {
 		return a.Kind == Seen && !a.Given.Before(since) && a.Workload == workload && a.From == current && a.Option == option
 	})
+}
+
+// Declined returns the newest answer in force at now that an option is not viable for workload, which is on current; empty without one.
+func (all Answers) Declined(workload, current string, now time.Time) (option string, until time.Time) {
+	for _, a := range slices.Backward(all) {
+		if a.declines(workload, current, now) {
+			return a.Option, a.Until
+		}
+	}
+	return "", until
+}
+
+// declines reports whether a leaves an option of workload, which is on current, out at now.
+func (a Answer) declines(workload, current string, now time.Time) bool {
+	return a.Kind == NotViable && a.Workload == workload && now.Before(a.Until) && a.Option != current
 }
 
 func parseAnswer(data []byte) (Answer, error) {

@@ -69,6 +69,7 @@ func sample() *model.Report {
 					SavingUSDPerMonth: saving, ProbabilityCheaper: ptr(model.Fraction(0.97)),
 				},
 				Crossover: &model.Crossover{ActBy: "2026-03-29", CrossesOn: "2026-05-02"},
+				Case:      &model.Case{Stage: model.StageSnoozed, Option: "qwen3-32b on 2 × H100", Since: asOf},
 				Warnings:  []model.Warning{{Code: "YOUNG_WORKLOAD", Text: "Only 34 days of support/chat are known."}},
 			},
 			{
@@ -89,6 +90,7 @@ func sample() *model.Report {
 				}},
 				Decision: model.Decision{ID: "d-4", Recommendation: `unknown" onclick="x`, Option: hostile, Because: hostile},
 				Warnings: []model.Warning{{Text: hostile}}, Crossover: &model.Crossover{ActBy: hostile},
+				Case: &model.Case{Stage: hostile, Option: hostile, ActBy: hostile},
 			},
 		},
 	}
