@@ -111,9 +111,16 @@ var reach = map[model.Stage]func(l *life){
 	model.StageMigrating:    func(l *life) { l.live(3, 'X'); l.deliver(); l.answer(true) },
 	model.StageDeclined:     func(l *life) { l.live(3, 'X'); l.deliver(); decline(l) },
 	model.StageVerifying:    func(l *life) { l.live(3, 'X'); l.deliver(); l.current = "X"; l.live(1, 'g') },
-	model.StageReopened:     func(l *life) { l.live(3, 'X'); l.deliver(); l.current = "X"; l.live(1, 'g'); l.live(17, 'b'); l.deliver() },
-	model.StageResolved:     func(l *life) { l.live(3, 'X'); l.deliver(); l.live(3, 'z'); l.deliver() },
-	model.StageFrozen:       func(l *life) { l.live(3, 'X'); l.deliver(); l.live(1, '?') },
+	model.StageReopened: func(l *life) {
+		l.live(3, 'X')
+		l.deliver()
+		l.current = "X"
+		l.live(1, 'g')
+		l.live(17, 'b')
+		l.deliver()
+	},
+	model.StageResolved: func(l *life) { l.live(3, 'X'); l.deliver(); l.live(3, 'z'); l.deliver() },
+	model.StageFrozen:   func(l *life) { l.live(3, 'X'); l.deliver(); l.live(1, '?') },
 }
 
 func decline(l *life) {
