@@ -378,7 +378,7 @@ func parseAnswer(data []byte) (Answer, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&a); err != nil {
-		return a, fmt.Errorf("answer: %w", err)
+		return a, errors.New("answer: " + model.Printable(err.Error())) // it quotes what it could not read, and time leaves DEL in that
 	}
 	a.Reason = model.Printable(a.Reason) // an older version kept what cannot be seen and comes with a text that is pasted
 	return a, a.Check()

@@ -385,6 +385,7 @@ func FuzzAnswer(f *testing.F) {
 	f.Add("no staff", "maria (Slack user U0123ABCD)", "aaaaaaaaaaaa", []byte(`{"version":1,"id":"aaaaaaaaaaaa","kind":"done","given":"2026-11-23T12:00:00Z"}`))
 	f.Add("a\nb\u202e\x1b[31m\u009b", "\xff", "../../etc/passwd", []byte(`{"version":1,"id":"../x"}`))
 	f.Add(`"}{"kind":"done`, strings.Repeat("名", 300), "\x1b[2J.json", []byte("{\"version\":1,\"reason\":\"\x1b\"}"))
+	f.Add("", "", "bbbbbbbbbbbb", []byte("{\"given\":\"2026\xff\x7f1-23T12:00:00Z\"}"))
 	name := regexp.MustCompile(`^[0-9a-f]{12}\.json$`)
 	f.Fuzz(func(t *testing.T, reason, by, called string, content []byte) {
 		data := t.TempDir()
