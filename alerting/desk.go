@@ -39,6 +39,8 @@ type Announcement struct {
 	Previous string        `json:"previous,omitempty"` // the option that was confirmed before
 	Drifts   []model.Drift `json:"drifts,omitempty"`   // that it was about
 	Outcome  *Outcome      `json:"outcome,omitempty"`  // of the move that it was about
+
+	Unsettled *Unsettled `json:"unsettled,omitempty"` // the changes of a verdict that it was about
 }
 
 // forgetAfter is how long the state of a workload that is no longer evaluated is kept.
@@ -119,7 +121,7 @@ func (r record) same(o record) bool {
 // open reports whether there is something to decide, or will be soon.
 func (r record) open() bool {
 	stands := r.State.Standing != "" && r.State.Standing != r.State.Current
-	return stands || r.Approach.ActBy != ""
+	return stands || r.Approach.ActBy != "" || r.State.swings()
 }
 
 // about reports whether the message of the case of r is about a move to option, or was until a person declined that: the one about another
@@ -310,7 +312,7 @@ func (r record) next(j Judged, now time.Time, changes batch) (record, Considered
 		after.Reason, after.Severity = c.Reason, j.severity(c.Reason)
 	}
 	after.Except = after.standing(j)
-	told := r.Flip != nil && r.Flip.Option == after.State.Standing && now.Sub(r.Flip.Time) <= flipHolds && reflect.DeepEqual(r.Flip.Route, j.route(c.Reason))
+	told := c.Reason != Unstable && r.Flip != nil && r.Flip.Option == after.State.Standing && now.Sub(r.Flip.Time) <= flipHolds && reflect.DeepEqual(r.Flip.Route, j.route(c.Reason))
 	switch {
 	case c.Reason.Notify() && told:
 		changes.put(ledgerBucket, Announced+w.Decision.ID, encode(Announcement{Event: r.Flip.Event, Reason: PricesMoved, Time: now}))
@@ -319,6 +321,7 @@ func (r record) next(j Judged, now time.Time, changes batch) (record, Considered
 		c.Event = &Event{
 			Version: eventVersion, ID: eventID(w.Workload, after.State.Sequence, w.Decision.ID), Reason: c.Reason, Time: now,
 			Workload: w.Workload, Severity: after.Severity, Owner: j.Owner, Previous: r.State.Standing, Route: j.route(c.Reason), Report: w,
+			Unsettled: after.State.unsettled(r.State),
 		}
 	}
 	var broken *Outcome
@@ -328,7 +331,7 @@ func (r record) next(j Judged, now time.Time, changes batch) (record, Considered
 	}
 	switch {
 	case c.Reason == NoData: // what is not known moves nothing
-	case after.State.Standing != w.Current:
+	case after.State.Standing != w.Current || after.State.swings():
 		after.Approach = Approach{}
 	default:
 		var near bool
@@ -358,7 +361,7 @@ func (r record) next(j Judged, now time.Time, changes batch) (record, Considered
 		c.Event.Case = after.Case
 		changes.put(ledgerBucket, w.Decision.ID, j.Receipt)
 		changes.put(ledgerBucket, Announced+w.Decision.ID, encode(Announcement{
-			Event: c.Event.ID, Reason: c.Event.Reason, Time: now, Previous: c.Event.Previous, Drifts: c.Event.Drifts, Outcome: c.Event.Outcome,
+			Event: c.Event.ID, Reason: c.Event.Reason, Time: now, Previous: c.Event.Previous, Drifts: c.Event.Drifts, Outcome: c.Event.Outcome, Unsettled: c.Event.Unsettled,
 		}))
 	}
 	if !after.open() {
@@ -400,7 +403,7 @@ type Firing struct {
 	Except    []string  // names of notifiers that are not to show it
 }
 
-// Firing returns the confirmed verdicts that ask for a change, sorted by workload.
+// Firing returns the confirmed verdicts that ask for a change and do not swing, sorted by workload.
 func (d *Desk) Firing() []Firing {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -408,7 +411,7 @@ func (d *Desk) Firing() []Firing {
 	for _, workload := range slices.Sorted(maps.Keys(d.states)) {
 		r := d.states[workload]
 		s := r.State
-		if s.Standing == "" || s.Standing == s.Current {
+		if s.Standing == "" || s.Standing == s.Current || s.swings() {
 			continue
 		}
 		f := Firing{Workload: workload, Current: s.Current, Option: s.Standing, Since: s.Confirmed, Severity: r.Severity, Owner: r.Owner, Snoozed: r.Snooze.Quiet(), Except: r.Except}

@@ -892,6 +892,7 @@ func TestCase(t *testing.T) {
 			deliverAll(t, newDesk(t, store, box), now, now.Add(time.Hour))
 			day++
 		}
+		day += 5 // what changes too often is unstable
 		return box.accepted[before:]
 	}
 	first := live("XXX")
@@ -972,5 +973,86 @@ func TestSame(t *testing.T) {
 		if got, want := full.same(less), name == "Seen"; got != want {
 			t.Errorf("without %s: same is %v, want %v", name, got, want)
 		}
+	}
+}
+
+// TestUnstableIsTold follows a verdict that swings through a desk and restarts of it: three changes and then that it is unstable are told, as one case; while
+// it swings nothing fires and the digest has it; and what it has become is told when it has stood for a week. A state of the version before is read.
+func TestUnstableIsTold(t *testing.T) {
+	t.Parallel()
+	flighty := Policy{Confirmations: 1, LeadTime: 90 * 24 * time.Hour}
+	store, box := &memory{}, &mailbox{name: "box"}
+	before := `{"version":1,"state":{"current":"now","standing":"now","confirmed":"2026-10-20T06:00:00Z","sequence":7},"seen":"2026-11-01T06:00:00Z"}`
+	if err := store.Apply(batch{stateBucket: {"support": []byte(before)}}); err != nil {
+		t.Fatal(err)
+	}
+	day := 0
+	evaluate := func(days string) *Desk {
+		t.Helper()
+		d, err := NewDesk(store, []Notifier{box}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range days {
+			at := morning.AddDate(0, 0, day)
+			if _, err := d.Consider([]Judged{{Report: answers(c), Policy: flighty, Receipt: []byte("{}")}}, at); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := d.Deliver(t.Context(), at.Add(time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+			day++
+		}
+		return d
+	}
+	place := func(d *Desk, c rune) model.Case {
+		w := answers(c)
+		return d.Cases(&model.Report{AsOf: morning.AddDate(0, 0, day), Workloads: []model.WorkloadReport{w}}, said{})[0]
+	}
+	told := func() (all []string) {
+		for _, e := range box.accepted {
+			all = append(all, string(e.Reason))
+		}
+		return all
+	}
+	for _, days := range []string{"X", "z", "X", "z"} {
+		evaluate(days)
+	}
+	if got := strings.Join(told(), " "); got != "switched returned switched unstable" {
+		t.Fatalf("got %s", got)
+	}
+	last := box.accepted[3]
+	if u := last.Unsettled; u == nil || u.Changes != 4 || !u.Since.Equal(morning) || strings.Join(u.Answers, " ") != "X now" || last.Severity != Info || last.Case != box.accepted[2].Case || last.ID == box.accepted[2].ID {
+		t.Errorf("got %+v of the case %s, want the four changes in the case %s", last.Unsettled, last.Case, box.accepted[2].Case)
+	}
+	d := evaluate("XzX?X")
+	want := model.Case{Stage: model.StageUnstable, Option: "X", Other: "now", Since: morning.AddDate(0, 0, 3)}
+	if got := place(d, 'X'); len(d.Firing()) != 0 || got != want {
+		t.Errorf("got %+v, and %v firing, want it to swing between now and X, and nothing to fire", got, d.Firing())
+	}
+	evaluate("0Xz0")
+	if got := told()[4:]; strings.Join(got, " ") != "no_option" {
+		t.Errorf("while it swings: got %v, want once that no option may serve it", got)
+	}
+	if evaluate("XXXXXX"); len(told()) != 5 {
+		t.Errorf("got %v before it has stood for a week", told()[5:])
+	}
+	d = evaluate("XX")
+	if got := told()[5:]; strings.Join(got, " ") != "switched" || place(d, 'X').Stage != model.StageAnnounced || len(d.Firing()) != 1 {
+		t.Errorf("got %v, %v firing and %+v, want the move told and firing", got, d.Firing(), place(d, 'X'))
+	}
+	if e := box.accepted[5]; e.Unsettled == nil || !e.Unsettled.Since.Equal(morning.AddDate(0, 0, 3)) || e.Unsettled.Changes != 0 || e.Case != last.Case {
+		t.Errorf("got %+v, want since when it was unstable", e)
+	}
+	// A person who rules out one of the two answers ends it.
+	d = evaluate("zXz")
+	if place(d, 'z').Stage != model.StageUnstable {
+		t.Fatal("want it to swing again")
+	}
+	if err := d.Answer("support", "X", nil, Event{Reason: Answered, Report: answers('X'), Answer: &Answer{Text: "declined"}}); err != nil {
+		t.Fatal(err)
+	}
+	if place(d, 'S').Stage == model.StageUnstable {
+		t.Error("swings although one of its answers was ruled out")
 	}
 }

@@ -25,14 +25,15 @@ type Event struct {
 	Owner      string              `json:"owner,omitempty"`    // of the workload, as the configuration names it
 	Previous   string              `json:"previous,omitempty"` // the option that was confirmed before
 	Superseded []Superseded        `json:"superseded,omitempty"`
-	Drifts     []model.Drift       `json:"drifts,omitempty"`  // what a message with the reason drifted is about
-	Prices     *model.PriceEvent   `json:"prices,omitempty"`  // what a message with the reason prices_moved is about; it is about no single workload
-	Digest     *model.Digest       `json:"digest,omitempty"`  // what a message with the reason digest is; it is about no single workload
-	Budget     *model.BudgetReport `json:"budget,omitempty"`  // what a message with the reason over_budget is about; it is about no single workload
-	Outcome    *Outcome            `json:"outcome,omitempty"` // of the move that a message with the reason reopened is about
-	Faults     []model.DataFault   `json:"faults,omitempty"`  // what a message with the reason data_fault is about; it is about no single workload
-	Answer     *Answer             `json:"answer,omitempty"`  // what a message with the reason answered tells
-	Storm      *Storm              `json:"storm,omitempty"`   // what a message with the reason summed_up stands for; it is about no single workload
+	Drifts     []model.Drift       `json:"drifts,omitempty"`    // what a message with the reason drifted is about
+	Prices     *model.PriceEvent   `json:"prices,omitempty"`    // what a message with the reason prices_moved is about; it is about no single workload
+	Digest     *model.Digest       `json:"digest,omitempty"`    // what a message with the reason digest is; it is about no single workload
+	Budget     *model.BudgetReport `json:"budget,omitempty"`    // what a message with the reason over_budget is about; it is about no single workload
+	Outcome    *Outcome            `json:"outcome,omitempty"`   // of the move that a message with the reason reopened is about
+	Unsettled  *Unsettled          `json:"unsettled,omitempty"` // the changes of a verdict with the reason unstable, or that was
+	Faults     []model.DataFault   `json:"faults,omitempty"`    // what a message with the reason data_fault is about; it is about no single workload
+	Answer     *Answer             `json:"answer,omitempty"`    // what a message with the reason answered tells
+	Storm      *Storm              `json:"storm,omitempty"`     // what a message with the reason summed_up stands for; it is about no single workload
 	Route
 	Report   model.WorkloadReport `json:"report"`
 	Plain    bool                 `json:"plain,omitempty"` // the notifier refused the layout: send text alone

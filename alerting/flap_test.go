@@ -6,8 +6,10 @@ import (
 	"log/slog"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"tipline/model"
 )
@@ -114,5 +116,79 @@ func BenchmarkNext(b *testing.B) {
 	b.ReportAllocs()
 	for d := 0; b.Loop(); d++ {
 		s, _ = s.Next(w, morning.AddDate(0, 0, d), policy) // a day later, so that each one counts
+	}
+}
+
+// TestUnstable lets a verdict sit on the line for sixty days, evaluated by the hour at a policy that has no margins and believes every evaluation (F45): a
+// workload has at most one message a day and three of its changes told, then one that it is unstable, and nothing until one answer has stood for a week.
+func TestUnstable(t *testing.T) {
+	t.Parallel()
+	const seeds, days, noise, fleet = 40, 60, 0.05, 20_000.0
+	flighty := Policy{Confirmations: 1}
+	for _, phi := range []float64{0, 0.9, 0.999} {
+		unstable, all := 0, 0
+		for seed := range uint64(seeds) {
+			r := rand.New(rand.NewPCG(seed, 45))
+			x := r.NormFloat64()
+			var s State
+			var told []time.Time    // of messages
+			var changes []time.Time // told, since the last that was unstable
+			var swings, was State   // when it was told to be, and the state before
+			cheapest := func(at time.Time, api float64) Reason {
+				w := evaluation("now", model.USD(api), fleet)
+				if api > fleet {
+					w = evaluation("X", model.USD(api), fleet)
+				}
+				var why Reason
+				was = s
+				if s, why = s.Next(w, at, flighty); !why.Notify() {
+					return why
+				}
+				if last := len(told) - 1; last >= 0 && at.Sub(told[last]) < dwell-earliness {
+					t.Fatalf("φ %v, seed %d: %s at %s, and a message at %s", phi, seed, why, at, told[last])
+				}
+				told = append(told, at)
+				if why == Unstable {
+					if n := len(changes); n < mostChanges || at.Sub(changes[n-mostChanges]) > changesWithin {
+						t.Fatalf("φ %v, seed %d: unstable at %s after changes at %v", phi, seed, at, changes)
+					}
+					if u := s.unsettled(was); u == nil || u.Changes != 4 || !slices.Equal(slices.Sorted(slices.Values(u.Answers)), []string{"X", "now"}) {
+						t.Fatalf("got %+v", u)
+					}
+					unstable, swings, changes = unstable+1, s, nil
+					return why
+				}
+				if since := swings.Swing.Since; !since.IsZero() && len(changes) == 0 && at.Sub(was.Confirmed) < (CalmDays-1)*24*time.Hour-time.Hour {
+					t.Fatalf("φ %v, seed %d: %s at %s, unstable since %s and last changed at %s", phi, seed, why, at, since, was.Confirmed)
+				}
+				changes = append(changes, at)
+				if n := len(changes); n > mostChanges && at.Sub(changes[n-1-mostChanges]) <= changesWithin {
+					t.Fatalf("φ %v, seed %d: changes told at %v, want the last to be that it is unstable", phi, seed, changes)
+				}
+				return why
+			}
+			end := morning.AddDate(0, 0, days)
+			for at := morning; at.Before(end); at = at.Add(time.Hour) {
+				x = phi*x + math.Sqrt(1-phi*phi)*r.NormFloat64()
+				cheapest(at, fleet*(1+noise*x))
+			}
+			all += len(told)
+			if phi == 0 && (len(told) != 4 || !s.swings()) {
+				t.Errorf("seed %d: messages at %v, want three changes and then one that it is unstable", seed, told)
+			}
+			if !s.swings() {
+				continue
+			}
+			var last []Reason // once the volume has left the line
+			for at := end; at.Before(end.AddDate(0, 0, 20)); at = at.Add(time.Hour) {
+				if why := cheapest(at, 2*fleet); why.Notify() {
+					last = append(last, why)
+				}
+			}
+			if !slices.Equal(last, []Reason{Switched}) || s.Standing != "X" || s.swings() {
+				t.Errorf("φ %v, seed %d: got %v and %+v, want one message of the move when it has stood for a week", phi, seed, last, s)
+			}
+		}
+		t.Logf("φ %v: %.1f messages and %.1f times unstable in %d days", phi, float64(all)/seeds, float64(unstable)/seeds, days)
 	}
 }

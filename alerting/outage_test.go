@@ -78,7 +78,7 @@ func TestOutboxAfterAnOutage(t *testing.T) {
 	const total = outageChannels * stormSize * outageEvaluations
 	store, f := &memory{}, &far{now: morning, back: morning.Add(2 * time.Hour)}
 	d := newDesk(t, store, f)
-	outage(t, d, 'X', morning)
+	outage(t, d, 'X', morning.AddDate(0, 0, -1)) // what was told stands for a day
 	f.drain(t, d, morning.Add(time.Hour))
 	outage(t, d, 'Y', f.now) // every one of them is overtaken
 	f.drain(t, d, f.back.Add(total/2*time.Second))

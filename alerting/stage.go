@@ -58,6 +58,9 @@ func (r record) stage(w model.WorkloadReport, waits bool, answers Answers, now t
 		c.Stage = model.StageMigrating
 	case s.Standing != w.Current && r.Snooze.Quiet():
 		c.Stage = model.StageSnoozed
+	case s.swings():
+		two := s.answers()
+		c = model.Case{Stage: model.StageUnstable, Option: two[1], Other: two[0], Since: s.Swing.Since}
 	case s.Standing != w.Current && answers.Seen(w.Workload, s.Current, s.Standing, s.Confirmed):
 		c.Stage = model.StageAcknowledged
 	case s.Standing != w.Current && waits:

@@ -119,8 +119,17 @@ var reach = map[model.Stage]func(l *life){
 		l.live(17, 'b')
 		l.deliver()
 	},
+	model.StageUnstable: func(l *life) { swing(l); l.deliver() },
 	model.StageResolved: func(l *life) { l.live(3, 'X'); l.deliver(); l.live(3, 'z'); l.deliver() },
 	model.StageFrozen:   func(l *life) { l.live(3, 'X'); l.deliver(); l.live(1, '?') },
+}
+
+// swing lets the verdict change four times.
+func swing(l *life) {
+	for range 2 {
+		l.live(3, 'X')
+		l.live(3, 'z')
+	}
 }
 
 func decline(l *life) {
@@ -142,6 +151,21 @@ var happenings = []struct {
 		return known && l.current == "now" && l.said.declined == ""
 	}},
 	{"evaluations say move", func(l *life) bool { l.live(3, 'Y'); return true }},
+	{"the verdict changes for the fourth time within 14 days", func(l *life) bool {
+		possible := l.pending() || slices.Contains([]model.Stage{model.StageWatching, model.StageApproaching, model.StageResolved}, l.stage().Stage)
+		swing(l)
+		return possible
+	}},
+	{"evaluations agree with stay on seven days", func(l *life) bool {
+		swings := l.stage().Stage == model.StageUnstable
+		l.live(CalmDays, 'z')
+		return swings
+	}},
+	{"evaluations agree with a move on seven days", func(l *life) bool {
+		swings := l.stage().Stage == model.StageUnstable
+		l.live(3+CalmDays, 'X')
+		return swings
+	}},
 	{"the message arrives", func(l *life) bool { l.deliver(); return true }},
 	{"somebody acknowledges", func(l *life) bool { l.said.seen = l.now(); return l.pending() }},
 	{"somebody snoozes", func(l *life) bool { l.answer(false); return l.pending() || l.stage().Stage == model.StageSnoozed }},
@@ -160,7 +184,7 @@ var happenings = []struct {
 		return true
 	}},
 	{"somebody declines", func(l *life) bool {
-		possible := l.pending()
+		possible := l.pending() || l.stage().Stage == model.StageUnstable
 		decline(l)
 		return possible
 	}},
@@ -192,6 +216,7 @@ func TestStages(t *testing.T) {
 		model.StageVerifying:    "it is made, and held to what it was to save",
 		model.StageReopened:     "it saves far less than that",
 		model.StageDeclined:     "an option is left out until a day",
+		model.StageUnstable:     "the verdict changes too often to tell every change",
 		model.StageResolved:     "something was to be decided, and is not any more",
 		model.StageFrozen:       "data or prices are not known; what stands neither counts nor resets",
 	}

@@ -60,6 +60,8 @@ const (
 	Switched    Reason = "switched"     // another verdict is confirmed
 	Returned    Reason = "returned"     // an announced move is withdrawn: the current option is to be kept after all
 	NoOption    Reason = "no_option"    // no option may serve the workload any more
+	Unstable    Reason = "unstable"     // the confirmed verdict changes too often to tell every change
+	Swung       Reason = "swung"        // a verdict that was told to be unstable has changed once more
 	Approaching Reason = "approaching"  // of a message alone: the projection crosses a threshold, and the date to act by is near
 	Digested    Reason = "digest"       // of a message alone: a report summed up, by a schedule of its own
 	PricesMoved Reason = "prices_moved" // of a message alone: prices have changed or will, for however many workloads
@@ -76,9 +78,9 @@ const (
 // Notify reports whether r is worth a message.
 func (r Reason) Notify() bool {
 	switch r {
-	case FirstSeen, Switched, Returned, NoOption, Drifted, PricesMoved, Approaching, Digested, OverBudget, Reminded, Reopened, DataFaulty, Summed, Answered, Tested:
+	case FirstSeen, Switched, Returned, NoOption, Unstable, Drifted, PricesMoved, Approaching, Digested, OverBudget, Reminded, Reopened, DataFaulty, Summed, Answered, Tested:
 		return true
-	case Unchanged, Waiting, NoData, Settled, Followed, Restarted:
+	case Unchanged, Waiting, NoData, Settled, Followed, Restarted, Swung:
 	}
 	return false
 }
@@ -97,12 +99,15 @@ type State struct {
 	Confirmed time.Time `json:"confirmed,omitzero"`  // the evaluation that confirmed Standing
 	Sequence  int64     `json:"sequence,omitempty"`  // messages so far
 	Verdict   string    `json:"verdict,omitempty"`   // the last decision that the ledger holds, without its numbers
+
+	Changed [mostChanges]time.Time `json:"changed,omitzero"` // the last times that Standing was told, or would have been if it did not swing; the newest last
+	Swing   Swing                  `json:"swing,omitzero"`
 }
 
 // Next returns the state after an evaluation and what the evaluation did. It is pure.
 //
 // Evaluations closer together than p.ConfirmEvery do not count, so how often the schedule evaluates does not change
-// when a verdict is confirmed. An unknown verdict neither counts nor resets, however long it lasts.
+// when a verdict is confirmed. An unknown verdict neither counts nor resets, however long it lasts. What was told stands for a day at least.
 func (s State) Next(w model.WorkloadReport, now time.Time, p Policy) (State, Reason) {
 	if s.Current != w.Current {
 		followed := s.Standing != "" && s.Standing == w.Current
@@ -129,26 +134,38 @@ func (s State) Next(w model.WorkloadReport, now time.Time, p Policy) (State, Rea
 	s.Counted = now
 	if asked == s.Standing {
 		s.Candidate, s.Count, s.Since = "", 0, time.Time{}
-		return s, Unchanged
+		after, reason := s.agreed(now)
+		return after.numbered(reason), reason
 	}
 	if asked != s.Candidate {
 		s.Candidate, s.Count, s.Since = asked, 0, now
 	}
-	if s.Count++; s.Count < p.Confirmations {
+	if s.Count++; s.Count < p.Confirmations || s.dwells(now) {
 		return s, Waiting
 	}
 	before := s.Standing
 	s.Standing, s.Candidate, s.Count, s.Since, s.Confirmed = asked, "", 0, time.Time{}, now
 	reason := s.confirmed(before)
 	if reason.Notify() {
+		s, reason = s.changed(before, reason, now)
+	}
+	return s.numbered(reason), reason
+}
+
+// numbered returns s with a message more if reason is worth one.
+func (s State) numbered(reason Reason) State {
+	if reason.Notify() {
 		s.Sequence++
 	}
-	return s, reason
+	return s
 }
 
 // Declined returns s after a person has ruled out a move to option: the verdict to stay takes its place without a word, and
-// whatever asked for it begins anew when it may be proposed again.
+// whatever asked for it begins anew when it may be proposed again. That ends a swing too.
 func (s State) Declined(option string) State {
+	if s.swings() && (s.Standing == option || s.Swing.Other == option) {
+		s.Swing, s.Changed = Swing{}, [mostChanges]time.Time{}
+	}
 	if s.Standing == option {
 		s.Standing = s.Current
 	}

@@ -40,6 +40,9 @@ func holdREADME(t *testing.T, name, want string) {
 
 // place names what is confirmed in s.
 func place(s State) string {
+	if s.swings() {
+		return "unstable"
+	}
 	switch s.Standing {
 	case "":
 		return "no verdict yet"
@@ -69,6 +72,15 @@ func TestTransitions(t *testing.T) {
 	says := func(c rune) func(State) (State, Reason) {
 		return func(s State) (State, Reason) { return confirm(s, answers(c)) }
 	}
+	agree := func(c rune) func(State) (State, Reason) {
+		return func(s State) (after State, why Reason) {
+			after = s
+			for s.swings() && why != Switched && why != Returned {
+				after, why = after.Next(answers(c), after.Counted.Add(policy.ConfirmEvery), policy)
+			}
+			return after, why
+		}
+	}
 	names := func(current string) func(State) (State, Reason) {
 		return func(s State) (State, Reason) {
 			w := answers('S')
@@ -87,6 +99,21 @@ func TestTransitions(t *testing.T) {
 		{"evaluations say Y, cheaper than X by `policy.enter`", says('Y')},
 		{"no option may serve the workload", says('0')},
 		{"the verdict is not known", says('?')},
+		{"the verdict changes for the fourth time within 14 days", func(s State) (State, Reason) {
+			if s.Standing == "" || s.swings() {
+				return s, ""
+			}
+			for i := range s.Changed {
+				s.Changed[i] = s.Counted.AddDate(0, 0, 2*(i-mostChanges))
+			}
+			to := 'X'
+			if s.Standing == "X" {
+				to = 'z'
+			}
+			return confirm(s, answers(to))
+		}},
+		{"evaluations agree with stay on seven days", agree('z')},
+		{"evaluations agree with X on seven days", agree('X')},
 		{"the configuration or an answer names X as the current option", names("X")},
 		{"the configuration names another current option", names("other")},
 		{"a person rules out X", func(s State) (State, Reason) { return s.Declined("X"), "" }},
@@ -95,7 +122,11 @@ func TestTransitions(t *testing.T) {
 	settled, _ := says('S')(begun)
 	moving, _ := says('X')(begun)
 	nothing, _ := says('0')(begun)
-	from := []State{begun, settled, moving, nothing}
+	swinging := begun
+	for _, c := range "XzXz" {
+		swinging, _ = confirm(swinging, answers(c))
+	}
+	from := []State{begun, settled, moving, nothing, swinging}
 
 	var table strings.Builder
 	edges := map[[2]string][]string{}

@@ -1,6 +1,10 @@
 package model
 
-import "time"
+import (
+	"cmp"
+	"fmt"
+	"time"
+)
 
 // Stage is where what is to be decided about a workload stands; alerting/README.md has the picture.
 type Stage string
@@ -18,20 +22,22 @@ const (
 	StageReopened     Stage = "reopened"     // it saves far less than that
 	StageDeclined     Stage = "declined"     // an option was answered to be not viable until a day
 	StageResolved     Stage = "resolved"     // something was to be decided, and nothing is any more
+	StageUnstable     Stage = "unstable"     // the confirmed verdict changes too often to tell every change
 	StageFrozen       Stage = "frozen"       // data or prices are not known, so the verdict that was confirmed neither counts nor resets
 )
 
 // Stages are all stages, in the order in which a move goes through them.
 var Stages = []Stage{
 	StageWatching, StageApproaching, StageConfirmed, StageAnnounced, StageAcknowledged, StageSnoozed, StageDeclined,
-	StageMigrating, StageVerifying, StageReopened, StageResolved, StageFrozen,
+	StageMigrating, StageVerifying, StageReopened, StageUnstable, StageResolved, StageFrozen,
 }
 
 // Case is where what is to be decided about a workload stands.
 type Case struct {
 	Stage  Stage     `json:"stage"`
 	Option string    `json:"option,omitempty"` // that the stage is about: to move to, that comes near, was left or is declined; absent when there is none
-	Since  time.Time `json:"since,omitzero"`   // the evaluation that confirmed the verdict, or found the move made
+	Other  string    `json:"other,omitempty"`  // of unstable: what the verdict changes to and fro beside Option; absent when that is that no option may serve the workload
+	Since  time.Time `json:"since,omitzero"`   // the evaluation that confirmed the verdict, found the move made, or found it unstable
 	Until  string    `json:"until,omitempty"`  // of declined: 2006-01-02
 	ActBy  string    `json:"act_by,omitempty"` // of approaching: as it was told, 2006-01-02
 }
@@ -55,6 +61,8 @@ func (c Case) Text() string {
 	switch {
 	case c.Stage == StageVerifying || c.Stage == StageReopened:
 		text += ": left " + c.Option + " on " + FormatDate(c.Since)
+	case c.Stage == StageUnstable:
+		return fmt.Sprintf("%s: between %s and %s, since %s", text, cmp.Or(c.Other, "no option"), cmp.Or(c.Option, "no option"), FormatDate(c.Since))
 	case c.Option != "":
 		text += ": " + c.Option
 	}

@@ -18,6 +18,8 @@ func TestCaseText(t *testing.T) {
 		{Case{Stage: StageAnnounced, Since: day}, "announced, confirmed 11 Nov 2026"},
 		{Case{Stage: StageMigrating, Option: "own", Since: day}, "in migration: own, confirmed 11 Nov 2026"},
 		{Case{Stage: StageVerifying, Option: "api", Since: day}, "verifying: left api on 11 Nov 2026"},
+		{Case{Stage: StageUnstable, Option: "own", Other: "api", Since: day}, "unstable: between api and own, since 11 Nov 2026"},
+		{Case{Stage: StageUnstable, Option: "own", Since: day}, "unstable: between no option and own, since 11 Nov 2026"},
 		{Case{Stage: StageDeclined, Option: "own", Until: "2027-03-01"}, "declined: own until 1 Mar 2027"},
 	} {
 		if got := tc.c.Text(); got != tc.want {

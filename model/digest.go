@@ -37,6 +37,7 @@ type DigestItem struct {
 const (
 	DigestDecide      = "decide"      // a confirmed verdict that asks for a change
 	DigestApproaching = "approaching" // a threshold that was told to be near
+	DigestUnstable    = "unstable"    // a verdict that changes too often to tell every change
 	DigestMigrating   = "migrating"   // a confirmed verdict that somebody is carrying out
 	DigestSeen        = "seen"        // a confirmed verdict that somebody has acknowledged
 	DigestMoved       = "moved"       // a move that was made as advised, and what it saves

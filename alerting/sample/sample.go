@@ -10,7 +10,7 @@ import (
 
 // Reasons are the kinds of messages.
 var Reasons = []alerting.Reason{
-	alerting.FirstSeen, alerting.Switched, alerting.Returned, alerting.NoOption, alerting.Approaching, alerting.Drifted, alerting.PricesMoved,
+	alerting.FirstSeen, alerting.Switched, alerting.Returned, alerting.NoOption, alerting.Unstable, alerting.Approaching, alerting.Drifted, alerting.PricesMoved,
 	alerting.OverBudget, alerting.Digested, alerting.Reminded, alerting.Reopened, alerting.Answered, alerting.DataFaulty,
 	alerting.Summed, alerting.Tested,
 }
@@ -26,6 +26,8 @@ func Of(r alerting.Reason) (alerting.Event, bool) {
 		return returned(), true
 	case alerting.NoOption:
 		return homeless(), true
+	case alerting.Unstable:
+		return swinging(), true
 	case alerting.Approaching:
 		return nearing(), true
 	case alerting.Drifted:
@@ -50,7 +52,7 @@ func Of(r alerting.Reason) (alerting.Event, bool) {
 		return stormy(), true
 	case alerting.Tested:
 		return alerting.NewTest("", time.Date(2026, 11, 12, 6, 0, 0, 0, time.UTC)), true
-	case alerting.Unchanged, alerting.Waiting, alerting.NoData, alerting.Settled, alerting.Followed, alerting.Restarted:
+	case alerting.Unchanged, alerting.Waiting, alerting.NoData, alerting.Settled, alerting.Followed, alerting.Restarted, alerting.Swung:
 	}
 	return alerting.Event{}, false
 }
@@ -182,6 +184,33 @@ func returned() alerting.Event {
 			Option: "base-plus-burst", Hosting: model.Hybrid, USDPerMonth: &model.Quantiles[model.USD]{P10: 14_988, P50: 15_021, P90: 15_090},
 			USDPerMTok: new(model.USDPerMTok(1.79)), Replicas: new(int64(1)), OwnShareRatio: new(model.Fraction(1)),
 		},
+	}
+	return e
+}
+
+// swinging returns the message that the verdict on a workload changes too often, at a policy without margins.
+func swinging() alerting.Event {
+	e := switched()
+	e.Reason, e.Previous = alerting.Unstable, "haiku"
+	e.Unsettled = &alerting.Unsettled{Since: time.Date(2026, 11, 3, 6, 0, 0, 0, time.UTC), Changes: 4, Answers: []string{"haiku", "base-plus-burst"}}
+	e.Report.Crossover, e.Report.Moved = nil, nil
+	e.Report.Usage.Last30dTokens = new(model.Tokens(9.52e9))
+	e.Report.Forecast = &model.ForecastSummary{
+		Next30dTokens: model.Quantiles[model.Tokens]{P10: 8.5e9, P50: 9.65e9, P90: 11e9}, MonthlyGrowthRatio: 0.01, CalendarMonths: months(9.65e9, 1.01),
+	}
+	e.Report.CostAhead = costs(e.Report.Forecast.CalendarMonths, haiku, hybrid)
+	e.Report.Options = []model.OptionCost{
+		{Option: "haiku", Hosting: model.API, USDPerMonth: &model.Quantiles[model.USD]{P10: 13_617, P50: 15_459, P90: 17_622}, USDPerMTok: new(model.USDPerMTok(1.58))},
+		{
+			Option: "base-plus-burst", Hosting: model.Hybrid, USDPerMonth: &model.Quantiles[model.USD]{P10: 15_090, P50: 15_210, P90: 15_350},
+			USDPerMTok: new(model.USDPerMTok(1.55)), Replicas: new(int64(1)), OwnShareRatio: new(model.Fraction(1)),
+		},
+	}
+	e.Report.Decision = model.Decision{
+		ID: "7514a8524d8c", Recommendation: model.Move, Option: "base-plus-burst", Hosting: model.Hybrid, Reason: model.ReasonSwitch,
+		Because:           "at 9.78B tokens a month haiku costs $15,500 a month; base-plus-burst saves $200 of it (1.6%)",
+		SavingUSDPerMonth: &model.Quantiles[model.USD]{P10: -1_595, P50: 247, P90: 2_382}, ProbabilityCheaper: new(model.Fraction(0.56)),
+		WouldChange: []string{"less than 9.63B tokens a month: below that haiku alone is cheaper than base-plus-burst"},
 	}
 	return e
 }

@@ -170,7 +170,7 @@ func bullets(lines []string) string {
 
 func previous(e alerting.Event) string {
 	text := ""
-	if e.Previous != "" && e.Previous != e.Report.Current {
+	if e.Previous != "" && e.Previous != e.Report.Current && e.Unsettled == nil {
 		text = ", earlier advice " + name(e.Previous)
 	}
 	for _, s := range e.Superseded {

@@ -33,27 +33,28 @@ const PayloadVersion = 1
 
 // Payload is the body of a request.
 type Payload struct {
-	Version  int                  `json:"version"`
-	ID       string               `json:"id"`     // the same in every attempt and after every restart: a receiver drops what it has seen
-	Reason   alerting.Reason      `json:"reason"` // why it is worth saying
-	Time     time.Time            `json:"time"`   // of the evaluation that it rests on
-	Workload string               `json:"workload"`
-	Severity alerting.Severity    `json:"severity"`           // info, warning or critical
-	Owner    string               `json:"owner,omitempty"`    // of the workload, as the configuration names it
-	Previous string               `json:"previous,omitempty"` // the option that was confirmed before
-	Case     string               `json:"case,omitempty"`     // the id of the first event about the same decision
-	Headline string               `json:"headline"`           // the verdict in one sentence, plain text
-	Text     string               `json:"text"`               // the message in plain text, complete on its own
-	Repeat   bool                 `json:"repeat"`             // an earlier attempt may have arrived
-	Report   model.WorkloadReport `json:"report"`             // as in GET /api/v1/report; empty where it is about no single workload
-	Drifts   []model.Drift        `json:"drifts,omitempty"`   // with the reason drifted
-	Digest   *model.Digest        `json:"digest,omitempty"`   // with the reason digest, which is about no single workload
-	Budget   *model.BudgetReport  `json:"budget,omitempty"`   // with the reason over_budget, which is about no single workload
-	Outcome  *alerting.Outcome    `json:"outcome,omitempty"`  // with the reason reopened: of the move that was made
-	Answer   *alerting.Answer     `json:"answer,omitempty"`   // with the reason answered: what a person said to the move
-	Faults   []model.DataFault    `json:"faults,omitempty"`   // with the reason data_fault, which is about no single workload
-	Storm    *alerting.Storm      `json:"storm,omitempty"`    // with the reason summed_up, which is about no single workload
-	Prices   *model.PriceEvent    `json:"prices,omitempty"`   // with the reason prices_moved, which is about no single workload
+	Version   int                  `json:"version"`
+	ID        string               `json:"id"`     // the same in every attempt and after every restart: a receiver drops what it has seen
+	Reason    alerting.Reason      `json:"reason"` // why it is worth saying
+	Time      time.Time            `json:"time"`   // of the evaluation that it rests on
+	Workload  string               `json:"workload"`
+	Severity  alerting.Severity    `json:"severity"`            // info, warning or critical
+	Owner     string               `json:"owner,omitempty"`     // of the workload, as the configuration names it
+	Previous  string               `json:"previous,omitempty"`  // the option that was confirmed before
+	Case      string               `json:"case,omitempty"`      // the id of the first event about the same decision
+	Headline  string               `json:"headline"`            // the verdict in one sentence, plain text
+	Text      string               `json:"text"`                // the message in plain text, complete on its own
+	Repeat    bool                 `json:"repeat"`              // an earlier attempt may have arrived
+	Report    model.WorkloadReport `json:"report"`              // as in GET /api/v1/report; empty where it is about no single workload
+	Drifts    []model.Drift        `json:"drifts,omitempty"`    // with the reason drifted
+	Digest    *model.Digest        `json:"digest,omitempty"`    // with the reason digest, which is about no single workload
+	Budget    *model.BudgetReport  `json:"budget,omitempty"`    // with the reason over_budget, which is about no single workload
+	Outcome   *alerting.Outcome    `json:"outcome,omitempty"`   // with the reason reopened: of the move that was made
+	Unsettled *alerting.Unsettled  `json:"unsettled,omitempty"` // with the reason unstable: between what the verdict changes; with others: it was unstable before
+	Answer    *alerting.Answer     `json:"answer,omitempty"`    // with the reason answered: what a person said to the move
+	Faults    []model.DataFault    `json:"faults,omitempty"`    // with the reason data_fault, which is about no single workload
+	Storm     *alerting.Storm      `json:"storm,omitempty"`     // with the reason summed_up, which is about no single workload
+	Prices    *model.PriceEvent    `json:"prices,omitempty"`    // with the reason prices_moved, which is about no single workload
 }
 
 // Settings says where to post. Exactly one of URL and URLFile is set; the files are read anew for every message.
@@ -112,7 +113,7 @@ func payload(e alerting.Event) Payload {
 		Version: PayloadVersion, ID: e.ID, Reason: e.Reason, Time: e.Time, Workload: e.Workload, Previous: e.Previous, Case: e.Case,
 		Severity: cmp.Or(e.Severity, alerting.Info), Owner: e.Owner,
 		Headline: words.Headline(e), Text: words.Text(e), Repeat: e.Repeat, Report: e.Report,
-		Drifts: e.Drifts, Prices: e.Prices, Digest: e.Digest, Budget: e.Budget, Faults: e.Faults, Outcome: e.Outcome, Answer: e.Answer, Storm: e.Storm,
+		Drifts: e.Drifts, Prices: e.Prices, Digest: e.Digest, Budget: e.Budget, Faults: e.Faults, Outcome: e.Outcome, Unsettled: e.Unsettled, Answer: e.Answer, Storm: e.Storm,
 	}
 }
 

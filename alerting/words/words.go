@@ -48,6 +48,8 @@ func Headline(e alerting.Event) string {
 		return summed(*e.Storm)
 	case alerting.Answered:
 		return fmt.Sprintf("%s: move to %s %s", workload, Clean(d.Option, 40), Answer(*e.Answer))
+	case alerting.Unstable:
+		return unstable(workload, e)
 	case alerting.Reopened:
 		return reopened(workload, *e.Outcome)
 	case alerting.Tested:
@@ -153,6 +155,7 @@ func digested(g model.Digest) string {
 	fmt.Fprintf(&text, "Workloads: %d quiet", g.Quiet)
 	for _, c := range []struct{ kind, what string }{
 		{model.DigestApproaching, "approaching"},
+		{model.DigestUnstable, "unstable"},
 		{model.DigestDecide, "to decide"},
 		{model.DigestSeen, "seen"},
 		{model.DigestMigrating, "being moved"},
@@ -199,7 +202,7 @@ func Digest(g model.Digest) []string {
 			return append(lines, fmt.Sprintf("And %d more in the report.", len(g.Items)-n))
 		}
 		name := Clean(i.Workload, MaxName)
-		if slices.Contains([]string{model.DigestDrift, model.DigestMigrating, model.DigestSnoozed, model.DigestSeen, model.DigestNew, model.DigestVanished}, i.Kind) {
+		if slices.Contains([]string{model.DigestDrift, model.DigestMigrating, model.DigestSnoozed, model.DigestSeen, model.DigestNew, model.DigestVanished, model.DigestUnstable}, i.Kind) {
 			name += ", " + i.Kind
 		}
 		text := strings.TrimSuffix(Clean(i.Text, MaxLine), ".")
@@ -338,8 +341,13 @@ func Because(e alerting.Event) string {
 		return strings.Join(e.Body, " ")
 	}
 	because := Sentence(uncoded(e.Report.Decision.Because))
-	if e.Reason == alerting.NoOption {
+	switch u := e.Unsettled; {
+	case e.Reason == alerting.Unstable:
+		because = swings(e)
+	case e.Reason == alerting.NoOption:
 		because = excluded(e.Report)
+	case u != nil:
+		because = fmt.Sprintf("It was unstable from %s on, and has stood for %d days now. %s", model.FormatDate(u.Since), alerting.CalmDays, because)
 	}
 	if line := saving(e.Report.Decision); line != "" {
 		because += " " + line
@@ -466,7 +474,7 @@ func lately(u model.UsageSummary) string {
 // When says when to act; empty when there is no date, or the headline says it.
 func When(e alerting.Event) string {
 	switch w, x := e.Report, e.Report.Crossover; {
-	case e.Reason == alerting.Approaching && e.Headline == "":
+	case e.Reason == alerting.Approaching && e.Headline == "", e.Reason == alerting.Unstable:
 		return ""
 	case e.Reason == alerting.NoOption:
 		return "Act now: what serves it is not allowed to."
@@ -545,6 +553,8 @@ func Takes(e alerting.Event) []string {
 	w, d := e.Report, e.Report.Decision
 	option, prospect := d.Option, d.Prospect
 	switch {
+	case e.Reason == alerting.Unstable:
+		return nil
 	case d.Recommendation == model.Move:
 	case e.Told().Reason == alerting.Approaching && w.Crossover != nil:
 		option, prospect = w.Crossover.Option, nil

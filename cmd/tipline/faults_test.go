@@ -59,7 +59,7 @@ var faults = []struct {
 	{"F42", "GPUs without a pod", []string{"collector TestGPUs", "collector TestServingSharedGPUs"}},
 	{"F43", "out of range", []string{"collector TestHour", "collector TestGPUs"}},
 	{"F44", "a burst, one odd day", []string{"alerting TestNext", "alerting TestStreakIgnoresTheSchedule", "alerting FuzzNext"}},
-	{"F45", "sits on the line", []string{"alerting TestFlapping", "alerting TestNextDoesNotDependOnTheSchedule"}},
+	{"F45", "sits on the line", []string{"alerting TestFlapping", "alerting TestUnstable", "alerting TestUnstableIsTold", "alerting TestNextDoesNotDependOnTheSchedule"}},
 	{"F46", "cardinality", []string{"collector TestF46_TooManyWorkloads", "cmd/internal/daemon TestSourceSoak"}},
 	{"F47", "the clocks go forward", []string{"cmd/internal/daemon TestSchedule"}},
 	{"F48", "the clocks go back", []string{"cmd/internal/daemon TestSchedule"}},

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tipline/alerting"
+	"tipline/alerting/words"
 	"tipline/model"
 )
 
@@ -57,6 +58,12 @@ func digest(report *model.Report, outcomes map[string]alerting.Outcome, month mo
 			if w.Case.Option != "" {
 				item.Text = stood(w) + ", frozen: " + item.Text
 			}
+		case w.Case.Stage == model.StageUnstable:
+			two := []string{w.Case.Other, w.Case.Option}
+			item.Kind, item.Text = model.DigestUnstable, fmt.Sprintf("changes between %s since %s", words.Between(two), model.FormatDate(w.Case.Since))
+			if apart := words.Apart(w, two); apart != "" {
+				item.Text += ", " + apart
+			}
 		case w.Case.Stage == model.StageApproaching:
 			item.Kind, item.ActBy = model.DigestApproaching, w.Case.ActBy
 			at, _ := time.Parse(time.DateOnly, w.Case.ActBy) // the desk has written it
@@ -100,7 +107,7 @@ func digest(report *model.Report, outcomes map[string]alerting.Outcome, month mo
 		}
 	}
 	order := []string{
-		model.DigestDecide, model.DigestApproaching, model.DigestSeen, model.DigestMigrating, model.DigestSnoozed, model.DigestNew, model.DigestVanished,
+		model.DigestDecide, model.DigestApproaching, model.DigestUnstable, model.DigestSeen, model.DigestMigrating, model.DigestSnoozed, model.DigestNew, model.DigestVanished,
 		model.DigestFault, model.DigestUnknown, model.DigestMoved, model.DigestDrift,
 	}
 	slices.SortStableFunc(g.Items, func(a, b model.DigestItem) int {

@@ -20,7 +20,7 @@ func TestDigest(t *testing.T) {
 		}
 	}
 	report := &model.Report{AsOf: opening}
-	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g"} {
+	for _, name := range []string{"a", "b", "c", "d", "e", "f", "g", "h"} {
 		report.Workloads = append(report.Workloads, stay(name))
 	}
 	report.Workloads[1].Decision.Recommendation, report.Workloads[1].Decision.Because = model.Unknown, "nothing has been measured"
@@ -29,6 +29,7 @@ func TestDigest(t *testing.T) {
 	report.DataFaults = []model.DataFault{{Source: "gateway", Workload: "b", Code: "COUNTER_CHANGED"}, {Source: "engines", Code: "SOURCE_DOWN", Text: "nothing was read"}}
 	for i, c := range map[int]model.Case{
 		0: {Stage: model.StageApproaching, Option: "fleet", ActBy: "2027-02-01"}, 3: {Stage: model.StageAnnounced, Option: "fleet", Since: opening},
+		7: {Stage: model.StageUnstable, Option: "api", Other: "fleet", Since: opening},
 		4: {Stage: model.StageApproaching, Option: "fleet", ActBy: "2027-03-01"}, 6: {Stage: model.StageAcknowledged, Option: "fleet", Since: opening},
 	} {
 		report.Workloads[i].Case = &c
@@ -38,10 +39,10 @@ func TestDigest(t *testing.T) {
 	for _, i := range got.Items {
 		items = append(items, i.Kind+" "+i.Workload)
 	}
-	if all, want := strings.Join(items, ", "), "decide d, approaching a, approaching e, seen g, fault , unknown b, moved f, drift c"; all != want {
+	if all, want := strings.Join(items, ", "), "decide d, approaching a, approaching e, unstable h, seen g, fault , unknown b, moved f, drift c"; all != want {
 		t.Errorf("got %s, want %s", all, want)
 	}
-	if got.Quiet != 2 || got.Costed != 7 || got.USDPerMonth != 7000 || got.Graded != 1 || got.ErrorRatio != 0.06 {
+	if got.Quiet != 2 || got.Costed != 8 || got.USDPerMonth != 8000 || got.Graded != 1 || got.ErrorRatio != 0.06 {
 		t.Errorf("got %+v", got)
 	}
 }

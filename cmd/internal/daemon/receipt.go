@@ -195,6 +195,7 @@ func Told(r ledger.Receipt, told *alerting.Announcement) (alerting.Event, error)
 	e := alerting.Event{Reason: alerting.FirstSeen, Time: r.AsOf, Workload: w.Workload, Report: w}
 	if told != nil {
 		e.ID, e.Reason, e.Time, e.Previous, e.Drifts, e.Outcome = told.Event, told.Reason, told.Time, told.Previous, told.Drifts, told.Outcome
+		e.Unsettled = told.Unsettled
 	}
 	switch {
 	case e.Reason == alerting.PricesMoved:
