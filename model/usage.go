@@ -19,6 +19,11 @@ type Hour struct {
 // Measured reports whether enough of the hour was seen to trust its numbers. It does not copy the hour, since histories ask it of thousands.
 func (h *Hour) Measured() bool { return h.Coverage >= CoverageFloor }
 
+// Total returns the tokens of the hour, those of all classes together. It copies nothing either.
+func (h *Hour) Total() Tokens {
+	return h.Tokens[Input] + h.Tokens[CacheRead] + h.Tokens[CacheWrite] + h.Tokens[CacheWrite1h] + h.Tokens[Output]
+}
+
 // Serving is how the engines of one workload did in one hour. The zero value says that nothing is known.
 type Serving struct {
 	TTFTP95  time.Duration // 95th percentile of the time to first token, an hour when it was longer than can be told; 0 when not known

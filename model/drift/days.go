@@ -43,7 +43,7 @@ func DaysOf(u model.Usage, now time.Time) Days {
 				continue
 			}
 			hours++
-			total := float64(h.Tokens.Total())
+			total := float64(h.Total())
 			used += total
 			generated += float64(h.Tokens[model.Output])
 			read += float64(h.Tokens[model.CacheRead])

@@ -2,8 +2,8 @@
 //
 // Every input is one number a day. The days before the last three weeks say what was to be expected: a level for each day of the week
 // and, for volume, its growth. What the last three weeks were beyond that is added up by a cumulative sum (Page, Continuous inspection
-// schemes, Biometrika 41, 1954), one upwards and one downwards. Nothing is kept between two evaluations: the same days give the same
-// answer. README.md has the false alarms and the delays that were measured.
+// schemes, Biometrika 41, 1954), one upwards and one downwards. The same days give the same answer, whatever was evaluated before.
+// README.md has the false alarms and the delays that were measured.
 package drift
 
 import (
@@ -40,10 +40,10 @@ const (
 
 // Finding is what became of one input.
 type Finding struct {
-	Score    float64 // evidence over what an alarm takes: 1 and more is drift
-	Days     int     // since when: that many days ago the deviation began; 0 when there is none
-	Expected float64 // the level of the days since then as it was to be expected
-	Found    float64 // the level that they have
+	Score    float64 `json:"score"`    // evidence over what an alarm takes: 1 and more is drift
+	Days     int     `json:"days"`     // since when: that many days ago the deviation began; 0 when there is none
+	Expected float64 `json:"expected"` // the level of the days since then as it was to be expected
+	Found    float64 `json:"found"`    // the level that they have
 }
 
 // Find looks at the days of an input, the newest last and NaN where it is not known; days beyond Window are not read. A growing input is
@@ -130,14 +130,11 @@ func (e *expectation) at(i int) float64 { return e.weekday[i%week] + e.slope*(fl
 
 // expect learns the levels and the growth of reference days; it is false when too few of them are known.
 func expect(values []float64, growing bool) (expectation, bool) {
-	var room [Reference]float64
-	known := room[:0]
+	known := 0
 	for _, v := range values {
-		if !math.IsNaN(v) {
-			known = append(known, v)
-		}
+		known += one(!math.IsNaN(v))
 	}
-	if len(known) < least {
+	if known < least {
 		return expectation{}, false
 	}
 	e := expectation{middle: float64(len(values)-1) / 2}
@@ -152,10 +149,11 @@ func expect(values []float64, growing bool) (expectation, bool) {
 				of = append(of, values[i]-e.slope*(float64(i)-e.middle))
 			}
 		}
-		if len(of) == 0 {
-			of = known // nothing is known of that day of the week
+		if len(of) > 0 {
+			e.weekday[d] = median(of)
+		} else { // nothing is known of that day of the week
+			e.weekday[d] = medianOf(values)
 		}
-		e.weekday[d] = median(of)
 	}
 	return e, true
 }
@@ -240,7 +238,8 @@ func (e *expectation) spread(deviations []float64) {
 	e.deviation = max(1.4826*median(fresh)*lost, 0.8*math.Sqrt(squares/n)*lost, leastDeviation)
 }
 
-// transform writes days to values on the scale. It returns what it added to each so that a zero has a logarithm, which the first n days say.
+// transform writes days to values on the scale, NaN where they are not known. It returns what it added to each so that a zero has a logarithm, which
+// the first n days say.
 func (s Scale) transform(values, days []float64, n int) (offset float64) {
 	if s == Ratio {
 		var room [Reference]float64
@@ -255,7 +254,17 @@ func (s Scale) transform(values, days []float64, n int) (offset float64) {
 		}
 	}
 	for i, v := range days {
-		values[i] = s.forth(v, offset)
+		switch {
+		case !(v >= 0 && v <= huge), s == Ratio && v+offset == 0:
+			values[i] = math.NaN()
+			continue
+		case s == Ratio:
+			v += offset
+		default:
+			v = max(tiny, min(1-tiny, v))
+			v /= 1 - v
+		}
+		values[i] = math.Log(v)
 	}
 	return offset
 }
@@ -264,22 +273,6 @@ const (
 	tiny = 1e-3 // keeps the odds of a share of 0 or 1 finite
 	huge = 1e24 // beyond which a value is an artefact: no workload has as many tokens
 )
-
-func (s Scale) forth(v, offset float64) float64 {
-	if !(v >= 0 && v <= huge) || s == Ratio && v+offset == 0 {
-		return math.NaN()
-	}
-	if s == Ratio {
-		return math.Log(v + offset)
-	}
-	if v < tiny {
-		v = tiny
-	}
-	if v > 1-tiny {
-		v = 1 - tiny
-	}
-	return math.Log(v / (1 - v))
-}
 
 func (s Scale) back(v, offset float64) float64 {
 	if s == Share {
@@ -290,7 +283,7 @@ func (s Scale) back(v, offset float64) float64 {
 
 // medianOf returns the middle of what is known of values, NaN when nothing is.
 func medianOf(values []float64) float64 {
-	var room [week]float64
+	var room [Reference]float64
 	known := room[:0]
 	for _, v := range values {
 		if !math.IsNaN(v) {
@@ -306,6 +299,9 @@ func medianOf(values []float64) float64 {
 // median reorders values, of which there is at least one, and returns their middle.
 func median(values []float64) float64 {
 	n := len(values)
+	if n == len(nine{}) {
+		return nine(values).median()
+	}
 	above := quickselect(values, n/2)
 	if n%2 == 1 {
 		return above
@@ -319,31 +315,53 @@ func median(values []float64) float64 {
 	return (below + above) / 2
 }
 
+// nine values have a median of their own, since that is how many there are of each day of the week.
+type nine [Reference / week]float64
+
+// median returns the middle of v by nineteen exchanges without a branch (Paeth, Median finding on a 3×3 grid, Graphics Gems, 1990).
+func (v nine) median() float64 {
+	a, b, c, d, e, f, g, h, i := v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7], v[8]
+	b, c, e, f, h, i = min(b, c), max(b, c), min(e, f), max(e, f), min(h, i), max(h, i)
+	a, b, d, e, g, h = min(a, b), max(a, b), min(d, e), max(d, e), min(g, h), max(g, h)
+	b, c, e, f, h, i = min(b, c), max(b, c), min(e, f), max(e, f), min(h, i), max(h, i)
+	// a ≤ b ≤ c, d ≤ e ≤ f and g ≤ h ≤ i: the middle is that of the greatest first, the middle second and the least third.
+	first, third := max(a, d, g), min(c, f, i)
+	second := max(min(b, e), min(max(b, e), h))
+	return max(min(first, second), min(max(first, second), third))
+}
+
 // quickselect reorders values so that none before place k is greater than the one there, and none after it less; it returns that one (Hoare,
-// Algorithm 65: Find, Communications of the ACM 4, 1961).
+// Algorithm 65: Find, Communications of the ACM 4, 1961). The partition is Lomuto's without a branch, since a processor guesses half of them wrong.
 func quickselect(values []float64, k int) float64 {
-	for low, high := 0, len(values)-1; low < high; {
+	for {
+		last := len(values) - 1
 		pivot := values[k]
-		i, j := low, high
-		for i <= j {
-			for values[i] < pivot {
-				i++
-			}
-			for pivot < values[j] {
-				j--
-			}
-			if i <= j {
-				values[i], values[j] = values[j], values[i]
-				i++
-				j--
-			}
+		values[k] = values[last]
+		less := 0
+		for i, v := range values[:last] {
+			values[i], values[less] = values[less], v
+			less += one(v < pivot)
 		}
-		if j < k {
-			low = i
+		values[last], values[less] = values[less], pivot
+		switch {
+		case k < less:
+			values = values[:less]
+			continue
+		case k == less:
+			return pivot
 		}
-		if k < i {
-			high = j
+		values, k = values[less+1:], k-less-1
+		if less > 0 {
+			continue
 		}
+		same := 0 // values that are alike would be taken out one by one otherwise
+		for i, v := range values {
+			values[i], values[same] = values[same], v
+			same += one(v == pivot)
+		}
+		if k < same {
+			return pivot
+		}
+		values, k = values[same:], k-same
 	}
-	return values[k]
 }

@@ -7,6 +7,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -309,33 +310,44 @@ func FuzzFind(f *testing.F) {
 	})
 }
 
-// BenchmarkDrift looks at all that a workload may have, the four inputs that hours tell and the six that readings tell. Together with its share of
+// BenchmarkDrift looks at all that workloads may have: the four inputs that hours tell, and the six that readings tell, of which the first cycle of a day
+// finds out what became of them. Workloads take turns, so that no processor learns by heart which way a comparison goes. Together with their share of
 // BenchmarkFaults 50 µs are aimed at.
 func BenchmarkDrift(b *testing.B) {
 	start := time.Date(2026, 8, 1, 0, 0, 0, 0, time.UTC)
+	now := start.AddDate(0, 0, 100)
 	r := rand.New(rand.NewPCG(1, 2))
-	u := model.Usage{Start: start, Hours: make([]model.Hour, 24*100)}
-	for i := range u.Hours {
-		u.Hours[i] = model.Hour{Tokens: model.Volume{model.Input: model.Tokens(50 + 20*r.Float64()), model.CacheRead: 20, model.Output: 20}, Requests: 2, Coverage: 1}
-	}
-	var readings Readings
-	for d := range Window {
-		values := map[string]float64{}
-		for _, kind := range ReadingKinds {
-			values[kind] = 0.4 + 0.1*r.Float64()
+	var usages [16]model.Usage
+	var readings [len(usages)]Readings
+	today := map[string]float64{}
+	for w := range usages {
+		u := model.Usage{Start: start, Hours: make([]model.Hour, 24*100)}
+		for i := range u.Hours {
+			u.Hours[i] = model.Hour{Tokens: model.Volume{model.Input: model.Tokens(50 + 20*r.Float64()), model.CacheRead: 20, model.Output: 20}, Requests: 2, Coverage: 1}
 		}
-		readings = readings.With(start.AddDate(0, 0, d), values)
-	}
-	b.ReportAllocs()
-	for b.Loop() {
-		d := DaysOf(u, start.AddDate(0, 0, 100))
-		Find(d.Volume, Ratio, true)
-		Find(d.OutputShare, Share, false)
-		Find(d.CacheShare, Share, false)
-		Find(d.Peak, Ratio, false)
-		for _, kind := range ReadingKinds {
-			Find(readings.Days(kind), Share, false)
+		usages[w] = u
+		for d := range Window {
+			for _, kind := range ReadingKinds {
+				today[kind] = 0.4 + 0.1*r.Float64()
+			}
+			readings[w] = readings[w].With(now.AddDate(0, 0, d-Window), today)
 		}
+	}
+	for _, of := range []struct {
+		name string
+		read time.Time
+	}{{"first cycle of a day", now}, {"later", now.AddDate(0, 0, -1)}} {
+		b.Run(of.name, func(b *testing.B) {
+			b.ReportAllocs()
+			for w := 0; b.Loop(); w = (w + 1) % len(usages) {
+				d := DaysOf(usages[w], now)
+				Find(d.Volume, Ratio, true)
+				Find(d.OutputShare, Share, false)
+				Find(d.CacheShare, Share, false)
+				Find(d.Peak, Ratio, false)
+				readings[w].With(of.read, today)
+			}
+		})
 	}
 }
 
@@ -370,15 +382,30 @@ func TestReadings(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	days := r.Days(TTFT)
-	if len(days) != Window || math.Abs(days[0]-(0.4321+16.0/1e4)) > 1e-4 || !math.IsNaN(days[Window-7]) || len(r.Days(Throughput)) != 0 {
+	days := r.Values[TTFT]
+	if len(days) != Window || math.Abs(days[0]-(0.4321+16.0/1e4)) > 1e-4 || !math.IsNaN(days[Window-7]) || len(r.Values[Throughput]) != 0 {
 		t.Errorf("got %d days, the first %v, that of a gap %v", len(days), days[0], days[Window-7])
 	}
-	if f, known := Find(days, Ratio, false); !known || f.Score < 1 || math.Abs(f.Found/f.Expected-3) > 0.2 {
+	if f, known := r.Found[TTFT]; !known || f.Score < 1 || math.Abs(f.Found/f.Expected-3) > 0.2 {
 		t.Errorf("three times as long: got %+v, %v", f, known)
 	}
-	if f, known := Find(r.Days(GPUUtilization), Share, false); !known || f.Score >= 1 {
+	if f, known := r.Found[GPUUtilization]; !known || f.Score >= 1 {
 		t.Errorf("as ever: got %+v, %v", f, known)
+	}
+	for kind, was := range r.Found {
+		if f, _ := Find(r.Values[kind], scaleOf(kind), false); f != was {
+			t.Errorf("%s: got %+v of the first cycle of a day, and then %+v", kind, was, f)
+		}
+	}
+	before := r
+	before.Found = nil // as a version kept it that did not know what became of readings
+	if got := before.With(start.AddDate(0, 0, 99), nil); !reflect.DeepEqual(got, r) {
+		t.Errorf("got %+v, want %+v", got, r)
+	}
+	for _, text := range []string{`{"values":{"ttft_p95":[1,"x"]}}`, `{"values":{"ttft_p95":{}}}`} {
+		if err := json.Unmarshal([]byte(text), &before); err == nil {
+			t.Errorf("%s: got no error", text)
+		}
 	}
 }
 

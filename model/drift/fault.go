@@ -47,10 +47,10 @@ func Faults(all []func() model.Usage, now time.Time) [][]model.Warning {
 	faults := make([][]model.Warning, len(all))
 	end := now.UTC().Truncate(time.Hour)
 	tokens := make([]ratios, len(all))
-	calls := func(i int) ratios { return against(all[i](), end, func(h *model.Hour) float64 { return h.Requests }) }
+	calls := func(i int) ratios { return against(all[i](), end, true) }
 	for i, read := range all {
 		u := read()
-		tokens[i] = against(u, end, func(h *model.Hour) float64 { return float64(h.Tokens.Total()) })
+		tokens[i] = against(u, end, false)
 		if at, times, ok := tokens[i].unit(func() ratios { return calls(i) }); ok {
 			faults[i] = append(faults[i], model.Warning{Code: CounterUnit, Text: fmt.Sprintf(
 				"the tokens of an hour were %s times what they were from %s on%s: the unit of the counter has changed, not the use", factor(times), clock(end, at), calls(i).stayed(at),
@@ -70,16 +70,23 @@ func Faults(all []func() model.Usage, now time.Time) [][]model.Warning {
 // ratios are the hours of searched over those of a week before, the newest last; NaN where either is not known or nothing.
 type ratios []float64
 
-func against(u model.Usage, end time.Time, of func(*model.Hour) float64) ratios {
+// against returns the ratios of the requests of u, or of its tokens.
+func against(u model.Usage, end time.Time, requests bool) ratios {
 	var values [searched + hoursAWeek]float64
 	first := int(end.Sub(u.Start)/time.Hour) - len(values)
+	hours := u.Hours[min(max(0, first), len(u.Hours)):min(max(0, first+len(values)), len(u.Hours))]
+	from := min(max(0, -first), len(values)) // place of the first of hours
 	for k := range values {
 		values[k] = math.NaN()
 	}
-	for k := max(0, -first); k < min(len(values), len(u.Hours)-first); k++ {
-		h := &u.Hours[first+k]
-		if v := of(h); v > 0 && h.Measured() {
-			values[k] = v
+	for k := range hours {
+		h := &hours[k]
+		v := float64(h.Total())
+		if requests {
+			v = h.Requests
+		}
+		if v > 0 && h.Measured() {
+			values[from+k] = v
 		}
 	}
 	r := make(ratios, searched)

@@ -2,7 +2,9 @@ package drift
 
 import (
 	"math"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -19,36 +21,62 @@ const (
 // ReadingKinds are those kinds.
 var ReadingKinds = []string{TTFT, Throughput, GPUUtilization, EconomicUtilization, ErrorShare, RetryShare}
 
+// scaleOf returns how the values of a kind are compared.
+func scaleOf(kind string) Scale {
+	if kind == TTFT || kind == Throughput {
+		return Ratio
+	}
+	return Share
+}
+
 // LeastErrors is the share of requests that failed or were sent again up to which there is nothing to tell: half a percent more of them is no news, and a workload without any would
 // otherwise alarm at the first.
 const LeastErrors = 0.01
 
-// Readings are what was read of a workload once a day, for the last Window days.
+// Readings are what was read of a workload once a day, for the last Window days, and what became of it.
 type Readings struct {
-	Day    string                `json:"day,omitempty"` // of the newest reading, 2006-01-02
-	Values map[string][]Measured `json:"values,omitempty"`
+	Day    string              `json:"day,omitempty"` // of the newest reading, 2006-01-02
+	Values map[string]Measured `json:"values,omitempty"`
+	Found  map[string]Finding  `json:"found,omitempty"` // of the kinds of which enough is known, since nothing changes until the next reading
 }
 
-// Measured is a value that may not be known, as NaN; its JSON form is null then, and has four digits otherwise.
-type Measured float64
+// Measured are values of which some may not be known, as NaN; their JSON form is null then, and has four digits otherwise.
+type Measured []float64
 
 // MarshalJSON implements json.Marshaler.
 func (m Measured) MarshalJSON() ([]byte, error) {
-	if math.IsNaN(float64(m)) || math.IsInf(float64(m), 0) {
-		return []byte("null"), nil
+	data := []byte{'['}
+	for i, v := range m {
+		if i > 0 {
+			data = append(data, ',')
+		}
+		if math.IsNaN(v) || math.IsInf(v, 0) {
+			data = append(data, "null"...)
+		} else {
+			data = strconv.AppendFloat(data, v, 'g', 4, 64)
+		}
 	}
-	return strconv.AppendFloat(nil, float64(m), 'g', 4, 64), nil
+	return append(data, ']'), nil
 }
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (m *Measured) UnmarshalJSON(data []byte) error {
-	if string(data) == "null" {
-		*m = Measured(math.NaN())
+	*m = nil
+	list := strings.Trim(string(data), "[] ")
+	if list == "" {
 		return nil
 	}
-	v, err := strconv.ParseFloat(string(data), 64)
-	*m = Measured(v)
-	return err
+	for text := range strings.SplitSeq(list, ",") {
+		v := math.NaN()
+		if text != "null" {
+			var err error
+			if v, err = strconv.ParseFloat(text, 64); err != nil {
+				return err
+			}
+		}
+		*m = append(*m, v)
+	}
+	return nil
 }
 
 // With returns r with the reading of a day, of which only the first counts; a kind that is not among the values is not known on that day, and
@@ -59,24 +87,38 @@ func (r Readings) With(now time.Time, values map[string]float64) Readings {
 	if last, err := time.Parse(time.DateOnly, r.Day); err == nil {
 		missed = int(today.Sub(last) / (24 * time.Hour))
 	}
-	if missed <= 0 {
+	if missed <= 0 && r.Found != nil {
 		return r
 	}
-	next := Readings{Day: today.Format(time.DateOnly), Values: map[string][]Measured{}}
+	next := Readings{Day: r.Day, Values: r.Values, Found: map[string]Finding{}}
+	if missed > 0 {
+		next.Day, next.Values = today.Format(time.DateOnly), r.after(missed, values)
+	}
+	for kind, days := range next.Values {
+		if f, known := Find(days, scaleOf(kind), false); known {
+			next.Found[kind] = f
+		}
+	}
+	return next
+}
+
+// after returns the values of r and those of the day that comes so many days later.
+func (r Readings) after(days int, values map[string]float64) map[string]Measured {
+	next := map[string]Measured{}
 	for _, kind := range ReadingKinds {
 		value, known := values[kind]
 		if !known && len(r.Values[kind]) == 0 {
 			continue
 		}
-		days := append([]Measured{}, r.Values[kind]...)
-		for range min(missed-1, Window) {
-			days = append(days, Measured(math.NaN()))
-		}
 		if !known {
 			value = math.NaN()
 		}
-		days = append(days, Measured(value))
-		next.Values[kind] = days[max(0, len(days)-Window):]
+		all := slices.Clone(r.Values[kind])
+		for range min(days-1, Window) {
+			all = append(all, math.NaN())
+		}
+		all = append(all, value)
+		next[kind] = all[max(0, len(all)-Window):]
 	}
 	return next
 }
@@ -85,13 +127,4 @@ func (r Readings) With(now time.Time, values map[string]float64) Readings {
 func (r Readings) Gone(now time.Time) bool {
 	last, err := time.Parse(time.DateOnly, r.Day)
 	return err != nil || now.Sub(last) > Window*24*time.Hour
-}
-
-// Days returns the readings of a kind, oldest first.
-func (r Readings) Days(kind string) []float64 {
-	days := make([]float64, len(r.Values[kind]))
-	for i, v := range r.Values[kind] {
-		days[i] = float64(v)
-	}
-	return days
 }

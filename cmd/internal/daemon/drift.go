@@ -16,7 +16,7 @@ import (
 // input is one input of a decision whose drift is looked for.
 type input struct {
 	kind    string
-	days    []float64
+	days    []float64 // none where readings say what became of it
 	scale   drift.Scale
 	growing bool
 	say     func(f drift.Finding) (found, expected string)
@@ -28,12 +28,7 @@ type input struct {
 func drifts(u model.Usage, readings drift.Readings, in decide.Input, v decide.Verdict, now time.Time) []model.Drift {
 	found := []model.Drift{}
 	days := drift.DaysOf(u, now)
-	split := !slices.ContainsFunc(u.Warnings, func(w model.Warning) bool { return w.Code == collector.CacheSplitUnknown })
-	for _, i := range append(inputs(days, split), read(readings)...) {
-		f, known := drift.Find(i.days, i.scale, i.growing)
-		if !known {
-			continue
-		}
+	tell := func(i input, f drift.Finding) {
 		d := model.Drift{Kind: i.kind, Score: f.Score, Expected: f.Expected, Found: f.Found}
 		if f.Score >= 1 {
 			since := now.UTC().Truncate(24*time.Hour).AddDate(0, 0, -f.Days)
@@ -48,6 +43,17 @@ func drifts(u model.Usage, readings drift.Readings, in decide.Input, v decide.Ve
 			}
 		}
 		found = append(found, d)
+	}
+	split := !slices.ContainsFunc(u.Warnings, func(w model.Warning) bool { return w.Code == collector.CacheSplitUnknown })
+	for _, i := range inputs(days, split) {
+		if f, known := drift.Find(i.days, i.scale, i.growing); known {
+			tell(i, f)
+		}
+	}
+	for _, i := range onceADay {
+		if f, known := readings.Found[i.kind]; known {
+			tell(i, f)
+		}
 	}
 	return found
 }
@@ -151,24 +157,19 @@ func lastDay(u model.Usage, now time.Time) (requests float64) {
 	return requests * day / float64(measured)
 }
 
-// read lists the inputs that readings tell. What they do to the cost is not known: a decision rests on the throughput and the utilization
+// onceADay lists the inputs that readings tell. What they do to the cost is not known: a decision rests on the throughput and the utilization
 // that are configured, and on the time to first token as a limit.
-func read(readings drift.Readings) []input {
-	return []input{
-		{kind: drift.TTFT, days: readings.Days(drift.TTFT), scale: drift.Ratio, say: func(f drift.Finding) (string, string) {
-			return fmt.Sprintf("a time to first token of %.3g s in the 95th percentile", f.Found), fmt.Sprintf("%.3g s", f.Expected)
-		}},
-		{kind: drift.Throughput, days: readings.Days(drift.Throughput), scale: drift.Ratio, say: func(f drift.Finding) (string, string) {
-			return model.FormatTokens(model.Tokens(f.Found)) + " tokens an hour of a busy GPU", model.FormatTokens(model.Tokens(f.Expected))
-		}},
-		{kind: drift.GPUUtilization, days: readings.Days(drift.GPUUtilization), scale: drift.Share, say: shareOf(" of the time the GPUs are busy")},
-		{
-			kind: drift.EconomicUtilization, days: readings.Days(drift.EconomicUtilization), scale: drift.Share,
-			say: shareOf(" of the tokens are served that the fleet could serve"),
-		},
-		{kind: drift.ErrorShare, days: readings.Days(drift.ErrorShare), scale: drift.Share, say: shareOf(" of the requests fail")},
-		{kind: drift.RetryShare, days: readings.Days(drift.RetryShare), scale: drift.Share, say: shareOf(" of the requests are sent again")},
-	}
+var onceADay = []input{
+	{kind: drift.TTFT, say: func(f drift.Finding) (string, string) {
+		return fmt.Sprintf("a time to first token of %.3g s in the 95th percentile", f.Found), fmt.Sprintf("%.3g s", f.Expected)
+	}},
+	{kind: drift.Throughput, say: func(f drift.Finding) (string, string) {
+		return model.FormatTokens(model.Tokens(f.Found)) + " tokens an hour of a busy GPU", model.FormatTokens(model.Tokens(f.Expected))
+	}},
+	{kind: drift.GPUUtilization, say: shareOf(" of the time the GPUs are busy")},
+	{kind: drift.EconomicUtilization, say: shareOf(" of the tokens are served that the fleet could serve")},
+	{kind: drift.ErrorShare, say: shareOf(" of the requests fail")},
+	{kind: drift.RetryShare, say: shareOf(" of the requests are sent again")},
 }
 
 // meter warns when tokens drifted and requests did not: what a counter counts may have changed, which nobody should take for growth.

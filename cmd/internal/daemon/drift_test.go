@@ -175,20 +175,11 @@ func TestReadingsDrift(t *testing.T) {
 	}
 	var r drift.Readings
 	for d := range 90 {
-		seconds := 0.4
+		seconds, share := 0.4, 0.02
 		if d >= 80 {
-			seconds = 1.2
+			seconds, share = 1.2, 0.1
 		}
-		r = r.With(opening.AddDate(0, 0, d-89), map[string]float64{drift.TTFT: seconds})
-	}
-	for d := range 90 {
-		share := 0.02
-		if d >= 80 {
-			share = 0.1
-		}
-		for _, kind := range []string{drift.ErrorShare, drift.RetryShare} {
-			r.Values[kind] = append(r.Values[kind], drift.Measured(share))
-		}
+		r = r.With(opening.AddDate(0, 0, d-89), map[string]float64{drift.TTFT: seconds, drift.ErrorShare: share, drift.RetryShare: share})
 	}
 	drifted := 0
 	for _, d := range drifts(u, r, decide.Input{}, decide.Verdict{}, opening) {
