@@ -35,6 +35,19 @@ func TestDarkTokens(t *testing.T) {
     group_by: [team_alias]
     hosting: api
     backfill: 2d`
+	const two = `
+  - name: two
+    prometheus: {url: "http://prometheus.demo"}
+    queries:
+      input: |
+        label_replace(sum(increase(litellm_input_tokens_metric_total{team_alias="chat"}[$__window])), "app", "chat", "", "")
+        or label_replace(sum(increase(vllm:prompt_tokens_total{namespace="small"}[$__window])), "app", "small", "", "")
+      output: |
+        label_replace(sum(increase(litellm_output_tokens_metric_total{team_alias="chat"}[$__window])), "app", "chat", "", "")
+        or label_replace(sum(increase(vllm:generation_tokens_total{namespace="small"}[$__window])), "app", "small", "", "")
+    group_by: [app]
+    hosting: api
+    backfill: 2d`
 	chat, other, small := stream(40e6, 1), stream(20e6, 2), stream(5e6, 3)
 	all := map[string]model.Tokens{"chat": dayBefore(chat), "gateway": dayBefore(chat, other), "engines": dayBefore(chat, small)}
 	for _, c := range []struct {
@@ -52,6 +65,7 @@ func TestDarkTokens(t *testing.T) {
 		}, "litellm"},
 		{"one team is left out", enginesLine, ", select: {team_alias: other}", "", func() [2]float64 { return [2]float64{float64(all["chat"]), float64(all["gateway"])} }, "vllm litellm!"},
 		{"it is read by queries of one's own", enginesLine, ", select: {team_alias: other}", own, func() [2]float64 { return [2]float64{0, float64(all["gateway"])} }, "vllm litellm!"}, // a per cent: its hours end before now
+		{"queries read a part of two packs", enginesLine, ", select: {team_alias: other}", two, func() [2]float64 { return [2]float64{0, float64(all["gateway"])} }, "vllm!"},
 	} {
 		lines := strings.Split(behindGateway, "\n")
 		for i, line := range lines {
@@ -89,6 +103,9 @@ func TestDarkTokens(t *testing.T) {
 		}
 		if off(u.Tokens, want[0]) || off(u.OfTokens, want[1]) || math.Abs(float64(u.Ratio)-want[0]/want[1]) > 0.02 || strings.Join(at, " ") != c.at {
 			t.Errorf("%s: got %+v, want %v tokens at %q", c.name, u, want, c.at)
+		}
+		if c.before == two && (len(u.At) != 1 || off(u.At[0].Tokens, float64(all["chat"]))) {
+			t.Errorf("%s: got %+v, want the %v tokens of the engine that is not read", c.name, u.At, all["chat"])
 		}
 	}
 }

@@ -84,9 +84,9 @@ func (d *Daemon) unattributed(ctx context.Context, sources []model.SourceReport,
 			return unknown(s, err.Error())
 		}
 		t := tally{map[collector.Layer]model.Tokens{}, map[collector.Layer]model.Tokens{}}
-		seen := map[string]bool{} // sources whose tokens are among those counted
+		own := map[string]model.Tokens{} // of sources with queries whose tokens are among those counted: those that are at no pack yet
 		for _, m := range counted {
-			var all, packs, queries model.Tokens // the latter two are what sources have by them
+			var all, claimed model.Tokens
 			for _, stream := range m.Streams {
 				all += stream.Tokens()
 			}
@@ -94,31 +94,41 @@ func (d *Daemon) unattributed(ctx context.Context, sources []model.SourceReport,
 				continue
 			}
 			dark := model.DarkTokens{Source: s.Name, Pack: m.Pack}
-			for _, r := range Readers(cfg, s, m) {
-				report := reports[r.Name]
-				switch {
-				case r.Queries != nil && !seen[r.Name]:
-					queries += d.lastDay(r, now)
-				case r.Queries != nil: // among those counted before
-				case report.UnattributedTokensRatio == nil:
-					return unknown(r, "what it leaves out is not known")
-				default: // what its siblings have is not left out
-					packs = max(packs, all*model.Tokens(1-*report.UnattributedTokensRatio))
+			readers := Readers(cfg, s, m)
+			for _, r := range readers {
+				dark.Source, dark.Read = r.Name, true
+				if r.Queries != nil {
+					continue
 				}
-				dark.Source, dark.Read, seen[r.Name] = r.Name, true, true
+				ratio := reports[r.Name].UnattributedTokensRatio
+				if ratio == nil {
+					return unknown(r, "what it leaves out is not known")
+				}
+				claimed = max(claimed, all*model.Tokens(1-*ratio)) // what its siblings have is not left out
+			}
+			for _, r := range readers {
+				if r.Queries == nil {
+					continue
+				}
+				if _, known := own[r.Name]; !known {
+					own[r.Name] = d.lastDay(r, now)
+				}
+				// Queries may read several packs. What they have beyond all of one is of the next.
+				here := min(own[r.Name], all-min(all, claimed))
+				own[r.Name], claimed = own[r.Name]-here, claimed+here
 			}
 			description, err := settings.Library.Describe(m.Pack)
 			if err != nil {
 				return unknown(s, err.Error())
 			}
 			dark.Layer = string(description.Layer)
-			t.add(description.Layer, all, packs+queries)
-			if dark.Tokens = all - min(all, packs+queries); dark.Tokens > all/1000 { // less is rounding
+			t.add(description.Layer, all, claimed)
+			if dark.Tokens = all - min(all, claimed); dark.Tokens > all/1000 { // less is rounding
 				u.At = append(u.At, dark)
 			}
 		}
 		for _, o := range cfg.Sources { // of which no pack knows what they read
-			if cfg.Server(o) == s.Name && !seen[o.Name] && o.Queries != nil {
+			if _, known := own[o.Name]; cfg.Server(o) == s.Name && !known && o.Queries != nil {
 				used := d.lastDay(o, now)
 				t.add(collector.Layer(o.Queries.Layer), used, used)
 			}
