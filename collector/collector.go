@@ -139,10 +139,11 @@ type Collector struct {
 	turn chan struct{} // holds a value while a collection is under way: one at a time
 
 	mu      sync.Mutex
-	archive *archive  // guarded by mu
-	chunk   pace      // of the hourly queries; guarded by mu
-	served  pace      // of those about the engines; guarded by mu
-	barren  time.Time // when a search through older hours last found nothing at all; guarded by mu
+	archive *archive                      // guarded by mu
+	chunk   pace                          // of the hourly queries; guarded by mu
+	served  pace                          // of those about the engines; guarded by mu
+	barren  time.Time                     // when a search through older hours last found nothing at all; guarded by mu
+	devices map[string]map[string]float64 // the GPUs of every scope by what tells them apart, as last answered; guarded by mu
 
 	hollow int // hours without data in a row that Fill has come across; belongs to who has the turn
 }
@@ -299,7 +300,7 @@ func (c *Collector) prepareQueries() error {
 		}
 	}
 	s.GPUs = &gpus
-	c.queries.gpu, c.unsure = gpuQuery(p.GPU, gpus.Join), p.GPU.Unsure
+	c.queries.gpu, c.queries.devices, c.unsure = gpuQuery(p.GPU, gpus.Join), gpuDevices(p.GPU, gpus.Join), p.GPU.Unsure
 	costs := p
 	if p.GPU.Cost == nil {
 		if costs, err = s.Library.pack(costPack); err != nil {
@@ -337,6 +338,9 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 	}
 	if err == nil {
 		c.grow()
+	}
+	if err == nil {
+		result.Warnings = append(result.Warnings, c.askDevices(ctx, now)...)
 	}
 	result.Usage = c.usage(now)
 	result.Filled = c.filled(now)
@@ -735,7 +739,8 @@ func (c *Collector) usage(now time.Time) []model.Usage {
 			Workload: uniqueName(s.labels, c.settings.GroupBy, key, taken), Source: c.settings.Name, Layer: string(c.layer), Labels: maps.Clone(s.labels),
 		}
 		if c.settings.GPUs != nil {
-			_, u.GPUScope = c.gpuScope(s.labels)
+			key, words := c.gpuScope(s.labels)
+			u.GPUScope, u.GPUDevices = words, c.devices[key]
 		}
 		all = append(all, u)
 	}

@@ -184,6 +184,32 @@ func (c *Collector) addGPUs(ctx context.Context, now time.Time, all []model.Usag
 	return notes
 }
 
+// askDevices learns which GPUs there are in every scope, so that those of one scope that are in another too are known, and returns what is to be said about the source. What
+// was known before stays when there is no answer.
+func (c *Collector) askDevices(ctx context.Context, now time.Time) []model.Warning {
+	if c.settings.GPUs == nil {
+		return nil
+	}
+	found, notes, ok := c.lastDay(ctx, now, c.queries.devices, c.settings.GPUs.Join, GPUFailed)
+	if !ok {
+		return notes
+	}
+	devices := map[string]map[string]float64{}
+	for p, looks := range found {
+		if n, wrong := looks.check(1e6); wrong == 0 && n > 0 {
+			if devices[p.labels] == nil {
+				devices[p.labels] = map[string]float64{}
+			}
+			// Exporters agree on the UUID of a card, and not on whether GPU- stands before it.
+			devices[p.labels][strings.TrimPrefix(strings.TrimRight(p.of, "/"), "GPU-")] = n / 24
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.devices = devices
+	return notes
+}
+
 // unsureGPUs says what makes it unsure how many GPUs the scope has, gpu being those that were counted, if any, and the reasons, sorted. What is less than a twentieth of them
 // makes no difference.
 func (c *Collector) unsureGPUs(found map[place]cell, key, scope string, gpu *model.GPU) (doubts []model.Warning, because []string) {

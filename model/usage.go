@@ -44,11 +44,14 @@ type Usage struct {
 	Serving  []Serving         // of each of Hours; empty when the source says nothing of engines
 	GPUScope string            // what the GPU metrics of the source are about that cover the workload, for example "namespace chat"; empty when it reads none
 	GPU      *GPU              // nil when the source has no GPU metrics for the workload
-	TTFTP95  *time.Duration    // 95th percentile of time to first token over the last day; nil when unknown
-	Prompts  *Prompts          // how long the prompts were over the last day; nil when unknown
-	Failed   *float64          // requests that failed over the last day; nil when unknown
-	Retried  *float64          // times that a request was sent again over the last day; nil when unknown
-	Warnings []Warning
+	// GPUDevices are the GPUs of GPUScope by what tells one from another, each the share of the last day in which it was seen there; nil when not known. It is shared by all
+	// workloads of the scope.
+	GPUDevices map[string]float64
+	TTFTP95    *time.Duration // 95th percentile of time to first token over the last day; nil when unknown
+	Prompts    *Prompts       // how long the prompts were over the last day; nil when unknown
+	Failed     *float64       // requests that failed over the last day; nil when unknown
+	Retried    *float64       // times that a request was sent again over the last day; nil when unknown
+	Warnings   []Warning
 }
 
 // End returns the first instant after the last hour.

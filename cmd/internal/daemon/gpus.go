@@ -3,8 +3,10 @@ package daemon
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"tipline/model"
@@ -13,72 +15,174 @@ import (
 // gpuShared is the code of the warning that a workload has a share of GPUs on which others run too.
 const gpuShared = "GPU_SHARED"
 
-// shareGPUs gives every series of found its share of the GPUs that it runs on, which others may run on too that another source counts on the same server: by the tokens of the
-// day before now that were not read from a cache, in equal parts when there were none. What a source counts that is away keeps what it had in the last day that was read. The
-// shares of the series that were measured in that day add up to one; the others have no GPUs.
+// shareGPUs gives every series of found its share of the GPUs that it runs on, which others may run on too that another source counts on the same server, by the same labels or by
+// others: by the tokens of the day before now that were not read from a cache, in equal parts when there were none. What a source counts that is away keeps what it had in the
+// last day that was read. The shares of the series that were measured in that day add up to one; the others have no GPUs.
 func shareGPUs(found []metered, now time.Time) {
-	together := map[string][]int{} // places by what they run on
+	scopes := map[string]*scope{}  // by server and name
 	read := map[string]time.Time{} // up to when a source was read that is away
 	for i, m := range found {
-		if m.usage.GPUScope != "" {
-			key := m.server + "\x00" + m.usage.GPUScope
-			together[key] = append(together[key], i)
-			if m.outage != "" {
-				read[m.usage.Source] = latest(read[m.usage.Source], m.whole().Last())
-			}
+		if m.usage.GPUScope == "" {
+			continue
+		}
+		key := m.server + "\x00" + m.usage.GPUScope
+		s := scopes[key]
+		if s == nil {
+			s = &scope{name: m.usage.GPUScope, server: m.server, part: 1}
+			scopes[key] = s
+		}
+		s.places = append(s.places, i)
+		if s.devices == nil {
+			s.devices = m.usage.GPUDevices
+		}
+		if m.outage != "" {
+			read[m.usage.Source] = latest(read[m.usage.Source], m.whole().Last())
 		}
 	}
-	for _, places := range together {
-		alone(found, places)
-		var running []int
-		var weights []float64
-		total := 0.0
-		for _, i := range places {
-			u := &found[i].usage
-			to := now
-			if found[i].outage != "" {
-				to = read[u.Source]
-			}
-			v, measured := found[i].whole().Between(to.Add(-24*time.Hour), to)
-			if measured == 0 {
-				u.GPU = nil
-				continue
-			}
-			w := float64(v.Total() - v[model.CacheRead])
-			running, weights, total = append(running, i), append(weights, w), total+w
+	all := make([]*scope, 0, len(scopes))
+	for _, key := range slices.Sorted(maps.Keys(scopes)) {
+		s := scopes[key]
+		all = append(all, s)
+		s.weigh(found, read, now)
+	}
+	overlap(all)
+	for _, s := range all {
+		s.alone(found)
+	}
+	for _, s := range all {
+		s.shareOut(found)
+	}
+}
+
+// A scope is what the GPU metrics of a server are about that cover some series.
+type scope struct {
+	name, server string
+	places       []int              // of its series
+	devices      map[string]float64 // its GPUs, see model.Usage; nil when they are not known one by one
+	running      []int              // the places that were measured in the last day
+	weights      []float64          // their tokens
+	total        float64            // of weights
+	each         float64            // of them for one of its GPUs
+	beside       []*scope           // others that have some of its GPUs too
+	part         float64            // of its GPUs that is its own share, 0 to 1; the rest is that of beside
+}
+
+// weigh finds which series of s were measured in the day before now, or before their source was away, and with how many tokens; the others have no GPUs.
+func (s *scope) weigh(found []metered, read map[string]time.Time, now time.Time) {
+	for _, i := range s.places {
+		u := &found[i].usage
+		to := now
+		if found[i].outage != "" {
+			to = read[u.Source]
 		}
-		shares := map[string]float64{} // by workload
-		name := func(m metered) string { return m.usage.Source + "\x00" + cmp.Or(m.stanza.Name, m.usage.Workload) }
-		for k, i := range running {
-			if weights[k] /= total; total == 0 {
-				weights[k] = 1 / float64(len(running))
-			}
-			shares[name(found[i])] += weights[k]
+		v, measured := found[i].whole().Between(to.Add(-24*time.Hour), to)
+		if measured == 0 {
+			u.GPU = nil
+			continue
 		}
-		workloads := len(shares)
-		for k, i := range running {
-			u := &found[i].usage
-			if u.GPU == nil || len(running) == 1 {
-				continue
+		w := float64(v.Total() - v[model.CacheRead])
+		s.running, s.weights, s.total = append(s.running, i), append(s.weights, w), s.total+w
+	}
+}
+
+// overlap finds which of all have GPUs in common on their server, and gives each its part of them: of every GPU by the tokens that each of its scopes has for one of its own.
+func overlap(all []*scope) {
+	holders := map[string][]*scope{} // by server and device
+	for _, s := range all {
+		var gpus float64
+		for _, device := range slices.Sorted(maps.Keys(s.devices)) { // in order, since sums of floats depend on it
+			gpus += s.devices[device]
+			holders[s.server+"\x00"+device] = append(holders[s.server+"\x00"+device], s)
+		}
+		s.each = s.total / gpus
+	}
+	for _, s := range all {
+		if len(s.running) == 0 {
+			continue
+		}
+		var mine, seen float64
+		for _, device := range slices.Sorted(maps.Keys(s.devices)) {
+			var longest, held, tokens float64
+			for _, o := range holders[s.server+"\x00"+device] {
+				if len(o.running) == 0 {
+					continue
+				}
+				longest, held, tokens = max(longest, o.devices[device]), held+o.devices[device], tokens+o.devices[device]*o.each
+				if o != s && !slices.Contains(s.beside, o) {
+					s.beside = append(s.beside, o)
+				}
 			}
-			gpu := *u.GPU
-			if share, untold := shares[name(found[i])]; untold && workloads > 1 {
-				delete(shares, name(found[i])) // once, however many series it is made of
-				u.Warnings = append(slices.Clip(u.Warnings), model.Warning{Code: gpuShared, Text: fmt.Sprintf("%d workloads run on the %.4g GPUs in %s: %s of them are this one's, by its tokens of the last day",
-					workloads, gpu.Count, u.GPUScope, model.FormatPercent(model.Fraction(share)))})
+			own := s.devices[device]
+			seen += own
+			if tokens > 0 {
+				mine += longest * own * s.each / tokens
+			} else {
+				mine += longest * own / held
 			}
-			gpu.Count *= weights[k]
-			if gpu.USDPerHour != nil {
-				usd := *gpu.USDPerHour * weights[k]
-				gpu.USDPerHour = &usd
-			}
-			u.GPU = &gpu
+		}
+		if len(s.beside) > 0 {
+			s.part = mine / seen
 		}
 	}
 }
 
-// alone forgets the GPUs of the hours of the series at places, which run on the same, in which one was measured that another source counts: they were not those of one alone.
-func alone(found []metered, places []int) {
+// shareOut gives the series of s their shares of its GPUs.
+func (s *scope) shareOut(found []metered) {
+	shares := map[string]float64{} // by workload
+	name := func(m metered) string { return m.usage.Source + "\x00" + cmp.Or(m.stanza.Name, m.usage.Workload) }
+	for k, i := range s.running {
+		if s.weights[k] /= s.total; s.total == 0 {
+			s.weights[k] = 1 / float64(len(s.running))
+		}
+		shares[name(found[i])] += s.weights[k]
+	}
+	workloads := len(shares)
+	for k, i := range s.running {
+		u := &found[i].usage
+		if u.GPU == nil || len(s.running) == 1 && len(s.beside) == 0 {
+			continue
+		}
+		gpu := *u.GPU
+		var texts []string
+		if len(s.beside) > 0 {
+			texts = append(texts, fmt.Sprintf("some of the %.4g GPUs in %s are those in %s too: %.4g of them are counted here, by the tokens of the last day", gpu.Count, s.name, names(s.beside), gpu.Count*s.part))
+			gpu.Count *= s.part
+		}
+		if share, untold := shares[name(found[i])]; untold { // once, however many series it is made of
+			delete(shares, name(found[i]))
+			if workloads > 1 {
+				texts = append(texts, fmt.Sprintf("%d workloads run on the %.4g GPUs in %s: %s of them are this one's, by its tokens of the last day",
+					workloads, gpu.Count, s.name, model.FormatPercent(model.Fraction(share))))
+			}
+			if len(texts) > 0 {
+				u.Warnings = append(slices.Clip(u.Warnings), model.Warning{Code: gpuShared, Text: strings.Join(texts, "; ")})
+			}
+		}
+		gpu.Count *= s.weights[k]
+		if gpu.USDPerHour != nil {
+			usd := *gpu.USDPerHour * s.part * s.weights[k]
+			gpu.USDPerHour = &usd
+		}
+		u.GPU = &gpu
+	}
+}
+
+// names says which scopes all are.
+func names(all []*scope) string {
+	var texts []string
+	for _, s := range all {
+		texts = append(texts, s.name)
+	}
+	slices.Sort(texts)
+	return list(texts)
+}
+
+// alone forgets the GPUs of the hours of the series of s in which one was measured that another source counts and that has some of the same: they were not those of one alone.
+func (s *scope) alone(found []metered) {
+	places := slices.Clone(s.places)
+	for _, o := range s.beside {
+		places = append(places, o.places...)
+	}
 	numbers := map[string]uint16{} // of their sources, from 1 on
 	for _, i := range places {
 		if source := found[i].usage.Source; numbers[source] == 0 {
@@ -103,7 +207,7 @@ func alone(found []metered, places []int) {
 			}
 		}
 	}
-	for _, i := range places {
+	for _, i := range s.places {
 		found[i].then(func(u model.Usage) model.Usage {
 			u.Serving = slices.Clone(u.Serving)
 			for h := range u.Serving {

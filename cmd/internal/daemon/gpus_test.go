@@ -151,3 +151,65 @@ func TestSharesOfGPUs(t *testing.T) {
 		t.Error("what the collector found was changed")
 	}
 }
+
+// TestOverlappingGPUs holds that GPUs which two sources join by other labels, or which are in two namespaces, are counted once: what the workloads have adds up to the cards
+// that there are, in proportion to the tokens of each one's cards, and dollars with them.
+func TestOverlappingGPUs(t *testing.T) {
+	t.Parallel()
+	usd := 2.0
+	run := func(source, scope string, tokens float64, devices map[string]float64) metered {
+		count := 0.0
+		for _, seen := range devices {
+			count += seen
+		}
+		cost := usd * count
+		u := model.Usage{Source: source, Workload: source + scope, Start: opening.Add(-24 * time.Hour).Truncate(time.Hour), GPUScope: scope, GPUDevices: devices, GPU: &model.GPU{Count: count, USDPerHour: &cost}}
+		for range 24 {
+			u.Hours = append(u.Hours, model.Hour{Coverage: 1, Tokens: model.Volume{model.Output: model.Tokens(tokens)}})
+			u.Serving = append(u.Serving, model.Serving{GPUs: count})
+		}
+		return held(metered{usage: u, server: "s"})
+	}
+	cards := func(ids ...string) map[string]float64 {
+		seen := map[string]float64{}
+		for _, id := range ids {
+			seen[id] = 1
+		}
+		return seen
+	}
+	half := map[string]float64{"1": 0.5}
+	for _, test := range []struct {
+		name string
+		all  []metered
+		want []float64
+	}{
+		{"one has some of the other's", []metered{run("a", "namespace chat", 8, cards("1", "2", "3", "4")), run("b", "app bot", 4, cards("3", "4"))}, []float64{3, 1}},
+		{"three at one card", []metered{run("a", "x", 1, cards("1")), run("b", "y", 1, cards("1")), run("c", "z", 2, cards("1"))}, []float64{0.25, 0.25, 0.5}},
+		{"two namespaces of one source", []metered{run("a", "x", 6, cards("1")), run("a", "y", 2, cards("1"))}, []float64{0.75, 0.25}},
+		{"two workloads of one scope", []metered{run("a", "x", 1, cards("1", "2")), run("a", "x", 3, cards("1", "2")), run("b", "y", 4, cards("1", "2"))}, []float64{0.25, 0.75, 1}},
+		{"no tokens at all", []metered{run("a", "x", 0, cards("1")), run("b", "y", 0, cards("1"))}, []float64{0.5, 0.5}},
+		{"one that came in the afternoon", []metered{run("a", "x", 2, cards("1")), run("b", "y", 1, half)}, []float64{2.0 / 3, 1.0 / 3}},
+		{"nothing in common", []metered{run("a", "x", 1, cards("1")), run("b", "y", 1, cards("2"))}, []float64{1, 1}},
+		{"not known one by one", []metered{run("a", "x", 1, cards("1")), run("b", "y", 1, nil)}, []float64{1, 0}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			shareGPUs(test.all, opening)
+			for i, want := range test.want {
+				u := test.all[i].usage
+				if math.Abs(u.GPU.Count-want) > 1e-9 || math.Abs(*u.GPU.USDPerHour-usd*want) > 1e-9 {
+					t.Errorf("%s: got %v GPUs for %v dollars, want %v", u.Workload, u.GPU.Count, *u.GPU.USDPerHour, want)
+				}
+			}
+		})
+	}
+	all := []metered{run("a", "namespace chat", 8, cards("1", "2", "3", "4")), run("b", "app bot", 4, cards("3", "4"))}
+	shareGPUs(all, opening)
+	const want = "some of the 4 GPUs in namespace chat are those in app bot too: 3 of them are counted here, by the tokens of the last day"
+	if w := all[0].usage.Warnings; len(w) != 1 || w[0].Code != gpuShared || w[0].Text != want {
+		t.Errorf("got %+v, want %q", w, want)
+	}
+	if s := all[0].whole().Serving; s[3].GPUs != 0 {
+		t.Errorf("got %v GPUs of one alone, of which some are another source's", s[3].GPUs)
+	}
+}

@@ -466,6 +466,9 @@ func (w *world) checkUnattributed(t *testing.T) {
 	}
 }
 
+// hoursOfGPUs is at how many full hours of a world its GPUs are looked for one by one.
+const hoursOfGPUs = 5
+
 // checkGPUs lets a collector count the GPUs of the one workload that the scrape job is.
 func (w *world) checkGPUs(t *testing.T) {
 	t.Helper()
@@ -486,6 +489,13 @@ func (w *world) checkGPUs(t *testing.T) {
 	}
 	if gpu.Count != w.GPUs || math.Abs(busy-w.Busy) > 1e-9 || (gpu.Utilization == nil) != (w.Busy == 0) {
 		t.Errorf("%v: got %+v, %v of them busy, want %v and %v", w.Expositions, gpu, busy, w.GPUs, w.Busy)
+	}
+	var devices float64
+	for _, hours := range usage[0].GPUDevices {
+		devices += hours * 24 / hoursOfGPUs
+	}
+	if math.Abs(devices-w.GPUs) > 1e-9 {
+		t.Errorf("%v: one by one got %v, which are %v GPUs, want %v", w.Expositions, usage[0].GPUDevices, devices, w.GPUs)
 	}
 	var unsure, because []string
 	for _, warning := range usage[0].Warnings {
