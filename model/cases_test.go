@@ -301,12 +301,18 @@ func crossoverCase(t *testing.T, given, expect json.RawMessage) {
 	near(t, "unit-cost floor", got.UnitFloor, want.Floor)
 	near(t, "no crossover at or below", got.NoneAtOrBelow, want.None)
 	near(t, "always cheaper above", got.AlwaysAbove, want.Always)
-	if len(got.Intervals) != len(want.Intervals) {
-		t.Fatalf("intervals: got %v, want %v", got.Intervals, want.Intervals)
+	listed := got.Intervals()
+	if len(listed) != len(want.Intervals) {
+		t.Fatalf("intervals: got %v, want %v", listed, want.Intervals)
 	}
 	for i, interval := range want.Intervals {
-		near(t, fmt.Sprintf("interval %d from", i), got.Intervals[i].From, interval[0])
-		near(t, fmt.Sprintf("interval %d to", i), got.Intervals[i].To, interval[1])
+		from := new(big.Rat).SetFloat64(float64(listed[i].FromExclusive))
+		exact := got.Near(from) // the interval, after the one before it
+		if cost.Float(exact[0].From) != float64(listed[i].FromExclusive) {
+			exact = exact[1:]
+		}
+		near(t, fmt.Sprintf("interval %d from", i), exact[0].From, interval[0])
+		near(t, fmt.Sprintf("interval %d to", i), exact[0].To, interval[1])
 	}
 }
 

@@ -143,7 +143,7 @@ func (p Prices) MonthlyBeside(others, usage []Usage) (Bill, error) {
 
 // used returns what usage is charged at levels, without the commitment and the fixed fee.
 func (p Prices) used(usage []Usage, levels []level) (Bill, error) {
-	bill := Bill{Cost: new(big.Rat), Tokens: new(big.Rat)}
+	bill := Bill{Cost: new(big.Rat), Tokens: totalOf(usage)}
 	kept := one
 	if p.Discount != nil && p.Discount.Sign() > 0 {
 		kept = sub(one, p.Discount)
@@ -155,11 +155,9 @@ func (p Prices) used(usage []Usage, levels []level) (Bill, error) {
 	var requests big.Rat
 	for _, u := range usage {
 		for _, class := range model.Classes {
-			tokens := or(u.Tokens[class], zero)
-			if tokens.Sign() < 0 {
+			if tokens := u.Tokens[class]; tokens != nil && tokens.Sign() < 0 {
 				return Bill{}, fmt.Errorf("%s tokens: got %s, want 0 or more", class, Decimal(tokens))
 			}
-			bill.Tokens.Add(bill.Tokens, tokens)
 		}
 		requests.Add(&requests, or(u.Requests, zero))
 	}
@@ -229,7 +227,9 @@ func totalOf(usage []Usage) *big.Rat {
 	total := new(big.Rat)
 	for _, u := range usage {
 		for _, tokens := range u.Tokens {
-			total.Add(total, or(tokens, zero))
+			if tokens != nil {
+				total.Add(total, tokens)
+			}
 		}
 	}
 	return total
@@ -296,7 +296,7 @@ func (b *Bill) charge(l level, usage []Usage, kept *big.Rat) error {
 			if l.share != one {
 				tokens = mul(tokens, l.share)
 			}
-			b.add(class.String()+" tokens"+u.kind()+l.name, quo(mul(tokens, price), million), kept,
+			b.add(class.String()+" tokens"+u.kind()+l.name, perMillion(tokens, price), kept,
 				fmt.Sprintf("%s × %s USD/Mtok", model.FormatTokens(model.Tokens(Float(tokens))), Decimal(price)))
 		}
 	}

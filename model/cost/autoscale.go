@@ -51,12 +51,8 @@ func (a Autoscaled) At(l *Load) (Scaling, error) {
 		}
 		s.Reserved, s.Reservation = r.Reserved, &r
 	}
-	s.ReplicaHours = add(starting, zero)
-	beyond := add(starting, zero) // hours that are paid for as they come
-	for _, step := range steps {
-		s.ReplicaHours.Add(s.ReplicaHours, mul(step.Hours, integer(step.Units)))
-		beyond.Add(beyond, mul(step.Hours, integer(max(0, step.Units-s.Reserved))))
-	}
+	s.ReplicaHours = add(starting, unitHours(steps, 0))
+	beyond := add(starting, unitHours(steps, s.Reserved)) // hours that are paid for as they come
 	reserved := mul(integer(s.Reserved), month)
 	s.PaidHours = add(beyond, reserved)
 	s.CapacityCost = add(mul(beyond, a.ReplicaCost), mul(reserved, or(a.ReservedCost, zero)))
@@ -70,30 +66,36 @@ func (a Autoscaled) Starting() *big.Rat {
 }
 
 // replicas returns in how many hours of the month how many replicas run, the most first. Neighbors may have the same number.
-func (a Autoscaled) replicas(l *Load) ([]UnitHours, error) {
-	var steps []UnitHours
-	for i := 0; i < len(l.rates); {
-		rate := mul(l.rate(i), l.scale)
-		needed := ceil(quo(rate, a.PerReplica))
-		if needed.BitLen() > 53 {
-			return nil, fmt.Errorf("autoscale: %s tokens an hour need %s replicas, more than there are", Decimal(rate), needed)
+func (a Autoscaled) replicas(l *Load) (steps []UnitHours, err error) {
+	carries := one // parts of a token an hour, in the curve as it was taken, that a replica carries
+	if l.scale.Sign() > 0 {
+		carries = quo(mul(a.PerReplica, new(big.Rat).SetInt(l.perToken)), l.scale)
+	}
+	var needed, rest, parts, most, hours, before big.Int
+	for i := 0; i < len(l.near); {
+		needed.QuoRem(parts.Mul(l.rates.at(i), carries.Denom()), carries.Num(), &rest)
+		if l.scale.Sign() == 0 {
+			needed.SetInt64(0)
+		} else if rest.Sign() > 0 {
+			needed.Add(&needed, unit)
 		}
-		units := needed.Int64()
-		next := len(l.rates) // the first of those hours that need fewer
-		if units > 0 {
-			next = l.above(quo(mul(integer(units-1), a.PerReplica), l.scale))
+		if needed.BitLen() > 53 {
+			return nil, fmt.Errorf("autoscale: %s tokens an hour need %s replicas, more than there are", Decimal(mul(l.rate(i), l.scale)), &needed)
+		}
+		units, next := needed.Int64(), i+1 // the first of those hours that need fewer
+		most.Mul(needed.Sub(&needed, unit), carries.Num())
+		for next < len(l.near) && (units == 0 || parts.Mul(l.rates.at(next), carries.Denom()).Cmp(&most) > 0) {
+			next++
 		}
 		if units > 0 || !a.ScaleToZero {
 			units = max(units, a.MinReplicas) + a.SpareReplicas
 		}
 		if a.MaxReplicas > 0 && units > a.MaxReplicas {
-			return nil, fmt.Errorf("autoscale: %s tokens an hour need %d replicas, the quota is %d", Decimal(rate), units, a.MaxReplicas)
+			return nil, fmt.Errorf("autoscale: %s tokens an hour need %d replicas, the quota is %d", Decimal(mul(l.rate(i), l.scale)), units, a.MaxReplicas)
 		}
-		hours := l.until(next - 1)
-		if i > 0 {
-			hours = sub(hours, l.until(i-1))
-		}
-		steps = append(steps, UnitHours{Hours: mul(hours, l.month), Units: units})
+		until := l.hours.at(next - 1)
+		steps = append(steps, UnitHours{Hours: mul(of(hours.Sub(until, &before), l.perHour), l.month), Units: units})
+		before.Set(until)
 		i = next
 	}
 	return steps, nil

@@ -1,7 +1,10 @@
 package cost
 
 import (
+	"cmp"
+	"math"
 	"math/big"
+	"slices"
 	"sort"
 
 	"tipline/model"
@@ -14,14 +17,16 @@ const MaxIntervals = 1000
 // Interval is a range of monthly volumes, open on the left and closed on the right; a nil To has no right end.
 type Interval struct{ From, To *big.Rat }
 
+// window is an Interval whose ends are each the nearest float; an infinite one has no right end.
+type window struct{ from, to float64 }
+
 // Crossover is where a fleet is cheaper than an API (cost model, section 7).
 type Crossover struct {
-	Reason    string     // one of the model.Crossover and model.Never reasons
-	Intervals []Interval // the favourable set, ascending, at most MaxIntervals of it for each price and the unbounded one
-	Searched  *big.Rat   // the volume beyond which some were left out, after MaxIntervals bounded ones, see Near; nil when all are there
-	First     *big.Rat   // left end of the first interval; nil when never
-	Permanent *big.Rat   // left end of the unbounded interval; nil when there is none
-	Unlimited *big.Rat   // what First would be without a quota; nil when never
+	Reason    string   // one of the model.Crossover and model.Never reasons
+	Searched  *big.Rat // the volume beyond which Intervals leaves some out; nil when all are there
+	First     *big.Rat // left end of the first interval; nil when never
+	Permanent *big.Rat // left end of the unbounded interval; nil when there is none
+	Unlimited *big.Rat // what First would be without a quota; nil when never
 
 	MarginPerBlock *big.Rat // M: USD per month that one full block saves, at the dearest tier of the API; nil when the fleet follows its load
 	Breakeven      *big.Rat // ρ: share of its capacity a block must carry to pay for itself, at that tier; nil when it is not above v
@@ -33,15 +38,18 @@ type Crossover struct {
 	variable *big.Rat    // USD per million tokens
 	most     *big.Rat    // volume that the quota allows; nil without a quota, 0 when it allows none
 	parts    []staircase // the favourable set is the union of theirs
+	windows  []window    // the favourable set, see Intervals
 }
 
 // A staircase is the cost of a fleet against a straight piece of an API's bill.
 type staircase interface {
 	// favourable returns the favourable set within the piece without the quota, and the volume after which windows may have been left out of
-	// it; nil when none were.
-	favourable() (set []Interval, cut *big.Rat)
+	// it; infinite when none were.
+	favourable() (set []window, cut float64)
 	// near returns that set at volume and just above it.
-	near(volume *big.Rat) []Interval
+	near(volume *big.Rat) []window
+	// exactly returns the end of a window, or of the piece, of which v is the nearest float; nil when there is none.
+	exactly(v float64) *big.Rat
 }
 
 // FindCrossover returns the volumes at which the fleet costs strictly less than the API. Where the fleet's variable cost
@@ -49,7 +57,7 @@ type staircase interface {
 // bill is straight: the favourable set is that of every tier, within its volumes.
 func FindCrossover(api Rate, f *Fleet) Crossover {
 	floor, fee := api.Floor(), api.Fee()
-	var straight []steps // the same, for every piece of the API's bill
+	var straight []*steps // the same, for every piece of the API's bill
 	for _, segment := range api.Segments() {
 		segment.Alpha = add(segment.Alpha, fee)
 		straight = append(straight, newSteps(segment, f))
@@ -86,24 +94,26 @@ func FindCrossover(api Rate, f *Fleet) Crossover {
 
 // find fills in the favourable set of the parts of x; dearer says whether a token of the API costs more than what varies with volume.
 func (x *Crossover) find(dearer bool) {
-	var unlimited []Interval
+	var unlimited []window
+	searched := math.Inf(1)
 	for _, part := range x.parts {
 		windows, cut := part.favourable()
 		unlimited = union(unlimited, windows)
-		if cut != nil && (x.most == nil || x.most.Cmp(cut) > 0) && (x.Searched == nil || cut.Cmp(x.Searched) < 0) {
-			x.Searched = cut
-		}
+		searched = min(searched, cut)
 	}
-	x.Intervals = x.clip(unlimited)
+	if cut := x.exactly(searched); cut != nil && (x.most == nil || x.most.Cmp(cut) > 0) {
+		x.Searched = cut
+	}
 	if len(unlimited) > 0 {
-		x.Unlimited = unlimited[0].From
+		x.Unlimited = x.exactly(unlimited[0].from)
 	}
+	x.windows = x.clip(unlimited)
 	switch {
-	case len(x.Intervals) > 0:
+	case len(x.windows) > 0:
 		x.Reason = model.CrossoverFound
-		x.First = x.Intervals[0].From
-		if last := x.Intervals[len(x.Intervals)-1]; last.To == nil {
-			x.Permanent = last.From
+		x.First = x.exactly(x.windows[0].from)
+		if last := x.windows[len(x.windows)-1]; math.IsInf(last.to, 1) {
+			x.Permanent = x.exactly(last.from)
 		}
 	case len(unlimited) > 0:
 		x.Reason = model.NeverCapacityLimit
@@ -114,6 +124,35 @@ func (x *Crossover) find(dearer bool) {
 	default:
 		x.Reason = model.NeverVariableAboveAPI
 	}
+}
+
+// Intervals returns the favourable set, ascending: at most MaxIntervals of it for each piece of the API's bill, and the unbounded one. Every
+// end is the float nearest to it, and belongs to x.
+func (x *Crossover) Intervals() []model.Interval {
+	intervals := make([]model.Interval, len(x.windows))
+	for i, w := range x.windows {
+		intervals[i].FromExclusive = model.Tokens(w.from)
+		if !math.IsInf(w.to, 1) {
+			intervals[i].ToInclusive = (*model.Tokens)(&x.windows[i].to)
+		}
+	}
+	return intervals
+}
+
+// exactly returns the boundary of x of which v is the nearest float; nil for an infinite one.
+func (x *Crossover) exactly(v float64) *big.Rat {
+	if math.IsInf(v, 1) {
+		return nil
+	}
+	if x.most != nil && Float(x.most) == v {
+		return x.most
+	}
+	for _, part := range x.parts {
+		if exact := part.exactly(v); exact != nil {
+			return exact
+		}
+	}
+	return fromFloat(v)
 }
 
 // BreakevenAt returns ρ against an API at a price in USD per million tokens: the share of its capacity that a block must carry to pay
@@ -129,20 +168,26 @@ func (x *Crossover) BreakevenAt(perMTok *big.Rat) *big.Rat {
 // Most returns the volume that the quota of the fleet allows, 0 when it allows none; nil without a quota.
 func (x *Crossover) Most() *big.Rat { return x.most }
 
-// Near returns Intervals, and where that list was cut also those at volume and just above it.
-func (x Crossover) Near(volume *big.Rat) []Interval {
-	if x.Searched == nil {
-		return x.Intervals
+// Near returns, exactly, the last interval that ends below volume and the next two, those among them that Intervals leaves out.
+func (x *Crossover) Near(volume *big.Rat) (exact []Interval) {
+	v := Float(volume)
+	next := sort.Search(len(x.windows), func(i int) bool { return x.windows[i].to >= v })
+	about := slices.Clone(x.windows[max(0, next-1):min(next+2, len(x.windows))])
+	if x.Searched != nil {
+		for _, s := range x.parts {
+			about = union(about, x.clip(s.near(volume)))
+		}
 	}
-	all := x.Intervals
-	for _, s := range x.parts {
-		all = union(all, x.clip(s.near(volume)))
+	for _, w := range about {
+		exact = append(exact, Interval{From: x.exactly(w.from), To: x.exactly(w.to)})
 	}
-	return all
+	return exact
 }
 
 // steps is the staircase of a fleet against a straight piece of an API's bill. The balance of step n is what the fleet saves at the
 // end of the step: n·M − (F' + S·K·net).
+//
+// A margin of a cent makes a thousand windows that are listed. So their ends are worked out in whole parts of a token, without memory for each.
 type steps struct {
 	f      *Fleet
 	piece  Interval // the volumes that count
@@ -151,102 +196,172 @@ type steps struct {
 	fixed  *big.Rat // F' = F less what the API charges at no volume, USD per month
 	margin *big.Rat // M = k·K·net − c·H, USD per month
 	offset *big.Rat // F' + S·K·net, USD per month
+
+	unit     *big.Int // parts of a token
+	from, to *big.Int // the piece, in parts; a nil to has no end
+	ends     line     // the end of step n, in parts
+	evens    line     // where step n costs what the API does, in parts; unused when net is 0
+
+	start, end, even big.Int // of the step that is looked at
+	rounding
 }
 
-func newSteps(api Segment, f *Fleet) steps {
-	s := steps{f: f, piece: Interval{From: api.From, To: api.To}, first: big.NewInt(f.minimum)}
+// A line is a number of parts that goes up by the same from step to step.
+type line struct{ none, each *big.Int }
+
+// at sets n to what l is at step.
+func (l line) at(n, step *big.Int) *big.Int { return n.Add(n.Mul(l.each, step), l.none) }
+
+func newSteps(api Segment, f *Fleet) *steps {
+	s := &steps{f: f, piece: Interval{From: api.From, To: api.To}, first: big.NewInt(f.minimum)}
 	if f.stepEnd(s.first).Sign() <= 0 { // spares alone serve nothing
 		s.first = following(s.first)
 	}
 	s.net = sub(api.Beta, quo(f.Variable, million))
 	s.fixed = sub(f.Fixed, api.Alpha)
 	s.margin = sub(mul(f.PerBlock, s.net), f.BlockCost)
-	s.offset = add(s.fixed, mul(integer(f.spareReplicas), mul(f.PerReplica, s.net)))
+	spares := mul(integer(f.spareReplicas), f.PerReplica)
+	s.offset = add(s.fixed, mul(spares, s.net))
+	even, perStep := zero, zero
+	if s.net.Sign() != 0 {
+		even, perStep = quo(s.fixed, s.net), quo(f.BlockCost, s.net)
+	}
+	s.unit = f.PerReplica.Denom()
+	for _, r := range []*big.Rat{even, perStep, api.From, or(api.To, zero)} {
+		s.unit = multiple(s.unit, r.Denom())
+	}
+	in := func(r *big.Rat) *big.Int { return parts(new(big.Int), r, s.unit) }
+	if s.from = in(api.From); api.To != nil {
+		s.to = in(api.To)
+	}
+	s.ends = line{in(spares), in(f.PerBlock)}
+	s.ends.none.Neg(s.ends.none)
+	s.evens = line{in(even), in(perStep)}
 	return s
 }
 
 // favourable lists at most MaxIntervals bounded windows.
-func (s steps) favourable() (set []Interval, cut *big.Rat) {
+func (s *steps) favourable() (set []window, cut float64) {
 	n, permanent := s.begin(), s.permanentStep()
+	cut = math.Inf(1)
 	switch s.margin.Sign() {
 	case 1:
 		// Without spares this is n1 = floor(F'/M) + 1 of the cost model, section 7.2.
 		n = later(n, following(floor(quo(s.offset, s.margin))))
 	case -1:
 		// The balance worsens from step to step, so what the smallest fleet does not win on the API's fixed fee, none does.
-		window, ok := s.window(n)
+		from, to, ok := s.bounds(n)
 		if !ok {
-			return nil, nil
+			return nil, cut
 		}
-		set, n = append(set, window), following(n)
+		set, n = append(set, s.window(from, to)), following(n)
 		if last := s.lastFull(); last.Cmp(n) >= 0 {
-			if full, ok := s.within(Interval{From: s.stepStart(n), To: s.f.stepEnd(last)}); ok {
-				set = join(set, full)
+			if from, to, ok := s.within(s.ends.at(&s.start, new(big.Int).Sub(n, unit)), s.ends.at(&s.end, last)); ok {
+				set = join(set, s.window(from, to))
 			}
 			n = following(last)
 		}
 	}
-	for ; permanent == nil || n.Cmp(permanent) < 0; n = following(n) {
-		window, ok := s.window(n)
+	n = new(big.Int).Set(n) // which is counted up
+	if permanent != nil {
+		if left := new(big.Int).Sub(permanent, n); left.Sign() > 0 {
+			set = slices.Grow(set, int(lower(left, big.NewInt(MaxIntervals)).Int64())+1)
+		}
+	}
+	for ; permanent == nil || n.Cmp(permanent) < 0; n.Add(n, unit) {
+		from, to, ok := s.bounds(n)
 		if !ok {
 			break
 		}
 		if len(set) == MaxIntervals {
-			cut = set[MaxIntervals-1].To
+			cut = set[MaxIntervals-1].to
 			break
 		}
-		set = join(set, window)
+		set = join(set, s.window(from, to))
 	}
 	if permanent == nil {
 		return set, cut
 	}
-	start := s.stepStart(permanent)
-	if before := new(big.Int).Sub(permanent, big.NewInt(1)); cut != nil && before.Cmp(s.first) >= 0 { // otherwise the window is in the set
-		if window, ok := s.window(before); ok {
-			start = window.From
+	before := new(big.Int).Sub(permanent, unit)
+	start := new(big.Int)
+	if permanent.Cmp(s.first) > 0 {
+		s.ends.at(start, before)
+	}
+	if !math.IsInf(cut, 1) && before.Cmp(s.first) >= 0 { // otherwise the window is in the set
+		if from, _, ok := s.bounds(before); ok {
+			start.Set(from)
 		}
 	}
-	if open, ok := s.within(Interval{From: start}); ok {
-		set = join(set, open)
+	if from, to, ok := s.within(start, nil); ok {
+		set = join(set, s.window(from, to))
 	}
 	return set, cut
 }
 
-func (s steps) near(volume *big.Rat) (set []Interval) {
+func (s *steps) near(volume *big.Rat) (set []window) {
 	n := s.stepOf(volume)
 	for range 2 {
-		if window, ok := s.window(n); ok {
-			set = append(set, window)
+		if from, to, ok := s.bounds(n); ok {
+			set = append(set, s.window(from, to))
 		}
 		n = following(n)
 	}
 	return set
 }
 
+// exactly looks at the steps about v.
+func (s *steps) exactly(v float64) *big.Rat {
+	matches := func(parts *big.Int) bool { return parts != nil && parts.Sign() >= 0 && s.float(parts, s.unit) == v }
+	for _, end := range []*big.Int{s.from, s.to} {
+		if matches(end) {
+			return of(end, s.unit)
+		}
+	}
+	const bits = 53
+	fraction, exponent := math.Frexp(v)
+	n := big.NewInt(int64(math.Ldexp(fraction, bits)))
+	if n.Mul(n, s.unit); exponent > bits {
+		n.Lsh(n, uint(exponent-bits))
+	} else {
+		n.Rsh(n, uint(bits-exponent))
+	}
+	n.Quo(n.Sub(n, s.ends.none), s.ends.each) // the last step that ends at v or before
+	n.Sub(later(n, s.first), unit)
+	for range 4 {
+		for _, end := range []*big.Int{s.ends.at(&s.end, n), s.evens.at(&s.even, n)} {
+			if matches(end) {
+				return of(end, s.unit)
+			}
+		}
+		n.Add(n, unit)
+	}
+	return nil
+}
+
 // begin returns the step of the volumes just above the start of the piece.
-func (s steps) begin() *big.Int {
-	if s.piece.From.Sign() == 0 {
+func (s *steps) begin() *big.Int {
+	if s.from.Sign() == 0 {
 		return s.first
 	}
 	n := s.stepOf(s.piece.From)
-	if s.f.stepEnd(n).Cmp(s.piece.From) <= 0 {
+	if s.ends.at(&s.end, n).Cmp(s.from) <= 0 {
 		n = following(n)
 	}
 	return n
 }
 
-// within returns the part of i that lies in the piece, and false when none does.
-func (s steps) within(i Interval) (Interval, bool) {
-	i.From = greater(i.From, s.piece.From)
-	if i.To == nil || s.piece.To != nil && s.piece.To.Cmp(i.To) < 0 {
-		i.To = s.piece.To
+// within returns the part of a range that lies in the piece, and false when none does. A nil to has no end.
+func (s *steps) within(from, to *big.Int) (start, end *big.Int, some bool) {
+	from = later(from, s.from)
+	if to == nil || s.to != nil && s.to.Cmp(to) < 0 {
+		to = s.to
 	}
-	return i, i.To == nil || i.From.Cmp(i.To) < 0
+	return from, to, to == nil || from.Cmp(to) < 0
 }
 
 // permanentStep returns the first step after the smallest fleet's from which every volume is favourable, nil when there is
 // none: x_n ≤ step start, which is n·M ≥ F' + (k + S)·K·net.
-func (s steps) permanentStep() *big.Int {
+func (s *steps) permanentStep() *big.Int {
 	need := add(s.offset, mul(s.f.PerBlock, s.net))
 	next := following(s.first)
 	switch {
@@ -259,7 +374,7 @@ func (s steps) permanentStep() *big.Int {
 }
 
 // lastFull returns the last step, if it comes after the smallest fleet's, that is favourable from start to end when M < 0.
-func (s steps) lastFull() *big.Int {
+func (s *steps) lastFull() *big.Int {
 	if s.net.Sign() > 0 { // x_n ≤ step start
 		return floor(quo(add(s.offset, mul(s.f.PerBlock, s.net)), s.margin))
 	}
@@ -268,87 +383,97 @@ func (s steps) lastFull() *big.Int {
 }
 
 // stepOf returns the number of blocks that volume needs.
-func (s steps) stepOf(volume *big.Rat) *big.Int {
+func (s *steps) stepOf(volume *big.Rat) *big.Int {
 	replicas := add(quo(volume, s.f.PerReplica), integer(s.f.spareReplicas))
 	return later(s.first, ceil(quo(new(big.Rat).SetInt(ceil(replicas)), integer(s.f.replicasPerBlock))))
 }
 
-// stepStart returns the volume above which n blocks are needed, 0 for the smallest fleet.
-func (s steps) stepStart(n *big.Int) *big.Rat {
-	if n.Cmp(s.first) <= 0 {
-		return zero
+// bounds returns the favourable part of step n within the piece: the volumes at which F' + n·c·H < net·V. They are valid until the next call.
+func (s *steps) bounds(n *big.Int) (from, to *big.Int, some bool) {
+	from, to = s.start.SetInt64(0), s.ends.at(&s.end, n)
+	if n.Cmp(s.first) > 0 {
+		from.Sub(to, s.ends.each)
 	}
-	return s.f.stepEnd(new(big.Int).Sub(n, big.NewInt(1)))
-}
-
-// window returns the favourable part of step n within the piece: the volumes at which F' + n·c·H < net·V.
-func (s steps) window(n *big.Int) (Interval, bool) {
-	from, to := s.stepStart(n), s.f.stepEnd(n)
-	paid := add(s.fixed, mul(new(big.Rat).SetInt(n), s.f.BlockCost))
 	switch s.net.Sign() {
 	case 1:
-		from = greater(from, quo(paid, s.net))
+		from = later(from, s.evens.at(&s.even, n))
 	case 0:
-		if paid.Sign() >= 0 {
-			return Interval{}, false
+		if paid := add(s.fixed, mul(new(big.Rat).SetInt(n), s.f.BlockCost)); paid.Sign() >= 0 {
+			return nil, nil, false
 		}
 	default:
-		if even := quo(paid, s.net); even.Cmp(to) < 0 {
-			to = even
-		}
+		to = lower(to, s.evens.at(&s.even, n))
 	}
 	if from.Cmp(to) >= 0 {
-		return Interval{}, false
+		return nil, nil, false
 	}
-	return s.within(Interval{From: from, To: to})
+	return s.within(from, to)
 }
 
-// join appends next, which begins at or after the end of the last interval, and merges the two where they touch.
-func join(set []Interval, next Interval) []Interval {
-	if n := len(set); n > 0 && (set[n-1].To == nil || set[n-1].To.Cmp(next.From) >= 0) {
-		if set[n-1].To != nil && (next.To == nil || next.To.Cmp(set[n-1].To) > 0) {
-			set[n-1].To = next.To
-		}
+// window returns a range of parts in tokens.
+func (s *steps) window(from, to *big.Int) window {
+	w := window{s.float(from, s.unit), math.Inf(1)}
+	if to != nil {
+		w.to = s.float(to, s.unit)
+	}
+	return w
+}
+
+// join appends next, which begins at or after the end of the last window, and merges the two where they touch.
+func join(set []window, next window) []window {
+	if n := len(set); n > 0 && set[n-1].to >= next.from {
+		set[n-1].to = max(set[n-1].to, next.to)
 		return set
 	}
 	return append(set, next)
 }
 
-// union returns the volumes in a or in b.
-func union(a, b []Interval) []Interval {
-	all := append(append([]Interval{}, a...), b...)
-	sort.SliceStable(all, func(i, j int) bool { return all[i].From.Cmp(all[j].From) < 0 })
-	var set []Interval
-	for _, next := range all {
+// union returns the volumes in a or in b, both of which may be written to.
+func union(a, b []window) []window {
+	if len(a) == 0 {
+		return b
+	}
+	a = append(a, b...)
+	slices.SortStableFunc(a, func(x, y window) int { return cmp.Compare(x.from, y.from) })
+	set := a[:0]
+	for _, next := range a {
 		set = join(set, next)
 	}
 	return set
 }
 
 // clip returns the part of set that the quota allows.
-func (x *Crossover) clip(set []Interval) []Interval {
+func (x *Crossover) clip(set []window) []window {
 	if x.most == nil {
 		return set
 	}
-	var allowed []Interval
-	for _, i := range set {
-		if i.From.Cmp(x.most) >= 0 {
-			break
+	most := Float(x.most)
+	for i, w := range set {
+		if w.from >= most {
+			return set[:i]
 		}
-		if i.To == nil || i.To.Cmp(x.most) > 0 {
-			i.To = x.most
-		}
-		allowed = append(allowed, i)
+		set[i].to = min(w.to, most)
 	}
-	return allowed
+	return set
 }
 
+// unit is one step. It is never written to.
+var unit = big.NewInt(1)
+
 // following returns n + 1.
-func following(n *big.Int) *big.Int { return new(big.Int).Add(n, big.NewInt(1)) }
+func following(n *big.Int) *big.Int { return new(big.Int).Add(n, unit) }
 
 // later returns the greater of a and b.
 func later(a, b *big.Int) *big.Int {
 	if a.Cmp(b) >= 0 {
+		return a
+	}
+	return b
+}
+
+// lower returns the smaller of a and b.
+func lower(a, b *big.Int) *big.Int {
+	if a.Cmp(b) <= 0 {
 		return a
 	}
 	return b

@@ -1,6 +1,7 @@
 package cost_test
 
 import (
+	"math"
 	"math/big"
 	"slices"
 	"testing"
@@ -93,7 +94,7 @@ func TestCrossoverByHand(t *testing.T) {
 		for _, s := range api.Steps {
 			volumes = append(volumes, s.Above, add(s.Above, one), sub(s.Above, one), add(s.Above, big.NewRat(1, 7)))
 		}
-		for _, i := range x.Intervals[:min(len(x.Intervals), 8)] {
+		for _, i := range exactly(x, 8) {
 			for _, v := range []*big.Rat{i.From, i.To} {
 				if v != nil && v.Cmp(mul(f.PerReplica, whole(60))) < 0 {
 					volumes = append(volumes, v, add(v, one), sub(v, one), add(v, big.NewRat(1, 7)))
@@ -101,7 +102,7 @@ func TestCrossoverByHand(t *testing.T) {
 			}
 		}
 		for _, v := range volumes {
-			if v.Sign() <= 0 || x.Searched != nil && v.Cmp(x.Intervals[cost.MaxIntervals-1].To) > 0 {
+			if v.Sign() <= 0 || x.Searched != nil && v.Cmp(x.Searched) > 0 {
 				continue
 			}
 			_, _, own, ok := byHand(c, v)
@@ -109,21 +110,19 @@ func TestCrossoverByHand(t *testing.T) {
 			if ok && own.Cmp(charged) == 0 && closes(x, v) {
 				continue // where the fleet's variable cost is the higher one, both cost the same at the right end
 			}
-			if x.Searched != nil && !within(x.Intervals, v) && within(x.Near(v), v) {
-				continue // one of those that are not listed
-			}
-			if got, want := within(x.Intervals, v), ok && own.Cmp(charged) < 0; got != want {
+			if got, want := within(x.Near(v), v), ok && own.Cmp(charged) < 0; got != want {
 				t.Errorf("%s against %+v at %s: cheaper is %t, want %t (%v against %v)\nintervals %v",
-					show(c), api, v.RatString(), got, want, own, charged, x.Intervals)
+					show(c), api, v.RatString(), got, want, own, charged, x.Near(v))
 			}
 		}
-		for i, interval := range x.Intervals {
-			if i > 0 && interval.From.Cmp(x.Intervals[i-1].To) <= 0 {
-				t.Errorf("%s against %+v: intervals %d and %d touch: %v", show(c), api, i-1, i, x.Intervals)
+		listed := x.Intervals()
+		for i := range listed[min(1, len(listed)):] {
+			if listed[i+1].FromExclusive <= *listed[i].ToInclusive {
+				t.Errorf("%s against %+v: intervals %d and %d touch: %v", show(c), api, i, i+1, exactly(x, i+2)[i:])
 			}
 		}
 		if x.Permanent != nil { // far out the smooth cost decides
-			if far := mul(add(x.Permanent, f.PerBlock), whole(1000)); !within(x.Intervals, far) {
+			if far := mul(add(x.Permanent, f.PerBlock), whole(1000)); !within(x.Near(far), far) {
 				t.Errorf("%s against %+v: permanent from %v, but not at %v", show(c), api, x.Permanent, far)
 			}
 		}
@@ -135,9 +134,23 @@ func TestCrossoverByHand(t *testing.T) {
 	}
 }
 
+// exactly returns the first intervals of x, at most so many.
+func exactly(x cost.Crossover, most int) (set []cost.Interval) {
+	listed := x.Intervals()
+	for _, i := range listed[:min(most, len(listed))] {
+		from := float64(i.FromExclusive)
+		for _, interval := range x.Near(new(big.Rat).SetFloat64(from)) {
+			if cost.Float(interval.From) == from {
+				set = append(set, interval)
+			}
+		}
+	}
+	return set
+}
+
 // closes reports whether an interval of x ends at volume.
 func closes(x cost.Crossover, volume *big.Rat) bool {
-	for _, i := range x.Intervals {
+	for _, i := range x.Near(volume) {
 		if i.To != nil && i.To.Cmp(volume) == 0 {
 			return true
 		}
@@ -155,8 +168,8 @@ func TestCrossoverLaws(t *testing.T) {
 		f := fleet(t, c)
 		x := cost.FindCrossover(api, f)
 		straight := or(api.MinimumCommit, zero).Sign() == 0 && f.Fixed.Cmp(or(api.FixedMonthly, zero)) >= 0
-		if straight && x.MarginPerBlock.Sign() <= 0 && len(x.Intervals) > 0 {
-			t.Errorf("%s against %+v: a full block saves nothing, but %v", show(c), api, x.Intervals)
+		if straight && x.MarginPerBlock.Sign() <= 0 && len(x.Intervals()) > 0 {
+			t.Errorf("%s against %+v: a full block saves nothing, but %v", show(c), api, exactly(x, 8))
 		}
 		if x.NoneAtOrBelow != nil && x.First != nil && x.First.Cmp(x.NoneAtOrBelow) < 0 {
 			t.Errorf("%s against %+v: first %s, want at least %s", show(c), api, x.First.RatString(), x.NoneAtOrBelow.RatString())
@@ -179,9 +192,9 @@ func TestCrossoverLaws(t *testing.T) {
 			if larger.Searched != nil || x.Searched != nil {
 				continue
 			}
-			for _, i := range x.Intervals {
-				if !covers(larger.Intervals, i) {
-					t.Errorf("%s against %+v: (%v, %v] was lost although the API became dearer or the fleet cheaper", show(c), api, i.From, i.To)
+			for _, i := range x.Intervals() {
+				if !covers(larger.Intervals(), i) {
+					t.Errorf("%s against %+v: %+v was lost although the API became dearer or the fleet cheaper", show(c), api, i)
 				}
 			}
 		}
@@ -190,35 +203,46 @@ func TestCrossoverLaws(t *testing.T) {
 		rich, money := c, times(api, factor, one)
 		rich.BlockCostPerHour, rich.FixedMonthly = mul(c.BlockCostPerHour, factor), mul(or(c.FixedMonthly, zero), factor)
 		rich.VariablePerMTok = mul(or(c.VariablePerMTok, zero), factor)
-		equal(t, "all money times "+factor.RatString(), cost.FindCrossover(money, fleet(t, rich)).Intervals, x.Intervals, one)
+		equal(t, "all money times "+factor.RatString(), cost.FindCrossover(money, fleet(t, rich)), x, one)
 
 		fast, slow := c, times(api, one, factor)
 		fast.TokensPerHour, fast.VariablePerMTok = mul(c.TokensPerHour, factor), quo(or(c.VariablePerMTok, zero), factor)
-		equal(t, "throughput times "+factor.RatString(), cost.FindCrossover(slow, fleet(t, fast)).Intervals, x.Intervals, factor)
+		equal(t, "throughput times "+factor.RatString(), cost.FindCrossover(slow, fleet(t, fast)), x, factor)
 	}
 }
 
 // covers reports whether one interval of set holds all of part.
-func covers(set []cost.Interval, part cost.Interval) bool {
+func covers(set []model.Interval, part model.Interval) bool {
 	for _, i := range set {
-		if i.From.Cmp(part.From) <= 0 && (i.To == nil || part.To != nil && part.To.Cmp(i.To) <= 0) {
+		if i.FromExclusive <= part.FromExclusive && (i.ToInclusive == nil || part.ToInclusive != nil && *part.ToInclusive <= *i.ToInclusive) {
 			return true
 		}
 	}
 	return false
 }
 
-// equal holds that got is want with every boundary times factor.
-func equal(t *testing.T, what string, got, want []cost.Interval, factor *big.Rat) {
+// equal holds that the favourable set of got is that of want with every boundary times factor: exactly where Near is asked for the first and the
+// last, to the last digit of a float everywhere else.
+func equal(t *testing.T, what string, got, want cost.Crossover, factor *big.Rat) {
 	t.Helper()
-	if len(got) != len(want) {
-		t.Errorf("%s: got %v, want %v times %s", what, got, want, factor.RatString())
+	all, wanted := got.Intervals(), want.Intervals()
+	if len(all) != len(wanted) {
+		t.Errorf("%s: got %v, want %v times %s", what, exactly(got, 8), exactly(want, 8), factor.RatString())
 		return
 	}
-	for i := range want {
-		same := got[i].From.Cmp(mul(want[i].From, factor)) == 0 && (got[i].To == nil) == (want[i].To == nil)
-		if !same || want[i].To != nil && got[i].To.Cmp(mul(want[i].To, factor)) != 0 {
-			t.Errorf("%s: interval %d: got %v, want %v times %s", what, i, got[i], want[i], factor.RatString())
+	times := cost.Float(factor)
+	same := func(got, want model.Tokens) bool {
+		return math.Abs(float64(got)-times*float64(want)) <= 1e-15*float64(got)
+	}
+	for i, w := range wanted {
+		g := all[i]
+		if !same(g.FromExclusive, w.FromExclusive) || (g.ToInclusive == nil) != (w.ToInclusive == nil) || w.ToInclusive != nil && !same(*g.ToInclusive, *w.ToInclusive) {
+			t.Errorf("%s: interval %d: got %+v, want %+v times %s", what, i, g, w, factor.RatString())
+		}
+	}
+	for _, pair := range [][2]*big.Rat{{got.First, want.First}, {got.Permanent, want.Permanent}, {got.Searched, want.Searched}} {
+		if (pair[0] == nil) != (pair[1] == nil) || pair[1] != nil && pair[0].Cmp(mul(pair[1], factor)) != 0 {
+			t.Errorf("%s: got %v, want %v times %s", what, pair[0], pair[1], factor.RatString())
 		}
 	}
 }
@@ -230,10 +254,10 @@ func TestTinyMargin(t *testing.T) {
 	api := cost.Rate{PerMTok: rat("1.0000001")} // a full block carries 1M tokens, costs a dollar and saves a ten-millionth of one
 	f := fleet(t, c)
 	x := cost.FindCrossover(api, f)
-	if x.Searched == nil || len(x.Intervals) != cost.MaxIntervals+1 || x.Permanent == nil {
-		t.Fatalf("got %d intervals, cut at %v, permanent %v; want %d, cut, and a permanent one", len(x.Intervals), x.Searched, x.Permanent, cost.MaxIntervals+1)
+	if x.Searched == nil || len(x.Intervals()) != cost.MaxIntervals+1 || x.Permanent == nil {
+		t.Fatalf("got %d intervals, cut at %v, permanent %v; want %d, cut, and a permanent one", len(x.Intervals()), x.Searched, x.Permanent, cost.MaxIntervals+1)
 	}
-	if last := x.Intervals[cost.MaxIntervals-1].To; x.Searched.Cmp(last) != 0 {
+	if last := *x.Intervals()[cost.MaxIntervals-1].ToInclusive; cost.Float(x.Searched) != float64(last) {
 		t.Errorf("searched up to %v, want %v, where the last that is listed ends", x.Searched, last)
 	}
 	// F' + S·K·net = 2.0000001 dollars make n1 = 20,000,002 blocks; (k + S)·K·net more are needed for good.
@@ -269,24 +293,24 @@ func TestPlatformFee(t *testing.T) {
 	c := cost.Capacity{TokensPerHour: million, BlockCostPerHour: rat("1.01"), HoursPerMonth: one}
 	x := cost.FindCrossover(cost.Rate{PerMTok: one, FixedMonthly: whole(1000)}, fleet(t, c)) // a full block loses a cent on a dollar
 	// Every step is full until the fee of 1,000 is used up: 1.01·n ≤ 1000 + (n − 1) at the start of step n, so n ≤ 99,900.
-	if len(x.Intervals) == 0 || x.First.Sign() != 0 || x.Intervals[0].To.Cmp(mul(whole(99_900), million)) != 0 || x.Permanent != nil {
-		t.Errorf("got %d intervals from %v to %v, want the first from 0 to 99.9B", len(x.Intervals), x.First, x.Intervals[0].To)
+	if len(x.Intervals()) == 0 || x.First.Sign() != 0 || *x.Intervals()[0].ToInclusive != 99.9e9 || x.Permanent != nil {
+		t.Errorf("got %d intervals from %v, the first %v, want the first from 0 to 99.9B", len(x.Intervals()), x.First, exactly(x, 1))
 	}
 	free := cost.Capacity{TokensPerHour: million, BlockCostPerHour: zero, HoursPerMonth: one, VariablePerMTok: rat("1.5")}
 	x = cost.FindCrossover(cost.Rate{PerMTok: one, FixedMonthly: whole(1000)}, fleet(t, free))
-	if len(x.Intervals) != 1 || x.Intervals[0].To.Cmp(mul(whole(2000), million)) != 0 || x.Searched != nil {
-		t.Errorf("a free fleet with a dear token: got %v, want 0 to 2B", x.Intervals)
+	if len(x.Intervals()) != 1 || *x.Intervals()[0].ToInclusive != 2e9 || x.Searched != nil {
+		t.Errorf("a free fleet with a dear token: got %v, want 0 to 2B", x.Intervals())
 	}
 }
 
 func TestTieIsNever(t *testing.T) {
 	t.Parallel()
 	free := cost.Capacity{TokensPerHour: million, BlockCostPerHour: zero, HoursPerMonth: one, VariablePerMTok: one}
-	if x := cost.FindCrossover(cost.Rate{PerMTok: one}, fleet(t, free)); len(x.Intervals) > 0 {
-		t.Errorf("two options that always cost the same: got %v, want never", x.Intervals)
+	if x := cost.FindCrossover(cost.Rate{PerMTok: one}, fleet(t, free)); len(x.Intervals()) > 0 {
+		t.Errorf("two options that always cost the same: got %v, want never", x.Intervals())
 	}
 	full := cost.Capacity{TokensPerHour: million, BlockCostPerHour: one, HoursPerMonth: one}
-	if x := cost.FindCrossover(cost.Rate{PerMTok: one}, fleet(t, full)); len(x.Intervals) > 0 || x.Reason != model.NeverUnitFloor {
-		t.Errorf("a block that pays for itself exactly: got %s %v, want never", x.Reason, x.Intervals)
+	if x := cost.FindCrossover(cost.Rate{PerMTok: one}, fleet(t, full)); len(x.Intervals()) > 0 || x.Reason != model.NeverUnitFloor {
+		t.Errorf("a block that pays for itself exactly: got %s %v, want never", x.Reason, x.Intervals())
 	}
 }

@@ -22,6 +22,8 @@ const (
 // The cost is that of the smooth fleet, which is bought by the token and the hour, and less than one replica and its spares and the
 // smallest fleet on top (cost model, section 7.2). That tells where it must be looked at step by step. It is so in floating point: a
 // boundary is a number of tokens, of which a millionth of a thousandth does not matter.
+//
+// It is not for use by several goroutines at once.
 type Follower struct {
 	rates, hours, until []float64 // tokens an hour of a token of the month, highest first; hours of the month with it, and with it or more
 
@@ -36,34 +38,59 @@ type Follower struct {
 	starting float64 // USD a month of cold starts and idle timeouts
 	perUnit  float64 // w: USD that a token costs where the smooth fleet is large, variable cost left out
 	slack    float64 // USD a month that the cost is above the smooth one at most
+
+	scratch *scratch // shared by all under the same load
+}
+
+// scratch is the room that walking through the steps of a fleet takes.
+type scratch struct {
+	changes []change
+	units   []int
+	used    []float64
+	pieces  []piece
+}
+
+// A change is a volume above which an hour of the load takes one replica more.
+type change struct {
+	volume float64
+	hour   int
+}
+
+// A piece is a window, and whether it is favourable.
+type piece struct {
+	window
+	wins bool
 }
 
 // Follow prepares a under the shape of l, in months of its length.
 func (a Autoscaled) Follow(l *Load) *Follower {
-	rates, hours := make([]float64, len(l.near)), make([]float64, len(l.near))
-	before := 0.0
-	for i, rate := range l.near {
-		all := Float(l.until(i)) * Float(l.month)
-		rates[i], hours[i], before = rate, all-before, all
+	rates, hours := slices.Clone(l.near), make([]float64, len(l.near))
+	month, before := Float(l.month), 0.0
+	var r rounding
+	for i := range rates {
+		all := r.float(l.hours.at(i), l.perHour) * month
+		hours[i], before = all-before, all
 	}
 	return a.FollowHours(rates, hours)
 }
 
-// FollowHours is Follow under loads in tokens per hour, highest first, and the hours of the month with each.
+// FollowHours is Follow under loads in tokens per hour, highest first, and the hours of the month with each. Both belong to the fleet from then
+// on.
 func (a Autoscaled) FollowHours(loads, hours []float64) *Follower {
 	total := 0.0
 	for i, load := range loads {
 		total += load * hours[i]
 	}
-	f := &Follower{rates: make([]float64, 0, len(loads)), hours: make([]float64, 0, len(loads)), until: make([]float64, 0, len(loads))}
+	f := &Follower{rates: loads[:0], hours: hours[:0], until: make([]float64, 0, len(loads)), scratch: &scratch{}}
 	all := 0.0
 	for i, load := range loads {
-		all += hours[i]
+		here := hours[i]
+		all += here
 		if n := len(f.rates); n > 0 && f.rates[n-1] == load/total {
-			f.hours[n-1], f.until[n-1] = f.hours[n-1]+hours[i], all
+			f.hours[n-1], f.until[n-1] = f.hours[n-1]+here, all
 			continue
 		}
-		f.rates, f.hours, f.until = append(f.rates, load/total), append(f.hours, hours[i]), append(f.until, all)
+		f.rates, f.hours, f.until = append(f.rates, load/total), append(f.hours, here), append(f.until, all)
 	}
 	return f.Instead(a)
 }
@@ -71,7 +98,7 @@ func (a Autoscaled) FollowHours(loads, hours []float64) *Follower {
 // Instead returns a under the load of f.
 func (f *Follower) Instead(a Autoscaled) *Follower {
 	f = &Follower{
-		rates: f.rates, hours: f.hours, until: f.until,
+		rates: f.rates, hours: f.hours, until: f.until, scratch: f.scratch,
 		perReplica: Float(a.PerReplica), onDemand: Float(a.ReplicaCost), reserved: math.Inf(1),
 		least: int(a.MinReplicas), spare: int(a.SpareReplicas), toZero: a.ScaleToZero, quota: a.MaxReplicas,
 		fixed: Float(or(a.FixedMonthly, zero)), starting: Float(a.Starting()) * Float(a.ReplicaCost),
@@ -111,12 +138,8 @@ func (f *Follower) unitCost(used float64) float64 { return min(used*f.onDemand, 
 
 // steps calls step for every range of volumes (from, to] in (lo, hi] in which the same replicas run, with what they cost a month.
 func (f *Follower) steps(lo, hi float64, step func(from, to, capacity float64)) {
-	type change struct {
-		volume float64
-		hour   int
-	}
-	units := make([]int, len(f.rates)) // that the load of an hour takes just above lo
-	var changes []change
+	units := room(f.scratch.units, len(f.rates)) // that the load of an hour takes just above lo
+	changes := f.scratch.changes[:0]
 	highest := 0
 	for i, rate := range f.rates {
 		if rate == 0 {
@@ -134,7 +157,8 @@ func (f *Follower) steps(lo, hi float64, step func(from, to, capacity float64)) 
 		highest = max(highest, n)
 	}
 	slices.SortFunc(changes, func(a, b change) int { return cmp.Compare(a.volume, b.volume) })
-	used := make([]float64, max(highest, f.least)+f.spare+2) // hours of the month in which a replica runs
+	used := room(f.scratch.used, max(highest, f.least)+f.spare+2) // hours of the month in which a replica runs
+	f.scratch.units, f.scratch.changes, f.scratch.used = units, changes, used
 	for i := range f.rates {
 		running := max(units[i], f.least) + f.spare
 		if units[i] == 0 && f.toZero {
@@ -161,6 +185,16 @@ func (f *Follower) steps(lo, hi float64, step func(from, to, capacity float64)) 
 		}
 	}
 	step(from, hi, capacity)
+}
+
+// room returns n zeros, in the memory of old where that is enough.
+func room[T int | float64](old []T, n int) []T {
+	if cap(old) < n {
+		return make([]T, n, 2*n)
+	}
+	old = old[:n]
+	clear(old)
+	return old
 }
 
 // capacity returns what the replicas cost a month that run just above volume.
@@ -232,9 +266,6 @@ type followed struct {
 	fixed    float64 // USD a month that the fleet costs beyond the API, at no volume and without replicas
 }
 
-// window is a favourable range of volumes, open on the left and closed on the right.
-type window struct{ from, to float64 }
-
 // split calls yield for ranges that follow each other and make up (lo, hi], from the last to the first when backward, and says which of them
 // are favourable. It stops when yield returns false, and when it has looked at more ranges than left; then it is false. What the replicas cost
 // never falls with volume, so what they cost at the ends of a range bounds what they cost within.
@@ -255,11 +286,7 @@ func (s followed) split(lo, hi float64, backward bool, left *int, yield func(w w
 		}
 		return s.split(lo, middle, false, left, yield) && s.split(middle, hi, false, left, yield)
 	}
-	type piece struct {
-		window
-		wins bool
-	}
-	var pieces []piece
+	pieces := s.f.scratch.pieces[:0]
 	s.f.steps(lo, hi, func(from, to, capacity float64) {
 		begin, end := from, to // of what is favourable
 		switch paid := s.fixed + capacity; {
@@ -273,12 +300,13 @@ func (s followed) split(lo, hi float64, backward bool, left *int, yield func(w w
 		if (begin > from || end < to) && !(begin < end*(1-near)) {
 			begin, end = to, to
 		}
-		for _, p := range []piece{{window{from, begin}, false}, {window{begin, end}, true}, {window{end, to}, false}} {
+		for _, p := range [...]piece{{window{from, begin}, false}, {window{begin, end}, true}, {window{end, to}, false}} {
 			if p.from < p.to {
 				pieces = append(pieces, p)
 			}
 		}
 	})
+	s.f.scratch.pieces = pieces
 	if backward {
 		slices.Reverse(pieces)
 	}
@@ -345,21 +373,19 @@ func (s followed) bounds() (lo, hi, after float64, ever bool) {
 	return lo, min(hi, after, max(lo, far)), after, true
 }
 
-func (s followed) favourable() (set []Interval, cut *big.Rat) {
+func (s followed) favourable() (set []window, cut float64) {
+	cut = math.Inf(1)
 	lo, hi, after, ever := s.bounds()
 	if !ever {
-		return nil, nil
+		return nil, cut
 	}
-	found, seen := s.windows(lo, hi, MaxIntervals)
-	if len(found) > MaxIntervals {
-		found = found[:MaxIntervals]
-		seen = found[MaxIntervals-1].to
+	set, seen := s.windows(lo, hi, MaxIntervals)
+	if len(set) > MaxIntervals {
+		set = set[:MaxIntervals]
+		seen = set[MaxIntervals-1].to
 	}
 	if seen < hi {
-		cut = fromFloat(seen)
-	}
-	for _, w := range found {
-		set = append(set, w.interval())
+		cut = seen
 	}
 	if after >= s.to {
 		return set, cut
@@ -377,32 +403,24 @@ func (s followed) favourable() (set []Interval, cut *big.Rat) {
 			return set, cut
 		}
 	}
-	return join(set, window{after, s.to}.interval()), cut
+	return join(set, window{after, s.to}), cut
 }
 
-func (w window) interval() Interval {
-	i := Interval{From: fromFloat(w.from)}
-	if !math.IsInf(w.to, 1) {
-		i.To = fromFloat(w.to)
-	}
-	return i
-}
-
-func (s followed) near(volume *big.Rat) (set []Interval) {
+func (s followed) near(volume *big.Rat) []window {
 	lo, hi, after, ever := s.bounds()
 	if !ever {
 		return nil
 	}
 	v := Float(volume)
-	found, seen := s.windows(max(lo, v-1/s.f.perToken()), hi, 1) // that at volume may begin below, and is the first
-	for _, w := range found {
-		set = append(set, w.interval())
-	}
+	set, seen := s.windows(max(lo, v-1/s.f.perToken()), hi, 1) // that at volume may begin below, and is the first
 	if seen >= hi && after < s.to {
-		set = join(set, window{after, s.to}.interval())
+		set = join(set, window{after, s.to})
 	}
 	return set
 }
+
+// exactly takes what is found in floating point for exact.
+func (s followed) exactly(v float64) *big.Rat { return fromFloat(v) }
 
 func fromFloat(v float64) *big.Rat { return new(big.Rat).SetFloat64(v) }
 

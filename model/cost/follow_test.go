@@ -82,7 +82,7 @@ func TestFollowingByHand(t *testing.T) {
 		if none := math.IsNaN(first); none != (x.First == nil) || !none && math.Abs(first-cost.Float(x.First)) > 1e-9*first {
 			t.Fatalf("%+v over %v against %+v: the first alone is %v, want %v", a, load, api, first, x.First)
 		}
-		if len(x.Intervals) > 1 {
+		if len(x.Intervals()) > 1 {
 			windows++
 		}
 		var volumes []*big.Rat
@@ -95,7 +95,7 @@ func TestFollowingByHand(t *testing.T) {
 		for _, s := range api.Steps {
 			beside(s.Above)
 		}
-		for _, i := range x.Intervals[:min(len(x.Intervals), 8)] {
+		for _, i := range exactly(x, 8) {
 			beside(i.From)
 			if i.To != nil {
 				beside(i.To)
@@ -116,7 +116,7 @@ func TestFollowingByHand(t *testing.T) {
 			}
 			if got, want := within(x.Near(v), v), ok && own.Cmp(charged) < 0; got != want {
 				t.Fatalf("%+v over %v against %+v at %s: cheaper is %t, want %t (%v against %v)\nintervals %v",
-					a, load, api, v.FloatString(3), got, want, own, charged, x.Intervals)
+					a, load, api, v.FloatString(3), got, want, own, charged, x.Near(v))
 			}
 		}
 	}
@@ -162,8 +162,8 @@ func TestFollowingOfManySteps(t *testing.T) {
 	l, hours := cost.NewLoad(load), hoursOf(load)
 	price := add(a.Follow(l).Find(cost.Rate{PerMTok: million}, zero).UnitFloor, whole(1)) // a ten-thousandth above the floor
 	x := a.Follow(l).Find(cost.Rate{PerMTok: price}, zero)
-	if x.Searched == nil || x.Permanent == nil || len(x.Intervals) > cost.MaxIntervals+1 {
-		t.Fatalf("got %d intervals, cut at %v, permanent %v; want as many as are listed, cut, and a permanent one", len(x.Intervals), x.Searched, x.Permanent)
+	if x.Searched == nil || x.Permanent == nil || len(x.Intervals()) > cost.MaxIntervals+1 {
+		t.Fatalf("got %d intervals, cut at %v, permanent %v; want as many as are listed, cut, and a permanent one", len(x.Intervals()), x.Searched, x.Permanent)
 	}
 	for _, share := range []int64{10, 50, 65, 70, 90, 99, 101, 200} { // percent of the permanent crossover
 		v := mul(x.Permanent, big.NewRat(share, 100))
@@ -183,8 +183,8 @@ func TestFollowingOfManySteps(t *testing.T) {
 	holdBoundary(t, a, l, hours, price, x.Permanent)
 	tie := a
 	tie.FixedMonthly = nil
-	if x := tie.Follow(l).Find(cost.Rate{PerMTok: sub(price, one)}, zero); len(x.Intervals) > 0 || x.Reason != model.NeverUnitFloor {
-		t.Errorf("a fleet that costs what the API does where it is large: got %s %v, want never", x.Reason, x.Intervals)
+	if x := tie.Follow(l).Find(cost.Rate{PerMTok: sub(price, one)}, zero); len(x.Intervals()) > 0 || x.Reason != model.NeverUnitFloor {
+		t.Errorf("a fleet that costs what the API does where it is large: got %s %v, want never", x.Reason, x.Intervals())
 	}
 }
 
@@ -220,8 +220,8 @@ func TestFollowingOfASmallMargin(t *testing.T) {
 	for _, cents := range []int64{270, 260, 251} { // a replica must carry 92.6 %, 96.2 % and 99.6 % of its capacity
 		price := big.NewRat(cents, 100)
 		x := a.Follow(l).Find(cost.Rate{PerMTok: price}, zero)
-		if x.Searched != nil || x.Permanent == nil || len(x.Intervals) < 2 {
-			t.Fatalf("at %d cents: got %d intervals, cut at %v, permanent %v; want all of them", cents, len(x.Intervals), x.Searched, x.Permanent)
+		if x.Searched != nil || x.Permanent == nil || len(x.Intervals()) < 2 {
+			t.Fatalf("at %d cents: got %d intervals, cut at %v, permanent %v; want all of them", cents, len(x.Intervals()), x.Searched, x.Permanent)
 		}
 		holdBoundary(t, a, l, hours, price, x.First)
 		holdBoundary(t, a, l, hours, price, x.Permanent)
@@ -231,7 +231,7 @@ func TestFollowingOfASmallMargin(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got, want := within(x.Intervals, v), s.Cost.Cmp(quo(mul(v, price), million)) < 0; got != want {
+			if got, want := within(x.Near(v), v), s.Cost.Cmp(quo(mul(v, price), million)) < 0; got != want {
 				t.Errorf("at %d cents and %s tokens: cheaper is %t, want %t", cents, v.FloatString(0), got, want)
 			}
 		}
@@ -254,9 +254,9 @@ func TestFollowingOfTooManySteps(t *testing.T) {
 	if x.Searched == nil || x.Reason != model.CrossoverFound || x.Permanent != nil {
 		t.Fatalf("got %s, cut at %v, first %v, permanent %v; want cut, without a permanent one", x.Reason, x.Searched, x.First, x.Permanent)
 	}
-	for _, i := range x.Intervals {
-		if i.To == nil || i.To.Cmp(x.Searched) > 0 {
-			t.Errorf("lists %v, beyond what was searched, %v", i, x.Searched)
+	for _, i := range x.Intervals() {
+		if i.ToInclusive == nil || float64(*i.ToInclusive) > cost.Float(x.Searched) {
+			t.Errorf("lists %+v, beyond what was searched, %v", i, x.Searched)
 		}
 	}
 	for _, billions := range []int64{15, 27, 60} {

@@ -16,10 +16,10 @@ type LoadBlock struct{ Hours, TokensPerHour *big.Rat }
 // Load is a load-duration curve made ready for questions: how much of it a given capacity carries. Its numbers are whole ones of a
 // fraction of a token and of an hour, since a load has hundreds.
 type Load struct {
-	rates  []big.Int // descending
+	rates  numbers   // descending
 	near   []float64 // rates in tokens per hour, each rounded to the nearest float
-	hours  []big.Int // hours[i]: hours with a load of rates[i] or more
-	volume []big.Int // volume[i]: tokens in the hours with a load below rates[i]
+	hours  numbers   // hours[i]: hours with a load of rates[i] or more
+	volume numbers   // volume[i]: tokens in the hours with a load below rates[i]
 
 	perToken, perHour *big.Int // parts that a token per hour and an hour are counted in
 
@@ -38,9 +38,10 @@ func NewLoad(blocks []LoadBlock) *Load {
 	for _, b := range sorted {
 		l.perToken, l.perHour = multiple(l.perToken, b.TokensPerHour.Denom()), multiple(l.perHour, b.Hours.Denom())
 	}
+	var part big.Int
 	for i, b := range sorted {
-		parts(&l.rates[i], b.TokensPerHour, l.perToken)
-		parts(&l.hours[i], b.Hours, l.perHour)
+		l.rates.set(i, parts(&part, b.TokensPerHour, l.perToken))
+		l.hours.set(i, parts(&part, b.Hours, l.perHour))
 		l.near[i], _ = b.TokensPerHour.Float64()
 	}
 	return l.sum()
@@ -56,33 +57,49 @@ func LoadOf(curve model.LoadCurve) *Load {
 			l.perHour = multiple(l.perHour, hours.SetFloat64(b.Hours).Denom())
 		}
 	}
+	var part big.Int
 	for i, b := range sorted {
 		l.near[i] = math.Round(float64(b.TokensPerHour))
-		l.rates[i].SetInt64(int64(l.near[i]))
+		l.rates.set(i, part.SetInt64(int64(l.near[i])))
 		if b.Hours == math.Trunc(b.Hours) {
 			hours.SetInt64(int64(b.Hours))
 		} else {
 			hours.SetFloat64(b.Hours)
 		}
-		parts(&l.hours[i], &hours, l.perHour)
+		l.hours.set(i, parts(&part, &hours, l.perHour))
 	}
 	return l.sum()
 }
 
 func newLoad(n int) *Load {
 	return &Load{
-		rates: integers(n, 1), near: make([]float64, n), hours: integers(n, 1), volume: integers(n, 2),
+		rates: newNumbers(n), near: make([]float64, n), hours: newNumbers(n), volume: newNumbers(n),
 		perToken: big.NewInt(1), perHour: big.NewInt(1), scale: one, month: one, times: one,
 	}
 }
 
-// integers returns n of them, each with room for a number of so many words, which most of a load's have.
-func integers(n, words int) []big.Int {
-	all, room := make([]big.Int, n), make([]big.Word, words*n)
-	for i := range all {
-		all[i].SetBits(room[words*i : words*i : words*(i+1)])
+// numbers are whole numbers from 0 on, each in as many words as the largest takes: a big.Int for each would take several times the room.
+type numbers struct {
+	words []big.Word
+	each  int
+}
+
+func newNumbers(n int) numbers { return numbers{words: make([]big.Word, n), each: 1} }
+
+// at returns number i, which is not to be written to.
+func (n numbers) at(i int) *big.Int { return new(big.Int).SetBits(n.words[i*n.each : (i+1)*n.each]) }
+
+// set makes v number i.
+func (n *numbers) set(i int, v *big.Int) {
+	bits := v.Bits()
+	if len(bits) > n.each {
+		wider := numbers{words: make([]big.Word, len(n.words)/n.each*len(bits)), each: len(bits)}
+		for j := range len(n.words) / n.each {
+			copy(wider.words[j*wider.each:], n.words[j*n.each:(j+1)*n.each])
+		}
+		*n = wider
 	}
-	return all
+	clear(n.words[i*n.each+copy(n.words[i*n.each:], bits) : (i+1)*n.each])
 }
 
 // multiple returns the least common multiple of a and b.
@@ -94,14 +111,13 @@ func multiple(a, b *big.Int) *big.Int {
 	return m.Mul(m.Quo(a, m), b)
 }
 
-// parts sets n to how many of the parts that a unit has r is; unit is a multiple of the denominator of r.
-func parts(n *big.Int, r *big.Rat, unit *big.Int) {
+// parts sets n to how many of the parts that a unit has r is, and returns it; unit is a multiple of the denominator of r.
+func parts(n *big.Int, r *big.Rat, unit *big.Int) *big.Int {
 	if r.IsInt() {
-		n.Mul(r.Num(), unit)
-		return
+		return n.Mul(r.Num(), unit)
 	}
 	n.Quo(unit, r.Denom())
-	n.Mul(n, r.Num())
+	return n.Mul(n, r.Num())
 }
 
 // of returns n parts as units of so many.
@@ -115,12 +131,12 @@ func of(n, unit *big.Int) *big.Rat {
 // sum adds up the blocks, whose rates are sorted and whose hours are each its own.
 func (l *Load) sum() *Load {
 	var all, total, block big.Int
-	for i := range slices.Backward(l.rates) {
-		l.volume[i].Set(&total)
-		total.Add(&total, block.Mul(&l.hours[i], &l.rates[i]))
+	for i := range slices.Backward(l.near) {
+		l.volume.set(i, &total)
+		total.Add(&total, block.Mul(l.hours.at(i), l.rates.at(i)))
 	}
-	for i := range l.hours {
-		l.hours[i].Set(all.Add(&all, &l.hours[i]))
+	for i := range l.near {
+		l.hours.set(i, all.Add(&all, l.hours.at(i)))
 	}
 	l.all, l.total = of(&all, l.perHour), of(&total, all.Mul(l.perHour, l.perToken))
 	l.whole = l.total
@@ -128,10 +144,10 @@ func (l *Load) sum() *Load {
 }
 
 // rate returns the load of block i in tokens per hour, from the highest.
-func (l *Load) rate(i int) *big.Rat { return of(&l.rates[i], l.perToken) }
+func (l *Load) rate(i int) *big.Rat { return of(l.rates.at(i), l.perToken) }
 
 // until returns the hours with a load of block i or more.
-func (l *Load) until(i int) *big.Rat { return of(&l.hours[i], l.perHour) }
+func (l *Load) until(i int) *big.Rat { return of(l.hours.at(i), l.perHour) }
 
 // Known reports whether the curve carries anything.
 func (l *Load) Known() bool { return l.total.Sign() > 0 }
@@ -150,7 +166,7 @@ func (l *Load) Volume() *big.Rat { return l.whole }
 
 // Peak returns the highest load in tokens per hour.
 func (l *Load) Peak() *big.Rat {
-	if len(l.rates) == 0 {
+	if len(l.near) == 0 {
 		return zero
 	}
 	return mul(l.rate(0), l.scale)
@@ -165,7 +181,7 @@ func (l *Load) Carried(capacity *big.Rat) *big.Rat {
 	i := l.above(x)
 	below, above := l.total, zero
 	if i > 0 {
-		above, below = l.until(i-1), of(&l.volume[i-1], new(big.Int).Mul(l.perHour, l.perToken))
+		above, below = l.until(i-1), of(l.volume.at(i-1), new(big.Int).Mul(l.perHour, l.perToken))
 	}
 	return mul(add(mul(x, above), below), l.times)
 }
@@ -323,7 +339,7 @@ func (l *Load) Split(n int64, b Base, api Rate) *big.Rat {
 	own := l.Carried(mul(integer(n), b.PerReplica))
 	total := add(mul(integer(n), b.ReplicaCost), api.At(sub(l.Volume(), own)))
 	if b.Variable.Sign() > 0 {
-		total.Add(total, quo(mul(own, b.Variable), million))
+		total.Add(total, perMillion(own, b.Variable))
 	}
 	if n > 0 {
 		total.Add(total, b.Fixed)

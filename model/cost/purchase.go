@@ -36,10 +36,9 @@ func Reserve(load []UnitHours, onDemand, reserved, hours *big.Rat) (Reservation,
 	}
 	month := mul(reserved, hours)
 	r := Reservation{Used: make([]UnitHours, 0, len(load)), BreakevenHours: quo(month, onDemand)}
-	used, unitHours := zero, new(big.Rat)
+	used := zero
 	for _, l := range load {
 		used = add(used, l.Hours)
-		unitHours.Add(unitHours, mul(l.Hours, integer(l.Units)))
 		if n := len(r.Used); n > 0 && r.Used[n-1].Units == l.Units {
 			r.Used[n-1].Hours = used
 		} else if l.Units > 0 {
@@ -49,18 +48,28 @@ func Reserve(load []UnitHours, onDemand, reserved, hours *big.Rat) (Reservation,
 			r.Reserved = l.Units
 		}
 	}
-	r.AllOnDemand, r.AllReserved = mul(unitHours, onDemand), new(big.Rat)
+	r.AllOnDemand, r.AllReserved = mul(unitHours(load, 0), onDemand), new(big.Rat)
 	if len(r.Used) > 0 {
 		r.AllReserved = mul(month, integer(r.Used[0].Units))
 	}
-	beyond := new(big.Rat) // unit-hours that are not reserved
+	r.Cost = add(mul(month, integer(r.Reserved)), mul(unitHours(load, r.Reserved), onDemand))
+	return r, nil
+}
+
+// unitHours returns the hours of all units of load but the first so many, each hour of each unit counted. The hours of a load are parts of the
+// same month, so that whole parts of an hour add up without memory for each.
+func unitHours(load []UnitHours, but int64) *big.Rat {
+	perHour := unit
 	for _, l := range load {
-		if l.Units > r.Reserved {
-			beyond.Add(beyond, mul(l.Hours, integer(l.Units-r.Reserved)))
+		perHour = multiple(perHour, l.Hours.Denom())
+	}
+	var sum, hours, units, product big.Int
+	for _, l := range load {
+		if l.Units > but {
+			sum.Add(&sum, product.Mul(parts(&hours, l.Hours, perHour), units.SetInt64(l.Units-but)))
 		}
 	}
-	r.Cost = add(mul(month, integer(r.Reserved)), mul(beyond, onDemand))
-	return r, nil
+	return of(&sum, perHour)
 }
 
 // Spot is capacity that can be taken away (cost model, section 4.7). Nil shares are 0.

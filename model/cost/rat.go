@@ -1,6 +1,9 @@
 package cost
 
-import "math/big"
+import (
+	"math"
+	"math/big"
+)
 
 var (
 	zero    = new(big.Rat)
@@ -22,6 +25,12 @@ func add(a, b *big.Rat) *big.Rat { return new(big.Rat).Add(a, b) }
 func sub(a, b *big.Rat) *big.Rat { return new(big.Rat).Sub(a, b) }
 func mul(a, b *big.Rat) *big.Rat { return new(big.Rat).Mul(a, b) }
 func quo(a, b *big.Rat) *big.Rat { return new(big.Rat).Quo(a, b) }
+
+// perMillion returns what tokens cost at a price in USD per million of them.
+func perMillion(tokens, price *big.Rat) *big.Rat {
+	usd := mul(tokens, price)
+	return usd.Quo(usd, million)
+}
 
 // Float returns the nearest float64. A fraction of two numbers that are floats themselves, as most are, takes no memory.
 func Float(r *big.Rat) float64 {
@@ -60,4 +69,29 @@ func ceil(r *big.Rat) *big.Int {
 		return n
 	}
 	return n.Add(n, big.NewInt(1))
+}
+
+// rounding is the memory that float takes.
+type rounding struct{ quotient, rest big.Int }
+
+// float returns the float nearest to n parts, at least 0 of them, of which unit make a whole: Float of the fraction, which need not be made.
+func (r *rounding) float(n, unit *big.Int) float64 {
+	const exact = 53 // bits
+	if n.BitLen() <= exact && unit.BitLen() <= exact {
+		return float64(n.Int64()) / float64(unit.Int64())
+	}
+	// 63 or 64 bits of the quotient, the last of which says whether there is more, round as all of it does.
+	shift := 63 + unit.BitLen() - n.BitLen()
+	if shift >= 0 {
+		r.quotient.Lsh(n, uint(shift))
+	} else {
+		r.quotient.Set(n)
+		unit = new(big.Int).Lsh(unit, uint(-shift))
+	}
+	r.quotient.QuoRem(&r.quotient, unit, &r.rest)
+	bits := r.quotient.Uint64()
+	if r.rest.Sign() != 0 {
+		bits |= 1
+	}
+	return math.Ldexp(float64(bits), -shift)
 }

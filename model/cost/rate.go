@@ -184,7 +184,7 @@ func (r Rate) UsageFor(usd, volume *big.Rat) *big.Rat {
 // lower price of all units.
 func (r Rate) Usage(volume *big.Rat) *big.Rat {
 	if len(r.Steps) == 0 {
-		return quo(mul(volume, r.PerMTok), million)
+		return perMillion(volume, r.PerMTok)
 	}
 	if volume.Sign() == 0 {
 		return zero
@@ -275,7 +275,7 @@ func (o *Others) above(all []Segment, allUnits bool) []Segment {
 		s.From, s.Alpha = greater(sub(s.From, o.Tokens), zero), zero
 		switch {
 		case allUnits: // the others are priced anew
-			s.Alpha = quo(mul(o.Tokens, sub(o.PerMTok[i], without)), million)
+			s.Alpha = perMillion(o.Tokens, sub(o.PerMTok[i], without))
 		case len(own) > 0:
 			last := own[len(own)-1]
 			s.Alpha = add(last.Alpha, mul(s.From, sub(last.Beta, s.Beta)))

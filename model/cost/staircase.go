@@ -110,7 +110,7 @@ func (f *Fleet) At(volume *big.Rat) (Point, bool) {
 	p.Blocks = blocks(p.Replicas, f.replicasPerBlock)
 	n := integer(p.Blocks)
 	p.CapacityCost = mul(n, f.BlockCost)
-	p.Cost = add(add(p.CapacityCost, f.Fixed), quo(mul(volume, f.Variable), million))
+	p.Cost = add(add(p.CapacityCost, f.Fixed), perMillion(volume, f.Variable))
 	p.Utilization = new(big.Rat)
 	if p.Blocks > 0 {
 		p.Utilization = quo(volume, mul(mul(n, integer(f.replicasPerBlock)), mul(f.Throughput, f.Hours)))

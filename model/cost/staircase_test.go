@@ -138,8 +138,8 @@ func FuzzFleet(f *testing.F) {
 			t.Errorf("got %+v, want at most %d replicas, a cost of 0 or more and no more tokens than can be served", at, most)
 		}
 		x := cost.FindCrossover(cost.Rate{PerMTok: numbers[8], MinimumCommit: numbers[9]}, fleet)
-		if len(x.Intervals) > 2*cost.MaxIntervals+1 {
-			t.Errorf("got %d intervals", len(x.Intervals))
+		if len(x.Intervals()) > 2*cost.MaxIntervals+1 {
+			t.Errorf("got %d intervals", len(x.Intervals()))
 		}
 		for i, interval := range x.Near(numbers[10]) {
 			if interval.To != nil && interval.From.Cmp(interval.To) >= 0 {

@@ -29,6 +29,19 @@ type Rates struct {
 
 // At returns the rates for requests of input and output tokens. It is an error when they take no time.
 func (c Coefficients) At(input, output *big.Rat) (Rates, error) {
+	seconds, err := c.Seconds(input, output)
+	if err != nil {
+		return Rates{}, err
+	}
+	perHour := quo(integer(3600), seconds)
+	return Rates{
+		SecondsPerRequest: seconds, RequestsPerHour: perHour,
+		OutputTokensPerHour: mul(perHour, output), TotalTokensPerHour: mul(perHour, add(input, output)),
+	}, nil
+}
+
+// Seconds returns how long a request of input and output tokens occupies a replica at maximum load. It is an error when it takes no time.
+func (c Coefficients) Seconds(input, output *big.Rat) (*big.Rat, error) {
 	fresh := input
 	if c.PrefixHit != nil {
 		fresh = mul(input, sub(one, c.PrefixHit))
@@ -36,14 +49,10 @@ func (c Coefficients) At(input, output *big.Rat) (Rates, error) {
 	context := add(input, quo(output, integer(2)))
 	seconds := add(mul(c.X, fresh), mul(output, add(c.Y0, mul(c.Y1, context))))
 	if seconds.Sign() <= 0 {
-		return Rates{}, fmt.Errorf("throughput: a request of %s input and %s output tokens takes %s seconds, want more than 0",
+		return nil, fmt.Errorf("throughput: a request of %s input and %s output tokens takes %s seconds, want more than 0",
 			Decimal(input), Decimal(output), Decimal(seconds))
 	}
-	perHour := quo(integer(3600), seconds)
-	return Rates{
-		SecondsPerRequest: seconds, RequestsPerHour: perHour,
-		OutputTokensPerHour: mul(perHour, output), TotalTokensPerHour: mul(perHour, add(input, output)),
-	}, nil
+	return seconds, nil
 }
 
 // MeasuredShape is a measured throughput: what one replica generated at maximum load with requests of one shape.

@@ -290,7 +290,7 @@ func TestBesideOthers(t *testing.T) {
 			volume := r.between(1, 2_000_000_000)
 			point, ok := f.At(volume)
 			cheaper := ok && point.Cost.Cmp(rate.At(volume)) < 0
-			if got := within(x.Intervals, volume); got != cheaper {
+			if got := within(x.Near(volume), volume); got != cheaper {
 				t.Fatalf("%+v beside %+v at %s tokens: in a window is %v, cheaper is %v", rate, rate.Others, volume, got, cheaper)
 			}
 			if x.NoneAtOrBelow != nil && cheaper && volume.Cmp(x.NoneAtOrBelow) <= 0 {

@@ -50,7 +50,7 @@ func (p *plan) useApart(o, urgent, waiting Option, c Constraints) error {
 	d := p.demand
 	d.batchShare = new(big.Rat)
 	now := p.part(urgent, c.urgent(), d)
-	d.batchShare, d.load, d.shape = one, flat, cost.LoadOf(flat)
+	d.batchShare, d.load, d.shape, d.hourly = one, flat, cost.LoadOf(flat), nil
 	p.apart = &apart{urgent: now, waiting: p.part(waiting, c.waiting(), d), share: share, fills: o.FillValleys}
 	for _, part := range []*plan{p.apart.urgent, p.apart.waiting} {
 		if part.problem != "" {

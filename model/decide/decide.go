@@ -149,7 +149,7 @@ func candidates(in Input, d demand) (all []*costed, options map[string]Option) {
 		}
 		seen[name] = true
 		if o.followsLoad() && d.shape == nil {
-			d.shape = cost.LoadOf(d.load)
+			d.shape, d.hourly = cost.LoadOf(d.load), newCurve(d.load)
 		}
 		c := &costed{plan: newPlan(o, options, in.Constraints, d)}
 		if c.problem == "" {
@@ -412,11 +412,8 @@ func (c *costed) quantiles(d demand) *model.Quantiles[model.USD] {
 func (c *costed) describeCrossover(in Input, d demand) *model.Crossover {
 	x := c.crossover
 	out := &model.Crossover{
-		Option: c.option.Name, Against: c.against, Reason: x.Reason, Intervals: []model.Interval{},
+		Option: c.option.Name, Against: c.against, Reason: x.Reason, Intervals: x.Intervals(),
 		FirstTokensPerMonth: tokens(x.First), PermanentTokensPerMonth: tokens(x.Permanent), SearchedTokensPerMonth: tokens(x.Searched),
-	}
-	for _, i := range x.Intervals {
-		out.Intervals = append(out.Intervals, model.Interval{FromExclusive: *tokens(i.From), ToInclusive: tokens(i.To)})
 	}
 	where := cost.FindDistance(d.median, float64(in.Forecast.MonthlyGrowth), x.Near(d.median))
 	out.State, out.NextBoundary, out.MonthsToBoundary = where.State, tokens(where.Next), where.Months

@@ -27,11 +27,17 @@ type fast struct {
 	perBlock, minReplicas, spares, maxVolume         float64
 	minBlocks, maxBlocks                             int // of the base of a hybrid
 
-	rates, hours, below []float64 // load curve, highest first: see cost.Load
-	total, all, month   float64
+	*curve         // of a plan that follows the load
+	month  float64 // hours
 
 	sunk     float64 // USD a month that stay due in any case and pay for what this plan uses; 0 means nothing
 	sinksAPI bool    // they are the API's commitment; otherwise they are for replicas
+}
+
+// curve is a load-duration curve with its running sums, as cost.Load has it.
+type curve struct {
+	rates, hours, below []float64 // tokens per hour, highest first; hours with as many or more; tokens in the hours with fewer
+	total, all          float64   // tokens and hours
 }
 
 // fastTier is a straight piece of an API's bill: alpha + beta·V dollars for V up to upTo.
@@ -63,7 +69,7 @@ func newFast(p *plan) fast {
 		f.apart = &fastApart{urgent: newFast(a.urgent), waiting: newFast(a.waiting), share: float(a.share), fills: a.fills}
 		if a.fills {
 			f.month = f.apart.urgent.month
-			f.curve(p.demand.load)
+			f.curve = p.demand.curve()
 		}
 		return f
 	}
@@ -83,7 +89,7 @@ func newFast(p *plan) fast {
 	if p.scaled != nil {
 		f.scaled, f.month = p.scaled.Follow(p.load.To(one, p.scaled.hours)), float(p.scaled.hours)
 		f.fixed, f.variable, f.capacity = float(p.scaled.FixedMonthly), float(p.scaled.variable)/1e6, float(p.scaled.PerReplica)
-		f.curve(p.demand.load)
+		f.curve = p.demand.curve()
 	}
 	if f.hybrid {
 		base := p.fleet.Base()
@@ -91,7 +97,7 @@ func newFast(p *plan) fast {
 		if base.Max != nil {
 			f.maxBlocks = int(*base.Max)
 		}
-		f.curve(p.demand.load)
+		f.curve = p.demand.curve()
 	}
 	return f
 }
@@ -112,18 +118,28 @@ func (f *fast) use(r cost.Rate) {
 	}
 }
 
-// curve keeps the load-duration curve with its running sums.
-func (f *fast) curve(load model.LoadCurve) {
-	f.rates, f.hours, f.below = make([]float64, 0, len(load)), make([]float64, 0, len(load)), make([]float64, 0, len(load))
-	for _, b := range load.Sorted() {
+// curve returns the load of d in floating point.
+func (d *demand) curve() *curve {
+	if d.hourly == nil {
+		d.hourly = newCurve(d.load)
+	}
+	return d.hourly
+}
+
+func newCurve(load model.LoadCurve) *curve {
+	n := len(load)
+	room := make([]float64, 3*n)
+	c := &curve{rates: room[:n], hours: room[n : 2*n], below: room[2*n:]}
+	for i, b := range load.Sorted() {
 		rate := math.Floor(float64(b.TokensPerHour) + 0.5) // to whole tokens, as cost.LoadOf does
-		f.all += b.Hours
-		f.total += b.Hours * rate
-		f.rates, f.hours, f.below = append(f.rates, rate), append(f.hours, f.all), append(f.below, f.total)
+		c.all += b.Hours
+		c.total += b.Hours * rate
+		c.rates[i], c.hours[i], c.below[i] = rate, c.all, c.total
 	}
-	for i := range f.below {
-		f.below[i] = f.total - f.below[i]
+	for i := range c.below {
+		c.below[i] = c.total - c.below[i]
 	}
+	return c
 }
 
 // at returns the cost in USD per month of volume tokens, NaN when the option cannot serve them.

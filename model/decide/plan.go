@@ -31,7 +31,8 @@ type demand struct {
 	perRequest *big.Rat                   // tokens of one request; nil when unknown
 	prefixHit  *big.Rat                   // share of the input that the engines found in their prefix cache; nil when no engine was measured
 	load       model.LoadCurve
-	shape      *cost.Load // load made exact; nil until a hybrid needs it
+	shape      *cost.Load // load made exact; nil until an option that follows it needs it
+	hourly     *curve     // the same in floating point, see curve; nil until then too
 	batchShare *big.Rat   // of the tokens, that may go through a batch tier
 	longShare  *big.Rat   // of the tokens, that are of requests with a long prompt; nil means unknown
 	longOutput *big.Rat   // the same of the generated tokens alone; nil means longShare

@@ -65,7 +65,7 @@ func (d demand) fitted(o Option) (rate *big.Rat, text string, err error) {
 	c.PrefixHit = d.prefixHit
 	b := new(big.Rat).Mul(d.perRequest, output)
 	a := new(big.Rat).Sub(d.perRequest, b)
-	rates, err := c.At(a, b)
+	seconds, err := c.Seconds(a, b)
 	if err != nil {
 		return nil, "", err
 	}
@@ -77,7 +77,8 @@ func (d demand) fitted(o Option) (rate *big.Rat, text string, err error) {
 	if c.PrefixHit != nil {
 		text += fmt.Sprintf("; %s of the input counts as found in the prefix cache", model.FormatPercent(fraction(c.PrefixHit)))
 	}
-	return whole(float(rates.TotalTokensPerHour)), text, nil
+	perHour := new(big.Rat).Mul(d.perRequest, big.NewRat(3600, 1))
+	return whole(float(perHour.Quo(perHour, seconds))), text, nil
 }
 
 // tokensPerHour returns the tokens of all classes that a unit serves in an hour at a mix: what is read from a cache costs it nothing. It is

@@ -424,35 +424,51 @@ func FuzzReceipt(f *testing.F) {
 	})
 }
 
-// BenchmarkDecision measures a decision among five options, and the same with its receipt: at most 2 ms and 200 KB together.
+// BenchmarkDecision measures a decision among five options, and the same with its receipt: at most 2 ms and 200 KB together. One of the five
+// follows its load, or has a margin so small that as many windows as are listed lie before it is cheaper for good.
 func BenchmarkDecision(b *testing.B) {
-	in := fiveOptions()
-	b.Run("decide", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			decide.Decide(in)
-		}
-	})
-	found := receiptOf(in)
-	b.Run("receipt", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			r := Receipt{AsOf: asOf, Engine: "1.0.0", ConfigHash: found.ConfigHash, Samples: found.Samples, Workload: found.Workload}
-			r.SetInputs(&in)
-			b.ReportMetric(float64(len(seal(b, &r))), "bytes/receipt")
-		}
-	})
-	b.Run("decide-and-receipt", func(b *testing.B) {
-		b.ReportAllocs()
-		for b.Loop() {
-			v := decide.Decide(in)
+	plain, scaled, tiny := fiveOptions(), fiveOptions(), fiveOptions()
+	scaled.Options[3].Autoscale = &decide.Autoscale{
+		ColdStart: 6 * time.Minute, IdleTimeout: 15 * time.Minute, StartsPerDay: big.NewRat(2, 1), ReservedPerHour: big.NewRat(902, 100),
+	}
+	small := int64(1)
+	tiny.Options[3].Throughput, tiny.Options[3].Capacity = nil, &cost.Capacity{
+		TokensPerHour: big.NewRat(3000, 1), BlockCostPerHour: big.NewRat(9_637_499, 1_000_000_000), TargetUtilization: big.NewRat(1, 1),
+		PeakFactor: big.NewRat(1, 1), MinReplicas: &small,
+	}
+	for _, kind := range []struct {
+		name string
+		in   decide.Input
+	}{{"all-month", plain}, {"autoscaled", scaled}, {"tiny-margin", tiny}} {
+		in, found := kind.in, receiptOf(kind.in)
+		receipt := func(v decide.Verdict) []byte {
 			r := Receipt{AsOf: asOf, Engine: "1.0.0", ConfigHash: found.ConfigHash, Samples: found.Samples, Workload: model.WorkloadReport{
 				Workload: in.Workload, Current: in.Current, Options: v.Options, Crossover: v.Crossover, Decision: v.Decision,
 			}}
 			r.SetInputs(&in)
-			seal(b, &r)
+			return seal(b, &r)
 		}
-	})
+		v := decide.Decide(in)
+		b.Run(kind.name+"/decide", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				decide.Decide(in)
+			}
+		})
+		b.Run(kind.name+"/receipt", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				receipt(v)
+			}
+			b.ReportMetric(float64(len(receipt(v))), "bytes/receipt")
+		})
+		b.Run(kind.name+"/decide-and-receipt", func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				receipt(decide.Decide(in))
+			}
+		})
+	}
 }
 
 // TestSharedFleetReceiptIsBounded holds that the receipt of a fleet of thousands stays within MaxBytes, says what it leaves out and verifies;
