@@ -80,9 +80,8 @@ type walker struct {
 	owned    []bool
 	found    contents
 
-	// The last key seen in the bucket being walked; a separator of a branch may be repeated by the key that follows it.
-	last      []byte
-	separator bool
+	last  []byte // key seen in the bucket being walked
+	begin []byte // what the key that comes next must be, because a branch says so; nil when none does
 }
 
 // claim marks n pages from id as used.
@@ -150,11 +149,10 @@ func (w *walker) node(bucket string, page []byte) error {
 			if err != nil {
 				return err
 			}
-			if i > 0 { // bbolt never looks at the first
-				if err := w.follow(bucket, key, true); err != nil {
-					return err
-				}
+			if w.begin != nil && !bytes.Equal(key, w.begin) {
+				return damaged("bucket %q: branch %q below %q", bucket, key, w.begin)
 			}
+			w.begin = key
 			if err := w.tree(bucket, order.Uint64(element[8:])); err != nil {
 				return err
 			}
@@ -178,7 +176,7 @@ func (w *walker) row(bucket string, element []byte) error {
 	if err != nil {
 		return err
 	}
-	if err := w.follow(bucket, key, false); err != nil {
+	if err := w.follow(bucket, key); err != nil {
 		return err
 	}
 	if flags > bucketRow || flags != bucketRow && bucket == "" {
@@ -207,21 +205,22 @@ func (w *walker) bucket(name string, value []byte) error {
 	if len(value) < headerSize {
 		return damaged("bucket %q: %d bytes", name, len(value))
 	}
-	last, separator := w.last, w.separator
-	w.last, w.separator = nil, true
-	defer func() { w.last, w.separator = last, separator }()
+	last := w.last
+	w.last = nil
+	defer func() { w.last = last }()
 	if root := order.Uint64(value); root != 0 {
 		return w.tree(name, root)
 	}
 	return w.node(name, value[headerSize:])
 }
 
-// follow checks that key comes after the keys before it.
-func (w *walker) follow(bucket string, key []byte, separator bool) error {
-	if c := bytes.Compare(key, w.last); c < 0 || c == 0 && !w.separator {
+// follow checks that key comes after the keys before it, and is the one that the branches above it name. One that is not is found when it is read,
+// and not when it is written: then bbolt adds a second page beside the one of that name.
+func (w *walker) follow(bucket string, key []byte) error {
+	if w.last != nil && bytes.Compare(key, w.last) <= 0 || w.begin != nil && !bytes.Equal(key, w.begin) {
 		return damaged("bucket %q: key %q out of order", bucket, key)
 	}
-	w.last, w.separator = key, separator
+	w.last, w.begin = key, nil
 	return nil
 }
 

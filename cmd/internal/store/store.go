@@ -8,8 +8,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"syscall"
 	"time"
 
@@ -40,6 +42,9 @@ const fileName = "tipline.db"
 
 // schemaVersion is the version of the layout that this program writes; only a test changes it.
 var schemaVersion uint64 = 1
+
+// fill is how full a page is left that is split: most rows are added beside one that is newer or older by a day and not in between.
+const fill = 0.9
 
 // lockTimeout is how long Open waits for another process to let go of the file.
 const lockTimeout = time.Second
@@ -266,7 +271,9 @@ func (s *Store) Apply(batch map[string]map[string][]byte) error {
 			if b == nil || bucket == meta {
 				return fmt.Errorf("no bucket %q", bucket)
 			}
-			for key, value := range rows {
+			b.FillPercent = fill
+			for _, key := range slices.Sorted(maps.Keys(rows)) { // neighbours one after the other touch the same pages
+				value := rows[key]
 				if old := b.Get([]byte(key)); old != nil {
 					sum -= checksum(bucket, []byte(key), old)
 				}

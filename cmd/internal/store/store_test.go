@@ -764,3 +764,34 @@ func TestOpenToRead(t *testing.T) {
 		t.Error("a reader wrote")
 	}
 }
+
+// TestSound holds that what Apply writes is found sound, whatever rows come and go: a check that is too strict would put a good file aside.
+func TestSound(t *testing.T) {
+	t.Parallel()
+	s := open(t, t.TempDir())
+	s.db.NoSync = true // no power is cut here
+	random := rand.New(rand.NewPCG(3, 4))
+	for n := range 250 {
+		rows := map[string][]byte{}
+		from, drop := random.IntN(800), random.IntN(3) == 0 // whole runs of them too, so that pages are merged
+		for range random.IntN(60) {
+			key := fmt.Sprintf("%04d/%s", random.IntN(800), strings.Repeat("k", random.IntN(200)))
+			if random.IntN(2) == 0 {
+				key = fmt.Sprintf("%04d/", from+random.IntN(60))
+			}
+			if rows[key] = bytes.Repeat([]byte{'v'}, random.IntN(1500)); drop || random.IntN(3) == 0 {
+				rows[key] = nil
+			}
+		}
+		if err := s.Apply(map[string]map[string][]byte{History: rows, State: {"n": []byte{byte(n)}}}); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.db.View(func(tx *bbolt.Tx) error {
+			_, err := inspect(tx)
+			return err
+		}); err != nil {
+			t.Fatalf("after %d batches: %v", n+1, err)
+		}
+	}
+	closed(t, s)
+}
