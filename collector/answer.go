@@ -3,9 +3,11 @@ package collector
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"math"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	prommodel "github.com/prometheus/common/model"
@@ -38,12 +40,19 @@ type answer struct {
 	groupBy []string
 	found   map[string]*group // by the values of groupBy one after the other
 	scratch []byte
+	free    []cell // that no series has yet
 }
 
 // A group is the answer about one workload.
 type group struct {
-	labels map[string]string
-	cells  map[signal][]cell // one cell an hour
+	labels  map[string]string
+	columns []column
+}
+
+// A column is the cells of a signal, one an hour; none when the answer has nothing of it.
+type column struct {
+	signal signal
+	cells  []cell
 }
 
 // A cell is one value, and how many were given for it.
@@ -66,11 +75,16 @@ func newAnswer(s span, groupBy []string) answer {
 func (a *answer) take(labels []label, points []point) error {
 	g := a.group(labels)
 	name := value(labels, signalLabel)
-	cells := g.cells[signal(name)]
-	if cells == nil {
-		cells = make([]cell, a.span.hours())
-		g.cells[signal(name)] = cells
+	i := slices.IndexFunc(g.columns, func(c column) bool { return string(c.signal) == string(name) })
+	if i < 0 {
+		n := a.span.hours()
+		if len(a.free) < n {
+			a.free = make([]cell, seriesAtOnce*n)
+		}
+		i, g.columns = len(g.columns), append(g.columns, column{signal(name), a.free[:n:n]})
+		a.free = a.free[n:]
 	}
+	cells := g.columns[i].cells
 	from := a.span.From.UnixMilli()
 	for _, p := range points {
 		since := p.at - from
@@ -84,7 +98,12 @@ func (a *answer) take(labels []label, points []point) error {
 	return nil
 }
 
-const hourMillis = int64(time.Hour / time.Millisecond)
+const (
+	hourMillis = int64(time.Hour / time.Millisecond)
+
+	// seriesAtOnce is for how many series cells are made at once: a large answer has tens of thousands.
+	seriesAtOnce = 64
+)
 
 // group returns the group of a series, a new one when it is the first of its workload.
 func (a *answer) group(labels []label) *group {
@@ -96,7 +115,7 @@ func (a *answer) group(labels []label) *group {
 	if g := a.found[string(a.scratch)]; g != nil {
 		return g
 	}
-	g := &group{labels: make(map[string]string, len(a.groupBy)), cells: make(map[signal][]cell, len(hourly))}
+	g := &group{labels: make(map[string]string, len(a.groupBy)), columns: make([]column, 0, len(hourly))}
 	for _, name := range a.groupBy {
 		g.labels[name] = string(value(labels, name))
 	}
@@ -124,26 +143,55 @@ func identify(metric prommodel.Metric, groupBy []string) (labels map[string]stri
 	return labels, canonical(labels)
 }
 
-// canonical writes labels as one string, the same for the same labels and for no others.
+// canonical writes labels as one string, the same for the same labels and for no others: as the query of a URL, sorted.
 func canonical(labels map[string]string) string {
-	values := make(url.Values, len(labels))
-	for name, value := range labels {
-		values.Set(name, value)
+	var text strings.Builder
+	for _, name := range slices.Sorted(maps.Keys(labels)) {
+		if text.Len() > 0 {
+			text.WriteByte('&')
+		}
+		text.WriteString(url.QueryEscape(name) + "=" + url.QueryEscape(labels[name]))
 	}
-	return values.Encode()
+	return text.String()
 }
 
 // at returns the cell of a signal in the i-th hour.
-func (g *group) at(s signal, i int) cell {
-	if cells := g.cells[s]; cells != nil {
-		return cells[i]
+func (g *group) at(s signal, i int) cell { return g.column(s).at(i) }
+
+// column returns the cells of a signal.
+func (g *group) column(s signal) column {
+	for _, c := range g.columns {
+		if c.signal == s {
+			return c
+		}
 	}
-	return cell{}
+	return column{}
+}
+
+// at returns the cell of the i-th hour.
+func (c column) at(i int) cell {
+	if c.cells == nil {
+		return cell{}
+	}
+	return c.cells[i]
+}
+
+// hourCells are the signals that an hour is made of.
+type hourCells struct {
+	input, output, cacheRead, cacheReadDoubtful, cacheWrite, requests, coverage, resets column
+}
+
+func (g *group) hourCells() hourCells {
+	return hourCells{
+		input: g.column(input), output: g.column(output),
+		cacheRead: g.column(cacheRead), cacheReadDoubtful: g.column(cacheReadDoubtful), cacheWrite: g.column(cacheWrite),
+		requests: g.column(requests), coverage: g.column(coverage), resets: g.column(resets),
+	}
 }
 
 // counts reports whether an hour of g counts something of s.
 func (g *group) counts(s signal) bool {
-	return slices.ContainsFunc(g.cells[s], func(c cell) bool { return c.value > 0 })
+	return slices.ContainsFunc(g.column(s).cells, func(c cell) bool { return c.value > 0 })
 }
 
 // check returns the value of a cell, 0 if there is none, and what is wrong with it when it must lie in [0, most].
@@ -169,33 +217,33 @@ type rules struct {
 	countsCacheWrite bool            // the source has a query for cache writes
 }
 
-// hour judges the i-th hour of g, which belongs to a workload that generates or does not. What cannot be believed has coverage 0 and no tokens.
-func (r rules) hour(g *group, i int, generates bool) hour {
-	seen, notes := g.at(coverage, i).check(1 + 1e-9)
-	if falls, n := g.at(resets, i).check(math.MaxFloat64); n != 0 || falls > maxResets {
+// hour judges the i-th hour of c, which belongs to a workload that generates or does not. What cannot be believed has coverage 0 and no tokens.
+func (r rules) hour(c hourCells, i int, generates bool) hour {
+	seen, notes := c.coverage.at(i).check(1 + 1e-9)
+	if falls, n := c.resets.at(i).check(math.MaxFloat64); n != 0 || falls > maxResets {
 		notes |= n
 		if falls > maxResets {
 			notes |= noteSawtooth
 		}
 	}
-	in, n := g.at(input, i).check(maxTokensPerHour)
+	in, n := c.input.at(i).check(maxTokensPerHour)
 	notes |= n
-	out, n := g.at(output, i).check(maxTokensPerHour)
+	out, n := c.output.at(i).check(maxTokensPerHour)
 	notes |= n
-	if g.at(input, i).seen == 0 || g.at(output, i).seen == 0 && (generates || !r.zeroIfAbsent[output]) {
+	if c.input.at(i).seen == 0 || c.output.at(i).seen == 0 && (generates || !r.zeroIfAbsent[output]) {
 		if seen < float64(model.CoverageFloor) {
 			return hour{notes: notes & noteRefused} // not enough samples for an increase
 		}
 		notes |= noteMissing
 	}
 	var h hour
-	h.Tokens, n = r.split(g, i, in)
+	h.Tokens, n = r.split(c, i, in)
 	notes |= n
 	h.Tokens[model.Output] = model.Tokens(out)
 	if r.countsRequests {
-		c := g.at(requests, i)
-		count, n := c.check(maxRequestsPerHour)
-		if n != 0 || c.seen == 0 {
+		sent := c.requests.at(i)
+		count, n := sent.check(maxRequestsPerHour)
+		if n != 0 || sent.seen == 0 {
 			notes |= noteRequests
 		}
 		h.Requests = count
@@ -210,16 +258,16 @@ func (r rules) hour(g *group, i int, generates bool) hour {
 }
 
 // split divides the input of the i-th hour into what was read from a cache, written to one, and the rest.
-func (r rules) split(g *group, i int, in float64) (model.Volume, note) {
-	read, notes := r.cached(g, i, cacheRead)
-	if doubtful := g.at(cacheReadDoubtful, i); notes&noteCacheUnknown != 0 && doubtful.seen > 0 {
+func (r rules) split(c hourCells, i int, in float64) (model.Volume, note) {
+	read, notes := r.cached(c.cacheRead.at(i), cacheRead)
+	if doubtful := c.cacheReadDoubtful.at(i); notes&noteCacheUnknown != 0 && doubtful.seen > 0 {
 		read, notes = doubtful.check(maxTokensPerHour)
 		notes |= noteCacheDoubtful
 	}
 	var written float64
 	if r.countsCacheWrite {
 		var n note
-		written, n = r.cached(g, i, cacheWrite)
+		written, n = r.cached(c.cacheWrite.at(i), cacheWrite)
 		notes |= n
 	}
 	v := model.Reported{
@@ -235,9 +283,8 @@ func (r rules) split(g *group, i int, in float64) (model.Volume, note) {
 	return v, notes
 }
 
-// cached returns what a cache counter says in the i-th hour.
-func (r rules) cached(g *group, i int, s signal) (float64, note) {
-	c := g.at(s, i)
+// cached returns what c, a cell of the cache counter s, says.
+func (r rules) cached(c cell, s signal) (float64, note) {
 	if c.seen == 0 && !r.zeroIfAbsent[s] {
 		return 0, noteCacheUnknown
 	}

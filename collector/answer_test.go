@@ -16,9 +16,9 @@ import (
 
 // groupOf returns the answer about one hour, each signal with one value.
 func groupOf(values map[signal]float64) *group {
-	g := &group{cells: map[signal][]cell{}}
+	g := &group{}
 	for s, v := range values {
-		g.cells[s] = []cell{{v, 1}}
+		g.columns = append(g.columns, column{s, []cell{{v, 1}}})
 	}
 	return g
 }
@@ -93,7 +93,7 @@ func TestHour(t *testing.T) {
 				delete(values, s)
 			}
 		}
-		if got := tc.rules.hour(groupOf(values), 0, false); got != tc.want {
+		if got := tc.rules.hour(groupOf(values).hourCells(), 0, false); got != tc.want {
 			t.Errorf("%s: got %+v, want %+v", tc.name, got, tc.want)
 		}
 	}
@@ -135,7 +135,7 @@ func TestReadAnswer(t *testing.T) {
 	}
 	got := map[string][]int{}
 	for key, g := range a.groups {
-		for _, c := range g.cells[input] {
+		for _, c := range g.column(input).cells {
 			got[key] = append(got[key], c.seen)
 		}
 	}
@@ -143,7 +143,7 @@ func TestReadAnswer(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("values an hour (-want +got):\n%s", diff)
 	}
-	if h := (rules{}).hour(a.groups["team=b"], 1, false); h.notes&noteDuplicate == 0 {
+	if h := (rules{}).hour(a.groups["team=b"].hourCells(), 1, false); h.notes&noteDuplicate == 0 {
 		t.Errorf("F36: two series for one workload: got %+v, want a refusal", h)
 	}
 	for name, when := range map[string]time.Time{"before": s.From, "after": s.To.Add(time.Hour), "between": s.To.Add(-time.Minute)} {
@@ -208,11 +208,13 @@ func TestSpans(t *testing.T) {
 		"nothing known, all is missing":    {spans(nil).missing(s(0, 10)), spans{s(0, 10)}},
 		"gaps and ends":                    {spans{s(2, 4), s(6, 8)}.missing(s(0, 10)), spans{s(0, 2), s(4, 6), s(8, 10)}},
 		"an empty window misses nothing":   {spans(nil).missing(s(5, 5)), nil},
-		"chunks are newest first":          {spans{s(0, 50)}.chunks(24), spans{s(26, 50), s(2, 26), s(0, 2)}},
+		"chunks are newest first":          {spans{s(0, 50)}.chunks(12), spans{s(38, 50), s(26, 38), s(14, 26), s(2, 14), s(0, 2)}},
+		"those of a day begin at midnight": {spans{s(3, 100)}.chunks(24), spans{s(76, 100), s(72, 76), s(48, 72), s(24, 48), s(3, 24)}},
+		"the last hours are one chunk":     {spans{s(2, 50)}.chunks(24), spans{s(26, 50), s(2, 26)}},
 		"one chunk spans near gaps":        {spans{s(5, 6), s(10, 11), s(28, 29)}.chunks(24), spans{s(5, 29)}},
-		"far gaps are chunks of their own": {spans{s(0, 1), s(10, 11), s(28, 29)}.chunks(24), spans{s(10, 29), s(0, 1)}},
+		"far gaps are chunks of their own": {spans{s(0, 1), s(10, 11), s(40, 41)}.chunks(24), spans{s(40, 41), s(0, 11)}},
 		"a gap is cut where the chunk ends": {
-			spans{s(0, 6), s(28, 29)}.chunks(24), spans{s(5, 29), s(0, 5)},
+			spans{s(0, 6), s(14, 15)}.chunks(12), spans{s(3, 15), s(0, 3)},
 		},
 	} {
 		if diff := cmp.Diff(tc.want, tc.got); diff != "" {
@@ -231,16 +233,15 @@ func TestOutputThatVanishes(t *testing.T) {
 	r := rules{zeroIfAbsent: map[signal]bool{output: true}}
 	at := time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)
 	say := func(a *archive, from int, outputs ...float64) {
-		g := &group{labels: map[string]string{"team": "a"}, cells: map[signal][]cell{}}
-		for _, out := range outputs {
-			g.cells[coverage] = append(g.cells[coverage], cell{1, 1})
-			g.cells[input] = append(g.cells[input], cell{1000, 1})
-			c := cell{}
-			if !math.IsNaN(out) {
-				c = cell{out, 1}
+		n := len(outputs)
+		seen, in, out := column{coverage, make([]cell, n)}, column{input, make([]cell, n)}, column{output, make([]cell, n)}
+		for i, v := range outputs {
+			seen.cells[i], in.cells[i] = cell{1, 1}, cell{1000, 1}
+			if !math.IsNaN(v) {
+				out.cells[i] = cell{v, 1}
 			}
-			g.cells[output] = append(g.cells[output], c)
 		}
+		g := &group{labels: map[string]string{"team": "a"}, columns: []column{seen, in, out}}
 		a.add(answer{span: span{at.Add(time.Duration(from) * time.Hour), at.Add(time.Duration(from+len(outputs)) * time.Hour)}, groups: map[string]*group{"team=a": g}}, r)
 	}
 	known := func(a *archive, hours int) string {

@@ -306,7 +306,7 @@ func (a *archive) setRecord(change func(*record)) {
 func (a *archive) add(ans answer, r rules) {
 	for _, key := range slices.Sorted(maps.Keys(ans.groups)) {
 		g := ans.groups[key]
-		if g.cells[input] == nil && g.cells[output] == nil {
+		if g.column(input).cells == nil && g.column(output).cells == nil {
 			continue // other labels than those of the token counters, so nobody's
 		}
 		s := a.workload(key, g.labels)
@@ -314,9 +314,12 @@ func (a *archive) add(ans answer, r rules) {
 			a.refused++
 			continue
 		}
-		generates := s.generates || g.counts(output)
-		for i := range ans.span.hours() {
-			a.put(s, ans.span.From.Add(time.Duration(i)*time.Hour), r.hour(g, i, generates))
+		generates, cells := s.generates || g.counts(output), g.hourCells()
+		for i, n := 0, ans.span.hours(); i < n; {
+			d, of := dateOf(ans.span.From.Add(time.Duration(i) * time.Hour))
+			for o := a.day(s, d); of < len(o.hours) && i < n; i, of = i+1, of+1 {
+				a.put(s, o, d, of, r.hour(cells, i, generates))
+			}
 		}
 	}
 }
@@ -514,21 +517,19 @@ func (a *archive) at(s *series, t time.Time) hour {
 	return a.day(s, d).hours[i]
 }
 
-// put takes over a new answer about the hour of s that begins at t. An answer that saw
+// put takes over a new answer about the i-th hour of d, which is o, of s. An answer that saw
 // less than the one before it is not better and is left, unless it says what is wrong with the hour.
-func (a *archive) put(s *series, t time.Time, h hour) {
-	if old := a.at(s, t); h == old || h.Coverage < old.Coverage && h.notes&noteRefused == 0 {
+func (a *archive) put(s *series, o *opened[day], d date, i int, h hour) {
+	if old := o.hours[i]; h == old || h.Coverage < old.Coverage && h.notes&noteRefused == 0 {
 		return
 	}
-	a.set(s, t, h)
+	a.set(s, o, d, i, h)
 }
 
-// set makes h the hour of s that begins at t.
-func (a *archive) set(s *series, t time.Time, h hour) {
-	d, i := dateOf(t)
-	o := a.day(s, d)
+// set makes h the i-th hour of d, which is o, of s.
+func (a *archive) set(s *series, o *opened[day], d date, i int, h hour) {
 	o.hours[i], o.changed = h, true
-	switch {
+	switch t := d.start().Add(time.Duration(i) * time.Hour); {
 	case h.seen():
 		s.saw(t, h)
 	case t.Equal(s.first) || t.Equal(s.last): // nothing is said of it any more

@@ -45,7 +45,8 @@ func TestArchiveIsWhatWasPut(t *testing.T) {
 				said = hour{model.Hour{Tokens: model.Volume{model.Input: model.Tokens(r.IntN(1000))}, Coverage: model.Fraction(r.IntN(3)+1) / 3}, noteRequests}
 			}
 			s := c.archive.workload(canonical(labels), labels)
-			c.archive.put(s, start.Add(time.Duration(i)*time.Hour), said)
+			d, of := dateOf(start.Add(time.Duration(i) * time.Hour))
+			c.archive.put(s, c.archive.day(s, d), d, of, said)
 			if old := known[i]; said.Coverage >= old.Coverage || said.notes&noteRefused != 0 {
 				known[i] = said
 			}

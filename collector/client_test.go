@@ -349,14 +349,33 @@ func TestOneLine(t *testing.T) {
 	}
 }
 
+// TestEncodings holds that answers are compressed where there is a line between the server and us.
+func TestEncodings(t *testing.T) {
+	t.Parallel()
+	for address, want := range map[string]string{
+		"http://prometheus:9090": "gzip", "http://10.0.0.7:9090": "gzip", "http://localhost.example:9090": "gzip",
+		"http://localhost:9090": "identity", "http://127.0.0.1:9090": "identity", "http://[::1]:9090": "identity", "http://[::ffff:127.0.0.1]": "identity",
+	} {
+		server := promtest.New(func(promtest.Query) promtest.Answer { return promtest.Answer{} })
+		if _, _, err := newTestClient(t, address, server.Transport()).once(t.Context(), "up", anyRange); err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range server.Queries() {
+			if got := q.Header.Get("Accept-Encoding"); got != want {
+				t.Errorf("%s: asked for %s, want %s", address, got, want)
+			}
+		}
+	}
+}
+
 // cellsOf returns the values of an answer by workload, signal and hour.
 func cellsOf(a answer) map[string]map[signal][]float64 {
 	all := map[string]map[signal][]float64{}
 	for key, g := range a.groups {
 		all[key] = map[signal][]float64{}
-		for name, cells := range g.cells {
-			for _, c := range cells {
-				all[key][name] = append(all[key][name], c.value, float64(c.seen))
+		for _, column := range g.columns {
+			for _, c := range column.cells {
+				all[key][column.signal] = append(all[key][column.signal], c.value, float64(c.seen))
 			}
 		}
 	}
@@ -406,7 +425,7 @@ func FuzzDecodeQuery(f *testing.F) {
 		}
 		for _, g := range a.groups {
 			for i := range s.hours() {
-				h := (rules{includesCache: true}).hour(g, i, false)
+				h := (rules{includesCache: true}).hour(g.hourCells(), i, false)
 				var d, back day
 				d[0] = h
 				if err := decodeDay(encodeDay(&d), &back); err != nil || back != d {

@@ -73,12 +73,13 @@ func (c *Collector) Restore(k Kept, now time.Time, replace bool) (bool, error) {
 	if s == nil {
 		return false, fmt.Errorf("labels: got workload number %d of the source, want %d at most", maxWorkloads+1, maxWorkloads)
 	}
-	h, old := hour{k.Hour, notes}, c.archive.at(s, k.Start)
+	d, i := dateOf(k.Start)
+	o := c.archive.day(s, d)
+	h, old := hour{k.Hour, notes}, o.hours[i]
 	taken := h.seen() && (replace || !old.seen() || h.Coverage > old.Coverage)
 	if taken {
-		c.archive.set(s, k.Start, h)
+		c.archive.set(s, o, d, i, h)
 	}
-	d, i := dateOf(k.Start)
 	if (taken || c.archive.serving(s, d).hours[i] == model.Serving{}) {
 		c.archive.putServing(s, k.Start, k.Serving)
 	}

@@ -112,7 +112,7 @@ func (c *Collector) attachedGPUs(a answer) (gpus map[string][]cell, users map[st
 	}
 	gpus, users = map[string][]cell{}, map[string][]int{}
 	for _, g := range a.groups {
-		if cells := g.cells[gpuCount]; cells != nil {
+		if cells := g.column(gpuCount).cells; cells != nil {
 			scope, _ := c.gpuScope(g.labels)
 			gpus[scope], users[scope] = cells, make([]int, len(cells))
 		}

@@ -76,8 +76,8 @@ func TestServing(t *testing.T) {
 		}
 	}
 	check("cold", collect(t, c, noon).Usage, 240)
-	if got := serves(server.Queries()); got != 10 {
-		t.Errorf("cold: got %d queries for ten days, want 10", got)
+	if got := serves(server.Queries()); got != 11 { // it is noon
+		t.Errorf("cold: got %d queries for eleven dates, want 11", got)
 	}
 	check("warm", collect(t, c, noon.Add(time.Hour)).Usage, 241)
 	if got := serves(server.Queries()); got != 1 {

@@ -70,13 +70,17 @@ func (set spans) missing(window span) spans {
 	return gaps
 }
 
-// chunks covers the hours of the set by as few spans of at most size hours as will do, newest first.
+// chunks covers the hours of the set by few spans of at most size hours, newest first. Those of a day begin at midnight after the first, which is as long
+// as all: a day that two of them share is written twice.
 func (set spans) chunks(size int) []span {
 	var chunks []span
 	rest := slices.Clone(set)
 	for len(rest) > 0 {
 		to := rest[len(rest)-1].To
 		chunk := span{to.Add(-time.Duration(size) * time.Hour), to}
+		if midnight := to.Add(-1).Truncate(24 * time.Hour); len(chunks) > 0 && size == 24 && rest[0].From.Before(chunk.From) {
+			chunk.From = midnight
+		}
 		for _, s := range rest { // begin at the oldest hour within reach
 			if s.To.After(chunk.From) {
 				chunk.From = later(chunk.From, s.From)

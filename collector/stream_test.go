@@ -3,6 +3,10 @@ package collector
 import (
 	"errors"
 	"fmt"
+	"math"
+	"math/big"
+	"math/rand/v2"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -59,4 +63,54 @@ func TestSplit(t *testing.T) {
 	if _, err := split(strings.NewReader(`{"data":{"result":[{"metric":{},"values":[[60,"1"]]}]}}`), func([]label, []point) error { return refused }); !errors.Is(err, refused) {
 		t.Errorf("got error %v, want that of the taker", err)
 	}
+}
+
+// FuzzDecimal holds that digits are read as strconv does, to the last bit.
+func FuzzDecimal(f *testing.F) {
+	for _, seed := range []string{"0", "1", "12.5", "1234567.0909090908", "9007199254740993", "9007199254740993.5", "18014398509481985.5", "9999999999999999999", "0.0000000000000000001", "900719925474099.4999", ".5", "5.", ".", "1.2.3", "1e5", "", "123456789012345678901234567890", "00000.12345678901234567"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		got, n := decimal([]byte(text))
+		if n == 0 {
+			return
+		}
+		want, err := strconv.ParseFloat(text[:n], 64)
+		if err != nil || math.Float64bits(got) != math.Float64bits(want) {
+			t.Errorf("%q: got %v, want %v, error %v", text[:n], got, want, err)
+		}
+	})
+}
+
+// TestDecimal holds the same for values as Prometheus writes them, and for digits of any length that are the hardest to round.
+func TestDecimal(t *testing.T) {
+	t.Parallel()
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 100_000 {
+		text := strconv.FormatFloat(random.ExpFloat64()*math.Pow(10, float64(random.IntN(16)-3)), 'f', -1, 64)
+		if random.IntN(2) == 0 { // half way between two that are next to each other
+			v := new(big.Float).SetUint64(random.Uint64()>>11 | 1<<52)
+			text = v.Add(v, big.NewFloat(0.5)).Mul(v, big.NewFloat(math.Ldexp(1, -random.IntN(4)))).Text('f', -1)
+		}
+		got, n := decimal([]byte(text + `"`))
+		want, err := strconv.ParseFloat(text, 64)
+		if err != nil || n != len(text) && len(text) < 20 || n > 0 && got != want {
+			t.Fatalf("%s: got %v of %d bytes, want %v, error %v", text, got, n, want, err)
+		}
+	}
+}
+
+// BenchmarkDecimal is one value, and the same by strconv.
+func BenchmarkDecimal(b *testing.B) {
+	text := []byte("120345.27272727272")
+	b.Run("ours", func(b *testing.B) {
+		for b.Loop() {
+			decimal(text)
+		}
+	})
+	b.Run("strconv", func(b *testing.B) {
+		for b.Loop() {
+			number(text)
+		}
+	})
 }
