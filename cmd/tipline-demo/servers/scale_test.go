@@ -12,7 +12,6 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
-	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -56,8 +55,10 @@ type assignment struct {
 	Days    int
 	Now     time.Time
 
-	Workloads int // that serve makes up
-	Cycles    int // hourly ones, of which the figures are the mean
+	Workloads int    // that serve makes up
+	Cycles    int    // hourly ones, of which the figures are the mean
+	Encoding  string // that plain asks for
+	Limit     int64  // bytes of memory of a control group of its own; 0 means none
 }
 
 // cycles is how many warm cycles are measured.
@@ -66,7 +67,9 @@ const cycles = 10
 // figures are what a process of TestScale has found out about itself.
 type figures struct {
 	Wall, CPU time.Duration
-	RSS, Anon int64 // peak, in bytes: all of it, which the pages of the data file are part of, and without them
+	User      time.Duration // of the CPU, what was not the system's
+	RSS, Anon int64         // peak, in bytes: all of it, which the pages of the data file are part of, and without them
+	Charged   int64         // peak of the control group, in bytes, with the pages of files that were written; 0 without one
 	Queries   int64
 	Bytes     int64 // of the answers as they were sent
 	Workloads int
@@ -74,15 +77,54 @@ type figures struct {
 }
 
 func (f figures) String() string {
-	return fmt.Sprintf("%.2f s wall, %.2f s CPU, %d MB peak (%d MB without the data file), %d queries, %.1f MB; %d workloads, %d hours",
-		f.Wall.Seconds(), f.CPU.Seconds(), f.RSS>>20, f.Anon>>20, f.Queries, float64(f.Bytes)/1e6, f.Workloads, f.Hours)
+	charged := ""
+	if f.Charged > 0 {
+		charged = fmt.Sprintf(", %d MB of the limit", f.Charged>>20)
+	}
+	return fmt.Sprintf("%.2f s wall, %.2f s CPU, %.2f s of it user's, %d MB peak (%d MB without the data file)%s, %d queries, %.1f MB; %d workloads, %d hours",
+		f.Wall.Seconds(), f.CPU.Seconds(), f.User.Seconds(), f.RSS>>20, f.Anon>>20, charged, f.Queries, float64(f.Bytes)/1e6, f.Workloads, f.Hours)
 }
 
-// cpu returns the time that this process has computed.
-func cpu() time.Duration {
+// used returns the time that this process has computed, and how much of it was not the system's.
+func used() (cpu, user time.Duration) {
 	var used syscall.Rusage
 	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &used) // cannot fail for ourselves
-	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
+	return time.Duration(used.Utime.Nano() + used.Stime.Nano()), time.Duration(used.Utime.Nano())
+}
+
+// A stopwatch measures n times the same.
+type stopwatch struct {
+	began     time.Time
+	cpu, user time.Duration
+}
+
+func start() stopwatch {
+	cpu, user := used()
+	return stopwatch{time.Now(), cpu, user}
+}
+
+// stop sets the times of f, each the mean of n.
+func (s stopwatch) stop(f *figures, n int) {
+	cpu, user := used()
+	f.Wall, f.CPU, f.User = time.Since(s.began)/time.Duration(n), (cpu-s.cpu)/time.Duration(n), (user-s.user)/time.Duration(n)
+}
+
+// groupOf returns the control group of a process.
+func groupOf(pid int) string { return fmt.Sprintf("/sys/fs/cgroup/memory/tipline-scale-%d", pid) }
+
+// confine puts this process into a control group of its own that has so many bytes of memory, and returns the folder of the group. What is charged to
+// it are its own pages and those of files that it read or wrote, which the system takes back when there is no room.
+func confine(limit int64) (group string, err error) {
+	group = groupOf(os.Getpid())
+	if err := os.Mkdir(group, 0o755); err != nil {
+		return "", fmt.Errorf("want a memory controller of the first version: %w", err)
+	}
+	for _, set := range []struct{ file, value string }{{"memory.limit_in_bytes", strconv.FormatInt(limit, 10)}, {"cgroup.procs", strconv.Itoa(os.Getpid())}} {
+		if err := os.WriteFile(filepath.Join(group, set.file), []byte(set.value), 0o600); err != nil {
+			return "", err
+		}
+	}
+	return group, nil
 }
 
 // status returns a number of /proc/self/status, in bytes.
@@ -147,11 +189,25 @@ func part(text string) error {
 			atomic.StoreInt64(&f.Anon, max(atomic.LoadInt64(&f.Anon), status("RssAnon")))
 		}
 	}()
+	var group string
+	if a.Limit > 0 {
+		var err error
+		if group, err = confine(a.Limit); err != nil {
+			return err
+		}
+	}
 	do := map[string]func(context.Context, assignment, *figures) error{"cold": collect, "warm": collect, "plain": plain, "serve": serve}[a.Do]
 	if err := do(context.Background(), a, &f); err != nil {
 		return err
 	}
 	f.RSS = status("VmHWM")
+	if group != "" {
+		text, err := os.ReadFile(filepath.Join(group, "memory.max_usage_in_bytes"))
+		if err != nil {
+			return err
+		}
+		f.Charged, _ = strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64) // zero when it is none
+	}
 	return json.NewEncoder(os.Stdout).Encode(&f)
 }
 
@@ -183,7 +239,7 @@ func collect(ctx context.Context, a assignment, f *figures) error {
 		return err
 	}
 	defer stop()
-	began, before := time.Now(), cpu()
+	watch := start()
 	var result collector.Result
 	for i := range a.Cycles {
 		now := a.Now.Add(-time.Duration(a.Cycles-1-i) * time.Hour)
@@ -199,8 +255,8 @@ func collect(ctx context.Context, a assignment, f *figures) error {
 			}
 		}
 	}
-	n := time.Duration(a.Cycles)
-	f.Wall, f.CPU, f.Queries, f.Bytes = time.Since(began)/n, (cpu()-before)/n, r.queries.Load()/int64(n), r.bytes.Load()/int64(n)
+	watch.stop(f, a.Cycles)
+	f.Queries, f.Bytes = r.queries.Load()/int64(a.Cycles), r.bytes.Load()/int64(a.Cycles)
 	f.Workloads, f.Hours = len(result.Usage), len(c.Read(result.Usage[0], a.Now).Hours)
 	return os.WriteFile(a.Queries, r.asked.Bytes(), 0o600)
 }
@@ -224,22 +280,14 @@ func plain(ctx context.Context, a assignment, f *figures) error {
 	if err != nil {
 		return err
 	}
-	began, before := time.Now(), cpu()
+	watch := start()
 	forms := make(chan string)
 	var all sync.WaitGroup
 	var failed atomic.Pointer[error]
 	for range 4 {
 		all.Go(func() {
 			for form := range forms {
-				values, err := url.ParseQuery(form)
-				if err == nil {
-					var response *http.Response
-					if response, err = http.PostForm(a.URL+"/api/v1/query_range", values); err == nil {
-						_, err = io.Copy(io.Discard, response.Body)
-						err = errors.Join(err, response.Body.Close())
-					}
-				}
-				if err != nil {
+				if err := discard(ctx, a.URL+"/api/v1/query_range", form, a.Encoding); err != nil {
 					failed.Store(&err)
 				}
 			}
@@ -251,18 +299,36 @@ func plain(ctx context.Context, a assignment, f *figures) error {
 	}
 	close(forms)
 	all.Wait()
-	n := time.Duration(a.Cycles)
-	f.Wall, f.CPU, f.Queries = time.Since(began)/n, (cpu()-before)/n, f.Queries/int64(n)
+	watch.stop(f, a.Cycles)
+	f.Queries /= int64(a.Cycles)
 	if err := failed.Load(); err != nil {
 		return *err
 	}
 	return nil
 }
 
+// discard posts a form and throws the answer away. Without an encoding it is compressed on the way and unfolded, as net/http does by itself.
+func discard(ctx context.Context, address, form, encoding string) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, address, strings.NewReader(form))
+	if err != nil {
+		return err
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if encoding != "" {
+		request.Header.Set("Accept-Encoding", encoding)
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return err
+	}
+	_, err = io.Copy(io.Discard, response.Body)
+	return errors.Join(err, response.Body.Close())
+}
+
 // TestScale measures a cold start and the mean of ten cycles after it against the Prometheus that is installed, and a plain client that asks the same and
 // throws the answers away. TIPLINE_SCALE is the number of workloads and of days, after which "made" takes a process that makes up answers of that
-// size for the server; TIPLINE_SCALE_DATA is a folder for the blocks, which are written when it is not there. It holds what was read, and no
-// time.
+// size for the server; TIPLINE_SCALE_DATA is a folder for the blocks, which are written when it is not there. TIPLINE_SCALE_MEMORY, as "512 256", gives
+// the cold start and the cycles after it so many MB, each in a control group of its own. It holds what was read, and no time.
 func TestScale(t *testing.T) {
 	var workloads, days int
 	var made string
@@ -299,7 +365,11 @@ func TestScale(t *testing.T) {
 		var out bytes.Buffer
 		c := exec.CommandContext(t.Context(), binary)
 		c.Env, c.Stdout, c.Stderr = append(os.Environ(), scaleEnv+"="+string(text)), &out, os.Stderr
-		if err := c.Run(); err != nil {
+		err = c.Run()
+		if a.Limit > 0 && c.Process != nil {
+			_ = os.Remove(groupOf(c.Process.Pid)) // one that was not made
+		}
+		if err != nil {
 			t.Fatalf("%s: %v", a.Do, err)
 		}
 		var f figures
@@ -309,14 +379,22 @@ func TestScale(t *testing.T) {
 		t.Logf("%s: %v", a.Do, f)
 		return f
 	}
-	for _, a := range []assignment{{Do: "cold", Now: newest.Add(-(cycles + 1) * time.Hour), Cycles: 1}, {Do: "warm", Now: newest, Cycles: cycles}} {
-		a.Folder, a.Queries = filepath.Join(folder, "data"), filepath.Join(folder, a.Do)
+	var limits [2]int64
+	if text := os.Getenv("TIPLINE_SCALE_MEMORY"); text != "" {
+		if _, err := fmt.Sscan(text, &limits[0], &limits[1]); err != nil {
+			t.Fatalf("TIPLINE_SCALE_MEMORY: got %q, want MB of a cold start and of a warm cycle", text)
+		}
+	}
+	for i, a := range []assignment{{Do: "cold", Now: newest.Add(-(cycles + 1) * time.Hour), Cycles: 1}, {Do: "warm", Now: newest, Cycles: cycles}} {
+		a.Folder, a.Queries, a.Limit = filepath.Join(folder, "data"), filepath.Join(folder, a.Do), limits[i]<<20
 		ours := run(a)
 		if ours.Workloads != workloads || ours.Hours < (days-1)*24 {
 			t.Errorf("%s: got %d workloads and %d hours of the first, want %d and %d days", a.Do, ours.Workloads, ours.Hours, workloads, days)
 		}
-		theirs := run(assignment{Do: "plain", Queries: a.Queries, Cycles: a.Cycles})
-		t.Logf("%s: %.2f × the CPU of a plain client", a.Do, float64(ours.CPU)/float64(theirs.CPU))
+		folded := run(assignment{Do: "plain", Queries: a.Queries, Cycles: a.Cycles})
+		asIs := run(assignment{Do: "plain", Queries: a.Queries, Cycles: a.Cycles, Encoding: "identity"})
+		t.Logf("%s: %.2f × the user's CPU of a plain client, %.2f × when it asks for no compression", a.Do,
+			float64(ours.User)/float64(folded.User), float64(ours.User)/float64(asIs.User))
 	}
 }
 
@@ -389,9 +467,13 @@ func serve(ctx context.Context, a assignment, _ *figures) error {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
-		w.Header().Set("Content-Encoding", "gzip")
-		z, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // a level that exists
-		defer z.Close()
+		z := io.Writer(w)
+		if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
+			w.Header().Set("Content-Encoding", "gzip")
+			folded, _ := gzip.NewWriterLevel(w, gzip.BestSpeed) // a level that exists
+			defer folded.Close()
+			z = folded
+		}
 		b := []byte(`{"status":"success","data":{"resultType":"matrix","result":[`)
 		hourly := strings.Contains(r.FormValue("query"), `"coverage"`)
 		for i := range a.Workloads {
