@@ -76,3 +76,16 @@ func (c Case) Text() string {
 	}
 	return text
 }
+
+// Apart says how far the medians of what two of options cost lie apart, as exactly as the less certain of the two is known; empty when one is not.
+func Apart(options []OptionCost, one, other string) string {
+	a, b := CostOf(options, one), CostOf(options, other)
+	if a == nil || b == nil {
+		return ""
+	}
+	known := *a
+	if b.P90-b.P10 > a.P90-a.P10 {
+		known = *b
+	}
+	return FormatUSDKnown(max(a.P50-b.P50, b.P50-a.P50), known) + " a month lie between them"
+}

@@ -27,3 +27,15 @@ func TestCaseText(t *testing.T) {
 		}
 	}
 }
+
+func TestApart(t *testing.T) {
+	t.Parallel()
+	options := []OptionCost{
+		{Option: "api", USDPerMonth: &Quantiles[USD]{P10: 13_617, P50: 15_459, P90: 17_622}}, {Option: "own", USDPerMonth: &Quantiles[USD]{P10: 15_090, P50: 15_210, P90: 15_350}}, {Option: "dear"},
+	}
+	for other, want := range map[string]string{"own": "$200 a month lie between them", "dear": "", "": ""} {
+		if got, back := Apart(options, "api", other), Apart(options, other, "api"); got != want || back != want {
+			t.Errorf("api and %q: got %q, and the other way round %q, want %q", other, got, back, want)
+		}
+	}
+}

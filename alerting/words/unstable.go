@@ -3,7 +3,6 @@ package words
 import (
 	"cmp"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 
@@ -16,7 +15,7 @@ func unstable(workload string, e alerting.Event) string {
 	if slices.Contains(e.Unsettled.Answers, "") {
 		return workload + ": unstable, at times no option may serve it"
 	}
-	return fmt.Sprintf("%s: unstable between %s, %s", workload, Between(e.Unsettled.Answers), suffices(e, "staying is fine", "either will do"))
+	return fmt.Sprintf("%s: unstable between %s, %s", workload, between(e.Unsettled.Answers), suffices(e, "staying is fine", "either will do"))
 }
 
 // suffices returns stay if the current option is one of the answers of e, and either if it is not.
@@ -27,8 +26,8 @@ func suffices(e alerting.Event, stay, either string) string {
 	return either
 }
 
-// Between names two answers.
-func Between(answers []string) string {
+// between names two answers.
+func between(answers []string) string {
 	var named []string
 	for _, a := range answers {
 		named = append(named, cmp.Or(Clean(a, 40), "no option"))
@@ -36,27 +35,14 @@ func Between(answers []string) string {
 	return strings.Join(named, " and ")
 }
 
-// Apart says how far the costs of two answers lie apart in w; empty when that is not known.
-func Apart(w model.WorkloadReport, answers []string) string {
-	if len(answers) != 2 {
-		return ""
-	}
-	a, b := model.CostOf(w.Options, answers[0]), model.CostOf(w.Options, answers[1])
-	if a == nil || b == nil {
-		return ""
-	}
-	if b.P90-b.P10 > a.P90-a.P10 {
-		a, b = b, a
-	}
-	return model.FormatUSDKnown(model.USD(math.Abs(float64(a.P50-b.P50))), *a) + " a month lie between them" // known as well as the less certain of the two
-}
-
 // swings says how often the verdict of e has changed, how little that is about, and what is to be done.
 func swings(e alerting.Event) string {
 	u := e.Unsettled
-	text := fmt.Sprintf("The answer has changed %d times since %s, last between %s", u.Changes, model.FormatDate(u.Since), Between(u.Answers))
-	if apart := Apart(e.Report, u.Answers); apart != "" {
-		text += ": " + apart
+	text := fmt.Sprintf("The answer has changed %d times since %s, last between %s", u.Changes, model.FormatDate(u.Since), between(u.Answers))
+	if len(u.Answers) == 2 {
+		if apart := model.Apart(e.Report.Options, u.Answers[0], u.Answers[1]); apart != "" {
+			text += ": " + apart
+		}
 	}
 	text += ". "
 	if !slices.Contains(u.Answers, "") {

@@ -5,10 +5,10 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"tipline/alerting"
-	"tipline/alerting/words"
 	"tipline/model"
 )
 
@@ -59,9 +59,8 @@ func digest(report *model.Report, outcomes map[string]alerting.Outcome, month mo
 				item.Text = stood(w) + ", frozen: " + item.Text
 			}
 		case w.Case.Stage == model.StageUnstable:
-			two := []string{w.Case.Other, w.Case.Option}
-			item.Kind, item.Text = model.DigestUnstable, fmt.Sprintf("changes between %s since %s", words.Between(two), model.FormatDate(w.Case.Since))
-			if apart := words.Apart(w, two); apart != "" {
+			item.Kind, item.Text = model.DigestUnstable, strings.TrimPrefix(w.Case.Text(), "unstable: ") // which the kind says
+			if apart := model.Apart(w.Options, w.Case.Other, w.Case.Option); apart != "" {
 				item.Text += ", " + apart
 			}
 		case w.Case.Stage == model.StageApproaching:
