@@ -65,6 +65,9 @@ func Find(days []float64, scale Scale, growing bool) (Finding, bool) {
 		deviations[i] = v - e.at(i)
 	}
 	e.spread(deviations[:n])
+	if growing {
+		e.slopeError *= uncertainty(e.carry)
+	}
 	var up, down sum
 	for i := n; i < len(deviations); i++ {
 		fresh := deviations[i]
@@ -190,6 +193,15 @@ func slope(values []float64) (perDay, standardError float64) {
 		spread += (at[i] - middle) * (at[i] - middle)
 	}
 	return steepness, math.Sqrt(squares / float64(len(at)-2) / spread)
+}
+
+// uncertainty returns how much larger the standard error of a slope between weeks is when each day takes over the given share of the deviation of the day
+// before. The means of neighbouring weeks of such days correlate by ρ, and the variance of a slope in noise that does is (1+ρ)/(1-ρ) times as large
+// (Bartlett, Some aspects of the time-correlation problem, Journal of the Royal Statistical Society 98, 1935).
+func uncertainty(carry float64) float64 {
+	fades := 1 - math.Pow(carry, week)
+	correlation := carry * fades * fades / (week*(1-carry*carry) - 2*carry*fades)
+	return math.Sqrt((1 + correlation) / (1 - correlation))
 }
 
 // leastDeviation is the least standard deviation of a day, on the scales of logarithms: differences below 2 % are nothing.

@@ -8,7 +8,9 @@ import (
 	"math/rand/v2"
 	"os"
 	"reflect"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -44,12 +46,11 @@ func (s noise) days(n, shiftAt int, shift float64) []float64 {
 	return out
 }
 
-// alarms counts the alarms of a year of evaluations, one a day; those within a week of each other are one.
-func (s noise) alarms() int {
-	days := s.days(Window+365, math.MaxInt, 0)
+// alarms counts the alarms of a year of evaluations after the first Window of days, one a day; those within a week of each other are one.
+func alarms(days []float64, scale Scale, growing bool) int {
 	alarms, quiet := 0, week
 	for k := Window; k < len(days); k++ {
-		f, _ := Find(days[:k+1], Ratio, s.growing)
+		f, _ := Find(days[:k+1], scale, growing)
 		switch {
 		case f.Score < 1:
 			quiet++
@@ -63,131 +64,183 @@ func (s noise) alarms() int {
 	return alarms
 }
 
-// found returns after how many days a shift is found, false when it is not within forty.
-func (s noise) found(shift float64) (int, bool) {
-	const at = Window + 10
-	days := s.days(at+40, at, shift)
+// found returns after how many days a shift at a place of days is found, false when it is not.
+func found(days []float64, at int, scale Scale, growing bool) (int, bool) {
 	for k := at; k < len(days); k++ {
-		if f, _ := Find(days[:k+1], Ratio, s.growing); f.Score >= 1 {
+		if f, _ := Find(days[:k+1], scale, growing); f.Score >= 1 {
 			return k - at + 1, true
 		}
 	}
 	return 0, false
 }
 
-// TestRates measures false alarms and delays and holds README.md to what it says of them.
+const (
+	year    = Window + 365 // days, with those that are there before it begins
+	shiftAt = Window + 10  // the day on which a shift that is to be found begins
+	within  = shiftAt + 40 // the day by which it is found, or not
+	never   = math.MaxInt
+)
+
+// rates returns how many false alarms a year of days has, and how many of a number of shifts are found, after how many days on average.
+func rates(t *testing.T, name string, years, shifts int, scale Scale, growing bool, sizes []float64, days func(n, shiftAt int, size float64) []float64) (rate float64, cells []string) {
+	t.Helper()
+	all := 0
+	for range years {
+		all += alarms(days(year, never, 0), scale, growing)
+	}
+	if rate = float64(all) / float64(years); rate > 1 {
+		t.Errorf("%s: %.2f false alarms a year, want one at most", name, rate)
+	}
+	for _, size := range sizes {
+		hits, sum := 0, 0
+		for range shifts {
+			if after, ok := found(days(within, shiftAt, size), shiftAt, scale, growing); ok {
+				hits++
+				sum += after
+			}
+		}
+		if cells = append(cells, "none"); hits > 0 {
+			cells[len(cells)-1] = fmt.Sprintf("%d %% in %.0f days", 100*hits/shifts, float64(sum)/float64(hits))
+		}
+	}
+	return rate, cells
+}
+
+var readmeFile sync.Mutex
+
+// says holds README.md to a table between two comments of the given name.
+func says(t *testing.T, name, table string) {
+	t.Helper()
+	readmeFile.Lock()
+	defer readmeFile.Unlock()
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	from, to := "<!-- "+name+" -->\n", "<!-- /"+name+" -->"
+	head, rest, found := strings.Cut(string(readme), from)
+	was, tail, closed := strings.Cut(rest, to)
+	if !found || !closed {
+		t.Fatalf("README.md has no table %s", name)
+	}
+	if *update {
+		if err := os.WriteFile("README.md", []byte(head+from+table+to+tail), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	} else if was != table {
+		t.Errorf("README.md says\n%s\nmeasured\n%s", was, table)
+	}
+}
+
+// TestRates measures false alarms and delays of the detector itself and holds README.md to what it says of them.
 func TestRates(t *testing.T) {
 	t.Parallel()
-	const years, shifts = 120, 120
 	var table strings.Builder
 	table.WriteString("| input | days take over | false alarms a year | a shift of 1 σ | 2 σ | 4 σ |\n|---|---|---|---|---|---|\n")
 	for _, growing := range []bool{false, true} {
 		for _, phi := range []float64{0, 0.5, 0.9} {
 			s := noise{rand.New(rand.NewPCG(20261127, 1)), phi, growing}
-			alarms := 0
-			for range years {
-				alarms += s.alarms()
-			}
-			rate := float64(alarms) / years
-			if rate > 1.3 {
-				t.Errorf("φ %.1f, growing %v: %.2f false alarms a year, want about one at most", phi, growing, rate)
-			}
-			fmt.Fprintf(&table, "| %s | %.1f | %.2f |", map[bool]string{false: "level", true: "growing"}[growing], phi, rate)
-			for _, shift := range []float64{1, 2, 4} {
-				hits, sum := 0, 0
-				for range shifts {
-					if after, ok := s.found(shift); ok {
-						hits++
-						sum += after
-					}
-				}
-				if phi == 0 && shift == 4 && (hits < shifts || sum > 7*shifts) {
-					t.Errorf("growing %v: %d of %d shifts of 4 σ found, in %d days together", growing, hits, shifts, sum)
-				}
-				fmt.Fprintf(&table, " %d %% in %.0f days |", 100*hits/shifts, float64(sum)/float64(max(1, hits)))
-			}
-			table.WriteString("\n")
+			name := map[bool]string{false: "level", true: "growing"}[growing]
+			rate, cells := rates(t, fmt.Sprintf("%s, φ %.1f", name, phi), 120, 120, Ratio, growing, []float64{1, 2, 4}, s.days)
+			fmt.Fprintf(&table, "| %s | %.1f | %.2f | %s |\n", name, phi, rate, strings.Join(cells, " | "))
 		}
 	}
-	readme, err := os.ReadFile("README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	const from, to = "<!-- measured -->\n", "<!-- /measured -->"
-	head, rest, found := strings.Cut(string(readme), from)
-	was, tail, closed := strings.Cut(rest, to)
-	if !found || !closed {
-		t.Fatal("README.md has no measured table")
-	}
-	if *update {
-		if err := os.WriteFile("README.md", []byte(head+from+table.String()+to+tail), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	} else if was != table.String() {
-		t.Errorf("README.md says\n%s\nmeasured\n%s", was, table.String())
-	}
+	says(t, "measured", table.String())
 }
 
-// TestErrorShareRates measures the false alarms of a share of requests that failed or were sent again, counted on few and on many, and how soon five times as many are found;
-// README.md has the figures.
-func TestErrorShareRates(t *testing.T) {
+// simulated is a kind of drift with the noise that its days have.
+type simulated struct {
+	kind    string
+	of      string  // which of several rows of the kind it is
+	usual   float64 // the level of its days
+	scatter float64 // their standard deviation, of the logarithm or of that of the odds
+	phi     float64 // share of a day's deviation that the next one takes over
+	wild    float64 // share of days that are off three times as far, upwards
+	unknown float64 // share of days of which nothing is known
+	counted float64 // requests a day of which the share is counted; 0 when it is measured
+	shifts  [3]float64
+}
+
+// TestRatesOfKinds measures the same of every kind that is told, with noise as such readings have: shares that are bounded or counted, days that take over
+// from the day before, days that are off and days that are not known.
+func TestRatesOfKinds(t *testing.T) {
 	t.Parallel()
-	r := rand.New(rand.NewPCG(20261127, 5))
-	const years, shifts = 60, 60
 	var table strings.Builder
-	for _, tc := range []struct{ requests, share, stray float64 }{
-		{200, 0.001, 0.2}, {200, 0.02, 0.2}, {5000, 0.005, 0.2}, {5000, 0.02, 0.2}, {5000, 0.02, 0.6},
+	table.WriteString("| kind | usually | days deviate by | take over | unknown | false alarms a year | small shift | medium | large |\n|---|---|---|---|---|---|---|---|---|\n")
+	for _, s := range []simulated{
+		{kind: Volume, usual: 1e6, scatter: 0.1, phi: 0.5, wild: 0.02, unknown: 0.03, shifts: [3]float64{1.2e6, 1.5e6, 3e6}},
+		{kind: Mix, usual: 0.25, scatter: 0.1, phi: 0.5, unknown: 0.03, shifts: [3]float64{0.27, 0.3, 0.4}},
+		{kind: CacheShare, usual: 0.4, scatter: 0.2, phi: 0.5, unknown: 0.03, shifts: [3]float64{0.45, 0.55, 0.7}},
+		{kind: Peak, usual: 2.2, scatter: 0.12, phi: 0.2, wild: 0.02, unknown: 0.03, shifts: [3]float64{2.5, 3, 5}},
+		{kind: Throughput, usual: 4e6, scatter: 0.08, phi: 0.6, unknown: 0.1, shifts: [3]float64{3.6e6, 3.2e6, 2e6}},
+		{kind: EconomicUtilization, usual: 0.35, scatter: 0.15, phi: 0.5, unknown: 0.1, shifts: [3]float64{0.39, 0.45, 0.6}},
+		{kind: GPUUtilization, usual: 0.6, scatter: 0.25, phi: 0.5, unknown: 0.1, shifts: [3]float64{0.67, 0.75, 0.9}},
+		{kind: TTFT, usual: 0.4, scatter: 0.2, phi: 0.4, wild: 0.03, unknown: 0.1, shifts: [3]float64{0.5, 0.7, 1.2}},
+		{kind: ErrorShare, of: ", 200 requests a day", usual: 0.001, scatter: 0.2, counted: 200, shifts: [3]float64{0.0015, 0.002, 0.005}},
+		{kind: ErrorShare, of: ", 200 requests a day", usual: 0.02, scatter: 0.2, counted: 200, shifts: [3]float64{0.03, 0.04, 0.1}},
+		{kind: ErrorShare, of: ", 5,000 requests a day", usual: 0.005, scatter: 0.2, counted: 5000, shifts: [3]float64{0.0075, 0.01, 0.025}},
+		{kind: ErrorShare, of: ", 5,000 requests a day", usual: 0.02, scatter: 0.2, phi: 0.5, unknown: 0.1, counted: 5000, shifts: [3]float64{0.03, 0.04, 0.1}},
+		{kind: RetryShare, of: ", 5,000 requests a day, in bursts", usual: 0.02, scatter: 0.6, phi: 0.3, unknown: 0.1, counted: 5000, shifts: [3]float64{0.03, 0.04, 0.1}},
 	} {
-		days := func(n, shiftAt int) []float64 {
-			out := make([]float64, n)
-			for i := range out {
-				mean := tc.requests * tc.share * math.Exp(tc.stray*r.NormFloat64())
-				if i >= shiftAt {
-					mean *= 5
-				}
-				failed := 0.0 // Poisson, by the times between failures
-				for t := r.ExpFloat64(); t < mean; t += r.ExpFloat64() {
-					failed++
-				}
-				out[i] = max(LeastErrors, min(1, failed/tc.requests))
-			}
-			return out
+		r := rand.New(rand.NewPCG(20261127, 7))
+		scale := scaleOf(s.kind)
+		rate, cells := rates(t, s.kind+s.of, 60, 60, scale, s.kind == Volume, s.shifts[:], func(n, shiftAt int, size float64) []float64 { return s.days(r, n, shiftAt, size) })
+		fmt.Fprintf(&table, "| %s%s | %s | %.0f %% | %.1f | %.0f %% | %.2f |", s.kind, s.of, s.says(s.usual), 100*s.scatter, s.phi, 100*s.unknown, rate)
+		for i, cell := range cells {
+			fmt.Fprintf(&table, " to %s: %s |", s.says(s.shifts[i]), cell)
 		}
-		alarms, hits, sum := 0, 0, 0
-		for range years {
-			all, quiet := days(Window+365, math.MaxInt), week
-			for k := Window; k < len(all); k++ {
-				if f, _ := Find(all[:k+1], Share, false); f.Score < 1 {
-					quiet++
-					continue
-				}
-				if quiet >= week {
-					alarms++
-				}
-				quiet = 0
-			}
-		}
-		for range shifts {
-			const at = Window + 10
-			all := days(at+40, at)
-			for k := at; k < len(all); k++ {
-				if f, _ := Find(all[:k+1], Share, false); f.Score >= 1 {
-					hits++
-					sum += k - at + 1
-					break
-				}
-			}
-		}
-		rate := float64(alarms) / years
-		if rate > 1.3 {
-			t.Errorf("%v requests a day, %v of them fail, strays by %v: %.2f false alarms a year, want about one at most", tc.requests, tc.share, tc.stray, rate)
-		}
-		fmt.Fprintf(&table, "| %.0f | %.1f %% | %.0f %% | %.2f | %d %% in %.0f days |\n", tc.requests, 100*tc.share, 100*tc.stray, rate, 100*hits/shifts, float64(sum)/float64(max(1, hits)))
+		table.WriteString("\n")
 	}
-	readme, err := os.ReadFile("README.md")
-	if err != nil || !strings.Contains(string(readme), table.String()) {
-		t.Errorf("README.md does not say\n%s", table.String())
+	says(t, "kinds", table.String())
+}
+
+// says writes a level of the kind.
+func (s simulated) says(level float64) string {
+	switch s.kind {
+	case Volume, Throughput:
+		return model.FormatTokens(model.Tokens(level))
+	case TTFT:
+		return fmt.Sprintf("%.1f s", level)
+	case Peak:
+		return fmt.Sprintf("%.1f", level)
 	}
+	return strconv.FormatFloat(100*level, 'g', 3, 64) + " %"
+}
+
+// days returns n days, of which those from shiftAt on have another level.
+func (s simulated) days(r *rand.Rand, n, shiftAt int, shifted float64) []float64 {
+	out := make([]float64, n)
+	x := r.NormFloat64()
+	for i := range out {
+		x = s.phi*x + math.Sqrt(1-s.phi*s.phi)*r.NormFloat64()
+		off := s.scatter * (x + 0.5*math.Sin(float64(i%week)))
+		if r.Float64() < s.wild {
+			off += 3 * s.scatter
+		}
+		level := s.usual
+		if i >= shiftAt {
+			level = shifted
+		}
+		switch {
+		case r.Float64() < s.unknown:
+			out[i] = math.NaN()
+		case s.counted > 0:
+			n, mean := 0.0, s.counted*level*math.Exp(off)
+			for t := r.ExpFloat64(); t < mean; t += r.ExpFloat64() { // Poisson, by the times between failures
+				n++
+			}
+			out[i] = max(LeastErrors, min(1, n/s.counted))
+		case s.kind == Peak:
+			out[i] = 1 + (level-1)*math.Exp(off) // the busiest hour has as much as the mean one at least
+		case s.kind == Volume:
+			out[i] = level * math.Exp(off+0.003*float64(i)) // 9 % a month
+		case scaleOf(s.kind) == Share:
+			out[i] = Share.back(math.Log(level/(1-level))+off, 0)
+		default:
+			out[i] = level * math.Exp(off)
+		}
+	}
+	return out
 }
 
 func TestFind(t *testing.T) {
@@ -405,6 +458,24 @@ func TestReadings(t *testing.T) {
 	for _, text := range []string{`{"values":{"ttft_p95":[1,"x"]}}`, `{"values":{"ttft_p95":{}}}`} {
 		if err := json.Unmarshal([]byte(text), &before); err == nil {
 			t.Errorf("%s: got no error", text)
+		}
+	}
+}
+
+// TestUncertainty compares the correlation of neighbouring weeks behind it with what the days of both add up to one by one.
+func TestUncertainty(t *testing.T) {
+	t.Parallel()
+	for _, carry := range []float64{0, 0.3, 0.9, mostCarry} {
+		var across, inside float64
+		for i := range week {
+			for j := range week {
+				across += math.Pow(carry, float64(week+i-j))
+				inside += math.Pow(carry, math.Abs(float64(i-j)))
+			}
+		}
+		want := math.Sqrt((inside + across) / (inside - across))
+		if got := uncertainty(carry); math.Abs(got-want) > 1e-9 {
+			t.Errorf("carry %v: got %v, want %v", carry, got, want)
 		}
 	}
 }

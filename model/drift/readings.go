@@ -23,7 +23,8 @@ var ReadingKinds = []string{TTFT, Throughput, GPUUtilization, EconomicUtilizatio
 
 // scaleOf returns how the values of a kind are compared.
 func scaleOf(kind string) Scale {
-	if kind == TTFT || kind == Throughput {
+	switch kind {
+	case Volume, Peak, TTFT, Throughput:
 		return Ratio
 	}
 	return Share
