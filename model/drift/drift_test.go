@@ -480,24 +480,38 @@ func TestUncertainty(t *testing.T) {
 	}
 }
 
-// TestWorkedExample adds up the data of the CUSUM example of the NIST/SEMATECH e-Handbook of Statistical Methods, section 6.3.2.3: a target of 325 and an allowance of
-// 0.3175. The sums of the handbook are rounded to two digits.
-func TestWorkedExample(t *testing.T) {
+// TestWorkedExamples adds up the data of the CUSUM example of the NIST/SEMATECH e-Handbook of Statistical Methods, section 6.3.2.3, with a target of 325 and an allowance
+// of 0.3175, and takes Sen's slope of the data of his article (JASA 63, 1968), which is 4 (tests/theilsen.R of R's package deming). The handbook prints two digits of its
+// sums; those here are computed from the data with Python's decimal, and agree.
+func TestWorkedExamples(t *testing.T) {
 	t.Parallel()
 	const target, k = 325, 0.3175
 	values := []float64{
 		324.925, 324.675, 324.725, 324.350, 325.350, 325.225, 324.125, 324.525, 325.225, 324.600,
 		324.625, 325.150, 328.325, 327.250, 327.825, 328.500, 326.675, 327.775, 326.875, 328.350,
 	}
-	want := []float64{0, 0, 0, 0, 0.03, 0, 0, 0, 0, 0, 0, 0, 3.01, 4.94, 7.45, 10.63, 11.99, 14.44, 16.00, 19.04}
+	want := []float64{0, 0, 0, 0, 0.0325, 0, 0, 0, 0, 0, 0, 0, 3.0075, 4.94, 7.4475, 10.63, 11.9875, 14.445, 16.0025, 19.035}
 	var up sum
 	for i, v := range values {
 		up.add((v-target)*allowance/k, i)
-		if got := up.total * k / allowance; math.Abs(got-want[i]) > 0.0051 {
+		if got := up.total * k / allowance; math.Abs(got-want[i]) > 1e-9 {
 			t.Errorf("value %d: got %v, want %v", i+1, got, want[i])
 		}
 	}
 	if up.since != 12 {
 		t.Errorf("got a shift from place %d on, want 12", up.since)
+	}
+
+	weeks := map[int]float64{1: 9, 2: 15, 3: 19, 4: 20, 10: 45, 12: 55, 18: 78}
+	days := make([]float64, 18*week)
+	for i := range days {
+		if v, known := weeks[1+i/week]; known {
+			days[i] = v
+		} else {
+			days[i] = math.NaN()
+		}
+	}
+	if got, _ := slope(days); math.Abs(got*week-4) > 1e-12 {
+		t.Errorf("Sen's slope: got %v a week, want 4", got*week)
 	}
 }
