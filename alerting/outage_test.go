@@ -144,6 +144,17 @@ func TestOldMessagesAreNotSent(t *testing.T) {
 	if later, err := again.Unsent(morning.AddDate(0, 0, 34)); err != nil || len(later) != 0 {
 		t.Errorf("got %+v (%v) that were dropped later, want none", later, err)
 	}
+	dropped := unsent[0].Dropped
+	for _, tc := range []struct {
+		after time.Duration
+		want  int
+	}{{keptUnsent, 1}, {keptUnsent + time.Second, 0}, {keptUnsent + time.Second, 0}} {
+		err := again.ForgetUnsent(dropped.Add(tc.after))
+		kept, scanned := again.Unsent(time.Time{})
+		if err != nil || scanned != nil || len(kept) != tc.want {
+			t.Errorf("after %s: got %d rows (%v, %v), want %d", tc.after, len(kept), err, scanned, tc.want)
+		}
+	}
 }
 
 // TestPanicOfANotifier holds that a message that makes its notifier panic neither ends the process nor is lost.

@@ -221,6 +221,27 @@ func (d *Desk) Unsent(since time.Time) (all []Unsent, err error) {
 	return all, err
 }
 
+// keptUnsent is how long the ledger keeps that a message was not sent: as long as a receipt that nobody was told of.
+const keptUnsent = 400 * 24 * time.Hour
+
+// ForgetUnsent removes what the ledger holds of messages that were too old to be sent, when that was keptUnsent ago.
+func (d *Desk) ForgetUnsent(now time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	changes := batch{}
+	err := d.store.Scan(ledgerBucket, unsentPrefix, func(key string, value []byte) error {
+		var u Unsent
+		if json.Unmarshal(value, &u) == nil && now.Sub(u.Dropped) > keptUnsent {
+			changes.put(ledgerBucket, key, nil)
+		}
+		return nil
+	})
+	if err != nil || len(changes) == 0 {
+		return err
+	}
+	return d.store.Apply(changes)
+}
+
 // Parked returns, by notifier, why its messages wait for a person; a notifier that works is not in it.
 func (d *Desk) Parked() map[string]string {
 	d.mu.Lock()

@@ -121,10 +121,15 @@ func (d *Daemon) Collect(ctx context.Context) error {
 	shareGPUs(found, now)
 	workloads := named(found)
 	summaries := make([]model.UsageSummary, len(workloads))
-	each(workloads, func(i int, m metered) { summaries[i] = summarize(m.whole(), now) })
+	read := make([]bool, len(workloads)) // what could not be stays as it was
+	each(workloads, func(i int, m metered) {
+		read[i] = d.guarded(m, func() { summaries[i] = summarize(m.whole(), now) })
+	})
 	usage := map[string]model.UsageSummary{}
 	for i, m := range workloads {
-		usage[m.usage.Workload] = summaries[i]
+		if read[i] {
+			usage[m.usage.Workload] = summaries[i]
+		}
 	}
 	err = errors.Join(err, d.desk.Faults(append(d.silence(sources, last.Workloads, now), d.undelivered(now)...), d.fleetRoute(alerting.DataFaulty, ""), now))
 	signal(d.queued)
@@ -262,9 +267,13 @@ func (d *Daemon) evaluateAll(workloads []metered, renames []model.Rename, now ti
 		rows[i] = d.remember(&m)
 		m.stanza.Current, m.stanza.Candidates, m.answered = d.answers.Heed(m.usage.Workload, m.stanza.Current, m.stanza.Candidates, now,
 			func(a ledger.Answer) bool { return d.desk.Spent(a.Workload, a.ID, a.Given) })
-		u := m.whole().Until(now)
-		evaluations[i] = d.safely(m, func() evaluation { return project(m, u, d.setup.cfg, now) })
-		evaluations[i].samples = ledger.SamplesOf(u)
+		var samples *ledger.Samples
+		evaluations[i] = d.safely(m, func() evaluation {
+			u := m.whole().Until(now)
+			samples = ledger.SamplesOf(u)
+			return project(m, u, d.setup.cfg, now)
+		})
+		evaluations[i].samples = samples
 		used[i] = evaluations[i].used
 	})
 	withoutFormer(used, workloads, renames)
@@ -272,8 +281,8 @@ func (d *Daemon) evaluateAll(workloads []metered, renames []model.Rename, now ti
 	each(workloads, func(i int, _ metered) {
 		e := evaluations[i]
 		if e.input != nil {
-			u := e.whole().Until(now) // once more: the hours of all would be too much to keep
 			evaluations[i] = d.safely(e.metered, func() evaluation {
+				u := e.whole().Until(now) // once more: the hours of all would be too much to keep
 				e.decide(u, accounts, now)
 				e.report.Moved = d.moved(e.report, e.verdict)
 				return e
@@ -301,21 +310,30 @@ func each(all []metered, do func(i int, m metered)) {
 
 // safely returns what evaluate makes of m; a panic spoils that workload only.
 func (d *Daemon) safely(m metered, evaluate func() evaluation) (e evaluation) {
+	if d.guarded(m, func() { e = evaluate() }) {
+		return e
+	}
+	text := "the evaluation of this workload failed; the log says where"
+	e = evaluation{metered: m, used: m.unknownUse(d.setup.cfg)}
+	e.report = model.WorkloadReport{
+		Workload: m.usage.Workload, Source: m.usage.Source, Labels: m.usage.Labels,
+		Owner: m.stanza.Owner, CostCentre: m.stanza.CostCentre, Channel: m.stanza.SlackChannel, Current: m.stanza.Current,
+		Options: []model.OptionCost{}, Drift: []model.Drift{},
+		Warnings: []model.Warning{{Code: "EVALUATION_FAILED", Text: text}},
+		Decision: model.Decision{Recommendation: model.Unknown, Reason: model.ReasonUnknown, Because: text, WouldChange: []string{}},
+	}
+	return e
+}
+
+// guarded does what is to be done with m and reports whether it came to its end; a panic is logged.
+func (d *Daemon) guarded(m metered, do func()) (ended bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			d.options.Log.Error("evaluation panicked", "workload", m.usage.Workload, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			text := "the evaluation of this workload failed; the log says where"
-			e = evaluation{metered: m, used: m.unknownUse(d.setup.cfg)}
-			e.report = model.WorkloadReport{
-				Workload: m.usage.Workload, Source: m.usage.Source, Labels: m.usage.Labels,
-				Owner: m.stanza.Owner, CostCentre: m.stanza.CostCentre, Channel: m.stanza.SlackChannel, Current: m.stanza.Current,
-				Options: []model.OptionCost{}, Drift: []model.Drift{},
-				Warnings: []model.Warning{{Code: "EVALUATION_FAILED", Text: text}},
-				Decision: model.Decision{Recommendation: model.Unknown, Reason: model.ReasonUnknown, Because: text, WouldChange: []string{}},
-			}
 		}
 	}()
-	return evaluate()
+	do()
+	return true
 }
 
 // moved says why the cost of w is another than when a decision was said last, so that slow changes are not lost between evaluations; than

@@ -467,6 +467,26 @@ func TestPanicSpoilsOneWorkload(t *testing.T) {
 	}
 }
 
+// TestPanicInTheHistory holds that a workload whose hours cannot be put together spoils neither the process nor the others.
+func TestPanicInTheHistory(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, nothingMeasured)
+	r.answers = nil
+	hours := func(name string, read func(model.Usage) model.Usage) metered {
+		return metered{usage: model.Usage{Workload: name, Source: "gateway"}, read: read, stanza: r.setup.cfg.For(nil, "gateway")}
+	}
+	broken := hours("broken", func(model.Usage) model.Usage { panic("no such day") })
+	evaluations, _ := r.evaluateAll([]metered{broken, hours("whole", func(u model.Usage) model.Usage { return u })}, nil, r.now)
+	for i, want := range []bool{true, false} {
+		if got := warned(evaluations[i].report, "EVALUATION_FAILED"); got != want {
+			t.Errorf("%s: failed %v, want %v: %+v", evaluations[i].report.Workload, got, want, evaluations[i].report.Warnings)
+		}
+	}
+	if d := evaluations[0].report.Decision; d.Recommendation != model.Unknown {
+		t.Errorf("got %+v, want that it is not known", d)
+	}
+}
+
 // many answers for 100 workloads with a daily rhythm.
 func many(q promtest.Query) promtest.Answer {
 	var series []promtest.Series

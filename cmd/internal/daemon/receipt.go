@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"time"
 
@@ -261,7 +262,7 @@ func (d *Daemon) compact(report *model.Report, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	if err := d.forget(report, now); err != nil {
+	if err := errors.Join(d.forget(report, now), d.desk.ForgetUnsent(now)); err != nil {
 		return err
 	}
 	d.compacted = now
