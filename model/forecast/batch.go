@@ -20,7 +20,7 @@ const (
 	batchMonths = 2
 )
 
-// batches are days, in UTC, that stand out so far that they say nothing of the others.
+// batches are days, in UTC, that stand out so far that they say nothing of the others (the additive outliers of Tsay 1988, of which some return every month).
 type batches struct {
 	hours   map[int]float64 // tokens of their hours by place in series.hours, which no longer has them
 	first   []time.Time     // midnight of the first day of each

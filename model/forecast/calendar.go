@@ -26,34 +26,34 @@ type calendar struct {
 }
 
 func newCalendar(k model.Known) calendar {
-	n := calendar{events: slices.Clone(k.Events), holidays: map[time.Time]bool{}}
-	slices.SortStableFunc(n.events, func(a, b model.Event) int { return a.From.Compare(b.From) })
+	c := calendar{events: slices.Clone(k.Events), holidays: map[time.Time]bool{}}
+	slices.SortStableFunc(c.events, func(a, b model.Event) int { return a.From.Compare(b.From) })
 	for _, h := range k.Holidays {
-		n.holidays[h.UTC().Truncate(day)] = true
+		c.holidays[h.UTC().Truncate(day)] = true
 	}
-	return n
+	return c
 }
 
-func (k calendar) nothing() bool { return len(k.events) == 0 && len(k.holidays) == 0 }
+func (c calendar) nothing() bool { return len(c.events) == 0 && len(c.holidays) == 0 }
 
 // lasting reports whether e is for good.
 func lasting(e model.Event) bool { return e.Until.IsZero() }
 
 // without returns u as it would have been without what is known: holidays and spans without any volume are left out, others are brought
 // to the usual level, and what came before a lasting change that is still fresh at origin is brought to the level after it.
-func (k calendar) without(u model.Usage, origin time.Time) model.Usage {
-	if k.nothing() {
+func (c calendar) without(u model.Usage, origin time.Time) model.Usage {
+	if c.nothing() {
 		return u
 	}
 	u.Hours = slices.Clone(u.Hours)
 	for i := range u.Hours {
 		h := &u.Hours[i]
 		at := u.Start.Add(time.Duration(i) * time.Hour)
-		if k.leavesOut(at) {
+		if c.leavesOut(at) {
 			h.Coverage = 0
 			continue
 		}
-		for _, e := range k.events {
+		for _, e := range c.events {
 			times := 1.0
 			switch {
 			case lasting(e) && at.Before(e.From) && !e.From.After(origin) && origin.Sub(e.From) < settles:
@@ -61,8 +61,8 @@ func (k calendar) without(u model.Usage, origin time.Time) model.Usage {
 			case !lasting(e) && !at.Before(e.From) && at.Before(e.Until):
 				times = 1 / (1 + e.Change)
 			}
-			for c := range h.Tokens {
-				h.Tokens[c] *= model.Tokens(times)
+			for class := range h.Tokens {
+				h.Tokens[class] *= model.Tokens(times)
 			}
 			h.Requests *= times
 		}
@@ -71,20 +71,20 @@ func (k calendar) without(u model.Usage, origin time.Time) model.Usage {
 }
 
 // leavesOut reports whether the hour that begins at t says nothing of the usual use: on a holiday, or while there was to be none.
-func (k calendar) leavesOut(t time.Time) bool {
-	return k.holidays[t.UTC().Truncate(day)] || slices.ContainsFunc(k.events, func(e model.Event) bool {
+func (c calendar) leavesOut(t time.Time) bool {
+	return c.holidays[t.UTC().Truncate(day)] || slices.ContainsFunc(c.events, func(e model.Event) bool {
 		return !lasting(e) && e.Change <= -1 && !t.Before(e.From) && t.Before(e.Until)
 	})
 }
 
 // factor returns by how much the events and holidays after the origin change an hour that begins at t, on the path that lies z standard
 // deviations from the median; holiday is what a Sunday has over that day of the week.
-func (k calendar) factor(t, origin time.Time, z, holiday float64) float64 {
+func (c calendar) factor(t, origin time.Time, z, holiday float64) float64 {
 	f := 1.0
-	if k.holidays[t.Truncate(day)] {
+	if c.holidays[t.Truncate(day)] {
 		f = min(1, holiday)
 	}
-	for _, e := range k.events {
+	for _, e := range c.events {
 		if t.Before(e.From) || !lasting(e) && !t.Before(e.Until) || lasting(e) && !e.From.After(origin) {
 			continue
 		}
@@ -99,8 +99,8 @@ func (k calendar) factor(t, origin time.Time, z, holiday float64) float64 {
 
 // apply changes the totals of o by what is known. The paths of the volume and of the changes are taken to go the same way, which makes the
 // range rather too wide than too narrow.
-func (o *outlook) apply(k calendar) {
-	if k.nothing() {
+func (o *outlook) apply(c calendar) {
+	if c.nothing() {
 		return
 	}
 	before := slices.Clone(o.totals)
@@ -112,7 +112,7 @@ func (o *outlook) apply(k calendar) {
 			f := 0.0
 			for h, share := range o.usual {
 				at := from.Add(time.Duration(h) * time.Hour)
-				f += share * k.factor(at, o.origin, z, o.sunday(at))
+				f += share * c.factor(at, o.origin, z, o.sunday(at))
 			}
 			sum[i] += (before[d][i] - before[d-1][i]) * model.Tokens(f)
 		}
@@ -135,9 +135,9 @@ func (o outlook) sunday(t time.Time) float64 {
 }
 
 // say warns of every event and holiday that the projection takes into account.
-func (k calendar) say(origin time.Time) []model.Warning {
+func (c calendar) say(origin time.Time) []model.Warning {
 	var said []model.Warning
-	for _, e := range k.events {
+	for _, e := range c.events {
 		if !e.From.Before(origin.AddDate(0, monthsAhead+1, 0)) || lasting(e) && origin.Sub(e.From) >= settles || !lasting(e) && !origin.Before(e.Until) {
 			continue
 		}
@@ -153,7 +153,7 @@ func (k calendar) say(origin time.Time) []model.Warning {
 		}
 		said = append(said, model.Warning{Code: "KNOWN_EVENT", Text: text})
 	}
-	for _, h := range slices.SortedFunc(maps.Keys(k.holidays), time.Time.Compare) {
+	for _, h := range slices.SortedFunc(maps.Keys(c.holidays), time.Time.Compare) {
 		if ahead := h.Sub(origin.Truncate(day)); ahead >= 0 && ahead < 30*day {
 			said = append(said, model.Warning{Code: "HOLIDAY", Text: date(h) + " is a holiday: it counts as a Sunday"})
 		}

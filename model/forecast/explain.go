@@ -1,6 +1,7 @@
 package forecast
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -39,10 +40,10 @@ func Explain(u model.Usage, origin time.Time, k model.Known) ([]string, bool) {
 		}
 		lines = append(lines, fmt.Sprintf("  %-28s %4.0f%%  %4.0f%%  %s", members[m].name, 100*o.pool.weekly[m], 100*o.pool.monthly[m], model.FormatTokens(model.Tokens(total))))
 	}
-	lines = append(lines, fmt.Sprintf("own past     a week's total was missed by %.0f%% on average, in %d tests", 100*math.Expm1(o.rests.own), o.pool.tests))
-	lines = append(lines, fmt.Sprintf("days         lie %.0f%% from the level of the week before on average", 100*math.Expm1(o.rests.daily)))
-	if c := o.rests.chance(week); c > 0 {
-		lines = append(lines, fmt.Sprintf("chance       days that scatter by %.0f%% make a week's total stray by %.0f%%, however well the level is known", 100*o.rests.scatter, 100*math.Expm1(c)))
+	lines = append(lines, fmt.Sprintf("own past     a week's total was missed by %.0f%% on average, in %d tests", 100*math.Expm1(o.evidence.own), o.pool.tests))
+	lines = append(lines, fmt.Sprintf("days         lie %.0f%% from the level of the week before on average", 100*math.Expm1(o.evidence.daily)))
+	if c := o.evidence.chance(week); c > 0 {
+		lines = append(lines, fmt.Sprintf("chance       days that scatter by %.0f%% make a week's total stray by %.0f%%, however well the level is known", 100*o.evidence.scatter, 100*math.Expm1(c)))
 	}
 	for _, days := range []int{7, scored} {
 		d := o.totals[days]
@@ -96,14 +97,6 @@ func (o outlook) heaviest() []int {
 		}
 	}
 	weight := func(m int) float64 { return o.pool.weekly[m] + o.pool.monthly[m] }
-	slices.SortStableFunc(places, func(a, b int) int {
-		switch {
-		case weight(a) > weight(b):
-			return -1
-		case weight(a) < weight(b):
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(places, func(a, b int) int { return cmp.Compare(weight(b), weight(a)) })
 	return places
 }

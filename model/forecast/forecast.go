@@ -1,3 +1,5 @@
+// Package forecast projects a workload's volume: simple forecasters of the daily level are weighed by their past errors, and
+// what those errors were makes the intervals. README.md names the steps, in the order in which newOutlook takes them.
 package forecast
 
 import (
@@ -5,6 +7,11 @@ import (
 	"time"
 
 	"tipline/model"
+)
+
+const (
+	day  = 24 * time.Hour
+	week = 7 // days
 )
 
 // monthsAhead is how many calendar months after the current one are projected.

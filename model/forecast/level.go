@@ -20,7 +20,7 @@ type levels struct {
 // place returns the place in the week of day i of n, and of the day i-n after the origin when i is n or more.
 func place(i, n int) int { return ((i-n)%week + week) % week }
 
-// newLevels takes the weekday out of days.
+// newLevels takes the weekday out of days: the classical multiplicative decomposition, with medians.
 func newLevels(days []float64) levels {
 	l := levels{days: days, logs: make([]float64, len(days))}
 	local := localMeans(days)
@@ -58,7 +58,7 @@ func (l *levels) bridgeShifts() {
 }
 
 // meanOfLogs raises logs so that their level is that of the mean day and not of the typical one: idle and busy days add up
-// in a total (the smearing estimate of Duan 1983, over the last eight weeks).
+// in a total (the bias adjustment of a forecast on logarithms, by the smearing estimate of Duan 1983 over the last eight weeks).
 func (l *levels) meanOfLogs() {
 	var actual, fitted float64
 	n := len(l.days)
@@ -101,7 +101,7 @@ func around(days []float64, i int) []float64 {
 	return days[from:min(len(days), from+week)]
 }
 
-// weekdays returns the logarithmic factor of each place in the week: medians over the last eight weeks, drawn towards zero
+// weekdays returns the seasonal index of each place in the week, as a logarithm: medians over the last eight weeks, drawn towards zero
 // as far as their spread within a place explains their spread between places (James and Stein 1961).
 func weekdays(ratios []float64) (factors [week]float64) {
 	var at [week][]float64

@@ -6,7 +6,7 @@ import "math"
 type line struct {
 	level   float64
 	growth  float64 // per day, at the origin
-	damping float64 // share of the growth left after each day
+	damping float64 // share of the growth left after each day, φ of Gardner and McKenzie (1985)
 }
 
 // furthest is the largest change of level, as a logarithm, that any line forecasts: a launch does not grow for ever.
@@ -51,7 +51,7 @@ var members = []struct {
 	{"median of 2 weeks", medianOf(2 * week)},
 }
 
-// averageOf forecasts the mean of the last n days, weekdays weighed by their usual use.
+// averageOf forecasts the moving average of the last n days, weekdays weighed by their usual use.
 func averageOf(n int) member {
 	return func(l levels, end int) (line, bool) {
 		var sum, share float64
@@ -116,7 +116,7 @@ func holt(alpha, beta, damping float64) member {
 	}
 }
 
-// regression continues a straight line through the last n days from its end.
+// regression continues the least-squares line through the last n days from its end, damped.
 func regression(n int, damping float64) member {
 	return func(l levels, end int) (line, bool) {
 		slope, level, ok := fit(l.logs[max(0, end-n):end])

@@ -12,7 +12,7 @@ type outlook struct {
 	series
 	levels   levels
 	pool     pool
-	rests    evidence             // what the spread rests on
+	evidence evidence             // what the spread rests on
 	totals   []model.Distribution // totals of the first d days after the origin
 	calendar calendar
 }
@@ -26,25 +26,25 @@ func newOutlook(u model.Usage, origin time.Time, days int, k model.Known) (outlo
 		return outlook{}, false
 	}
 	l := newLevels(s.days)
-	o := outlook{series: s, levels: l, pool: newPool(l), totals: make([]model.Distribution, days+1), calendar: c}
-	e := newEvidence(s, l, o.pool)
-	o.rests = e
+	p := newPool(l)
+	e := newEvidence(s, l, p)
+	o := outlook{series: s, levels: l, pool: p, evidence: e, totals: make([]model.Distribution, days+1), calendar: c}
 	scale := usualDay(l.days)
 	sums := make([]float64, len(members)) // each member's total until the day
-	var scoredSpread float64              // at the farthest day that was scored
+	var spread float64
 	for d := 1; d <= days; d++ {
-		for m, f := range o.pool.lines {
+		for m, f := range p.lines {
 			sums[m] += math.Exp(f.at(d)) * l.season[(d-1)%week]
 		}
 		usual := scale * float64(d)
-		center, disagreement := o.pool.combine(sums, d, usual)
-		spread := e.spread(float64(min(d, scored)), disagreement)
-		if d > scored { // nobody has scored what lies farther: it is taken to widen as the fourth root of time
-			spread = scoredSpread * math.Pow(float64(d)/scored, 0.25)
-		} else {
-			scoredSpread = spread
+		center, disagreement := p.combine(sums, d, usual)
+		farther := 1.0
+		if d <= scored {
+			spread = e.spread(float64(d), disagreement)
+		} else { // nobody has scored what lies farther: it is taken to widen as the fourth root of time
+			farther = math.Pow(float64(d)/scored, 0.25)
 		}
-		o.totals[d] = e.quantiles(center, usual, spread, float64(d))
+		o.totals[d] = e.quantiles(center, usual, spread*farther, float64(d))
 		for i, before := range o.totals[d-1] {
 			o.totals[d][i] = max(o.totals[d][i], before) // what has been used stays used
 		}
@@ -66,7 +66,8 @@ func usualDay(days []float64) float64 {
 // scored is the farthest horizon of the forecast protocol, in days.
 const scored = 30
 
-// combine returns the weighted mean of the members' totals over a number of days, as a logarithm in units of what is usual, and their standard deviation around it.
+// combine returns the weighted mean of the members' totals over a number of days, as a logarithm in units of what is usual (Bates and Granger 1969), and their standard
+// deviation around it.
 func (p pool) combine(totals []float64, days int, usual float64) (center, disagreement float64) {
 	var squares float64
 	for m, total := range totals {

@@ -35,7 +35,8 @@ func newPool(l levels) pool {
 	return p
 }
 
-// weigh returns the weights that errors earn; 0 for a member without a forecast.
+// weigh returns the weights that errors earn, inverse powers of their means, which are drawn towards that of all members while there are few (Stock and Watson 2004); 0 for
+// a member without a forecast.
 func (p pool) weigh(errors [][]float64) []float64 {
 	usual, _ := meanError(errors...)
 	usual += 0.01 // keeps perfect forecasts comparable
@@ -62,6 +63,7 @@ type past struct {
 	lines [][]line // by member and day; one that is not finite is no forecast
 }
 
+// forecastPast lets every member forecast at each of these origins, from the days before it alone.
 func forecastPast(l levels) past {
 	p := past{levels: l, lines: make([][]line, len(members))}
 	n := len(l.days)
@@ -78,8 +80,8 @@ func forecastPast(l levels) past {
 	return p
 }
 
-// backtest returns the error of each member at each origin of the last back days, as a logarithm: that of the total of ahead
-// days that followed, or of a shorter time while the workload is young. NaN marks a member without a forecast.
+// backtest evaluates the members on rolling origins (Tashman 2000): it returns the error of each at each origin of the last back days, as a logarithm, that of the
+// total of ahead days that followed, or of a shorter time while the workload is young. NaN marks a member without a forecast.
 func (l past) backtest(ahead, back int) [][]float64 {
 	n := len(l.days)
 	ahead = max(1, min(ahead, n/3))

@@ -270,8 +270,8 @@ func (c correction) apply(d model.Distribution, times float64) model.Distributio
 // Correct returns f, the projection of u with what is known beside it, as its record calls for, with a word about it; f itself when the record is short or good.
 func Correct(f model.Forecast, past []Past, u model.Usage, k model.Known) model.Forecast {
 	c := judge(past, u, f.Origin)
-	month, known := repeated(u, f.Origin, 4, 4*week)
-	if c.yields = c.yields && known; !c.yields && c.widened() == 0 {
+	month, ok := repeated(u, f.Origin, 4, 4*week)
+	if c.yields = c.yields && ok; !c.yields && c.widened() == 0 {
 		return f
 	}
 	plain := f

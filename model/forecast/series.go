@@ -1,5 +1,3 @@
-// Package forecast projects a workload's volume: simple forecasters of the daily level are weighed by their past errors, and
-// what those errors were makes the intervals.
 package forecast
 
 import (
@@ -11,9 +9,6 @@ import (
 )
 
 const (
-	day  = 24 * time.Hour
-	week = 7 // days
-
 	// maxDays is how much history is looked at: half a year holds every pattern that is modelled.
 	maxDays = 180
 	// minShare is how much of a day's expected use must have been measured for its total to count.

@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// shift is a lasting change of level from one day to the next.
+// shift is a lasting change of level from one day to the next (the level shift of Tsay 1988).
 type shift struct {
 	day    int     // first day of the new level
 	change float64 // of the logarithm of the level

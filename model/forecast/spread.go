@@ -90,7 +90,7 @@ func (e evidence) spread(days, disagreement float64) float64 {
 }
 
 // chance returns by how much the total of a number of days strays when they scatter independently of each other, so that its variance is the sum of theirs: the standard
-// deviation of its logarithm, taken as normal.
+// deviation of its logarithm, taken as normal (Fenton 1960).
 func (e evidence) chance(days float64) float64 {
 	return math.Sqrt(math.Log1p(e.scatter * e.scatter / days))
 }
@@ -128,7 +128,8 @@ var normal, deviations, returns = func() (normal, deviations, returns [len(model
 }()
 
 // reach returns how far from the median a level lies when the ends of the 80 and 95 % intervals lie inner and outer from it: a straight line over the normal
-// score between the median and these ends, so that the tails are as heavy as the development set shows them.
+// score between the median and these ends, so that the tails are as heavy as the development set shows them. With another reach on either side it makes a two-piece
+// distribution (Wallis 2014).
 func reach(level, inner, outer float64) float64 {
 	score, z80, z95 := math.Abs(normalScore(level)), normalScore(0.90), normalScore(0.975)
 	if score <= z80 {
