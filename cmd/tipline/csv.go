@@ -104,13 +104,16 @@ func eachRow(r io.Reader, file string, do func(historyRow) error, headers ...[]s
 	}
 	header[0] = strings.TrimPrefix(header[0], "\ufeff")
 	if !slices.ContainsFunc(headers, func(h []string) bool { return slices.Equal(h, header) }) {
-		return fmt.Errorf("%s:1: header: got %q, want %s", file, strings.Join(header, ","), want)
+		return fmt.Errorf("%s:1: header: got %q, want %s", file, clip(strings.Join(header, ",")), want)
 	}
 	columns := slices.Clone(header)
 	for {
 		record, err := rows.Read()
 		if errors.Is(err, io.EOF) {
 			return nil
+		}
+		if bad, ok := errors.AsType[*csv.ParseError](err); ok {
+			return fmt.Errorf("%s:%d: %w: want %s", file, bad.Line, bad.Err, strings.Join(columns, ","))
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", file, err)
@@ -126,13 +129,22 @@ func eachRow(r io.Reader, file string, do func(historyRow) error, headers ...[]s
 	}
 }
 
+// clip returns the beginning of text when it is too long to be shown.
+func clip(text string) string {
+	const most = 100 // bytes
+	if len(text) <= most {
+		return text
+	}
+	return strings.ToValidUTF8(text[:most], "") + "…"
+}
+
 // parseRow reads the cells of a row, which belong to columns.
 func parseRow(columns, record []string) (row historyRow, err error) {
 	exported := len(columns) > len(historyColumns)
 	row.stamp = record[0]
 	row.Start, err = time.Parse(time.RFC3339, record[0])
 	if row.Start = row.Start.UTC(); err != nil || !row.Start.Equal(row.Start.Truncate(time.Hour)) {
-		return row, fmt.Errorf("timestamp: got %q, want the start of an hour such as 2025-03-01T00:00:00Z", record[0])
+		return row, fmt.Errorf("timestamp: got %q, want the start of an hour such as 2025-03-01T00:00:00Z", clip(record[0]))
 	}
 	if row.Workload = strings.Clone(record[1]); row.Workload == "" {
 		return row, fmt.Errorf("workload: got %q, want a name", record[1])
@@ -148,7 +160,7 @@ func parseRow(columns, record []string) (row historyRow, err error) {
 			continue // see checkEmpty
 		}
 		if *to, err = strconv.ParseFloat(text, 64); err != nil || math.IsNaN(*to) || math.IsInf(*to, 0) {
-			return row, fmt.Errorf("%s: got %q, want a number", column, text)
+			return row, fmt.Errorf("%s: got %q, want a number", column, clip(text))
 		}
 	}
 	if !exported {
@@ -199,7 +211,7 @@ func parseLabels(text string) (map[string]string, error) {
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("labels: got %q, want such as model=llama&team=a%%2Fb: %w", text, err)
+		return nil, fmt.Errorf("labels: got %q, want such as model=llama&team=a%%2Fb: %w", clip(text), err)
 	}
 	return labels, nil
 }

@@ -193,17 +193,21 @@ func TestReadHistoryErrors(t *testing.T) {
 		"no zone":                    {historyHeader + "2026-11-23T05:00:00,a,1,2,3\n", `history.csv:2: timestamp: got "2026-11-23T05:00:00"`},
 		"a row of the future":        {historyHeader + row + "2028-11-23T01:00:00Z,a,1,2,3\n", "history.csv:3: timestamp: got 2028-11-23T01:00:00Z, 17544h0m0s after the row before of workload \"a\", want at most 366 days"},
 		"a huge name":                {historyHeader + "2026-11-23T01:00:00Z," + strings.Repeat("a", 1<<20) + ",1,2,3\n", "history.csv:2: workload: got a name of 1048576 bytes, want at most 1024"},
-		"a quote that never ends":    {historyHeader + row + "2026-11-23T01:00:00Z,\"a,1,2,3\n", "history.csv: parse error on line 3"},
+		"a quote that never ends":    {historyHeader + row + "2026-11-23T01:00:00Z,\"a,1,2,3\n", `history.csv:3: extraneous or missing " in quoted-field: want timestamp,workload,`},
 		"an hour twice":              {historyHeader + row + row, "history.csv:3: timestamp: got 2026-11-23T00:00:00Z"},
 		"rows out of order":          {historyHeader + "2026-11-23T01:00:00Z,a,1,2,3\n" + row, "want ascending hours"},
-		"a column too few":           {historyHeader + "2026-11-23T00:00:00Z,a,1,2\n", "history.csv: record on line 2: wrong number of fields"},
+		"a column too few":           {historyHeader + "2026-11-23T00:00:00Z,a,1,2\n", "history.csv:2: wrong number of fields: want timestamp,workload,input_tokens,output_tokens,requests"},
+		"a column too many":          {historyHeader + row + "2026-11-23T01:00:00Z,a,1,2,3,4\n", "history.csv:3: wrong number of fields"},
+		"a huge number":              {historyHeader + "2026-11-23T01:00:00Z,a," + strings.Repeat("9", 1<<20) + ",2,3\n", `history.csv:2: input_tokens: got "999`},
+		"a huge time":                {historyHeader + strings.Repeat("2026", 1<<18) + ",a,1,2,3\n", `history.csv:2: timestamp: got "2026`},
+		"a huge header":              {strings.Repeat("timestamp,", 1<<17) + "\n", "history.csv:1: header: got "},
 		"a wrong century":            {historyHeader + row + "2926-11-23T01:00:00Z,a,1,2,3\n", "history.csv:3: timestamp: got 2926-11-23T01:00:00Z"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := readHistory(strings.NewReader(test.text), "history.csv")
-			if err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("%q: got %v, want %q in it", test.text, err, test.want)
+			if err == nil || !strings.Contains(err.Error(), test.want) || len(err.Error()) > 400 {
+				t.Errorf("%.200q: got %.500v, want %q in it and no more than a line", test.text, err, test.want)
 			}
 		})
 	}

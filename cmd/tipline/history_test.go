@@ -230,9 +230,9 @@ func TestImportErrors(t *testing.T) {
 		"refused and used":            {header + row(1, "a,1,2,,0,0,0,1,SAWTOOTH REQUESTS_UNKNOWN,,,,,gateway,team_alias=new"), "history.csv:2: doubts: got SAWTOOTH with coverage 1"},
 		"requests known and not":      {header + row(1, "a,1,2,3,0,0,0,1,REQUESTS_UNKNOWN,,,,,gateway,team_alias=new"), "history.csv:2: doubts: got REQUESTS_UNKNOWN with 3 requests"},
 		"a wait of two hours":         {header + row(1, "a,1,2,3,0,0,0,1,,7200,,,,gateway,team_alias=new"), "history.csv:2: ttft_p95: got 7200, want 0 to 3600"},
-		"a cell too few":              {header + row(1, "a,1,2,3,0,0,0,1,,,,,gateway,team_alias=new"), "history.csv: record on line 2: wrong number of fields"},
+		"a cell too few":              {header + row(1, "a,1,2,3,0,0,0,1,,,,,gateway,team_alias=new"), "history.csv:2: wrong number of fields"},
 		"an empty file":               {"", "history.csv: empty, want the header timestamp"},
-		"a quotation without its end": {header + good + `"2026`, "history.csv: parse error on line 3"},
+		"a quotation without its end": {header + good + `"2026`, "history.csv:3: extraneous or missing"},
 	} {
 		file := filepath.Join(t.TempDir(), "history.csv")
 		writeFile(t, file, tc.text)
