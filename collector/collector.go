@@ -146,6 +146,11 @@ type Collector struct {
 	devices map[string]map[string]float64 // the GPUs of every scope by what tells them apart, as last answered; guarded by mu
 
 	hollow int // hours without data in a row that Fill has come across; belongs to who has the turn
+
+	replicas struct { // what was found when it was last asked which counters are stored once for every replica; belongs to who has the turn
+		asked time.Time
+		note  []model.Warning
+	}
 }
 
 // New returns a Collector for s that keeps what it learns in h. It opens no connection and reads nothing yet.
@@ -350,6 +355,7 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 		result.Warnings = append(result.Warnings, c.addPrompts(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addCosts(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addDaily(ctx, now, result.Usage)...)
+		result.Warnings = append(result.Warnings, c.askReplicas(ctx, now)...)
 	}
 	if err == nil {
 		result.Unattributed, notes = c.unattributed(ctx, now, result.Usage)

@@ -24,6 +24,7 @@ type Discovery struct {
 	Metered  []Metered  // the largest volume first
 	Cards    []Cards    // GPUs that workloads hold, by pack, namespace and type
 	Unplaced []Unplaced // what looks like tokens and cannot be read
+	Replicas int        // counters of Metered that are stored once for every replica of a Prometheus
 	Scraped  bool       // whether anything was scraped in the five minutes before; asked only where nothing is metered
 	Queries  int        // sent, retries included
 }
@@ -83,7 +84,7 @@ var discoverWindows = []time.Duration{28 * 24 * time.Hour, 7 * 24 * time.Hour, 2
 const maxStrange = 20
 
 // Discover asks the server of s which packs of its library count something there, and how much. It sends one query for the names, one for
-// names of no pack, one for every pack that is found (up to three when the server refuses long windows), and keeps nothing. Of s only the
+// names of no pack, one for what replicas store twice, one for every pack that is found (up to three when the server refuses long windows), and keeps nothing. Of s only the
 // address, the client, the library and the limits matter. The error is that of a server that cannot be asked at all.
 func Discover(ctx context.Context, s Settings, now time.Time) (d Discovery, err error) {
 	f, err := newFinder(s, now, discoverWindows)
@@ -105,7 +106,15 @@ func Discover(ctx context.Context, s Settings, now time.Time) (d Discovery, err 
 	}
 	f.leftOver(claims)
 	d.Unplaced = f.unplaced
-	if len(d.Metered) == 0 {
+	if len(d.Metered) > 0 {
+		var metrics []string
+		for _, m := range d.Metered {
+			metrics = append(metrics, m.Metrics...)
+		}
+		if d.Replicas, err = probeReplicas(ctx, f.client, "{"+named("=~", metrics)+"}", f.now); err != nil {
+			return d, err
+		}
+	} else {
 		up, err := f.ask(ctx, "count(up)")
 		if err != nil {
 			return d, err

@@ -210,6 +210,24 @@ func (c *Collector) askDevices(ctx context.Context, now time.Time) []model.Warni
 	return notes
 }
 
+// askReplicas looks once a day whether counters are stored once for every replica of a Prometheus, and returns what is to be said of it. Queries of one's own say nothing
+// of what they sum up.
+func (c *Collector) askReplicas(ctx context.Context, now time.Time) []model.Warning {
+	if c.settings.Queries != nil || now.Sub(c.replicas.asked) < lookAgain {
+		return c.replicas.note
+	}
+	counters, err := probeReplicas(ctx, c.client, c.counter, c.complete(now))
+	if err != nil {
+		c.log.WarnContext(ctx, "replicas not looked for", "error", err)
+		return c.replicas.note
+	}
+	c.replicas.asked, c.replicas.note = now, nil
+	if counters > 0 {
+		c.replicas.note = []model.Warning{{Code: StoredPerReplica, Text: PerReplica(counters)}}
+	}
+	return c.replicas.note
+}
+
 // unsureGPUs says what makes it unsure how many GPUs the scope has, gpu being those that were counted, if any, and the reasons, sorted. What is less than a twentieth of them
 // makes no difference.
 func (c *Collector) unsureGPUs(found map[place]cell, key, scope string, gpu *model.GPU) (doubts []model.Warning, because []string) {

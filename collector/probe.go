@@ -98,13 +98,24 @@ func (s Settings) counted() (string, error) {
 // replicaLabels tell the replicas of a Prometheus apart where what they scrape is stored together, as Thanos, Mimir and the operators of Prometheus call them.
 var replicaLabels = []string{"__replica__", "prometheus_replica", "receive_replica", "replica", "rule_replica"}
 
+// perReplica returns an expression of what of counter is scraped by several replicas and stored once for each.
+func perReplica(counter string) string {
+	return fmt.Sprintf("count without (%s) (%s) > 1 and on (instance) up", labelList(replicaLabels), counter)
+}
+
 // probeReplicas returns how many of the series of counter that are scraped differ from another in nothing but which replica scraped them: every sum over them is too large.
 func probeReplicas(ctx context.Context, c *client, counter string, now time.Time) (int, error) {
-	m, _, err := c.ask(ctx, fmt.Sprintf("count(count without (%s) (%s) > 1 and on (instance) up)", labelList(replicaLabels), counter), v1.Range{Start: now, End: now, Step: time.Hour})
+	m, _, err := c.ask(ctx, "count("+perReplica(counter)+")", v1.Range{Start: now, End: now, Step: time.Hour})
 	if err != nil || len(m) != 1 || len(m[0].Values) != 1 {
 		return 0, err
 	}
 	return int(m[0].Values[0].Value), nil
+}
+
+// PerReplica says that so many counters are stored once for every replica of a Prometheus, and what to do about it.
+func PerReplica(counters int) string {
+	return fmt.Sprintf("counters are stored once for every replica of a Prometheus (%d of those that are summed up), so that everything they count is doubled: ask the querier that leaves "+
+		"replicas out (Thanos: --query.replica-label), or select one of them", counters)
 }
 
 // sameDay is the share by which a counter differs over a day from itself, scraped at other instants.

@@ -54,6 +54,8 @@ type SourceReport struct {
 	Error   string `json:"error,omitempty"`
 	Queries int    `json:"queries"`
 
+	Warnings []Warning `json:"warnings,omitempty"` // about it as a whole
+
 	Dropped int `json:"dropped_series,omitempty"` // that the configuration says are no workload
 
 	FilledRatio             *Fraction `json:"filled_ratio,omitempty"`              // share of the history asked for that has been read; absent when that is not known

@@ -134,7 +134,7 @@ func health(s config.Source, library *collector.Library, h collector.Health) []f
 		}
 	}
 	if h.Replicas > 0 {
-		all = append(all, finding{true, count(h.Replicas, "counter") + " stored once for every replica of a Prometheus, so that everything they count is doubled: ask the querier that leaves replicas out (Thanos: --query.replica-label), or select one of them"})
+		all = append(all, finding{true, collector.PerReplica(h.Replicas)})
 	} else if h.Twice > 0 {
 		all = append(all, finding{true, count(h.Twice, "engine") + " scraped twice, so that everything they count is doubled: remove one of the jobs or monitors that scrape them, or select one of them"})
 	}
@@ -185,7 +185,8 @@ const leastCoverage = 0.9
 func rehearsal(r collector.Result, read reader, backfill, took time.Duration, now time.Time) []finding {
 	all := []finding{{false, fmt.Sprintf("%s read over %s, %d queries in %s", count(len(r.Usage), "workload"), prommodel.Duration(backfill), r.Queries, took.Round(10*time.Millisecond))}}
 	for i, w := range r.Warnings { // sorted by code
-		if w.Code == collector.NoData || i > 0 && w.Code == r.Warnings[i-1].Code { // which the signals say, or is said
+		said := w.Code == collector.NoData || w.Code == collector.StoredPerReplica // by what the probe found
+		if said || i > 0 && w.Code == r.Warnings[i-1].Code {
 			continue
 		}
 		more := 0

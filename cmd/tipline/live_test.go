@@ -72,7 +72,7 @@ func TestCheckLive(t *testing.T) {
 				return one(map[string]string{}, q.End, 3)
 			}
 			return scraped(q)
-		}, exitNotRight, "FIX   3 counters stored once for every replica of a Prometheus"},
+		}, exitNotRight, "FIX   counters are stored once for every replica of a Prometheus (3 of"},
 	} {
 		prom.Answer(tc.answer)
 		if code, out, errs := tipline(t, folder, "check", "--live"); code != tc.code || !strings.Contains(out, tc.want) || errs != "" {

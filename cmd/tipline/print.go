@@ -125,6 +125,9 @@ func notes(report *model.Report) []string {
 		if !s.Up {
 			lines = append(lines, fmt.Sprintf("source %s is down: %s", s.Source, s.Error))
 		}
+		for _, warning := range s.Warnings {
+			lines = append(lines, fmt.Sprintf("source %s: %s", s.Source, warning.Text))
+		}
 		if s.Dropped > 0 {
 			lines = append(lines, fmt.Sprintf("source %s: %d of its series are no workload, because a stanza drops them", s.Source, s.Dropped))
 		}

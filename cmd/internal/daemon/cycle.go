@@ -163,7 +163,7 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 			} else {
 				results[i], errs[i] = s.collector.Collect(ctx, now)
 			}
-			reports[i] = model.SourceReport{Source: s.cfg.Name, Up: errs[i] == nil, Queries: results[i].Queries, UnattributedTokensRatio: results[i].Unattributed}
+			reports[i] = model.SourceReport{Source: s.cfg.Name, Up: errs[i] == nil, Queries: results[i].Queries, Warnings: results[i].Warnings, UnattributedTokensRatio: results[i].Unattributed}
 			if errs[i] == nil {
 				reports[i].FilledRatio = &results[i].Filled
 			} else {
@@ -244,7 +244,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 		d.priced = append(d.priced, decide.Judged{Verdict: e.verdict, Receipt: e.report.Decision.ID})
 		report.Workloads = append(report.Workloads, e.report)
 	}
-	report.DataFaults = slices.Concat(d.silence(sources, report.Workloads, now), dataFaults(workloads), d.undelivered(now))
+	report.DataFaults = slices.Concat(d.silence(sources, report.Workloads, now), dataFaults(sources, workloads), d.undelivered(now))
 	report.SharedFleets = []model.SharedFleet{}
 	for _, p := range decide.Pools(verdicts) {
 		report.SharedFleets = append(report.SharedFleets, d.share(p, report, receipts))

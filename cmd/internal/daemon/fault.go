@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"tipline/alerting"
+	"tipline/collector"
 	"tipline/config"
 	"tipline/model"
 )
@@ -38,8 +39,15 @@ func (d *Daemon) silence(sources []model.SourceReport, workloads []model.Workloa
 	return faults
 }
 
-// dataFaults returns why what was read of workloads is not what was used, in their order.
-func dataFaults(workloads []metered) (faults []model.DataFault) {
+// dataFaults returns why what was read of sources and of workloads is not what was used, in their order.
+func dataFaults(sources []model.SourceReport, workloads []metered) (faults []model.DataFault) {
+	for _, s := range sources {
+		for _, w := range s.Warnings {
+			if w.Code == collector.StoredPerReplica || w.Code == collector.TooManyWorkloads {
+				faults = append(faults, model.DataFault{Source: s.Source, Code: w.Code, Text: w.Text})
+			}
+		}
+	}
 	for _, m := range workloads {
 		for _, f := range m.faults {
 			faults = append(faults, model.DataFault{Source: m.usage.Source, Workload: m.usage.Workload, Code: f.Code, Text: f.Text})

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"tipline/alerting"
+	"tipline/collector"
+	"tipline/collector/promtest"
 	"tipline/model"
 )
 
@@ -47,5 +49,29 @@ func TestUndelivered(t *testing.T) {
 	r.days(t, 2)
 	if got := notifier(r.Report()); len(got) != 0 {
 		t.Errorf("got %q a week after the messages arrive again, want nothing", got)
+	}
+}
+
+// TestFaultsOfSources holds that what is wrong with all that a source counts is a fault of the data, and that what was not asked in time is a warning in the report alone.
+func TestFaultsOfSources(t *testing.T) {
+	t.Parallel()
+	faults := dataFaults([]model.SourceReport{{Source: "gateway", Warnings: []model.Warning{
+		{Code: collector.StoredPerReplica, Text: "doubled"}, {Code: collector.TooManyWorkloads, Text: "left out"}, {Code: collector.TTFTFailed, Text: "timeout"},
+	}}}, nil)
+	if len(faults) != 2 || faults[0].Code != collector.StoredPerReplica || faults[1].Code != collector.TooManyWorkloads || faults[0].Source != "gateway" || faults[0].Workload != "" {
+		t.Errorf("got %+v, want the first two of the source as a whole", faults)
+	}
+	r := newRig(t, func(q promtest.Query) promtest.Answer {
+		if strings.Contains(q.Expr, "histogram_quantile") {
+			return promtest.Answer{Status: 503}
+		}
+		return steady(map[string]string{"team_alias": "support"}, 1e6)(q)
+	})
+	report, err := r.Evaluate(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w := report.Sources[0].Warnings; len(w) != 1 || w[0].Code != collector.TTFTFailed {
+		t.Errorf("got %+v, want that the time to first token was not read", w)
 	}
 }

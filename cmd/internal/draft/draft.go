@@ -67,6 +67,9 @@ func Write(d collector.Discovery, library *collector.Library, server Server, now
 	for _, workload := range w.stanzas {
 		w.options.choose(workload)
 	}
+	if d.Replicas > 0 {
+		w.find("stored twice", []string{"the tokens below are too many: " + collector.PerReplica(d.Replicas)})
+	}
 	w.find("metered twice", twice)
 	w.find("perhaps metered twice", suspected)
 	w.find("without a price", w.options.unpriced)

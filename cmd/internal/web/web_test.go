@@ -57,7 +57,7 @@ func sample() *model.Report {
 	return &model.Report{
 		AsOf: asOf, ConfigHash: "c0ffee",
 		Budgets:  []model.BudgetReport{{Budget: "<b>team", USD: 20_000, Month: "2026-11", Projected: &model.Quantiles[model.USD]{P50: 23_000}, PassesOn: "2026-11-25", Unknown: []string{"a<", "b"}}},
-		Sources:  []model.SourceReport{{Source: "gateway", Up: true, Queries: 12, FilledRatio: new(model.Fraction(0.42)), UnattributedTokensRatio: new(model.Fraction(0.12))}, {Source: "vllm-eu", Error: "dial tcp 10.0.0.7:9090: connection refused"}},
+		Sources:  []model.SourceReport{{Source: "gateway", Up: true, Queries: 12, Warnings: []model.Warning{{Code: "TOO_MANY_WORKLOADS", Text: "label values <i>beyond</i> the limit"}}, FilledRatio: new(model.Fraction(0.42)), UnattributedTokensRatio: new(model.Fraction(0.12))}, {Source: "vllm-eu", Error: "dial tcp 10.0.0.7:9090: connection refused"}},
 		Warnings: []model.Warning{{Code: "STALE_PRICES", Text: "The price catalogue is 41 days old."}},
 		Workloads: []model.WorkloadReport{
 			{
@@ -265,7 +265,7 @@ func TestPageEscapesNames(t *testing.T) {
 	if n := strings.Count(body, "&lt;script&gt;"); n < 8 {
 		t.Errorf("the hostile name is shown %d times, in words", n)
 	}
-	for _, want := range []string{"move to <bdi>qwen3-32b on 2 × H100</bdi>", "$5,200", "9.87B", "2026-03-29", "14 Mar 2026 09:00 UTC", "The price catalogue is 41 days old.", "connection refused", "RESIDENCY", `<a href="api/v1/decisions/d-1">d-1</a>`} {
+	for _, want := range []string{"move to <bdi>qwen3-32b on 2 × H100</bdi>", "$5,200", "9.87B", "2026-03-29", "14 Mar 2026 09:00 UTC", "The price catalogue is 41 days old.", "label values &lt;i&gt;beyond&lt;/i&gt; the limit", "connection refused", "RESIDENCY", `<a href="api/v1/decisions/d-1">d-1</a>`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %s", want)
 		}

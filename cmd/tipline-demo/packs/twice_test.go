@@ -2,11 +2,16 @@ package packs
 
 import (
 	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"tipline/cmd/internal/draft"
 	"tipline/cmd/tipline-demo/engine"
 	"tipline/collector"
+	"tipline/model"
 )
 
 // TestScrapedTwice holds that a probe finds the engine that two jobs scrape, at other instants, beside two replicas that serve as much each and are two.
@@ -63,22 +68,55 @@ func TestStoredByReplicas(t *testing.T) {
 			}
 		}
 	}
+	settings := collector.Settings{Name: "s", URL: "http://prometheus.test", Client: handler{e.Handler()}, Pack: "litellm", GroupBy: []string{"team"}, Backfill: time.Hour}
 	probe := func() int {
-		h, err := collector.Probe(t.Context(), collector.Settings{Name: "s", URL: "http://prometheus.test", Client: handler{e.Handler()}, Pack: "litellm", Backfill: time.Hour}, end)
+		h, err := collector.Probe(t.Context(), settings, end)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return h.Replicas
+	}
+	c, err := collector.New(settings, openStore(t), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	collected := func(at time.Time) bool {
+		r, err := c.Collect(t.Context(), at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(r.Warnings, func(w model.Warning) bool { return w.Code == collector.StoredPerReplica })
 	}
 	scrape(map[string]string{"job": "litellm", "instance": "10.0.0.1:4000", "replica": "0"}, 0)
 	scrape(map[string]string{"job": "litellm", "instance": "10.0.0.2:4000", "replica": "1"}, 0)
 	if n := probe(); n != 0 {
 		t.Errorf("two programs: got %d counters stored by replicas", n)
 	}
+	if collected(end) {
+		t.Error("two programs: a collection says that counters are stored by replicas")
+	}
 	for i, replica := range []string{"prometheus-0", "prometheus-1"} {
 		scrape(map[string]string{"job": "litellm", "instance": "10.0.0.3:4000", "prometheus_replica": replica}, time.Duration(i)*20*time.Second)
 	}
 	if n := probe(); n != 1 {
 		t.Errorf("one program that two replicas scrape: got %d counters, want 1", n)
+	}
+	if collected(end.Add(time.Minute)) {
+		t.Error("a collection looked twice within a day")
+	}
+	again, err := collector.New(settings, openStore(t), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c = again; !collected(end) {
+		t.Error("one program that two replicas scrape: a collection says nothing")
+	}
+	d, err := collector.Discover(t.Context(), settings, end)
+	if err != nil {
+		t.Fatal(err)
+	}
+	written, err := draft.Write(d, nil, draft.Server{URL: "http://prometheus"}, end)
+	if want := "# Stored twice:\n#   - the tokens below are too many: counters are stored once for every replica"; err != nil || !strings.Contains(string(written.Config), want) {
+		t.Errorf("got %v and\n%s\nwant %q", err, written.Config, want)
 	}
 }
