@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"tipline/cmd/internal/store"
+	"tipline/cmd/internal/store/storetest"
 	"tipline/collector/promtest"
 	"tipline/model"
 )
@@ -255,11 +256,7 @@ func TestImportErrors(t *testing.T) {
 // TestGathered holds that what the sources change of a data file is there all at once: not before it is written, and none of it when one row cannot be.
 func TestGathered(t *testing.T) {
 	t.Parallel()
-	file, err := store.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
+	file := storetest.Open(t)
 	there := func(key string) bool {
 		value, err := file.Get(store.History, key)
 		return err == nil && value != nil

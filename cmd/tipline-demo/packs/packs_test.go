@@ -17,7 +17,7 @@ import (
 	"testing"
 	"time"
 
-	"tipline/cmd/internal/store"
+	"tipline/cmd/internal/store/storetest"
 	"tipline/cmd/tipline-demo/engine"
 	"tipline/collector"
 	"tipline/model"
@@ -400,19 +400,9 @@ func (w *world) checkServing(t *testing.T, usage []model.Usage) {
 	}
 }
 
-func openStore(t *testing.T) *store.Store {
-	t.Helper()
-	file, err := store.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = file.Close() })
-	return file
-}
-
 func collect(t *testing.T, s collector.Settings) collector.Result {
 	t.Helper()
-	c, err := collector.New(s, openStore(t), slog.New(slog.DiscardHandler))
+	c, err := collector.New(s, storetest.Open(t), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"tipline/cmd/internal/store"
+	"tipline/cmd/internal/store/storetest"
 	"tipline/cmd/tipline-demo/engine"
 	"tipline/collector"
 )
@@ -63,12 +63,7 @@ func TestPromptLengths(t *testing.T) {
 					}
 				}
 			}
-			file, err := store.Open(t.TempDir())
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(func() { _ = file.Close() })
-			c, err := collector.New(collector.Settings{Name: "s", URL: "http://prometheus.test", Client: handler{e.Handler()}, Pack: pack, Backfill: 30 * time.Hour}, file, slog.New(slog.DiscardHandler))
+			c, err := collector.New(collector.Settings{Name: "s", URL: "http://prometheus.test", Client: handler{e.Handler()}, Pack: pack, Backfill: 30 * time.Hour}, storetest.Open(t), slog.New(slog.DiscardHandler))
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tipline/cmd/internal/draft"
+	"tipline/cmd/internal/store/storetest"
 	"tipline/cmd/tipline-demo/engine"
 	"tipline/collector"
 	"tipline/model"
@@ -76,7 +77,7 @@ func TestStoredByReplicas(t *testing.T) {
 		}
 		return h.Replicas
 	}
-	c, err := collector.New(settings, openStore(t), slog.New(slog.DiscardHandler))
+	c, err := collector.New(settings, storetest.Open(t), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -104,7 +105,7 @@ func TestStoredByReplicas(t *testing.T) {
 	if collected(end.Add(time.Minute)) {
 		t.Error("a collection looked twice within a day")
 	}
-	again, err := collector.New(settings, openStore(t), slog.New(slog.DiscardHandler))
+	again, err := collector.New(settings, storetest.Open(t), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

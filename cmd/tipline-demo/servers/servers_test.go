@@ -21,7 +21,7 @@ import (
 
 	"github.com/prometheus/prometheus/model/labels"
 
-	"tipline/cmd/internal/store"
+	"tipline/cmd/internal/store/storetest"
 	"tipline/cmd/tipline-demo/engine"
 	"tipline/collector"
 	"tipline/model"
@@ -262,20 +262,10 @@ func TestServers(t *testing.T) {
 	}
 }
 
-func openStore(t *testing.T) *store.Store {
-	t.Helper()
-	file, err := store.Open(t.TempDir())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = file.Close() })
-	return file
-}
-
 func newCollector(t *testing.T, s collector.Settings) *collector.Collector {
 	t.Helper()
 	s.Name = "server"
-	c, err := collector.New(s, openStore(t), slog.New(slog.NewTextHandler(t.Output(), nil)))
+	c, err := collector.New(s, storetest.Open(t), slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -368,7 +358,7 @@ func checkPacks(t *testing.T, address string) {
 	t.Helper()
 	for _, pack := range collector.Packs() {
 		name := pack.Name
-		c, err := collector.New(collector.Settings{Name: name, URL: address, Pack: name, Backfill: time.Hour}, openStore(t), slog.New(slog.DiscardHandler))
+		c, err := collector.New(collector.Settings{Name: name, URL: address, Pack: name, Backfill: time.Hour}, storetest.Open(t), slog.New(slog.DiscardHandler))
 		if err != nil { // a pack of GPUs is asked beside one of tokens
 			c = newCollector(t, collector.Settings{URL: address, Pack: "vllm", GroupBy: []string{"namespace", "model_name"}, GPUs: &collector.GPUs{Pack: name}})
 		}
