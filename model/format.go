@@ -122,9 +122,12 @@ func FormatUSDKnown(d USD, known Quantiles[USD]) string {
 	return FormatUSD(d.toKnown(known, math.Round))
 }
 
-// FormatUSDRange writes the outer two of q, with "to" between them; see FormatUSDBounds.
+// FormatUSDRange writes the outer two of q, with "to" between them, or one amount where both are the same; see FormatUSDBounds.
 func FormatUSDRange(q Quantiles[USD]) string {
 	low, high := FormatUSDBounds(q)
+	if low == high {
+		return low
+	}
 	return low + " to " + high
 }
 

@@ -103,7 +103,7 @@ func TestFormatUSDKnown(t *testing.T) {
 	}
 }
 
-// TestFormatUSDRange holds that a range is written outward, in steps of what is known, and never as one without width.
+// TestFormatUSDRange holds that a range is written outward, in steps of what is known, never narrower than it is, and as one amount where it has no width.
 func TestFormatUSDRange(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -121,7 +121,7 @@ func TestFormatUSDRange(t *testing.T) {
 		{0.00997, 0.02, "$0.009 to $0.02"},
 		{-3_910, 1_010, "−$4,000 to $1,100"},
 		{-3_910, -0.004, "−$4,000 to −$0.004"},
-		{22_527, 22_527, "$22,527 to $22,527"},
+		{22_527, 22_527, "$22,527"},
 		{math.NaN(), 1, "unknown to $1"},
 	} {
 		if got := FormatUSDRange(Quantiles[USD]{P10: USD(tc.p10), P90: USD(tc.p90)}); got != tc.want {

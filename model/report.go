@@ -74,8 +74,9 @@ type WorkloadReport struct {
 	Usage      UsageSummary      `json:"usage"`
 	Forecast   *ForecastSummary  `json:"forecast"` // null when nothing could be projected
 	Options    []OptionCost      `json:"options"`
-	CostAhead  []CostAhead       `json:"cost_ahead,omitempty"` // of the current, the best and the crossing option; one whose cost is not known in every month is absent
-	Crossover  *Crossover        `json:"crossover"`            // of the option that the decision is about; null without one
+	CostAhead  []CostAhead       `json:"cost_ahead,omitempty"`  // of the current, the best and the crossing option; one whose cost is not known in every month is absent
+	BreakEvens *BreakEvens       `json:"break_evens,omitempty"` // absent when nothing can be compared
+	Crossover  *Crossover        `json:"crossover"`             // of the option that the decision is about; null without one
 	Decision   Decision          `json:"decision"`
 	Case       *Case             `json:"case,omitempty"`  // where what is to be decided stands; absent of what a receipt and a message hold, which come before it
 	Moved      *Moved            `json:"moved,omitempty"` // since the decision that was said last, or the evaluation before this one; absent when there was none to compare with
@@ -260,44 +261,6 @@ func (a AccountUse) Text(option string) string {
 type AccountShare struct {
 	Workload       string `json:"workload"`
 	TokensPerMonth Tokens `json:"tokens_per_month"`
-}
-
-// BreakEvens says which option is cheapest over which volumes, and from when on what is bought or rented by the hour pays, in full cost.
-type BreakEvens struct {
-	SearchedTokens Tokens             `json:"searched_tokens_per_month"` // up to which volume Cheapest goes
-	Cheapest       []CheapestRange    `json:"cheapest"`                  // of the options that are allowed, ascending and without a gap
-	LeftOut        []string           `json:"left_out"`                  // options that are allowed and not in Cheapest: they follow or share out the load of the hours
-	Owned          []OwnedBreakEven   `json:"owned"`                     // of every option whose hardware is bought
-	PerRequest     []RequestBreakEven `json:"per_request"`               // of every fleet that runs all month; empty when the requests are not known
-}
-
-// CheapestRange is a range of monthly volumes over which one option is cheapest.
-type CheapestRange struct {
-	From   Tokens `json:"from_exclusive"`
-	To     Tokens `json:"to_inclusive"`
-	Option string `json:"option"` // empty where none can serve
-}
-
-// OwnedBreakEven is how long hardware that is bought takes to pay for itself at the median volume: without interest and without a change of the volume, as
-// published comparisons count.
-type OwnedBreakEven struct {
-	Option             string   `json:"option"`
-	CapexUSD           USD      `json:"capex_usd"`
-	RunningUSDPerMonth USD      `json:"running_usd_per_month"` // all that the option costs but the hardware
-	CurrentUSDPerMonth USD      `json:"current_usd_per_month"` // of the current option
-	Months             *float64 `json:"months"`                // null: never
-	Reason             string   `json:"reason"`                // PAYS_BACK or NEVER_PAYS_BACK
-}
-
-// RequestBreakEven compares one replica with an API by the request.
-type RequestBreakEven struct {
-	Option             string  `json:"option"`
-	Against            string  `json:"against"`                       // the API
-	Requests           float64 `json:"requests_per_hour"`             // that the replica may serve
-	Breakeven          float64 `json:"breakeven_requests_per_hour"`   // from which on it costs less than the API asks
-	USDPerRequest      USD     `json:"usd_per_request"`               // when it serves all that it may; operations left out
-	APIUSDPerRequest   USD     `json:"api_usd_per_request"`           // at the median volume
-	SavingPerFullRatio float64 `json:"saving_ratio_at_full_capacity"` // below 0 when it costs more
 }
 
 // FleetSize is what an option costs with a given number of replicas at the median volume.

@@ -472,12 +472,14 @@ func (e *explainer) change() {
 		}
 	}
 	e.swings()
-	if e.in != nil && e.sound {
-		if lines := breakEvens(decide.BreakEvens(*e.in)); len(lines) > 0 {
-			e.title("WHERE IT BREAKS EVEN")
-			for _, text := range lines {
-				e.line("  - %s.", text)
-			}
+	evens := e.r.Workload.BreakEvens
+	if evens == nil && e.in != nil && e.sound { // an early version kept none
+		evens = decide.BreakEvens(*e.in)
+	}
+	if lines := evens.Sentences(); len(lines) > 0 {
+		e.title("WHERE IT BREAKS EVEN")
+		for _, text := range lines {
+			e.line("  - %s.", text)
 		}
 	}
 	if d.RuleOfThumb != "" {

@@ -276,8 +276,8 @@ func (s start) answer(changes []config.Setting) (whatIfAnswer, error) {
 		last := months[len(months)-1]
 		a.InAYear = last.Total.At(0.50) * model.Tokens(730/last.To.Sub(last.From).Hours())
 	}
-	v := decide.Decide(changed)
-	a.WhatIf, a.Evens = verdictOf{v.Options, v.Crossover, v.Decision}, decide.BreakEvens(changed)
+	v, evens := decide.DecideWithBreakEvens(changed)
+	a.WhatIf, a.Evens = verdictOf{v.Options, v.Crossover, v.Decision}, evens
 	if len(changes) > 0 {
 		before := decide.Decide(in)
 		a.Today = &verdictOf{before.Options, before.Crossover, before.Decision}
@@ -322,7 +322,7 @@ func (a whatIfAnswer) table() *bytes.Buffer {
 		}
 		line("  █ cheaper   ▒ partly   ─ dearer%s   ▲ the volume, at %s%s", unknown, model.FormatTokens(a.Volume), a.yearLegend())
 	}
-	if lines := breakEvens(a.Evens); len(lines) > 0 {
+	if lines := a.Evens.Sentences(); len(lines) > 0 {
 		line("")
 		for _, text := range lines {
 			line("%s.", text)
@@ -398,8 +398,7 @@ func (a whatIfAnswer) rows() [][]string {
 		}
 		cost, against, perMTok, replicas, sure := costOf(&o), "", "", "", ""
 		if q := o.USDPerMonth; q != nil {
-			if q.P10 != q.P90 {
-				low, high := model.FormatUSDBounds(*q)
+			if low, high := model.FormatUSDBounds(*q); low != high {
 				cost += fmt.Sprintf(" (%s–%s)", low, high)
 			}
 			if now != nil && now.USDPerMonth != nil && o.Option != now.Option {

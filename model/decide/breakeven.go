@@ -8,47 +8,49 @@ import (
 	"tipline/model/cost"
 )
 
-// mostSteps bounds the steps of a fleet over which the cheapest option is looked for.
-const mostSteps = 2000
+// mostSteps bounds the steps of a fleet over which the cheapest option is looked for, and mostRanges the ranges that are listed: a tiny margin
+// makes two of every step.
+const (
+	mostSteps  = 2000
+	mostRanges = 64
+)
 
 // BreakEvens says which of the options of in is cheapest over which volumes (cost model, section 7.4), and from when on hardware that is bought and
 // replicas that are paid by the hour pay. It is nil when nothing can be compared.
 func BreakEvens(in Input) *model.BreakEvens {
-	d, ok := in.demand()
-	if !ok {
+	e, why := compare(in)
+	if why != "" {
 		return nil
 	}
-	all, options := candidates(in, d)
-	now := find(all, in.Current)
-	if now == nil {
-		return nil
-	}
+	return e.breakEvens()
+}
+
+func (e explanation) breakEvens() *model.BreakEvens {
 	b := &model.BreakEvens{Cheapest: []model.CheapestRange{}, LeftOut: []string{}, Owned: []model.OwnedBreakEven{}, PerRequest: []model.RequestBreakEven{}}
-	api := comparator(all, now)
-	for _, c := range all {
+	for _, c := range e.all {
 		if c.problem != "" || c.median.usd == nil {
 			continue
 		}
-		if o := c.ownedBreakEven(now, options); o != nil {
+		if o := c.ownedBreakEven(e.now, e.configured); o != nil {
 			b.Owned = append(b.Owned, *o)
 		}
-		if r := c.requestBreakEven(api, d); r != nil {
+		if r := c.requestBreakEven(e.api, e.demand); r != nil {
 			b.PerRequest = append(b.PerRequest, *r)
 		}
 	}
-	cheapest(b, in, all)
+	e.cheapestRanges(b)
 	return b
 }
 
-// cheapest fills in which option is cheapest up to twice the highest volume that is projected.
-func cheapest(b *model.BreakEvens, in Input, all []*costed) {
+// cheapestRanges fills in which option is cheapest up to twice the highest volume that is projected, in at most mostRanges ranges.
+func (e explanation) cheapestRanges(b *model.BreakEvens) {
 	highest := 0.0
-	for _, p := range append(slices.Clone(in.Forecast.Months), in.Forecast.Next[model.Next30d]) {
+	for _, p := range append(slices.Clone(e.in.Forecast.Months), e.in.Forecast.Next[model.Next30d]) {
 		highest = max(highest, perMonth(p)[len(perMonth(p))-1])
 	}
 	limit := whole(2 * highest)
 	var compared []*costed
-	for _, c := range all {
+	for _, c := range e.all {
 		switch {
 		case c.problem != "" || len(c.blocked) > 0:
 		case c.option.Hosting == model.Hybrid || c.scaled != nil:
@@ -76,6 +78,10 @@ func cheapest(b *model.BreakEvens, in Input, all []*costed) {
 		r := model.CheapestRange{From: *tokens(w.From), To: *tokens(w.To)}
 		if w.Index >= 0 {
 			r.Option = compared[w.Index].option.Name
+		}
+		if len(b.Cheapest) == mostRanges {
+			b.SearchedTokens = b.Cheapest[mostRanges-1].To
+			break
 		}
 		b.Cheapest = append(b.Cheapest, r)
 	}

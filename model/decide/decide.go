@@ -37,17 +37,40 @@ type costed struct {
 // is committed it is what goes beyond the commitment, until that ends (section 4.10).
 // A decision that lacks an input is Unknown and says which.
 func Decide(in Input) Verdict {
+	e, why := compare(in)
+	if why != "" {
+		return undecided(why)
+	}
+	return e.verdict()
+}
+
+// DecideWithBreakEvens is Decide and BreakEvens of the same candidates.
+func DecideWithBreakEvens(in Input) (Verdict, *model.BreakEvens) {
+	e, why := compare(in)
+	if why != "" {
+		return undecided(why), nil
+	}
+	return e.verdict(), e.breakEvens()
+}
+
+// compare prices the candidates of in. Why says why nothing can be compared; it is empty otherwise.
+func compare(in Input) (e explanation, why string) {
 	d, ok := in.demand()
 	if !ok {
-		return undecided("no volume is projected, so there is nothing to compare")
+		return e, "no volume is projected, so there is nothing to compare"
 	}
-	all, options := candidates(in, d)
-	current := slices.IndexFunc(all, func(c *costed) bool { return c.option.Name == in.Current })
-	if current < 0 {
-		return undecided(fmt.Sprintf("the current option %q is not configured", in.Current))
+	e = explanation{in: &in, demand: d}
+	e.all, e.configured = candidates(in, d)
+	if e.now = find(e.all, in.Current); e.now == nil {
+		return e, fmt.Sprintf("the current option %q is not configured", in.Current)
 	}
-	now := all[current]
-	api := comparator(all, now)
+	e.api = comparator(e.all, e.now)
+	return e, ""
+}
+
+// verdict decides among what e compares.
+func (e explanation) verdict() Verdict {
+	in, d, all, now, api := *e.in, e.demand, e.all, e.now, e.api
 	for _, c := range all {
 		if api == nil || c.fleet == nil && c.scaled == nil || c.option.Hosting == model.Hybrid {
 			continue
@@ -60,16 +83,15 @@ func Decide(in Input) Verdict {
 		}
 		c.crossover, c.against, c.breakeven = &x, api.option.Name, x.BreakevenAt(api.rate.Effective(d.median))
 	}
-	e := explanation{in: &in, demand: d, all: all, now: now, api: api, sunk: sink(now, in.Options, in.Forecast.Origin)}
-	if e.sunk != nil {
+	if e.sunk = sink(now, in.Options, in.Forecast.Origin); e.sunk != nil {
 		e.after = e.choose(nil)
 	}
 	e.choice = e.choose(e.sunk)
 	e.best = find(all, e.choice.Best)
-	v := Verdict{in: &in, tenants: e.tenants(), Options: make([]model.OptionCost, 0, len(all))}
+	v := Verdict{in: e.in, tenants: e.tenants(), Options: make([]model.OptionCost, 0, len(all))}
 	for _, c := range all {
 		o := c.summary(in, d, now)
-		o.Capacity = c.capacityNumbers(in, options)
+		o.Capacity = c.capacityNumbers(in, e.configured)
 		if c.crossover != nil {
 			c.crossesByPrice(in, api, o.Crossover)
 			o.Warnings = append(o.Warnings, c.sensitivity(o.Crossover, api)...)

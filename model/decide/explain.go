@@ -24,15 +24,16 @@ const (
 
 // explanation turns a choice into a decision with its reasons in words.
 type explanation struct {
-	in     *Input
-	demand demand
-	all    []*costed
-	now    *costed
-	api    *costed // nil without an API to compare with
-	best   *costed // nil when nothing is feasible
-	choice Choice
-	sunk   *sunkCost // what stays due of the current option in any case; nil when nothing does
-	after  Choice    // the choice once it does no more
+	in         *Input
+	demand     demand
+	configured map[string]Option // by name
+	all        []*costed
+	now        *costed
+	api        *costed // nil without an API to compare with
+	best       *costed // nil when nothing is feasible
+	choice     Choice
+	sunk       *sunkCost // what stays due of the current option in any case; nil when nothing does
+	after      Choice    // the choice once it does no more
 
 	options []model.OptionCost // of all, in their order
 }

@@ -373,8 +373,8 @@ func (e *evaluation) unknown(code, text string) {
 func (e *evaluation) decide(u model.Usage, accounts *decide.Accounts, now time.Time) {
 	e.input.Others = accounts.Beside(*e.input)
 	w, m := &e.report, e.metered
-	v := decide.Decide(*e.input)
-	w.Options, w.Crossover, w.Decision = v.Options, v.Crossover, v.Decision
+	v, evens := decide.DecideWithBreakEvens(*e.input)
+	w.Options, w.Crossover, w.Decision, w.BreakEvens = v.Options, v.Crossover, v.Decision, evens
 	charted := []string{w.Current, v.Decision.Best}
 	if x := v.Crossover; x != nil {
 		charted = append(charted, x.Option)

@@ -86,14 +86,16 @@ func fiveOptions() decide.Input {
 
 // receiptOf decides in and returns what was found with its receipt, not sealed yet.
 func receiptOf(in decide.Input) *Receipt {
-	v := decide.Decide(in)
+	v, evens := decide.DecideWithBreakEvens(in)
 	u := model.Usage{Workload: in.Workload, Source: "gateway", Start: asOf.AddDate(0, 0, -30), Hours: make([]model.Hour, 720)}
 	for i := range u.Hours {
 		u.Hours[i] = model.Hour{Tokens: model.Volume{model.Input: 5e6, model.Output: 2e6}, Requests: 4800, Coverage: 1}
 	}
 	r := &Receipt{
 		AsOf: asOf, Engine: "1.0.0", ConfigHash: strings.Repeat("ab", 32), Samples: SamplesOf(u),
-		Workload: model.WorkloadReport{Workload: in.Workload, Current: in.Current, Options: v.Options, Crossover: v.Crossover, Decision: v.Decision},
+		Workload: model.WorkloadReport{
+			Workload: in.Workload, Current: in.Current, Options: v.Options, Crossover: v.Crossover, Decision: v.Decision, BreakEvens: evens,
+		},
 	}
 	r.Samples.Expression = "sum by (team_alias) (increase(litellm_input_tokens_metric_total[1h]))"
 	r.SetInputs(&in)
@@ -238,6 +240,7 @@ func TestChangedReceiptIsCaught(t *testing.T) {
 	for _, tc := range []struct{ name, from, to, differs string }{
 		{"a price among the inputs", `"Input":"5/4"`, `"Input":"6/5"`, "options[api-a].usd_per_month"},
 		{"the policy", `"Enter":"1/5"`, `"Enter":"99/100"`, "decision.recommendation"},
+		{"a break-even", `"breakeven_requests_per_hour":`, `"breakeven_requests_per_hour":1`, "break_evens.per_request[own].breakeven_requests_per_hour"},
 		{"a constraint", `"Sensitivity":"internal"`, `"Sensitivity":"regulated"`, "options[api-a].blocked"},
 		{"the verdict", `"recommendation":"move"`, `"recommendation":"stay"`, "decision.recommendation"},
 		{"the measured volume", `"measured_hours":720`, `"measured_hours":700`, ""},

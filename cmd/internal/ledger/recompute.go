@@ -81,7 +81,7 @@ func (r Receipt) Recompute() (c Comparison, err error) {
 	if err != nil {
 		return c, err
 	}
-	v := decide.Decide(in)
+	v, evens := decide.DecideWithBreakEvens(in)
 	found := map[string]any{"options": r.Workload.Options, "crossover": r.Workload.Crossover, "decision": r.Workload.Decision}
 	again := map[string]any{"options": trimmed(v.Options), "crossover": shortened(v.Crossover), "decision": v.Decision}
 	if ahead := r.Workload.CostAhead; ahead != nil { // an early version has none
@@ -90,6 +90,9 @@ func (r Receipt) Recompute() (c Comparison, err error) {
 			names[i] = a.Option
 		}
 		found["cost_ahead"], again["cost_ahead"] = ahead, v.Ahead(names...)
+	}
+	if kept := r.Workload.BreakEvens; kept != nil { // an early version has none
+		found["break_evens"], again["break_evens"] = kept, evens
 	}
 	if r.Frozen != "" {
 		delete(found, "decision") // the measurements overruled it

@@ -98,7 +98,7 @@ func compacted(value []byte, evidence bool, now time.Time) ([]byte, bool) {
 // summary returns r without what is needed only to compute it again.
 func (r Receipt) summary(now time.Time) Receipt {
 	r.Compacted = now
-	r.Samples, r.Capacity, r.Inputs, r.Pool = nil, nil, nil, nil
+	r.Samples, r.Capacity, r.Inputs, r.Pool, r.Workload.BreakEvens = nil, nil, nil, nil, nil
 	r.Workload.Options = trimmed(r.Workload.Options)
 	for i := range r.Workload.Options {
 		o := &r.Workload.Options[i]

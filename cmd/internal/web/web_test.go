@@ -373,6 +373,33 @@ func TestPageShowsFindings(t *testing.T) {
 	}
 }
 
+// TestPageShowsBreakEvens holds that a reader of the page learns where what he pays for breaks even, and that a cost without width is one amount.
+func TestPageShowsBreakEvens(t *testing.T) {
+	t.Parallel()
+	report := sample()
+	w := &report.Workloads[0]
+	if page := ask(t, options(report), "GET", "/", "").Body.String(); strings.Contains(page, "breaks even") {
+		t.Error("break-evens that are not known have a title")
+	}
+	w.Options = []model.OptionCost{{Option: "fleet", Hosting: model.SelfHosted, USDPerMonth: &model.Quantiles[model.USD]{P10: 13_314, P50: 13_314, P90: 13_314}}}
+	w.BreakEvens = &model.BreakEvens{
+		SearchedTokens: 8e9, Cheapest: []model.CheapestRange{{To: 5e9, Option: hostile}, {From: 5e9, To: 8e9, Option: "fleet"}},
+		Owned: []model.OwnedBreakEven{{Option: "fleet", CapexUSD: 800_000, RunningUSDPerMonth: 12_689, CurrentUSDPerMonth: 60_833, Months: new(16.62)}},
+	}
+	page := ask(t, options(report), "GET", "/", "").Body.String()
+	for _, want := range []string{
+		"<h2>Where it breaks even</h2>", "up to 8.00B tokens a month: 0 to 5.00B &lt;script&gt;", "5.00B to 8.00B fleet</bdi>.</li>",
+		"<li><bdi>fleet: machines for $800,000 have paid for themselves after 16.6 months", `<td class="number" data-label="80% range">$13,314</td>`,
+	} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page does not hold %q", want)
+		}
+	}
+	if strings.Contains(page, "<script") {
+		t.Error("a name is not escaped")
+	}
+}
+
 func TestPageShowsHowProjectionsTurnedOut(t *testing.T) {
 	t.Parallel()
 	body := ask(t, options(sample()), http.MethodGet, "/", "").Body.String()
