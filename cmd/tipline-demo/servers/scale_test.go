@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"runtime/pprof"
 	"strconv"
 	"strings"
@@ -28,8 +29,11 @@ import (
 	"github.com/prometheus/prometheus/storage"
 	"github.com/prometheus/prometheus/tsdb"
 
+	"tipline/cmd/internal/daemon"
 	"tipline/cmd/internal/store"
 	"tipline/collector"
+	"tipline/config"
+	"tipline/model"
 )
 
 // scaleEnv makes the test binary one part of TestScale: its value is an assignment in JSON.
@@ -196,7 +200,7 @@ func part(text string) error {
 			return err
 		}
 	}
-	do := map[string]func(context.Context, assignment, *figures) error{"cold": collect, "warm": collect, "plain": plain, "serve": serve}[a.Do]
+	do := map[string]func(context.Context, assignment, *figures) error{"cold": collect, "warm": collect, "evaluate": evaluate, "plain": plain, "serve": serve}[a.Do]
 	if err := do(context.Background(), a, &f); err != nil {
 		return err
 	}
@@ -261,7 +265,60 @@ func collect(ctx context.Context, a assignment, f *figures) error {
 	return os.WriteFile(a.Queries, r.asked.Bytes(), 0o600)
 }
 
-// profile writes where the time goes into a file of the folder that TIPLINE_SCALE_PROFILE names, until stop is called; without it it does nothing.
+// evaluated is the configuration under which evaluate decides on every workload: an API, a fleet of its own and an endpoint of a cloud.
+const evaluated = `
+sources: [{name: scale, prometheus: {url: %q}, pack: litellm, group_by: [team_alias], hosting: api, backfill: %dh}]
+options:
+  - {name: gpt-5-mini, kind: api, model: openai/gpt-5-mini}
+  - {name: haiku, kind: api, model: anthropic/claude-haiku-4.5}
+  - name: llama-70b
+    kind: self-hosted
+    gpu: {type: h100, per_replica: 2, usd_per_hour: 3.99}
+    throughput: {tokens_per_hour: 30276000}
+    operations: {usd_per_month: 1000}
+defaults: {current: gpt-5-mini, candidates: [haiku, llama-70b], constraints: {data_sensitivity: internal, ops_capacity: limited}}
+store: {path: %q}
+`
+
+// evaluate runs one cycle of the daemon over the history that is there: every workload is projected and decided on, and its receipt written.
+func evaluate(ctx context.Context, a assignment, f *figures) error {
+	file, err := store.Open(a.Folder)
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	d, err := daemon.New(daemon.Options{
+		Load: func() (*config.Config, error) {
+			return config.Parse("scale.yml", fmt.Appendf(nil, evaluated, a.URL, 24*a.Days, a.Folder), collector.Packs()...)
+		},
+		Now: func() time.Time { return a.Now }, Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})), Store: file, Stored: true,
+	})
+	if err != nil {
+		return err
+	}
+	stop, err := profile(a.Do)
+	if err != nil {
+		return err
+	}
+	defer func() { stop(); runtime.KeepAlive(d) }()
+	watch := start()
+	for range a.Cycles {
+		report, err := d.Cycle(ctx)
+		if err != nil {
+			return err
+		}
+		f.Workloads = 0
+		for _, w := range report.Workloads {
+			if w.Decision.ID != "" && w.Decision.Recommendation != model.Unknown {
+				f.Workloads++
+			}
+		}
+	}
+	watch.stop(f, a.Cycles)
+	return nil
+}
+
+// profile writes where the time goes, and in the end the memory, into files of the folder that TIPLINE_SCALE_PROFILE names, until stop is called; without it it does nothing.
 func profile(name string) (stop func(), err error) {
 	folder := os.Getenv("TIPLINE_SCALE_PROFILE")
 	if folder == "" {
@@ -271,7 +328,14 @@ func profile(name string) (stop func(), err error) {
 	if err != nil {
 		return nil, err
 	}
-	return pprof.StopCPUProfile, pprof.StartCPUProfile(file)
+	stop = func() {
+		pprof.StopCPUProfile()
+		if heap, err := os.Create(filepath.Join(folder, name+".heap")); err == nil { // it is a look, and no test
+			runtime.GC()
+			_ = errors.Join(pprof.WriteHeapProfile(heap), heap.Close())
+		}
+	}
+	return stop, pprof.StartCPUProfile(file)
 }
 
 // plain asks the same queries and throws the answers away.
@@ -395,6 +459,10 @@ func TestScale(t *testing.T) {
 		asIs := run(assignment{Do: "plain", Queries: a.Queries, Cycles: a.Cycles, Encoding: "identity"})
 		t.Logf("%s: %.2f × the user's CPU of a plain client, %.2f × when it asks for no compression", a.Do,
 			float64(ours.User)/float64(folded.User), float64(ours.User)/float64(asIs.User))
+	}
+	evaluated := run(assignment{Do: "evaluate", Now: newest, Folder: filepath.Join(folder, "data"), Cycles: 2})
+	if evaluated.Workloads != workloads {
+		t.Errorf("got decisions on %d workloads, want %d", evaluated.Workloads, workloads)
 	}
 }
 
