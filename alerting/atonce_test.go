@@ -49,7 +49,7 @@ func TestF94_AtOnce(t *testing.T) {
 		for i := range workloads {
 			w := answers([]rune("XXXXXzzzzz")[(round+i)%10])
 			w.Workload = name(i)
-			judged = append(judged, Judged{Report: w, Policy: policy, Receipt: []byte("{}")})
+			judged = append(judged, Judged{Report: w, Policy: policy, Receipt: receipt})
 		}
 		considered, err := d.Consider(judged, morning.AddDate(0, 0, round))
 		for _, c := range considered {

@@ -63,9 +63,13 @@ func (b batch) put(bucket, key string, value []byte) {
 	b[bucket][key] = value
 }
 
+// receiptsAtOnce is how many receipts are held in memory to be written with the states that they are of. When more workloads change at once, as in a
+// first evaluation, the others are written before: a receipt of a decision that nothing speaks of harms nobody.
+const receiptsAtOnce = 256
+
 // A Desk holds the state of every workload and the outbox. Its methods may be called at the same time.
 //
-// A state, the message that its change causes and the receipt are written in one transaction, so that neither a decision
+// A state and the message that its change causes are written in one transaction, with the receipt or after it, so that neither a decision
 // without its message nor a message without its decision survives a crash. Messages are delivered at least once: when the
 // process dies, or the connection breaks, between the acceptance of a message and its record here, that one message may
 // be delivered once more per notifier, under the same event id, unless the notifier can see that it has arrived.
@@ -199,7 +203,14 @@ type Judged struct {
 	Owner    string // who is to know; empty when nobody is named
 
 	Route   func(Reason, Severity) Route // of messages about the workload; nil means that of a zero Route for all of them
-	Receipt []byte                       // kept in the ledger under the id of the decision when the evaluation changed something
+	Receipt func() []byte                // what the ledger is to hold under the id of the decision when the evaluation changed something; nil means nothing
+}
+
+func (j Judged) receipt() []byte {
+	if j.Receipt == nil {
+		return nil
+	}
+	return j.Receipt()
 }
 
 func (j Judged) route(r Reason) Route {
@@ -223,7 +234,7 @@ type Considered struct {
 func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	changes := batch{}
+	changes, receipts := batch{}, map[string][]byte{}
 	states := map[string]*record{}
 	var events []Event
 	considered := make([]Considered, 0, len(judged))
@@ -235,7 +246,13 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 		if r := d.states[workload]; r != nil {
 			before = *r
 		}
-		after, c := before.next(j, now, changes)
+		after, c := before.next(j, now, changes, receipts)
+		if len(receipts) == receiptsAtOnce {
+			if err := d.store.Apply(batch{ledgerBucket: receipts}); err != nil {
+				return nil, err
+			}
+			receipts = map[string][]byte{}
+		}
 		if c.Event != nil {
 			events = append(events, *c.Event)
 		}
@@ -244,6 +261,9 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 			states[workload] = &after
 		}
 		considered = append(considered, c)
+	}
+	for id, receipt := range receipts {
+		changes.put(ledgerBucket, id, receipt)
 	}
 	for workload, r := range d.states {
 		if states[workload] == nil && !evaluated[workload] && now.Sub(r.Seen) > forgetAfter {
@@ -292,9 +312,9 @@ func (d *Desk) commit(changes batch, events ...Event) error {
 	return nil
 }
 
-// next returns the record after an evaluation, and what the evaluation did; what the ledger is to hold of it is put into changes. At most one
-// message comes of it: that of the verdict, or else of what is most pressing beside it.
-func (r record) next(j Judged, now time.Time, changes batch) (record, Considered) {
+// next returns the record after an evaluation, and what the evaluation did; what the ledger is to hold of it is put into changes, and its receipt
+// into receipts. At most one message comes of it: that of the verdict, or else of what is most pressing beside it.
+func (r record) next(j Judged, now time.Time, changes batch, receipts map[string][]byte) (record, Considered) {
 	w := j.Report
 	after := r
 	after.Version, after.Seen, after.Owner = recordVersion, now, j.Owner
@@ -303,7 +323,7 @@ func (r record) next(j Judged, now time.Time, changes batch) (record, Considered
 	verdict := w.Decision.Recommendation + " " + w.Decision.Option + " " + w.Decision.Reason
 	if c.Reason != Unchanged && c.Reason != NoData && c.Reason != Waiting || verdict != r.State.Verdict {
 		after.State.Verdict = verdict
-		changes.put(ledgerBucket, w.Decision.ID, j.Receipt)
+		receipts[w.Decision.ID] = j.receipt()
 	}
 	var over bool
 	after.Snooze, over = r.Snooze.next(j.Snooze, after.State.Standing, w, now, j.Policy)
@@ -359,7 +379,7 @@ func (r record) next(j Judged, now time.Time, changes batch) (record, Considered
 			after.Case = c.Event.ID
 		}
 		c.Event.Case = after.Case
-		changes.put(ledgerBucket, w.Decision.ID, j.Receipt)
+		receipts[w.Decision.ID] = j.receipt()
 		changes.put(ledgerBucket, Announced+w.Decision.ID, encode(Announcement{
 			Event: c.Event.ID, Reason: c.Event.Reason, Time: now, Previous: c.Event.Previous, Drifts: c.Event.Drifts, Outcome: c.Event.Outcome, Unsettled: c.Event.Unsettled,
 		}))

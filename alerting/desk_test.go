@@ -119,7 +119,7 @@ func consider(t *testing.T, d *Desk, from int, timeline string) []Reason {
 	t.Helper()
 	var reasons []Reason
 	for i, c := range timeline {
-		considered, err := d.Consider([]Judged{{Report: answers(c), Policy: policy, Receipt: []byte("{}")}}, morning.AddDate(0, 0, from+i))
+		considered, err := d.Consider([]Judged{{Report: answers(c), Policy: policy, Receipt: receipt}}, morning.AddDate(0, 0, from+i))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -127,6 +127,9 @@ func consider(t *testing.T, d *Desk, from int, timeline string) []Reason {
 	}
 	return reasons
 }
+
+// receipt is of any decision.
+func receipt() []byte { return []byte("{}") }
 
 // deliverAll delivers until nothing is due before the given time.
 func deliverAll(t *testing.T, d *Desk, from, until time.Time) {
@@ -182,7 +185,7 @@ func TestFailedWrites(t *testing.T) {
 				d := newDesk(t, store, box)
 				for i := range 12 {
 					at := morning.AddDate(0, 0, i)
-					if _, err := d.Consider([]Judged{{Report: answers('X'), Policy: policy, Receipt: []byte("{}")}}, at); err != nil {
+					if _, err := d.Consider([]Judged{{Report: answers('X'), Policy: policy, Receipt: receipt}}, at); err != nil {
 						d = newDesk(t, store, box) // as after a crash
 					}
 					deliverAll(t, d, at, at.Add(time.Hour))
@@ -427,7 +430,7 @@ func TestAnswerGoesWhereTheMessageIs(t *testing.T) {
 	t.Parallel()
 	store, box, other := &memory{}, &mailbox{name: "box"}, &mailbox{name: "other"}
 	d := newDesk(t, store, box, other)
-	judged := Judged{Report: answers('X'), Policy: policy, Receipt: []byte("{}"), Route: func(Reason, Severity) Route { return Route{Except: []string{"other"}} }}
+	judged := Judged{Report: answers('X'), Policy: policy, Receipt: receipt, Route: func(Reason, Severity) Route { return Route{Except: []string{"other"}} }}
 	for day := range 3 {
 		if _, err := d.Consider([]Judged{judged}, morning.AddDate(0, 0, day)); err != nil {
 			t.Fatal(err)
@@ -452,7 +455,7 @@ func TestStoredByTheVersionBefore(t *testing.T) {
 	d := newDesk(t, store, box)
 	live := func(day int, c rune) {
 		t.Helper()
-		if _, err := d.Consider([]Judged{{Report: answers(c), Policy: policy, Receipt: []byte("{}"), Route: channel}}, morning.AddDate(0, 0, day)); err != nil {
+		if _, err := d.Consider([]Judged{{Report: answers(c), Policy: policy, Receipt: receipt, Route: channel}}, morning.AddDate(0, 0, day)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -501,7 +504,7 @@ func TestDriftIsToldOnce(t *testing.T) {
 		w := answers(c)
 		w.Drift = drifts
 		now := morning.AddDate(0, 0, day)
-		if _, err := d.Consider([]Judged{{Report: w, Policy: policy, Receipt: []byte("{}")}}, now); err != nil {
+		if _, err := d.Consider([]Judged{{Report: w, Policy: policy, Receipt: receipt}}, now); err != nil {
 			t.Fatal(err)
 		}
 		deliverAll(t, d, now, now.Add(time.Hour))
@@ -559,7 +562,7 @@ func TestDriftWaitsForNoVerdict(t *testing.T) {
 		for _, kind := range kinds {
 			w.Drift = append(w.Drift, model.Drift{Kind: kind, Score: 2, Material: true})
 		}
-		if _, err := d.Consider([]Judged{{Report: w, Policy: policy, Receipt: []byte("{}")}}, morning.AddDate(0, 0, day)); err != nil {
+		if _, err := d.Consider([]Judged{{Report: w, Policy: policy, Receipt: receipt}}, morning.AddDate(0, 0, day)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -610,7 +613,7 @@ func TestApproaching(t *testing.T) {
 		for range days {
 			d := newDesk(t, store, box) // a restart before every evaluation
 			now := morning.AddDate(0, 0, n)
-			if _, err := d.Consider([]Judged{{Report: w, Policy: far, Receipt: []byte("{}")}}, now); err != nil {
+			if _, err := d.Consider([]Judged{{Report: w, Policy: far, Receipt: receipt}}, now); err != nil {
 				t.Fatal(err)
 			}
 			deliverAll(t, d, now, now.Add(time.Hour))
@@ -783,7 +786,7 @@ func TestStorm(t *testing.T) {
 				w.Workload, w.Decision.ID = fmt.Sprintf("w%04d", i), fmt.Sprintf("%012d", i)
 				w.Decision.SavingUSDPerMonth = &model.Quantiles[model.USD]{P50: model.USD(i)}
 				route := func(Reason, Severity) Route { return map[bool]Route{true: {Channel: "#other"}}[w.Workload == "w0003"] }
-				judged = append(judged, Judged{Report: w, Policy: policy, Route: route, Receipt: []byte("{}")})
+				judged = append(judged, Judged{Report: w, Policy: policy, Route: route, Receipt: receipt})
 			}
 			if _, err := d.Consider(judged, morning.AddDate(0, 0, day)); err != nil {
 				t.Fatal(err)
@@ -885,7 +888,7 @@ func TestCase(t *testing.T) {
 			}
 			d := newDesk(t, store, box)
 			now := morning.AddDate(0, 0, day)
-			judged := Judged{Report: w, Policy: policy, Route: func(Reason, Severity) Route { return Route{Channel: channel} }, Receipt: []byte("{}")}
+			judged := Judged{Report: w, Policy: policy, Route: func(Reason, Severity) Route { return Route{Channel: channel} }, Receipt: receipt}
 			if _, err := d.Consider([]Judged{judged}, now); err != nil {
 				t.Fatal(err)
 			}

@@ -81,7 +81,7 @@ func BenchmarkStorm(b *testing.B) {
 	for i := range judged {
 		w := answers('X')
 		w.Workload, w.Decision.ID = fmt.Sprintf("w%05d", i), fmt.Sprintf("%012x", i)
-		judged[i] = Judged{Report: w, Policy: Policy{Confirmations: 1}, Receipt: []byte("{}")}
+		judged[i] = Judged{Report: w, Policy: Policy{Confirmations: 1}, Receipt: receipt}
 	}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -46,7 +46,7 @@ func outage(tb testing.TB, d *Desk, verdict rune, now time.Time) {
 			w := answers(verdict)
 			w.Workload, w.Decision.ID = fmt.Sprintf("w%05d", n), fmt.Sprintf("%012x", n)
 			channel := fmt.Sprintf("#c%02d", n%outageChannels)
-			judged = append(judged, Judged{Report: w, Policy: Policy{Confirmations: 1}, Route: func(Reason, Severity) Route { return Route{Channel: channel} }, Receipt: []byte("{}")})
+			judged = append(judged, Judged{Report: w, Policy: Policy{Confirmations: 1}, Route: func(Reason, Severity) Route { return Route{Channel: channel} }, Receipt: receipt})
 			n++
 		}
 		if _, err := d.Consider(judged, now.Add(time.Duration(evaluation)*time.Minute)); err != nil {
@@ -125,7 +125,7 @@ func TestOldMessagesAreNotSent(t *testing.T) {
 	second := answers('X')
 	second.Workload = "search"
 	for day := range 3 {
-		if _, err := d.Consider([]Judged{{Report: second, Policy: policy, Receipt: []byte("{}")}}, morning.AddDate(0, 0, 10+day)); err != nil {
+		if _, err := d.Consider([]Judged{{Report: second, Policy: policy, Receipt: receipt}}, morning.AddDate(0, 0, 10+day)); err != nil {
 			t.Fatal(err)
 		}
 	}

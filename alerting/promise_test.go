@@ -48,7 +48,7 @@ func TestPromise(t *testing.T) {
 		live := func(w model.WorkloadReport) {
 			d := newDesk(t, store, box)
 			now := morning.AddDate(0, 0, day)
-			if _, err := d.Consider([]Judged{{Report: w, Policy: policy, Receipt: []byte("{}")}}, now); err != nil {
+			if _, err := d.Consider([]Judged{{Report: w, Policy: policy, Receipt: receipt}}, now); err != nil {
 				t.Fatal(err)
 			}
 			deliverAll(t, d, now, now.Add(time.Hour))

@@ -48,7 +48,7 @@ func TestSeverityAndOwnerOfAMessage(t *testing.T) {
 	for day := range 3 {
 		d := newDesk(t, store, box)
 		now := morning.AddDate(0, 0, day)
-		j := Judged{Report: answers('X'), Policy: policy, Critical: true, Owner: "team-support", Route: routed, Receipt: []byte("{}")}
+		j := Judged{Report: answers('X'), Policy: policy, Critical: true, Owner: "team-support", Route: routed, Receipt: receipt}
 		if _, err := d.Consider([]Judged{j}, now); err != nil {
 			t.Fatal(err)
 		}
@@ -77,7 +77,7 @@ func TestRouteChoosesNotifiers(t *testing.T) {
 			for i := range workloads {
 				w := answers(c)
 				w.Workload = fmt.Sprintf("w%02d", i)
-				judged = append(judged, Judged{Report: w, Policy: policy, Route: func(r Reason, _ Severity) Route { return quiet[r] }, Receipt: []byte("{}")})
+				judged = append(judged, Judged{Report: w, Policy: policy, Route: func(r Reason, _ Severity) Route { return quiet[r] }, Receipt: receipt})
 			}
 			now := morning.AddDate(0, 0, day)
 			if _, err := desk.Consider(judged, now); err != nil {

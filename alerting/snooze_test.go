@@ -26,7 +26,7 @@ func TestSnooze(t *testing.T) {
 		for range days {
 			d = newDesk(t, store, box) // a restart before every evaluation
 			now := morning.AddDate(0, 0, day)
-			if _, err := d.Consider([]Judged{{Report: w, Policy: policy, Snooze: s, Receipt: []byte("{}")}}, now); err != nil {
+			if _, err := d.Consider([]Judged{{Report: w, Policy: policy, Snooze: s, Receipt: receipt}}, now); err != nil {
 				t.Fatal(err)
 			}
 			deliverAll(t, d, now, now.Add(time.Hour))
@@ -124,7 +124,7 @@ func TestSnoozeBeforeItIsConfirmed(t *testing.T) {
 			if day >= tc.due {
 				snooze = due
 			}
-			if _, err := d.Consider([]Judged{{Report: answers(c), Policy: policy, Snooze: snooze, Receipt: []byte("{}")}}, now); err != nil {
+			if _, err := d.Consider([]Judged{{Report: answers(c), Policy: policy, Snooze: snooze, Receipt: receipt}}, now); err != nil {
 				t.Fatal(err)
 			}
 			deliverAll(t, d, now, now.Add(time.Hour))
@@ -171,7 +171,7 @@ func TestSnoozeIsOverWithTheMove(t *testing.T) {
 		for range n {
 			d := newDesk(t, store, box)
 			now := morning.AddDate(0, 0, day)
-			if _, err := d.Consider([]Judged{{Report: w, Policy: policy, Snooze: s, Receipt: []byte("{}")}}, now); err != nil {
+			if _, err := d.Consider([]Judged{{Report: w, Policy: policy, Snooze: s, Receipt: receipt}}, now); err != nil {
 				t.Fatal(err)
 			}
 			deliverAll(t, d, now, now.Add(time.Hour))

@@ -77,7 +77,7 @@ func (l *life) live(days int, c rune) {
 	for range days {
 		l.day++
 		l.last = c
-		if _, err := l.desk.Consider([]Judged{{Report: l.report(c), Policy: led, Snooze: l.snooze, Receipt: []byte("{}")}}, l.now()); err != nil {
+		if _, err := l.desk.Consider([]Judged{{Report: l.report(c), Policy: led, Snooze: l.snooze, Receipt: receipt}}, l.now()); err != nil {
 			l.t.Fatal(err)
 		}
 	}

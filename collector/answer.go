@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"maps"
@@ -39,6 +40,8 @@ type answer struct {
 
 	groupBy []string
 	found   map[string]*group // by the values of groupBy one after the other
+	last    *group            // of the series before, since servers sort the series by their labels
+	key     []byte            // its key in found
 	scratch []byte
 	free    []cell // that no series has yet
 }
@@ -112,15 +115,20 @@ func (a *answer) group(labels []label) *group {
 		v := value(labels, name)
 		a.scratch = append(binary.AppendUvarint(a.scratch, uint64(len(v))), v...)
 	}
-	if g := a.found[string(a.scratch)]; g != nil {
-		return g
+	if a.last != nil && bytes.Equal(a.scratch, a.key) {
+		return a.last
+	}
+	a.key = append(a.key[:0], a.scratch...)
+	if a.last = a.found[string(a.key)]; a.last != nil {
+		return a.last
 	}
 	g := &group{labels: make(map[string]string, len(a.groupBy)), columns: make([]column, 0, len(hourly))}
 	for _, name := range a.groupBy {
 		g.labels[name] = string(value(labels, name))
 	}
-	a.found[string(a.scratch)] = g
+	a.found[string(a.key)] = g
 	a.groups[canonical(g.labels)] = g
+	a.last = g
 	return g
 }
 

@@ -221,6 +221,15 @@ func TestSpans(t *testing.T) {
 			t.Errorf("%s (-want +got):\n%s", name, diff)
 		}
 	}
+	for _, tc := range []struct{ batch, want []span }{
+		{[]span{s(26, 50), s(24, 26), s(0, 24)}, []span{s(26, 50), s(24, 26), s(0, 24)}},
+		{[]span{s(48, 50), s(36, 48), s(24, 36), s(12, 24)}, []span{s(48, 50), s(36, 48), s(24, 36)}},
+		{[]span{s(30, 31), s(29, 30)}, []span{s(30, 31), s(29, 30)}},
+	} {
+		if got := untilMidnight(tc.batch); !slices.Equal(got, tc.want) {
+			t.Errorf("%v: got %v, want %v", tc.batch, got, tc.want)
+		}
+	}
 	if got, want := shorter([]span{s(24, 30), s(0, 24)}, 10), []span{s(24, 30), s(14, 24), s(4, 14), s(0, 4)}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}

@@ -509,7 +509,7 @@ func (c *Collector) fetch(ctx context.Context, now time.Time) ([]model.Warning, 
 	barren := c.barrenAt(now)
 	for todo, size, more := c.plan(now, false), 1, true; more && len(todo) > 0; size = c.settings.Concurrency {
 		todo = shorter(todo, c.most(&c.chunk, chunkHours)) // answers that are too large for one are too large for memory
-		batch := todo[:min(size, len(todo))]
+		batch := untilMidnight(todo[:min(size, len(todo))])
 		todo = todo[len(batch):]
 		notes, goOn, err := c.fetchBatch(ctx, now, batch, &empty)
 		warnings, more = append(warnings, notes...), goOn

@@ -107,6 +107,17 @@ func shorter(chunks []span, size int) []span {
 	return short
 }
 
+// untilMidnight returns as many of batch, newest first, as end with the beginning of a day, all of them when none does: of a day that is asked for in
+// parts, a part that is kept before the others is written and read once more.
+func untilMidnight(batch []span) []span {
+	for n := len(batch); n > 0; n-- {
+		if from := batch[n-1].From; from.Equal(from.Truncate(24 * time.Hour)) {
+			return batch[:n]
+		}
+	}
+	return batch
+}
+
 func earlier(a, b time.Time) time.Time {
 	if b.Before(a) {
 		return b

@@ -219,7 +219,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	if broken := d.setup.broken.Load(); broken != nil {
 		report.Warnings = append(report.Warnings, *broken)
 	}
-	receipts := map[string][]byte{}
+	receipts := map[string]*ledger.Receipt{}
 	d.records = map[string][]byte{}
 	shareGPUs(found, now)
 	workloads := named(found)

@@ -52,7 +52,7 @@ type Daemon struct {
 	metrics   *metrics
 	desk      *alerting.Desk
 	report    atomic.Pointer[model.Report]
-	receipts  atomic.Pointer[map[string][]byte] // of the last evaluation, by the id of the decision; never changed once stored
+	receipts  atomic.Pointer[map[string]*ledger.Receipt] // of the last evaluation, by the id of the decision; never changed once stored
 	ready     atomic.Bool                       // a whole cycle has been published
 	changed   chan struct{}                     // holds one value after a reload, for Serve to start the new schedule
 	queued    chan struct{}                     // holds one value when there may be something to deliver

@@ -18,7 +18,7 @@ const fleetsKey = "fleets"
 
 // share returns the shared fleet of p with the id of its receipt, which it adds to receipts. A receipt that cannot be written leaves the
 // fleet without an id.
-func (d *Daemon) share(p decide.Pool, report *model.Report, receipts map[string][]byte) model.SharedFleet {
+func (d *Daemon) share(p decide.Pool, report *model.Report, receipts map[string]*ledger.Receipt) model.SharedFleet {
 	decisions := map[string]string{}
 	for _, w := range report.Workloads {
 		decisions[w.Workload] = w.Decision.ID
@@ -27,17 +27,16 @@ func (d *Daemon) share(p decide.Pool, report *model.Report, receipts map[string]
 		p.Tenants[i].Decision = decisions[t.Workload]
 	}
 	fleet := p.SharedFleet()
-	r := ledger.Receipt{AsOf: report.AsOf, Engine: cmp.Or(version.Version, "development"), ConfigHash: report.ConfigHash}
+	r := &ledger.Receipt{AsOf: report.AsOf, Engine: cmp.Or(version.Version, "development"), ConfigHash: report.ConfigHash}
 	err := r.SetPool(p)
-	var data []byte
 	if err == nil {
-		data, err = r.Seal()
+		_, err = r.Seal()
 	}
 	if err != nil {
 		d.options.Log.Error("no receipt", "shared_fleet", p.Option, "error", err)
 		return fleet
 	}
-	receipts[r.ID], fleet.ID = data, r.ID
+	receipts[r.ID], fleet.ID = r, r.ID
 	return fleet
 }
 
@@ -64,10 +63,10 @@ func (d *Daemon) keepFleets(report *model.Report) error {
 	if bytes.Equal(before, data) || len(now) == 0 {
 		return nil
 	}
-	rows, receipts := map[string][]byte{fleetsKey: data}, *d.receipts.Load()
+	rows := map[string][]byte{fleetsKey: data}
 	for _, f := range report.SharedFleets {
 		if f.ID != "" {
-			rows[f.ID] = receipts[f.ID]
+			rows[f.ID] = d.written(f.ID)
 		}
 	}
 	if err := d.options.Store.Apply(map[string]map[string][]byte{ledger.Bucket: rows}); err != nil {

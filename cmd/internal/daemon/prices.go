@@ -90,10 +90,9 @@ func (d *Daemon) tellPrice(e model.PriceEvent, tariffs map[string]decide.Tariff,
 		}
 		return d.options.Store.Apply(map[string]map[string][]byte{ledger.Bucket: rows})
 	}
-	receipts := *d.receipts.Load()
 	for _, f := range does.Flips {
-		if receipts[f.Receipt] != nil {
-			rows[f.Receipt] = receipts[f.Receipt]
+		if receipt := d.written(f.Receipt); receipt != nil {
+			rows[f.Receipt] = receipt
 		}
 	}
 	d.options.Log.Info("price change told", "from", e.From, "workloads", does.Workloads, "answers", len(does.Flips))

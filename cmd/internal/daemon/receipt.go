@@ -33,8 +33,8 @@ type evaluation struct {
 }
 
 // receipt gives e its receipt and the decision its id. A receipt that cannot be written is nil, and the decision then has no id.
-func (e *evaluation) receipt(report *model.Report) ([]byte, error) {
-	r := ledger.Receipt{
+func (e *evaluation) receipt(report *model.Report) (*ledger.Receipt, error) {
+	r := &ledger.Receipt{
 		AsOf: report.AsOf, Engine: cmp.Or(version.Version, "development"), ConfigHash: report.ConfigHash,
 		Samples: e.samples, Frozen: e.frozen, Workload: e.report,
 	}
@@ -51,22 +51,20 @@ func (e *evaluation) receipt(report *model.Report) ([]byte, error) {
 	if e.input != nil {
 		r.SetInputs(e.input)
 	}
-	data, err := r.Seal()
-	if err != nil {
+	if _, err := r.Seal(); err != nil {
 		return nil, err
 	}
 	e.report.Decision.ID = r.ID
-	return data, nil
+	return r, nil
 }
 
 // judged returns the evaluations of report as the alert desk takes them, each with its receipt.
 func (d *Daemon) judged(report *model.Report) []alerting.Judged {
-	receipts := *d.receipts.Load()
 	judged := make([]alerting.Judged, len(report.Workloads))
 	for i, w := range report.Workloads {
 		stanza := d.stanzas[w.Workload] // the labels that all of its series share may match another one
 		judged[i] = alerting.Judged{
-			Report: w, Policy: AlertPolicy(stanza.Policy), Snooze: d.snoozing(w, report.AsOf), Receipt: receipts[w.Decision.ID],
+			Report: w, Policy: AlertPolicy(stanza.Policy), Snooze: d.snoozing(w, report.AsOf), Receipt: func() []byte { return d.written(w.Decision.ID) },
 			Critical: stanza.Critical, Owner: stanza.Owner,
 			Route: d.routeOf(w, stanza),
 		}
@@ -102,10 +100,24 @@ func (d *Daemon) Receipt(id string) ([]byte, error) {
 	if !ledger.ValidID(id) {
 		return nil, nil
 	}
-	if last := d.receipts.Load(); last != nil && (*last)[id] != nil {
-		return (*last)[id], nil
+	if receipt := d.written(id); receipt != nil {
+		return receipt, nil
 	}
 	return d.options.Store.Get(ledger.Bucket, id)
+}
+
+// written returns the receipt of a decision of the last cycle; nil when it is of none. It is written when somebody asks, since written the receipts of
+// all workloads take four times the memory of what they are made of.
+func (d *Daemon) written(id string) []byte {
+	last := d.receipts.Load()
+	if last == nil || (*last)[id] == nil {
+		return nil
+	}
+	data, err := (*last)[id].Written()
+	if err != nil { // it could be when it was sealed
+		d.options.Log.Error("no receipt", "decision", id, "error", err)
+	}
+	return data
 }
 
 // takeAnswers puts the answers that were left in the data folder into the ledger, each with what it does to the alert state in

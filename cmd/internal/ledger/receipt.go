@@ -180,6 +180,9 @@ func (r *Receipt) Seal() ([]byte, error) {
 	return data, nil
 }
 
+// Written returns r, which Seal gave its id, as it is kept. Nothing of what it is made of may have changed since.
+func (r *Receipt) Written() ([]byte, error) { return r.encode() }
+
 // name gives r and what was found its id.
 func (r *Receipt) name(id string) {
 	r.ID, r.Workload.Decision.ID = id, id

@@ -108,6 +108,9 @@ func seal(t testing.TB, r *Receipt) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	if again, err := r.Written(); err != nil || !bytes.Equal(again, data) {
+		t.Fatalf("written again: %v, got\n%.2000s\nwant\n%.2000s", err, again, data)
+	}
 	return data
 }
 
@@ -487,9 +490,9 @@ func TestSharedFleetReceiptIsBounded(t *testing.T) {
 		if err := r.SetPool(pool); err != nil {
 			t.Fatal(err)
 		}
-		data, err := r.Seal()
-		if err != nil || len(data) > MaxBytes || Verify(data) != nil {
-			t.Fatalf("%d workloads: %d bytes, %v, %v", n, len(data), err, Verify(data))
+		data := seal(t, &r)
+		if len(data) > MaxBytes || Verify(data) != nil {
+			t.Fatalf("%d workloads: %d bytes, %v", n, len(data), Verify(data))
 		}
 		if small := n == 2; small != (len(r.LeftOut) == 0) || small != (r.Pool != nil) {
 			t.Errorf("%d workloads: left out %v", n, r.LeftOut)
@@ -533,11 +536,7 @@ func TestLongPromptsAreLabelled(t *testing.T) {
 		if found != tc.label {
 			t.Errorf("%s: got %q among %+v, want %s", tc.what, found, r.Capacity, tc.label)
 		}
-		data, err := r.Seal()
-		if err != nil {
-			t.Fatal(err)
-		}
-		kept, err := Open(data)
+		kept, err := Open(seal(t, &r))
 		if err != nil {
 			t.Fatal(err)
 		}
