@@ -39,6 +39,9 @@ import (
 // scaleEnv makes the test binary one part of TestScale: its value is an assignment in JSON.
 const scaleEnv = "TIPLINE_SCALE_PART"
 
+// profileEnv names the folder for profiles, see profile.
+const profileEnv = "TIPLINE_SCALE_PROFILE"
+
 func TestMain(m *testing.M) {
 	if text := os.Getenv(scaleEnv); text != "" {
 		if err := part(text); err != nil {
@@ -187,6 +190,9 @@ func part(text string) error {
 	if err := json.Unmarshal([]byte(text), &a); err != nil {
 		return err
 	}
+	if os.Getenv(profileEnv) != "" {
+		runtime.MemProfileRate = 16 << 10
+	}
 	var f figures
 	go func() {
 		for ; ; time.Sleep(10 * time.Millisecond) {
@@ -318,9 +324,9 @@ func evaluate(ctx context.Context, a assignment, f *figures) error {
 	return nil
 }
 
-// profile writes where the time goes, and in the end the memory, into files of the folder that TIPLINE_SCALE_PROFILE names, until stop is called; without it it does nothing.
+// profile writes where the time goes, and in the end the memory, into files of the folder that profileEnv names, until stop is called; without it it does nothing.
 func profile(name string) (stop func(), err error) {
-	folder := os.Getenv("TIPLINE_SCALE_PROFILE")
+	folder := os.Getenv(profileEnv)
 	if folder == "" {
 		return func() {}, nil
 	}
