@@ -557,7 +557,7 @@ func (a *archive) lastSeen(s *series, end time.Time) (last time.Time, ok bool) {
 
 // eachDay calls fn with every day of s.
 func (a *archive) eachDay(s *series, fn func(date, *day)) {
-	a.blame(eachRow(a.store, a.prefix+dayRow+s.id+"/", copies(s.days), decodeDay, fn))
+	a.blame(eachRow(a.store, a.prefix+dayRow+s.id+"/", []string{""}, copies(s.days), decodeDay, fn))
 }
 
 // blame notes what eachRow could not read.
@@ -585,32 +585,45 @@ func copies[T any](open map[date]*opened[T]) map[date]T {
 	return all
 }
 
-// eachRow calls fn with the days whose keys begin with prefix, which may be kept no longer than that, and with those of open in place of their rows.
-// It returns what is wrong with rows that cannot be read, by key.
-func eachRow[T any](h History, prefix string, open map[date]T, decode func([]byte, *T) error, fn func(date, *T)) (bad map[string]error, err error) {
+// monthsOf returns how the dates of the months begin that the hours from from up to to are in.
+func monthsOf(from, to time.Time) (months []string) {
+	for t := time.Date(from.Year(), from.Month(), 1, 0, 0, 0, 0, time.UTC); t.Before(to); t = t.AddDate(0, 1, 0) {
+		months = append(months, t.Format(dateForm[:len("2006-01")]))
+	}
+	return months
+}
+
+// eachRow calls fn with the days whose keys are prefix and a date that begins with one of months, which may be kept no longer than that, and with those
+// of open in place of their rows. It returns what is wrong with rows that cannot be read, by key.
+func eachRow[T any](h History, prefix string, months []string, open map[date]T, decode func([]byte, *T) error, fn func(date, *T)) (bad map[string]error, err error) {
 	for d, hours := range open {
 		fn(d, &hours)
 	}
 	var hours T
-	err = h.Scan(bucket, prefix, func(key string, row []byte) error {
-		d, err := parseDate(key[len(prefix):])
-		if _, in := open[d]; in && err == nil {
+	for _, month := range months {
+		err = h.Scan(bucket, prefix+month, func(key string, row []byte) error {
+			d, err := parseDate(key[len(prefix):])
+			if _, in := open[d]; in && err == nil {
+				return nil
+			}
+			if err == nil {
+				err = decode(row, &hours)
+			}
+			if err == nil {
+				fn(d, &hours)
+				return nil
+			}
+			if bad == nil {
+				bad = map[string]error{}
+			}
+			bad[key] = err
 			return nil
+		})
+		if err != nil {
+			return bad, err
 		}
-		if err == nil {
-			err = decode(row, &hours)
-		}
-		if err == nil {
-			fn(d, &hours)
-			return nil
-		}
-		if bad == nil {
-			bad = map[string]error{}
-		}
-		bad[key] = err
-		return nil
-	})
-	return bad, err
+	}
+	return bad, nil
 }
 
 // seen reports whether the server said anything about the hour.

@@ -757,6 +757,30 @@ func (c *Collector) usage(now time.Time) []model.Usage {
 // Read returns u, which Collect or Stored returned for now, with its hours, and what is to be said about them before its warnings. Hours that cannot be read
 // are not known; the next Collect says so and asks for them again.
 func (c *Collector) Read(u model.Usage, now time.Time) model.Usage {
+	u, notes := c.hours(u, now, time.Time{})
+	end := c.complete(now)
+	warnings := noteWarnings(notes, end)
+	seen := len(u.Hours) - 1
+	for seen > 0 && !(hour{u.Hours[seen], notes[seen]}).seen() {
+		seen--
+	}
+	if silent := u.Start.Add(time.Duration(seen+1) * time.Hour); end.Sub(silent) > vanishedAfter {
+		warnings = append(warnings, model.Warning{
+			Code: Vanished, Text: fmt.Sprintf("no samples since %s: not the same as no traffic", silent.Format("2006-01-02 15:04")),
+		})
+	}
+	u.Warnings = append(warnings, u.Warnings...)
+	return u
+}
+
+// ReadSince returns u, which Collect or Stored returned for now, with its hours from since on alone, and without what is to be said about them.
+func (c *Collector) ReadSince(u model.Usage, now, since time.Time) model.Usage {
+	u, _ = c.hours(u, now, since)
+	return u
+}
+
+// hours returns u with its hours from since on, and their notes.
+func (c *Collector) hours(u model.Usage, now, since time.Time) (model.Usage, []note) {
 	end := c.complete(now)
 	c.mu.Lock()
 	s := c.archive.series[canonical(u.Labels)]
@@ -768,21 +792,10 @@ func (c *Collector) Read(u model.Usage, now time.Time) model.Usage {
 		if s.first.IsZero() {
 			return end, end
 		}
-		return s.first, end
+		return earlier(end, later(s.first, since.UTC().Truncate(time.Hour))), end
 	})
 	u.Start, u.Hours, u.Serving = r.start, r.hours, r.serving
-	warnings := noteWarnings(r.notes, end)
-	seen := len(r.hours) - 1
-	for seen > 0 && !(hour{r.hours[seen], r.notes[seen]}).seen() {
-		seen--
-	}
-	if silent := r.start.Add(time.Duration(seen+1) * time.Hour); end.Sub(silent) > vanishedAfter {
-		warnings = append(warnings, model.Warning{
-			Code: Vanished, Text: fmt.Sprintf("no samples since %s: not the same as no traffic", silent.Format("2006-01-02 15:04")),
-		})
-	}
-	u.Warnings = append(warnings, u.Warnings...)
-	return u
+	return u, r.notes
 }
 
 // A reading is what the history has of a series, hour by hour.
@@ -799,16 +812,20 @@ func (c *Collector) read(s *series, span func() (from, to time.Time)) reading {
 	c.mu.Lock()
 	from, to := span()
 	days, engines := copies(s.days), copies(s.engines)
+	months := []string{""}
+	if s.first.Before(from) {
+		months = monthsOf(from, to)
+	}
 	c.mu.Unlock()
 	r := reading{start: from, hours: make([]model.Hour, max(0, to.Sub(from)/time.Hour))}
 	r.notes = make([]note, len(r.hours))
-	bad, err := eachRow(c.archive.store, c.archive.prefix+dayRow+s.id+"/", days, decodeDay, func(d date, hours *day) {
+	bad, err := eachRow(c.archive.store, c.archive.prefix+dayRow+s.id+"/", months, days, decodeDay, func(d date, hours *day) {
 		first := int(d.start().Sub(from) / time.Hour)
 		for i := max(0, -first); i < len(hours) && first+i < len(r.hours); i++ {
 			r.hours[first+i], r.notes[first+i] = hours[i].Hour, hours[i].notes
 		}
 	})
-	unserved, failed := eachRow(c.archive.store, c.archive.prefix+servingRow+s.id+"/", engines, decodeServing, func(d date, hours *servingDay) {
+	unserved, failed := eachRow(c.archive.store, c.archive.prefix+servingRow+s.id+"/", months, engines, decodeServing, func(d date, hours *servingDay) {
 		first := int(d.start().Sub(from) / time.Hour)
 		for i := max(0, -first); i < len(hours) && first+i < len(r.hours); i++ {
 			if hours[i] == (model.Serving{}) {

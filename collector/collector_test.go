@@ -397,6 +397,22 @@ func TestFill(t *testing.T) {
 	}
 }
 
+// TestReadSince holds that the hours from an hour on are the last of all hours, whatever month they begin in.
+func TestReadSince(t *testing.T) {
+	t.Parallel()
+	server := promtest.New(steady(always, never))
+	c := newCollector(t, Settings{Backfill: 100 * 24 * time.Hour}, server, newMemory())
+	u := collect(t, c, noon).Usage[0]
+	all := c.Read(u, noon)
+	for _, hours := range []int{0, 1, 13, 31 * 24, 45*24 + 5, 100 * 24, 200 * 24} {
+		since := all.End().Add(-time.Duration(hours) * time.Hour)
+		got, want := c.ReadSince(u, noon, since), all.Hours[max(0, len(all.Hours)-hours):]
+		if !slices.Equal(got.Hours, want) || !got.End().Equal(all.End()) {
+			t.Errorf("since %s: got %d hours up to %s, want %d up to %s", since, len(got.Hours), got.End(), len(want), all.End())
+		}
+	}
+}
+
 // TestFillEnds holds that hours of the last day that were not seen completely, which every collection asks for again, are not asked for between
 // collections too: Fill would never end, and would keep the server busy for a day.
 func TestFillEnds(t *testing.T) {

@@ -140,7 +140,7 @@ func (c *Collector) unattributed(ctx context.Context, now time.Time, all []model
 	case c.queries.dark == "":
 		since := c.complete(now).Add(-24 * time.Hour)
 		measured := slices.ContainsFunc(all, func(u model.Usage) bool {
-			u = c.Read(u, now)
+			u = c.ReadSince(u, now, since)
 			_, hours := u.Between(since, u.End())
 			return hours > 0
 		})

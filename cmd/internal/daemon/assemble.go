@@ -43,6 +43,7 @@ const channelRefused = "CHANNEL_REFUSED"
 type metered struct {
 	usage  model.Usage                   // without its hours, see whole
 	read   func(model.Usage) model.Usage // gives usage its hours
+	since  readSince                     // gives usage those from then on, without warnings about them; nil where only all of them say what they are
 	former bool                          // it is what a workload was before
 	stanza config.Workload               // what the configuration says of it, and the answers to earlier decisions
 	series []map[string]string           // labels of what it is made of, without what it was before
@@ -58,11 +59,24 @@ type metered struct {
 	hosted      hosted                // the options that it was on in the month
 }
 
+type readSince func(u model.Usage, since time.Time) model.Usage
+
 // whole returns the usage of m with its hours. They are read anew each time: those of all workloads together are more than memory should hold.
 func (m metered) whole() model.Usage { return m.read(m.usage) }
 
+// recent returns the usage of m with the hours that summarize looks at, as far as there are some among them; otherwise all.
+func (m metered) recent(now time.Time) model.Usage {
+	if m.since != nil {
+		if u := m.since(m.usage, now.Add(-31*24*time.Hour-time.Hour)); !u.Last().IsZero() {
+			return u
+		}
+	}
+	return m.whole()
+}
+
 // then makes change a part of reading m.
 func (m *metered) then(change func(model.Usage) model.Usage) {
+	m.since = nil
 	read := m.read
 	m.read = func(u model.Usage) model.Usage { return change(read(u)) }
 }
@@ -155,6 +169,7 @@ func together(parts []metered) metered {
 		}
 		return u
 	}
+	m.since = nil
 	m.usage = whole()
 	m.usage.Start, m.usage.Hours, m.usage.Serving = time.Time{}, nil, nil
 	m.read = func(u model.Usage) model.Usage {

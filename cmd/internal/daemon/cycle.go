@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -123,7 +124,7 @@ func (d *Daemon) Collect(ctx context.Context) error {
 	summaries := make([]model.UsageSummary, len(workloads))
 	read := make([]bool, len(workloads)) // what could not be stays as it was
 	each(workloads, func(i int, m metered) {
-		read[i] = d.guarded(m, func() { summaries[i] = summarize(m.whole(), now) })
+		read[i] = d.guarded(m, func() { summaries[i] = summarize(m.recent(now), now) })
 	})
 	usage := map[string]model.UsageSummary{}
 	for i, m := range workloads {
@@ -138,7 +139,8 @@ func (d *Daemon) Collect(ctx context.Context) error {
 	next.Workloads = make([]model.WorkloadReport, len(last.Workloads))
 	for i, w := range last.Workloads {
 		if fresh, ok := usage[w.Workload]; ok {
-			// What the evaluation derived stays until the next one.
+			// What the evaluation derived stays until the next one, and the first hour, which need not be among the recent ones.
+			fresh.FirstSample = cmp.Or(w.Usage.FirstSample, fresh.FirstSample)
 			fresh.PeakFactor, fresh.EconomicUtilization, fresh.IdleUSDPerMonth = w.Usage.PeakFactor, w.Usage.EconomicUtilization, w.Usage.IdleUSDPerMonth
 			fresh.Capacity, fresh.GPUUSDPerMonth, fresh.GPUCostGapPerMonth = w.Usage.Capacity, w.Usage.GPUUSDPerMonth, w.Usage.GPUCostGapPerMonth
 			w.Usage = fresh
@@ -193,7 +195,8 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 				)})
 			}
 			read := func(u model.Usage) model.Usage { return s.collector.Read(u, now) }
-			found = append(found, metered{usage: u, read: read, stanza: stanza, server: d.setup.cfg.Server(s.cfg), outage: reports[i].Error, expressions: s.collector.Expressions()})
+			since := func(u model.Usage, since time.Time) model.Usage { return s.collector.ReadSince(u, now, since) }
+			found = append(found, metered{usage: u, read: read, since: since, stanza: stanza, server: d.setup.cfg.Server(s.cfg), outage: reports[i].Error, expressions: s.collector.Expressions()})
 		}
 	}
 	return found, reports, errors.Join(errs...)

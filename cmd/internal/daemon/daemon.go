@@ -53,14 +53,14 @@ type Daemon struct {
 	desk      *alerting.Desk
 	report    atomic.Pointer[model.Report]
 	receipts  atomic.Pointer[map[string]*ledger.Receipt] // of the last evaluation, by the id of the decision; never changed once stored
-	ready     atomic.Bool                       // a whole cycle has been published
-	changed   chan struct{}                     // holds one value after a reload, for Serve to start the new schedule
-	queued    chan struct{}                     // holds one value when there may be something to deliver
-	evaluated chan struct{}                     // holds one value after an evaluation, for what stands to be shown
-	answered  chan struct{}                     // holds one value when a person has left an answer
-	reconnect chan struct{}                     // holds one value after a reload, for a connection with the new settings
-	socket    atomic.Pointer[slack.Notifier]    // has buttons to listen to; nil when none has
-	folder    string                            // of the data
+	ready     atomic.Bool                                // a whole cycle has been published
+	changed   chan struct{}                              // holds one value after a reload, for Serve to start the new schedule
+	queued    chan struct{}                              // holds one value when there may be something to deliver
+	evaluated chan struct{}                              // holds one value after an evaluation, for what stands to be shown
+	answered  chan struct{}                              // holds one value when a person has left an answer
+	reconnect chan struct{}                              // holds one value after a reload, for a connection with the new settings
+	socket    atomic.Pointer[slack.Notifier]             // has buttons to listen to; nil when none has
+	folder    string                                     // of the data
 
 	mu        sync.Mutex // held during a cycle, a collection and a reload: one at a time
 	history   sync.Mutex // held while hours are read for one of these, and while older ones are filled in: what is read twice is the same

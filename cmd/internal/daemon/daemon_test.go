@@ -12,6 +12,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"slices"
 	"strings"
@@ -551,6 +552,41 @@ func TestMain(m *testing.M) {
 		os.Exit(backfill())
 	}
 	os.Exit(m.Run())
+}
+
+// TestHourlySummary holds that what the hours of the last month say of usage is what all hours say, of a workload that is in use and of one that ended
+// before them.
+func TestHourlySummary(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, route(steady(map[string]string{"team_alias": "support"}, 2e7), func(q promtest.Query) promtest.Answer {
+		return promtest.Answer{Series: promtest.Each(q, map[string]string{"model_name": "llama"}, func(signal string, at time.Time) (float64, bool) {
+			v := map[string]float64{"input": 1e5, "output": 1e4, "requests": 10, "coverage": 1}[signal]
+			return v, at.Before(opening) && (v > 0 || signal == "resets")
+		})}
+	}))
+	r.text = strings.ReplaceAll(r.text, "backfill: 14d", "backfill: 60d")
+	if err := r.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	r.days(t, 1)
+	r.mu.Lock()
+	r.now = opening.Add(40 * 24 * time.Hour)
+	r.mu.Unlock()
+	report, err := r.Cycle(t.Context())
+	if err != nil || len(report.Workloads) != 2 {
+		t.Fatalf("got %d workloads, error %v; want both", len(report.Workloads), err)
+	}
+	if err := r.Collect(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i, w := range r.Report().Workloads {
+		if was := report.Workloads[i].Usage; !reflect.DeepEqual(was, w.Usage) {
+			t.Errorf("%s: got %+v every hour, want %+v as evaluated", w.Workload, w.Usage, was)
+		}
+		if w.Usage.FirstSample == nil || opening.Sub(*w.Usage.FirstSample) < 59*24*time.Hour {
+			t.Errorf("%s: got the first sample %v, want one of two months before the first look", w.Workload, w.Usage.FirstSample)
+		}
+	}
 }
 
 // TestSilence holds that a source is told to be away when it could not be read for three hours, and not because one look failed, whether an

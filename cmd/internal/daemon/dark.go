@@ -51,7 +51,7 @@ func (d *Daemon) lastDay(s config.Source, now time.Time) (sum model.Tokens) {
 	c := d.setup.sources[slices.IndexFunc(d.setup.sources, func(o source) bool { return o.cfg.Name == s.Name })].collector
 	all, _ := c.Stored(now) // it was read a moment ago
 	for _, u := range all {
-		used, _ := c.Read(u, now).Between(now.Add(-24*time.Hour), now)
+		used, _ := c.ReadSince(u, now, now.Add(-24*time.Hour)).Between(now.Add(-24*time.Hour), now)
 		sum += used.Total()
 	}
 	return sum
