@@ -998,7 +998,7 @@ func TestUnstableIsTold(t *testing.T) {
 		}
 		for _, c := range days {
 			at := morning.AddDate(0, 0, day)
-			if _, err := d.Consider([]Judged{{Report: answers(c), Policy: flighty, Receipt: []byte("{}")}}, at); err != nil {
+			if _, err := d.Consider([]Judged{{Report: answers(c), Policy: flighty, Receipt: receipt}}, at); err != nil {
 				t.Fatal(err)
 			}
 			if _, err := d.Deliver(t.Context(), at.Add(time.Minute)); err != nil {
