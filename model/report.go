@@ -535,7 +535,7 @@ type CostChange struct {
 
 // ChangePart is the part of one input in a CostChange.
 type ChangePart struct {
-	Input       string `json:"input"` // volume, mix, cache, price, capacity step, throughput or operations
+	Input       string `json:"input"` // volume, mix, cache, price, capacity step, throughput, operations or others on the account
 	USDPerMonth USD    `json:"usd_per_month"`
 }
 

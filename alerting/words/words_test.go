@@ -75,6 +75,10 @@ func TestSince(t *testing.T) {
 			moved("aa14a8524d8c", 400, model.ChangePart{Input: "volume", USDPerMonth: -300}, model.ChangePart{Input: "mix", USDPerMonth: 0.2}, model.ChangePart{Input: "price", USDPerMonth: 699.8}),
 			"Since the answer of 3 Aug 2026 haiku costs $400 more a month: price $700 more, volume $300 less.",
 		},
+		"by others": {
+			moved("aa14a8524d8c", -6000, model.ChangePart{Input: "volume", USDPerMonth: 1000}, model.ChangePart{Input: "others on the account", USDPerMonth: -7000}),
+			"Since the answer of 3 Aug 2026 haiku costs $6,000 less a month: others on the account $7,000 less, volume $1,000 more.",
+		},
 		"less": {moved("aa14a8524d8c", -2000, model.ChangePart{Input: "volume", USDPerMonth: -2000}), "Since the answer of 3 Aug 2026 haiku costs $2,000 less a month: volume $2,000 less."},
 	} {
 		e := event()

@@ -20,11 +20,12 @@ const (
 	stepFactor
 	throughputFactor
 	operationsFactor
+	othersFactor
 	numFactors
 )
 
 func (f factor) String() string {
-	return [numFactors]string{"volume", "mix", "cache", "price", "capacity step", "throughput", "operations"}[f]
+	return [numFactors]string{"volume", "mix", "cache", "price", "capacity step", "throughput", "operations", "others on the account"}[f]
 }
 
 // evaluation is what one option's cost rested on in one evaluation, so that single inputs can be exchanged with those of another.
@@ -103,11 +104,12 @@ func (e *evaluation) take(f factor, other *evaluation) {
 		d.prefixHit = o.prefixHit
 	case priceFactor:
 		d.batchShare, d.longShare = o.batchShare, o.longShare
-		d.others = o.others // they decide which tier the workload pays
 	case stepFactor:
 		e.overhang = other.overhang
 	case throughputFactor:
 		d.load, d.shape, e.constraints = o.load, o.shape, other.constraints
+	case othersFactor:
+		d.others = o.others
 	case operationsFactor, numFactors:
 	}
 	for i := range e.parts {
@@ -149,13 +151,13 @@ func taken(o Option, f factor, other Option) Option {
 			c.TokensPerHour, c.TargetUtilization, c.PeakFactor = from.TokensPerHour, from.TargetUtilization, from.PeakFactor
 		case operationsFactor:
 			c.FixedMonthly = from.FixedMonthly
-		case volumeFactor, mixFactor, cacheFactor, numFactors:
+		case volumeFactor, mixFactor, cacheFactor, othersFactor, numFactors:
 		}
 		o.Capacity = &c
 	}
 	switch f {
 	case priceFactor:
-		o.API, o.Account = other.API, other.Account
+		o.API = other.API
 		if o.Autoscale != nil && other.Autoscale != nil {
 			o.Autoscale = o.Autoscale.reservedAt(other.Autoscale.ReservedPerHour)
 		}
@@ -167,6 +169,8 @@ func taken(o Option, f factor, other Option) Option {
 		if o.Autoscale = other.Autoscale; reserved != nil && other.Autoscale != nil {
 			o.Autoscale = other.Autoscale.reservedAt(reserved.ReservedPerHour)
 		}
+	case othersFactor:
+		o.Account = other.Account
 	case volumeFactor, cacheFactor, stepFactor, operationsFactor, numFactors:
 	}
 	return o
@@ -190,7 +194,7 @@ func (e *evaluation) same(f factor, other *evaluation) bool {
 		}
 		return equal(d.prefixHit, o.prefixHit)
 	case priceFactor:
-		if !equal(d.batchShare, o.batchShare) || !equal(d.longShare, o.longShare) || len(d.others)+len(o.others) > 0 {
+		if !equal(d.batchShare, o.batchShare) || !equal(d.longShare, o.longShare) {
 			return false
 		}
 	case stepFactor:
@@ -201,6 +205,14 @@ func (e *evaluation) same(f factor, other *evaluation) bool {
 		if !slices.Equal(d.load, o.load) || e.constraints.Batch != other.constraints.Batch || e.constraints.TTFTLimit != other.constraints.TTFTLimit {
 			return false
 		}
+	case othersFactor:
+		for i, part := range e.parts {
+			other := other.parts[i]
+			if part.Account != other.Account || !slices.EqualFunc(d.others[part.Account], o.others[other.Account], sameUsage) {
+				return false
+			}
+		}
+		return true
 	case operationsFactor, numFactors:
 	}
 	for i := range e.parts {
@@ -234,9 +246,14 @@ func sameOption(a Option, f factor, b Option) bool {
 			equal(x.TargetUtilization, y.TargetUtilization) && equal(x.PeakFactor, y.PeakFactor) && a.Autoscale.sameStarts(b.Autoscale)
 	case operationsFactor:
 		return equal(x.FixedMonthly, y.FixedMonthly)
-	case volumeFactor, cacheFactor, numFactors:
+	case volumeFactor, cacheFactor, othersFactor, numFactors:
 	}
 	return true
+}
+
+// sameUsage reports whether a and b are the same tokens and requests, charged alike.
+func sameUsage(a, b cost.Usage) bool {
+	return a.Batch == b.Batch && a.Long == b.Long && equal(a.Requests, b.Requests) && slices.EqualFunc(a.Tokens[:], b.Tokens[:], equal)
 }
 
 // equal reports whether a and b are the same number, or both nil.

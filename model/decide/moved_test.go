@@ -70,6 +70,9 @@ func changed(r *rand.Rand, in Input) (then Input, moved []string) {
 		}
 		in.Options[i].Capacity = &c
 	}
+	if draw("others on the account") {
+		in.Others = randomOthers(r)
+	}
 	return in, names
 }
 
@@ -79,9 +82,11 @@ func TestMovedAgainstEveryOrder(t *testing.T) {
 	t.Parallel()
 	r := rand.New(rand.NewPCG(34, 2))
 	seen := map[string]int{}
-	for range 60 {
+	for i := range 60 {
 		before := input(projection(oneOf(r, 5e9, 2e10, 6e10), 0, 0.1), four("2"))
 		before.Current = oneOf(r, "api", "self", "managed", "hybrid")
+		before.Options[0].Account, before.Options[0].API.Tiers = "account", randomTiers(r)
+		before.Others = oneOf(r, nil, randomOthers(r))
 		after, names := changed(r, before)
 		m, err := Moved(before, after, "self")
 		if err != nil {
@@ -122,6 +127,9 @@ func TestMovedAgainstEveryOrder(t *testing.T) {
 			if math.Abs(float64(m.Margin.AfterUSDPerMonth)-want) > 1e-6*(1+math.Abs(want)) {
 				t.Fatalf("margin: got %+v, want %v after", m.Margin, want)
 			}
+		}
+		if i%5 > 0 {
+			continue // eight inputs have 40,320 orders
 		}
 		from, _ := evaluated(before, before.Current)
 		to, _ := evaluated(after, before.Current)
@@ -191,6 +199,41 @@ func TestMovedByHand(t *testing.T) {
 	}
 	if m.Margin == nil || m.Against != "self" || math.Abs(float64(m.Margin.ChangeUSDPerMonth)-(5000*month*3-block)) > 1e-3 {
 		t.Errorf("margin: got %+v, want the API's part less a block", m.Margin)
+	}
+}
+
+// TestMovedTellsOthersApart works out on paper what the tokens of others do: 4B tokens at 3 USD/Mtok cost half of it once others fill the tier to
+// 10B. When the price falls to 2 USD as well, from 12,000 to 4,000 USD, each has the mean of what it does before and after the other.
+func TestMovedTellsOthersApart(t *testing.T) {
+	t.Parallel()
+	options := four("3")
+	options[0].Account, options[0].API.Tiers = "api", []cost.Tier{{Above: rat("1e10"), Times: rat("0.5")}}
+	before, after := onAccount("a", "api", 4e9, options), onAccount("a", "api", 4e9, options)
+	after.Others = AccountsOf([]Used{onAccount("b", "api", 12e9, options).Used()}).Beside(after)
+	cheaper := after
+	cheaper.Options = slices.Clone(options)
+	prices := *options[0].API
+	prices.Input, prices.Output = rat("2"), rat("2")
+	cheaper.Options[0].API = &prices
+	for _, tc := range []struct {
+		after Input
+		want  []model.ChangePart
+	}{
+		{after, []model.ChangePart{{Input: "others on the account", USDPerMonth: -6_000}}},
+		{cheaper, []model.ChangePart{{Input: "price", USDPerMonth: -3_000}, {Input: "others on the account", USDPerMonth: -5_000}}},
+	} {
+		m, err := Moved(before, tc.after, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(m.Cost.Parts) != len(tc.want) {
+			t.Fatalf("got %+v, want %+v", m.Cost.Parts, tc.want)
+		}
+		for i, want := range tc.want {
+			if got := m.Cost.Parts[i]; got.Input != want.Input || math.Abs(float64(got.USDPerMonth-want.USDPerMonth)) > 0.01 {
+				t.Errorf("got %+v, want %+v", got, want)
+			}
+		}
 	}
 }
 

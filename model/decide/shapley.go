@@ -5,8 +5,9 @@ import (
 	"math/big"
 )
 
-// maxFactors is how many inputs a change is split over at most: the split looks at every subset of them.
-const maxFactors = 7
+// maxFactors is how many inputs a change is split over at most: the split looks at every subset of them. The cost model names
+// seven in section 12; what others use of an account is the eighth.
+const maxFactors = int(numFactors)
 
 // Attribute splits the change of a cost between two evaluations over n inputs by Shapley value: the average, over all orders
 // in which the inputs may have changed, of what each change added (cost model, section 12). The parts sum to the change, do
