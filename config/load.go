@@ -86,6 +86,7 @@ func (r *reader) resolve(raw *rawConfig) *Config {
 	c.Sources = r.sources(raw.Sources)
 	r.sourced = c.Sources
 	c.Options = r.options(raw.Options, c.Prices)
+	r.contracts(raw.Contracts, c.Options, raw.Options)
 	c.Policy = r.policy(raw.Policy, defaultPolicy())
 	c.Schedule = r.schedule(raw.Schedule)
 	c.Notify = r.notify(raw.Notify)

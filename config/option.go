@@ -63,7 +63,7 @@ func (r *reader) options(raws []rawOption, book Book) []decide.Option {
 			r.wrong(raw.Committed.At, "the capital of the hardware that was bought is committed already, want one of the two")
 		}
 		o.Announced = r.announced(&o, raw)
-		r.endDiscount(&o, raw)
+		r.endDiscount(&o, raw.DiscountUntil, raw.Discount)
 		if at, ok := r.lastDayOf(raw.Retires); ok {
 			o.Retires = at
 		}
@@ -238,10 +238,7 @@ func (r *reader) api(o *decide.Option, raw rawOption, book Book) {
 		o.API.MinimumCommit = t.add("minimum_commit", commit, "USD/month")
 		o.API.FixedMonthly = t.add("fixed", fixed, "USD/month")
 		if billedFor != forWorkload && (len(tiers) > 0 || commit != nil && commit.Sign() > 0) {
-			o.Account = o.Name
-			if raw.Prices == nil { // the prices of one provider, who has one account
-				o.Account = item
-			}
+			o.Account = r.itemOf(raw) // the prices of one provider, who has one account
 		}
 	}
 	o.Prices = t.rows
@@ -264,13 +261,13 @@ func (r *reader) credits(raw *rawCredit) *decide.Credits {
 }
 
 // endDiscount ends the discount of an API after its last day, whatever its prices are then.
-func (r *reader) endDiscount(o *decide.Option, raw rawOption) {
-	end, ok := r.lastDayOf(raw.DiscountUntil)
+func (r *reader) endDiscount(o *decide.Option, until, discount scalar) {
+	end, ok := r.lastDayOf(until)
 	switch {
 	case !ok:
 		return
-	case !raw.Discount.given():
-		r.wrong(raw.DiscountUntil.place, "there is no discount, want it beside discount")
+	case !discount.given():
+		r.wrong(until.place, "there is no discount, want it beside discount")
 		return
 	}
 	var over decide.PriceChange // the prices are those of the day before

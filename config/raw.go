@@ -10,6 +10,7 @@ type rawConfig struct {
 	Aliases   map[string][]scalar `yaml:"aliases"`
 	Sources   []rawSource         `yaml:"sources"`
 	Options   []rawOption         `yaml:"options"`
+	Contracts []rawContract       `yaml:"contracts"`
 	Workloads []rawWorkload       `yaml:"workloads"`
 	Defaults  rawDefaults         `yaml:"defaults"`
 	Budgets   []rawBudget         `yaml:"budgets"`
@@ -190,6 +191,17 @@ type rawOption struct {
 	Committed            *rawCommitted  `yaml:"committed" kinds:"api self-hosted cloud-managed"`
 	Announced            []rawAnnounced `yaml:"announced_prices" kinds:"api self-hosted cloud-managed"`
 	Retires              scalar         `yaml:"retires" kinds:"api cloud-managed"`
+}
+
+type rawContract struct {
+	At            place      `yaml:"-"`
+	Name          scalar     `yaml:"name"`
+	Options       []scalar   `yaml:"options"`
+	MinimumCommit scalar     `yaml:"minimum_commit_usd_per_month"`
+	Until         scalar     `yaml:"until"`
+	Discount      scalar     `yaml:"discount"`
+	DiscountUntil scalar     `yaml:"discount_until"`
+	Credits       *rawCredit `yaml:"credits"`
 }
 
 type rawCredit struct {

@@ -237,6 +237,9 @@ type AccountUse struct {
 	More           int            `json:"more_workloads,omitempty"`
 	From           string         `json:"from"` // what the tokens were taken from
 
+	Contract             string `json:"contract,omitempty"`                // that covers other accounts too, on which others spend
+	ElsewhereUSDPerMonth USD    `json:"elsewhere_usd_per_month,omitempty"` // what they spend there
+
 	ShareUSDPerMonth *USD `json:"share_usd_per_month,omitempty"` // what the option costs with its share of the bill of the account: the shares of all workloads are that bill
 }
 
@@ -253,8 +256,15 @@ func (a AccountUse) Text(option string) string {
 	if len(names) > 0 {
 		of = " (" + strings.Join(names, ", ") + ")"
 	}
-	return fmt.Sprintf("other workloads use %s tokens a month of the account of %s%s: its cost is what this workload adds to that bill; their tokens are those of %s",
-		FormatTokens(a.TokensPerMonth), option, of, a.From)
+	uses, bill := fmt.Sprintf("use %s tokens a month of the account of %s%s", FormatTokens(a.TokensPerMonth), option, of), "that bill"
+	switch elsewhere := FormatUSD(a.ElsewhereUSDPerMonth) + " a month on other models under the contract " + a.Contract; {
+	case a.Contract == "":
+	case a.TokensPerMonth == 0:
+		uses, bill = "spend "+elsewhere, "the bill of the contract"
+	default:
+		uses, bill = uses+" and spend "+elsewhere, "the bill of the contract"
+	}
+	return fmt.Sprintf("other workloads %s: its cost is what this workload adds to %s; their tokens are those of %s", uses, bill, a.From)
 }
 
 // AccountShare is what one workload uses of the account of an API.

@@ -115,27 +115,36 @@ func upTo(most *big.Rat) string {
 
 // Monthly returns the bill of a month's usage (cost model, section 3). The error is ErrNoPrice, wrapped, when a base price
 // is missing, or says what is out of range.
-func (p Prices) Monthly(usage []Usage) (Bill, error) { return p.MonthlyBeside(nil, usage) }
+func (p Prices) Monthly(usage []Usage) (Bill, error) { return p.MonthlyBeside(Beside{}, usage) }
 
-// MonthlyBeside returns what a month's usage adds to the bill of an account that uses others too: the bill with it less the bill without,
-// where the tokens of the others come first. Without others it is Monthly.
-func (p Prices) MonthlyBeside(others, usage []Usage) (Bill, error) {
+// Beside is what others use of an account in a month, before the usage that is priced.
+type Beside struct {
+	Usage []Usage  // of the API
+	USD   *big.Rat // spent on other APIs that count for the same commitment; nil means nothing
+}
+
+// None reports whether nobody else uses the account.
+func (b Beside) None() bool { return len(b.Usage) == 0 && or(b.USD, zero).Sign() == 0 }
+
+// MonthlyBeside returns what a month's usage adds to the bill of an account that is used beside it too: the bill with it less the bill without,
+// where the tokens of the others come first. With nothing beside it is Monthly.
+func (p Prices) MonthlyBeside(beside Beside, usage []Usage) (Bill, error) {
 	if err := p.Validate(); err != nil {
 		return Bill{}, err
 	}
-	before := totalOf(others)
+	before := totalOf(beside.Usage)
 	bill, err := p.used(usage, p.levels(before, totalOf(usage)))
 	if err != nil {
 		return Bill{}, err
 	}
-	if before.Sign() > 0 {
-		err = p.settle(&bill, others)
-		return bill, err
-	}
-	if commit := or(p.MinimumCommit, zero); bill.Cost.Cmp(commit) < 0 {
+	if !beside.None() {
+		if err := p.settle(&bill, beside); err != nil {
+			return Bill{}, err
+		}
+	} else if commit := or(p.MinimumCommit, zero); bill.Cost.Cmp(commit) < 0 {
 		bill.add("unused commitment", sub(commit, bill.Cost), one, fmt.Sprintf("%s USD committed a month", Decimal(commit)))
 	}
-	if fixed := or(p.FixedMonthly, zero); fixed.Sign() > 0 {
+	if fixed := or(p.FixedMonthly, zero); fixed.Sign() > 0 && before.Sign() == 0 { // it is due without the usage too where others have the API
 		bill.add("fixed fee", fixed, one, Decimal(fixed)+" USD a month")
 	}
 	return bill, nil
@@ -174,14 +183,14 @@ func (p Prices) used(usage []Usage, levels []level) (Bill, error) {
 
 // settle adds to b, what usage costs beside others, what it does to their bill: they are priced anew where all units are, and what they leave of
 // the commitment is due without the usage too.
-func (p Prices) settle(b *Bill, others []Usage) error {
-	before := totalOf(others)
-	without, err := p.used(others, p.levels(zero, before))
+func (p Prices) settle(b *Bill, beside Beside) error {
+	before := totalOf(beside.Usage)
+	without, err := p.used(beside.Usage, p.levels(zero, before))
 	if err != nil {
 		return fmt.Errorf("the other workloads of the account: %w", err)
 	}
-	if p.AllUnits && b.Tokens.Sign() > 0 {
-		with, err := p.used(others, p.levels(before, b.Tokens))
+	if p.AllUnits && b.Tokens.Sign() > 0 && before.Sign() > 0 {
+		with, err := p.used(beside.Usage, p.levels(before, b.Tokens))
 		if err != nil {
 			return fmt.Errorf("the other workloads of the account: %w", err)
 		}
@@ -191,35 +200,65 @@ func (p Prices) settle(b *Bill, others []Usage) error {
 		}
 	}
 	commit := or(p.MinimumCommit, zero)
-	all := add(without.Cost, b.Cost)
-	if change := sub(sub(greater(commit, all), all), sub(greater(commit, without.Cost), without.Cost)); change.Sign() != 0 {
+	theirs := add(without.Cost, or(beside.USD, zero))
+	all := add(theirs, b.Cost)
+	if change := sub(sub(greater(commit, all), all), sub(greater(commit, theirs), theirs)); change.Sign() != 0 {
 		b.add("commitment of the account", change, one, fmt.Sprintf("%s USD committed a month, of which the other workloads use %s",
-			Decimal(commit), Decimal(without.Cost)))
+			Decimal(commit), Decimal(theirs)))
 	}
 	return nil
 }
 
-// Share returns which part of the month's bill of usage and others together is for usage, in USD: a token costs what one of its kind does on
-// average, and the commitment and the fixed fee are split as that is. The shares of all workloads of an account are its bill.
-func (p Prices) Share(others, usage []Usage) (*big.Rat, error) {
-	all := append(slices.Clip(others), usage...)
-	bill, err := p.Monthly(all)
-	if err != nil || len(others) == 0 {
+// Share returns which part of the month's bill of usage and what is beside it is for usage, in USD: a token costs what one of its kind does on
+// average, the commitment is split as what is spent is, and the fixed fee as that is on the API. The shares of all workloads of an account are its
+// bill.
+func (p Prices) Share(beside Beside, usage []Usage) (*big.Rat, error) {
+	if beside.None() {
+		bill, err := p.Monthly(usage)
 		return bill.Cost, err
 	}
-	levels := p.levels(zero, bill.Tokens)
-	whole, err := p.used(all, levels)
+	all := append(slices.Clip(beside.Usage), usage...)
+	whole, err := p.Of(all, all)
 	if err != nil {
 		return nil, err
 	}
-	own, err := p.used(usage, levels)
-	if err != nil || own.Tokens.Sign() == 0 {
-		return own.Cost, err
+	ofAPI, err := p.Part(Beside{Usage: beside.Usage}, usage)
+	if err != nil {
+		return nil, err
 	}
-	if whole.Cost.Sign() == 0 { // of what costs nothing
-		return mul(bill.Cost, quo(own.Tokens, bill.Tokens)), nil
+	part, err := p.Part(beside, usage)
+	if err != nil {
+		return nil, err
 	}
-	return mul(bill.Cost, quo(own.Cost, whole.Cost)), nil
+	due := greater(or(p.MinimumCommit, zero), add(whole, or(beside.USD, zero)))
+	return add(mul(due, part), mul(or(p.FixedMonthly, zero), ofAPI)), nil
+}
+
+// Part returns which share usage has, 0 to 1, in what is spent on it and on what is beside it; that of the tokens where nothing is spent.
+func (p Prices) Part(beside Beside, usage []Usage) (*big.Rat, error) {
+	all := append(slices.Clip(beside.Usage), usage...)
+	own, err := p.Of(all, usage)
+	if err != nil {
+		return nil, err
+	}
+	whole, err := p.Of(all, all)
+	if err != nil {
+		return nil, err
+	}
+	if spent := add(whole, or(beside.USD, zero)); spent.Sign() > 0 {
+		return quo(own, spent), nil
+	}
+	if tokens := totalOf(all); tokens.Sign() > 0 {
+		return quo(totalOf(usage), tokens), nil
+	}
+	return zero, nil
+}
+
+// Of returns what usage, which is a part of all, is charged in a month of all of them, in USD, without the commitment and the fixed fee. Tokens
+// of a kind cost what they do on average.
+func (p Prices) Of(all, usage []Usage) (*big.Rat, error) {
+	bill, err := p.used(usage, p.levels(zero, totalOf(all)))
+	return bill.Cost, err
 }
 
 // totalOf returns the tokens of usage.

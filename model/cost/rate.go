@@ -19,10 +19,11 @@ type Rate struct {
 }
 
 // Others is what an account uses of an API beside the volume of a Rate. Its tokens come first: those of the volume lie in the tiers above them,
-// and the commitment and the fixed fee are due without the volume too.
+// the commitment is due without the volume too, and so is the fixed fee where there are any.
 type Others struct {
-	Tokens  *big.Rat   // a month, more than 0
+	Tokens  *big.Rat   // a month
 	PerMTok []*big.Rat // USD per million of them, below all steps and above each
+	USD     *big.Rat   // a month, on other APIs that count for the commitment; nil means nothing
 }
 
 // A Step is what a token costs above a volume.
@@ -64,19 +65,26 @@ func (p Prices) Rate(usage []Usage) (Rate, error) {
 	return r, nil
 }
 
-// RateBeside returns what a volume adds to the bill of an account that uses others of the API in a month; without any it is Rate.
-func (p Prices) RateBeside(others, usage []Usage) (Rate, error) {
+// RateBeside returns what a volume adds to the bill of an account that is used beside it in a month; with nothing beside it is Rate.
+func (p Prices) RateBeside(beside Beside, usage []Usage) (Rate, error) {
 	r, err := p.Rate(usage)
-	if err != nil || len(others) == 0 {
+	if err != nil || beside.None() {
 		return r, err
 	}
-	theirs, err := p.Rate(others)
+	r.Others = &Others{Tokens: totalOf(beside.Usage), PerMTok: make([]*big.Rat, 1+len(r.Steps)), USD: beside.USD}
+	if r.Others.Tokens.Sign() == 0 {
+		for i := range r.Others.PerMTok {
+			r.Others.PerMTok[i] = zero
+		}
+		return r, nil
+	}
+	theirs, err := p.Rate(beside.Usage)
 	if err != nil {
 		return Rate{}, fmt.Errorf("the other workloads of the account: %w", err)
 	}
-	r.Others = &Others{Tokens: totalOf(others), PerMTok: []*big.Rat{theirs.PerMTok}}
-	for _, s := range theirs.Steps {
-		r.Others.PerMTok = append(r.Others.PerMTok, s.PerMTok)
+	r.Others.PerMTok[0] = theirs.PerMTok
+	for i, s := range theirs.Steps {
+		r.Others.PerMTok[i+1] = s.PerMTok
 	}
 	return r, nil
 }
@@ -86,7 +94,7 @@ func (o *Others) times(tokens, price *big.Rat) *Others {
 	if o == nil {
 		return nil
 	}
-	scaled := &Others{Tokens: mul(o.Tokens, tokens)}
+	scaled := &Others{Tokens: mul(o.Tokens, tokens), USD: o.USD}
 	for _, p := range o.PerMTok {
 		scaled.PerMTok = append(scaled.PerMTok, mul(p, price))
 	}
@@ -131,14 +139,22 @@ func (r Rate) Floor() *big.Rat {
 // and what is left of the commitment.
 func (r Rate) Fee() *big.Rat {
 	if r.Others == nil {
-		return or(r.FixedMonthly, zero)
+		return r.fixed()
 	}
-	return new(big.Rat).Neg(greater(r.uncommitted(), zero))
+	return sub(r.fixed(), greater(r.uncommitted(), zero))
 }
 
-// uncommitted returns what the usage of the others leaves of the commitment, below 0 where it is above it.
+// fixed returns the fixed fee, which is not for the volume where others have the API too.
+func (r Rate) fixed() *big.Rat {
+	if r.Others != nil && r.Others.Tokens.Sign() > 0 {
+		return zero
+	}
+	return or(r.FixedMonthly, zero)
+}
+
+// uncommitted returns what the others leave of the commitment, below 0 where they spend more.
 func (r Rate) uncommitted() *big.Rat {
-	return sub(or(r.MinimumCommit, zero), r.Others.usage(r))
+	return sub(sub(or(r.MinimumCommit, zero), or(r.Others.USD, zero)), r.Others.usage(r))
 }
 
 // usage returns what the others cost by themselves at the steps of r, in USD.
@@ -170,8 +186,12 @@ func (r Rate) UsageFor(usd, volume *big.Rat) *big.Rat {
 		return usage
 	}
 	own, theirs := r.Usage(volume), r.Others.usage(r)
+	usd, commit = sub(usd, r.fixed()), sub(commit, or(r.Others.USD, zero))
 	if usd.Sign() <= 0 || own.Sign() <= 0 {
 		return nil
+	}
+	if commit.Sign() <= 0 { // others spend as much elsewhere
+		return usd
 	}
 	// The bill is max(commit, own + theirs) - max(commit, theirs): lower prices leave more of a commitment.
 	if times := quo(add(usd, commit), add(own, theirs)); mul(times, theirs).Cmp(commit) <= 0 {

@@ -218,16 +218,36 @@ func TestBesideOthers(t *testing.T) {
 			others = scaled(own, r.between(1, 40))
 		}
 		if p.Tiers != nil && r.IntN(4) == 0 { // exactly at a bound
-			others = scaled(others, quo(p.Tiers[0].Above, total(others)))
+			others, own = scaled(others, quo(p.Tiers[0].Above, total(others))), scaled(own, big.NewRat(1, 20))
 		}
-		beside, err := p.MonthlyBeside(others, own)
+		elsewhere := oneOf(r, nil, nil, nil, r.between(0, 9000))
+		if elsewhere != nil && r.IntN(3) == 0 {
+			others = nil
+		}
+		theirs := cost.Beside{Usage: others, USD: elsewhere}
+		beside, err := p.MonthlyBeside(theirs, own)
 		if err != nil {
 			t.Fatal(err)
 		}
-		with, _ := p.Monthly(append(append([]cost.Usage{}, others...), own...))
-		without, _ := p.Monthly(others)
-		if want := sub(with.Cost, without.Cost); beside.Cost.Cmp(want) != 0 {
-			t.Fatalf("%+v beside %s tokens: got %s USD, want %s less %s", p, total(others), beside.Cost, with.Cost, without.Cost)
+		settled := func(usage []cost.Usage) *big.Rat { // of all that counts for the commitment
+			plain := p
+			plain.MinimumCommit, plain.FixedMonthly = nil, nil
+			bill, _ := plain.Monthly(usage)
+			usd := add(bill.Cost, or(elsewhere, zero))
+			if commit := or(p.MinimumCommit, zero); usd.Cmp(commit) < 0 {
+				usd = commit
+			}
+			if len(usage) > 0 {
+				usd = add(usd, or(p.FixedMonthly, zero))
+			}
+			return usd
+		}
+		with, without := settled(append(append([]cost.Usage{}, others...), own...)), settled(others)
+		if others == nil && or(elsewhere, zero).Sign() == 0 { // nobody has the account
+			without = zero
+		}
+		if want := sub(with, without); beside.Cost.Cmp(want) != 0 {
+			t.Fatalf("%+v beside %s tokens and %v USD: got %s USD, want %s less %s", p, total(others), elsewhere, beside.Cost, with, without)
 		}
 		sum := new(big.Rat)
 		for _, part := range beside.Parts {
@@ -245,12 +265,14 @@ func TestBesideOthers(t *testing.T) {
 		if beside.Cost.Sign() < 0 {
 			below++
 		}
-		a, _ := p.Share(others, own)
-		b, _ := p.Share(own, others)
-		if add(a, b).Cmp(with.Cost) != 0 {
-			t.Fatalf("the shares of two workloads are %s and %s, want %s together", a, b, with.Cost)
+		if or(elsewhere, zero).Sign() == 0 {
+			a, _ := p.Share(cost.Beside{Usage: others}, own)
+			b, _ := p.Share(cost.Beside{Usage: own}, others)
+			if add(a, b).Cmp(with) != 0 {
+				t.Fatalf("the shares of two workloads are %s and %s, want %s together", a, b, with)
+			}
 		}
-		rate, err := p.RateBeside(others, own)
+		rate, err := p.RateBeside(theirs, own)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -263,7 +285,7 @@ func TestBesideOthers(t *testing.T) {
 			if volume.Sign() == 0 {
 				continue
 			}
-			bill, _ := p.MonthlyBeside(others, scaled(own, factor))
+			bill, _ := p.MonthlyBeside(theirs, scaled(own, factor))
 			if got := rate.At(volume); got.Cmp(bill.Cost) != 0 {
 				t.Fatalf("%+v at %s tokens: the rate says %s USD, the bill %s", p, volume, got, bill.Cost)
 			}
@@ -316,7 +338,7 @@ func TestUsageForABill(t *testing.T) {
 		if bill, err := p.Monthly(others); err == nil && r.IntN(2) == 0 {
 			p.MinimumCommit = mul(bill.Cost, r.between(0, 4))
 		}
-		rate, err := p.RateBeside(others, own)
+		rate, err := p.RateBeside(cost.Beside{Usage: others, USD: oneOf(r, nil, r.between(0, 2000))}, own)
 		if err != nil || total(own).Sign() == 0 || total(others).Sign() == 0 && others != nil {
 			continue
 		}
@@ -363,7 +385,7 @@ func TestOthersComeFirst(t *testing.T) {
 		p := p
 		tc.change(&p)
 		want, _ := new(big.Rat).SetString(tc.want)
-		bill, err := p.MonthlyBeside(others, own)
+		bill, err := p.MonthlyBeside(cost.Beside{Usage: others}, own)
 		if err != nil || bill.Cost.Cmp(want) != 0 {
 			t.Errorf("%s: got %v, %v, want %s USD", tc.name, bill.Cost, err, tc.want)
 		}

@@ -114,7 +114,7 @@ func TestAccountsAddUp(t *testing.T) {
 				t.Fatalf("%s: got %s in another order, want %s", in.Workload, b, a)
 			}
 			if in.Current != "api" {
-				if in.Current == "hybrid" && in.Used().accounts != nil {
+				if in.Current == "hybrid" && in.Used().charges != nil {
 					hybrids++
 				}
 				continue
@@ -170,12 +170,12 @@ func TestMonthSharesTheAccount(t *testing.T) {
 		first := &tc.in.Forecast.Months[0]
 		first.To = first.From.Add(730 * time.Hour)
 		for i := range first.Total {
-			first.Total[i] = model.Tokens(float(tc.in.Used().accounts["api"].tokens()))
+			first.Total[i] = model.Tokens(float(tc.in.Used().charges[0].blocks.tokens()))
 		}
 		if share := Decide(tc.in).Options[0].Account.ShareUSDPerMonth; share == nil || math.Abs(float64(*share)-tc.want) > 0.01 {
 			t.Errorf("%s: got a share of %v, want %v USD", tc.in.Workload, share, tc.want)
 		}
-		if q, _, known := Decide(tc.in).Month(nil); !known || math.Abs(float64(q.P50)-tc.want) > 0.01 {
+		if q, _, known := Decide(tc.in).Month(nil, tc.in.Others); !known || math.Abs(float64(q.P50)-tc.want) > 0.01 {
 			t.Errorf("%s: got %+v, want %v USD", tc.in.Workload, q, tc.want)
 		}
 	}

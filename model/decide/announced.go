@@ -161,10 +161,11 @@ func (c *costed) ends(options map[string]Option, t time.Time) {
 	}
 }
 
-// announced returns the plans of the option called name after every change of its prices, or of those of its base and its overflow, that
-// comes after the forecast begins and within the months that are looked at.
+// announced returns the plans of the option called name after every change of its prices, of those of its base and its overflow, or of what others
+// spend under its contract, that comes after the forecast begins and within the months that are looked at.
 func announced(name string, in Input, d demand) []later {
-	if !slices.ContainsFunc(in.Options, func(o Option) bool { return len(o.Announced) > 0 }) {
+	if !slices.ContainsFunc(in.Options, func(o Option) bool { return len(o.Announced) > 0 }) &&
+		!slices.ContainsFunc(in.Others, func(o Others) bool { return len(o.Elsewhere) > 1 }) {
 		return nil
 	}
 	options := make(map[string]Option, len(in.Options))
@@ -173,11 +174,17 @@ func announced(name string, in Input, d demand) []later {
 	}
 	o, t := options[name], in.Forecast.Origin
 	var dates []time.Time
+	turns := func(from time.Time) {
+		if from.After(t) && from.Before(t.AddDate(0, monthsAhead+1, 0)) {
+			dates = append(dates, from)
+		}
+	}
 	for _, part := range o.parts(options) {
 		for _, c := range part.Announced {
-			if c.From.After(t) && c.From.Before(t.AddDate(0, monthsAhead+1, 0)) {
-				dates = append(dates, c.From)
-			}
+			turns(c.From)
+		}
+		for _, s := range in.others(part.Account).Elsewhere {
+			turns(s.From)
 		}
 	}
 	slices.SortFunc(dates, time.Time.Compare)
@@ -187,6 +194,7 @@ func announced(name string, in Input, d demand) []later {
 		for name, part := range then {
 			then[name] = part.at(from)
 		}
+		d.others = besides(in.Others, from)
 		p := newPlan(o.at(from), then, in.Constraints, d)
 		if p.problem != "" {
 			continue // what it costs now is the best that is known

@@ -18,6 +18,7 @@ type Commitment struct {
 // sunkCost is the part of the current option's cost that a decision to leave it cannot save.
 type sunkCost struct {
 	option string    // that the commitment is for: the current one, or a part of a current hybrid
+	under  string    // the contract of that option; empty when it has none
 	api    bool      // that option is an API
 	until  time.Time // the first instant after it
 	usd    *big.Rat  // a month
@@ -31,7 +32,7 @@ func sink(now *costed, options []Option, at time.Time) *sunkCost {
 		if c == nil || !at.Before(c.Until) || !uses {
 			continue
 		}
-		s := &sunkCost{option: o.Name, api: o.Hosting == model.API, until: c.Until, usd: c.USDPerMonth}
+		s := &sunkCost{option: o.Name, under: o.Contract, api: o.Hosting == model.API, until: c.Until, usd: c.USDPerMonth}
 		if s.usd == nil {
 			s.usd = now.committable(o.Name, s.api)
 		}
@@ -86,7 +87,8 @@ func (c *costed) bear(s *sunkCost) {
 		return
 	}
 	o := c.option
-	if s.option != o.Name && s.option != o.Base && s.option != o.Overflow {
+	covered := s.under != "" && c.api.Contract == s.under // what is committed pays for it too
+	if s.option != o.Name && s.option != o.Base && s.option != o.Overflow && !covered {
 		return
 	}
 	if part := c.committable(s.option, s.api); part != nil {

@@ -90,7 +90,7 @@ func (e explanation) verdict() Verdict {
 	e.best = find(all, e.choice.Best)
 	v := Verdict{in: e.in, tenants: e.tenants(), Options: make([]model.OptionCost, 0, len(all))}
 	for _, c := range all {
-		o := c.summary(in, d, now)
+		o := c.summary(in, e.configured, d, now)
 		o.Capacity = c.capacityNumbers(in, e.configured)
 		if c.crossover != nil {
 			c.crossesByPrice(in, api, o.Crossover)
@@ -273,7 +273,7 @@ func comparator(all []*costed, now *costed) *costed {
 }
 
 // summary returns what a report says of c.
-func (c *costed) summary(in Input, d demand, now *costed) model.OptionCost {
+func (c *costed) summary(in Input, options map[string]Option, d demand, now *costed) model.OptionCost {
 	o := model.OptionCost{
 		Option: c.option.Name, Hosting: c.option.Hosting, Blocked: c.blocked, Infeasible: c.median.infeasible,
 		ProbabilityCheaper: c.probability, Prospect: c.prospect, Account: in.account(c.api), Parts: []model.CostPart{}, Prices: slices.Clone(c.option.Prices), Warnings: slices.Clone(c.warnings),
@@ -285,10 +285,8 @@ func (c *costed) summary(in Input, d demand, now *costed) model.OptionCost {
 		o.Warnings = []model.Warning{}
 	}
 	o.Warnings = append(o.Warnings, in.uncounted(c.api)...)
-	if t := newTally(); o.Account != nil && c.median.usd != nil && t.serve(c.plan, d.median, one) {
-		if share, known := t.usd(); known {
-			o.Account.ShareUSDPerMonth = &share
-		}
+	if o.Account != nil && c.median.usd != nil {
+		o.Account.ShareUSDPerMonth = c.share(in, options, d)
 	}
 	for _, text := range c.median.fallbacks {
 		o.Warnings = append(o.Warnings, model.Warning{Code: "PRICE_FALLBACK", Text: text})
@@ -379,15 +377,41 @@ func (c *costed) sizes(d demand) []model.FleetSize {
 	return sizes
 }
 
+// share returns what c costs with its share of the bills of accounts that others use too; nil when that is not known.
+func (c *costed) share(in Input, options map[string]Option, d demand) *model.USD {
+	others, p := d.others, c.plan
+	if c.option.Hosting == model.Hybrid { // see Used
+		d.others, d.shape = nil, p.demand.shape
+		p = newPlan(c.option, options, in.Constraints, d)
+	}
+	t := newTally()
+	if !t.serve(p, d.median, one) {
+		return nil
+	}
+	if share, known := t.usd(others); known {
+		return &share
+	}
+	return nil
+}
+
 // describeCredits says which free credits the cost of c does not count.
 func (c *costed) describeCredits(o *model.OptionCost, in Input) {
 	credits := c.option.Credits
 	if credits == nil || c.median.usd == nil || !in.Forecast.Origin.Before(credits.Until) {
 		return
 	}
-	o.CreditsUSDPerMonth = new(usd(greater(new(big.Rat), lesser(credits.USDPerMonth, c.median.usd))))
+	given, paid, whose := credits.USDPerMonth, c.median.usd, "free credits take"
+	if beside := c.beside(); c.option.Contract != "" && !beside.None() { // they are for all that the contract covers
+		part, err := c.option.API.Part(beside, blocksOf(c.usage(c.demand.median)).usage())
+		if err != nil || o.Account == nil || o.Account.ShareUSDPerMonth == nil {
+			return
+		}
+		given, paid = new(big.Rat).Mul(given, part), exactly(float64(*o.Account.ShareUSDPerMonth))
+		whose = "its part of the free credits of the contract takes"
+	}
+	o.CreditsUSDPerMonth = new(usd(greater(new(big.Rat), lesser(given, paid))))
 	o.Warnings = append(o.Warnings, model.Warning{Code: "FREE_CREDITS", Text: fmt.Sprintf(
-		"free credits take %s a month off the bill of %s until %s; they end, so they are not counted",
+		whose+" %s a month off the bill of %s until %s; they end, so they are not counted",
 		model.FormatUSD(*o.CreditsUSDPerMonth), o.Option, credits.Until.AddDate(0, 0, -1).Format(time.DateOnly),
 	)})
 }

@@ -51,6 +51,7 @@ type Option struct {
 
 	API         *cost.Prices   // of an API
 	Account     string         `json:",omitempty"` // of an API: whose tokens its tiers and its commitment count, those of all workloads on options with the same; empty counts each workload's by itself
+	Contract    string         `json:",omitempty"` // of an API: the contract whose commitment counts what all accounts under it spend; empty for one of the account alone
 	Capacity    *cost.Capacity // of a self-hosted or cloud-managed fleet; PeakFactor nil takes the workload's own
 	Throughput  []Throughput   // measured shapes; when not empty they give Capacity.TokensPerHour by the workload's mix
 	Provisioned *Provisioned   // units of throughput that are bought instead of replicas; nil for replicas

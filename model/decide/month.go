@@ -20,38 +20,37 @@ type Stay struct {
 
 // Month returns what the calendar month that the forecast begins in costs, for the projected total of that month, and false when that is not
 // known. Capacity is paid by the hour, so a month costs its hours over cost.DefaultHours of what the cost model says of a month (section
-// 1); an API charges for the tokens of the month, its tiers, commitment and fees too.
+// 1); an API charges for the tokens of the month, its tiers, commitment and fees too. Of the bill of an account that others use in the month it is
+// the workload's share: those of all at their medians are what is paid, see UsedInMonth.
 //
 // A workload that moved has been on stays before, the first of them from the beginning of the month: what they cost by themselves is before, and
 // the current option serves the rest (section 15). An API that served more than once in the month, or beside a fleet, charges for all of it
 // together.
-func (v Verdict) Month(stays []Stay) (q model.Quantiles[model.USD], before model.USD, known bool) {
+func (v Verdict) Month(stays []Stay, others []Others) (q model.Quantiles[model.USD], before model.USD, known bool) {
 	if v.in == nil || len(v.in.Forecast.Months) == 0 {
 		return q, 0, false
 	}
-	d, ok := v.in.demand()
+	in := *v.in
+	in.Others = nil // see Used
+	d, ok := in.demand()
 	if !ok {
 		return q, 0, false
 	}
-	in := *v.in
 	in.Candidates = nil // all but the current one and those of the stays
 	for _, s := range stays {
 		in.Candidates = append(in.Candidates, s.Option)
 	}
 	all, _ := candidates(in, d)
-	month := v.in.Forecast.Months[0]
-	spent := newTally()
-	from, stayed := month.From, model.Tokens(0)
-	for _, s := range stays {
-		ok = ok && spent.stay(find(all, s.Option), s.Tokens, s.Until.Sub(from))
-		from, stayed = s.Until, stayed+s.Tokens
-	}
-	before, known = spent.usd()
+	month := in.Forecast.Months[0]
+	beside := besides(others, in.Forecast.Origin)
+	spent, ok := newTally().stays(all, stays, month.From)
+	before, known = spent.usd(beside)
 	known = known && ok
 	rest := func(total model.Tokens) model.USD {
-		t := tally{fleets: new(big.Rat).Set(spent.fleets), apis: maps.Clone(spent.apis)}
-		ok := t.stay(find(all, in.Current), max(0, total-stayed), month.To.Sub(from))
-		usd, priced := t.usd()
+		t := spent
+		t.tally = tally{fleets: new(big.Rat).Set(spent.fleets), apis: maps.Clone(spent.apis)}
+		ok := t.rest(all, in, total)
+		usd, priced := t.usd(beside)
 		known = known && ok && priced
 		return usd
 	}
@@ -110,9 +109,30 @@ type tally struct {
 
 // charged is an API with what it is to charge for.
 type charged struct {
-	prices *cost.Prices
-	usage  []cost.Usage
-	others []cost.Usage // that its account is charged for beside them
+	api   Option
+	usage []cost.Usage
+}
+
+// stayed is what the stays of a month used.
+type stayed struct {
+	tally
+	until  time.Time
+	tokens model.Tokens
+}
+
+// stays adds what stays used, the first of them from a time on. It is false when one of all cannot have served them.
+func (t tally) stays(all []*costed, stays []Stay, from time.Time) (stayed, bool) {
+	s, ok := stayed{tally: t, until: from}, true
+	for _, stay := range stays {
+		ok = ok && t.stay(find(all, stay.Option), stay.Tokens, stay.Until.Sub(s.until))
+		s.until, s.tokens = stay.Until, s.tokens+stay.Tokens
+	}
+	return s, ok
+}
+
+// rest adds what the current option of in uses of the total of the month after s. It is false when it cannot serve that.
+func (s stayed) rest(all []*costed, in Input, total model.Tokens) bool {
+	return s.stay(find(all, in.Current), max(0, total-s.tokens), in.Forecast.Months[0].To.Sub(s.until))
 }
 
 // stay adds what c takes to serve total tokens within a part of the month that is so long. It is false when it cannot serve them.
@@ -157,19 +177,55 @@ func (t tally) serve(p *plan, tokens, share *big.Rat) bool {
 // charge adds tokens to what the API of p charges for.
 func (t tally) charge(p *plan, tokens *big.Rat) {
 	usage := t.apis[p.api.Name].usage
-	t.apis[p.api.Name] = charged{prices: p.api.API, usage: append(slices.Clip(usage), p.usage(tokens)...), others: p.others()}
+	t.apis[p.api.Name] = charged{p.api, append(slices.Clip(usage), p.usage(tokens)...)}
 }
 
-// usd returns what all of it costs, and false when that is not known. Of the bill of an account that others use too it is the workload's share:
-// what all of them cost is then what is paid.
-func (t tally) usd() (model.USD, bool) {
+// usd returns what all of it costs beside what others use, and false when that is not known. Of the bill of an account that others use too it is the
+// workload's share: what all of them cost is then what is paid.
+func (t tally) usd(others map[string]cost.Beside) (model.USD, bool) {
 	all := new(big.Rat).Set(t.fleets)
-	for _, c := range t.apis {
-		share, err := c.prices.Share(c.others, c.usage)
+	for name, c := range t.apis {
+		beside, err := t.beside(name, others)
+		if err != nil {
+			return 0, false
+		}
+		if !beside.None() {
+			c.usage = blocksOf(c.usage).usage() // in whole tokens, as the others count them
+		}
+		share, err := c.api.API.Share(beside, c.usage)
 		if err != nil {
 			return 0, false
 		}
 		all.Add(all, share)
 	}
 	return usd(all), true
+}
+
+// beside returns what the API called name charges for beside t: what others use, and what t spends on the other accounts of its contract.
+func (t tally) beside(name string, others map[string]cost.Beside) (cost.Beside, error) {
+	api := t.apis[name].api
+	if api.Account == "" {
+		return cost.Beside{}, nil
+	}
+	beside := others[api.Account]
+	for other, c := range t.apis {
+		switch {
+		case other == name:
+		case c.api.Account == api.Account:
+			beside.Usage = append(slices.Clip(beside.Usage), blocksOf(c.usage).usage()...)
+		case api.Contract != "" && c.api.Contract == api.Contract:
+			theirs := others[c.api.Account].Usage
+			all := append(slices.Clip(theirs), blocksOf(c.usage).usage()...)
+			with, err := c.api.API.Of(all, all)
+			if err != nil {
+				return beside, err
+			}
+			without, err := c.api.API.Of(theirs, theirs)
+			if err != nil {
+				return beside, err
+			}
+			beside.USD = new(big.Rat).Add(orZero(beside.USD), with.Sub(with, without))
+		}
+	}
+	return beside, nil
 }

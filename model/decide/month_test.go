@@ -21,7 +21,7 @@ func TestMonth(t *testing.T) {
 		for i, q := range first.Total {
 			first.Total[i] = q * tokens / first.Total.At(0.50)
 		}
-		q, _, known := Decide(in).Month(nil)
+		q, _, known := Decide(in).Month(nil, nil)
 		if !known {
 			t.Fatalf("%s: the month has no cost", current)
 		}
@@ -39,12 +39,12 @@ func TestMonth(t *testing.T) {
 	if short, long := month("hybrid", 28*days), month("hybrid", 31*days); !(short.P50 > 0 && long.P50 > 0) {
 		t.Errorf("a hybrid: got %+v and %+v, want a cost", short, long)
 	}
-	if q, _, known := (Verdict{}).Month(nil); known {
+	if q, _, known := (Verdict{}).Month(nil, nil); known {
 		t.Errorf("nothing is known: got %+v", q)
 	}
 	in := input(projection(5e9, 0, 0.1), four("0.90"))
 	in.Forecast.Months = nil
-	if q, _, known := Decide(in).Month(nil); known {
+	if q, _, known := Decide(in).Month(nil, nil); known {
 		t.Errorf("a forecast without months: got %+v", q)
 	}
 }
@@ -58,7 +58,7 @@ func TestMonthOfAMove(t *testing.T) {
 	in.Current = "self"
 	first := in.Forecast.Months[0]
 	moved := Stay{Option: "api", Until: first.From.AddDate(0, 0, 10), Tokens: 1.5e9}
-	q, before, known := Decide(in).Month([]Stay{moved})
+	q, before, known := Decide(in).Month([]Stay{moved}, nil)
 	rest := (2*7.98*730 + 9387) * 480 / 730
 	if !known || math.Abs(float64(before)-4500) > 0.01 || math.Abs(float64(q.P50)-4500-rest) > 0.01 {
 		t.Errorf("got %+v with %v before, want 4,500 and %.2f", q, before, rest)
@@ -66,7 +66,7 @@ func TestMonthOfAMove(t *testing.T) {
 	// There and back: five days on the fleet are paid for by the hour, the API charges for what it served.
 	back := Stay{Option: "self", Until: moved.Until.AddDate(0, 0, 5), Tokens: 0.5e9}
 	in.Current = "api"
-	q, before, known = Decide(in).Month([]Stay{moved, back})
+	q, before, known = Decide(in).Month([]Stay{moved, back}, nil)
 	five := (2*7.98*730 + 9387) * 120 / 730
 	if !known || math.Abs(float64(before)-4500-five) > 0.01 || math.Abs(float64(q.P50)-4500-five-2e9*3/1e6) > 0.01 {
 		t.Errorf("got %+v with %v before, want 4,500, %.2f and 6,000", q, before, five)
@@ -74,11 +74,11 @@ func TestMonthOfAMove(t *testing.T) {
 	// The API charges its fee and commits once, and the tier is reached by the tokens of both stays: 2B at 3 and 1.5B at 1.50 USD/Mtok.
 	in.Options[0].API.FixedMonthly, in.Options[0].API.MinimumCommit = rat("1000"), rat("8000")
 	in.Options[0].API.Tiers = []cost.Tier{{Above: rat("2000000000"), Times: rat("0.5")}}
-	q, before, known = Decide(in).Month([]Stay{moved, back})
+	q, before, known = Decide(in).Month([]Stay{moved, back}, nil)
 	if !known || math.Abs(float64(before)-9000-five) > 0.01 || math.Abs(float64(q.P50)-8250-1000-five) > 0.01 {
 		t.Errorf("got %+v with %v before, want 8,250 and 1,000 beside %.2f, 8,000 and 1,000 of them before", q, before, five)
 	}
-	if _, _, known := Decide(in).Month([]Stay{{Option: "gone", Until: moved.Until, Tokens: 1}}); known {
+	if _, _, known := Decide(in).Month([]Stay{{Option: "gone", Until: moved.Until, Tokens: 1}}, nil); known {
 		t.Error("an option that is configured no more: got a cost, want none")
 	}
 }
@@ -96,7 +96,7 @@ func TestMonthOfAHybrid(t *testing.T) {
 				first := &in.Forecast.Months[0]
 				first.To = first.From.AddDate(0, 0, days)
 				edit(in.Options[0].API)
-				q, _, known := Decide(in).Month(stays)
+				q, _, known := Decide(in).Month(stays, nil)
 				if !known {
 					t.Fatalf("%s in %d days: the month has no cost", current, days)
 				}

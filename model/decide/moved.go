@@ -208,7 +208,8 @@ func (e *evaluation) same(f factor, other *evaluation) bool {
 	case othersFactor:
 		for i, part := range e.parts {
 			other := other.parts[i]
-			if part.Account != other.Account || !slices.EqualFunc(d.others[part.Account], o.others[other.Account], sameUsage) {
+			was, is := d.others[part.Account], o.others[other.Account]
+			if part.Account != other.Account || !equal(was.USD, is.USD) || !slices.EqualFunc(was.Usage, is.Usage, sameUsage) {
 				return false
 			}
 		}

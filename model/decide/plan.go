@@ -37,8 +37,8 @@ type demand struct {
 	longShare  *big.Rat   // of the tokens, that are of requests with a long prompt; nil means unknown
 	longOutput *big.Rat   // the same of the generated tokens alone; nil means longShare
 	prompts    *model.Prompts
-	others     map[string][]cost.Usage // what other workloads use in a month, by the account of an API
-	fits       map[string]fit          // of options by name, each of which several plans may have; nil while inputs are exchanged, see evaluation
+	others     map[string]cost.Beside // what other workloads use in a month, by the account of an API
+	fits       map[string]fit         // of options by name, each of which several plans may have; nil while inputs are exchanged, see evaluation
 }
 
 // demand returns what in is projected to use, and false when the forecast does not say that.
@@ -48,13 +48,20 @@ func (in Input) demand() (demand, bool) {
 		return d, false
 	}
 	d.prefixHit, d.prompts = enginePrefixHit(in, d), in.Prompts
-	for _, o := range in.Others {
-		if d.others == nil {
-			d.others = map[string][]cost.Usage{}
-		}
-		d.others[o.Account] = o.Usage
-	}
+	d.others = besides(in.Others, in.Forecast.Origin)
 	return d, true
+}
+
+// besides returns what others is at a time, by account; nil for none.
+func besides(others []Others, t time.Time) map[string]cost.Beside {
+	if len(others) == 0 {
+		return nil
+	}
+	all := make(map[string]cost.Beside, len(others))
+	for _, o := range others {
+		all[o.Account] = o.beside(t)
+	}
+	return all
 }
 
 // newDemand returns the demand of f, and false when f does not say how many tokens of which class are to come.
@@ -272,7 +279,7 @@ func (p *plan) useAPI(o Option) (err error) {
 	if o.API.Any(hasLong) && p.demand.longShare == nil {
 		p.warn("LONG_CONTEXT_UNKNOWN", "%s charges more for long prompts, and how many of them are long is not known: none is assumed", o.Name)
 	}
-	rate, err := o.API.RateBeside(p.others(), usage)
+	rate, err := o.API.RateBeside(p.beside(), usage)
 	// The price is per token of the option's own model; the crossover is in tokens as they are measured.
 	if err == nil {
 		p.rate = rate.Per(factor)
@@ -313,10 +320,10 @@ func between(r model.Range) string {
 	return fmt.Sprintf("%s to %s (%s is used)", low, high, model.FormatPercent(r.Middle()))
 }
 
-// others returns what other workloads use of the account of the API of p; nil when its bill counts those of the workload alone.
-func (p *plan) others() []cost.Usage {
+// beside returns what other workloads use of the account of the API of p; nothing when its bill counts those of the workload alone.
+func (p *plan) beside() cost.Beside {
 	if p.api.Account == "" {
-		return nil
+		return cost.Beside{}
 	}
 	return p.demand.others[p.api.Account]
 }
@@ -481,7 +488,7 @@ func (p *plan) at(volume *big.Rat) bill {
 		return p.hybridAt(volume)
 	case model.API:
 	}
-	b, err := p.api.API.MonthlyBeside(p.others(), p.usage(volume))
+	b, err := p.api.API.MonthlyBeside(p.beside(), p.usage(volume))
 	if err != nil {
 		return bill{infeasible: err.Error()}
 	}

@@ -129,7 +129,7 @@ func TestMonthInTiers(t *testing.T) {
 		for i := range first.Total {
 			first.Total[i] = 1.2e10
 		}
-		if q, _, known := Decide(in).Month(nil); !known || math.Abs(float64(q.P50)-33_000) > 0.01 {
+		if q, _, known := Decide(in).Month(nil, nil); !known || math.Abs(float64(q.P50)-33_000) > 0.01 {
 			t.Errorf("%d days: got %+v, want 33,000 USD", days, q)
 		}
 	}

@@ -71,6 +71,55 @@ func TestTiersCountTheAccount(t *testing.T) {
 	}
 }
 
+// TestContractCoversModels has a workload of 14.6B tokens a month at 3 USD/Mtok and another of 7.3B at 1 USD/Mtok on another model, which spend
+// 51,100 USD under one contract. Of 60,000 USD that are committed neither brings anything to the bill; of 50,000 each brings what is above them.
+// What they are said to spend in the calendar month is the bill, with what the commitment makes of it. The receipts compute the same.
+func TestContractCoversModels(t *testing.T) {
+	t.Parallel()
+	for commit, want := range map[string]struct{ adds, bill float64 }{"60000": {0, 60_000}, "50000": {1_100, 51_100}} {
+		r := supported(t)
+		r.server.Answer(route(both(steady(map[string]string{"team_alias": "support"}, 2e7), steady(map[string]string{"team_alias": "chat"}, 1e7)),
+			func(promtest.Query) promtest.Answer { return promtest.Answer{} }))
+		r.text = strings.Replace(r.text, "options:\n", "options:\n  - {name: small, kind: api, prices: {input: 1, output: 1, cache_read: 1}}\n", 1) +
+			"workloads:\n  - {match: {team_alias: chat}, current: small, candidates: [small, fleet]}\n" +
+			"contracts:\n  - {name: provider, options: [api, small], minimum_commit_usd_per_month: " + commit + "}\n"
+		r.start(t)
+		report, err := r.Evaluate(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		shares := 0.0
+		for _, name := range []string{"support", "chat"} {
+			w := workload(t, report, name)
+			o := w.Options[0]
+			if got := float64(o.USDPerMonth.P50); math.Abs(got-want.adds) > 600 { // the projection is within a percent
+				t.Errorf("%s committed, %s: got %v USD, want %v", commit, name, got, want.adds)
+			}
+			if a := o.Account; a == nil || a.Contract != "provider" || a.TokensPerMonth != 0 || a.Workloads == nil || a.ElsewhereUSDPerMonth < 7_000 {
+				t.Fatalf("%s committed, %s: got %+v, want what the other spends under the contract", commit, name, o.Account)
+			}
+			shares += float64(*spend(w))
+			row, err := r.Receipt(w.Decision.ID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			receipt, err := ledger.Open(row)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c, err := receipt.Recompute(); err != nil || len(c.Differences) > 0 || c.Amounts == 0 {
+				t.Errorf("%s committed, %s, computed again: %d amounts, %v, %v", commit, name, c.Amounts, c.Differences, err)
+			}
+		}
+		if math.Abs(shares-want.bill) > 600 {
+			t.Errorf("%s committed: the shares are %v USD, want the bill of %v", commit, shares, want.bill)
+		}
+		if m := r.month.Projected; m == nil || commit == "60000" && math.Abs(float64(m.P50)-60_000) > 1e-6 {
+			t.Errorf("%s committed: the month is %+v, want the bill", commit, m)
+		}
+	}
+}
+
 // TestAccountCountsTokensOnce holds that tokens are on an account once: not those of a name that a workload had before as well, whether or not the rename has settled, not those
 // of a second meter, and not those of what ended. Of what is in use without a projection it is said that it is not counted.
 func TestAccountCountsTokensOnce(t *testing.T) {

@@ -312,6 +312,7 @@ func project(m metered, u model.Usage, cfg *config.Config, now time.Time) evalua
 		return e
 	}
 	e.used = m.unknownUse(cfg)
+	e.inMonth = e.used
 	projected, ok := forecast.Project(u, now.Truncate(time.Hour), m.stanza.Known)
 	if !ok {
 		return unknown("NO_USAGE", "no complete hour of usage has been measured yet")
@@ -325,7 +326,7 @@ func project(m metered, u model.Usage, cfg *config.Config, now time.Time) evalua
 	}
 	if m.unpriced != nil {
 		if m.unpriced.Code == secondaryMeter { // its tokens are those of the primary one
-			e.used = decide.Used{}
+			e.used, e.inMonth = decide.Used{}, decide.Used{}
 		}
 		return unknown(m.unpriced.Code, m.unpriced.Text)
 	}
@@ -345,9 +346,9 @@ func project(m metered, u model.Usage, cfg *config.Config, now time.Time) evalua
 		Prompts:     u.Prompts,
 		Policy:      m.stanza.Policy,
 	}
-	e.used = decide.Used{}
+	e.used, e.inMonth = decide.Used{}, decide.Used{}
 	if ended := m.outage == "" && now.Sub(u.Last()) > givenUp; !ended {
-		e.used = e.input.Used()
+		e.used, e.inMonth = e.input.Used(), e.input.UsedInMonth(m.hosted.with(w, now).Stays)
 	}
 	e.report = w
 	return e

@@ -11,9 +11,24 @@ import (
 	"tipline/model/decide"
 )
 
-// budget returns what the workloads of b are projected to cost in the month of report; all and verdicts are those of its workloads and months
-// what they were on, in their order.
-func budget(b config.Budget, report *model.Report, all []metered, verdicts []decide.Verdict, months []hosted) model.BudgetReport {
+// month is what a workload was on in the calendar month, and what others use in it of the accounts of APIs.
+type month struct {
+	hosted
+	others []decide.Others
+}
+
+// monthOf returns that of e, where accounts is what all use.
+func monthOf(e evaluation, accounts *decide.Accounts) month {
+	m := month{hosted: e.hosted}
+	if in, known := e.verdict.Input(); known {
+		m.others = accounts.Beside(in)
+	}
+	return m
+}
+
+// budget returns what the workloads of b are projected to cost in the month of report; all, verdicts and months are those of its workloads, in their
+// order.
+func budget(b config.Budget, report *model.Report, all []metered, verdicts []decide.Verdict, months []month) model.BudgetReport {
 	month := report.AsOf.UTC()
 	r := model.BudgetReport{Budget: b.Name, USD: b.USDPerMonth, Month: month.Format("2006-01"), Items: []model.BudgetItem{}, Unknown: []string{}}
 	var projected model.Quantiles[model.USD]
@@ -25,7 +40,7 @@ func budget(b config.Budget, report *model.Report, all []metered, verdicts []dec
 		if secondary(w) {
 			continue // it is in the cost of the primary meter
 		}
-		usd, before, known := verdicts[i].Month(months[i].Stays)
+		usd, before, known := verdicts[i].Month(months[i].Stays, months[i].others)
 		if !known || w.Forecast == nil || w.Usage.MonthToDateTokens == nil {
 			r.Unknown = append(r.Unknown, w.Workload)
 			continue

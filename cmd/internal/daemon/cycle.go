@@ -213,7 +213,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 		Warnings:   []model.Warning{},
 	}
 	var verdicts []decide.Verdict
-	var months []hosted
+	var months []month
 	d.latest, d.priced = map[string]decide.Input{}, nil
 	for _, q := range d.setup.cfg.Quarantined {
 		report.Warnings = append(report.Warnings, quarantined(q))
@@ -229,11 +229,11 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	report.Renames = findFaults(workloads, now)
 	report.DoubleMeters = findDoubles(workloads, now)
 	d.stanzas = map[string]config.Workload{}
-	evaluations, rows := d.evaluateAll(workloads, report.Renames, now)
+	evaluations, rows, accounts := d.evaluateAll(workloads, report.Renames, now)
 	for i, e := range evaluations {
 		d.stanzas[e.usage.Workload] = workloads[i].stanza
 		d.keep(e, rows[i])
-		verdicts, months = append(verdicts, e.verdict), append(months, e.hosted)
+		verdicts, months = append(verdicts, e.verdict), append(months, monthOf(e, accounts))
 		if in, known := e.verdict.Input(); known {
 			d.latest[e.report.Workload] = in
 		} else if before, had := d.before[e.report.Workload]; had {
@@ -261,11 +261,12 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	return report
 }
 
-// evaluateAll evaluates all of workloads, as many at once as there are processors, and returns with each the rows that the ledger keeps of it.
-// All of them are projected before the first is decided on: the tiers of an API may count the tokens of all.
-func (d *Daemon) evaluateAll(workloads []metered, renames []model.Rename, now time.Time) (evaluations []evaluation, rows []map[string][]byte) {
+// evaluateAll evaluates all of workloads, as many at once as there are processors, and returns with each the rows that the ledger keeps of it, and
+// what all use of accounts in the calendar month. All of them are projected before the first is decided on: the tiers of an API may count the tokens
+// of all.
+func (d *Daemon) evaluateAll(workloads []metered, renames []model.Rename, now time.Time) (evaluations []evaluation, rows []map[string][]byte, month *decide.Accounts) {
 	evaluations, rows = make([]evaluation, len(workloads)), make([]map[string][]byte, len(workloads))
-	used := make([]decide.Used, len(workloads))
+	used, inMonth := make([]decide.Used, len(workloads)), make([]decide.Used, len(workloads))
 	each(workloads, func(i int, m metered) {
 		rows[i] = d.remember(&m)
 		m.stanza.Current, m.stanza.Candidates, m.answered = d.answers.Heed(m.usage.Workload, m.stanza.Current, m.stanza.Candidates, now,
@@ -277,9 +278,10 @@ func (d *Daemon) evaluateAll(workloads []metered, renames []model.Rename, now ti
 			return project(m, u, d.setup.cfg, now)
 		})
 		evaluations[i].samples = samples
-		used[i] = evaluations[i].used
+		used[i], inMonth[i] = evaluations[i].used, evaluations[i].inMonth
 	})
 	withoutFormer(used, workloads, renames)
+	withoutFormer(inMonth, workloads, renames)
 	accounts := decide.AccountsOf(used)
 	each(workloads, func(i int, _ metered) {
 		e := evaluations[i]
@@ -293,8 +295,9 @@ func (d *Daemon) evaluateAll(workloads []metered, renames []model.Rename, now ti
 			evaluations[i].samples = e.samples
 		}
 		evaluations[i].hosted = e.hosted.with(evaluations[i].report, now)
+		evaluations[i].used = used[i]
 	})
-	return evaluations, rows
+	return evaluations, rows, decide.AccountsOf(inMonth)
 }
 
 // each calls do with each of all, as many at once as there are processors.
@@ -317,7 +320,7 @@ func (d *Daemon) safely(m metered, evaluate func() evaluation) (e evaluation) {
 		return e
 	}
 	text := "the evaluation of this workload failed; the log says where"
-	e = evaluation{metered: m, used: m.unknownUse(d.setup.cfg)}
+	e = evaluation{metered: m, used: m.unknownUse(d.setup.cfg), inMonth: m.unknownUse(d.setup.cfg)}
 	e.report = model.WorkloadReport{
 		Workload: m.usage.Workload, Source: m.usage.Source, Labels: m.usage.Labels,
 		Owner: m.stanza.Owner, CostCentre: m.stanza.CostCentre, Channel: m.stanza.SlackChannel, Current: m.stanza.Current,

@@ -24,7 +24,8 @@ type evaluation struct {
 	metered
 	report   model.WorkloadReport
 	input    *decide.Input   // nil when nothing can be computed
-	used     decide.Used     // what it uses of the accounts of APIs
+	used     decide.Used     // what it uses of the accounts of APIs in a month of 730 hours
+	inMonth  decide.Used     // what it uses of them in the calendar month
 	verdict  decide.Verdict  // empty when it is not known
 	samples  *ledger.Samples // what was measured of it
 	past     []forecast.Past // m.past with what has been projected since

@@ -59,7 +59,7 @@ func onTerms() decide.Input {
 		{Above: big.NewRat(5e9, 1), Times: big.NewRat(9, 10)}, {Above: big.NewRat(2e10, 1), Prices: &cost.Prices{Input: big.NewRat(1, 1), Output: big.NewRat(4, 1)}},
 	}
 	in.Options[0].Prices = append(in.Options[0].Prices, model.PriceSource{Item: "openai/gpt-5.5", Field: "above 5000000000.times", Value: "0.9", Unit: "times", Source: "list"})
-	in.Options[0].Account = "openai/gpt-5.5"
+	in.Options[0].Account, in.Options[0].Contract = "provider/openai/gpt-5.5", "provider"
 	in.Options[0].Credits = &decide.Credits{Until: time.Date(2027, 1, 1, 0, 0, 0, 0, time.UTC), USDPerMonth: big.NewRat(1000, 1)}
 	return in
 }
@@ -92,6 +92,8 @@ func TestApplyToTerms(t *testing.T) {
 		{"options.gpt-5.5.tiers.1.times", "0.8", "0.9", "0.8", func(in decide.Input) string { return in.Options[0].Prices[1].Value + in.Options[0].Prices[1].Source }, "0.8what-if"},
 		{"options.gpt-5.5.tiers.2.output", "-50%", "4", "2", nil, ""},
 		{"options.gpt-5.5.other_tokens_per_month", "2e9", "not set", "2.00B", func(in decide.Input) string { return rat(in.Others[0].Usage[0].Tokens[model.Input]) }, "1600000000"},
+		{"options.gpt-5.5.other_usd_per_month", "5000", "not set", "$5,000", func(in decide.Input) string { return rat(in.Others[0].Elsewhere[0].USD) }, "5000"},
+		{"options.gpt-5.5.minimum_commit_usd_per_month", "700", "not set", "700", nil, ""},
 		{"options.gpt-5.5.tiers.all_units", "true", "false", "true", nil, ""},
 		{"options.gpt-5.5.prices", "-50%", "1.25 in, 10 out", "0.625 in, 5 out", func(in decide.Input) string { return rat(in.Options[0].API.Tiers[1].Prices.Output) }, "2"},
 		{"options.gpt-5.5.uplift", "10%", "not set", "0.1", nil, ""},

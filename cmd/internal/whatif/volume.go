@@ -92,6 +92,42 @@ func others(in *decide.Input, account string) knob {
 	}
 }
 
+// elsewhere is the knob of what other workloads spend on the other APIs of the contract that account is under.
+func elsewhere(in *decide.Input, account string) knob {
+	now := func() float64 { return float64(in.ElsewhereOf(account)) }
+	return knob{
+		get: func() string {
+			if now() == 0 {
+				return notSet
+			}
+			return model.FormatUSD(model.USD(now()))
+		},
+		set: func(value string) error {
+			next, err := measure(value, now())
+			if err != nil || !(next >= 0 && next <= 1e12) {
+				return fmt.Errorf("dollars that other workloads spend in a month of 730 hours, from 0 to 1e12, or a change such as +50%%")
+			}
+			in.SetElsewhere(account, model.USD(next))
+			return nil
+		},
+	}
+}
+
+// ofContract is the knob of the commitment of o, which is that of every option under its contract.
+func ofContract(in *decide.Input, o *decide.Option, commit knob) knob {
+	return knob{get: commit.get, set: func(value string) error {
+		if err := commit.set(value); err != nil {
+			return err
+		}
+		for i, other := range in.Options {
+			if other.Contract == o.Contract && other.API != nil {
+				in.Options[i].API.MinimumCommit = o.API.MinimumCommit
+			}
+		}
+		return nil
+	}}
+}
+
 // measure reads a number, or a change of now.
 func measure(value string, now float64) (float64, error) {
 	if factor, err := relative(value); err == nil {

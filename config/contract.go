@@ -1,0 +1,101 @@
+package config
+
+import (
+	"slices"
+
+	"tipline/model"
+	"tipline/model/decide"
+)
+
+// contracts puts what is agreed upon for several options into each of them. A commitment, a discount or free credits are in one place: the option
+// or its contract.
+func (r *reader) contracts(raws []rawContract, options []decide.Option, rawOptions []rawOption) {
+	lines, covered := map[string]int{}, map[string]bool{}
+	for _, c := range raws {
+		if c.At.node == nil {
+			continue // not a mapping, which has been reported
+		}
+		name := r.name(c.Name, c.At, lines)
+		if len(c.Options) == 0 {
+			r.missing(c.At, "options", ", want the names of options of kind api")
+		}
+		commit := r.number(c.MinimumCommit, demand{"dollars per month, more than 0", positive})
+		discount := r.number(c.Discount, demand{"a share of the price, 0 or more and less than 1, such as 0.1 for 10%", belowOne})
+		credits := r.credits(c.Credits)
+		if !c.MinimumCommit.given() && !c.Discount.given() && c.Credits == nil {
+			r.wrong(c.At, "agrees on nothing, want minimum_commit_usd_per_month, discount or credits")
+		}
+		until, ends := r.lastDayOf(c.Until)
+		if c.Until.given() && !c.MinimumCommit.given() {
+			r.wrong(c.Until.place, "there is no commitment, want it beside minimum_commit_usd_per_month")
+		}
+		for _, member := range c.Options {
+			option := r.word(member)
+			i := slices.IndexFunc(options, func(o decide.Option) bool { return o.Name == option })
+			switch {
+			case option == "": // which has been reported
+				continue
+			case i < 0 || options[i].Hosting != model.API:
+				r.wrong(member.place, "got %s, want the name of an option of kind api", quote(option))
+				continue
+			case covered[option]:
+				r.wrong(member.place, "%s is under a contract already", quote(option))
+				continue
+			}
+			covered[option] = true
+			o := &options[i]
+			raw := rawOptions[slices.IndexFunc(rawOptions, func(raw rawOption) bool { return raw.Name.text() == option })]
+			r.agreedOnce(c, raw)
+			if o.API == nil { // it has no price
+				continue
+			}
+			t := r.tariff(r.itemOf(raw), rawProvenance{})
+			if commit != nil {
+				o.API.MinimumCommit = t.add("minimum_commit", commit, "USD/month")
+				if ends {
+					o.Committed = &decide.Commitment{Until: until}
+				}
+			}
+			if discount != nil {
+				o.API.Discount = t.add("discount", discount, "share")
+			}
+			o.Prices = append(o.Prices, t.rows...)
+			if discount != nil || c.DiscountUntil.given() {
+				r.endDiscount(o, c.DiscountUntil, c.Discount)
+			}
+			if credits != nil {
+				o.Credits = credits
+			}
+			if commit != nil || credits != nil {
+				o.Contract, o.Account = name, name+"/"+r.itemOf(raw)
+			}
+		}
+	}
+}
+
+// agreedOnce reports what c agrees on and option has too.
+func (r *reader) agreedOnce(c rawContract, option rawOption) {
+	for _, key := range []struct {
+		name        string
+		both        bool
+		inTheOption place
+	}{
+		{"minimum_commit_usd_per_month", c.MinimumCommit.given() && option.MinimumCommit.given(), option.MinimumCommit.place},
+		{"discount", c.Discount.given() && option.Discount.given(), option.Discount.place},
+		{"credits", c.Credits != nil && option.Credits != nil, option.At},
+		{"committed", c.Until.given() && option.Committed != nil, option.At},
+		{"billed_for", option.BilledFor.text() == forWorkload && (c.MinimumCommit.given() || c.Credits != nil), option.BilledFor.place},
+	} {
+		if key.both {
+			r.wrong(key.inTheOption, "%s of %s is given by the contract %s, want one of the two", key.name, quote(option.Name.text()), quote(c.Name.text()))
+		}
+	}
+}
+
+// itemOf names the price item of an API: that of the price book, or the option where it lists prices of its own.
+func (r *reader) itemOf(raw rawOption) string {
+	if raw.Prices != nil || !raw.Model.given() {
+		return raw.Name.text()
+	}
+	return r.canonical(raw.Model.text())
+}

@@ -1,0 +1,249 @@
+package decide
+
+import (
+	"encoding/json"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"tipline/model"
+	"tipline/model/cost"
+	"tipline/model/modeltest"
+)
+
+// aContract is three APIs under one contract, each with a tier of its own, in floating point: what a bill is worked out from without the code that
+// is tested.
+type aContract struct {
+	price, bound, times, fixed [3]float64 // USD/Mtok of every token; tokens a month above which it costs as many times that; USD a month
+	commit                     float64
+}
+
+var contracted = [3]string{"large", "small", "mini"}
+
+func randomContract(r *rand.Rand) (c aContract) {
+	for i := range contracted {
+		c.price[i], c.bound[i] = float64(1+r.IntN(40))/8, float64(1+r.IntN(20))*1e9
+		c.times[i], c.fixed[i] = float64(r.IntN(9))/8, float64(r.IntN(2)*500)
+	}
+	c.commit = float64(r.IntN(3) * 40_000)
+	return c
+}
+
+// options returns the APIs and a fleet.
+func (c aContract) options() []Option {
+	options := four("1")[3:]
+	for i, name := range contracted {
+		options = append(options, Option{
+			Name: name, Hosting: model.API, Account: "c/" + name, Contract: "c", API: &cost.Prices{
+				Input: exactly(c.price[i]), Output: exactly(c.price[i]), FixedMonthly: exactly(c.fixed[i]), MinimumCommit: exactly(c.commit),
+				Tiers: []cost.Tier{{Above: whole(c.bound[i]), Times: exactly(c.times[i])}},
+			},
+		})
+	}
+	return options
+}
+
+// bill returns what the contract is charged for tokens of each of its APIs.
+func (c aContract) bill(tokens [3]float64) float64 {
+	usage, fixed := 0.0, 0.0
+	for i, n := range tokens {
+		usage += c.price[i] / 1e6 * (min(n, c.bound[i]) + c.times[i]*max(0, n-c.bound[i]))
+		if n > 0 {
+			fixed += c.fixed[i]
+		}
+	}
+	if tokens == [3]float64{} {
+		return 0
+	}
+	return max(c.commit, usage) + fixed
+}
+
+func sumOf(tokens map[string][3]float64, without string) (sum [3]float64) {
+	for name, all := range tokens {
+		for i, n := range all {
+			if name != without {
+				sum[i] += n
+			}
+		}
+	}
+	return sum
+}
+
+// TestContract holds what options under one contract cost to a bill that is worked out by hand: whatever a workload runs on now, each API costs it
+// the bill of all with it less the bill of the others; the shares of all are the bill, in a month of 730 hours and in a calendar month of 28 to 31
+// days in which some of them moved; a price that changes on another API of the contract is known ahead; a receipt computes the same; and the order
+// of the workloads does not matter.
+func TestContract(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(51, 7))
+	within, beyond, moved, ahead := 0, 0, 0, 0
+	for range modeltest.Draws / 40 {
+		c := randomContract(r)
+		options := c.options()
+		change := day("2026-12-15")
+		if r.IntN(3) == 0 {
+			options[2].Announced = []PriceChange{{From: change, Times: rat("2")}}
+		}
+		now, inMonth := map[string][3]float64{}, map[string][3]float64{}
+		var inputs []Input
+		stays := map[string][]Stay{}
+		days := 28 + r.IntN(4)
+		for _, name := range []string{"a", "b", "c", "d", "e"}[:2+r.IntN(4)] {
+			i, tokens := r.IntN(4), float64(1e8+r.Int64N(2e10))
+			in := onAccount(name, append(contracted[:], "self")[i], tokens, options)
+			month := &in.Forecast.Months[0]
+			month.To = month.From.AddDate(0, 0, days)
+			total := float64(1e8 + r.Int64N(2e10))
+			for level := range month.Total {
+				month.Total[level] = model.Tokens(total)
+			}
+			var used, usedInMonth [3]float64
+			if i < 3 {
+				used[i] = float(whole(tokens))
+				usedInMonth[i] = total
+			}
+			if r.IntN(3) == 0 { // it was on another in the month
+				before := math.Floor(total / 3)
+				j := (i + 1) % 3
+				if stays[name] = []Stay{{Option: contracted[j], Until: month.From.AddDate(0, 0, 9), Tokens: model.Tokens(before)}}; i < 3 {
+					usedInMonth[i] -= before
+				}
+				usedInMonth[j] += before
+				moved++
+			}
+			now[name], inMonth[name] = used, usedInMonth
+			inputs = append(inputs, in)
+		}
+		all := func(inputs []Input, use func(in Input) Used) *Accounts {
+			var used []Used
+			for _, in := range inputs {
+				used = append(used, use(in))
+			}
+			return AccountsOf(used)
+		}
+		accounts := all(inputs, Input.Used)
+		months := all(inputs, func(in Input) Used { return in.UsedInMonth(stays[in.Workload]) })
+		shuffled := slices.Clone(inputs)
+		r.Shuffle(len(shuffled), func(i, j int) { shuffled[i], shuffled[j] = shuffled[j], shuffled[i] })
+		again := all(shuffled, Input.Used)
+		shares, monthShares := 0.0, 0.0
+		for _, in := range inputs {
+			in.Others = accounts.Beside(in)
+			a, _ := json.Marshal(in.Others)
+			b, _ := json.Marshal(again.Beside(in))
+			if string(a) != string(b) {
+				t.Fatalf("%s: got %s in another order, want %s", in.Workload, b, a)
+			}
+			v := Decide(in)
+			others, own := sumOf(now, in.Workload), float(whole(float64(in.Forecast.Next[model.Next30d].Total.At(0.5))*730/720))
+			for i, name := range contracted {
+				with := others
+				with[i] += own
+				o := v.Options[slices.IndexFunc(v.Options, func(o model.OptionCost) bool { return o.Option == name })]
+				if want := c.bill(with) - c.bill(others); math.Abs(float64(o.USDPerMonth.P50)-want) > 1e-6*c.bill(with) {
+					t.Fatalf("%+v: %s beside %v adds %v to %s, want %v", c, in.Workload, others, o.USDPerMonth.P50, name, want)
+				}
+				if c.bill(others) <= c.commit {
+					within++
+				} else {
+					beyond++
+				}
+				if o.Option == in.Current {
+					share := o.USDPerMonth.P50
+					if o.Account != nil {
+						share = *o.Account.ShareUSDPerMonth
+					}
+					shares += float64(share)
+				}
+				for _, later := range o.PriceChanges {
+					dearer := c
+					dearer.price[1] *= 2
+					if want := dearer.bill(with) - dearer.bill(others); later.From != change.Format(time.DateOnly) || math.Abs(float64(later.USDPerMonth)-want) > 1e-6*dearer.bill(with) {
+						t.Fatalf("%+v: on %s %s costs %v, want %v", c, later.From, name, later.USDPerMonth, want)
+					}
+					if i != 1 {
+						ahead++
+					}
+				}
+			}
+			q, _, known := v.Month(stays[in.Workload], months.Beside(in))
+			fleet := 0.0
+			if in.Current == "self" { // alone, without what it was on before
+				rest := in
+				part := model.Tokens(0)
+				from := in.Forecast.Months[0].From
+				for _, s := range stays[in.Workload] {
+					part, from = s.Tokens, s.Until
+				}
+				rest.Forecast.Months = slices.Clone(in.Forecast.Months)
+				for level := range rest.Forecast.Months[0].Total {
+					rest.Forecast.Months[0].Total[level] -= part
+				}
+				rest.Forecast.Months[0].From = from
+				alone, _, _ := Decide(rest).Month(nil, nil)
+				fleet = float64(alone.P50)
+			}
+			if !known {
+				t.Fatalf("%s: the month is not known", in.Workload)
+			}
+			monthShares += float64(q.P50) - fleet
+			data, _ := json.Marshal(in)
+			var replayed Input
+			if err := json.Unmarshal(data, &replayed); err != nil {
+				t.Fatal(err)
+			}
+			found, _ := json.Marshal(v.Options)
+			if data, _ := json.Marshal(Decide(replayed).Options); string(data) != string(found) {
+				t.Fatalf("%s: the replay differs", in.Workload)
+			}
+		}
+		if bill := c.bill(sumOf(now, "")); math.Abs(shares-bill) > 1e-9*(1+bill) || math.Abs(float(accounts.due())-bill) > 1e-9*(1+bill) {
+			t.Fatalf("%+v: the shares are %v together, want the bill of %v", c, shares, bill)
+		}
+		if bill := c.bill(sumOf(inMonth, "")); math.Abs(monthShares-bill) > 1e-9*(1+bill)+1e-6 {
+			t.Fatalf("%+v: the shares of a month of %d days are %v together, want the bill of %v", c, days, monthShares, bill)
+		}
+	}
+	if least := modeltest.Draws / 200; within < least || beyond < least || moved < least || ahead < least {
+		t.Errorf("got %d bills within a commitment and %d beyond, %d moves and %d changes ahead, want more of each", within, beyond, moved, ahead)
+	}
+}
+
+// TestContractThatIsCommitted holds that what stays due of a contract is due whichever of its APIs serves: 4B tokens at 1 USD/Mtok and at half of it
+// are both within the 10,000 USD that are committed, so that neither saves anything against the other. A fleet is not in it.
+func TestContractThatIsCommitted(t *testing.T) {
+	t.Parallel()
+	c := aContract{price: [3]float64{1, 0.5, 4}, bound: [3]float64{1e12, 1e12, 1e12}, times: [3]float64{1, 1, 1}, commit: 10_000}
+	options := c.options()
+	for i := range options[1:] {
+		options[1+i].Committed = &Commitment{Until: day("2027-06-01")}
+	}
+	for _, o := range Decide(onAccount("a", "large", 4e9, options)).Options {
+		if s := o.SavingUSDPerMonth; s == nil && o.Option != "large" || o.Option == "small" && s.P50 != 0 || o.Option == "self" && s.P50 >= 0 {
+			t.Errorf("%s saves %+v", o.Option, s)
+		}
+	}
+}
+
+// TestContractCreditsAreSplit has two workloads of 4B tokens at 1 USD/Mtok and at half of it: of 600 USD of free credits two thirds and one third are
+// theirs.
+func TestContractCreditsAreSplit(t *testing.T) {
+	t.Parallel()
+	c := aContract{price: [3]float64{1, 0.5, 4}, bound: [3]float64{1e12, 1e12, 1e12}, times: [3]float64{1, 1, 1}}
+	options := c.options()
+	for i := range options[1:] {
+		options[1+i].Credits = &Credits{Until: day("2027-06-01"), USDPerMonth: rat("600")}
+	}
+	inputs := []Input{onAccount("a", "large", 4e9, options), onAccount("b", "small", 4e9, options)}
+	accounts := AccountsOf([]Used{inputs[0].Used(), inputs[1].Used()})
+	for i, want := range []float64{400, 200} {
+		in := inputs[i]
+		in.Others = accounts.Beside(in)
+		o := Decide(in).Options[1+i]
+		if got := o.CreditsUSDPerMonth; got == nil || math.Abs(float64(*got)-want) > 1e-3 {
+			t.Errorf("%s: got credits of %v, want %v USD", in.Workload, got, want)
+		}
+	}
+}
