@@ -126,36 +126,75 @@ func Moves(option string, before, after Tariff) []model.PriceMove {
 type Judged struct {
 	Verdict Verdict
 	Receipt string
+	Used    Used // of the accounts of APIs
 }
 
 // Reprice says what it does to workloads, in their order, that the options named in tariffs are charged by them at a time instead of as they are;
-// past says that this is how they were before. A verdict that is not known is left out. Every other input stays as it is. It reports as well
-// whether the cost of one of them changes by as much as its own policy takes for material.
+// past says that this is how they were before. A verdict that is not known is left out, but not its part of a bill. Every other input stays as it
+// is. The amount is what is paid more for all of them: of an account that several use the change of its bill. It reports as well whether the cost of
+// one of them changes by as much as its own policy takes for material.
 func Reprice(workloads []Judged, tariffs map[string]Tariff, at time.Time, past bool) (e model.PriceEvent, material bool) {
 	e.Flips, e.Closer, e.Unknown = []model.PriceFlip{}, []string{}, []string{}
-	for _, w := range workloads {
+	inputs, touched := make([]Input, len(workloads)), make([]bool, len(workloads))
+	is, then := make([]Used, len(workloads)), make([]Used, len(workloads))
+	onAccounts := false
+	for i, w := range workloads {
+		is[i], then[i] = w.Used, w.Used.charged(tariffs, at)
+		onAccounts = onAccounts || slices.ContainsFunc(w.Used.charges, func(c charge) bool {
+			_, changed := tariffs[c.api.Name]
+			return changed
+		})
 		in, known := w.Verdict.Input()
 		if !known {
 			continue
 		}
 		in.Options = slices.Clone(in.Options)
-		touched := false
-		for i, o := range in.Options {
+		for j, o := range in.Options {
 			if t, changed := tariffs[o.Name]; changed {
-				in.Options[i], touched = o.Charged(t, at), true
+				in.Options[j], touched[i] = o.Charged(t, at), true
 			}
 		}
-		if !touched {
+		if inputs[i] = in; touched[i] && w.Used.charges != nil {
+			if used := in.Used(); used.charges != nil { // a hybrid splits its load by the prices
+				then[i] = used
+			}
+		}
+	}
+	bills := new(big.Rat) // by which those of accounts are higher with tariffs
+	var accounts *Accounts
+	if onAccounts {
+		accounts = AccountsOf(then)
+		bills.Sub(accounts.due(), AccountsOf(is).due())
+	}
+	for i, w := range workloads {
+		in := inputs[i]
+		if w.Verdict.in == nil {
 			continue
 		}
-		e.Workloads++
+		if touched[i] {
+			e.Workloads++
+		}
+		if onAccounts {
+			others := accounts.Beside(in)
+			if !touched[i] && slices.EqualFunc(others, in.Others, sameOthers) {
+				continue
+			}
+			in.Others = others
+		} else if !touched[i] {
+			continue
+		}
 		before, after := w.Verdict, Decide(in)
 		if past {
 			before, after = after, before
 		}
 		if a, b := model.CostOf(before.Options, in.Current), model.CostOf(after.Options, in.Current); a != nil && b != nil {
-			e.CostUSDPerMonth += b.P50 - a.P50
 			material = material || in.Policy.Material(b.P50-a.P50)
+			switch {
+			case !onAccounts || then[i].charges == nil:
+				e.CostUSDPerMonth += b.P50 - a.P50
+			default:
+				bills.Add(bills, new(big.Rat).Sub(then[i].rest, is[i].rest))
+			}
 		} else {
 			e.Unknown = append(e.Unknown, in.Workload)
 		}
@@ -166,7 +205,17 @@ func Reprice(workloads []Judged, tariffs map[string]Tariff, at time.Time, past b
 			e.Closer = append(e.Closer, in.Workload)
 		}
 	}
+	if past {
+		bills.Neg(bills)
+	}
+	e.CostUSDPerMonth += usd(bills)
 	return e, material
+}
+
+// sameOthers reports whether a and b bring the same to a bill.
+func sameOthers(a, b Others) bool {
+	return a.Account == b.Account && slices.EqualFunc(a.Usage, b.Usage, sameUsage) &&
+		slices.EqualFunc(a.Elsewhere, b.Elsewhere, func(a, b Spend) bool { return a.From.Equal(b.From) && equal(a.USD, b.USD) })
 }
 
 // closer is by how much of the current cost a saving must grow for a workload to count as closer to a move.

@@ -2,12 +2,14 @@ package decide
 
 import (
 	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
 
 	"tipline/model"
 	"tipline/model/cost"
+	"tipline/model/modeltest"
 )
 
 // TestReprice holds what a price list does to workloads against deciding on each of them with the new prices.
@@ -77,6 +79,92 @@ func TestReprice(t *testing.T) {
 	moves := Moves("api", api.TariffAt(day("2026-11-01")), cheap["api"])
 	if i := slices.IndexFunc(moves, func(m model.PriceMove) bool { return m.Field == "input" }); i < 0 || moves[i].Text() != "input of api: 3 → 0.3 USD/Mtok" {
 		t.Errorf("got %+v", moves)
+	}
+}
+
+// TestRepriceChangesTheBill has three workloads of 4B, 8B and 12B tokens a month at 3 USD/Mtok, half of it above 10B: 30,000 + 21,000 USD. At 2 USD the
+// bill is 34,000, so that 17,000 less are paid, although each of them, for which the others fill the first tier, adds a million tokens at half the
+// price: 12,000 less together. A fourth is on another model of the contract, a fifth has no verdict and is on the bill all the same.
+func TestRepriceChangesTheBill(t *testing.T) {
+	t.Parallel()
+	options := four("3")
+	options[0].Account, options[0].API.Tiers = "api", []cost.Tier{{Above: rat("1e10"), Times: rat("0.5")}}
+	cheaper := *options[0].API
+	cheaper.Input, cheaper.Output = rat("2"), rat("2")
+	tariffs := map[string]Tariff{"api": {API: &cheaper}}
+	origin := onAccount("", "api", 1, options).Forecast.Origin
+	judge := func(inputs ...Input) (all []Judged) {
+		var used []Used
+		for _, in := range inputs {
+			used = append(used, in.Used())
+		}
+		accounts := AccountsOf(used)
+		for i, in := range inputs {
+			in.Others = accounts.Beside(in)
+			all = append(all, Judged{Verdict: Decide(in), Used: used[i]})
+		}
+		return all
+	}
+	check := func(what string, workloads []Judged, want float64) {
+		t.Helper()
+		e, material := Reprice(workloads, tariffs, origin, false)
+		back, _ := Reprice(workloads, tariffs, origin, true)
+		if math.Abs(float64(e.CostUSDPerMonth)-want) > 1e-6 || back.CostUSDPerMonth != -e.CostUSDPerMonth || !material && want != 0 {
+			t.Errorf("%s: got %v USD and back %v, want %v", what, e.CostUSDPerMonth, back.CostUSDPerMonth, want)
+		}
+	}
+	three := judge(onAccount("small", "api", 4e9, options), onAccount("middle", "api", 8e9, options), onAccount("large", "api", 12e9, options))
+	check("three on tiers", three, -17_000)
+	three[1].Verdict = Verdict{}
+	check("one of them without a verdict", three, -17_000)
+	elsewhere := onAccount("elsewhere", "self", 12e9, options)
+	check("none on it", judge(elsewhere), 0)
+	// Under a contract for 40,000 USD with another model that takes 4,000 of them the bill falls from 55,000 to the commitment.
+	options = slices.Clone(options)
+	dear := *options[0].API
+	dear.MinimumCommit, cheaper.MinimumCommit = rat("40000"), rat("40000")
+	options[0].API, options[0].Contract = &dear, "c"
+	options = append(options, Option{Name: "other", Hosting: model.API, Account: "other", Contract: "c", API: &cost.Prices{Input: rat("1"), Output: rat("1"), MinimumCommit: rat("40000")}})
+	other := onAccount("other", "other", 4e9, options[4:])
+	both := judge(onAccount("small", "api", 4e9, options), onAccount("middle", "api", 8e9, options), onAccount("large", "api", 12e9, options), other)
+	check("a contract", both, -15_000)
+	e, _ := Reprice(both, tariffs, origin, false)
+	if e.Workloads != 3 || len(e.Unknown) != 0 {
+		t.Errorf("got %+v, want three workloads that have the option", e)
+	}
+}
+
+// TestRepriceAddsUp holds the amount of a price event to what is paid by hand before and after: tiers, commitment and hybrids, in any order.
+func TestRepriceAddsUp(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(52, 8))
+	for range modeltest.Draws / 100 {
+		c := randomContract(r)
+		options := c.options()
+		var workloads []Judged
+		var used []Used
+		var inputs []Input
+		tokens := [3]float64{}
+		for _, name := range []string{"a", "b", "c", "d"} {
+			i, n := r.IntN(3), float64(1e8+r.Int64N(2e10))
+			in := onAccount(name, contracted[i], n, options)
+			tokens[i] += float(whole(n))
+			inputs, used = append(inputs, in), append(used, in.Used())
+		}
+		accounts := AccountsOf(used)
+		for i, in := range inputs {
+			in.Others = accounts.Beside(in)
+			workloads = append(workloads, Judged{Verdict: Decide(in), Used: used[i]})
+		}
+		r.Shuffle(len(workloads), func(i, j int) { workloads[i], workloads[j] = workloads[j], workloads[i] })
+		changed := c
+		changed.price[1] *= float64(1+r.IntN(16)) / 8
+		tariff := options[2].TariffAt(inputs[0].Forecast.Origin)
+		tariff.API = changed.options()[2].API
+		e, _ := Reprice(workloads, map[string]Tariff{"small": tariff}, inputs[0].Forecast.Origin, false)
+		if want := changed.bill(tokens) - c.bill(tokens); math.Abs(float64(e.CostUSDPerMonth)-want) > 1e-9*(1+c.bill(tokens)+changed.bill(tokens)) {
+			t.Fatalf("%+v: got %v USD, want %v", c, e.CostUSDPerMonth, want)
+		}
 	}
 }
 

@@ -244,7 +244,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 			d.options.Log.Error("no receipt", "workload", e.report.Workload, "error", err)
 		}
 		receipts[e.report.Decision.ID] = receipt
-		d.priced = append(d.priced, decide.Judged{Verdict: e.verdict, Receipt: e.report.Decision.ID})
+		d.priced = append(d.priced, decide.Judged{Verdict: e.verdict, Receipt: e.report.Decision.ID, Used: e.used})
 		report.Workloads = append(report.Workloads, e.report)
 	}
 	report.DataFaults = slices.Concat(d.silence(sources, report.Workloads, now), dataFaults(sources, workloads), d.undelivered(now))
