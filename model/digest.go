@@ -24,7 +24,7 @@ type DigestMonth struct {
 
 // DigestItem is one thing that a digest says.
 type DigestItem struct {
-	Workload string `json:"workload"` // empty when it is about a source
+	Workload string `json:"workload"` // empty when it is about a source or about several workloads together
 	Source   string `json:"source,omitempty"`
 	Notifier string `json:"notifier,omitempty"` // that messages do not reach
 	Kind     string `json:"kind"`
@@ -38,6 +38,7 @@ const (
 	DigestDecide      = "decide"      // a confirmed verdict that asks for a change
 	DigestApproaching = "approaching" // a threshold that was told to be near
 	DigestUnstable    = "unstable"    // a verdict that changes too often to tell every change
+	DigestTogether    = "together"    // what workloads had better do together, or had better not
 	DigestMigrating   = "migrating"   // a confirmed verdict that somebody is carrying out
 	DigestSeen        = "seen"        // a confirmed verdict that somebody has acknowledged
 	DigestMoved       = "moved"       // a move that was made as advised, and what it saves

@@ -15,6 +15,7 @@ type Report struct {
 	Workloads    []WorkloadReport `json:"workloads"`
 	DoubleMeters []DoubleMeter    `json:"double_meters"` // that count the same traffic
 	Renames      []Rename         `json:"renames"`       // that seem to have happened, the oldest first
+	JointMoves   []JointMove      `json:"joint_moves"`   // that workloads had better make together, or had better not, the largest saving first
 	SharedFleets []SharedFleet    `json:"shared_fleets"` // that workloads would pay less for together, the largest saving first
 	Budgets      []BudgetReport   `json:"budgets"`       // in the order of the configuration
 	DataFaults   []DataFault      `json:"data_faults"`   // why what sources say is not what was used, and what messages do not arrive
@@ -352,6 +353,32 @@ type SharedFleet struct {
 	SavingUSDPerMonth     USD      `json:"saving_usd_per_month"`  // against the best option of each alone
 	MigrationUSD          USD      `json:"migration_usd"`         // to move those there that are not on it, once
 	Because               string   `json:"because"`               // one sentence with the numbers
+}
+
+// What a JointMove does with the account.
+const (
+	JointLeave = "leave"
+	JointEnter = "enter"
+)
+
+// JointMove is what workloads had better do together with an account of an API whose bill counts all of them: leave it, or move to it. Each alone is
+// judged by what it adds to that bill, which may be less than what all of them do. It is a finding beside the verdicts on single workloads, which it
+// does not change.
+type JointMove struct {
+	ID                    string   `json:"id"`      // of its receipt
+	Account               string   `json:"account"` // the contract, the price list item or the option
+	Kind                  string   `json:"kind"`    // leave or enter
+	AtOdds                bool     `json:"at_odds"` // the verdict on each says so, and together it does not pay
+	Workloads             []string `json:"workloads"`
+	Told                  []string `json:"told"`    // those of them whose own verdict says so
+	Options               []string `json:"options"` // that they would move to
+	BillBeforeUSDPerMonth USD      `json:"bill_before_usd_per_month"`
+	BillAfterUSDPerMonth  USD      `json:"bill_after_usd_per_month"`
+	OtherUSDPerMonth      USD      `json:"other_usd_per_month"`  // what they cost elsewhere: there, or now when they enter
+	SavingUSDPerMonth     USD      `json:"saving_usd_per_month"` // together; below 0 when they would lose
+	AloneUSDPerMonth      USD      `json:"alone_usd_per_month"`  // what each that saves anything alone saves, added up
+	MigrationUSD          USD      `json:"migration_usd"`        // once
+	Because               string   `json:"because"`              // one sentence with the numbers
 }
 
 // CostPart is one term of a cost.

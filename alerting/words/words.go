@@ -214,6 +214,9 @@ func Digest(g model.Digest) []string {
 			lines = append(lines, fmt.Sprintf("Source %s: %s.", Clean(i.Source, MaxName), text))
 			continue
 		}
+		if i.Kind == model.DigestTogether {
+			name = "Together"
+		}
 		lines = append(lines, fmt.Sprintf("%s: %s (receipt %s).", name, text, i.Receipt))
 	}
 	return lines

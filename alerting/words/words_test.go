@@ -217,6 +217,15 @@ func TestUndelivered(t *testing.T) {
 	}
 }
 
+// TestDigestOfSeveral holds that what is about several workloads together has no name before it.
+func TestDigestOfSeveral(t *testing.T) {
+	t.Parallel()
+	got := Digest(model.Digest{Items: []model.DigestItem{{Kind: model.DigestTogether, Text: "a and b would save $5,500 a month", Receipt: "1514a8524d8c"}}})
+	if want := "Together: a and b would save $5,500 a month (receipt 1514a8524d8c)."; len(got) != 1 || got[0] != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
 // TestQuietDigest holds that a digest of nothing to say is one line, which has what the month costs and how the projections did.
 func TestQuietDigest(t *testing.T) {
 	t.Parallel()

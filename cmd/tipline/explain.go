@@ -74,6 +74,9 @@ func (p *program) explain(f found, format string) error {
 	if r.SharedFleet != nil {
 		sections = []func(){e.sharedFleet, e.tenants}
 	}
+	if r.JointMove != nil {
+		sections = []func(){e.jointMove, e.members}
+	}
 	for _, section := range sections {
 		section()
 	}

@@ -98,8 +98,8 @@ func (p *program) told(id string) (alerting.Event, slack.Layout, error) {
 	if err != nil {
 		return alerting.Event{}, slack.Layout{}, err
 	}
-	if r.SharedFleet != nil {
-		return alerting.Event{}, slack.Layout{}, fmt.Errorf("decision %s is about a shared fleet, of which no message tells", id)
+	if about := r.About(); about != "" {
+		return alerting.Event{}, slack.Layout{}, fmt.Errorf("decision %s is about %s, of which no message tells", id, about)
 	}
 	e, err := daemon.Told(r, f.announcement)
 	stanza := cfg.For(r.Workload.Labels, r.Workload.Source)

@@ -200,6 +200,13 @@ func notes(report *model.Report) []string {
 		}
 		lines = append(lines, line)
 	}
+	for _, m := range report.JointMoves {
+		line := "together: " + m.Because
+		if m.ID != "" {
+			line += " (receipt " + m.ID + ")"
+		}
+		lines = append(lines, line)
+	}
 	for _, warning := range report.Warnings {
 		lines = append(lines, warning.Text)
 	}

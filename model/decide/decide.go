@@ -101,6 +101,7 @@ func (e explanation) verdict() Verdict {
 	}
 	e.options = v.Options
 	v.Decision = e.decision()
+	v.joiners = e.joiners(v.Decision)
 	if subject := e.subject(); subject != nil {
 		i := slices.Index(all, subject)
 		v.Crossover = v.Options[i].Crossover

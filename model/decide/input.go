@@ -175,6 +175,7 @@ type Verdict struct {
 
 	in      *Input   // nil when nothing could be compared
 	tenants []tenant // what Share builds on
+	joiners []joiner // what Joints builds on
 }
 
 // Input returns what v rests on, and false when nothing could be compared.

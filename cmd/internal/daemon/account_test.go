@@ -120,6 +120,59 @@ func TestContractCoversModels(t *testing.T) {
 	}
 }
 
+// TestJointMoveIsFound has two workloads of 14.6B and 7.3B tokens a month at 1 USD/Mtok, within 30,000 USD that are committed: neither saves anything by
+// leaving alone, and both together save 30,000 USD for 10,950 at half the price. The report, the digest and the ledger have it, once while it stays
+// the same.
+func TestJointMoveIsFound(t *testing.T) {
+	t.Parallel()
+	r := supported(t)
+	r.server.Answer(route(both(steady(map[string]string{"team_alias": "support"}, 2e7), steady(map[string]string{"team_alias": "chat"}, 1e7)),
+		func(promtest.Query) promtest.Answer { return promtest.Answer{} }))
+	r.text = strings.Replace(r.text, "input: 3, output: 3, cache_read: 3}}", "input: 1, output: 1, cache_read: 1}, minimum_commit_usd_per_month: 30000}", 1)
+	r.text = strings.Replace(r.text, "options:\n", "options:\n  - {name: half, kind: api, prices: {input: 0.5, output: 0.5, cache_read: 0.5}}\n", 1)
+	r.text = strings.Replace(r.text, "candidates: [api, fleet]", "candidates: [api, half]", 1)
+	r.start(t)
+	report, err := r.Cycle(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(report.JointMoves) != 1 {
+		t.Fatalf("got %+v, want one", report.JointMoves)
+	}
+	m := report.JointMoves[0]
+	if !slices.Equal(m.Workloads, []string{"chat", "support"}) || m.Kind != model.JointLeave || m.AtOdds || len(m.Told) != 0 || math.Abs(float64(m.SavingUSDPerMonth)-19_050) > 300 {
+		t.Errorf("got %+v, want both to save 19,050 USD", m)
+	}
+	for _, w := range report.Workloads {
+		if w.Decision.Recommendation != model.Stay {
+			t.Errorf("%s: got %s, want to stay", w.Workload, w.Decision.Recommendation)
+		}
+	}
+	g := digest(report, nil, model.BudgetReport{})
+	if g.Count(model.DigestTogether) != 1 || g.Items[0].Text != m.Because || g.Items[0].Receipt != m.ID {
+		t.Errorf("got the digest %+v, want what %s says", g.Items, m.ID)
+	}
+	row, err := r.store.Get(ledger.Bucket, m.ID)
+	if err != nil || ledger.Verify(row) != nil {
+		t.Fatalf("receipt %s: %v, %v", m.ID, err, ledger.Verify(row))
+	}
+	receipt, err := ledger.Open(row)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c, err := receipt.Recompute(); err != nil || len(c.Differences) > 0 || c.Amounts == 0 {
+		t.Errorf("computed again: %+v, %v", c, err)
+	}
+	joint, err := receipt.Joint()
+	if err != nil || joint.Members[0].Decision != workload(t, report, "chat").Decision.ID {
+		t.Errorf("got %+v, %v, want the decisions on each", joint.Members, err)
+	}
+	next, err := r.Cycle(t.Context())
+	if err != nil || len(next.JointMoves) != 1 {
+		t.Fatalf("again: got %+v, %v", next.JointMoves, err)
+	}
+}
+
 // TestAccountCountsTokensOnce holds that tokens are on an account once: not those of a name that a workload had before as well, whether or not the rename has settled, not those
 // of a second meter, and not those of what ended. Of what is in use without a projection it is said that it is not counted.
 func TestAccountCountsTokensOnce(t *testing.T) {

@@ -94,7 +94,7 @@ func (b buttons) check(p slack.Press) (ledger.Receipt, error) {
 	if err != nil {
 		return ledger.Receipt{}, err
 	}
-	if r.SharedFleet != nil || r.Workload.Workload != p.Workload {
+	if r.About() != "" || r.Workload.Workload != p.Workload {
 		return refuse("This decision is about another workload.")
 	}
 	given, found, err := ledger.Given(b.options.Store, b.folder, p.Decision)

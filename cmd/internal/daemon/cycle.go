@@ -33,7 +33,7 @@ func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
 		return nil, err
 	}
 	// Prices first, so that a verdict that they change is not told twice.
-	err = errors.Join(err, answersErr, d.endAnswers(now), d.tellPrices(now), d.keepFleets(report))
+	err = errors.Join(err, answersErr, d.endAnswers(now), d.tellPrices(now), d.keepFindings(report))
 	if len(d.records) > 0 {
 		if keepErr := d.options.Store.Apply(map[string]map[string][]byte{ledger.Bucket: d.records}); keepErr != nil {
 			err = errors.Join(err, fmt.Errorf("record of projections: %w", keepErr))
@@ -248,6 +248,10 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 		report.Workloads = append(report.Workloads, e.report)
 	}
 	report.DataFaults = slices.Concat(d.silence(sources, report.Workloads, now), dataFaults(sources, workloads), d.undelivered(now))
+	report.JointMoves = []model.JointMove{}
+	for _, j := range decide.Joints(d.priced) {
+		report.JointMoves = append(report.JointMoves, d.joint(j, report, receipts))
+	}
 	report.SharedFleets = []model.SharedFleet{}
 	for _, p := range decide.Pools(verdicts) {
 		report.SharedFleets = append(report.SharedFleets, d.share(p, report, receipts))

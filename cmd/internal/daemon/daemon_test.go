@@ -477,7 +477,7 @@ func TestPanicInTheHistory(t *testing.T) {
 		return metered{usage: model.Usage{Workload: name, Source: "gateway"}, read: read, stanza: r.setup.cfg.For(nil, "gateway")}
 	}
 	broken := hours("broken", func(model.Usage) model.Usage { panic("no such day") })
-	evaluations, _ := r.evaluateAll([]metered{broken, hours("whole", func(u model.Usage) model.Usage { return u })}, nil, r.now)
+	evaluations, _, _ := r.evaluateAll([]metered{broken, hours("whole", func(u model.Usage) model.Usage { return u })}, nil, r.now)
 	for i, want := range []bool{true, false} {
 		if got := warned(evaluations[i].report, "EVALUATION_FAILED"); got != want {
 			t.Errorf("%s: failed %v, want %v: %+v", evaluations[i].report.Workload, got, want, evaluations[i].report.Warnings)

@@ -105,8 +105,11 @@ func digest(report *model.Report, outcomes map[string]alerting.Outcome, month mo
 			g.Items = append(g.Items, model.DigestItem{Source: f.Source, Notifier: f.Notifier, Kind: model.DigestFault, Text: f.Text})
 		}
 	}
+	for _, m := range report.JointMoves {
+		g.Items = append(g.Items, model.DigestItem{Kind: model.DigestTogether, Text: m.Because, Receipt: m.ID})
+	}
 	order := []string{
-		model.DigestDecide, model.DigestApproaching, model.DigestUnstable, model.DigestSeen, model.DigestMigrating, model.DigestSnoozed, model.DigestNew, model.DigestVanished,
+		model.DigestDecide, model.DigestApproaching, model.DigestTogether, model.DigestUnstable, model.DigestSeen, model.DigestMigrating, model.DigestSnoozed, model.DigestNew, model.DigestVanished,
 		model.DigestFault, model.DigestUnknown, model.DigestMoved, model.DigestDrift,
 	}
 	slices.SortStableFunc(g.Items, func(a, b model.DigestItem) int {

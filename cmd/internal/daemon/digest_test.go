@@ -27,6 +27,7 @@ func TestDigest(t *testing.T) {
 	report.Workloads[2].Drift = []model.Drift{{Kind: "volume", Score: 1.5, Text: "twice as much"}, {Kind: "peak_factor", Score: 0.2}}
 	report.Workloads[5].Forecast = &model.ForecastSummary{Scores: []model.ForecastScore{{Days: 7, ErrorRatio: 0.06}}}
 	report.DataFaults = []model.DataFault{{Source: "gateway", Workload: "b", Code: "COUNTER_CHANGED"}, {Source: "engines", Code: "SOURCE_DOWN", Text: "nothing was read"}}
+	report.JointMoves = []model.JointMove{{ID: "1514a8524d8c", Because: "a and b would save $5,500 a month"}}
 	for i, c := range map[int]model.Case{
 		0: {Stage: model.StageApproaching, Option: "fleet", ActBy: "2027-02-01"}, 3: {Stage: model.StageAnnounced, Option: "fleet", Since: opening},
 		7: {Stage: model.StageUnstable, Option: "api", Other: "fleet", Since: opening},
@@ -39,7 +40,7 @@ func TestDigest(t *testing.T) {
 	for _, i := range got.Items {
 		items = append(items, i.Kind+" "+i.Workload)
 	}
-	if all, want := strings.Join(items, ", "), "decide d, approaching a, approaching e, unstable h, seen g, fault , unknown b, moved f, drift c"; all != want {
+	if all, want := strings.Join(items, ", "), "decide d, approaching a, approaching e, together , unstable h, seen g, fault , unknown b, moved f, drift c"; all != want {
 		t.Errorf("got %s, want %s", all, want)
 	}
 	if got.Quiet != 2 || got.Costed != 8 || got.USDPerMonth != 8000 || got.Graded != 1 || got.ErrorRatio != 0.06 {

@@ -136,8 +136,8 @@ func parseGrowth(text, want string) (float64, error) {
 
 // About returns a with the workload and the options of the decision of r, which must be one to move.
 func (a Answer) About(r Receipt) (Answer, error) {
-	if r.SharedFleet != nil {
-		return a, fmt.Errorf("decision %s is about a shared fleet, want one about a workload: its receipt names those of the workloads", a.ID)
+	if about := r.About(); about != "" {
+		return a, fmt.Errorf("decision %s is about %s, want one about a workload: its receipt names those of the workloads", a.ID, about)
 	}
 	d := r.Workload.Decision
 	if d.Recommendation != model.Move {

@@ -47,9 +47,10 @@ type Receipt struct {
 	Frozen   string               `json:"frozen,omitempty"`
 	Workload model.WorkloadReport `json:"workload"` // what was found
 
-	// SharedFleet is what was found, and Pool the decide.Pool that it rests on, when the receipt is of a shared fleet; Workload is then
-	// empty. Pool is null as Inputs may be.
+	// SharedFleet or JointMove is what was found, and Pool the decide.Pool or the decide.Joint that it rests on, when the receipt is about several
+	// workloads together; Workload is then empty. Pool is null as Inputs may be.
 	SharedFleet *model.SharedFleet `json:"shared_fleet,omitempty"`
+	JointMove   *model.JointMove   `json:"joint_move,omitempty"`
 	Pool        json.RawMessage    `json:"pool,omitempty"`
 	LeftOut     []string           `json:"left_out,omitempty"`
 
@@ -137,6 +138,39 @@ func (r *Receipt) SetPool(p decide.Pool) error {
 	return nil
 }
 
+// SetJoint makes r the receipt of the joint move that j is.
+func (r *Receipt) SetJoint(j decide.Joint) error {
+	data, err := json.Marshal(j)
+	if err != nil {
+		return fmt.Errorf("receipt of a joint move: %w", err)
+	}
+	r.Pool, r.JointMove = data, new(j.Move())
+	r.Samples, r.Capacity = nil, []model.CapacityNumber{}
+	return nil
+}
+
+// About names what r is about when that is several workloads together; empty when it is one.
+func (r Receipt) About() string {
+	switch {
+	case r.SharedFleet != nil:
+		return "a shared fleet"
+	case r.JointMove != nil:
+		return "a joint move"
+	}
+	return ""
+}
+
+// together returns the workloads that r is about together.
+func (r Receipt) together() []string {
+	switch {
+	case r.SharedFleet != nil:
+		return r.SharedFleet.Workloads
+	case r.JointMove != nil:
+		return r.JointMove.Workloads
+	}
+	return nil
+}
+
 func (r *Receipt) leaveOut(what string) { r.LeftOut = append(r.LeftOut, what) }
 
 // blankID stands in place of the id while the receipt is hashed.
@@ -188,6 +222,9 @@ func (r *Receipt) name(id string) {
 	r.ID, r.Workload.Decision.ID = id, id
 	if r.SharedFleet != nil {
 		r.SharedFleet.ID = id
+	}
+	if r.JointMove != nil {
+		r.JointMove.ID = id
 	}
 }
 

@@ -508,6 +508,41 @@ func TestSharedFleetReceiptIsBounded(t *testing.T) {
 	}
 }
 
+// TestJointMoveReceipt holds that the receipt of a joint move computes the same and tells a change, stays within MaxBytes whoever is in it, and that
+// nobody answers it.
+func TestJointMoveReceipt(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{2, 5_000} {
+		joint := decide.Joint{
+			Account: "provider", Kind: model.JointLeave,
+			APIs: []decide.JointAPI{{Option: "api", Account: "provider/api", Prices: &cost.Prices{Input: big.NewRat(1, 1), Output: big.NewRat(1, 1), MinimumCommit: big.NewRat(10_000, 1)}}},
+		}
+		for i := range n {
+			u := cost.Usage{}
+			u.Tokens[model.Input] = big.NewRat(3_000_000_000, 1)
+			joint.Members = append(joint.Members, decide.Member{Workload: fmt.Sprintf("workload %d", i), API: "api", Usage: []cost.Usage{u}, Option: "own", USD: 1_500})
+		}
+		r := Receipt{AsOf: asOf}
+		if err := r.SetJoint(joint); err != nil {
+			t.Fatal(err)
+		}
+		data, err := r.Seal()
+		if err != nil || len(data) > MaxBytes || Verify(data) != nil || r.JointMove.ID != r.ID {
+			t.Fatalf("%d workloads: %d bytes, %v, %v", n, len(data), err, Verify(data))
+		}
+		small := n == 2
+		if small != (len(r.LeftOut) == 0) || small && float64(r.JointMove.SavingUSDPerMonth) != 7_000 {
+			t.Errorf("%d workloads: got %+v, left out %v", n, r.JointMove, r.LeftOut)
+		}
+		if c, err := r.Recompute(); small && (err != nil || len(c.Differences) > 0 || c.Amounts < 5) {
+			t.Errorf("computed again: %+v, %v", c, err)
+		}
+		if _, err := (Answer{ID: r.ID}).About(r); err == nil || !strings.Contains(err.Error(), "about a joint move") {
+			t.Errorf("answered: got %v, want to be sent to the decisions of the workloads", err)
+		}
+	}
+}
+
 // TestLongPromptsAreLabelled holds that the receipt says that the share of long prompts is measured, computes it again from their lengths, and
 // says nothing when none is known.
 func TestLongPromptsAreLabelled(t *testing.T) {

@@ -39,6 +39,15 @@ func (r Receipt) Shared() (decide.Pool, error) {
 	return p, nil
 }
 
+// Joint returns what the joint move of r rests on; the errors are those of Input.
+func (r Receipt) Joint() (decide.Joint, error) {
+	var j decide.Joint
+	if err := r.decode(r.Pool, &j); err != nil {
+		return j, err
+	}
+	return j, j.Validate()
+}
+
 func (r Receipt) decode(data json.RawMessage, into any) error {
 	if len(data) == 0 {
 		return ErrNoInputs
@@ -75,6 +84,14 @@ func (r Receipt) Recompute() (c Comparison, err error) {
 			return c, err
 		}
 		c.compare("", generic(r.SharedFleet), generic(p.SharedFleet()))
+		return c, nil
+	}
+	if r.JointMove != nil {
+		j, err := r.Joint()
+		if err != nil {
+			return c, err
+		}
+		c.compare("", generic(r.JointMove), generic(j.Move()))
 		return c, nil
 	}
 	in, err := r.Input()

@@ -30,7 +30,7 @@ func (r *Receipt) dropInputs() {
 		r.decided = nil
 	}
 	if r.Pool != nil {
-		r.leaveOut(fmt.Sprintf("what %d workloads bring into the fleet, %d bytes of it: it cannot be computed again", len(r.SharedFleet.Workloads), len(r.Pool)))
+		r.leaveOut(fmt.Sprintf("what %d workloads bring into it, %d bytes: it cannot be computed again", len(r.together()), len(r.Pool)))
 		r.Pool = nil
 	}
 }
@@ -57,6 +57,11 @@ func (r *Receipt) dropOptions() {
 		short := *f
 		short.Workloads, short.AlreadyThere = few(f.Workloads), few(f.AlreadyThere)
 		r.SharedFleet = &short
+	}
+	if m := r.JointMove; m != nil {
+		short := *m
+		short.Workloads, short.Told, short.Options = few(m.Workloads), few(m.Told), few(m.Options)
+		r.JointMove = &short
 	}
 	r.Workload.Warnings, r.Workload.Drift = few(r.Workload.Warnings), few(r.Workload.Drift)
 	if f := r.Workload.Forecast; f != nil {

@@ -360,10 +360,11 @@ func TestPageShowsFindings(t *testing.T) {
 	t.Parallel()
 	report := sample()
 	report.SharedFleets = []model.SharedFleet{{ID: "f-1", Because: "support and " + hostile + " may share a fleet"}}
+	report.JointMoves = []model.JointMove{{ID: "j-1", Because: "support and " + hostile + " would save $9 a month"}}
 	report.Renames = []model.Rename{{Proposal: "support and " + hostile + " may be the same"}}
 	report.DoubleMeters = []model.DoubleMeter{{Because: "support and " + hostile + " count the same traffic"}}
 	page := ask(t, options(report), "GET", "/", "").Body.String()
-	for _, want := range []string{"shared fleet: <bdi>support and &lt;script&gt;", "metered twice: <bdi>support and &lt;script&gt;", "renamed: <bdi>support and &lt;script&gt;"} {
+	for _, want := range []string{"shared fleet: <bdi>support and &lt;script&gt;", "together: <bdi>support and &lt;script&gt;", "metered twice: <bdi>support and &lt;script&gt;", "renamed: <bdi>support and &lt;script&gt;"} {
 		if !strings.Contains(page, want) || strings.Contains(page, "<script") {
 			t.Errorf("%q is not on the page, or not escaped", want)
 		}
