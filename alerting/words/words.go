@@ -522,6 +522,11 @@ func Reasons(w model.WorkloadReport) []string {
 				model.FormatPercent(*o.EconomicUtilizationRatio), known(*o.IdleUSDPerMonth, w)))
 		}
 	}
+	for _, o := range w.Options {
+		if o.Account != nil && (o.Option == w.Current || o.Option == d.Option) {
+			lines = append(lines, account(o, w))
+		}
+	}
 	for _, moved := range w.Drift {
 		if moved.Material {
 			lines = append(lines, Sentence(moved.Text))
@@ -534,6 +539,33 @@ func Reasons(w model.WorkloadReport) []string {
 		lines = append(lines, fmt.Sprintf("A rule of thumb would say %s; here %s.", d.RuleOfThumb, phrase(differences, d.DiffersBecause)))
 	}
 	return lines
+}
+
+// account says that the cost of o counts what others use of its account, whose tokens those are, and what is its share.
+func account(o model.OptionCost, w model.WorkloadReport) string {
+	a := o.Account
+	var uses, names []string
+	if a.TokensPerMonth > 0 {
+		for _, s := range a.Workloads[:min(len(a.Workloads), 3)] {
+			names = append(names, Clean(s.Workload, MaxName)+" "+model.FormatTokens(s.TokensPerMonth))
+		}
+		if more := len(a.Workloads) + a.More - len(names); more > 0 && len(names) > 0 {
+			names = append(names, count(more, "more workload"))
+		}
+		use := "use " + model.FormatTokens(a.TokensPerMonth) + " tokens a month"
+		if len(names) > 0 {
+			use += " (" + strings.Join(names, ", ") + ")"
+		}
+		uses = append(uses, use)
+	}
+	if a.Contract != "" {
+		uses = append(uses, fmt.Sprintf("spend %s a month on other models of the contract %s", known(a.ElsewhereUSDPerMonth, w), Clean(a.Contract, MaxName)))
+	}
+	line := fmt.Sprintf("The cost of %s is what it adds to the bill of an account of which others %s", Clean(o.Option, MaxName), strings.Join(uses, " and "))
+	if share := a.ShareUSDPerMonth; share != nil {
+		line += fmt.Sprintf("; its share of that bill is %s", known(*share, w))
+	}
+	return line + "."
 }
 
 // WouldChange says what would change the answer of w, without what Reasons says already.

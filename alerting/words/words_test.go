@@ -217,6 +217,29 @@ func TestUndelivered(t *testing.T) {
 	}
 }
 
+// TestReasonsNameTheAccount holds that a message says whose tokens a cost counts, in names that are cut and cleaned, and what its share of the bill is; and
+// nothing of options that it does not tell of.
+func TestReasonsNameTheAccount(t *testing.T) {
+	t.Parallel()
+	use := model.AccountUse{
+		TokensPerMonth: 12e9, More: 2, ShareUSDPerMonth: new(model.USD(4_200)),
+		Workloads: []model.AccountShare{{Workload: "chat\x1b", TokensPerMonth: 8e9}, {Workload: "search", TokensPerMonth: 2e9}, {Workload: "mail", TokensPerMonth: 1e9}, {Workload: "docs", TokensPerMonth: 9e8}},
+	}
+	contract := model.AccountUse{Contract: "provider", ElsewhereUSDPerMonth: 5_000, Workloads: []model.AccountShare{}}
+	both := use
+	both.Contract, both.ElsewhereUSDPerMonth, both.ShareUSDPerMonth = "provider", 5_000, nil
+	for want, a := range map[string]model.AccountUse{
+		"The cost of haiku is what it adds to the bill of an account of which others use 12.0B tokens a month (chat 8.00B, search 2.00B, mail 1.00B, 3 more workloads); its share of that bill is $4,200.":                                 use,
+		"The cost of haiku is what it adds to the bill of an account of which others spend $5,000 a month on other models of the contract provider.":                                                                                       contract,
+		"The cost of haiku is what it adds to the bill of an account of which others use 12.0B tokens a month (chat 8.00B, search 2.00B, mail 1.00B, 3 more workloads) and spend $5,000 a month on other models of the contract provider.": both,
+	} {
+		w := model.WorkloadReport{Current: "haiku", Options: []model.OptionCost{{Option: "haiku", Account: &a}, {Option: "another", Account: &a}}}
+		if got := Reasons(w); len(got) != 1 || got[0] != want {
+			t.Errorf("got  %q\nwant %q", got, want)
+		}
+	}
+}
+
 // TestDigestOfSeveral holds that what is about several workloads together has no name before it.
 func TestDigestOfSeveral(t *testing.T) {
 	t.Parallel()

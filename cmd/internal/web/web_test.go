@@ -401,6 +401,22 @@ func TestPageShowsBreakEvens(t *testing.T) {
 	}
 }
 
+// TestPageShowsTheAccount holds that the page says whose tokens a cost counts and what its share of the bill is, and that their names cannot turn it
+// around.
+func TestPageShowsTheAccount(t *testing.T) {
+	t.Parallel()
+	report := sample()
+	report.Workloads[0].Options[0].Account = &model.AccountUse{
+		Account: "api", TokensPerMonth: 12e9, Workloads: []model.AccountShare{{Workload: hostile, TokensPerMonth: 12e9}}, From: "their projections", ShareUSDPerMonth: new(model.USD(4200)),
+	}
+	page := ask(t, options(report), "GET", "/", "").Body.String()
+	for _, want := range []string{"account: <bdi>other workloads use 12.0B tokens a month", "(&lt;script&gt;", "with its share of the bill it costs $4,200"} {
+		if !strings.Contains(page, want) || strings.Contains(page, "<script") {
+			t.Errorf("%q is not on the page, or not escaped", want)
+		}
+	}
+}
+
 func TestPageShowsHowProjectionsTurnedOut(t *testing.T) {
 	t.Parallel()
 	body := ask(t, options(sample()), http.MethodGet, "/", "").Body.String()
