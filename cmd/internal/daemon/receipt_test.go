@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -52,6 +53,18 @@ func TestReceiptOfACycle(t *testing.T) {
 	}
 	if hours := s.To.Sub(s.From).Hours(); int(hours) != s.MeasuredHours || hours < 14*24 || s.ClassTokens["input"] != model.Tokens(hours*1.6e7) {
 		t.Errorf("samples: got %+v, want the sums of every hour", s)
+	}
+	in, err := receipt.Input()
+	if err != nil || receipt.ConfigHash == "" || receipt.ConfigHash != r.Report().ConfigHash || receipt.Engine == "" || in.Policy.Enter == nil || in.Policy.Confirmations != 3 {
+		t.Errorf("got the configuration %q, the version %q and the policy %+v, %v, want those in force", receipt.ConfigHash, receipt.Engine, in.Policy, err)
+	}
+	for _, o := range receipt.Workload.Options {
+		if len(o.Prices) == 0 || slices.ContainsFunc(o.Prices, func(p model.PriceSource) bool { return p.Source == "" || p.Value == "" }) {
+			t.Errorf("%s: got the prices %+v, want each with its source", o.Option, o.Prices)
+		}
+	}
+	if len(receipt.Capacity) == 0 || slices.ContainsFunc(receipt.Capacity, func(n model.CapacityNumber) bool { return n.Label == "" }) {
+		t.Errorf("got the capacity %+v, want every number with its label", receipt.Capacity)
 	}
 	row, err = r.store.Get(ledger.Bucket, alerting.Announced+id)
 	var said alerting.Announcement
