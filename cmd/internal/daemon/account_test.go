@@ -167,9 +167,18 @@ func TestJointMoveIsFound(t *testing.T) {
 	if err != nil || joint.Members[0].Decision != workload(t, report, "chat").Decision.ID {
 		t.Errorf("got %+v, %v, want the decisions on each", joint.Members, err)
 	}
+	r.now = r.now.Add(24 * time.Hour)
 	next, err := r.Cycle(t.Context())
-	if err != nil || len(next.JointMoves) != 1 {
-		t.Fatalf("again: got %+v, %v", next.JointMoves, err)
+	if err != nil || len(next.JointMoves) != 1 || next.JointMoves[0].ID == m.ID {
+		t.Fatalf("a day later: got %+v, %v, want it with a receipt of that day", next.JointMoves, err)
+	}
+	id := next.JointMoves[0].ID
+	if row, err := r.store.Get(ledger.Bucket, id); err != nil || row != nil {
+		t.Errorf("a day later: got %d bytes, %v, want nothing new in the ledger", len(row), err)
+	}
+	r.sendDigest(t.Context()) // which names it
+	if row, err := r.store.Get(ledger.Bucket, id); err != nil || ledger.Verify(row) != nil {
+		t.Errorf("told by a digest: got %d bytes, %v, want its receipt", len(row), err)
 	}
 }
 

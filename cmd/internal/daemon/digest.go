@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tipline/alerting"
+	"tipline/alerting/words"
 	"tipline/model"
 )
 
@@ -22,7 +23,13 @@ func (d *Daemon) sendDigest(context.Context) {
 	to := d.fleetRoute(alerting.Digested, "")
 	g := digest(d.placed(report), d.desk.Outcomes(report), d.month)
 	d.mu.Unlock()
-	if err := d.desk.Digest(g, to, d.options.Now().UTC()); err != nil {
+	named, all := map[string][]byte{}, *d.receipts.Load()
+	for _, i := range g.Items[:min(len(g.Items), words.DigestItems)] {
+		if receipt := all[i.Receipt]; receipt != nil {
+			named[i.Receipt] = receipt
+		}
+	}
+	if err := d.desk.Digest(g, to, named, d.options.Now().UTC()); err != nil {
 		d.options.Log.Error("digest not queued", "error", err)
 		return
 	}
