@@ -173,6 +173,8 @@ func returned() alerting.Event {
 		Because:     "at 8.40B tokens a month haiku costs $13,300 a month and no allowed option costs less; the next, base-plus-burst, costs $15,020 a month",
 		WouldChange: []string{"more than 9.80B tokens a month: from there base-plus-burst is cheaper than haiku alone"},
 	}
+	e.Report.Crossover.Option = "base-plus-burst"
+	e.Report.Crossover.FirstTokensPerMonth, e.Report.Crossover.PermanentTokensPerMonth = new(model.Tokens(9.8e9)), new(model.Tokens(9.8e9))
 	used, next := model.Tokens(8.3e9), model.Quantiles[model.Tokens]{P10: 7.2e9, P50: 8.28e9, P90: 9.5e9}
 	e.Report.Usage.Last30dTokens = &used
 	e.Report.Moved = nil

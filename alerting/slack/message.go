@@ -224,8 +224,8 @@ func price(o model.OptionCost) string {
 	}
 	q := *o.USDPerMonth
 	text := "*" + model.FormatUSDKnown(q.P50, q) + "*"
-	if q.P10 != q.P90 {
-		text += " (" + model.FormatUSDRange(q) + ")"
+	if low, high := model.FormatUSDBounds(q); low != high {
+		text += " (" + low + " to " + high + ")"
 	}
 	if o.USDPerMTok != nil {
 		text += ", " + model.FormatUSDPerMTok(*o.USDPerMTok)

@@ -108,8 +108,9 @@ var kinds = map[string]string{
 func drifted(workload string, e alerting.Event) string {
 	d := e.Drifts[0]
 	text := workload + ": " + kinds[d.Kind] + " has drifted"
+	too := ""
 	if more := len(e.Drifts) - 1; more > 0 {
-		text = fmt.Sprintf("%s: %s and %s have drifted", workload, kinds[d.Kind], count(more, "other input"))
+		too = "; " + count(more, "other input") + " too"
 	}
 	if usd := d.CostUSDPerMonth; usd != nil && *usd > 0 {
 		text += fmt.Sprintf(", %s a month more", known(*usd, e.Report))
@@ -117,9 +118,9 @@ func drifted(workload string, e alerting.Event) string {
 		text += fmt.Sprintf(", %s a month less", known(-*usd, e.Report))
 	}
 	if d.OptionWithout != "" {
-		return text + ", and it changes the answer"
+		return text + ", and it changes the answer" + too
 	}
-	return text + ", same answer"
+	return text + ", same answer" + too
 }
 
 // Drifts says every drift of e, and what the answer is.
@@ -129,7 +130,7 @@ func Drifts(e alerting.Event) []string {
 	}
 	var lines []string
 	for _, d := range e.Drifts {
-		lines = append(lines, Sentence(d.Text))
+		lines = append(lines, Sentence(strings.TrimSuffix(d.Text, "; the answer is the same without it"))) // as the headline says
 	}
 	d := e.Report.Decision
 	answer := "The answer now: stay on " + Clean(d.Option, MaxName) + "."
@@ -270,7 +271,11 @@ func Prices(p model.PriceEvent) []string {
 		moves = append(moves, Sentence(Clean(m.Text(), MaxLine)))
 	}
 	list(moves)
-	lines = append(lines, fmt.Sprintf("%s could be on these; at the projected volumes the options they are on now cost %s.", count(p.Workloads, "workload"), change(p.CostUSDPerMonth)))
+	costs := "the options they are on now cost as much as before"
+	if p.CostUSDPerMonth >= 1 || p.CostUSDPerMonth <= -1 { // the headline has the amount
+		costs = "the amount is of the options that they are on now, at the projected volumes"
+	}
+	lines = append(lines, fmt.Sprintf("%s could be on these; %s.", count(p.Workloads, "workload"), costs))
 	for _, f := range p.Flips {
 		flips = append(flips, fmt.Sprintf("%s: “%s” becomes “%s” (receipt %s).", Clean(f.Workload, MaxName), Clean(f.Before, MaxName), Clean(f.After, MaxName), f.Receipt))
 	}
@@ -296,17 +301,6 @@ func Prices(p model.PriceEvent) []string {
 		lines = append(lines, line+".")
 	}
 	return lines
-}
-
-// change says a difference in dollars.
-func change(usd model.USD) string {
-	switch {
-	case usd >= 1:
-		return model.FormatUSDAbout(usd) + " a month more in all"
-	case usd <= -1:
-		return model.FormatUSDAbout(-usd) + " a month less in all"
-	}
-	return "as much as before"
 }
 
 // Text returns e as plain text that is complete on its own, and without markup.
@@ -535,7 +529,7 @@ func Reasons(w model.WorkloadReport) []string {
 			lines = append(lines, Sentence(moved.Text))
 		}
 	}
-	if line := since(w); line != "" {
+	if line := since(w); line != "" && d.Reason != model.ReasonNoFeasibleOption {
 		lines = append(lines, line)
 	}
 	if d.DiffersBecause != "" {

@@ -342,8 +342,8 @@ func (e *explainer) option(o model.OptionCost) {
 	cost := "no cost"
 	if q := o.USDPerMonth; q != nil {
 		cost = cents(q.P50)
-		if q.P10 != q.P90 {
-			notes = append(notes, fmt.Sprintf("%s to %s in 8 of 10 futures", model.FormatUSD(q.P10), model.FormatUSD(q.P90)))
+		if low, high := model.FormatUSD(q.P10), model.FormatUSD(q.P90); low != high {
+			notes = append(notes, fmt.Sprintf("%s to %s in 8 of 10 futures", low, high))
 		}
 	}
 	e.line("  %s: %s  (%s)", o.Option, cost, strings.Join(notes, "; "))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"image/color"
 	"io"
 	"slices"
@@ -53,7 +54,7 @@ type sheet struct {
 }
 
 // drawMessage writes a picture of blocks, with the chart c where they have one, as the receiver of a message sees them, as PNG. Letters that the font
-// does not have are boxes.
+// does not have are written as their code points.
 func drawMessage(out io.Writer, blocks []slackapi.Block, c *chart.Chart) error {
 	s := &sheet{y: sheetMargin}
 	s.text([]span{{text: "tipline", bold: true}}, textSize, ink, 0)
@@ -161,6 +162,19 @@ func (r span) face(size vg.Length) font.Face {
 
 var nearest = strings.NewReplacer("✓", "√")
 
+// legible returns text with what face has no letter for as its code point, such as \u{540D}.
+func legible(face font.Face, text string) string {
+	var out strings.Builder
+	for _, r := range nearest.Replace(text) {
+		if glyph, err := face.Face.GlyphIndex(nil, r); err != nil || glyph == 0 {
+			fmt.Fprintf(&out, `\u{%04X}`, r)
+			continue
+		}
+		out.WriteRune(r)
+	}
+	return out.String()
+}
+
 // text sets a paragraph; lines after the first are indented.
 func (s *sheet) text(all []span, size vg.Length, ink color.Color, indent vg.Length) {
 	left, right := sheetMargin, sheetWidth-sheetMargin
@@ -189,7 +203,7 @@ func (s *sheet) words(r span, face font.Face, ink color.Color, x *vg.Length, lef
 		}
 		set, from = "", *x
 	}
-	for word := range strings.SplitAfterSeq(nearest.Replace(r.text), " ") {
+	for word := range strings.SplitAfterSeq(legible(face, r.text), " ") {
 		for word != "" {
 			part := word
 			if face.Width(strings.TrimSuffix(part, " ")) > right-*x && *x > left {
@@ -234,6 +248,7 @@ func (s *sheet) buttons(b *slackapi.ActionBlock) {
 		}
 		r := span{text: button.Text.Text, bold: true}
 		face := r.face(smallSize)
+		r.text = legible(face, r.text)
 		wide := face.Width(r.text) + 2*inside
 		left := x
 		s.marks = append(s.marks, func(c *vgimg.Canvas, height vg.Length) {
@@ -254,7 +269,8 @@ var mainColors = []color.Color{blue, orange, ink}
 // chart draws c: bounds faint in the color of the series before them, levels dashed.
 func (s *sheet) chart(c chart.Chart) error {
 	p := plot.New()
-	p.Title.Text, p.Title.Padding = c.Title+", "+c.Unit, vg.Points(6)
+	says := func(text string) string { return legible(span{}.face(smallSize), text) }
+	p.Title.Text, p.Title.Padding = says(c.Title+", "+c.Unit), vg.Points(6)
 	p.Y.Min = 0
 	for _, style := range []*text.Style{&p.Title.TextStyle, &p.Legend.TextStyle, &p.X.Tick.Label, &p.Y.Tick.Label} {
 		style.Font = font.Font{Typeface: "Liberation", Variant: "Sans", Size: smallSize}
@@ -269,12 +285,13 @@ func (s *sheet) chart(c chart.Chart) error {
 		if i%every != 0 {
 			label = ""
 		}
-		ticks = append(ticks, plot.Tick{Value: float64(i), Label: label})
+		ticks = append(ticks, plot.Tick{Value: float64(i), Label: says(label)})
 	}
 	p.X.Tick.Marker = ticks
 	most, entries := 0.0, 0
 	mains := slices.Clone(mainColors)
 	for i, series := range c.Series {
+		series.Name = says(series.Name)
 		most = max(most, slices.Max(series.Values))
 		var err error
 		switch {
@@ -283,7 +300,7 @@ func (s *sheet) chart(c chart.Chart) error {
 		case series.Role == chart.Level:
 			err = addLine(p, points(series), red, []vg.Length{vg.Points(5), vg.Points(3)}, series.Name)
 		case c.Bars:
-			err = addBars(p, c, i, mains[0])
+			err = addBars(p, c, i, series.Name, mains[0])
 		default:
 			if i+2 < len(c.Series) && c.Series[i+2].Role == chart.Bound {
 				err = addBand(p, points(c.Series[i+1]), points(c.Series[i+2]), lighter(mains[0]), "80% range")
@@ -335,8 +352,8 @@ func addBand(p *plot.Plot, high, low plotter.XYs, fill color.Color, name string)
 	return nil
 }
 
-// addBars adds the bars of series i of c.
-func addBars(p *plot.Plot, c chart.Chart, i int, of color.Color) error {
+// addBars adds the bars of series i of c, which is called name in the legend.
+func addBars(p *plot.Plot, c chart.Chart, i int, name string, of color.Color) error {
 	wide := min(0.7*(sheetWidth-2*sheetMargin)/vg.Length(len(c.Labels)*len(c.Series)), 40)
 	bars, err := plotter.NewBarChart(plotter.Values(c.Series[i].Values), wide)
 	if err != nil {
@@ -345,7 +362,7 @@ func addBars(p *plot.Plot, c chart.Chart, i int, of color.Color) error {
 	bars.Color, bars.LineStyle.Width = of, 0
 	bars.Offset = wide * (vg.Length(i) - vg.Length(len(c.Series)-1)/2)
 	p.Add(bars)
-	p.Legend.Add(c.Series[i].Name, bars)
+	p.Legend.Add(name, bars)
 	return nil
 }
 

@@ -122,6 +122,20 @@ func TestDrawChart(t *testing.T) {
 	}
 }
 
+// TestLegible holds that a letter that the font of pictures lacks is written as its code point.
+func TestLegible(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]string{
+		"support-chat → ✓": "support-chat → √", "Кириллица ελληνικά é": "Кириллица ελληνικά é", "名前-chat": `\u{540D}\u{524D}-chat`, "🦙": `\u{1F999}`, "": "",
+	} {
+		for _, r := range []span{{}, {bold: true}, {code: true}} {
+			if got := legible(r.face(textSize), text); got != want {
+				t.Errorf("%q in %+v: got %q, want %q", text, r, got, want)
+			}
+		}
+	}
+}
+
 func TestSpans(t *testing.T) {
 	t.Parallel()
 	for line, want := range map[string]string{

@@ -61,7 +61,8 @@ func draw(out io.Writer, format string, u model.Usage, origin time.Time, k model
 		return fmt.Errorf("%s: not one hour before %s was measured, so there is nothing to draw", u.Workload, origin.Format(time.RFC3339))
 	}
 	p := plot.New()
-	p.Title.Text, p.Title.Padding = model.Printable(u.Workload), vg.Points(8)
+	says := func(text string) string { return legible(span{}.face(headSize), model.Printable(text)) }
+	p.Title.Text, p.Title.Padding = says(u.Workload), vg.Points(8)
 	p.Y.Label.Text = "tokens in a month of 730 hours"
 	p.X.Tick.Marker, p.Y.Tick.Marker = monthTicks{}, tokenTicks{}
 	p.Y.Min = 0
@@ -102,7 +103,7 @@ func draw(out io.Writer, format string, u model.Usage, origin time.Time, k model
 	}
 	for _, t := range thresholds {
 		points := plotter.XYs{{X: first, Y: t.tokens}, {X: last, Y: t.tokens}}
-		name := model.Printable(t.name) + ", " + model.FormatTokens(model.Tokens(t.tokens))
+		name := says(t.name) + ", " + model.FormatTokens(model.Tokens(t.tokens))
 		if err := addLine(p, points, red, []vg.Length{vg.Points(5), vg.Points(3)}, name); err != nil {
 			return err
 		}

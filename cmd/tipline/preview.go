@@ -21,7 +21,7 @@ import (
 func addPreview(app *kingpin.Application, p *program) func() int {
 	command := app.Command("preview", "Show what a message looks like in Slack: of a kind, with made-up numbers, or of a decision that the ledger holds.")
 	event := command.Arg("event", "A kind of message, "+strings.Join(kinds(), ", ")+", or the id of a decision.").Required().String()
-	format := command.Flag("output", "The form: text, json as it is posted, or png, a picture for a file, in which letters other than Latin, Greek and Cyrillic are boxes.").Short('o').Default("text").Enum("text", "json", "png")
+	format := command.Flag("output", "The form: text, json as it is posted, or png, a picture for a file, in which letters other than Latin, Greek and Cyrillic are written as their code points.").Short('o').Default("text").Enum("text", "json", "png")
 	return func() int {
 		e, ok := sample.Of(alerting.Reason(*event))
 		layout := slack.Layout{Buttons: true, Charts: true}
