@@ -92,11 +92,11 @@ func TestSecretsStayInside(t *testing.T) {
 	}
 	for name, text := range map[string]string{
 		"password": planted + "-password", "bearer": planted + "-bearer", "client": planted + "-client", "header": planted + "-header",
-		"webhook": server.URL + "/hooks/" + planted, "key": planted + "-key", "slack-hook": box.URL + slacktest.HookPath,
+		"webhook": server.URL + "/hooks/" + planted, "key": planted + "-key", "slack-hook": box.URL + slacktest.HookPath, "app": slacktest.AppToken,
 	} {
 		writeFile(t, filepath.Join(folder, "secrets", name), text)
 	}
-	bot, hook := fmt.Sprintf(`token_file: token, channel: "#llm-cost", api_url: "%s/api"`, box.URL), "webhook_url_file: secrets/slack-hook"
+	bot, hook := fmt.Sprintf(`token_file: token, app_token_file: secrets/app, channel: "#llm-cost", api_url: "%s/api"`, box.URL), "webhook_url_file: secrets/slack-hook"
 	with := func(slack string) {
 		writeFile(t, filepath.Join(folder, "tipline.yml"), fmt.Sprintf(guarded, server.URL, slack))
 	}
@@ -138,7 +138,7 @@ func TestSecretsStayInside(t *testing.T) {
 			return nil
 		})
 		forget(t, folder)
-		for slack, commands := range map[string][][]string{hook: {{"notify", "test"}}, bot: {{"run", "--once"}, {"notify", "test"}, {"check", "--live"}}} {
+		for slack, commands := range map[string][][]string{hook: {{"notify", "test"}}, bot: {{"run", "--once"}, {"notify", "test"}, {"check", "--live"}, {"report", "-o=json"}, {"preview", "switched"}}} {
 			with(slack)
 			for _, args := range commands {
 				var out bytes.Buffer
