@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/fnv"
+	"math"
 	"sync"
 	"time"
 )
@@ -21,7 +23,7 @@ const (
 	oldest = 30 * 24 * time.Hour
 
 	mostLooks = 12  // that may fail in a row before what may have arrived is sent again: some half an hour
-	looksADay = 288 // that may fail in a row before it is sent once more
+	looksADay = 350 // that may fail in a row before it is sent once more
 )
 
 // Deliver sends the next message of every notifier that has one due, the notifiers at once, and returns when the next one
@@ -225,7 +227,7 @@ func (d *Desk) forget(l letter, at Posted) error {
 
 // after returns l as it waits after a failed attempt.
 func (l letter) after(failure error, now time.Time) letter {
-	remedy, wait := Retry, backoff(l.Attempts)
+	remedy, wait := Retry, l.spread(backoff(l.Attempts))
 	var refused *SendError
 	if errors.As(failure, &refused) {
 		remedy = refused.Remedy
@@ -250,10 +252,19 @@ func (l letter) after(failure error, now time.Time) letter {
 	return l
 }
 
-// backoff returns how long to wait after the given number of attempts.
+// backoff returns how long to wait after the given number of attempts, before it is spread.
 func backoff(attempts int) time.Duration {
+	const longest = longestBackoff * 2 / 3
 	if attempts > 10 {
-		return longestBackoff
+		return longest
 	}
-	return min(firstBackoff<<max(0, attempts-1), longestBackoff)
+	return min(firstBackoff<<max(0, attempts-1), longest)
+}
+
+// spread makes wait up to half as long again, by what l is about and how often it was tried, so that many that lost the same other side do not come back
+// to it at once.
+func (l letter) spread(wait time.Duration) time.Duration {
+	sum := fnv.New32a()
+	fmt.Fprintf(sum, "%s %d", l.Event.ID, l.Attempts)
+	return (wait + time.Duration(float64(wait)/2*float64(sum.Sum32())/math.MaxUint32)).Truncate(time.Second) // the pace of messages
 }

@@ -199,3 +199,26 @@ func BenchmarkDrain(b *testing.B) {
 		}
 	}
 }
+
+// TestAttemptsAreSpread holds that what waits for the other side comes back at different times, after twice as long each time and no longer than is promised.
+func TestAttemptsAreSpread(t *testing.T) {
+	t.Parallel()
+	for attempts := 1; attempts < 100; attempts++ {
+		waits := map[time.Duration]int{}
+		for n := range 300 {
+			l := letter{Event: Event{ID: fmt.Sprintf("%016x", n)}, Attempts: attempts}
+			wait := l.after(errors.New("refused"), morning).Due.Sub(morning)
+			waits[wait]++
+			if least := backoff(attempts); wait < least || wait > least*3/2 || wait > longestBackoff {
+				t.Fatalf("attempt %d: got %s, want %s to half as long again, and at most %s", attempts, wait, least, longestBackoff)
+			}
+		}
+		if attempts > 8 && len(waits) < 50 {
+			t.Errorf("attempt %d: got %d different waits, want them spread", attempts, len(waits))
+		}
+	}
+	asked := letter{Attempts: 20}.after(&SendError{Remedy: Retry, After: 7 * time.Second}, morning)
+	if got := asked.Due.Sub(morning); got != 7*time.Second {
+		t.Errorf("got %s, want as long as the other side asks", got)
+	}
+}

@@ -100,7 +100,7 @@ var faults = []struct {
 	{"F71", "accepted, but the answer is lost", []string{
 		"alerting/slack TestRepeatIsLookedForFirst", "alerting TestDeliverLooksForAWhile", "alerting TestBlindAttemptsAreBounded",
 	}},
-	{"F72", "an outage of hours", []string{"alerting TestOutboxAfterAnOutage", "alerting TestSupersededIsMerged"}},
+	{"F72", "an outage of hours", []string{"alerting TestOutboxAfterAnOutage", "alerting TestSupersededIsMerged", "alerting TestAttemptsAreSpread"}},
 	{"F73", "refused, no such host", []string{"alerting/post TestBrokenConnections", "alerting/slack TestUnreachable"}},
 	{"F74", "broken before and after the request was written", []string{"alerting/post TestBrokenConnections", "alerting/slack TestSendErrors"}},
 	{"F75", "status 200 that is no success", []string{"alerting/slack TestSendErrors"}},
