@@ -44,6 +44,8 @@ var (
 	coverage            = desc("workload_coverage_ratio", "Share of the last 30 days that was measured.", "workload")
 	lastSample          = desc("workload_last_sample_timestamp_seconds", "End of the newest measured hour, in seconds since the epoch.", "workload")
 	forecastError       = desc("forecast_error_ratio", "Median error of past projections of that many days, over what was used.", "workload", "horizon")
+	forecastNaiveError  = desc("forecast_naive_error_ratio", "Median error of the seasonal naive projection of that many days, the last full weeks once more, over what was used.", "workload", "horizon")
+	forecastBias        = desc("forecast_bias_ratio", "Mean of what past projections of that many days were above what was used, over that; negative when they were below.", "workload", "horizon")
 	forecastCoverage    = desc("forecast_coverage_ratio", "Share of past projections of that many days in whose range, of that level, what was used lay.", "workload", "horizon", "level")
 	driftScore          = desc("workload_drift_score", "Evidence that an input is not what its past led one to expect, over what an alarm takes: 1 and more is drift.", "workload", "kind")
 	priceAge            = desc("price_age_seconds", "Time since the newest of a price book's sources was looked at, in seconds; its other prices may be older.", "book")
@@ -62,7 +64,7 @@ var (
 
 var all = []*prometheus.Desc{
 	tokensLast30d, projected, costUSD, crossover, breakeven, recommended, probability, saving, secondsToCrossover, gpuUtilization,
-	economicUtilization, idleUSD, coverage, lastSample, forecastError, forecastCoverage, driftScore, caseStage, priceAge, oldestPrice, dataFaults, sourceUp, historyFilled, budgetUSD, budgetProjected, budgetSpent, unattributed, dark, notExported,
+	economicUtilization, idleUSD, coverage, lastSample, forecastError, forecastNaiveError, forecastBias, forecastCoverage, driftScore, caseStage, priceAge, oldestPrice, dataFaults, sourceUp, historyFilled, budgetUSD, budgetProjected, budgetSpent, unattributed, dark, notExported,
 }
 
 // month is the length of the months in which a crossover is counted.
@@ -184,6 +186,8 @@ func (send send) forecast(w model.WorkloadReport) {
 	for _, s := range w.Forecast.Scores {
 		horizon := fmt.Sprintf("%dd", s.Days)
 		send(forecastError, float64(s.ErrorRatio), w.Workload, horizon)
+		send(forecastNaiveError, float64(s.NaiveErrorRatio), w.Workload, horizon)
+		send(forecastBias, float64(s.BiasRatio), w.Workload, horizon)
 		send(forecastCoverage, float64(s.Coverage80), w.Workload, horizon, "0.8")
 		send(forecastCoverage, float64(s.Coverage95), w.Workload, horizon, "0.95")
 	}

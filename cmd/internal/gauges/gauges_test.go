@@ -36,7 +36,7 @@ func full() *model.Report {
 					IdleUSDPerMonth: ptr(model.USD(1234.5)),
 				},
 				Forecast: &model.ForecastSummary{
-					Scores:              []model.ForecastScore{{Days: 7, Graded: 8, ErrorRatio: 0.06, Coverage80: 0.875, Coverage95: 1}},
+					Scores:              []model.ForecastScore{{Days: 7, Graded: 8, ErrorRatio: 0.06, NaiveErrorRatio: 0.09, BiasRatio: -0.02, Coverage80: 0.875, Coverage95: 1}},
 					Next30dTokens:       model.Quantiles[model.Tokens]{P10: 1e9, P50: 2e9, P90: 3e9},
 					CalendarMonthTokens: model.Quantiles[model.Tokens]{P10: 1.1e9, P50: 2.1e9, P90: 3.1e9},
 				},
