@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"math"
+	"math/big"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -103,6 +104,39 @@ func TestDrifts(t *testing.T) {
 		}
 		if !slices.Equal(drifted, want) || (material == "") != (tc.kind == "") {
 			t.Errorf("%s: %v drifted, %q matters, want %v and %q", tc.name, drifted, material, want, tc.kind)
+		}
+	}
+}
+
+// TestDriftPastACrossover holds that a drift which changes neither the answer nor enough of the cost matters when the volume crossed a threshold by it, and only then.
+func TestDriftPastACrossover(t *testing.T) {
+	t.Parallel()
+	text := strings.NewReplacer("%s/gateway", "http://p:9090", "%s/engines", "http://p:9090", "%s", t.TempDir()).Replace(settings)
+	cfg, err := config.Parse("tipline.yml", []byte(text), collector.Packs()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tc := range []struct {
+		usual  model.Tokens // of driftedHours
+		passes bool
+	}{{0.28, true}, {0.14, false}} {
+		n := 0
+		u := driftedHours(100, func(h *model.Hour) {
+			times := tc.usual
+			if n++; n > 24*90 {
+				times *= 1.5
+			}
+			for c := range h.Tokens {
+				h.Tokens[c] *= times
+			}
+		})
+		e := project(metered{usage: u, stanza: cfg.For(u.Labels, "gateway")}, u, cfg, opening)
+		e.decide(u, decide.AccountsOf(nil), opening)
+		e.input.Policy.DriftUSD = big.NewRat(1_000_000, 1)
+		all := drifts(u, drift.Readings{}, *e.input, e.verdict, opening)
+		i := slices.IndexFunc(all, func(d model.Drift) bool { return d.Kind == drift.Volume })
+		if d := all[i]; d.Score < 1 || d.Material != tc.passes || d.OptionWithout != "" || !strings.Contains(d.Text, "the answer is the same without it") {
+			t.Errorf("usually %v: got %+v, %s of the crossover, want it to matter: %v", tc.usual, d, e.verdict.Crossover.State, tc.passes)
 		}
 	}
 }
