@@ -365,8 +365,23 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 	slices.SortStableFunc(result.Warnings, func(a, b model.Warning) int {
 		return cmp.Or(strings.Compare(a.Code, b.Code), strings.Compare(a.Text, b.Text))
 	})
-	result.Warnings = slices.Compact(result.Warnings)
+	result.Warnings = oneOfAKind(slices.Compact(result.Warnings))
 	return result, err
+}
+
+// oneOfAKind returns the first of warnings of every code, sorted by it, with how many more there are: a remark about every hour of a year helps nobody.
+func oneOfAKind(warnings []model.Warning) []model.Warning {
+	var first []model.Warning
+	for i, n := 0, 0; i < len(warnings); i += n {
+		w := warnings[i]
+		for n = 1; i+n < len(warnings) && warnings[i+n].Code == w.Code; n++ {
+		}
+		if n > 1 {
+			w.Text += fmt.Sprintf("; and %d more of the kind", n-1)
+		}
+		first = append(first, w)
+	}
+	return first
 }
 
 func (c *Collector) takeTurn(ctx context.Context) error {
@@ -718,14 +733,17 @@ func (c *Collector) askSpan(ctx context.Context, expr string, s span) (a answer,
 	return a, err
 }
 
-// relevant returns notes without the remark that a metric might not be a counter, which servers make of its name alone. The
-// built-in packs know what is one; of expressions and packs of the user's it is worth a look.
+// idle are the beginnings of what servers remark about expressions of the built-in packs that are as they should be: they tell counters by their names alone, and the
+// buckets of histograms that are scraped one after the other, or added up, differ by rounding.
+var idle = []string{"PromQL info: metric might not be a counter", "PromQL info: input to histogram_quantile needed to be fixed for monotonicity"}
+
+// relevant returns notes without what is idle. Of expressions and packs of the user's everything is worth a look.
 func (c *Collector) relevant(notes []model.Warning) []model.Warning {
 	if c.settings.Queries != nil || c.settings.Library.text(c.settings.Pack) != "" {
 		return notes
 	}
 	return slices.DeleteFunc(notes, func(w model.Warning) bool {
-		return strings.HasPrefix(w.Text, "PromQL info: metric might not be a counter")
+		return slices.ContainsFunc(idle, func(remark string) bool { return strings.HasPrefix(w.Text, remark) })
 	})
 }
 

@@ -981,3 +981,22 @@ func BenchmarkCollect(b *testing.B) {
 		}
 	})
 }
+
+// TestRemarksOfAServer holds that remarks of a server about every answer are one warning, and that those which are made of every good expression are none.
+func TestRemarksOfAServer(t *testing.T) {
+	t.Parallel()
+	asked := 0
+	server := promtest.New(func(q promtest.Query) promtest.Answer {
+		answer := steady(always, never)(q)
+		asked++
+		answer.Infos = []string{
+			fmt.Sprintf("remark %d", asked),
+			fmt.Sprintf("PromQL info: input to histogram_quantile needed to be fixed for monotonicity (%d)", asked), `PromQL info: metric might not be a counter: "x"`,
+		}
+		return answer
+	})
+	r := collect(t, newCollector(t, Settings{Backfill: 48 * time.Hour, Concurrency: 1}, server, newMemory()), noon)
+	if len(r.Warnings) != 1 || r.Warnings[0].Code != ServerNote || !strings.Contains(r.Warnings[0].Text, "remark 1; and ") || !strings.HasSuffix(r.Warnings[0].Text, " more of the kind") {
+		t.Errorf("got %+v, want one warning with the first remark and how many more there are", r.Warnings)
+	}
+}

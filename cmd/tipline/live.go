@@ -184,22 +184,10 @@ const leastCoverage = 0.9
 // rehearsal says what was found in the hours that were read as the daemon reads them, in the time that it took.
 func rehearsal(r collector.Result, read reader, backfill, took time.Duration, now time.Time) []finding {
 	all := []finding{{false, fmt.Sprintf("%s read over %s, %d queries in %s", count(len(r.Usage), "workload"), prommodel.Duration(backfill), r.Queries, took.Round(10*time.Millisecond))}}
-	for i, w := range r.Warnings { // sorted by code
-		said := w.Code == collector.NoData || w.Code == collector.StoredPerReplica // by what the probe found
-		if said || i > 0 && w.Code == r.Warnings[i-1].Code {
-			continue
+	for _, w := range r.Warnings {
+		if w.Code != collector.NoData && w.Code != collector.StoredPerReplica { // which the probe has said
+			all = append(all, finding{w.Code != collector.ServerNote, w.Code + ": " + w.Text})
 		}
-		more := 0
-		for _, other := range r.Warnings[i+1:] {
-			if other.Code == w.Code {
-				more++
-			}
-		}
-		f := finding{w.Code != collector.ServerNote, w.Code + ": " + w.Text}
-		if more > 0 {
-			f.text += fmt.Sprintf("; and %d more of the kind", more)
-		}
-		all = append(all, f)
 	}
 	if share, known := covered(r.Usage, read, now); known {
 		f := finding{share < leastCoverage, "coverage: " + model.FormatPercent(share) + " of the hours of the last week"}
