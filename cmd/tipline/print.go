@@ -221,10 +221,20 @@ func capacityNotes(w model.WorkloadReport) []string {
 			continue
 		}
 		var numbers []string
-		for _, n := range o.Capacity {
-			if n.Value != "" {
-				numbers = append(numbers, fmt.Sprintf("%s %s (%s)", n.What, n.Value, n.Label))
+		mixes := 0
+		for i, n := range o.Capacity {
+			if n.Value == "" {
+				continue
 			}
+			mix := strings.HasPrefix(n.What, "throughput ")
+			if mix && i > 0 && strings.HasPrefix(o.Capacity[i-1].What, "throughput ") && n.Label == o.Capacity[i-1].Label {
+				mixes++
+				continue // a benchmark has a dozen, which JSON lists
+			}
+			numbers = append(numbers, strings.Join(strings.Fields(fmt.Sprintf("%s %s %s (%s)", n.What, n.Value, n.Unit, n.Label)), " "))
+		}
+		if mixes > 0 {
+			numbers = append(numbers, count(mixes, "more throughput")+" at other mixes of prompt and answer")
 		}
 		lines = append(lines, fmt.Sprintf("%s: %s is taken to do: %s", w.Workload, o.Option, strings.Join(numbers, ", ")))
 	}

@@ -54,3 +54,19 @@ func TestProjectionsArePrinted(t *testing.T) {
 		t.Errorf("known events are graded %d times, want once, for the span that had one", n)
 	}
 }
+
+// TestCapacityIsPrinted holds that the numbers of a fleet are said with their units, and the dozen mixes of a benchmark in a few words.
+func TestCapacityIsPrinted(t *testing.T) {
+	t.Parallel()
+	number := func(what, value, unit, label string) model.CapacityNumber {
+		return model.CapacityNumber{Option: "own", What: what, Value: value, Unit: unit, Label: label}
+	}
+	lines := capacityNotes(model.WorkloadReport{Workload: "chat", Current: "own", Options: []model.OptionCost{{Option: "own", Capacity: []model.CapacityNumber{
+		number("throughput 128/128", "28312", "output tokens/s per replica", model.Benchmark), number("throughput 128/2048", "22714", "output tokens/s per replica", model.Benchmark),
+		number("throughput 500/2000", "17660", "output tokens/s per replica", model.Benchmark), number("target utilization", "0.65", "share", model.Assumed), number("queue", "", "", model.Assumed),
+	}}}})
+	const want = "chat: own is taken to do: throughput 128/128 28312 output tokens/s per replica (benchmark), target utilization 0.65 share (assumed), 2 more throughputs at other mixes of prompt and answer"
+	if len(lines) != 1 || lines[0] != want {
+		t.Errorf("got %q, want %q", lines, want)
+	}
+}
