@@ -372,14 +372,15 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 // oneOfAKind returns the first of warnings of every code, sorted by it, with how many more there are: a remark about every hour of a year helps nobody.
 func oneOfAKind(warnings []model.Warning) []model.Warning {
 	var first []model.Warning
-	for i, n := 0, 0; i < len(warnings); i += n {
-		w := warnings[i]
-		for n = 1; i+n < len(warnings) && warnings[i+n].Code == w.Code; n++ {
+	for len(warnings) > 0 {
+		w, n := warnings[0], 1
+		for n < len(warnings) && warnings[n].Code == w.Code {
+			n++
 		}
 		if n > 1 {
 			w.Text += fmt.Sprintf("; and %d more of the kind", n-1)
 		}
-		first = append(first, w)
+		first, warnings = append(first, w), warnings[n:]
 	}
 	return first
 }
