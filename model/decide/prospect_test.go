@@ -3,11 +3,15 @@ package decide
 import (
 	"fmt"
 	"math"
+	"math/big"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 
 	"tipline/model"
+	"tipline/model/cost"
+	"tipline/model/modeltest"
 )
 
 func near(got, want float64) bool { return math.Abs(got-want) <= 1e-9*(1+math.Abs(want)) }
@@ -93,5 +97,50 @@ func TestDecideWaits(t *testing.T) {
 	in.Policy.WaitMonths, in.Forecast = 3, projection(1.2e10, 0, 0.01)
 	if d := Decide(in).Decision; d.Reason != model.ReasonSwitch {
 		t.Errorf("a volume that is certain: got %+v, want a move", d)
+	}
+}
+
+// TestProbabilityKnowsWindows counts the paths on which a fleet costs less over the twelve months ahead by buying its replicas one at a time, month by
+// month: a fleet with windows is dearer again on the paths that leave one, and a single threshold would say otherwise.
+func TestProbabilityKnowsWindows(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(81, 1))
+	reversed := 0
+	for range modeltest.Draws / 20 {
+		fleet := &cost.Capacity{
+			TokensPerHour: big.NewRat(1_000_000*(20+r.Int64N(20)), 1), TargetUtilization: one, PeakFactor: one, BlockCostPerHour: big.NewRat(10+r.Int64N(5), 1),
+			FixedMonthly: big.NewRat(r.Int64N(3000), 1),
+		}
+		price := big.NewRat(55+r.Int64N(30), 100) // near what a full replica costs for a million tokens
+		options := []Option{
+			{Name: "api", Hosting: model.API, API: &cost.Prices{Input: price, Output: price}},
+			{Name: "self", Hosting: model.SelfHosted, Capacity: fleet, MigrationCost: big.NewRat(r.Int64N(8000), 1)},
+		}
+		f := projection(5e9+r.Float64()*4e10, 0.04*r.Float64(), 0.05+0.4*r.Float64())
+		got := Decide(input(f, options)).Options[1].ProbabilityCheaper
+		var saved [19]float64
+		for _, m := range f.Months[1:] {
+			for j, tokens := range m.Total.Paths() {
+				volume := float64(tokens) * 730 / m.To.Sub(m.From).Hours()
+				usd, _ := fleetByHand(fleet, volume, 1)
+				saved[j] += volume/1e6*float(price) - usd
+			}
+		}
+		cheaper, before := 0.0, false
+		for _, usd := range saved {
+			wins := usd > float(options[1].MigrationCost)
+			if before && !wins {
+				reversed++
+			}
+			if before = wins; wins {
+				cheaper++
+			}
+		}
+		if got == nil || !near(float64(*got), cheaper/19) {
+			t.Fatalf("%+v at %s USD/Mtok: got %v, want %v of 19 paths", fleet, price.FloatString(2), got, cheaper)
+		}
+	}
+	if reversed < modeltest.Draws/200 {
+		t.Errorf("on %d paths more volume is dearer again: the draws test too little", reversed)
 	}
 }
