@@ -9,10 +9,15 @@ import (
 	"tipline/model/modeltest"
 )
 
-// volumes returns volumes to try a fleet at: on, just above and just below the first steps, and anywhere.
+// volumes returns volumes to try a fleet at: on, just above and just below the first three steps and six of the 21 after them, and anywhere.
 func (r random) volumes(f *cost.Fleet) []*big.Rat {
 	all := []*big.Rat{zero}
-	for n := range int64(24) {
+	const first, after = 3, 21
+	for i := range first + 6 {
+		n := int64(i)
+		if i >= first {
+			n = first + r.Int64N(after)
+		}
 		end := mul(whole(n), f.PerReplica)
 		all = append(all, end, add(end, one), add(end, big.NewRat(1, 3)), mul(f.PerReplica, r.between(0, 24)))
 		if end.Cmp(one) > 0 {

@@ -571,7 +571,7 @@ func TestActBy(t *testing.T) {
 		t.Errorf("crosses on %s, want about %s: %.2f months of growth", certain.CrossesOn, want.Format(time.DateOnly), months)
 	}
 	// With doubt the 90 % path is exp(1.2816 · 0.3) times as high, which is so many months of growth earlier.
-	want = want.Add(-time.Duration(1.2816 * 0.3 / math.Log(1.2) * 730 * float64(time.Hour))).AddDate(0, 0, -90)
+	want = want.Add(-time.Duration(1.2816*0.3/math.Log(1.2)*730*float64(time.Hour))).AddDate(0, 0, -90)
 	if off := date(doubtful.ActBy).Sub(want).Abs(); off > 4*24*time.Hour {
 		t.Errorf("act by %s, want about %s: when the 90 %% path crosses, less the lead time", doubtful.ActBy, want.Format(time.DateOnly))
 	}
