@@ -188,8 +188,17 @@ func repeated(e alerting.Event) string {
 
 // optionLines lists what every option would cost, the recommended and the current one first.
 func optionLines(w model.WorkloadReport) []string {
-	var first, rest []string
+	var first, rest []model.OptionCost
 	for _, o := range w.Options {
+		if o.Option == w.Decision.Option || o.Option == w.Current {
+			first = append(first, o)
+		} else {
+			rest = append(rest, o)
+		}
+	}
+	options := slices.Concat(first, rest)
+	lines := make([]string, 0, maxOptions+1)
+	for _, o := range options[:min(len(options), maxOptions)] {
 		mark := "▫"
 		switch o.Option {
 		case w.Decision.Option:
@@ -204,16 +213,10 @@ func optionLines(w model.WorkloadReport) []string {
 		if len(o.Blocked) > 0 && w.Decision.Reason != model.ReasonNoFeasibleOption { // of which the reason says why
 			line += " · not allowed: " + inert(words.Blocked(o.Blocked), 300)
 		}
-		if mark == "▫" {
-			rest = append(rest, line)
-			continue
-		}
-		first = append(first, line)
+		lines = append(lines, line)
 	}
-	lines := slices.Concat(first, rest)
-	if len(lines) > maxOptions {
-		more := len(lines) - maxOptions
-		lines = append(lines[:maxOptions], fmt.Sprintf("+%d more options in the report", more))
+	if more := len(options) - len(lines); more > 0 {
+		lines = append(lines, fmt.Sprintf("+%d more options in the report", more))
 	}
 	return lines
 }

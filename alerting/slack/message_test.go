@@ -246,18 +246,21 @@ func outrage(v reflect.Value, text string) {
 // long, in the channel and in a thread, with buttons and without.
 func TestWorstCase(t *testing.T) {
 	t.Parallel()
-	for _, text := range []string{"", "<!channel>", strings.Repeat("*_`~<&>", 130), strings.Repeat("\u202e名\x00\xff\n", 200)} {
-		for _, r := range sample.Reasons {
-			e := sampled(r)
-			outrage(reflect.ValueOf(&e).Elem(), text)
-			checkLimits(t, e)
-			checkLimitsOf(t, e, below(e))
-			if first, _, _ := strings.Cut(Preview(e, Layout{Buttons: true, Charts: true}, 40, false), "\n"); first == "" {
-				t.Errorf("%s: no preview", r)
+	for _, r := range sample.Reasons {
+		t.Run(string(r), func(t *testing.T) {
+			t.Parallel()
+			for _, text := range []string{"", "<!channel>", strings.Repeat("*_`~<&>", 130), strings.Repeat("\u202e名\x00\xff\n", 200)} {
+				e := sampled(r)
+				outrage(reflect.ValueOf(&e).Elem(), text)
+				checkLimits(t, e)
+				checkLimitsOf(t, e, below(e))
+				if first, _, _ := strings.Cut(Preview(e, Layout{Buttons: true, Charts: true}, 40, false), "\n"); first == "" {
+					t.Error("no preview")
+				}
+				if t.Failed() {
+					t.Fatalf("with %.40q", text)
+				}
 			}
-			if t.Failed() {
-				t.Fatalf("%s with %.40q", r, text)
-			}
-		}
+		})
 	}
 }
