@@ -327,12 +327,13 @@ func (r record) next(j Judged, now time.Time, changes batch, receipts map[string
 	}
 	var over bool
 	after.Snooze, over = r.Snooze.next(j.Snooze, after.State.Standing, w, now, j.Policy)
-	answered := after.Snooze.Quiet() && !r.Snooze.Quiet() // before it was confirmed
+	answered := after.Snooze.Quiet() // before it was confirmed, or while it swung
 	if c.Reason.Notify() {
 		after.Reason, after.Severity = c.Reason, j.severity(c.Reason)
 	}
 	after.Except = after.standing(j)
-	told := c.Reason != Unstable && r.Flip != nil && r.Flip.Option == after.State.Standing && now.Sub(r.Flip.Time) <= flipHolds && reflect.DeepEqual(r.Flip.Route, j.route(c.Reason))
+	swings := after.State.swings() || r.State.swings() // of which no message of a change of prices tells
+	told := !swings && r.Flip != nil && r.Flip.Option == after.State.Standing && now.Sub(r.Flip.Time) <= flipHolds && reflect.DeepEqual(r.Flip.Route, j.route(c.Reason))
 	switch {
 	case c.Reason.Notify() && told:
 		changes.put(ledgerBucket, Announced+w.Decision.ID, encode(Announcement{Event: r.Flip.Event, Reason: PricesMoved, Time: now}))

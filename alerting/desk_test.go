@@ -1059,3 +1059,71 @@ func TestUnstableIsTold(t *testing.T) {
 		t.Error("swings although one of its answers was ruled out")
 	}
 }
+
+// TestSwingEnds lets a verdict swing until it stands, and holds that what it has become is told once, that the message says what the evaluation itself does, and
+// that nothing of it is lost to what happened meanwhile.
+func TestSwingEnds(t *testing.T) {
+	t.Parallel()
+	flighty := Policy{Enter: 0.2, Leave: 0.1, Confirmations: 1}
+	for _, tc := range []struct {
+		name, swings, stands, want string
+		between                    func(t *testing.T, d *Desk, now time.Time) // the two
+		snooze                     *Snoozing
+	}{
+		{"to stay", "XzXz", "zzzzzzzz", "returned", nil, nil},
+		{"to move", "XzXzX", "XXXXXXXX", "switched", nil, nil},
+		{"a move that only its margin keeps is not told", "XzXzX", "xxxxxxxxxxxx", "", nil, nil},
+		{"days on which only its margin kept it do not count", "XzXzX", "xxxxxxXXXXXX", "", nil, nil},
+		{"nor do they begin anew", "XzXzX", "XXXxxxxxxXXXX", "switched", nil, nil},
+		{"prices told that it would", "XzXz", "zzzzzzzz", "returned", func(t *testing.T, d *Desk, now time.Time) {
+			t.Helper()
+			back := model.PriceEvent{Moves: []model.PriceMove{{Option: "X", Field: "input"}}, Flips: []model.PriceFlip{{Workload: "support", Option: "now"}}}
+			if err := d.Prices(back, Route{}, nil, now); err != nil {
+				t.Fatal(err)
+			}
+		}, nil},
+		{"one of two moves is ruled out", "XYXY", "YYYYYYYY", "switched", func(t *testing.T, d *Desk, _ time.Time) {
+			t.Helper()
+			if err := d.Answer("support", "X", nil, Event{Reason: Answered, Report: answers('X'), Answer: &Answer{Text: "declined"}}); err != nil {
+				t.Fatal(err)
+			}
+		}, nil},
+		{"the move is snoozed", "XzXzX", "XXXXXXXXXX", "", nil, &Snoozing{Decision: "0123456789ab", Option: "X"}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			t.Parallel()
+			box := &mailbox{name: "box"}
+			d := newDesk(t, &memory{}, box)
+			now := morning
+			live := func(days string, s *Snoozing) {
+				for _, c := range days {
+					if _, err := d.Consider([]Judged{{Report: answers(c), Policy: flighty, Snooze: s, Receipt: receipt}}, now); err != nil {
+						t.Fatal(err)
+					}
+					deliverAll(t, d, now, now.Add(time.Hour))
+					now = now.AddDate(0, 0, 1)
+				}
+			}
+			live("S"+tc.swings, nil)
+			if !d.states["support"].State.swings() {
+				t.Fatal("does not swing")
+			}
+			if tc.between != nil {
+				tc.between(t, d, now)
+				deliverAll(t, d, now, now.Add(time.Hour))
+			}
+			before := len(box.accepted)
+			live(tc.stands, tc.snooze)
+			var told []string
+			for _, e := range box.accepted[before:] {
+				told = append(told, string(e.Reason))
+				if got, want := e.Report.Decision.Option, d.states["support"].State.Standing; got != want || e.Unsettled == nil {
+					t.Errorf("got a message of %s and %+v, want one of %s, which was unstable", got, e.Unsettled, want)
+				}
+			}
+			if got := strings.Join(told, " "); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}

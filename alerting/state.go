@@ -134,6 +134,9 @@ func (s State) Next(w model.WorkloadReport, now time.Time, p Policy) (State, Rea
 	s.Counted = now
 	if asked == s.Standing {
 		s.Candidate, s.Count, s.Since = "", 0, time.Time{}
+		if own, _ := (State{}).asks(w, p); own != asked { // the margins alone keep what stands, and its message would say something else
+			return s, Unchanged
+		}
 		after, reason := s.agreed(now)
 		return after.numbered(reason), reason
 	}
@@ -161,13 +164,14 @@ func (s State) numbered(reason Reason) State {
 }
 
 // Declined returns s after a person has ruled out a move to option: the verdict to stay takes its place without a word, and
-// whatever asked for it begins anew when it may be proposed again. That ends a swing too.
+// whatever asked for it begins anew when it may be proposed again. That ends a swing too, unless something else stands that nobody was told of by itself.
 func (s State) Declined(option string) State {
-	if s.swings() && (s.Standing == option || s.Swing.Other == option) {
-		s.Swing, s.Changed = Swing{}, [mostChanges]time.Time{}
-	}
+	swung := s.swings() && (s.Standing == option || s.Swing.Other == option)
 	if s.Standing == option {
 		s.Standing = s.Current
+	}
+	if swung && s.Standing == s.Current {
+		s.Swing, s.Changed = Swing{}, [mostChanges]time.Time{}
 	}
 	if s.Candidate == option {
 		s.Candidate, s.Count, s.Since = "", 0, time.Time{}

@@ -16,7 +16,7 @@ type Swing struct {
 	Since  time.Time `json:"since,omitzero"`   // when that was told; zero: the verdict does not swing
 	Other  string    `json:"other,omitempty"`  // the answer before the last change
 	NoneIs bool      `json:"none_is,omitzero"` // it was told that no option may serve the workload
-	Calm   streak    `json:"calm,omitzero"`    // days on which evaluations agreed with what stands
+	Calm   streak    `json:"calm,omitzero"`    // days on which evaluations said what stands
 }
 
 // Unsettled tells of a verdict that swings, or did.
@@ -53,8 +53,8 @@ func (s State) changed(before string, reason Reason, now time.Time) (State, Reas
 	return s, reason
 }
 
-// agreed returns s after an evaluation at now that agreed with what stands, and what is to be told: of a verdict that has swung what it has become, once it has
-// stood for long enough.
+// agreed returns s after an evaluation at now that said by itself what stands, and what is to be told: of a verdict that has swung what it has become, once it
+// has stood for long enough.
 func (s State) agreed(now time.Time) (State, Reason) {
 	daily := Policy{Confirmations: CalmDays, ConfirmEvery: 24 * time.Hour}
 	if !s.swings() {
