@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"runtime"
 	"runtime/debug"
@@ -18,6 +19,7 @@ import (
 	"tipline/config"
 	"tipline/model"
 	"tipline/model/decide"
+	"tipline/model/drift"
 )
 
 // Cycle fetches the hours that history lacks, evaluates every workload, moves the alert states and publishes the report.
@@ -232,7 +234,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	evaluations, rows, accounts := d.evaluateAll(workloads, report.Renames, now)
 	for i, e := range evaluations {
 		d.stanzas[e.usage.Workload] = workloads[i].stanza
-		d.keep(e, rows[i])
+		maps.Copy(d.records, rows[i])
 		verdicts, months = append(verdicts, e.verdict), append(months, monthOf(e, accounts))
 		if in, known := e.verdict.Input(); known {
 			d.latest[e.report.Workload] = in
@@ -265,7 +267,7 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	return report
 }
 
-// evaluateAll evaluates all of workloads, as many at once as there are processors, and returns with each the rows that the ledger keeps of it, and
+// evaluateAll evaluates all of workloads, as many at once as there are processors, and returns with each the rows that the ledger is to keep of it, and
 // what all use of accounts in the calendar month. All of them are projected before the first is decided on: the tiers of an API may count the tokens
 // of all.
 func (d *Daemon) evaluateAll(workloads []metered, renames []model.Rename, now time.Time) (evaluations []evaluation, rows []map[string][]byte, month *decide.Accounts) {
@@ -281,8 +283,10 @@ func (d *Daemon) evaluateAll(workloads []metered, renames []model.Rename, now ti
 			samples = ledger.SamplesOf(u)
 			return project(m, u, d.setup.cfg, now)
 		})
-		evaluations[i].samples = samples
-		used[i], inMonth[i] = evaluations[i].used, evaluations[i].inMonth
+		e := &evaluations[i]
+		e.samples, used[i], inMonth[i] = samples, e.used, e.inMonth
+		d.keep(rows[i], scored+m.usage.Workload, e.past, e.past != nil)
+		e.past, e.metered.past = nil, nil // half a year of them, which nobody needs any more
 	})
 	withoutFormer(used, workloads, renames)
 	withoutFormer(inMonth, workloads, renames)
@@ -298,8 +302,12 @@ func (d *Daemon) evaluateAll(workloads []metered, renames []model.Rename, now ti
 			})
 			evaluations[i].samples = e.samples
 		}
-		evaluations[i].hosted = e.hosted.with(evaluations[i].report, now)
-		evaluations[i].used = used[i]
+		done := &evaluations[i]
+		done.hosted = e.hosted.with(done.report, now)
+		done.used = used[i]
+		d.keep(rows[i], seen+e.usage.Workload, done.readings, done.readings.Day != "")
+		d.keep(rows[i], stayed+e.usage.Workload, done.hosted, done.hosted.Month != "")
+		done.readings, done.metered.readings = drift.Readings{}, drift.Readings{}
 	})
 	return evaluations, rows, decide.AccountsOf(inMonth)
 }

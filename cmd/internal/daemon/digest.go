@@ -23,9 +23,9 @@ func (d *Daemon) sendDigest(context.Context) {
 	to := d.fleetRoute(alerting.Digested, "")
 	g := digest(d.placed(report), d.desk.Outcomes(report), d.month)
 	d.mu.Unlock()
-	named, all := map[string][]byte{}, *d.receipts.Load()
+	named := map[string][]byte{}
 	for _, i := range g.Items[:min(len(g.Items), words.DigestItems)] {
-		if receipt := all[i.Receipt]; receipt != nil {
+		if receipt := d.written(i.Receipt); receipt != nil {
 			named[i.Receipt] = receipt
 		}
 	}

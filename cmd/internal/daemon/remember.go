@@ -78,20 +78,19 @@ func (d *Daemon) forget(report *model.Report, now time.Time) error {
 	return nil
 }
 
-// keep notes what e adds to rows, for the cycle to write.
-func (d *Daemon) keep(e evaluation, rows map[string][]byte) {
-	for prefix, what := range map[string]any{scored: e.past, seen: e.readings, stayed: e.hosted} {
-		if prefix == scored && e.past == nil || prefix == seen && e.readings.Day == "" || prefix == stayed && e.hosted.Month == "" {
-			continue // nothing was evaluated
-		}
-		key := prefix + e.usage.Workload
-		row, err := json.Marshal(what)
-		if err != nil {
-			d.options.Log.Error("row of the ledger not kept", "key", key, "error", err)
-			continue
-		}
-		if !bytes.Equal(row, rows[key]) {
-			d.records[key] = row
-		}
+// keep puts what, if it is known, in place of the row of key, as the ledger has it; of rows there remain those that the cycle is to write.
+func (d *Daemon) keep(rows map[string][]byte, key string, what any, known bool) {
+	before := rows[key]
+	delete(rows, key)
+	if !known { // nothing was evaluated
+		return
+	}
+	row, err := json.Marshal(what)
+	if err != nil {
+		d.options.Log.Error("row of the ledger not kept", "key", key, "error", err)
+		return
+	}
+	if !bytes.Equal(row, before) {
+		rows[key] = row
 	}
 }
