@@ -276,7 +276,7 @@ func (s start) answer(changes []config.Setting) (whatIfAnswer, error) {
 		last := months[len(months)-1]
 		a.InAYear = last.Total.At(0.50) * model.Tokens(730/last.To.Sub(last.From).Hours())
 	}
-	v, evens := decide.DecideWithBreakEvens(changed)
+	v, evens := decide.WithBreakEvens(changed)
 	a.WhatIf, a.Evens = verdictOf{v.Options, v.Crossover, v.Decision}, evens
 	if len(changes) > 0 {
 		before := decide.Decide(in)

@@ -44,8 +44,8 @@ func Decide(in Input) Verdict {
 	return e.verdict()
 }
 
-// DecideWithBreakEvens is Decide and BreakEvens of the same candidates.
-func DecideWithBreakEvens(in Input) (Verdict, *model.BreakEvens) {
+// WithBreakEvens is Decide and BreakEvens of the same candidates.
+func WithBreakEvens(in Input) (Verdict, *model.BreakEvens) {
 	e, why := compare(in)
 	if why != "" {
 		return undecided(why), nil

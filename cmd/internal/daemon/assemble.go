@@ -389,7 +389,7 @@ func (e *evaluation) unknown(code, text string) {
 func (e *evaluation) decide(u model.Usage, accounts *decide.Accounts, now time.Time) {
 	e.input.Others = accounts.Beside(*e.input)
 	w, m := &e.report, e.metered
-	v, evens := decide.DecideWithBreakEvens(*e.input)
+	v, evens := decide.WithBreakEvens(*e.input)
 	w.Options, w.Crossover, w.Decision, w.BreakEvens = v.Options, v.Crossover, v.Decision, evens
 	charted := []string{w.Current, v.Decision.Best}
 	if x := v.Crossover; x != nil {

@@ -86,7 +86,7 @@ func fiveOptions() decide.Input {
 
 // receiptOf decides in and returns what was found with its receipt, not sealed yet.
 func receiptOf(in decide.Input) *Receipt {
-	v, evens := decide.DecideWithBreakEvens(in)
+	v, evens := decide.WithBreakEvens(in)
 	u := model.Usage{Workload: in.Workload, Source: "gateway", Start: asOf.AddDate(0, 0, -30), Hours: make([]model.Hour, 720)}
 	for i := range u.Hours {
 		u.Hours[i] = model.Hour{Tokens: model.Volume{model.Input: 5e6, model.Output: 2e6}, Requests: 4800, Coverage: 1}

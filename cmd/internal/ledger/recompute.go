@@ -98,7 +98,7 @@ func (r Receipt) Recompute() (c Comparison, err error) {
 	if err != nil {
 		return c, err
 	}
-	v, evens := decide.DecideWithBreakEvens(in)
+	v, evens := decide.WithBreakEvens(in)
 	found := map[string]any{"options": r.Workload.Options, "crossover": r.Workload.Crossover, "decision": r.Workload.Decision}
 	again := map[string]any{"options": trimmed(v.Options), "crossover": shortened(v.Crossover), "decision": v.Decision}
 	if ahead := r.Workload.CostAhead; ahead != nil { // an early version has none
