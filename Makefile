@@ -59,7 +59,7 @@ race: ## run the tests of all modules under the race detector, in random order; 
 bench: ## measure a cycle, a projection, a decision, and what becomes of it
 	$(GO) test -run '^$$' -bench . -benchmem ./model/... ./collector/... ./alerting/... ./cmd/internal/daemon/...
 
-scale: ## measure a cold start and ten cycles after it for SCALE, workloads and days of history, beside a plain client; without "made" against the Prometheus that is installed
+scale: ## measure a cold start, ten cycles after it and an evaluation for SCALE, workloads and days of history, beside a plain client; without "made" against the Prometheus that is installed
 	cd $(DEMO) && TIPLINE_SCALE="$(SCALE)" $(GO) test ./servers -run TestScale -count 1 -timeout 120m -v
 
 fuzz: ## fuzz what strangers write, each target for FUZZTIME
