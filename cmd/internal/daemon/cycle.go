@@ -277,7 +277,7 @@ func (d *Daemon) evaluateAll(workloads []metered, renames []model.Rename, now ti
 		rows[i] = d.remember(&m)
 		m.stanza.Current, m.stanza.Candidates, m.answered = d.answers.Heed(m.usage.Workload, m.stanza.Current, m.stanza.Candidates, now,
 			func(a ledger.Answer) bool { return d.desk.Spent(a.Workload, a.ID, a.Given) })
-		var samples *ledger.Samples
+		samples := &ledger.Samples{Source: m.usage.Source, ClassTokens: map[string]model.Tokens{}} // where the hours cannot be put together
 		evaluations[i] = d.safely(m, func() evaluation {
 			u := m.whole().Until(now)
 			samples = ledger.SamplesOf(u)
