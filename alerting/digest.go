@@ -6,6 +6,9 @@ import (
 	"tipline/model"
 )
 
+// DigestItems is how many items of a digest its message names.
+const DigestItems = 20
+
 // Digest queues g for every notifier that to reaches, with the receipts that it names, by their ids, for the ledger; one that waits there is replaced.
 func (d *Desk) Digest(g model.Digest, to Route, receipts map[string][]byte, now time.Time) error {
 	d.mu.Lock()

@@ -181,9 +181,6 @@ func digested(g model.Digest) string {
 	return text.String()
 }
 
-// DigestItems is how many items a digest names.
-const DigestItems = 2 * most
-
 // Digest says what g holds, a sentence a line; of a quiet one the headline says it.
 func Digest(g model.Digest) []string {
 	if len(g.Items) == 0 {
@@ -202,7 +199,7 @@ func Digest(g model.Digest) []string {
 			model.FormatUSD(m.SpentUSD), model.FormatUSDKnown(m.Projected.P50, m.Projected), model.FormatUSDRange(m.Projected), count(m.Workloads, "workload")))
 	}
 	for n, i := range g.Items {
-		if n == DigestItems {
+		if n == alerting.DigestItems {
 			return append(lines, fmt.Sprintf("And %d more in the report.", len(g.Items)-n))
 		}
 		name := Clean(i.Workload, MaxName)

@@ -69,7 +69,7 @@ var imports = map[string][]string{
 	},
 	"cmd/tipline-demo/engine":  {},
 	"cmd/tipline-demo/packs":   {"cmd/tipline-demo/engine", "collector", "model"},
-	"cmd/tipline-demo/servers": {"collector", "model"},
+	"cmd/tipline-demo/servers": {"cmd/internal/daemon", "collector", "config", "model"},
 	"cmd/tipline-demo/traffic": {},
 	"cmd/tipline-demo/world":   {"cmd/tipline-demo/engine", "cmd/tipline-demo/traffic"},
 

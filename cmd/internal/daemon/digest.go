@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"tipline/alerting"
-	"tipline/alerting/words"
 	"tipline/model"
 )
 
@@ -24,7 +23,7 @@ func (d *Daemon) sendDigest(context.Context) {
 	g := digest(d.placed(report), d.desk.Outcomes(report), d.month)
 	d.mu.Unlock()
 	named := map[string][]byte{}
-	for _, i := range g.Items[:min(len(g.Items), words.DigestItems)] {
+	for _, i := range g.Items[:min(len(g.Items), alerting.DigestItems)] {
 		if receipt := d.written(i.Receipt); receipt != nil {
 			named[i.Receipt] = receipt
 		}
