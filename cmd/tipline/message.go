@@ -6,6 +6,7 @@ import (
 	"image/color"
 	"io"
 	"slices"
+	"sort"
 	"strings"
 
 	slackapi "github.com/slack-go/slack"
@@ -211,8 +212,9 @@ func (s *sheet) words(r span, face font.Face, ink color.Color, x *vg.Length, lef
 				*x, from = left, left
 				s.y += size * leading
 			}
-			for letters := []rune(part); face.Width(part) > right-left && len(letters) > 1; part = string(letters) {
-				letters = letters[:len(letters)-1]
+			if letters := []rune(part); face.Width(part) > right-left {
+				fits := sort.Search(len(letters), func(n int) bool { return face.Width(string(letters[:n+1])) > right-left })
+				part = string(letters[:max(1, fits)])
 			}
 			set, word = set+part, word[len(part):]
 			*x += face.Width(part)
