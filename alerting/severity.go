@@ -25,8 +25,8 @@ func (r Reason) Of(w model.WorkloadReport, critical bool) Severity {
 	switch r {
 	case NoOption, OverBudget, DataFaulty, Reopened:
 		s = 1
-	case FirstSeen, Switched, Reminded:
-		if w.Decision.Reason == model.ReasonCurrentInfeasible {
+	case FirstSeen, Switched, Reminded, Unstable:
+		if why := w.Decision.Reason; why == model.ReasonCurrentInfeasible || why == model.ReasonNoFeasibleOption {
 			s = 1
 		}
 	default:

@@ -15,15 +15,18 @@ func unstable(workload string, e alerting.Event) string {
 	if slices.Contains(e.Unsettled.Answers, "") {
 		return workload + ": unstable, at times no option may serve it"
 	}
-	return fmt.Sprintf("%s: unstable between %s, %s", workload, between(e.Unsettled.Answers), suffices(e, "staying is fine", "either will do"))
+	return fmt.Sprintf("%s: unstable between %s, %s", workload, between(e.Unsettled.Answers), suffices(e, "staying"))
 }
 
-// suffices returns stay if the current option is one of the answers of e, and either if it is not.
-func suffices(e alerting.Event, stay, either string) string {
-	if slices.Contains(e.Unsettled.Answers, e.Report.Current) {
-		return stay
+// suffices says whether staying is an answer of e, or either of the two.
+func suffices(e alerting.Event, staying string) string {
+	switch {
+	case e.Report.Decision.Reason == model.ReasonCurrentInfeasible:
+		return staying + " is not allowed now"
+	case slices.Contains(e.Unsettled.Answers, e.Report.Current):
+		return staying + " is fine"
 	}
-	return either
+	return "either will do"
 }
 
 // between names two answers.
@@ -46,7 +49,7 @@ func swings(e alerting.Event) string {
 	}
 	text += ". "
 	if !slices.Contains(u.Answers, "") {
-		text += suffices(e, "Staying on "+Clean(e.Report.Current, MaxName)+" is fine. ", "Either will do. ")
+		text += Sentence(suffices(e, "staying on "+Clean(e.Report.Current, MaxName))) + " "
 	}
 	return text + fmt.Sprintf("The next message comes when one answer has stood for %d days; the digest lists it until then.", alerting.CalmDays)
 }

@@ -201,6 +201,32 @@ func TestSummedAddsUp(t *testing.T) {
 	}
 }
 
+// TestUnstableSaysWhetherToStay holds that nobody is told to stay where a workload must not.
+func TestUnstableSaysWhetherToStay(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		answers          []string
+		why              string
+		headline, within string
+	}{
+		{[]string{"api", "fleet"}, model.ReasonSwitch, "chat: unstable between api and fleet, staying is fine", "Staying on api is fine. "},
+		{[]string{"api", "fleet"}, model.ReasonCurrentInfeasible, "chat: unstable between api and fleet, staying is not allowed now", "Staying on api is not allowed now. "},
+		{[]string{"cloud", "fleet"}, model.ReasonSwitch, "chat: unstable between cloud and fleet, either will do", "Either will do. "},
+		{[]string{"", "fleet"}, model.ReasonCurrentInfeasible, "chat: unstable, at times no option may serve it", "between no option and fleet. The next message"},
+	} {
+		e := alerting.Event{
+			Reason: alerting.Unstable, Workload: "chat", Unsettled: &alerting.Unsettled{Changes: 4, Answers: tc.answers},
+			Report: model.WorkloadReport{Workload: "chat", Current: "api", Decision: model.Decision{Option: "fleet", Recommendation: model.Move, Reason: tc.why}},
+		}
+		if got := Headline(e); got != tc.headline {
+			t.Errorf("got %q, want %q", got, tc.headline)
+		}
+		if got := Because(e); !strings.Contains(got, tc.within) {
+			t.Errorf("got %q, want %q in it", got, tc.within)
+		}
+	}
+}
+
 // TestUndelivered holds that messages that do not arrive are not taken for a source that is not read.
 func TestUndelivered(t *testing.T) {
 	t.Parallel()
