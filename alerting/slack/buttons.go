@@ -51,11 +51,9 @@ type about struct {
 // answerable reports whether e tells a decision that a person can answer: to move to another option.
 func answerable(e alerting.Event) bool {
 	d := e.Report.Decision
-	switch e.Reason {
+	switch e.Told().Reason {
 	case alerting.FirstSeen, alerting.Switched, alerting.Reminded:
-		return d.ID != "" && d.Recommendation == model.Move && d.Option != ""
-	case alerting.Answered:
-		return !e.Answer.Final
+		return d.ID != "" && d.Recommendation == model.Move && d.Option != "" && (e.Answer == nil || !e.Answer.Final)
 	default:
 		return false
 	}

@@ -198,6 +198,18 @@ func TestCutsAreShown(t *testing.T) {
 	}
 }
 
+// TestAnsweredWithoutButtons holds that an answer to what has no buttons brings none.
+func TestAnsweredWithoutButtons(t *testing.T) {
+	t.Parallel()
+	for reason, want := range map[alerting.Reason]bool{alerting.Switched: true, alerting.Unstable: false} {
+		e := sampled(reason)
+		e.Reason, e.Answer = alerting.Answered, &alerting.Answer{Text: "is acknowledged", Time: e.Time, About: reason}
+		if got := string(JSON(e, Layout{Buttons: true})); strings.Contains(got, `"type": "button"`) != want {
+			t.Errorf("%s: want buttons: %v, got %s", reason, want, got)
+		}
+	}
+}
+
 func TestReturned(t *testing.T) {
 	t.Parallel()
 	e := event()

@@ -339,7 +339,7 @@ func Because(e alerting.Event) string {
 	}
 	because := Sentence(uncoded(e.Report.Decision.Because))
 	switch u := e.Unsettled; {
-	case e.Reason == alerting.Unstable:
+	case e.Told().Reason == alerting.Unstable:
 		because = swings(e)
 	case e.Reason == alerting.NoOption:
 		because = excluded(e.Report)
@@ -471,7 +471,7 @@ func lately(u model.UsageSummary) string {
 // When says when to act; empty when there is no date, or the headline says it.
 func When(e alerting.Event) string {
 	switch w, x := e.Report, e.Report.Crossover; {
-	case e.Reason == alerting.Approaching && e.Headline == "", e.Reason == alerting.Unstable:
+	case e.Reason == alerting.Approaching && e.Headline == "", e.Told().Reason == alerting.Unstable:
 		return ""
 	case e.Reason == alerting.NoOption:
 		return "Act now: what serves it is not allowed to."
@@ -582,7 +582,7 @@ func Takes(e alerting.Event) []string {
 	w, d := e.Report, e.Report.Decision
 	option, prospect := d.Option, d.Prospect
 	switch {
-	case e.Reason == alerting.Unstable:
+	case e.Told().Reason == alerting.Unstable:
 		return nil
 	case d.Recommendation == model.Move:
 	case e.Told().Reason == alerting.Approaching && w.Crossover != nil:

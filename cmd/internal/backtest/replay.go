@@ -356,7 +356,7 @@ func (r *replay) take(e alerting.Event) error {
 	}
 	events := slices.Clone(e.Storm.Named)
 	for _, id := range e.Storm.Rest {
-		rest, err := r.announced(id, e.Time)
+		rest, err := r.announced(id)
 		if err != nil {
 			return err
 		}
@@ -372,7 +372,7 @@ func (r *replay) take(e alerting.Event) error {
 }
 
 // announced returns the message about the decision id, which the ledger keeps as if it had been sent.
-func (r *replay) announced(id string, at time.Time) (alerting.Event, error) {
+func (r *replay) announced(id string) (alerting.Event, error) {
 	row, err := r.Store.Get(ledger.Bucket, alerting.Announced+id)
 	if err != nil {
 		return alerting.Event{}, err
@@ -389,9 +389,7 @@ func (r *replay) announced(id string, at time.Time) (alerting.Event, error) {
 	if err != nil {
 		return alerting.Event{}, err
 	}
-	return alerting.Event{
-		ID: a.Event, Reason: a.Reason, Time: at, Workload: receipt.Workload.Workload, Previous: a.Previous, Drifts: a.Drifts, Outcome: a.Outcome, Report: receipt.Workload,
-	}, nil
+	return daemon.Told(receipt, &a)
 }
 
 // message returns what is kept of e.

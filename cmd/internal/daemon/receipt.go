@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/prometheus/common/version"
@@ -187,7 +188,7 @@ func (d *Daemon) tellOf(a ledger.Answer, receipt []byte) (alerting.Event, error)
 		return alerting.Event{}, err
 	}
 	var told alerting.Announcement
-	if json.Unmarshal(row, &told) == nil && (told.Reason == alerting.Switched || told.Reason == alerting.Reminded) {
+	if json.Unmarshal(row, &told) == nil && slices.Contains([]alerting.Reason{alerting.Switched, alerting.Reminded, alerting.Unstable}, told.Reason) {
 		about = told.Reason
 	}
 	w := r.Workload
@@ -197,7 +198,7 @@ func (d *Daemon) tellOf(a ledger.Answer, receipt []byte) (alerting.Event, error)
 	}
 	severity := about.Of(w, stanza.Critical)
 	return alerting.Event{
-		Reason: alerting.Answered, Time: a.Given, Workload: w.Workload, Previous: told.Previous, Report: w,
+		Reason: alerting.Answered, Time: a.Given, Workload: w.Workload, Previous: told.Previous, Unsettled: told.Unsettled, Report: w,
 		Severity: severity, Owner: stanza.Owner, Route: d.routeOf(w, stanza)(about, severity),
 		Answer: &alerting.Answer{Text: a.Outcome(), Reason: a.Reason, By: a.By, Time: a.Given, Final: a.Final(), About: about},
 	}, nil
@@ -208,8 +209,8 @@ func Told(r ledger.Receipt, told *alerting.Announcement) (alerting.Event, error)
 	w := r.Workload
 	e := alerting.Event{Reason: alerting.FirstSeen, Time: r.AsOf, Workload: w.Workload, Report: w}
 	if told != nil {
-		e.ID, e.Reason, e.Time, e.Previous, e.Drifts, e.Outcome = told.Event, told.Reason, told.Time, told.Previous, told.Drifts, told.Outcome
-		e.Unsettled = told.Unsettled
+		e.ID, e.Reason, e.Time, e.Previous = told.Event, told.Reason, told.Time, told.Previous
+		e.Drifts, e.Outcome, e.Unsettled = told.Drifts, told.Outcome, told.Unsettled
 	}
 	switch {
 	case e.Reason == alerting.PricesMoved:

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"tipline/alerting"
+	"tipline/alerting/words"
 	"tipline/cmd/internal/ledger"
 	"tipline/collector/promtest"
 	"tipline/model"
@@ -82,6 +83,52 @@ func TestReceiptOfACycle(t *testing.T) {
 	}
 	if other, err := r.Receipt("announced/" + id); err != nil || other != nil {
 		t.Errorf("got %s, %v, want receipts and nothing else", other, err)
+	}
+}
+
+// TestAnswerToUnstable holds that what was told to be unstable still says so when a person has answered it from the command line, and whenever it is shown again.
+func TestAnswerToUnstable(t *testing.T) {
+	t.Parallel()
+	r := supported(t)
+	r.days(t, 3)
+	id := r.box.events[0].Report.Decision.ID
+	told := alerting.Announcement{
+		Event: r.box.events[0].ID, Reason: alerting.Unstable, Time: r.clock(), Previous: "api",
+		Unsettled: &alerting.Unsettled{Since: r.clock().AddDate(0, 0, -9), Changes: 4, Answers: []string{"api", "fleet"}},
+	}
+	row, err := json.Marshal(told)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.store.Apply(map[string]map[string][]byte{ledger.Bucket: {alerting.Announced + id: row}}); err != nil {
+		t.Fatal(err)
+	}
+	if err := ledger.Leave(r.folder, ledger.NewAnswer(id, ledger.Seen, "", time.Time{}, r.clock())); err != nil {
+		t.Fatal(err)
+	}
+	r.days(t, 1)
+	if len(r.box.answered) != 1 {
+		t.Fatalf("got %d messages of answers, want one", len(r.box.answered))
+	}
+	kept, err := r.store.Get(ledger.Bucket, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	receipt, err := ledger.Open(kept)
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, err := Told(receipt, &told)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range []alerting.Event{r.box.answered[0], again} {
+		if got := words.Headline(e.Told()); got != "support: unstable between api and fleet, staying is fine" {
+			t.Errorf("%s: got %q", e.Reason, got)
+		}
+		if got := words.Because(e); !strings.HasPrefix(got, "The answer has changed 4 times since ") || words.When(e) != "" || words.Takes(e) != nil {
+			t.Errorf("%s: got %q, %q and %q, want no move", e.Reason, got, words.When(e), words.Takes(e))
+		}
 	}
 }
 
