@@ -94,6 +94,7 @@ type record struct {
 	Flip    *Flip     `json:"flip,omitempty"`
 
 	Approach Approach `json:"approach,omitzero"`
+	Ending   Ending   `json:"ending,omitzero"`
 	Snooze   Snooze   `json:"snooze,omitzero"`
 	Case     string   `json:"case,omitempty"` // id of the first message about what stands or comes near; empty when nothing does
 	Promise  *Promise `json:"promise,omitempty"`
@@ -125,13 +126,13 @@ func (r record) same(o record) bool {
 // open reports whether there is something to decide, or will be soon.
 func (r record) open() bool {
 	stands := r.State.Standing != "" && r.State.Standing != r.State.Current
-	return stands || r.Approach.ActBy != "" || r.State.swings()
+	return stands || r.Approach.ActBy != "" || r.Ending.Told || r.State.swings()
 }
 
 // about reports whether the message of the case of r is about a move to option, or was until a person declined that: the one about another
 // move, or about what comes near, stays as it is when an older decision is answered.
 func (r record) about(option string) bool {
-	return r.State.Standing == option || r.State.Standing == r.State.Current && r.Approach == Approach{}
+	return r.State.Standing == option || r.State.Standing == r.State.Current && r.Approach == Approach{} && !r.Ending.Told
 }
 
 // standing returns the notifiers that what stands in r is not for, so that a route that has changed since it was told counts for what shows it.
@@ -352,12 +353,16 @@ func (r record) next(j Judged, now time.Time, changes batch, receipts map[string
 	}
 	switch {
 	case c.Reason == NoData: // what is not known moves nothing
-	case after.State.Standing != w.Current || after.State.swings():
-		after.Approach = Approach{}
+	case after.State.Standing != w.Current || after.State.swings() || r.State.Current != w.Current: // what came near is past, or was of another option
+		after.Approach, after.Ending = Approach{}, Ending{}
 	default:
 		var near bool
 		if after.Approach, near = r.Approach.next(w, now, j.Policy); near && c.Event == nil {
 			c.Event = newEvent(Approaching, &after, j, now)
+		}
+		var ending bool
+		if after.Ending, ending = r.Ending.next(w, now, j.Policy); ending && c.Event == nil {
+			c.Event, after.Ending.Told = newEvent(Ends, &after, j, now), true
 		}
 	}
 	if over && c.Event == nil {

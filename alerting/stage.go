@@ -69,6 +69,8 @@ func (r record) stage(w model.WorkloadReport, waits bool, answers Answers, now t
 		c.Stage = model.StageAnnounced
 	case r.Approach.ActBy != "":
 		c.Stage, c.Option, c.ActBy = model.StageApproaching, r.Approach.Option, r.Approach.ActBy
+	case r.Ending.Told && w.Decision.Commitment != nil && w.Decision.Commitment.Flips:
+		c.Stage, c.Option, c.ActBy = model.StageApproaching, w.Decision.Commitment.OptionAfter, w.Decision.Commitment.ActBy
 	case made && r.Promise.Told:
 		c.Stage, c.Option, c.Since = model.StageReopened, r.Promise.From, r.Promise.Made
 	case made:

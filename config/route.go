@@ -102,7 +102,7 @@ func (r *reader) channelLabel(raw *rawConfig, c *Config) (label string, channels
 
 // kinds are those of the messages that a route can choose, as package alerting names them.
 var kinds = []string{
-	"approaching", "data_fault", "digest", "drifted", "first_seen", "no_option", "over_budget", "prices_moved", "reminded", "reopened", "returned", "switched", "unstable",
+	"approaching", "commitment_ends", "data_fault", "digest", "drifted", "first_seen", "no_option", "over_budget", "prices_moved", "reminded", "reopened", "returned", "switched", "unstable",
 }
 
 // severities are those of messages, as package alerting names them.

@@ -56,7 +56,7 @@ const (
 // Of returns the chart of e, nil when it has none or it cannot be drawn.
 func Of(e alerting.Event) *Chart {
 	switch e.Reason {
-	case alerting.FirstSeen, alerting.Switched, alerting.Returned, alerting.Unstable, alerting.Approaching, alerting.Reminded, alerting.Answered:
+	case alerting.FirstSeen, alerting.Switched, alerting.Returned, alerting.Unstable, alerting.Approaching, alerting.Ends, alerting.Reminded, alerting.Answered:
 		if c := Ahead(e.Report, rival(e)); c != nil {
 			return c
 		}
@@ -80,6 +80,8 @@ func rival(e alerting.Event) string {
 	switch d, x := e.Report.Decision, e.Report.Crossover; {
 	case e.Told().Reason == alerting.Approaching && x != nil:
 		return x.Option
+	case e.Told().Reason == alerting.Ends && d.Commitment != nil:
+		return d.Commitment.OptionAfter
 	case d.Option != e.Report.Current && d.Option != "":
 		return d.Option
 	case e.Previous != "" && e.Previous != e.Report.Current:

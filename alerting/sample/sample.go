@@ -10,7 +10,7 @@ import (
 
 // Reasons are the kinds of messages.
 var Reasons = []alerting.Reason{
-	alerting.FirstSeen, alerting.Switched, alerting.Returned, alerting.NoOption, alerting.Unstable, alerting.Approaching, alerting.Drifted, alerting.PricesMoved,
+	alerting.FirstSeen, alerting.Switched, alerting.Returned, alerting.NoOption, alerting.Unstable, alerting.Approaching, alerting.Ends, alerting.Drifted, alerting.PricesMoved,
 	alerting.OverBudget, alerting.Digested, alerting.Reminded, alerting.Reopened, alerting.Answered, alerting.DataFaulty,
 	alerting.Summed, alerting.Tested,
 }
@@ -30,6 +30,8 @@ func Of(r alerting.Reason) (alerting.Event, bool) {
 		return swinging(), true
 	case alerting.Approaching:
 		return nearing(), true
+	case alerting.Ends:
+		return ending(), true
 	case alerting.Drifted:
 		return drifted(), true
 	case alerting.PricesMoved:
@@ -262,6 +264,35 @@ func nearing() alerting.Event {
 		ID: "0514a8524d8c", Recommendation: model.Stay, Option: "haiku", Hosting: model.API, Reason: model.ReasonAlreadyBest,
 		Because:     "at 13.5B tokens a month haiku costs $21,500 a month and no allowed option costs less; the next, llama-70b-2xh100, costs $26,900 a month",
 		WouldChange: []string{"more than 17.0B tokens a month: from there llama-70b-2xh100 is cheaper"},
+	}
+	return e
+}
+
+// ending returns the message that the GPUs of a workload are reserved until a day from which on an API is right.
+func ending() alerting.Event {
+	e := returned()
+	e.Reason, e.Previous = alerting.Ends, ""
+	e.Report.Current, e.Report.Crossover = "llama-70b-2xh100", nil
+	e.Report.Forecast.MonthlyGrowthRatio, e.Report.Forecast.CalendarMonths = 0, months(8.3e9, 1)
+	e.Report.CostAhead = costs(months(8.3e9, 1), llama, haiku)
+	e.Report.Options = []model.OptionCost{
+		{
+			Option: "llama-70b-2xh100", Hosting: model.SelfHosted, USDPerMonth: &model.Quantiles[model.USD]{P10: 26_863, P50: 26_863, P90: 26_863},
+			USDPerMTok: new(model.USDPerMTok(3.2)), Replicas: new(int64(3)),
+		},
+		{
+			Option: "haiku", Hosting: model.API, USDPerMonth: &model.Quantiles[model.USD]{P10: 11_534, P50: 13_272, P90: 15_220}, USDPerMTok: new(model.USDPerMTok(1.58)),
+			Prospect: &model.Prospect{Months: 12, UpfrontUSD: 30_000, Advice: model.AdviceStay},
+		},
+	}
+	e.Report.Decision = model.Decision{
+		ID: "5514a8524d8c", Recommendation: model.Stay, Option: "llama-70b-2xh100", Hosting: model.SelfHosted, Reason: model.ReasonAlreadyBest,
+		Because: "at 8.40B tokens a month llama-70b-2xh100 costs $26,900 a month, of which $25,400 stays due until 30 Apr 2027; no allowed option costs less than the $1,500 that leaving saves before then",
+		Commitment: &model.Commitment{
+			Option: "llama-70b-2xh100", Until: "2027-04-30", USDPerMonth: 25_400, AvoidableUSDPerMonth: 1_463, FullUSDPerMonth: 26_863,
+			OptionAfter: "haiku", ReasonAfter: model.ReasonSwitch, SavingAfterUSDPerMonth: new(model.USD(13_591)), Flips: true, ActBy: "2027-01-31",
+		},
+		WouldChange: []string{"the end of the commitment to llama-70b-2xh100 on 2027-04-30: all of the $26,900 a month that llama-70b-2xh100 costs can be saved from then on, and a move to haiku saves $13,600 a month"},
 	}
 	return e
 }

@@ -74,6 +74,7 @@ func summed(s alerting.Storm) string {
 		{s.Count[alerting.FirstSeen] + s.Count[alerting.Switched], "to move"},
 		{s.Count[alerting.Returned], "to stay after all"},
 		{s.Count[alerting.Approaching], "coming near a threshold"},
+		{s.Count[alerting.Ends], "whose commitment ends"},
 		{s.Count[alerting.Unstable], "unstable"},
 		{s.Count[alerting.Drifted], "with a drift"},
 		{s.Count[alerting.Reopened], "that save less than promised"},

@@ -38,6 +38,8 @@ func Headline(e alerting.Event) string {
 		return moved(*e.Prices)
 	case alerting.Approaching:
 		return approaching(workload, e)
+	case alerting.Ends:
+		return ending(workload, e)
 	case alerting.Digested:
 		return digested(*e.Digest)
 	case alerting.OverBudget:
@@ -148,6 +150,19 @@ func approaching(workload string, e alerting.Event) string {
 		return text + ", sooner than a move takes"
 	}
 	return fmt.Sprintf("%s, act by %s", text, day(x.ActBy))
+}
+
+// ending says in one sentence which commitment ends, what is right from then on, and until when to act.
+func ending(workload string, e alerting.Event) string {
+	c := e.Report.Decision.Commitment
+	text := fmt.Sprintf("%s: the commitment to %s ends on %s; move to %s then", workload, Clean(c.Option, 40), day(c.Until), Clean(c.OptionAfter, 40))
+	if c.SavingAfterUSDPerMonth != nil {
+		text += fmt.Sprintf(", saves %s a month", model.FormatUSDAbout(*c.SavingAfterUSDPerMonth))
+	}
+	if at, err := time.Parse(time.DateOnly, c.ActBy); err == nil && at.Before(e.Time) {
+		return text + "; a move takes longer than that, act now"
+	}
+	return text + "; act by " + day(c.ActBy)
 }
 
 // digested says in one line how things stand; of a quiet g that is all there is to say.
@@ -471,7 +486,7 @@ func lately(u model.UsageSummary) string {
 // When says when to act; empty when there is no date, or the headline says it.
 func When(e alerting.Event) string {
 	switch w, x := e.Report, e.Report.Crossover; {
-	case e.Reason == alerting.Approaching && e.Headline == "", e.Told().Reason == alerting.Unstable:
+	case (e.Reason == alerting.Approaching || e.Reason == alerting.Ends) && e.Headline == "", e.Told().Reason == alerting.Unstable:
 		return ""
 	case e.Reason == alerting.NoOption:
 		return "Act now: what serves it is not allowed to."
@@ -587,6 +602,8 @@ func Takes(e alerting.Event) []string {
 	case d.Recommendation == model.Move:
 	case e.Told().Reason == alerting.Approaching && w.Crossover != nil:
 		option, prospect = w.Crossover.Option, nil
+	case e.Told().Reason == alerting.Ends && d.Commitment != nil:
+		option, prospect = d.Commitment.OptionAfter, nil
 	default:
 		return nil
 	}
@@ -615,7 +632,7 @@ func Takes(e alerting.Event) []string {
 			lines = append(lines, fmt.Sprintf("The migration costs %s once.", model.FormatUSD(p.UpfrontUSD)))
 		}
 	}
-	if c := d.Commitment; c != nil {
+	if c := d.Commitment; c != nil && e.Told().Reason != alerting.Ends { // which says it
 		lines = append(lines, fmt.Sprintf("Of %s, %s a month stays due until %s.", Clean(c.Option, MaxName), model.FormatUSD(c.USDPerMonth), day(c.Until)))
 	}
 	return lines

@@ -32,7 +32,7 @@ func grade(m Message, days []observed, end time.Time) Grade {
 	case alerting.NoOption:
 		return gradeNoOption(m, days, end)
 	default:
-		return Grade{Verdict: Informs, Because: "it advises no move"}
+		return Grade{Verdict: Informs, Because: "it advises no move now"}
 	}
 }
 
