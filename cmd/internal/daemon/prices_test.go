@@ -265,3 +265,24 @@ defaults:`, 1)
 		t.Errorf("the same price days later: got %s, want it looked at on the day", source)
 	}
 }
+
+// TestEndOfACommitmentIsToldAhead holds that a commitment of which 3,800 USD a month can be saved until its end, and all of it from then on, is told with the day.
+func TestEndOfACommitmentIsToldAhead(t *testing.T) {
+	t.Parallel()
+	r := supported(t)
+	r.text = strings.Replace(r.text, "cache_read: 3}}", "cache_read: 3}, minimum_commit_usd_per_month: 40000, committed: {until: 2027-03-01}}", 1)
+	r.start(t)
+	report := r.days(t, 6)
+	if len(r.box.events) != 1 || r.box.events[0].Reason != alerting.Ends {
+		t.Fatalf("got %+v, want the end of the commitment alone; the decision is %+v", r.box.events, workload(t, report, "support").Decision)
+	}
+	text := slack.Text(r.box.events[0])
+	for _, want := range []string{"support: the commitment to api ends on 1 Mar 2027; move to fleet then, saves $", "act by 2 Dec 2026"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("got %q, want it to hold %q", text, want)
+		}
+	}
+	if c := workload(t, report, "support").Case; c.Stage != model.StageApproaching || c.Option != "fleet" {
+		t.Errorf("got the case %+v, want it to come near", c)
+	}
+}
