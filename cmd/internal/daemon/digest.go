@@ -61,7 +61,7 @@ func digest(report *model.Report, outcomes map[string]alerting.Outcome, month mo
 			item.Kind, item.Text = model.DigestVanished, w.Decision.Because
 		case w.Decision.Recommendation == model.Unknown:
 			item.Kind, item.Text = model.DigestUnknown, w.Decision.Because
-			if w.Case.Option != "" {
+			if w.Case.Stage == model.StageFrozen && !w.Case.Since.IsZero() {
 				item.Text = stood(w) + ", frozen: " + item.Text
 			}
 		case w.Case.Stage == model.StageUnstable:

@@ -48,6 +48,22 @@ func TestDigest(t *testing.T) {
 	}
 }
 
+// TestDigestOfFrozen holds that what was confirmed is not forgotten while the data are not known.
+func TestDigestOfFrozen(t *testing.T) {
+	t.Parallel()
+	report := &model.Report{AsOf: opening}
+	for _, c := range []model.Case{{Stage: model.StageFrozen}, {Stage: model.StageFrozen, Option: "fleet", Since: opening}, {Stage: model.StageFrozen, Since: opening}} {
+		report.Workloads = append(report.Workloads, model.WorkloadReport{Workload: "w", Case: &c, Decision: model.Decision{Recommendation: model.Unknown, Because: "nothing was read"}})
+	}
+	since := ", since " + model.FormatDate(opening) + ", frozen: nothing was read"
+	want := []string{"nothing was read", "move to fleet" + since, "no option may serve it" + since}
+	for i, item := range digest(report, nil, model.BudgetReport{}).Items {
+		if item.Kind != model.DigestUnknown || item.Text != want[i] {
+			t.Errorf("got %s %q, want %q", item.Kind, item.Text, want[i])
+		}
+	}
+}
+
 // TestDigestIsSent has the digest of a quiet fleet come by its schedule as one line.
 func TestDigestIsSent(t *testing.T) {
 	t.Parallel()
