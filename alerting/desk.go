@@ -385,7 +385,9 @@ func (r record) next(j Judged, now time.Time, changes batch, receipts map[string
 			after.Case = c.Event.ID
 		}
 		c.Event.Case = after.Case
-		receipts[w.Decision.ID] = j.receipt()
+		if receipts[w.Decision.ID] == nil {
+			receipts[w.Decision.ID] = j.receipt()
+		}
 		changes.put(ledgerBucket, Announced+w.Decision.ID, encode(Announcement{
 			Event: c.Event.ID, Reason: c.Event.Reason, Time: now, Previous: c.Event.Previous, Drifts: c.Event.Drifts, Outcome: c.Event.Outcome, Unsettled: c.Event.Unsettled,
 		}))
