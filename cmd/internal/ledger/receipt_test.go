@@ -452,7 +452,11 @@ func BenchmarkDecision(b *testing.B) {
 				Workload: in.Workload, Current: in.Current, Options: v.Options, Crossover: v.Crossover, Decision: v.Decision,
 			}}
 			r.SetInputs(&in)
-			return seal(b, &r)
+			data, err := r.Seal()
+			if err != nil {
+				b.Fatal(err)
+			}
+			return data
 		}
 		v := decide.Decide(in)
 		b.Run(kind.name+"/decide", func(b *testing.B) {
