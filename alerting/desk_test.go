@@ -1010,7 +1010,7 @@ func TestUnstableIsTold(t *testing.T) {
 	}
 	place := func(d *Desk, c rune) model.Case {
 		w := answers(c)
-		return d.Cases(&model.Report{AsOf: morning.AddDate(0, 0, day), Workloads: []model.WorkloadReport{w}}, said{})[0]
+		return *d.Cases(&model.Report{AsOf: morning.AddDate(0, 0, day), Workloads: []model.WorkloadReport{w}}, said{})[0]
 	}
 	told := func() (all []string) {
 		for _, e := range box.accepted {

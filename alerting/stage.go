@@ -14,8 +14,9 @@ type Answers interface {
 	Declined(workload, current string, now time.Time) (option string, until time.Time)
 }
 
-// Cases returns where the case of each workload of report stands, in their order. It changes nothing.
-func (d *Desk) Cases(report *model.Report, answers Answers) []model.Case {
+// Cases returns where the case of each workload of report stands, in their order; nil where that is not known, since no evaluation of the workload moved a state
+// that d has read, or a later one than report did. It changes nothing.
+func (d *Desk) Cases(report *model.Report, answers Answers) []*model.Case {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	waiting := map[string]bool{} // workloads of whose verdict a message has not arrived yet
@@ -24,13 +25,11 @@ func (d *Desk) Cases(report *model.Report, answers Answers) []model.Case {
 			waiting[l.Event.Workload] = true
 		}
 	}
-	cases := make([]model.Case, len(report.Workloads))
+	cases := make([]*model.Case, len(report.Workloads))
 	for i, w := range report.Workloads {
-		var r record
-		if kept := d.states[w.Workload]; kept != nil {
-			r = *kept
+		if r := d.states[w.Workload]; r != nil && !report.AsOf.Before(r.Seen) {
+			cases[i] = new(r.stage(w, waiting[w.Workload], answers, report.AsOf))
 		}
-		cases[i] = r.stage(w, waiting[w.Workload], answers, report.AsOf)
 	}
 	return cases
 }

@@ -92,12 +92,31 @@ func (l *life) answer(migrating bool) {
 }
 
 func (l *life) stage() model.Case {
-	return l.desk.Cases(&model.Report{AsOf: l.now(), Workloads: []model.WorkloadReport{l.report(l.last)}}, l.said)[0]
+	return *l.desk.Cases(&model.Report{AsOf: l.now(), Workloads: []model.WorkloadReport{l.report(l.last)}}, l.said)[0]
 }
 
 // pending reports whether a move to X stands on which a person may say more.
 func (l *life) pending() bool {
 	return slices.Contains([]model.Stage{model.StageConfirmed, model.StageAnnounced, model.StageAcknowledged}, l.stage().Stage)
+}
+
+// TestStageIsNotKnown holds that nobody is told where a case stands of which no evaluation is known, or only later ones.
+func TestStageIsNotKnown(t *testing.T) {
+	t.Parallel()
+	l := newLife(t)
+	asOf := func(at time.Time) *model.Case {
+		return l.desk.Cases(&model.Report{AsOf: at, Workloads: []model.WorkloadReport{l.report('X')}}, l.said)[0]
+	}
+	if c := asOf(l.now()); c != nil {
+		t.Errorf("before any evaluation: got %+v", c)
+	}
+	l.live(3, 'X')
+	if c := asOf(l.now()); c == nil || c.Stage != model.StageConfirmed {
+		t.Errorf("after the last: got %+v, want it confirmed", c)
+	}
+	if c := asOf(l.now().Add(-time.Hour)); c != nil {
+		t.Errorf("as of a time before it: got %+v", c)
+	}
 }
 
 // reach leads a life to each stage.

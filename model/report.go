@@ -79,7 +79,7 @@ type WorkloadReport struct {
 	BreakEvens *BreakEvens       `json:"break_evens,omitempty"` // absent when nothing can be compared
 	Crossover  *Crossover        `json:"crossover"`             // of the option that the decision is about; null without one
 	Decision   Decision          `json:"decision"`
-	Case       *Case             `json:"case,omitempty"`  // where what is to be decided stands; absent of what a receipt and a message hold, which come before it
+	Case       *Case             `json:"case,omitempty"`  // where what is to be decided stands; absent of what a receipt and a message hold, which come before it, and where no evaluation up to then is known
 	Moved      *Moved            `json:"moved,omitempty"` // since the decision that was said last, or the evaluation before this one; absent when there was none to compare with
 	Drift      []Drift           `json:"drift"`
 	Warnings   []Warning         `json:"warnings"`

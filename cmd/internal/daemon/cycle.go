@@ -81,12 +81,12 @@ func (d *Daemon) Evaluate(ctx context.Context) (*model.Report, error) {
 	return d.placed(report), err
 }
 
-// placed returns report with where the case of every workload stands now.
+// placed returns report with where the case of every workload stands now, as far as that is known.
 func (d *Daemon) placed(report *model.Report) *model.Report {
 	next := *report
 	next.Workloads = slices.Clone(report.Workloads)
 	for i, c := range d.desk.Cases(report, d.answers) {
-		next.Workloads[i].Case = &c
+		next.Workloads[i].Case = c
 	}
 	return &next
 }

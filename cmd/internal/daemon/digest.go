@@ -41,7 +41,7 @@ var pending = map[model.Stage]string{
 	model.StageSnoozed: model.DigestSnoozed, model.StageMigrating: model.DigestMigrating,
 }
 
-// digest sums report, which says where every case stands, up: what is to be decided and what comes near, the soonest first, then what is not
+// digest sums report, which says where the cases stand, up: what is to be decided and what comes near, the soonest first, then what is not
 // known and what drifted. The moves that were made have outcomes, by workload, and month is that of all workloads.
 func digest(report *model.Report, outcomes map[string]alerting.Outcome, month model.BudgetReport) model.Digest {
 	g := model.Digest{AsOf: report.AsOf, Items: []model.DigestItem{}}
@@ -52,6 +52,9 @@ func digest(report *model.Report, outcomes map[string]alerting.Outcome, month mo
 	since := firsts(report)
 	for _, w := range report.Workloads {
 		item := model.DigestItem{Workload: w.Workload, Receipt: w.Decision.ID}
+		if w.Case == nil { // the first evaluation of it could not be kept
+			w.Case = new(model.Case)
+		}
 		switch kind, stands := pending[w.Case.Stage]; {
 		case secondary(w):
 			g.Quiet++

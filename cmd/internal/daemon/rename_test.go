@@ -141,7 +141,7 @@ func TestDigestTellsNewAndVanished(t *testing.T) {
 	t.Parallel()
 	w := func(name, source string, first, last time.Duration) model.WorkloadReport {
 		from, to := opening.Add(-first), opening.Add(-last)
-		report := model.WorkloadReport{Workload: name, Source: source, Usage: model.UsageSummary{FirstSample: &from, LastSample: &to}, Case: &model.Case{}}
+		report := model.WorkloadReport{Workload: name, Source: source, Usage: model.UsageSummary{FirstSample: &from, LastSample: &to}}
 		report.Decision.Recommendation = model.Stay
 		if last > staleAfter {
 			report.Decision = model.Decision{Recommendation: model.Unknown, Because: "nothing has been measured"}
