@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"tipline/alerting"
-	"tipline/alerting/words"
+	"tipline/alerting/slack"
 	"tipline/cmd/internal/ledger"
 	"tipline/collector/promtest"
 	"tipline/model"
@@ -123,11 +123,13 @@ func TestAnswerToUnstable(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, e := range []alerting.Event{r.box.answered[0], again} {
-		if got := words.Headline(e.Told()); got != "support: unstable between api and fleet, staying is fine" {
-			t.Errorf("%s: got %q", e.Reason, got)
-		}
-		if got := words.Because(e); !strings.HasPrefix(got, "The answer has changed 4 times since ") || words.When(e) != "" || words.Takes(e) != nil {
-			t.Errorf("%s: got %q, %q and %q, want no move", e.Reason, got, words.When(e), words.Takes(e))
+		got := slack.Preview(e, slack.Layout{}, 1000, false)
+		for text, want := range map[string]bool{
+			"support: unstable between api and fleet, staying is fine": true, "The answer has changed 4 times since ": true, "Act now": false, "What it would take": false,
+		} {
+			if strings.Contains(got, text) != want {
+				t.Errorf("%s: %q in the message: want %v, got\n%s", e.Reason, text, want, got)
+			}
 		}
 	}
 }
