@@ -71,6 +71,26 @@ func (r *reader) contracts(raws []rawContract, options []decide.Option, rawOptio
 			}
 		}
 	}
+	for _, c := range raws {
+		r.ownAccounts(c, options)
+	}
+}
+
+// ownAccounts reports an option that c does not cover and that would be on a bill of its by name: bills are told apart by the names of contracts,
+// items and options.
+func (r *reader) ownAccounts(c rawContract, options []decide.Option) {
+	name := c.Name.text()
+	for _, in := range options {
+		if in.Contract == "" || in.Contract != name {
+			continue
+		}
+		for _, o := range options {
+			if o.Contract != name && o.Account != "" && (o.Account == in.Account || o.Contract == "" && o.Account == name) {
+				r.wrong(c.Name.place, "%s names the account of %s, which it does not cover: want another name", quote(name), quote(o.Name))
+				return
+			}
+		}
+	}
 }
 
 // agreedOnce reports what c agrees on and option has too.

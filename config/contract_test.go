@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -38,5 +39,24 @@ contracts:
 	}
 	if moves := small.TariffAt(time.Date(2027, 12, 31, 0, 0, 0, 0, time.UTC)); moves.API.Discount == nil {
 		t.Error("got no discount on its last day")
+	}
+}
+
+// TestContractsHaveAccountsOfTheirOwn holds that the name of a contract does not put what it does not cover on its bill.
+func TestContractsHaveAccountsOfTheirOwn(t *testing.T) {
+	t.Parallel()
+	const tiers = "tiers: {kind: marginal, steps: [{above_tokens: 1e9, times: 0.8}]}"
+	for name, tc := range map[string]struct{ contract, covered, other string }{
+		"that of a listed price": {"openai", "{name: gpt-5, kind: api, prices: {input: 1, output: 2}}", "{name: listed, kind: api, model: openai/gpt-5, " + tiers + "}"},
+		"that of another option": {"azure", "{name: gpt-5, kind: api, prices: {input: 1, output: 2}}", "{name: azure, kind: api, prices: {input: 1, output: 2}, " + tiers + "}"},
+	} {
+		text := fleetConfig("{usd_per_hour: 4}", "{included: true}") + "  - " + tc.covered + "\n  - " + tc.other + `
+contracts:
+  - {name: ` + tc.contract + `, options: [gpt-5], minimum_commit_usd_per_month: 20000}
+`
+		_, err := Parse("tipline.yml", []byte(text), packs...)
+		if err == nil || !strings.Contains(err.Error(), "contracts[0].name: \""+tc.contract+"\" names the account of ") {
+			t.Errorf("%s: got %v, want that the contract needs another name", name, err)
+		}
 	}
 }
