@@ -102,14 +102,17 @@ func (v volumes) differs(o volumes, class int) float64 {
 	return deviation(all)
 }
 
-// varied returns by which share the mean length of the requests of an hour is another than in the hour before, as one standard deviation of one hour; infinity when that is
-// not known.
+// varied returns by which share the mean length of the requests of an hour is another than in the hour before, as one standard deviation of one hour; 0 when that is not
+// known, so that nothing is concluded from it.
 func (v volumes) varied(class int) float64 {
 	var all []float64
 	for h := 1; h < window; h++ {
 		if c := math.Abs(math.Log(v.length(class, h) / v.length(class, h-1))); !math.IsNaN(c) && !math.IsInf(c, 0) {
 			all = append(all, c)
 		}
+	}
+	if len(all) == 0 {
+		return 0
 	}
 	return deviation(all) / math.Sqrt2
 }

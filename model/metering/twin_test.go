@@ -180,6 +180,11 @@ func TestTwinsThatCannotBeTold(t *testing.T) {
 	for h := range window {
 		steady.requests[h], steady.tokens[h] = 1e3, 5e5
 	}
+	load := traffic(r, 0.2)
+	east, west := dealt(r, load, 1e4, 0, false), dealt(r, load, 1e4, 0, false)
+	for h := 0; h < window; h += 2 {
+		east.requests[h], west.requests[h] = 0, 0
+	}
 	without := func(u model.Usage, requests, answers float64) model.Usage {
 		for i := range u.Hours {
 			u.Hours[i].Requests *= requests
@@ -197,6 +202,7 @@ func TestTwinsThatCannotBeTold(t *testing.T) {
 		"other samples without requests":    {without(d.scraped(0).usage("a"), 0, 1), without(d.scraped(15).usage("b"), 0, 1), 0},
 		"the same samples without answers":  {without(d.scraped(0).usage("a"), 1, 0), without(d.scraped(0).usage("b"), 1, 0), 1},
 		"other samples without answers":     {without(d.scraped(0).usage("a"), 1, 0), without(d.scraped(15).usage("b"), 1, 0), 0},
+		"halves of one length whose requests are counted every other hour": {east.usage("a"), west.usage("b"), 0},
 	} {
 		if found := Doubles(readers([]model.Usage{test.one, test.other}), now); len(found) != test.want {
 			t.Errorf("%s: got %+v, want %d", name, found, test.want)
