@@ -20,7 +20,8 @@ type Interval struct{ From, To *big.Rat }
 // window is an Interval whose ends are each the nearest float; an infinite one has no right end.
 type window struct{ from, to float64 }
 
-// Crossover is where a fleet is cheaper than an API (cost model, section 7).
+// Crossover is where a fleet is cheaper than an API (cost model, section 7). It is not for use by several goroutines at once: its exact numbers are
+// worked out when they are asked for, in memory of its own.
 type Crossover struct {
 	Reason    string   // one of the model.Crossover and model.Never reasons
 	Searched  *big.Rat // the volume beyond which Intervals leaves some out; nil when all are there
@@ -168,7 +169,7 @@ func (x *Crossover) BreakevenAt(perMTok *big.Rat) *big.Rat {
 // Most returns the volume that the quota of the fleet allows, 0 when it allows none; nil without a quota.
 func (x *Crossover) Most() *big.Rat { return x.most }
 
-// Near returns, exactly, the last interval that ends below volume and the next two, those among them that Intervals leaves out.
+// Near returns, exactly, the last interval that ends below volume and the next two, with those that Intervals leaves out at volume and just above it.
 func (x *Crossover) Near(volume *big.Rat) (exact []Interval) {
 	v := Float(volume)
 	next := sort.Search(len(x.windows), func(i int) bool { return x.windows[i].to >= v })
