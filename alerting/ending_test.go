@@ -39,7 +39,7 @@ func TestEnding(t *testing.T) {
 		return reasons
 	}
 	stage := func(w model.WorkloadReport) model.Case {
-		return d.Cases(&model.Report{AsOf: morning.AddDate(0, 0, day), Workloads: []model.WorkloadReport{w}}, said{})[0]
+		return *d.Cases(&model.Report{AsOf: morning.AddDate(0, 0, day), Workloads: []model.WorkloadReport{w}}, said{})[0]
 	}
 	same, back, barred := stays("2027-04-30", 70), stays("2027-04-30", 70), stays("2027-04-30", 70)
 	same.Decision.Commitment.Flips = false

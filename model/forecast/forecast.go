@@ -1,5 +1,5 @@
 // Package forecast projects a workload's volume: simple forecasters of the daily level are weighed by their past errors, and
-// what those errors were makes the intervals. README.md names the steps, in the order in which newOutlook takes them.
+// what those errors were makes the intervals, in the steps that README.md names in their order.
 package forecast
 
 import (
