@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"tipline/alerting"
+	"tipline/alerting/sample"
 	"tipline/model"
 )
 
@@ -296,5 +297,36 @@ func TestQuietDigest(t *testing.T) {
 	}
 	if lines, _ := AboutNone(e); len(lines) != 3 {
 		t.Errorf("got %q below it, want what it costs and what is not known", lines)
+	}
+}
+
+// TestNoAdviceWithoutANumber holds that what says to move, to stay or to act says by how much or until when, in every kind of message.
+func TestNoAdviceWithoutANumber(t *testing.T) {
+	t.Parallel()
+	advice := regexp.MustCompile(`(?i)\b(move|stay|staying|act|run|pays?|saves?)\b`)
+	advised := 0
+	for _, r := range sample.Reasons {
+		e, _ := sample.Of(r)
+		hasNumber := func(text string) bool {
+			for _, o := range e.Report.Options { // there are digits in names
+				text = strings.ReplaceAll(text, o.Option, "")
+			}
+			return strings.ContainsAny(text, "0123456789")
+		}
+		verdict := Headline(e) + " " + Because(e) + " " + When(e)
+		if advice.MatchString(verdict) {
+			advised++
+			if !hasNumber(verdict) {
+				t.Errorf("%s: %q has no number", r, verdict)
+			}
+		}
+		for _, line := range append(WouldChange(e.Report), Takes(e)...) {
+			if advice.MatchString(line) && !hasNumber(line) {
+				t.Errorf("%s: %q has no number", r, line)
+			}
+		}
+	}
+	if advised < 10 {
+		t.Errorf("%d kinds of messages advise, want most of them", advised)
 	}
 }
