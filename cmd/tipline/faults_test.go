@@ -68,7 +68,7 @@ var faults = []struct {
 	{"F51", "the clock steps", []string{"cmd/internal/daemon TestSoak", "alerting TestStreakIgnoresTheSchedule"}},
 	{"F52", "the clock differs from the server's", []string{"cmd/tipline TestCheckLive"}},
 	{"F53", "evaluations missed while down", []string{"cmd/internal/daemon TestServe", "cmd/internal/daemon TestKilledBetweenDurableSteps"}},
-	{"F54", "a history that takes longer to read than a cycle may", []string{"collector TestFill", "cmd/internal/daemon TestHistoryIsReadBetweenCycles"}},
+	{"F54", "a history that takes longer to read than a cycle may", []string{"collector TestFill", "cmd/internal/daemon TestHistoryIsReadBetweenCycles", "cmd/internal/daemon TestTimesAreLeftOut"}},
 	{"F55", "the newest sample is old", []string{"collector TestF20_Vanished", "cmd/internal/daemon TestFaults"}},
 	{"F56", "time stamps of other forms", []string{"collector TestReadAnswer", "collector FuzzDecodeQuery"}},
 	{"F57", "SIGKILL at any instruction", []string{

@@ -172,11 +172,11 @@ func (d *Daemon) start(ctx context.Context) *cron.Cron {
 	d.mu.Unlock()
 	log := cronLog{d.options.Log}
 	schedule := cron.New(cron.WithLogger(log))
-	jobs := cron.NewChain(cron.SkipIfStillRunning(log), cron.Recover(log)) // in this order: see the sharp edges of cron
 	for _, job := range []struct {
-		spec string
-		run  func(context.Context)
-	}{{s.Collect, d.collectNow}, {s.Evaluate, d.evaluateNow}, {s.Prices, d.RefreshPrices}, {s.Digest, d.sendDigest}} {
+		name, spec string
+		run        func(context.Context)
+	}{{"collect", s.Collect, d.collectNow}, {"evaluate", s.Evaluate, d.evaluateNow}, {"prices", s.Prices, d.RefreshPrices}, {"digest", s.Digest, d.sendDigest}} {
+		skipped := d.metrics.skipped.WithLabelValues(job.name) // there from the start, as nothing
 		if job.spec == "" {
 			continue
 		}
@@ -185,6 +185,7 @@ func (d *Daemon) start(ctx context.Context) *cron.Cron {
 			d.options.Log.Error("schedule refused", "spec", job.spec, "error", err)
 			continue
 		}
+		jobs := cron.NewChain(oneAtATime(skipped, log), cron.Recover(log)) // in this order, so that a panic ends the run
 		schedule.Schedule(parsed, jobs.Then(cron.FuncJob(func() { job.run(ctx) })))
 	}
 	schedule.Start()

@@ -20,6 +20,7 @@ type metrics struct {
 	reload        prometheus.Gauge
 	notifications *prometheus.CounterVec
 	pending       prometheus.Gauge
+	skipped       *prometheus.CounterVec
 
 	templateFailures prometheus.Counter
 }
@@ -48,13 +49,16 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		pending: prometheus.NewGauge(prometheus.GaugeOpts{
 			Name: "tipline_outbox_pending", Help: "Messages that are not acknowledged.",
 		}),
+		skipped: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tipline_schedule_skipped_total", Help: "Times of the schedule that were left out, since the run before was not over.",
+		}, []string{"job"}),
 		templateFailures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tipline_template_failures_total", Help: "Attempts to deliver a message whose template could not say it, made in the built-in words.",
 		}),
 	}
 	m.reload.Set(1)
 	if registry != nil {
-		registry.MustRegister(m.evaluations, m.failures, m.duration, m.last, m.reload, m.notifications, m.pending, m.templateFailures,
+		registry.MustRegister(m.evaluations, m.failures, m.duration, m.last, m.reload, m.notifications, m.pending, m.skipped, m.templateFailures,
 			buildinfo.NewCollector("tipline"))
 	}
 	return m

@@ -1,10 +1,28 @@
 package daemon
 
 import (
+	"sync"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/robfig/cron/v3"
 )
+
+// oneAtATime wraps a job so that it never runs twice at once: a time that comes while it runs is left out and counted.
+func oneAtATime(skipped prometheus.Counter, log cron.Logger) cron.JobWrapper {
+	return func(job cron.Job) cron.Job {
+		var running sync.Mutex
+		return cron.FuncJob(func() {
+			if !running.TryLock() {
+				skipped.Inc()
+				log.Info("skip")
+				return
+			}
+			defer running.Unlock()
+			job.Run()
+		})
+	}
+}
 
 // ParseSchedule reads a cron spec of five fields, or one such as @daily, by the clocks of location. A time of day that the clocks skip there comes
 // when they do, and one that comes twice is over after the first: so each day has each of its times once. What runs in every hour, or every so long,

@@ -1,8 +1,13 @@
 package daemon
 
 import (
+	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/robfig/cron/v3"
 )
 
 // TestSchedule holds that a time of day comes once a day whatever the clocks do, and what runs more often goes by the time that passes.
@@ -47,4 +52,35 @@ func TestSchedule(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestTimesAreLeftOut holds that a job which takes longer than its interval never runs twice at once, that the times which it is left out are counted, and
+// that a panic does not leave it out for ever.
+func TestTimesAreLeftOut(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		skipped := newMetrics(nil).skipped.WithLabelValues("evaluate")
+		log := cronLog{slog.New(slog.DiscardHandler)}
+		runs, running := 0, 0
+		job := cron.NewChain(oneAtATime(skipped, log), cron.Recover(log)).Then(cron.FuncJob(func() {
+			if running++; running > 1 {
+				t.Error("runs twice at once")
+			}
+			defer func() { running-- }()
+			runs++
+			time.Sleep(150 * time.Minute)
+			if runs == 1 {
+				panic("no matter what")
+			}
+		}))
+		schedule := cron.New()
+		schedule.Schedule(cron.Every(time.Hour), job)
+		schedule.Start()
+		time.Sleep(7*time.Hour + time.Minute) // at 1, left out at 2 and 3, at 4, left out at 5 and 6, at 7
+		synctest.Wait()
+		<-schedule.Stop().Done()
+		if n := testutil.ToFloat64(skipped); runs != 3 || n != 4 {
+			t.Errorf("got %d runs and %v times left out, want 3 and 4", runs, n)
+		}
+	})
 }
