@@ -261,10 +261,14 @@ func backoff(attempts int) time.Duration {
 	return min(firstBackoff<<max(0, attempts-1), longest)
 }
 
-// spread makes wait up to half as long again, by what l is about and how often it was tried, so that many that lost the same other side do not come back
-// to it at once.
+// Spread makes wait up to half as long again, by the share part of whole, so that many that lost the same other side do not come back to it at once.
+func Spread(wait time.Duration, part, whole float64) time.Duration {
+	return wait + time.Duration(float64(wait)/2*part/whole)
+}
+
+// spread makes wait longer by what l is about and how often it was tried.
 func (l letter) spread(wait time.Duration) time.Duration {
 	sum := fnv.New32a()
 	fmt.Fprintf(sum, "%s %d", l.Event.ID, l.Attempts)
-	return (wait + time.Duration(float64(wait)/2*float64(sum.Sum32())/math.MaxUint32)).Truncate(time.Second) // the pace of messages
+	return Spread(wait, float64(sum.Sum32()), math.MaxUint32).Truncate(time.Second) // the pace of messages
 }

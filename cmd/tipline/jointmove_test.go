@@ -2,7 +2,6 @@ package main
 
 import (
 	"math/big"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -31,44 +30,21 @@ func TestExplainJointMove(t *testing.T) {
 	if err := r.SetJoint(joint); err != nil {
 		t.Fatal(err)
 	}
-	data, err := r.Seal()
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "receipt.json")
-	writeFile(t, file, string(data))
-	code, out, errs := alone(t, "explain", r.ID, "--receipt", file)
-	if code != exitDone || errs != "" || strings.Contains(out, "\x1b") {
-		t.Fatalf("exit %d, %q\n%s", code, errs, out)
-	}
-	for _, want := range []string{
+	file, data, _ := explained(t, &r, []string{
 		"of what 2 workloads do together with the account provider", "VERDICT: leave it together", "$10,000.00", "$3,000.25", "$6,999.75", "$750.00", "0514a8524d8c", "3.00B", "all the same to the cent",
-	} {
-		if !strings.Contains(out, want) {
-			t.Errorf("no %q in\n%s", want, out)
-		}
-	}
-	for name, change := range map[string]*strings.Replacer{
+	})
+	mismatch(t, file, data, map[string]*strings.Replacer{
 		"what a workload costs elsewhere": strings.NewReplacer(`"USD":1500,`, `"USD":1499,`),
 		"what is committed":               strings.NewReplacer(`"MinimumCommit":"10000"`, `"MinimumCommit":"10001"`),
 		"the saving":                      strings.NewReplacer(`"saving_usd_per_month":6999.75`, `"saving_usd_per_month":7999.75`),
-	} {
-		changed := change.Replace(string(data))
-		if changed == string(data) {
-			t.Fatalf("%s is not in the receipt", name)
-		}
-		writeFile(t, file, changed)
-		if code, out, errs := alone(t, "explain", "--receipt", file); code != exitNotRight || !strings.Contains(out, "MISMATCH") || !strings.Contains(errs, "computed again") {
-			t.Errorf("%s is changed: exit %d, %q, want a mismatch\n%s", name, code, errs, out)
-		}
-	}
+	})
 	for name, tc := range map[string][2]string{
 		"another kind":      {`"Kind":"leave"`, `"Kind":"burn"`},
 		"an API of nobody":  {`"API":"api"`, `"API":"none"`},
 		"a price below 0":   {`"Input":"1"`, `"Input":"-1"`},
 		"prices of nothing": {`"Prices":{`, `"Prices":null,"Rest_":{`},
 	} {
-		writeFile(t, file, strings.Replace(string(data), tc[0], tc[1], 1))
+		writeFile(t, file, strings.Replace(data, tc[0], tc[1], 1))
 		if code, _, errs := alone(t, "explain", "--receipt", file); code != exitNotRight || errs == "" || strings.Contains(errs, "panic") {
 			t.Errorf("%s: exit %d, %q", name, code, errs)
 		}

@@ -243,8 +243,7 @@ func (d *Daemon) waitAfter(err error, short int) time.Duration {
 	return spread(wait, time.Now())
 }
 
-// spread makes wait up to half as long again, by the fraction of a second of now, so that many that lost the same Slack do not come back at
-// once.
+// spread makes wait longer by the fraction of a second of now.
 func spread(wait time.Duration, now time.Time) time.Duration {
-	return wait + time.Duration(float64(wait)/2*float64(now.Nanosecond())/float64(time.Second))
+	return alerting.Spread(wait, float64(now.Nanosecond()), float64(time.Second))
 }
