@@ -112,8 +112,8 @@ func existing[C prometheus.Collector](t *testing.T, registry *prometheus.Registr
 	return known.ExistingCollector.(C)
 }
 
-// exportedBy returns a server with ten minutes of what a daemon exports of a report, scraped every 30 seconds.
-func exportedBy(t *testing.T, report func() *model.Report) *httptest.Server {
+// ofDaemon returns what a daemon exports before its first cycle.
+func ofDaemon(t *testing.T) *prometheus.Registry {
 	t.Helper()
 	registry := prometheus.NewRegistry()
 	if _, err := daemon.New(daemon.Options{
@@ -124,6 +124,13 @@ func exportedBy(t *testing.T, report func() *model.Report) *httptest.Server {
 	}); err != nil {
 		t.Fatal(err)
 	}
+	return registry
+}
+
+// exportedBy returns a server with ten minutes of what a daemon exports of a report, scraped every 30 seconds.
+func exportedBy(t *testing.T, report func() *model.Report) *httptest.Server {
+	t.Helper()
+	registry := ofDaemon(t)
 	registry.MustRegister(gauges.New(report))
 	// What the daemon would do between two scrapes.
 	evaluations := existing(t, registry, prometheus.NewCounter(prometheus.CounterOpts{
@@ -338,15 +345,7 @@ func TestEveryMetricIsShown(t *testing.T) {
 		}
 		shown = append(shown, data...)
 	}
-	registry := prometheus.NewRegistry()
-	if _, err := daemon.New(daemon.Options{
-		Load: func() (*config.Config, error) {
-			return config.Load("../../deploy/compose/tipline.yml", collector.Packs()...)
-		},
-		Now: func() time.Time { return shownAt }, Log: slog.New(slog.DiscardHandler), Store: storetest.Open(t), Registry: registry,
-	}); err != nil {
-		t.Fatal(err)
-	}
+	registry := ofDaemon(t)
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)
