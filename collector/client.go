@@ -1,10 +1,10 @@
 package collector
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -28,18 +28,21 @@ var _ querier = v1.API(nil) // the compiler tells us when the client library mov
 type client struct {
 	api     querier
 	guard   *guard
-	timeout time.Duration // of one query, its whole answer included
+	timeout time.Duration    // of one query, its whole answer included
+	clock   func() time.Time // to measure costs with; nil measures nothing
+	costs   costs
 }
 
 // pauseBeforeRetry is the wait before a query is sent a second time when the server does not name one.
 const pauseBeforeRetry = time.Second
 
-// newClient returns a client for the server at address.
-func newClient(address string, next http.RoundTripper, timeout time.Duration, maxBytes int64) (*client, error) {
-	u, err := url.Parse(address)
+// newClient returns a client for the server of s.
+func newClient(s Settings) (*client, error) {
+	u, err := url.Parse(s.URL)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
 		return nil, errors.New("url: want the address of a server, for example http://prometheus:9090") // it may hold a password
 	}
+	next := s.Client
 	if next == nil {
 		next = api.DefaultRoundTripper
 	}
@@ -48,13 +51,16 @@ func newClient(address string, next http.RoundTripper, timeout time.Duration, ma
 	parameters := u.Query()
 	parameters.Set("partial_response", "false")
 	parameters.Set("deny_partial_response", "1")
+	if s.Clock != nil {
+		parameters.Set("stats", "1") // for Cost.Peak
+	}
 	u.RawQuery = parameters.Encode()
-	g := &guard{next: next, maxBytes: maxBytes}
+	g := &guard{next: next, maxBytes: cmp.Or(s.MaxResponseBytes, defaultMaxResponseBytes)}
 	c, err := api.NewClient(api.Config{Address: u.String(), RoundTripper: g})
 	if err != nil {
 		return nil, errors.New("url: want the address of a server, for example http://prometheus:9090")
 	}
-	return &client{api: v1.NewAPI(c), guard: g, timeout: timeout}, nil
+	return &client{api: v1.NewAPI(c), guard: g, timeout: cmp.Or(s.Timeout, defaultTimeout), clock: s.Clock}, nil
 }
 
 // ask evaluates expr at every step of r and returns the notes that the server has about it.
@@ -90,16 +96,30 @@ func (c *client) patiently(ctx context.Context, once func() error) error {
 	return once()
 }
 
-func (c *client) once(ctx context.Context, expr string, r v1.Range) (prommodel.Matrix, []model.Warning, error) {
+func (c *client) once(ctx context.Context, expr string, r v1.Range) (matrix prommodel.Matrix, notes []model.Warning, err error) {
 	// Ours, over the whole answer: Mimir and VictoriaMetrics ignore the timeout parameter.
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
+	if c.clock != nil {
+		cost, begun := &Cost{}, c.clock()
+		ctx = context.WithValue(ctx, costKey{}, cost)
+		if take, ok := ctx.Value(takerKey{}).(taker); ok {
+			ctx = context.WithValue(ctx, takerKey{}, cost.counting(take))
+		}
+		defer func() {
+			for _, stream := range matrix { // of one that nobody takes
+				cost.Series++
+				cost.Samples += len(stream.Values)
+			}
+			cost.Took = c.clock().Sub(begun)
+			c.costs.add(expr, *cost)
+		}()
+	}
 	value, warnings, infos, err := c.api.QueryRange(ctx, expr, r, v1.WithTimeout(c.timeout))
 	if err != nil {
 		return nil, nil, queryError(ctx, err)
 	}
-	notes, err := classify(warnings, infos)
-	if err != nil {
+	if notes, err = classify(warnings, infos); err != nil {
 		return nil, nil, err
 	}
 	matrix, ok := value.(prommodel.Matrix)

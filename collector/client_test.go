@@ -32,7 +32,7 @@ const testLimit = 1 << 20
 
 func newTestClient(t testing.TB, address string, next http.RoundTripper) *client {
 	t.Helper()
-	c, err := newClient(address, next, 2*time.Second, testLimit)
+	c, err := newClient(Settings{URL: address, Client: next, Timeout: 2 * time.Second, MaxResponseBytes: testLimit})
 	if err != nil {
 		t.Fatal(err)
 	}

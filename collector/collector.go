@@ -44,6 +44,8 @@ type Settings struct {
 	MaxResponseBytes int64             // of one answer after decompression; 0 means 32 MiB
 	Concurrency      int               // queries in flight at once; 0 means 4
 
+	Clock func() time.Time // to measure with what queries take, see Costs; nil measures nothing
+
 	Siblings []map[string]string // the Select of other sources that read the same server with the same Pack
 }
 
@@ -178,7 +180,7 @@ func New(s Settings, h History, log *slog.Logger) (*Collector, error) {
 	if err := checkLabels(s.GroupBy, s.Select); err != nil {
 		return nil, err
 	}
-	if c.client, err = newClient(s.URL, s.Client, s.Timeout, s.MaxResponseBytes); err != nil {
+	if c.client, err = newClient(s); err != nil {
 		return nil, err
 	}
 	// What is counted. The first-token query may change without making the counted hours others.
@@ -600,13 +602,16 @@ func (c *Collector) reaches(ctx context.Context, s span) (bool, error) {
 		return false, nil
 	}
 	step := time.Duration((s.hours()/looks)|1) * time.Hour // odd, so that it is another hour of every day
-	m, _, err := c.client.ask(ctx, "count("+c.counter+")", v1.Range{Start: s.From.Add(time.Hour), End: s.To, Step: step})
+	m, _, err := c.client.ask(ctx, c.since(), v1.Range{Start: s.From.Add(time.Hour), End: s.To, Step: step})
 	var e *Error
 	if errors.As(err, &e) && (e.Reason == LimitReached || e.Reason == TooLarge || e.Reason == TimedOut) {
 		return true, nil
 	}
 	return len(m) > 0, err
 }
+
+// since returns the expression that tells whether there is anything of what input is counted by.
+func (c *Collector) since() string { return "count(" + c.counter + ")" }
 
 // keep takes over the answers about one chunk, and reports whether it is before the beginning of what the server was believed to have.
 func (c *Collector) keep(asked span, answers []answer, now time.Time, found bool) (beyond bool) {

@@ -140,7 +140,7 @@ func Counted(ctx context.Context, s Settings, now time.Time) ([]Metered, error) 
 
 // newFinder returns a finder on the server of s.
 func newFinder(s Settings, now time.Time, windows []time.Duration) (*finder, error) {
-	c, err := newClient(s.URL, s.Client, cmp.Or(s.Timeout, defaultTimeout), cmp.Or(s.MaxResponseBytes, defaultMaxResponseBytes))
+	c, err := newClient(s)
 	if err != nil {
 		return nil, err
 	}

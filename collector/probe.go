@@ -26,7 +26,7 @@ type Health struct {
 // with now. It keeps nothing. The error is that of the first query that was not answered.
 func Probe(ctx context.Context, s Settings, now time.Time) (h Health, err error) {
 	now = now.Truncate(time.Second)
-	c, err := newClient(s.URL, s.Client, cmp.Or(s.Timeout, defaultTimeout), cmp.Or(s.MaxResponseBytes, defaultMaxResponseBytes))
+	c, err := newClient(s)
 	if err != nil {
 		return h, err
 	}
@@ -98,14 +98,14 @@ func (s Settings) counted() (string, error) {
 // replicaLabels tell the replicas of a Prometheus apart where what they scrape is stored together, as Thanos, Mimir and the operators of Prometheus call them.
 var replicaLabels = []string{"__replica__", "prometheus_replica", "receive_replica", "replica", "rule_replica"}
 
-// perReplica returns an expression of what of counter is scraped by several replicas and stored once for each.
+// perReplica returns an expression of how many series of counter are scraped by several replicas and stored once for each.
 func perReplica(counter string) string {
-	return fmt.Sprintf("count without (%s) (%s) > 1 and on (instance) up", labelList(replicaLabels), counter)
+	return fmt.Sprintf("count(count without (%s) (%s) > 1 and on (instance) up)", labelList(replicaLabels), counter)
 }
 
 // probeReplicas returns how many of the series of counter that are scraped differ from another in nothing but which replica scraped them: every sum over them is too large.
 func probeReplicas(ctx context.Context, c *client, counter string, now time.Time) (int, error) {
-	m, _, err := c.ask(ctx, "count("+perReplica(counter)+")", v1.Range{Start: now, End: now, Step: time.Hour})
+	m, _, err := c.ask(ctx, perReplica(counter), v1.Range{Start: now, End: now, Step: time.Hour})
 	if err != nil || len(m) != 1 || len(m[0].Values) != 1 {
 		return 0, err
 	}

@@ -77,6 +77,10 @@ func (g *guard) send(req *http.Request) (*http.Response, error) {
 	req.Header.Set("Accept-Encoding", encodings(req.URL.Hostname()))
 	req.Header.Set("Accept", "application/json")
 	g.sent.Add(1)
+	cost, _ := req.Context().Value(costKey{}).(*Cost)
+	if cost != nil {
+		cost.Requests++
+	}
 	resp, err := g.next.RoundTrip(req)
 	if err != nil {
 		return nil, transportError(req.Context(), err)
@@ -98,6 +102,9 @@ func (g *guard) send(req *http.Request) (*http.Response, error) {
 		return nil, statusError(resp.StatusCode, complaint(words), retryAfter(resp))
 	}
 	envelope, err := open(req, resp, body)
+	if cost != nil {
+		cost.Bytes, cost.Peak = g.maxBytes-body.left, peakOf(envelope)
+	}
 	if err != nil {
 		return nil, transportError(req.Context(), err)
 	}
@@ -150,7 +157,7 @@ func open(req *http.Request, resp *http.Response, body io.Reader) ([]byte, error
 }
 
 // unfold returns what the body of an answer unfolds to.
-func (g *guard) unfold(resp *http.Response) (io.Reader, error) {
+func (g *guard) unfold(resp *http.Response) (*bounded, error) {
 	r := &bounded{from: resp.Body, left: g.maxBytes, err: &Error{Reason: TooLarge, Status: resp.StatusCode, Text: fmt.Sprintf("more than %d bytes", g.maxBytes)}}
 	switch encoding := resp.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":

@@ -1,7 +1,6 @@
 package collector
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -48,7 +47,7 @@ func Try(ctx context.Context, s Settings, now time.Time) (readings []Reading, se
 	if err := checkLabels(s.GroupBy, s.Select); err != nil {
 		return nil, 0, err
 	}
-	c, err := newClient(s.URL, s.Client, cmp.Or(s.Timeout, defaultTimeout), cmp.Or(s.MaxResponseBytes, defaultMaxResponseBytes))
+	c, err := newClient(s)
 	if err != nil {
 		return nil, 0, err
 	}

@@ -23,85 +23,122 @@ import (
 
 // finding is one thing that a live check found.
 type finding struct {
-	fix  bool // it keeps verdicts from being right, or from being there at all
-	text string
+	Fix  bool   `json:"fix"` // it keeps verdicts from being right, or from being there at all
+	Text string `json:"text"`
+}
+
+// section is what a live check found about one server, all of them together, or one notifier.
+type section struct {
+	Name     string      `json:"name"`
+	URL      string      `json:"url,omitempty"` // of a server
+	Findings []finding   `json:"findings"`
+	Queries  []queryCost `json:"queries,omitempty"` // of a source, in the order in which they are sent
+}
+
+// liveReport is everything that a live check found.
+type liveReport struct {
+	Config    string    `json:"config"`
+	Sources   []section `json:"sources"`
+	All       section   `json:"all_sources"`
+	Notifiers []section `json:"notifiers"`
 }
 
 // rehearsed is how far back a live check reads the hours, beside the data file: as far as traffic that is counted twice is told by them.
 const rehearsed = 4 * 7 * 24 * time.Hour
 
-// checkLive asks every server of cfg and prints what it finds, with what to do about it. The exit code is 3 when a server does not answer
-// and 1 when something must be put right.
-func (p *program) checkLive(ctx context.Context, cfg *config.Config, library *collector.Library) int {
+// checkLive asks every server of cfg and prints what it finds, with what to do about it: as text one section after the other, or all at once as JSON. The exit code is 3 when a
+// server does not answer and 1 when something must be put right.
+func (p *program) checkLive(ctx context.Context, cfg *config.Config, library *collector.Library, asJSON bool) int {
 	scratch, forget, err := openScratch()
 	if err != nil {
 		return p.fail(err)
 	}
 	defer forget()
+	notifiers, err := daemon.Notifiers(cfg.Notify, p.now, nil)
+	if err != nil {
+		return p.fail(err)
+	}
+	report := liveReport{Config: p.configFile, Sources: []section{}, Notifiers: []section{}}
+	code := exitDone
+	done := func(s section, about string, timeout time.Duration) section {
+		for _, f := range s.Findings {
+			if f.Fix {
+				code = max(code, exitNotRight)
+			}
+		}
+		if !asJSON {
+			p.printSection(s, about, timeout)
+		}
+		return s
+	}
 	var usage []model.Usage
 	sources := map[string]reader{}
-	code := exitDone
-	found := func(f finding) {
-		mark := "  ok    "
-		if f.fix {
-			mark, code = "  FIX   ", max(code, exitNotRight)
-		}
-		fmt.Fprintln(p.stdout, mark+model.Printable(f.text))
-	}
 	for _, s := range cfg.Sources {
-		fmt.Fprintf(p.stdout, "\n%s\n", model.Printable(s.Name+", "+s.Prometheus.URL))
-		all, read, hours, err := p.checkSource(ctx, cfg, s, library, scratch)
-		for _, f := range all {
-			found(f)
-		}
+		found, read, hours, err := p.checkSource(ctx, cfg, s, library, scratch)
 		if err != nil {
 			var answered *collector.Error
 			if errors.As(err, &answered) && unreachable(answered.Reason) {
 				code = exitUnreachable
 			}
-			found(finding{true, err.Error() + advice(answered)})
+			found.Findings = append(found.Findings, finding{true, err.Error() + advice(answered)})
 		}
+		report.Sources = append(report.Sources, done(found, s.Name+", "+s.Prometheus.URL, s.Prometheus.Timeout))
 		usage, sources[s.Name] = append(usage, read...), hours
 	}
-	fmt.Fprintf(p.stdout, "\nall sources\n")
-	for _, f := range doubles(cfg, usage, func(u model.Usage) model.Usage { return sources[u.Source](u) }, p.now()) {
-		found(f)
-	}
-	for _, f := range p.unread(ctx, cfg, library) {
-		found(f)
-	}
+	report.All = section{Name: "all sources", Findings: doubles(cfg, usage, func(u model.Usage) model.Usage { return sources[u.Source](u) }, p.now())}
+	report.All.Findings = append(report.All.Findings, p.unread(ctx, cfg, library)...)
 	for _, o := range cfg.Options {
 		for _, w := range o.Warnings {
 			if strings.HasPrefix(w.Code, "UNPRICED_") {
-				found(finding{true, "option " + o.Name + ": " + w.Text})
+				report.All.Findings = append(report.All.Findings, finding{true, "option " + o.Name + ": " + w.Text})
 			}
 		}
 	}
-	notifiers, err := daemon.Notifiers(cfg.Notify, p.now, nil)
-	if err != nil {
-		return p.fail(err)
-	}
+	done(report.All, report.All.Name, 0)
 	for _, n := range notifiers {
 		to, ok := n.(*slack.Notifier)
 		if !ok {
 			continue
 		}
-		fmt.Fprintf(p.stdout, "\n%s\n", n.Name())
-		if err := to.Reachable(ctx); err != nil {
-			code = max(code, failureCode(err))
-			found(finding{true, err.Error()})
-		} else {
-			text := "takes the token"
-			switch {
-			case to.Listens():
-				text += ", and offers a connection for buttons"
-			case cfg.Notify.Slack.TokenFile == "":
-				text = "a webhook cannot be asked"
-			}
-			found(finding{false, text + "; notify test sends a message to every channel"})
+		const more = "; notify test sends a message to every channel"
+		found := finding{false, "takes the token" + more}
+		switch err := to.Reachable(ctx); {
+		case err != nil:
+			code, found = max(code, failureCode(err)), finding{true, err.Error()}
+		case to.Listens():
+			found.Text = "takes the token, and offers a connection for buttons" + more
+		case cfg.Notify.Slack.TokenFile == "":
+			found.Text = "a webhook cannot be asked" + more
+		}
+		report.Notifiers = append(report.Notifiers, done(section{Name: n.Name(), Findings: []finding{found}}, n.Name(), 0))
+	}
+	if asJSON {
+		if err := printJSON(p.stdout, report); err != nil {
+			return p.fail(err)
 		}
 	}
 	return code
+}
+
+// printSection prints what was found under a line that says about what, queries with the time that each may take.
+func (p *program) printSection(s section, about string, timeout time.Duration) {
+	fmt.Fprintf(p.stdout, "\n%s\n", model.Printable(about))
+	line := func(mark, text string) { fmt.Fprintf(p.stdout, "  %-6s%s\n", mark, model.Printable(text)) }
+	for _, f := range s.Findings {
+		mark := "ok"
+		if f.Fix {
+			mark = "FIX"
+		}
+		line(mark, f.Text)
+	}
+	for _, row := range queryTable(s.Queries, timeout) {
+		line("", row)
+	}
+	for _, q := range s.Queries {
+		for _, text := range q.Near {
+			line("near", text)
+		}
+	}
 }
 
 // health says what a probe of s found.
@@ -154,28 +191,31 @@ func health(s config.Source, library *collector.Library, h collector.Health) []f
 type reader func(model.Usage) model.Usage
 
 // checkSource asks the server of s, and then for its hours as the daemon does, which it keeps in scratch, from where the reader has them.
-func (p *program) checkSource(ctx context.Context, cfg *config.Config, s config.Source, library *collector.Library, scratch *store.Store) ([]finding, []model.Usage, reader, error) {
+func (p *program) checkSource(ctx context.Context, cfg *config.Config, s config.Source, library *collector.Library, scratch *store.Store) (found section, usage []model.Usage, read reader, err error) {
+	found = section{Name: s.Name, URL: s.Prometheus.URL, Findings: []finding{}}
 	settings, err := daemon.CollectorSettings(s, library)
 	if err != nil {
-		return nil, nil, nil, err
+		return found, nil, nil, err
 	}
 	h, err := collector.Probe(ctx, settings, p.now())
 	if err != nil {
-		return nil, nil, nil, err
+		return found, nil, nil, err
 	}
-	all := health(s, library, h)
-	settings.Backfill, settings.Siblings = min(settings.Backfill, rehearsed), cfg.Siblings(s)
+	found.Findings = health(s, library, h)
+	settings.Backfill, settings.Siblings, settings.Clock = min(settings.Backfill, rehearsed), cfg.Siblings(s), p.now
 	c, err := collector.New(settings, scratch, slog.New(slog.DiscardHandler))
 	if err != nil {
-		return all, nil, nil, err
+		return found, nil, nil, err
 	}
 	now := p.now()
 	result, err := c.Collect(ctx, now)
+	found.Queries = queryCosts(s, c.Costs())
 	if err != nil {
-		return all, nil, nil, err
+		return found, nil, nil, err
 	}
-	read := func(u model.Usage) model.Usage { return c.Read(u, now) }
-	return append(all, rehearsal(result, read, settings.Backfill, p.now().Sub(now), now)...), result.Usage, read, nil
+	read = func(u model.Usage) model.Usage { return c.Read(u, now) }
+	found.Findings = append(found.Findings, rehearsal(result, read, settings.Backfill, p.now().Sub(now), now)...)
+	return found, result.Usage, read, nil
 }
 
 // leastCoverage is the share of the hours of a workload that must have been measured for nothing to be wrong with how it is scraped.
@@ -191,8 +231,8 @@ func rehearsal(r collector.Result, read reader, backfill, took time.Duration, no
 	}
 	if share, known := covered(r.Usage, read, now); known {
 		f := finding{share < leastCoverage, "coverage: " + model.FormatPercent(share) + " of the hours of the last week"}
-		if f.fix {
-			f.text += "; the others count as not measured: is everything scraped, at least every five minutes?"
+		if f.Fix {
+			f.Text += "; the others count as not measured: is everything scraped, at least every five minutes?"
 		}
 		all = append(all, f)
 	}

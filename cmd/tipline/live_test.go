@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"hash/fnv"
 	"os"
@@ -10,7 +11,9 @@ import (
 	"time"
 
 	"tipline/alerting/slack/slacktest"
+	"tipline/collector"
 	"tipline/collector/promtest"
+	"tipline/config"
 )
 
 // one is an answer of one series with one sample.
@@ -77,6 +80,78 @@ func TestCheckLive(t *testing.T) {
 		prom.Answer(tc.answer)
 		if code, out, errs := tipline(t, folder, "check", "--live"); code != tc.code || !strings.Contains(out, tc.want) || errs != "" {
 			t.Errorf("%s: exit %d, %s\n%s\nwant %d and %q", name, code, errs, out, tc.code, tc.want)
+		}
+	}
+}
+
+// TestCheckLiveWeighsQueries holds that a live check says of every query what it took and which limits it is near, without that being something to put right, and that JSON has the same.
+func TestCheckLiveWeighsQueries(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	prom := promtest.Start(t, func(q promtest.Query) promtest.Answer {
+		if len(q.Signals()) == 0 {
+			return scraped(q)
+		}
+		if hours := len(q.Times()); hours > 6 {
+			return promtest.JSON(422, `{"status":"error","errorType":"execution","error":"query processing would load too many samples into memory in query execution"}`)
+		}
+		answer := promtest.Answer{Series: promtest.Each(q, map[string]string{"team_alias": "a"}, func(signal string, _ time.Time) (float64, bool) {
+			return map[string]float64{"coverage": 1, "input": 4e6, "output": 1e6, "requests": 2e3}[signal], signal != "resets"
+		})}
+		return answer
+	})
+	writeFile(t, filepath.Join(folder, "tipline.yml"), fmt.Sprintf(
+		"sources:\n  - {name: gateway, prometheus: {url: %q, max_response_bytes: 2048}, pack: litellm, group_by: [team_alias], hosting: api, backfill: 2d}\n", prom.URL,
+	))
+	code, out, errs := tipline(t, folder, "check", "--live")
+	for _, want := range []string{
+		"        QUERY                   ASKED  SERIES  SAMPLES  SIZE", "; the slowest is ", "s of 30s\n", "  input output cache_read cache_write requests coverage resets\n",
+		"  near  hours: 6 hours are asked for at once, since the server refused, or had no time for, 24: ",
+		"B, and prometheus.max_response_bytes is 2.05kB: raise it, group by fewer labels, or select fewer series\n",
+	} {
+		if !strings.Contains(out, want) {
+			t.Errorf("no %q in\n%s", want, out)
+		}
+	}
+	if code != exitDone || errs != "" {
+		t.Errorf("exit %d, %s", code, errs)
+	}
+	if code, _, errs = tipline(t, folder, "check", "-o", "json"); code != exitUsage || !strings.Contains(errs, "--live") {
+		t.Errorf("JSON of nothing: exit %d, %s", code, errs)
+	}
+	code, out, errs = tipline(t, folder, "check", "--live", "-o", "json")
+	var report liveReport
+	if err := json.Unmarshal([]byte(out), &report); err != nil || code != exitDone || errs != "" {
+		t.Fatalf("exit %d, %v, %s\n%s", code, err, errs, out)
+	}
+	s := report.Sources[0]
+	if len(report.Sources) != 1 || s.Name != "gateway" || s.URL != prom.URL || len(s.Findings) < 5 || len(report.All.Findings) == 0 || report.Notifiers == nil {
+		t.Errorf("got %+v", report)
+	}
+	q := s.Queries[0]
+	if len(s.Queries) < 3 || q.Query != "hours" || q.Pack != "litellm" || len(q.Signals) != 7 || q.Requests < 8 || q.Hours != 6 || q.Series != 6 || q.Samples != 36 || q.Bytes < 1024 ||
+		q.Seconds <= 0 || q.Peak != nil || len(q.Near) != 2 {
+		t.Errorf("got %+v, want 6 series of 6 hours near two limits, and nothing of what the server held, since it does not say", q)
+	}
+}
+
+// TestNearLimits holds from where on a query is near a limit.
+func TestNearLimits(t *testing.T) {
+	t.Parallel()
+	limits := config.Prometheus{Timeout: 30 * time.Second, MaxResponseBytes: 32 << 20}
+	for _, tc := range []struct {
+		cost collector.Cost
+		want string // in what is said; empty for nothing
+	}{
+		{collector.Cost{Hours: 24, Took: 14 * time.Second, Bytes: 16<<20 - 1, Peak: mostSamples/2 - 1}, ""},
+		{collector.Cost{Took: 15 * time.Second}, "took 15s, and prometheus.timeout is 30s"},
+		{collector.Cost{Bytes: 16 << 20}, "an answer has 16.8MB, and prometheus.max_response_bytes is 33.6MB"},
+		{collector.Cost{Peak: mostSamples / 2}, "the server held 25.0M samples at once, and Prometheus refuses more than 50.0M"},
+		{collector.Cost{Hours: 23}, "23 hours are asked for at once"},
+	} {
+		got := strings.Join(nearLimits(tc.cost, limits), "\n")
+		if (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {
+			t.Errorf("%+v: got %q, want %q", tc.cost, got, tc.want)
 		}
 	}
 }

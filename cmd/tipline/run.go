@@ -62,8 +62,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	commands["run"] = func(ctx context.Context) int { return p.runDaemon(ctx, listen, *once) }
 
 	check := command("check", "Read the configuration and print everything that is wrong with it.")
-	live := check.Flag("live", "Also ask every server: whether it answers, what it has for each signal, how far back, whether the clocks agree, how much was measured in the last four weeks, and what is counted twice; and Slack whether it takes the token.").Bool()
-	commands["check"] = func(ctx context.Context) int { return p.check(ctx, *live) }
+	live := check.Flag("live", "Also ask every server: whether it answers, what it has for each signal, how far back, whether the clocks agree, how much was measured in the last four weeks, what is counted twice, and what each query took; and Slack whether it takes the token.").Bool()
+	form := check.Flag("output", "The form of what --live finds: text or json.").Short('o').Default("text").Enum("text", "json")
+	commands["check"] = func(ctx context.Context) int { return p.check(ctx, *live, *form == "json") }
 
 	report := command("report", "Evaluate every workload once, without alerts, and print the report.")
 	format := report.Flag("output", "The form: table, json or markdown.").Short('o').Default("table").Enum("table", "json", "markdown")
@@ -141,7 +142,10 @@ func (p *program) fail(err error) int {
 }
 
 // check prints every problem of the configuration.
-func (p *program) check(ctx context.Context, live bool) int {
+func (p *program) check(ctx context.Context, live, asJSON bool) int {
+	if asJSON && !live {
+		return p.usage(errors.New("-o json is the form of what --live finds: give --live too"))
+	}
 	cfg, err := p.load()
 	if err != nil {
 		return p.fail(err)
@@ -153,11 +157,13 @@ func (p *program) check(ctx context.Context, live bool) int {
 	if _, err := daemon.Templates(cfg.Notify); err != nil {
 		return p.fail(err)
 	}
-	fmt.Fprintf(p.stdout, "%s: good: %s, %s, %s\n", p.configFile,
-		count(len(cfg.Sources), "source"), count(len(cfg.Options), "option"), count(len(cfg.Workloads), "workload stanza"))
+	if !asJSON {
+		fmt.Fprintf(p.stdout, "%s: good: %s, %s, %s\n", p.configFile,
+			count(len(cfg.Sources), "source"), count(len(cfg.Options), "option"), count(len(cfg.Workloads), "workload stanza"))
+	}
 	p.printQuarantined(cfg.Quarantined)
 	if live {
-		return p.checkLive(ctx, cfg, library)
+		return p.checkLive(ctx, cfg, library, asJSON)
 	}
 	return exitDone
 }

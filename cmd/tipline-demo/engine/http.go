@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/prometheus/promql"
 	"github.com/prometheus/prometheus/promql/parser"
 	"github.com/prometheus/prometheus/storage"
+	"github.com/prometheus/prometheus/util/stats"
 )
 
 // maxPoints is how many points a series may have in one range query, as in Prometheus.
@@ -123,7 +124,7 @@ func (e *Engine) query(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, badData("invalid parameter \"query\": %w", err)
 	}
-	return run(r.Context(), q)
+	return run(r, q)
 }
 
 func (e *Engine) queryRange(r *http.Request) (reply, error) {
@@ -151,13 +152,13 @@ func (e *Engine) queryRange(r *http.Request) (reply, error) {
 	if err != nil {
 		return reply{}, badData("invalid parameter \"query\": %w", err)
 	}
-	return run(r.Context(), q)
+	return run(r, q)
 }
 
-// run executes q and returns its result as the API writes it.
-func run(ctx context.Context, q promql.Query) (reply, error) {
+// run executes q for r and returns its result as the API writes it, with what it took if r asks for that.
+func run(r *http.Request, q promql.Query) (reply, error) {
 	defer q.Close()
-	result := q.Exec(ctx)
+	result := q.Exec(r.Context())
 	if result.Err != nil {
 		var timeout promql.ErrQueryTimeout
 		var canceled promql.ErrQueryCanceled
@@ -178,7 +179,11 @@ func run(ctx context.Context, q promql.Query) (reply, error) {
 		return reply{}, &apiError{"execution", err}
 	}
 	warnings, infos := result.Warnings.AsStrings(q.String(), 10, 10)
-	return reply{data: map[string]any{"resultType": result.Value.Type(), "result": value}, warnings: warnings, infos: infos}, nil
+	data := map[string]any{"resultType": result.Value.Type(), "result": value}
+	if r.FormValue("stats") != "" {
+		data["stats"] = stats.NewQueryStats(q.Stats())
+	}
+	return reply{data: data, warnings: warnings, infos: infos}, nil
 }
 
 // convert turns a result into the types of the client library, which marshal as the API does.
