@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"tipline/model"
 	"tipline/model/cost"
@@ -83,12 +84,59 @@ func spares(raw rawOption) int64 {
 
 // endpoint reads the kind of a managed endpoint, which says who may use it (cost model, section 5).
 func (r *reader) endpoint(o *decide.Option, raw rawOption) {
-	switch r.choice(raw.Endpoint, "real-time", "asynchronous", "batch-transform", "serverless") {
-	case "asynchronous", "batch-transform":
+	kind := r.choice(raw.Endpoint, "real-time", "asynchronous", batchTransform, "serverless")
+	switch kind {
+	case "asynchronous":
 		o.BatchOnly = true
+	case batchTransform:
+		o.BatchOnly, o.Jobs = true, r.jobs(raw)
 	case "serverless":
 		o.NoGPU = true
 	}
+	if raw.Jobs != nil && kind != batchTransform {
+		r.wrong(raw.Jobs.At, "has no effect without endpoint: %s: other endpoints wait for requests", batchTransform)
+	}
+}
+
+// batchTransform is the kind of a managed endpoint that is there only while its jobs are.
+const batchTransform = "batch-transform"
+
+// jobs reads for which jobs alone the instances of a batch transform run.
+func (r *reader) jobs(raw rawOption) *decide.Jobs {
+	if raw.Jobs == nil || !raw.Jobs.ColdStart.given() {
+		at := raw.At
+		if raw.Jobs != nil {
+			at = raw.Jobs.At
+		}
+		r.missing(at, "cold_start", ", want how long an instance of a "+batchTransform+" takes until it works, such as jobs: {cold_start: 6m}")
+		return nil
+	}
+	const why = "has no effect on a " + batchTransform + ", of which as many instances run as its jobs take"
+	for _, s := range []scalar{raw.PeakFactor, raw.MinReplicas, raw.SpareReplicas} {
+		if s.given() {
+			r.wrong(s.place, why)
+		}
+	}
+	if raw.Autoscale != nil {
+		r.wrong(raw.Autoscale.At, why)
+	}
+	j := decide.Jobs{PerDay: r.numberOr(raw.Jobs.PerDay, demand{"jobs a day, more than 0", positive}, "1"), Start: r.duration(raw.Jobs.ColdStart, 0, true)}
+	switch {
+	case j.PerDay == nil:
+		return nil
+	case j.PerDay.Cmp(big.NewRat(1, 31)) < 0:
+		r.wrong(raw.Jobs.PerDay.place, "got %s, want at least one a month, 0.04", raw.Jobs.PerDay.text())
+		return nil
+	}
+	between := time.Duration(24 * float64(time.Hour) / cost.Float(j.PerDay))
+	j.Deadline = r.duration(raw.Jobs.Deadline, between, false)
+	switch {
+	case j.Deadline > between:
+		r.wrong(raw.Jobs.Deadline.place, "got %s, want at most the %s until the next job", j.Deadline, between)
+	case j.Deadline <= j.Start:
+		r.wrong(raw.Jobs.ColdStart.place, "got %s, want less than the %s in which a job must be done", j.Start, j.Deadline)
+	}
+	return &j
 }
 
 // gpu resolves the price of a block of GPUs, which holds one replica or more.

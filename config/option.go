@@ -499,6 +499,10 @@ func (r *reader) hybrids(options []decide.Option, raws []rawOption) {
 			r.wrong(raw.Base.place, "%s follows its load, want a fleet that runs all month: the load above it goes to the API", quote(base.Name))
 			continue
 		}
+		if base.Jobs != nil {
+			r.wrong(raw.Base.place, "%s runs only for its jobs, want a fleet that runs all month: the load above it goes to the API", quote(base.Name))
+			continue
+		}
 		joined(o, base, overflow)
 		o.ApprovedForRegulated = overflow.ApprovedForRegulated
 		o.OpsIncluded, o.ClosedWeights = base.OpsIncluded, base.ClosedWeights
@@ -535,7 +539,7 @@ func (r *reader) apart(byName map[string]*decide.Option, raw rawOption, o *decid
 		return
 	}
 	o.Apart, o.FillValleys = true, r.boolean(raw.FillValleys)
-	if o.FillValleys && (now.Capacity == nil || now.Autoscale != nil) {
+	if o.FillValleys && (now.Capacity == nil || now.Autoscale != nil || now.Jobs != nil) {
 		r.wrong(raw.FillValleys.place, "%s has no replicas that run all month, which the work that can wait would fill", quote(now.Name))
 		return
 	}

@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"tipline/model/decide"
 )
 
 // TestOwnedHardware works a block of four GPUs out on paper: (60,000 − 6,000)/36 = 1,500 USD of capital, 500 of maintenance, 450 of
@@ -46,9 +48,29 @@ func TestEndpoint(t *testing.T) {
 		"real-time": {false, false}, "asynchronous": {true, false}, "batch-transform": {true, false}, "serverless": {false, true},
 	} {
 		text := strings.NewReplacer("self-hosted", "cloud-managed", "gpu:", "instance:").Replace(fleetConfig("{usd_per_hour: 4}", "{usd_per_month: 1}"))
+		if kind == "batch-transform" {
+			text += "    jobs: {cold_start: 6m}\n"
+		}
 		o := option(t, parse(t, text+"    endpoint: "+kind+"\n"), "fleet")
 		if got := [2]bool{o.BatchOnly, o.NoGPU}; got != want {
 			t.Errorf("%s: got %v, want %v", kind, got, want)
+		}
+	}
+}
+
+// TestJobs holds for which jobs the instances of a batch transform run.
+func TestJobs(t *testing.T) {
+	t.Parallel()
+	text := strings.NewReplacer("self-hosted", "cloud-managed", "gpu:", "instance:").Replace(fleetConfig("{usd_per_hour: 4}", "{usd_per_month: 1}"))
+	text += "    endpoint: batch-transform\n    jobs: "
+	for jobs, want := range map[string]decide.Jobs{
+		"{cold_start: 6m}":                              {PerDay: rat("1"), Deadline: 24 * time.Hour, Start: 6 * time.Minute},
+		"{cold_start: 0s, per_day: 4}":                  {PerDay: rat("4"), Deadline: 6 * time.Hour},
+		"{cold_start: 6m, per_day: 0.5, deadline: 90m}": {PerDay: rat("0.5"), Deadline: 90 * time.Minute, Start: 6 * time.Minute},
+	} {
+		got := option(t, parse(t, text+jobs+"\n"), "fleet").Jobs
+		if got == nil || got.PerDay.Cmp(want.PerDay) != 0 || got.Deadline != want.Deadline || got.Start != want.Start {
+			t.Errorf("%s: got %+v, want %+v", jobs, got, want)
 		}
 	}
 }

@@ -185,6 +185,7 @@ type rawOption struct {
 	CustomWeights        scalar         `yaml:"custom_weights" kinds:"api"`
 	ClosedWeights        scalar         `yaml:"closed_weights" kinds:"self-hosted cloud-managed"`
 	Endpoint             scalar         `yaml:"endpoint" kinds:"cloud-managed"`
+	Jobs                 *rawJobs       `yaml:"jobs" kinds:"cloud-managed"`
 	NoGPU                scalar         `yaml:"no_gpu" kinds:"cloud-managed"`
 	TokenRatio           *rawTokenRatio `yaml:"token_ratio" kinds:"api self-hosted cloud-managed"`
 	MigrationUSD         scalar         `yaml:"migration_usd"`
@@ -335,6 +336,13 @@ type rawAutoscale struct {
 	ColdStart    scalar `yaml:"cold_start"`
 	StartsPerDay scalar `yaml:"starts_per_day"`
 	IdleTimeout  scalar `yaml:"idle_timeout"`
+}
+
+type rawJobs struct {
+	At        place  `yaml:"-"`
+	PerDay    scalar `yaml:"per_day"`
+	Deadline  scalar `yaml:"deadline"`
+	ColdStart scalar `yaml:"cold_start"`
 }
 
 type rawInstance struct {

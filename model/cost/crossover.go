@@ -71,7 +71,7 @@ func FindCrossover(api Rate, f *Fleet) Crossover {
 	x := Crossover{
 		MarginPerBlock: s.margin,
 		UnitFloor:      add(quo(mul(f.BlockCost, million), f.PerBlock), f.Variable),
-		variable:       f.Variable,
+		variable:       sub(f.Variable, or(f.Working, zero)),
 		most:           f.Shape().MaxVolume,
 	}
 	x.Breakeven = x.BreakevenAt(api.Dearest())
@@ -89,7 +89,7 @@ func FindCrossover(api Rate, f *Fleet) Crossover {
 	if floor != nil { // max(a, b) is above the fleet's cost where a is or b is
 		x.parts = append(x.parts, newSteps(Segment{From: zero, Alpha: add(floor, fee), Beta: zero}, f))
 	}
-	x.find(s.net.Sign() > 0)
+	x.find(x.Breakeven != nil)
 	return x
 }
 

@@ -14,12 +14,15 @@ type Fleet struct {
 	Throughput *big.Rat // κ_max: tokens per hour and replica at maximum load
 	Usable     *big.Rat // κ = κ_max·u: tokens per hour and replica that the latency need allows
 	Hours      *big.Rat // H
-	BlockCost  *big.Rat // c·(1+m)·H: USD per month of one block
+	PerHour    *big.Rat // c·(1+m): USD per hour of one block
+	BlockCost  *big.Rat // c·(1+m)·H: USD per month of one block; of Jobs what it costs to start it in each of them
 	PerReplica *big.Rat // K = κ·H/φ: tokens a month that one replica carries under the load shape
 	PerBlock   *big.Rat // k·K
 	Fixed      *big.Rat // F
-	Variable   *big.Rat // v, USD per million tokens
+	Variable   *big.Rat // v, USD per million tokens, with Working
+	Working    *big.Rat // what the hours cost in which Jobs work, USD per million tokens; nil for a fleet that runs all month
 
+	paid                                         *big.Rat // hours a month of a block that are paid for without any work
 	replicasPerBlock, minReplicas, spareReplicas int64
 	maxReplicas                                  *int64   // N_max; nil without a quota
 	maxVolume                                    *big.Rat // (N_max − N_spare)·K; nil without a quota
@@ -30,7 +33,8 @@ type Fleet struct {
 // Point is a fleet at one volume.
 type Point struct {
 	Replicas, Blocks int64
-	CapacityCost     *big.Rat // USD per month for blocks
+	Hours            *big.Rat // a month of a block, of all blocks together, that are paid for
+	CapacityCost     *big.Rat // USD per month for them
 	Cost             *big.Rat // USD per month, fixed and variable costs included
 	Utilization      *big.Rat // economic utilization: tokens served over tokens that could have been served
 }
@@ -51,11 +55,12 @@ func (c Capacity) Fleet() (*Fleet, error) {
 	}
 	f := &Fleet{
 		Throughput: c.TokensPerHour, Usable: mul(c.TokensPerHour, u), Hours: h,
-		BlockCost: mul(mul(c.BlockCostPerHour, add(one, m)), h),
-		Fixed:     or(c.FixedMonthly, zero), Variable: or(c.VariablePerMTok, zero),
+		PerHour: mul(c.BlockCostPerHour, add(one, m)), paid: h,
+		Fixed: or(c.FixedMonthly, zero), Variable: or(c.VariablePerMTok, zero),
 		replicasPerBlock: perBlock, minReplicas: minReplicas, spareReplicas: c.SpareReplicas,
 		maxReplicas: c.MaxReplicas, feasible: true,
 	}
+	f.BlockCost = mul(f.PerHour, h)
 	f.PerReplica = quo(mul(f.Usable, h), phi)
 	f.PerBlock = mul(f.PerReplica, integer(perBlock))
 	f.minimum = blocks(minReplicas+c.SpareReplicas, perBlock)
@@ -108,12 +113,16 @@ func (f *Fleet) At(volume *big.Rat) (Point, bool) {
 	}
 	p := Point{Replicas: max(f.minReplicas, needed.Int64()) + f.spareReplicas}
 	p.Blocks = blocks(p.Replicas, f.replicasPerBlock)
-	n := integer(p.Blocks)
-	p.CapacityCost = mul(n, f.BlockCost)
+	n, perBlock := integer(p.Blocks), integer(f.replicasPerBlock)
+	p.Hours, p.CapacityCost = mul(n, f.paid), mul(n, f.BlockCost)
 	p.Cost = add(add(p.CapacityCost, f.Fixed), perMillion(volume, f.Variable))
+	if f.Working != nil {
+		p.Hours = add(p.Hours, quo(volume, mul(f.Usable, perBlock)))
+		p.CapacityCost = add(p.CapacityCost, perMillion(volume, f.Working))
+	}
 	p.Utilization = new(big.Rat)
-	if p.Blocks > 0 {
-		p.Utilization = quo(volume, mul(mul(n, integer(f.replicasPerBlock)), mul(f.Throughput, f.Hours)))
+	if p.Hours.Sign() > 0 {
+		p.Utilization = quo(volume, mul(mul(p.Hours, perBlock), f.Throughput))
 	}
 	return p, true
 }

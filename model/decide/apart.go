@@ -60,7 +60,7 @@ func (p *plan) useApart(o, urgent, waiting Option, c Constraints) error {
 	if !p.apart.fills {
 		return nil
 	}
-	if now.fleet == nil {
+	if now.fleet == nil || urgent.Jobs != nil {
 		return fmt.Errorf("%s has no replicas that run all month, and %s fills the hours in which they have room", urgent.Name, o.Name)
 	}
 	if p.load = p.demand.shape; !p.load.Known() {

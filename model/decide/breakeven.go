@@ -116,7 +116,7 @@ func (c *costed) ownedBreakEven(now *costed, options map[string]Option) *model.O
 
 // requestBreakEven compares a replica of c with api by the request; nil when c has none that run all month, or the requests are not known.
 func (c *costed) requestBreakEven(api *costed, d demand) *model.RequestBreakEven {
-	if api == nil || c.fleet == nil || c.option.Hosting == model.Hybrid || d.perRequest == nil || d.median.Sign() == 0 || api.median.usd.Sign() <= 0 {
+	if api == nil || c.fleet == nil || c.option.Jobs != nil || c.option.Hosting == model.Hybrid || d.perRequest == nil || d.median.Sign() == 0 || api.median.usd.Sign() <= 0 {
 		return nil
 	}
 	perHour := new(big.Rat).Quo(c.perHour(), big.NewRat(c.replicasPerBlock(), 1))

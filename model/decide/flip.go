@@ -165,7 +165,7 @@ func (c *costed) operations() (fixed, variable *big.Rat) {
 	if c.scaled != nil {
 		return c.scaled.FixedMonthly, c.scaled.variable
 	}
-	return c.fleet.Fixed, c.fleet.Variable
+	return c.fleet.Fixed, new(big.Rat).Sub(c.fleet.Variable, orZero(c.fleet.Working))
 }
 
 // starting returns what cold starts and idle timeouts of c cost in USD a month.
@@ -189,7 +189,7 @@ func (c *costed) perHour() *big.Rat {
 	if c.scaled != nil {
 		return c.scaled.ReplicaCost
 	}
-	return new(big.Rat).Quo(c.fleet.BlockCost, c.fleet.Hours)
+	return c.fleet.PerHour
 }
 
 // replicasPerBlock returns how many replicas can only be bought together.

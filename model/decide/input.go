@@ -57,6 +57,7 @@ type Option struct {
 	Provisioned *Provisioned   // units of throughput that are bought instead of replicas; nil for replicas
 	Spot        *cost.Spot     // how often the capacity is taken away; nil when it never is
 	Autoscale   *Autoscale     // how the fleet follows its load; nil for one that runs all month, sized for the peak
+	Jobs        *Jobs          `json:",omitempty"` // of a batch transform: the jobs for which alone the fleet runs; nil for one that waits for requests
 	Base        string         // of a hybrid: the option whose replicas carry the base load, or what cannot wait when that is apart
 	Overflow    string         // of a hybrid: the API option that takes the rest, or the option for what can wait
 	Apart       bool           // of a hybrid: what can wait is served apart from what cannot
@@ -109,6 +110,13 @@ type Autoscale struct {
 	IdleTimeout     time.Duration // for which a replica that is not needed any more is still paid for
 	StartsPerDay    *big.Rat      // of all replicas together
 	ReservedPerHour *big.Rat      // USD of a block that is paid for in all hours of the month; nil when none can be reserved
+}
+
+// Jobs are those of a batch transform, over which the work of a day is spread (cost model, section 5).
+type Jobs struct {
+	PerDay   *big.Rat
+	Deadline time.Duration // from the start of a job until it is done, at most the time until the next one starts
+	Start    time.Duration // from asking for an instance until it works; it is paid for
 }
 
 // Owned is what a block of replicas costs that is bought, in its price of an hour.

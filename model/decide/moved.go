@@ -164,7 +164,7 @@ func taken(o Option, f factor, other Option) Option {
 	case mixFactor:
 		o.TokenRatioIn, o.TokenRatioOut = other.TokenRatioIn, other.TokenRatioOut
 	case throughputFactor:
-		o.Throughput, o.Spot, o.Provisioned = other.Throughput, other.Spot, other.Provisioned
+		o.Throughput, o.Spot, o.Provisioned, o.Jobs = other.Throughput, other.Spot, other.Provisioned, other.Jobs
 		reserved := o.Autoscale
 		if o.Autoscale = other.Autoscale; reserved != nil && other.Autoscale != nil {
 			o.Autoscale = other.Autoscale.reservedAt(reserved.ReservedPerHour)
@@ -244,7 +244,8 @@ func sameOption(a Option, f factor, b Option) bool {
 		return x.ReplicasPerBlock == y.ReplicasPerBlock && x.SpareReplicas == y.SpareReplicas && x.MinReplicas == y.MinReplicas && x.MaxReplicas == y.MaxReplicas
 	case throughputFactor:
 		return a.Spot == b.Spot && a.Provisioned == b.Provisioned && slices.Equal(a.Throughput, b.Throughput) && equal(x.TokensPerHour, y.TokensPerHour) &&
-			equal(x.TargetUtilization, y.TargetUtilization) && equal(x.PeakFactor, y.PeakFactor) && a.Autoscale.sameStarts(b.Autoscale)
+			equal(x.TargetUtilization, y.TargetUtilization) && equal(x.PeakFactor, y.PeakFactor) && a.Autoscale.sameStarts(b.Autoscale) &&
+			a.Jobs.same(b.Jobs)
 	case operationsFactor:
 		return equal(x.FixedMonthly, y.FixedMonthly)
 	case volumeFactor, cacheFactor, othersFactor, numFactors:

@@ -24,6 +24,7 @@ type fast struct {
 	commit, fee float64    // what its usage counts as at least, -Inf when that is nothing, and what is due beside it
 
 	perReplica, blockCost, fixed, variable, capacity float64
+	working                                          float64 // of variable: the hours in which jobs work
 	perBlock, minReplicas, spares, maxVolume         float64
 	minBlocks, maxBlocks                             int // of the base of a hybrid
 
@@ -79,7 +80,7 @@ func newFast(p *plan) fast {
 	if p.fleet != nil {
 		s := p.fleet.Shape()
 		f.perReplica, f.blockCost = float(p.fleet.PerReplica), float(p.fleet.BlockCost)
-		f.fixed, f.variable = float(p.fleet.Fixed), float(p.fleet.Variable)/1e6
+		f.fixed, f.variable, f.working = float(p.fleet.Fixed), float(p.fleet.Variable)/1e6, float(orZero(p.fleet.Working))/1e6
 		f.perBlock, f.minReplicas, f.spares = float64(s.ReplicasPerBlock), float64(s.MinReplicas), float64(s.SpareReplicas)
 		f.capacity, f.month = float(p.fleet.Usable)*f.perBlock, float(p.fleet.Hours)
 		if s.MaxVolume != nil {
@@ -185,7 +186,7 @@ func (f fast) due(volume, share float64) float64 {
 	case f.scaled != nil:
 		used = f.scaled.Capacity(volume)
 	default:
-		used = f.blocks(volume) * f.blockCost
+		used = f.blocks(volume)*f.blockCost + f.working*volume
 	}
 	return usd - share*min(f.sunk, used)
 }

@@ -248,6 +248,9 @@ func (p *plan) prepare(o Option, options map[string]Option, c Constraints) error
 		if base.Autoscale != nil {
 			return fmt.Errorf("base %q of %s follows its load: want a fleet that runs all month", o.Base, o.Name)
 		}
+		if base.Jobs != nil {
+			return fmt.Errorf("base %q of %s runs only for its jobs: want a fleet that runs all month", o.Base, o.Name)
+		}
 		if err := p.useAPI(overflow); err != nil {
 			return err
 		}
@@ -337,6 +340,12 @@ func (p *plan) useFleet(o Option, constraints Constraints) (err error) {
 	c, err := p.capacity(o, constraints)
 	if err != nil {
 		return err
+	}
+	if o.Jobs != nil {
+		if p.fleet, err = o.Jobs.fleet(c); err != nil {
+			return fmt.Errorf("the jobs of %s: %w", o.Name, err)
+		}
+		return nil
 	}
 	if c.PeakFactor == nil {
 		c.PeakFactor = p.peakFactor(constraints)
@@ -500,6 +509,9 @@ func (p *plan) fleetAt(volume *big.Rat) bill {
 	if !ok {
 		return bill{infeasible: fmt.Sprintf("the quota of replicas does not carry %s tokens a month", tokensText(volume))}
 	}
+	if p.option.Jobs != nil {
+		return bill{usd: point.Cost, parts: p.jobParts(&point, volume), fleet: &point}
+	}
 	return bill{usd: point.Cost, parts: p.fleetParts(point.Blocks, point.CapacityCost, volume), fleet: &point}
 }
 
@@ -545,10 +557,9 @@ const gpuHours = "GPU hours"
 
 // fleetParts splits the cost of blocks blocks that serve volume tokens.
 func (p *plan) fleetParts(blocks int64, capacity, volume *big.Rat) []cost.Part {
-	perHour := new(big.Rat).Quo(p.fleet.BlockCost, p.fleet.Hours)
 	parts := []cost.Part{{
 		Name: gpuHours, USD: capacity,
-		Formula: fmt.Sprintf("%d × %s USD/h × %s h", blocks, cost.Decimal(perHour), cost.Decimal(p.fleet.Hours)),
+		Formula: fmt.Sprintf("%d × %s USD/h × %s h", blocks, cost.Decimal(p.fleet.PerHour), cost.Decimal(p.fleet.Hours)),
 	}}
 	return append(parts, otherParts(p.fleet.Fixed, p.fleet.Variable, volume)...)
 }

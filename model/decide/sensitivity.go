@@ -39,6 +39,9 @@ func (c *costed) sensitivity(out *model.Crossover, api *costed) []model.Warning 
 		cold := new(big.Rat).Mul(c.scaled.ColdStarts, c.scaled.ColdStartHours)
 		out.Elasticities.ColdStartTime = float(smooth.Starting) * float(cold.Quo(cold, c.scaled.Starting()))
 	}
+	if j := c.option.Jobs; j != nil { // a longer start leaves an instance less of the deadline, so that a job takes more of them
+		out.Elasticities.ColdStartTime = out.Elasticities.GPUPrice * j.Start.Hours() / (j.Deadline - j.Start).Hours()
+	}
 	if out.Fragile = smooth.Breakeven.Cmp(cost.Fragile) > 0; !out.Fragile {
 		return nil
 	}
@@ -120,6 +123,18 @@ func (c *costed) tornado(api *costed, d demand, batch bool) []model.Swing {
 			around("cold_start_time", "h", hours, startsSwing, func(v float64) { s.follow(c, func(a *cost.Autoscaled) { a.ColdStartHours = exactly(v) }) })
 		}
 	}
+	if jobs := c.option.Jobs; jobs != nil && jobs.Start > 0 {
+		start, deadline := jobs.Start.Hours(), jobs.Deadline.Hours()
+		around("cold_start_time", "h", start, startsSwing, func(v float64) {
+			left := max(0, (deadline-v)/(deadline-start)) // of the time that an instance has to work
+			s.fleet.blockCost *= v / start
+			s.fleet.perReplica *= left
+			s.fleet.maxVolume *= left
+			if left == 0 {
+				s.fleet.maxVolume = 0
+			}
+		})
+	}
 	slices.SortStableFunc(swings, func(a, b model.Swing) int { return cmp.Compare(spread(b), spread(a)) })
 	return swings
 }
@@ -163,12 +178,20 @@ func (s *scene) carry(c *costed, times float64) {
 	}
 	s.fleet.perReplica *= times
 	s.fleet.maxVolume *= times
+	s.work(1 / times)
+}
+
+// work lets the hours in which jobs work cost as many times as much.
+func (s *scene) work(times float64) {
+	s.fleet.variable += s.fleet.working * (times - 1)
+	s.fleet.working *= times
 }
 
 // pay lets the hours of a replica cost as many times as much, those that are reserved too.
 func (s *scene) pay(c *costed, times float64) {
 	if c.scaled == nil {
 		s.fleet.blockCost *= times
+		s.work(times)
 		return
 	}
 	s.follow(c, func(a *cost.Autoscaled) {

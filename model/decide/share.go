@@ -141,7 +141,7 @@ func (e *explanation) tenants() []tenant {
 	volume, class := float(e.demand.median), targetUtilization(e.in.Constraints).RatString()
 	var tenants []tenant
 	for _, c := range e.all {
-		replicas := c.option.Hosting != model.Hybrid && (c.fleet != nil || c.scaled != nil)
+		replicas := c.option.Hosting != model.Hybrid && c.option.Jobs == nil && (c.fleet != nil || c.scaled != nil)
 		if !replicas || c.problem != "" || len(c.blocked) > 0 {
 			continue
 		}

@@ -27,6 +27,11 @@ func termKnobs(o *decide.Option, prefix string, all map[string]knob) {
 			all[prefix+"autoscale.reserved_usd_per_hour"] = number(&a.ReservedPerHour, positive)
 		}
 	}
+	if j := o.Jobs; j != nil {
+		all[prefix+"jobs.per_day"] = number(&j.PerDay, positive)
+		all[prefix+"jobs.deadline"] = duration(&j.Deadline)
+		all[prefix+"jobs.cold_start"] = duration(&j.Start)
+	}
 	if p := o.Provisioned; p != nil {
 		all[prefix+"provisioned.input_tokens_per_minute"] = sourced(o, "throughput", number(&p.InputPerMinute, positive))
 		all[prefix+"provisioned.output_weight"] = sourced(o, "output weight", number(&p.OutputWeight, positive))
