@@ -1,14 +1,17 @@
 package config
 
 import (
+	"fmt"
+	"math/big"
 	"slices"
 
 	"tipline/model"
+	"tipline/model/cost"
 	"tipline/model/decide"
 )
 
-// contracts puts what is agreed upon for several options into each of them. A commitment, a discount or free credits are in one place: the option
-// or its contract.
+// contracts puts what is agreed upon for several options into each of them. A commitment, a discount, free credits or tiers that count tokens are in one
+// place: the option or its contract.
 func (r *reader) contracts(raws []rawContract, options []decide.Option, rawOptions []rawOption) {
 	lines, covered := map[string]int{}, map[string]bool{}
 	for _, c := range raws {
@@ -22,8 +25,9 @@ func (r *reader) contracts(raws []rawContract, options []decide.Option, rawOptio
 		commit := r.number(c.MinimumCommit, demand{"dollars per month, more than 0", positive})
 		discount := r.number(c.Discount, demand{"a share of the price, 0 or more and less than 1, such as 0.1 for 10%", belowOne})
 		credits := r.credits(c.Credits)
-		if !c.MinimumCommit.given() && !c.Discount.given() && c.Credits == nil {
-			r.wrong(c.At, "agrees on nothing, want minimum_commit_usd_per_month, discount or credits")
+		scale := r.scale(c.Tiers)
+		if !c.MinimumCommit.given() && !c.Discount.given() && c.Tiers == nil && c.Credits == nil {
+			r.wrong(c.At, "agrees on nothing, want minimum_commit_usd_per_month, discount, tiers or credits")
 		}
 		until, ends := r.lastDayOf(c.Until)
 		if c.Until.given() && !c.MinimumCommit.given() {
@@ -59,6 +63,9 @@ func (r *reader) contracts(raws []rawContract, options []decide.Option, rawOptio
 			if discount != nil {
 				o.API.Discount = t.add("discount", discount, "share")
 			}
+			if scale != nil {
+				o.API.Scale = t.addScale(scale)
+			}
 			o.Prices = append(o.Prices, t.rows...)
 			if discount != nil || c.DiscountUntil.given() {
 				r.endDiscount(o, c.DiscountUntil, c.Discount)
@@ -66,7 +73,7 @@ func (r *reader) contracts(raws []rawContract, options []decide.Option, rawOptio
 			if credits != nil {
 				o.Credits = credits
 			}
-			if commit != nil || credits != nil {
+			if commit != nil || credits != nil || scale != nil {
 				o.Contract, o.Account = name, name+"/"+r.itemOf(raw)
 			}
 		}
@@ -104,12 +111,79 @@ func (r *reader) agreedOnce(c rawContract, option rawOption) {
 		{"discount", c.Discount.given() && option.Discount.given(), option.Discount.place},
 		{"credits", c.Credits != nil && option.Credits != nil, option.At},
 		{"committed", c.Until.given() && option.Committed != nil, option.At},
-		{"billed_for", option.BilledFor.text() == forWorkload && (c.MinimumCommit.given() || c.Credits != nil), option.BilledFor.place},
+		{"billed_for", option.BilledFor.text() == forWorkload && (c.MinimumCommit.given() || c.Tiers != nil || c.Credits != nil), option.BilledFor.place},
+		{"tiers", c.Tiers != nil && c.Tiers.countTokens() && option.Tiers != nil, option.At},
 	} {
 		if key.both {
 			r.wrong(key.inTheOption, "%s of %s is given by the contract %s, want one of the two", key.name, quote(option.Name.text()), quote(c.Name.text()))
 		}
 	}
+}
+
+// scale reads what a contract takes off by what all of its options are charged, or by their tokens.
+func (r *reader) scale(raw *rawScale) *cost.Scale {
+	if raw == nil || raw.At.node == nil {
+		return nil
+	}
+	s := &cost.Scale{AllUnits: r.required(raw.Kind, raw.At, "kind", []string{marginalTiers, allUnitsTiers}) == allUnitsTiers, ByTokens: raw.countTokens()}
+	if len(raw.Steps) == 0 {
+		r.missing(raw.At, "steps", ", want volumes and the discounts above them")
+	}
+	var bound *big.Rat
+	for _, step := range raw.Steps {
+		if step.At.node == nil {
+			continue // not a mapping, which has been reported
+		}
+		above, volume := step.AboveUSD, "dollars a month, before this discount, more than 0"
+		if s.ByTokens {
+			above, volume = step.AboveTokens, "tokens a month, more than 0"
+		}
+		switch {
+		case step.AboveUSD.given() == step.AboveTokens.given():
+			r.wrong(step.At, "want exactly one of above_usd and above_tokens")
+			continue
+		case !above.given():
+			r.wrong(step.At, "want all steps to have above_usd or all to have above_tokens")
+			continue
+		case !step.Discount.given():
+			r.missing(step.At, "discount", ", want a share of the price such as 0.1 for 10%")
+		}
+		next := cost.ScaleStep{
+			Above:    r.number(above, demand{volume, positive}),
+			Discount: r.number(step.Discount, demand{"a share of the price, 0 or more and less than 1, such as 0.1 for 10%", belowOne}),
+		}
+		if next.Above == nil || next.Discount == nil {
+			continue
+		}
+		if bound != nil && next.Above.Cmp(bound) <= 0 {
+			r.wrong(above.place, "got %s, want more than %s of the step before", quote(above.text()), decimalText(bound))
+		}
+		bound = next.Above
+		s.Steps = append(s.Steps, next)
+	}
+	return s
+}
+
+// countTokens reports whether the first step that says so counts tokens.
+func (raw *rawScale) countTokens() bool {
+	for _, step := range raw.Steps {
+		if step.AboveUSD.given() != step.AboveTokens.given() {
+			return step.AboveTokens.given()
+		}
+	}
+	return false
+}
+
+// addScale returns s, with where each of its steps is from among the rows of t.
+func (t *tariff) addScale(s *cost.Scale) *cost.Scale {
+	counts := "USD"
+	if s.ByTokens {
+		counts = "tokens"
+	}
+	for _, step := range s.Steps {
+		t.add(fmt.Sprintf("contract above %s %s.discount", decimalText(step.Above), counts), step.Discount, "share")
+	}
+	return s
 }
 
 // itemOf names the price item of an API: that of the price book, or the option where it lists prices of its own.

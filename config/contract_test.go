@@ -1,6 +1,8 @@
 package config
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,6 +41,40 @@ contracts:
 	}
 	if moves := small.TariffAt(time.Date(2027, 12, 31, 0, 0, 0, 0, time.UTC)); moves.API.Discount == nil {
 		t.Error("got no discount on its last day")
+	}
+}
+
+// TestContractTiers holds that the tiers of a contract are those of each of its options, with a row for every step of its.
+func TestContractTiers(t *testing.T) {
+	t.Parallel()
+	c := parse(t, fleetConfig("{usd_per_hour: 4}", "{included: true}")+`  - {name: large, kind: api, model: openai/gpt-5, tiers: {kind: marginal, steps: [{above_tokens: 1e9, times: 0.8}]}}
+  - {name: own, kind: api, prices: {input: 1, output: 2}, discount: 0.3}
+  - {name: small, kind: api, model: openai/gpt-5-mini}
+contracts:
+  - {name: provider, options: [large, own], tiers: {kind: marginal, steps: [{above_usd: 50000, discount: 0.05}, {above_usd: 200000, discount: 0.1}]}}
+  - {name: counted, options: [small], tiers: {kind: all_units, steps: [{above_tokens: 1e12, discount: 0.2}]}}
+`)
+	for name, want := range map[string]struct {
+		account, scale string
+		rows           []string
+	}{
+		"large": {"provider/openai/gpt-5", "[{50000/1 1/20} {200000/1 1/10}] false false", []string{"contract above 50000 USD.discount 0.05 share", "contract above 200000 USD.discount 0.1 share"}},
+		"own":   {"provider/own", "[{50000/1 1/20} {200000/1 1/10}] false false", []string{"contract above 50000 USD.discount 0.05 share", "contract above 200000 USD.discount 0.1 share"}},
+		"small": {"counted/openai/gpt-5-mini", "[{1000000000000/1 1/5}] true true", []string{"contract above 1000000000000 tokens.discount 0.2 share"}},
+	} {
+		o := option(t, c, name)
+		if s := o.API.Scale; o.Account != want.account || s == nil || fmt.Sprint(s.Steps, s.ByTokens, s.AllUnits) != want.scale {
+			t.Errorf("%s: got %s and %+v, want %s and %s", name, o.Account, s, want.account, want.scale)
+		}
+		var rows []string
+		for _, p := range o.Prices {
+			if strings.HasPrefix(p.Field, "contract") && p.Source == here {
+				rows = append(rows, p.Field+" "+p.Value+" "+p.Unit)
+			}
+		}
+		if !slices.Equal(rows, want.rows) {
+			t.Errorf("%s: got the rows %q, want %q", name, rows, want.rows)
+		}
 	}
 }
 

@@ -202,7 +202,21 @@ type rawContract struct {
 	Until         scalar     `yaml:"until"`
 	Discount      scalar     `yaml:"discount"`
 	DiscountUntil scalar     `yaml:"discount_until"`
+	Tiers         *rawScale  `yaml:"tiers"`
 	Credits       *rawCredit `yaml:"credits"`
+}
+
+type rawScale struct {
+	At    place          `yaml:"-"`
+	Kind  scalar         `yaml:"kind"`
+	Steps []rawScaleStep `yaml:"steps"`
+}
+
+type rawScaleStep struct {
+	At          place  `yaml:"-"`
+	AboveUSD    scalar `yaml:"above_usd"`
+	AboveTokens scalar `yaml:"above_tokens"`
+	Discount    scalar `yaml:"discount"`
 }
 
 type rawCredit struct {

@@ -95,6 +95,12 @@ func (p Prices) Validate() error {
 			}
 		}
 	}
+	if err := p.Scale.Validate(); err != nil {
+		errs = append(errs, err)
+	}
+	if p.Scale != nil && p.Scale.ByTokens && len(p.Tiers) > 0 {
+		errs = append(errs, errors.New("tiers: want none beside the tiers of a contract that count tokens"))
+	}
 	return errors.Join(errs...)
 }
 
@@ -119,12 +125,20 @@ func (p Prices) Monthly(usage []Usage) (Bill, error) { return p.MonthlyBeside(Be
 
 // Beside is what others use of an account in a month, before the usage that is priced.
 type Beside struct {
-	Usage []Usage  // of the API
-	USD   *big.Rat // spent on other APIs that count for the same commitment; nil means nothing
+	Usage  []Usage  // of the API
+	USD    *big.Rat // charged for other APIs under the same contract, before its Scale; nil means nothing
+	Tokens *big.Rat // of those APIs; nil means none
 }
 
 // None reports whether nobody else uses the account.
-func (b Beside) None() bool { return len(b.Usage) == 0 && or(b.USD, zero).Sign() == 0 }
+func (b Beside) None() bool {
+	return len(b.Usage) == 0 && or(b.USD, zero).Sign() == 0 && or(b.Tokens, zero).Sign() == 0
+}
+
+// used returns what b is, where its usage of the API is charged so many USD.
+func (b Beside) used(usage *big.Rat) Used {
+	return Used{USD: add(usage, or(b.USD, zero)), Tokens: add(totalOf(b.Usage), or(b.Tokens, zero))}
+}
 
 // MonthlyBeside returns what a month's usage adds to the bill of an account that is used beside it too: the bill with it less the bill without,
 // where the tokens of the others come first. With nothing beside it is Monthly.
@@ -137,10 +151,18 @@ func (p Prices) MonthlyBeside(beside Beside, usage []Usage) (Bill, error) {
 	if err != nil {
 		return Bill{}, err
 	}
-	if !beside.None() {
-		if err := p.settle(&bill, beside); err != nil {
-			return Bill{}, err
+	theirs := zero // USD of the API, before the scale
+	if len(beside.Usage) > 0 {
+		if theirs, err = p.reprice(&bill, beside.Usage); err != nil {
+			return Bill{}, fmt.Errorf("the other workloads of the account: %w", err)
 		}
+	}
+	others, own := beside.used(theirs), Used{bill.Cost, bill.Tokens}
+	if charged := p.Scale.adds(others, own); charged.Cmp(bill.Cost) != 0 {
+		bill.add("tiers of the contract", sub(charged, bill.Cost), one, p.Scale.formula(others, own))
+	}
+	if !beside.None() {
+		p.settle(&bill, p.Scale.Due(others))
 	} else if commit := or(p.MinimumCommit, zero); bill.Cost.Cmp(commit) < 0 {
 		bill.add("unused commitment", sub(commit, bill.Cost), one, fmt.Sprintf("%s USD committed a month", Decimal(commit)))
 	}
@@ -181,32 +203,33 @@ func (p Prices) used(usage []Usage, levels []level) (Bill, error) {
 	return bill, nil
 }
 
-// settle adds to b, what usage costs beside others, what it does to their bill: they are priced anew where all units are, and what they leave of
-// the commitment is due without the usage too.
-func (p Prices) settle(b *Bill, beside Beside) error {
-	before := totalOf(beside.Usage)
-	without, err := p.used(beside.Usage, p.levels(zero, before))
+// reprice adds to b, what usage costs after that of others, what it does to their bill where all units are priced anew. It returns what they are
+// charged without it, in USD.
+func (p Prices) reprice(b *Bill, others []Usage) (*big.Rat, error) {
+	before := totalOf(others)
+	without, err := p.used(others, p.levels(zero, before))
+	if err != nil || !p.AllUnits || b.Tokens.Sign() == 0 || before.Sign() == 0 {
+		return without.Cost, err
+	}
+	with, err := p.used(others, p.levels(before, b.Tokens))
 	if err != nil {
-		return fmt.Errorf("the other workloads of the account: %w", err)
+		return nil, err
 	}
-	if p.AllUnits && b.Tokens.Sign() > 0 && before.Sign() > 0 {
-		with, err := p.used(beside.Usage, p.levels(before, b.Tokens))
-		if err != nil {
-			return fmt.Errorf("the other workloads of the account: %w", err)
-		}
-		if change := sub(with.Cost, without.Cost); change.Sign() != 0 {
-			b.add("other workloads at another price", change, one, fmt.Sprintf("%s of the account from %s to %s USD/Mtok",
-				model.FormatTokens(model.Tokens(Float(before))), Decimal(without.PerMTok()), Decimal(with.PerMTok())))
-		}
+	if change := sub(with.Cost, without.Cost); change.Sign() != 0 {
+		b.add("other workloads at another price", change, one, fmt.Sprintf("%s of the account from %s to %s USD/Mtok",
+			model.FormatTokens(model.Tokens(Float(before))), Decimal(without.PerMTok()), Decimal(with.PerMTok())))
 	}
+	return without.Cost, nil
+}
+
+// settle adds to b what is left of the commitment where others are charged theirs: that is due without the usage too.
+func (p Prices) settle(b *Bill, theirs *big.Rat) {
 	commit := or(p.MinimumCommit, zero)
-	theirs := add(without.Cost, or(beside.USD, zero))
 	all := add(theirs, b.Cost)
 	if change := sub(sub(greater(commit, all), all), sub(greater(commit, theirs), theirs)); change.Sign() != 0 {
 		b.add("commitment of the account", change, one, fmt.Sprintf("%s USD committed a month, of which the other workloads use %s",
 			Decimal(commit), Decimal(theirs)))
 	}
-	return nil
 }
 
 // Share returns which part of the month's bill of usage and what is beside it is for usage, in USD: a token costs what one of its kind does on
@@ -230,7 +253,8 @@ func (p Prices) Share(beside Beside, usage []Usage) (*big.Rat, error) {
 	if err != nil {
 		return nil, err
 	}
-	due := greater(or(p.MinimumCommit, zero), add(whole, or(beside.USD, zero)))
+	together := Beside{Usage: all, USD: beside.USD, Tokens: beside.Tokens}
+	due := greater(or(p.MinimumCommit, zero), p.Scale.Due(together.used(whole)))
 	return add(mul(due, part), mul(or(p.FixedMonthly, zero), ofAPI)), nil
 }
 
@@ -254,8 +278,8 @@ func (p Prices) Part(beside Beside, usage []Usage) (*big.Rat, error) {
 	return zero, nil
 }
 
-// Of returns what usage, which is a part of all, is charged in a month of all of them, in USD, without the commitment and the fixed fee. Tokens
-// of a kind cost what they do on average.
+// Of returns what usage, which is a part of all, is charged in a month of all of them, in USD, without the scale of a contract, the commitment and the
+// fixed fee. Tokens of a kind cost what they do on average.
 func (p Prices) Of(all, usage []Usage) (*big.Rat, error) {
 	bill, err := p.used(usage, p.levels(zero, totalOf(all)))
 	return bill.Cost, err

@@ -75,7 +75,7 @@ func FindCrossover(api Rate, f *Fleet) Crossover {
 		most:           f.Shape().MaxVolume,
 	}
 	x.Breakeven = x.BreakevenAt(api.Dearest())
-	repriced := api.Others != nil && api.AllUnits && len(straight) > 1 // a volume may cost more or less on average than any of its tokens
+	repriced := api.Others != nil && (api.AllUnits || api.Scale != nil && api.Scale.AllUnits) && len(straight) > 1 // a volume may cost more or less on average than any of its tokens
 	if s.fixed.Sign() >= 0 && s.margin.Sign() > 0 && floor == nil && !repriced {
 		x.NoneAtOrBelow = quo(mul(s.fixed, f.PerBlock), s.margin)
 	}

@@ -23,6 +23,7 @@ type Prices struct {
 	LongAbove                int64    // tokens of the prompt above which Long holds; 0 means that it is not known
 	Tiers                    []Tier   // prices of tokens above a volume, ascending; none when empty
 	AllUnits                 bool     // the tier that a month reaches prices all its tokens; otherwise a tier prices those above it
+	Scale                    *Scale   `json:",omitempty"` // what is taken off by what a contract charges for all of its APIs; nil means nothing
 }
 
 // A Tier is what tokens cost above a volume of a month (cost model, section 3).

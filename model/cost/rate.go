@@ -8,13 +8,14 @@ import (
 )
 
 // Rate is an API bill as a function of volume alone: max(MinimumCommit, usage) + FixedMonthly. The usage is V · PerMTok / 10^6,
-// and with Steps what the tiers make of it. With Others it is what the volume adds to their bill: the bill with it less the bill without.
+// and with Steps what the tiers make of it, with a Scale what the contract leaves of it. With Others it is what the volume adds to their bill: the bill with it less the bill without.
 type Rate struct {
 	PerMTok       *big.Rat // USD per million tokens of all classes, below all steps
 	Steps         []Step   // ascending; none when empty
 	AllUnits      bool     // the step that a month reaches prices all its tokens; otherwise a step prices those above it
 	MinimumCommit *big.Rat // USD per month; nil means none
 	FixedMonthly  *big.Rat // USD per month; nil means none
+	Scale         *Scale   // of the contract, for what the volume and the others are charged together; nil means none
 	Others        *Others  // what the account is charged for beside the volume; nil means nothing
 }
 
@@ -23,7 +24,8 @@ type Rate struct {
 type Others struct {
 	Tokens  *big.Rat   // a month
 	PerMTok []*big.Rat // USD per million of them, below all steps and above each
-	USD     *big.Rat   // a month, on other APIs that count for the commitment; nil means nothing
+	USD     *big.Rat   // a month, on other APIs under the same contract, before its scale; nil means nothing
+	Beyond  *big.Rat   // tokens a month of those other APIs; nil means none
 }
 
 // A Step is what a token costs above a volume.
@@ -39,7 +41,7 @@ func (p Prices) Rate(usage []Usage) (Rate, error) {
 		return Rate{}, err
 	}
 	variable := p
-	variable.MinimumCommit, variable.FixedMonthly, variable.Tiers = nil, nil, nil
+	variable.MinimumCommit, variable.FixedMonthly, variable.Tiers, variable.Scale = nil, nil, nil, nil
 	perMTok := func(p Prices) (*big.Rat, error) {
 		bill, err := p.Monthly(usage)
 		if err != nil {
@@ -50,7 +52,7 @@ func (p Prices) Rate(usage []Usage) (Rate, error) {
 		}
 		return bill.PerMTok(), nil
 	}
-	r := Rate{AllUnits: p.AllUnits, MinimumCommit: p.MinimumCommit, FixedMonthly: p.FixedMonthly}
+	r := Rate{AllUnits: p.AllUnits, MinimumCommit: p.MinimumCommit, FixedMonthly: p.FixedMonthly, Scale: p.Scale}
 	var err error
 	if r.PerMTok, err = perMTok(variable); err != nil {
 		return Rate{}, err
@@ -71,7 +73,7 @@ func (p Prices) RateBeside(beside Beside, usage []Usage) (Rate, error) {
 	if err != nil || beside.None() {
 		return r, err
 	}
-	r.Others = &Others{Tokens: totalOf(beside.Usage), PerMTok: make([]*big.Rat, 1+len(r.Steps)), USD: beside.USD}
+	r.Others = &Others{Tokens: totalOf(beside.Usage), PerMTok: make([]*big.Rat, 1+len(r.Steps)), USD: beside.USD, Beyond: beside.Tokens}
 	if r.Others.Tokens.Sign() == 0 {
 		for i := range r.Others.PerMTok {
 			r.Others.PerMTok[i] = zero
@@ -94,7 +96,7 @@ func (o *Others) times(tokens, price *big.Rat) *Others {
 	if o == nil {
 		return nil
 	}
-	scaled := &Others{Tokens: mul(o.Tokens, tokens), USD: o.USD}
+	scaled := &Others{Tokens: mul(o.Tokens, tokens), USD: o.USD, Beyond: mul(or(o.Beyond, zero), tokens)}
 	for _, p := range o.PerMTok {
 		scaled.PerMTok = append(scaled.PerMTok, mul(p, price))
 	}
@@ -108,6 +110,7 @@ func (r Rate) Per(ratio *big.Rat) Rate {
 		steps = append(steps, Step{Above: quo(s.Above, ratio), PerMTok: mul(s.PerMTok, ratio)})
 	}
 	r.PerMTok, r.Steps, r.Others = mul(r.PerMTok, ratio), steps, r.Others.times(quo(one, ratio), ratio)
+	r.Scale = r.Scale.per(ratio)
 	return r
 }
 
@@ -129,7 +132,7 @@ func (r Rate) Floor() *big.Rat {
 	if r.Others == nil {
 		return r.MinimumCommit
 	}
-	if left := r.uncommitted(); left.Sign() > 0 || r.AllUnits { // a bill of all units may fall to the commitment
+	if left := r.uncommitted(); left.Sign() > 0 || r.AllUnits || r.Scale != nil && r.Scale.AllUnits { // a bill of all units may fall to the commitment
 		return left
 	}
 	return nil
@@ -154,7 +157,15 @@ func (r Rate) fixed() *big.Rat {
 
 // uncommitted returns what the others leave of the commitment, below 0 where they spend more.
 func (r Rate) uncommitted() *big.Rat {
-	return sub(sub(or(r.MinimumCommit, zero), or(r.Others.USD, zero)), r.Others.usage(r))
+	return sub(or(r.MinimumCommit, zero), r.Scale.Due(r.before()))
+}
+
+// before returns what the others use of the contract, or of the account where there is none.
+func (r Rate) before() Used {
+	if r.Others == nil {
+		return Used{zero, zero}
+	}
+	return Used{add(or(r.Others.USD, zero), r.Others.usage(r)), add(r.Others.Tokens, or(r.Others.Beyond, zero))}
 }
 
 // usage returns what the others cost by themselves at the steps of r, in USD.
@@ -177,6 +188,9 @@ func (r Rate) At(volume *big.Rat) *big.Rat {
 
 // UsageFor returns what Usage of volume is when all prices are as many times as high as it takes for the bill to be usd, in USD; nil when no prices make it that.
 func (r Rate) UsageFor(usd, volume *big.Rat) *big.Rat {
+	if r.Scale != nil {
+		return r.halve(usd, volume)
+	}
 	commit := or(r.MinimumCommit, zero)
 	if r.Others == nil {
 		usage := sub(usd, r.Fee())
@@ -200,10 +214,28 @@ func (r Rate) UsageFor(usd, volume *big.Rat) *big.Rat {
 	return usd
 }
 
+// halve is UsageFor by halving, for a bill that is not straight in its prices: to a billionth.
+func (r Rate) halve(usd, volume *big.Rat) *big.Rat {
+	const most, halvings = 1 << 20, 50
+	reaches := func(times float64) bool { return r.Times(fromFloat(times)).At(volume).Cmp(usd) >= 0 }
+	low, high := 0.0, float64(most)
+	if reaches(low) || !reaches(high) {
+		return nil
+	}
+	for range halvings {
+		if middle := (low + high) / 2; reaches(middle) {
+			high = middle
+		} else {
+			low = middle
+		}
+	}
+	return r.Times(fromFloat(high)).Usage(volume)
+}
+
 // Usage returns what volume tokens cost in USD, without the commitment and the fixed fee. It may be below 0 where they bring the others to a
 // lower price of all units.
 func (r Rate) Usage(volume *big.Rat) *big.Rat {
-	if len(r.Steps) == 0 {
+	if len(r.Steps) == 0 && r.Scale == nil {
 		return perMillion(volume, r.PerMTok)
 	}
 	if volume.Sign() == 0 {
@@ -220,11 +252,11 @@ func (r Rate) Usage(volume *big.Rat) *big.Rat {
 
 // Effective returns what a token costs on average in a month of volume tokens, in USD per million; without tokens that of the first.
 func (r Rate) Effective(volume *big.Rat) *big.Rat {
-	if len(r.Steps) == 0 {
+	if len(r.Steps) == 0 && r.Scale == nil {
 		return r.PerMTok
 	}
 	if volume.Sign() == 0 {
-		return r.prices()[0]
+		return mul(r.Segments()[0].Beta, million)
 	}
 	return quo(mul(r.Usage(volume), million), volume)
 }
@@ -238,7 +270,16 @@ func (r Rate) prices() (all []*big.Rat) {
 		}
 		all = append(all, s.PerMTok)
 	}
-	return all
+	if r.Scale == nil {
+		return all
+	}
+	var scaled []*big.Rat
+	for _, ratio := range r.Scale.ratios(r.before()) {
+		for _, price := range all {
+			scaled = append(scaled, mul(price, ratio))
+		}
+	}
+	return scaled
 }
 
 // Dearest returns the highest price of a token in USD per million: beside the re-pricing of others no volume costs more on average.
@@ -273,7 +314,10 @@ func (r Rate) Segments() []Segment {
 	}
 	segments = append(segments, last)
 	if r.Others != nil {
-		return r.Others.above(segments, r.AllUnits)
+		segments = r.Others.above(segments, r.AllUnits)
+	}
+	if r.Scale != nil {
+		segments = r.Scale.over(segments, r.before())
 	}
 	return segments
 }

@@ -28,8 +28,9 @@ type Others struct {
 
 // Spend is what is spent from a time on.
 type Spend struct {
-	From time.Time
-	USD  *big.Rat // a month
+	From   time.Time
+	USD    *big.Rat // a month, before the scale of a contract
+	Tokens *big.Rat `json:",omitempty"` // a month, that it is for; nil means none
 }
 
 // beside returns o at a time.
@@ -37,7 +38,7 @@ func (o Others) beside(t time.Time) cost.Beside {
 	b := cost.Beside{Usage: o.Usage}
 	for i, s := range o.Elsewhere {
 		if i == 0 || !s.From.After(t) {
-			b.USD = s.USD
+			b.USD, b.Tokens = s.USD, s.Tokens
 		}
 	}
 	return b
@@ -149,7 +150,8 @@ func (a *Accounts) total(account string, without []charge) (b blocks) {
 	return b
 }
 
-// spent returns what account is charged at a time for what is used of it less what without does, in USD, without a commitment and fixed fees.
+// spent returns what account is charged at a time for what is used of it less what without does, in USD, without the scale of a contract, a commitment
+// and fixed fees.
 func (a *Accounts) spent(account string, without []charge, t time.Time) *big.Rat {
 	usd, all := new(big.Rat), a.total(account, without).usage()
 	for name, c := range a.apis[account] {
@@ -182,23 +184,27 @@ func (a *Accounts) due() *big.Rat {
 	return usd
 }
 
-// invoiced returns what is paid on an invoice, in USD a month: what its accounts are charged, the commitment at least, and the fixed fee of every
+// invoiced returns what is paid on an invoice, in USD a month: what its accounts are charged by its scale, the commitment at least, and the fixed fee of every
 // account. Nothing is due of what nobody uses.
 func (a *Accounts) invoiced(name string) *big.Rat {
-	spent, commit, fixed := new(big.Rat), new(big.Rat), new(big.Rat)
+	spent := cost.Used{USD: new(big.Rat), Tokens: new(big.Rat)}
+	commit, fixed := new(big.Rat), new(big.Rat)
+	var scale *cost.Scale // that of each of its APIs
 	for account, byOption := range a.apis {
 		fee, used := new(big.Rat), false
 		for _, c := range byOption {
 			if api := c.api.at(a.at).API; c.api.invoice() == name && api != nil && c.blocks.usage() != nil {
 				fee, commit, used = greater(fee, orZero(api.FixedMonthly)), greater(commit, orZero(api.MinimumCommit)), true
+				scale = api.Scale
 			}
 		}
 		if used {
-			spent.Add(spent, a.spent(account, nil, a.at))
+			spent.USD.Add(spent.USD, a.spent(account, nil, a.at))
+			spent.Tokens.Add(spent.Tokens, a.total(account, nil).tokens())
 			fixed.Add(fixed, fee)
 		}
 	}
-	return fixed.Add(fixed, greater(commit, spent))
+	return fixed.Add(fixed, greater(commit, scale.Due(spent)))
 }
 
 // charged returns u as if the options named in tariffs were charged by them at a time.
@@ -250,8 +256,11 @@ func (a *Accounts) contracts() map[string]spends {
 func (a *Accounts) elsewhere(api Option, without []charge) (all []Spend) {
 	s := a.spends[api.Contract]
 	for i, t := range s.from {
-		usd := new(big.Rat)
+		usd, tokens := new(big.Rat), new(big.Rat)
 		for account, charged := range s.accounts {
+			if account != api.Account {
+				tokens.Add(tokens, a.total(account, without).tokens())
+			}
 			switch {
 			case account == api.Account:
 			case slices.ContainsFunc(without, func(c charge) bool { return c.api.Account == account }):
@@ -261,10 +270,10 @@ func (a *Accounts) elsewhere(api Option, without []charge) (all []Spend) {
 			}
 		}
 		if n := len(all); n == 0 || !equal(all[n-1].USD, usd) {
-			all = append(all, Spend{From: t, USD: usd})
+			all = append(all, Spend{From: t, USD: usd, Tokens: plus(nil, tokens, 1)})
 		}
 	}
-	if len(all) == 1 && all[0].USD.Sign() == 0 {
+	if len(all) == 1 && all[0].USD.Sign() == 0 && all[0].Tokens == nil {
 		return nil
 	}
 	return all
@@ -477,12 +486,17 @@ func (in Input) ElsewhereOf(account string) model.USD {
 	return usd(orZero(in.others(account).beside(in.Forecast.Origin).USD))
 }
 
-// SetElsewhere makes others spend so much there at any time, whoever they are.
-func (in *Input) SetElsewhere(account string, spent model.USD) {
+// TokensElsewhere returns the tokens that other workloads use in a month on the other accounts of the contract that account is under.
+func (in Input) TokensElsewhere(account string) model.Tokens {
+	return model.Tokens(float(orZero(in.others(account).beside(in.Forecast.Origin).Tokens)))
+}
+
+// SetElsewhere makes others spend so much there, and use so many tokens, at any time, whoever they are.
+func (in *Input) SetElsewhere(account string, spent model.USD, tokens model.Tokens) {
 	o := in.others(account)
 	o.Elsewhere, o.Stated = nil, true
-	if spent > 0 {
-		o.Elsewhere = []Spend{{USD: exactly(float64(spent))}}
+	if spent > 0 || tokens > 0 {
+		o.Elsewhere = []Spend{{USD: exactly(float64(spent)), Tokens: plus(nil, whole(float64(tokens)), 1)}}
 	}
 	in.setOthers(o)
 }

@@ -109,7 +109,7 @@ func (c *PriceChange) block(spot *cost.Spot, usd *big.Rat) *big.Rat {
 	return new(big.Rat).Mul(usd, new(big.Rat).Quo(then.PerHour(), spot.PerHour()))
 }
 
-// prices returns what c makes of base. Uplift, discount, commitment and monthly fee are agreed upon and stay, and so do tiers where c lists
+// prices returns what c makes of base. Uplift, discount, what a contract takes off, commitment and monthly fee are agreed upon and stay, and so do tiers where c lists
 // prices that have none; times multiplies every price per token, those that a tier lists too.
 func (c *PriceChange) prices(base *cost.Prices) *cost.Prices {
 	p := *base
@@ -122,6 +122,7 @@ func (c *PriceChange) prices(base *cost.Prices) *cost.Prices {
 			listed = *c.API
 		}
 		listed.Uplift, listed.Discount, listed.MinimumCommit, listed.FixedMonthly = p.Uplift, p.Discount, p.MinimumCommit, p.FixedMonthly
+		listed.Scale = p.Scale
 		if listed.Tiers == nil {
 			listed.Tiers, listed.AllUnits = p.Tiers, p.AllUnits
 		}

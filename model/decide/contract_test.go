@@ -18,6 +18,7 @@ import (
 type aContract struct {
 	price, bound, times, fixed [3]float64 // USD/Mtok of every token; tokens a month above which it costs as many times that; USD a month
 	commit                     float64
+	scale                      *cost.Scale // of two steps; nil for none
 }
 
 var contracted = [3]string{"large", "small", "mini"}
@@ -28,6 +29,17 @@ func randomContract(r *rand.Rand) (c aContract) {
 		c.times[i], c.fixed[i] = float64(r.IntN(9))/8, float64(r.IntN(2)*500)
 	}
 	c.commit = float64(r.IntN(3) * 40_000)
+	if r.IntN(3) > 0 {
+		c.scale = &cost.Scale{ByTokens: r.IntN(2) == 0, AllUnits: r.IntN(2) == 0}
+		first, second := float64(1+r.IntN(60))*1000, float64(1+r.IntN(60))*1000
+		if c.scale.ByTokens {
+			first, second = first*1e6, second*1e6
+			c.bound, c.times = [3]float64{1e15, 1e15, 1e15}, [3]float64{1, 1, 1}
+		}
+		c.scale.Steps = []cost.ScaleStep{
+			{Above: exactly(first), Discount: exactly(float64(r.IntN(5)) / 16)}, {Above: exactly(first + second), Discount: exactly(float64(r.IntN(9)) / 16)},
+		}
+	}
 	return c
 }
 
@@ -35,29 +47,86 @@ func randomContract(r *rand.Rand) (c aContract) {
 func (c aContract) options() []Option {
 	options := four("1")[3:]
 	for i, name := range contracted {
-		options = append(options, Option{
+		o := Option{
 			Name: name, Hosting: model.API, Account: "c/" + name, Contract: "c", API: &cost.Prices{
-				Input: exactly(c.price[i]), Output: exactly(c.price[i]), FixedMonthly: exactly(c.fixed[i]), MinimumCommit: exactly(c.commit),
+				Input: exactly(c.price[i]), Output: exactly(c.price[i]), FixedMonthly: exactly(c.fixed[i]), MinimumCommit: exactly(c.commit), Scale: c.scale,
 				Tiers: []cost.Tier{{Above: whole(c.bound[i]), Times: exactly(c.times[i])}},
 			},
-		})
+		}
+		if c.scale != nil && c.scale.ByTokens {
+			o.API.Tiers = nil
+		}
+		options = append(options, o)
 	}
 	return options
 }
 
+// listed returns what the APIs charge for tokens of each, without what is agreed upon for all of them.
+func (c aContract) listed(tokens [3]float64) (usd float64) {
+	for i, n := range tokens {
+		usd += c.price[i] / 1e6 * (min(n, c.bound[i]) + c.times[i]*max(0, n-c.bound[i]))
+	}
+	return usd
+}
+
+// left returns what the tiers leave of a volume that they count.
+func (c aContract) left(volume float64) float64 {
+	if c.scale == nil {
+		return volume
+	}
+	first, second := c.scale.Steps[0], c.scale.Steps[1]
+	a, b, off, further := float(first.Above), float(second.Above), float(first.Discount), float(second.Discount)
+	switch {
+	case !c.scale.AllUnits:
+		return volume - off*max(0, min(volume, b)-a) - further*max(0, volume-b)
+	case volume > b:
+		return volume * (1 - further)
+	case volume > a:
+		return volume * (1 - off)
+	}
+	return volume
+}
+
 // bill returns what the contract is charged for tokens of each of its APIs.
 func (c aContract) bill(tokens [3]float64) float64 {
-	usage, fixed := 0.0, 0.0
+	if tokens == [3]float64{} {
+		return 0
+	}
+	usage, all, fixed := c.listed(tokens), 0.0, 0.0
 	for i, n := range tokens {
-		usage += c.price[i] / 1e6 * (min(n, c.bound[i]) + c.times[i]*max(0, n-c.bound[i]))
+		all += n
 		if n > 0 {
 			fixed += c.fixed[i]
 		}
 	}
-	if tokens == [3]float64{} {
-		return 0
+	if c.scale != nil && c.scale.ByTokens {
+		usage *= c.left(all) / all
+	} else {
+		usage = c.left(usage)
 	}
 	return max(c.commit, usage) + fixed
+}
+
+// adds returns by how much own tokens of API i make the bill of others larger. Tokens in tiers that count those of all come after those of the others.
+func (c aContract) adds(others [3]float64, i int, own float64) float64 {
+	with := others
+	with[i] += own
+	if c.scale == nil || !c.scale.ByTokens || c.scale.AllUnits {
+		return c.bill(with) - c.bill(others)
+	}
+	fixed, before := 0.0, others[0]+others[1]+others[2]
+	if others[i] == 0 {
+		fixed = c.fixed[i]
+	}
+	usage, none := 0.0, before == 0
+	if !none {
+		usage = c.listed(others) * c.left(before) / before
+	}
+	after := usage + (c.listed(with)-c.listed(others))*(c.left(before+own)-c.left(before))/own
+	if none {
+		return max(c.commit, after) + fixed
+	}
+	return max(c.commit, after) - max(c.commit, usage) + fixed
 }
 
 func sumOf(tokens map[string][3]float64, without string) (sum [3]float64) {
@@ -139,10 +208,8 @@ func TestContract(t *testing.T) {
 			v := Decide(in)
 			others, own := sumOf(now, in.Workload), float(whole(float64(in.Forecast.Next[model.Next30d].Total.At(0.5))*730/720))
 			for i, name := range contracted {
-				with := others
-				with[i] += own
 				o := v.Options[slices.IndexFunc(v.Options, func(o model.OptionCost) bool { return o.Option == name })]
-				if want := c.bill(with) - c.bill(others); math.Abs(float64(o.USDPerMonth.P50)-want) > 1e-6*c.bill(with) {
+				if want := c.adds(others, i, own); math.Abs(float64(o.USDPerMonth.P50)-want) > 1e-6*(want+c.bill(others)) {
 					t.Fatalf("%+v: %s beside %v adds %v to %s, want %v", c, in.Workload, others, o.USDPerMonth.P50, name, want)
 				}
 				if c.bill(others) <= c.commit {
@@ -160,7 +227,7 @@ func TestContract(t *testing.T) {
 				for _, later := range o.PriceChanges {
 					dearer := c
 					dearer.price[1] *= 2
-					if want := dearer.bill(with) - dearer.bill(others); later.From != change.Format(time.DateOnly) || math.Abs(float64(later.USDPerMonth)-want) > 1e-6*dearer.bill(with) {
+					if want := dearer.adds(others, i, own); later.From != change.Format(time.DateOnly) || math.Abs(float64(later.USDPerMonth)-want) > 1e-6*(want+dearer.bill(others)) {
 						t.Fatalf("%+v: on %s %s costs %v, want %v", c, later.From, name, later.USDPerMonth, want)
 					}
 					if i != 1 {

@@ -225,6 +225,7 @@ func (t tally) beside(name string, others map[string]cost.Beside) (cost.Beside, 
 				return beside, err
 			}
 			beside.USD = new(big.Rat).Add(orZero(beside.USD), with.Sub(with, without))
+			beside.Tokens = new(big.Rat).Add(orZero(beside.Tokens), blocksOf(c.usage).tokens())
 		}
 	}
 	return beside, nil

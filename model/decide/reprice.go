@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"fmt"
 	"math/big"
 	"slices"
 	"time"
@@ -55,6 +56,12 @@ func (t Tariff) prices() []model.PriceMove {
 			all = append(all, model.PriceMove{Field: field, Unit: unit, After: cost.Decimal(v)})
 		}
 	}
+	kind := func(allUnits bool) string {
+		if allUnits {
+			return "all-units"
+		}
+		return "marginal"
+	}
 	if p := t.API; p != nil {
 		api := func(prefix string, p *cost.Prices) {
 			add(prefix+"input", "USD/Mtok", p.Input)
@@ -70,11 +77,7 @@ func (t Tariff) prices() []model.PriceMove {
 			api("long.", p.Long)
 		}
 		if len(p.Tiers) > 0 {
-			kind := "marginal"
-			if p.AllUnits {
-				kind = "all-units"
-			}
-			all = append(all, model.PriceMove{Field: "tiers", Unit: "prices", After: kind})
+			all = append(all, model.PriceMove{Field: "tiers", Unit: "prices", After: kind(p.AllUnits)})
 		}
 		for _, t := range p.Tiers {
 			prefix := "above " + cost.Decimal(t.Above) + "."
@@ -84,6 +87,16 @@ func (t Tariff) prices() []model.PriceMove {
 				if t.Prices.Long != nil {
 					api(prefix+"long.", t.Prices.Long)
 				}
+			}
+		}
+		if s := p.Scale; s != nil {
+			counts := "USD"
+			if s.ByTokens {
+				counts = "tokens"
+			}
+			all = append(all, model.PriceMove{Field: "tiers of the contract", Unit: "prices", After: kind(s.AllUnits)})
+			for _, step := range s.Steps {
+				add(fmt.Sprintf("contract above %s %s.discount", cost.Decimal(step.Above), counts), "share", step.Discount)
 			}
 		}
 		add("request_fee", "USD/request", p.RequestFee)
@@ -215,7 +228,9 @@ func Reprice(workloads []Judged, tariffs map[string]Tariff, at time.Time, past b
 // sameOthers reports whether a and b bring the same to a bill.
 func sameOthers(a, b Others) bool {
 	return a.Account == b.Account && slices.EqualFunc(a.Usage, b.Usage, sameUsage) &&
-		slices.EqualFunc(a.Elsewhere, b.Elsewhere, func(a, b Spend) bool { return a.From.Equal(b.From) && equal(a.USD, b.USD) })
+		slices.EqualFunc(a.Elsewhere, b.Elsewhere, func(a, b Spend) bool {
+			return a.From.Equal(b.From) && equal(a.USD, b.USD) && equal(orZero(a.Tokens), orZero(b.Tokens))
+		})
 }
 
 // closer is by how much of the current cost a saving must grow for a workload to count as closer to a move.

@@ -93,7 +93,7 @@ func (c *costed) tornado(api *costed, d demand, batch bool) []model.Swing {
 	swing("volume", "tokens/month", float(d.low), volume, float(d.high), func(v float64) { s.volume = v })
 	around("api_price", "USD/Mtok", price, apiPriceSwing, func(v float64) {
 		s.rate = s.rate.Times(exactly(v / price))
-		if s.rate.Others != nil { // who leave less or more of a commitment then
+		if s.rate.Others != nil || s.rate.Scale != nil { // others leave less or more of a commitment then, and a contract takes another share off
 			s.api.use(s.rate)
 			return
 		}

@@ -36,7 +36,7 @@ type Book func(item string) []model.PriceSource
 //
 //   - options.NAME.KEY: a price, a rate or a property of an option; options.NAME.prices stands for all its token prices, and
 //     options.NAME.other_tokens_per_month for what other workloads use of the account of an API, and
-//     options.NAME.other_usd_per_month for what they spend on other APIs of its contract
+//     options.NAME.other_usd_per_month for what they spend on other APIs of its contract, whose tiers are options.NAME.contract_tiers
 //   - volume.KEY: the projection; constraints.KEY; policy.KEY; current; candidates
 //
 // A number may be relative: -30% and +10% change what is there; 8% without a sign is the share 0.08. For usd_per_hour and
@@ -164,6 +164,7 @@ func knobs(in *decide.Input, book Book) map[string]knob {
 				all[prefix+"other_usd_per_month"] = elsewhere(in, o.Account)
 				commit := prefix + "minimum_commit_usd_per_month"
 				all[commit] = ofContract(in, o, all[commit])
+				scaleKnobs(in, o, prefix, all)
 			}
 		}
 		if o.Capacity != nil {

@@ -128,6 +128,45 @@ func TestApplyToTerms(t *testing.T) {
 	}
 }
 
+// TestApplyToAContract holds that what is agreed upon for several options is changed for all of them.
+func TestApplyToAContract(t *testing.T) {
+	t.Parallel()
+	const prefix = "options.gpt-5.5."
+	for _, tc := range []struct {
+		path, value, from, to, other string
+		byTokens                     bool
+	}{
+		{"contract_tiers.1.discount", "10%", "0.05", "0.1", "1/10", false},
+		{"contract_tiers.1.above_usd", "+20%", "50000", "60000", "1/20", false},
+		{"contract_tiers.1.above_tokens", "70000", "50000", "70000", "1/20", true},
+		{"contract_tiers.all_units", "true", "false", "true", "1/20", true},
+	} {
+		in := onTerms()
+		in.Options[0].API.Scale = &cost.Scale{ByTokens: tc.byTokens, Steps: []cost.ScaleStep{{Above: big.NewRat(50_000, 1), Discount: big.NewRat(1, 20)}}}
+		in.Options = append(in.Options, in.Options[0])
+		prices := *in.Options[0].API
+		in.Options[2].Name, in.Options[2].Account, in.Options[2].API = "mini", "provider/mini", &prices
+		c, err := Apply(&in, shelf, prefix+tc.path, tc.value)
+		if err != nil || c != (Changed{prefix + tc.path, tc.from, tc.to}) {
+			t.Errorf("%s=%s: got %+v, %v, want from %q to %q", tc.path, tc.value, c, err, tc.from, tc.to)
+		}
+		own, other := in.Options[0].API.Scale, in.Options[2].API.Scale
+		if got := other.Steps[0].Discount.RatString(); got != tc.other || own.Steps[0].Above.Cmp(other.Steps[0].Above) != 0 || own.AllUnits != other.AllUnits {
+			t.Errorf("%s=%s: got %+v for the other option, want the same as %+v", tc.path, tc.value, other, own)
+		}
+	}
+	in := onTerms()
+	in.Options[0].API.Scale = &cost.Scale{ByTokens: true, Steps: []cost.ScaleStep{{Above: big.NewRat(50_000, 1), Discount: big.NewRat(1, 20)}}}
+	for _, set := range [][2]string{{"other_usd_per_month", "5000"}, {"other_contract_tokens_per_month", "2e9"}, {"other_usd_per_month", "+50%"}} {
+		if _, err := Apply(&in, shelf, prefix+set[0], set[1]); err != nil {
+			t.Error(err)
+		}
+	}
+	if e := in.Others[0].Elsewhere[0]; e.USD.Cmp(big.NewRat(7500, 1)) != 0 || e.Tokens.Cmp(big.NewRat(3e9, 1)) != 0 {
+		t.Errorf("got %+v, want 7,500 USD for 3B tokens", e)
+	}
+}
+
 // TestApplyWithoutAPrice refuses to change a price that is not known yet.
 func TestApplyWithoutAPrice(t *testing.T) {
 	t.Parallel()

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"tipline/model"
+	"tipline/model/cost"
 	"tipline/model/decide"
 )
 
@@ -92,7 +93,8 @@ func others(in *decide.Input, account string) knob {
 	}
 }
 
-// elsewhere is the knob of what other workloads spend on the other APIs of the contract that account is under.
+// elsewhere is the knob of what other workloads spend on the other APIs of the contract that account is under, before its tiers. Their tokens are more
+// or less by as much.
 func elsewhere(in *decide.Input, account string) knob {
 	now := func() float64 { return float64(in.ElsewhereOf(account)) }
 	return knob{
@@ -107,25 +109,70 @@ func elsewhere(in *decide.Input, account string) knob {
 			if err != nil || !(next >= 0 && next <= 1e12) {
 				return fmt.Errorf("dollars that other workloads spend in a month of 730 hours, from 0 to 1e12, or a change such as +50%%")
 			}
-			in.SetElsewhere(account, model.USD(next))
+			tokens := in.TokensElsewhere(account)
+			if spent := now(); spent > 0 {
+				tokens *= model.Tokens(next / spent)
+			}
+			in.SetElsewhere(account, model.USD(next), tokens)
 			return nil
 		},
 	}
 }
 
-// ofContract is the knob of the commitment of o, which is that of every option under its contract.
-func ofContract(in *decide.Input, o *decide.Option, commit knob) knob {
-	return knob{get: commit.get, set: func(value string) error {
-		if err := commit.set(value); err != nil {
+// tokensElsewhere is the knob of the tokens that other workloads use of those APIs.
+func tokensElsewhere(in *decide.Input, account string) knob {
+	now := func() float64 { return float64(in.TokensElsewhere(account)) }
+	return knob{
+		get: func() string {
+			if now() == 0 {
+				return notSet
+			}
+			return model.FormatTokens(model.Tokens(now()))
+		},
+		set: func(value string) error {
+			next, err := measure(value, now())
+			if err != nil || !(next >= 0 && next <= 1e18) {
+				return fmt.Errorf("tokens of other workloads in a month of 730 hours, from 0 to 1e18, or a change such as +50%%")
+			}
+			in.SetElsewhere(account, in.ElsewhereOf(account), model.Tokens(next))
+			return nil
+		},
+	}
+}
+
+// ofContract is a knob of what o has of its contract, which every other option under it has too.
+func ofContract(in *decide.Input, o *decide.Option, k knob) knob {
+	return knob{get: k.get, set: func(value string) error {
+		if err := k.set(value); err != nil {
 			return err
 		}
 		for i, other := range in.Options {
 			if other.Contract == o.Contract && other.API != nil {
-				in.Options[i].API.MinimumCommit = o.API.MinimumCommit
+				in.Options[i].API.MinimumCommit, in.Options[i].API.Scale = o.API.MinimumCommit, o.API.Scale
 			}
 		}
 		return nil
 	}}
+}
+
+// scaleKnobs adds those of the tiers of a contract, the first of which is contract_tiers.1.
+func scaleKnobs(in *decide.Input, o *decide.Option, prefix string, all map[string]knob) {
+	s := o.API.Scale
+	if s == nil {
+		return
+	}
+	above, counts := "above_usd", "USD"
+	if s.ByTokens {
+		above, counts = "above_tokens", "tokens"
+		all[prefix+"other_contract_tokens_per_month"] = tokensElsewhere(in, o.Account)
+	}
+	all[prefix+"contract_tiers.all_units"] = ofContract(in, o, boolean(&s.AllUnits))
+	for i := range s.Steps {
+		step := &s.Steps[i]
+		key, row := fmt.Sprintf("%scontract_tiers.%d.", prefix, i+1), fmt.Sprintf("contract above %s %s.discount", cost.Decimal(step.Above), counts)
+		all[key+above] = ofContract(in, o, number(&step.Above, positive))
+		all[key+"discount"] = ofContract(in, o, sourced(o, row, number(&step.Discount, belowOne)))
+	}
 }
 
 // measure reads a number, or a change of now.
