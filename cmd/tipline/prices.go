@@ -15,6 +15,7 @@ import (
 
 	"tipline/config"
 	"tipline/model"
+	"tipline/model/decide"
 )
 
 // builtinBook names the built-in price book where a file is expected.
@@ -23,8 +24,8 @@ const builtinBook = "builtin"
 // addPrices adds the prices commands to app and returns them by name.
 func addPrices(app *kingpin.Application, p *program) map[string]func() int {
 	prices := app.Command("prices", "Show, check, compare and import price books.")
-	list := prices.Command("list", "List the prices in force, each with its source and date: the built-in book and the files of the configuration.")
-	glob := list.Flag("item", "Only items that match, such as openai/* or */h100*.").Default("*").String()
+	list := prices.Command("list", "List the prices in force, each with its source and date: the built-in book and the files of the configuration. The table says too what options have beside the book, such as discounts, commitments and tiers.")
+	glob := list.Flag("item", "Only items that match, such as openai/* or */h100*, and in the table options of that name.").Default("*").String()
 	format := list.Flag("output", "The form: table, csv or json.").Short('o').Default("table").Enum("table", "csv", "json")
 
 	check := prices.Command("check", "Check a price book against the one that is built in, with the rates and the confirmed items of the configuration, and print what would not be believed.")
@@ -56,20 +57,51 @@ func (p *program) listPrices(glob, format string) int {
 		return p.usage(fmt.Errorf("--item: got %q, want a pattern such as openai/*", glob))
 	}
 	book := config.Builtin()
+	var options []decide.Option
 	if cfg, err := p.load(); err == nil {
-		book = cfg.Prices
+		book, options = cfg.Prices, cfg.Options
+		p.printQuarantined(cfg.Quarantined)
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return p.fail(err)
 	}
+	terms := termsOf(options, book, glob)
 	book = book.Only(func(item string) bool { return matches(glob, item) })
-	if len(book.Items()) == 0 {
+	if len(book.Items())+len(terms) == 0 {
 		fmt.Fprintf(p.stderr, "tipline: no item of the price book matches %q\n", glob)
 		return exitNotRight
 	}
 	if err := printBook(p.stdout, book, format); err != nil {
 		return p.fail(err)
 	}
+	if format != "table" || len(terms) == 0 {
+		return exitDone
+	}
+	table := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "\nOPTION\tFIELD\tVALUE\tUNIT\tVALID\tCHECKED\tSOURCE")
+	for _, row := range terms {
+		fmt.Fprintln(table, strings.Join(plain([]string{row.Item, row.Field, row.Value, row.Unit, cmp.Or(validity(row), "always"), cmp.Or(row.Date, "-"), row.Source}), "\t"))
+	}
+	if err := table.Flush(); err != nil {
+		return p.fail(err)
+	}
 	return exitDone
+}
+
+// termsOf returns the rows of options that book does not have, with the name of the option as their item, of those whose name or item matches glob.
+func termsOf(options []decide.Option, book config.Book, glob string) (terms []model.PriceSource) {
+	listed := map[model.PriceSource]bool{}
+	for _, row := range book.Rows() {
+		listed[row.PriceSource] = true
+	}
+	for _, o := range options {
+		for _, row := range o.Prices {
+			if !listed[row] && (matches(glob, o.Name) || matches(glob, row.Item)) {
+				row.Item = o.Name
+				terms = append(terms, row)
+			}
+		}
+	}
+	return terms
 }
 
 // matches reports whether item matches glob, in which a * stands for slashes too.

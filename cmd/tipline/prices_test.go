@@ -44,6 +44,11 @@ func TestPrices(t *testing.T) {
 		!strings.Contains(out, "cache_read,0.025,USD/Mtok,,,") || !strings.Contains(out, ",2026-08-01,") {
 		t.Errorf("list: exit %d, %q, %q", code, out, errs)
 	}
+	writeFile(t, file, readFile(t, file)+"contracts: [{name: provider, options: [api], tiers: {kind: marginal, steps: [{above_usd: 50000, discount: 0.05}]}}]\n")
+	code, out, errs = tipline(t, folder, "prices", "list", "--item=api")
+	if code != exitDone || !strings.Contains(out, "api     contract above 50000 USD.discount  0.05   share     always  -        configuration") || strings.Contains(out, "0.025") {
+		t.Errorf("list of an option: exit %d, %q, %q, want what is agreed upon and no row of the book", code, out, errs)
+	}
 	for _, args := range [][]string{
 		{"prices", "list", "--item=no/such"},
 		{"prices", "check", list},
