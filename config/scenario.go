@@ -23,6 +23,7 @@ type Scenario struct {
 	Candidates  []string
 	Constraints decide.Constraints
 	Options     []decide.Option
+	Others      []OtherUse // by other workloads
 	Policy      decide.Policy
 	Changes     []Setting // in the order of their paths
 	Prices      Book      // where items are looked up
@@ -40,6 +41,12 @@ type Volume struct {
 	HoursOfDay     []float64                 // relative loads of the 24 hours of a day; empty when not known
 }
 
+// OtherUse is what workloads other than that of a scenario use of an option of kind api, at the mix of its volume.
+type OtherUse struct {
+	Option         string
+	TokensPerMonth float64 // in a month of 730 hours
+}
+
 // Setting is one thing that is to be otherwise: a path and a value, as --set has them.
 type Setting struct{ Path, Value string }
 
@@ -52,9 +59,17 @@ type rawScenario struct {
 	Candidates  []scalar          `yaml:"candidates"`
 	Constraints rawConstraints    `yaml:"constraints"`
 	Options     []rawOption       `yaml:"options"`
+	Contracts   []rawContract     `yaml:"contracts"`
+	Others      []rawOtherUse     `yaml:"others"`
 	Policy      rawPolicy         `yaml:"policy"`
 	Prices      rawFiles          `yaml:"prices"`
 	Set         map[string]scalar `yaml:"set"`
+}
+
+type rawOtherUse struct {
+	At             place  `yaml:"-"`
+	Option         scalar `yaml:"option"`
+	TokensPerMonth scalar `yaml:"tokens_per_month"`
 }
 
 type rawVolume struct {
@@ -107,6 +122,8 @@ func (r *reader) scenario(raw *rawScenario) *Scenario {
 	s := &Scenario{Name: r.word(raw.Name), Policy: r.policy(raw.Policy, defaultPolicy())}
 	s.Prices, _, s.Quarantined = r.book(nil, raw.Prices.Files, r.words(raw.Prices.Confirmed), r.rates(raw.Prices.Rates))
 	s.Options = r.options(raw.Options, s.Prices)
+	r.contracts(raw.Contracts, s.Options, raw.Options)
+	s.Others = r.others(raw.Others, s.Options)
 	r.unmeasured(raw.Options, s.Options, nil) // a scenario has no history
 	if d := raw.AsOf; d.given() {
 		var err error
@@ -147,15 +164,48 @@ func (r *reader) scenario(raw *rawScenario) *Scenario {
 	return s
 }
 
+// others reads what other workloads use of options of kind api, whose bills count it.
+func (r *reader) others(raws []rawOtherUse, options []decide.Option) (others []OtherUse) {
+	for _, raw := range raws {
+		if raw.At.node == nil {
+			continue // not a mapping, which has been reported
+		}
+		for _, key := range []struct {
+			name  string
+			given bool
+		}{{"option", raw.Option.given()}, {"tokens_per_month", raw.TokensPerMonth.given()}} {
+			if !key.given {
+				r.missing(raw.At, key.name, ", want an option of kind api and tokens in a month of 730 hours")
+			}
+		}
+		use := OtherUse{Option: r.word(raw.Option), TokensPerMonth: approximate(r.number(raw.TokensPerMonth, monthTokens))}
+		i := slices.IndexFunc(options, func(o decide.Option) bool { return o.Name == use.Option })
+		switch {
+		case use.Option == "":
+			continue
+		case i < 0 || options[i].Hosting != model.API:
+			r.wrong(raw.Option.place, "got %s, want the name of an option of kind api", quote(use.Option))
+		case options[i].API != nil && options[i].Account == "":
+			r.wrong(raw.Option.place, "the bill of %s does not depend on others, want an option with tiers, a commitment or a contract", quote(use.Option))
+		case slices.ContainsFunc(others, func(o OtherUse) bool { return o.Option == use.Option }):
+			r.wrong(raw.Option.place, "%s is there already", quote(use.Option))
+		}
+		others = append(others, use)
+	}
+	return others
+}
+
 // mostTokens is the largest volume of a month that a scenario may state.
 var mostTokens = big.NewRat(1e18, 1)
 
+// monthTokens is what a month may hold.
+var monthTokens = demand{"tokens in a month of 730 hours, at least 1 and at most 1e18", func(v *big.Rat) bool { return v.Cmp(one) >= 0 && v.Cmp(mostTokens) <= 0 }}
+
 func (r *reader) volume(raw *rawVolume) Volume {
-	tokens := demand{"tokens in a month of 730 hours, at least 1 and at most 1e18", func(v *big.Rat) bool { return v.Cmp(one) >= 0 && v.Cmp(mostTokens) <= 0 }}
 	v := Volume{
-		TokensPerMonth: approximate(r.number(raw.TokensPerMonth, tokens)),
-		Low:            approximate(r.number(raw.P10, tokens)),
-		High:           approximate(r.number(raw.P90, tokens)),
+		TokensPerMonth: approximate(r.number(raw.TokensPerMonth, monthTokens)),
+		Low:            approximate(r.number(raw.P10, monthTokens)),
+		High:           approximate(r.number(raw.P90, monthTokens)),
 		MonthlyGrowth: approximate(r.number(raw.GrowthPerMonth, demand{"growth a month as a share, from -0.9 to 2, such as 0.08 for 8%", func(g *big.Rat) bool {
 			return g.Cmp(big.NewRat(-9, 10)) >= 0 && g.Cmp(big.NewRat(2, 1)) <= 0
 		}})),

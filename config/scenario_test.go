@@ -32,7 +32,7 @@ func TestScenarioReference(t *testing.T) {
 		t.Fatalf("with every alternative:\n%v", r.sorted())
 	}
 	for _, path := range undocumented(reflect.TypeFor[rawScenario](), []*yaml.Node{top}, "") {
-		if !strings.HasPrefix(path, "options") && !strings.HasPrefix(path, "policy") { // which reference.yaml documents
+		if !strings.HasPrefix(path, "options") && !strings.HasPrefix(path, "contracts") && !strings.HasPrefix(path, "policy") { // which reference.yaml documents
 			t.Errorf("%s does not document %s", scenarioFile, path)
 		}
 	}
@@ -67,6 +67,11 @@ options:
 		{"a key that is not known", "current: a", "current: a\nsources: []", `sources: unknown key`},
 		{"a price that is none", "input: 1,", "input: -1,", `options[0].prices.input: got "-1"`},
 		{"a path without a value", "current: a", "current: a\nset: {policy.enter: }", "set.\"policy.enter\": has no value"},
+		{"others on what is not there", "current: a", "current: a\nothers: [{option: b, tokens_per_month: 5}]", `others[0].option: got "b", want the name of an option of kind api`},
+		{"others who do not count", "current: a", "current: a\nothers: [{option: a, tokens_per_month: 5}]", `others[0].option: the bill of "a" does not depend on others`},
+		{"others without a volume", "current: a", "current: a\nothers: [{option: a}]", "others[0]: tokens_per_month is missing"},
+		{"others of less than nothing", "current: a", "current: a\nothers: [{option: a, tokens_per_month: -5}]", `others[0].tokens_per_month: got "-5", want tokens in a month`},
+		{"a contract over what is not there", "current: a", "current: a\ncontracts: [{name: c, options: [b], discount: 0.1}]", `contracts[0].options[0]: got "b", want the name of an option of kind api`},
 		{"nothing", good, "", "the file is empty"},
 		{"a list", good, "[]", "got a list, want a mapping"},
 	} {

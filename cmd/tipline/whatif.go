@@ -224,10 +224,24 @@ func stated(s *config.Scenario, now time.Time) decide.Input {
 	for c, share := range v.Mix {
 		f.Mix[c] = model.Fraction(share)
 	}
-	return decide.Input{
+	in := decide.Input{
 		Workload: s.Name, Constraints: s.Constraints, Current: s.Current, Options: s.Options, Candidates: s.Candidates,
 		Forecast: f.Forecast(), Policy: s.Policy,
 	}
+	var others []decide.Used
+	for _, o := range s.Others {
+		other := in
+		other.Workload, other.Current = "others on "+o.Option, o.Option
+		f.Tokens, f.Low, f.High = model.Tokens(o.TokensPerMonth), 0, 0
+		f.Requests = v.Requests * o.TokensPerMonth / v.TokensPerMonth
+		other.Forecast = f.Forecast()
+		others = append(others, other.Used())
+	}
+	in.Others = decide.AccountsOf(others).Beside(in)
+	for i := range in.Others {
+		in.Others[i].Stated = true
+	}
+	return in
 }
 
 // verdictOf is what the engine said.

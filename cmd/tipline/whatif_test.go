@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"flag"
+	"math"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -68,6 +69,37 @@ func TestWhatIfAsJSON(t *testing.T) {
 	}
 	if a.Today.Decision.Option != "scaleway-llama" || a.WhatIf.Decision.Option != "groq-llama" || !a.Differs {
 		t.Errorf("got %s today and %s then, want the API of the region and the cheaper one of elsewhere", a.Today.Decision.Option, a.WhatIf.Decision.Option)
+	}
+}
+
+// TestWhatIfUnderAContract holds a scenario with a contract to its bill by hand: 70,000 USD with the workload, of which 20,000 are above the tier, less
+// the 30,000 that others spend on another option.
+func TestWhatIfUnderAContract(t *testing.T) {
+	t.Parallel()
+	for set, want := range map[string][2]float64{
+		"options.large.contract_tiers.1.discount=80%":      {39_000, 24_000},
+		"options.large.contract_tiers.1.above_usd=30000":   {39_000, 8_000}, // all of it, at 80% off by the file
+		"options.large.other_usd_per_month=60000":          {39_000, 8_000},
+		"options.large.prices=-50%":                        {39_000, 20_000},
+		"options.large.contract_tiers.all_units=true":      {39_000, -16_000}, // 70,000 × 0.2 − 30,000: the others save more than it costs
+		"options.large.minimum_commit_usd_per_month=60000": {39_000, 0},
+	} {
+		code, out, errs := tipline(t, t.TempDir(), "whatif", "testdata/whatif/contract.yaml", "-o", "json", "--set="+set)
+		var a struct {
+			Today  verdictOf
+			WhatIf verdictOf `json:"what_if"`
+		}
+		if err := json.Unmarshal([]byte(out), &a); code != exitDone || err != nil {
+			t.Fatalf("%s: exit %d, %s", set, code, errs)
+		}
+		for i, v := range []verdictOf{a.Today, a.WhatIf} {
+			if got := float64(v.Options[0].USDPerMonth.P50); math.Abs(got-want[i]) > 1e-6 {
+				t.Errorf("%s: got %v USD, want %v", set, got, want[i])
+			}
+		}
+		if account := a.Today.Options[0].Account; account == nil || account.Contract != "provider" || account.ElsewhereUSDPerMonth != 30_000 || !strings.Contains(account.Text("large"), "the what-if") {
+			t.Errorf("%s: got %+v, want what others spend", set, account)
+		}
 	}
 }
 
