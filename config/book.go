@@ -66,6 +66,7 @@ var builtin = sync.OnceValue(func() Book {
 //   - provider/gpu/machine/terms: usd_per_hour of one GPU
 //   - ml.machine: usd_per_hour of a SageMaker instance, raw_usd_per_hour of the EC2 instance underneath and
 //     managed_overhead, the share by which the former is above the latter
+//   - sagemaker/kind: request_duration in s and request_payload in bytes, what an endpoint of the kind takes as one request
 //   - engine/model/gpus: measured output tokens per second of one replica, each field a shape such as 1000/1000
 func Builtin() Book { return builtin() }
 

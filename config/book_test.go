@@ -45,8 +45,9 @@ func TestBuiltinBook(t *testing.T) {
 			gpus++
 		case fields["usd_per_hour"] == "USD/instance-hour" && fields["managed_overhead"] != "":
 		case fields["1000/1000"] == outputRate:
+		case fields["request_duration"] == "s" && fields["request_payload"] == "bytes":
 		default:
-			t.Errorf("%s: got fields %v, want those of a model, a GPU, a managed instance or a replica", item, fields)
+			t.Errorf("%s: got fields %v, want those of a model, a GPU, a managed instance, an endpoint or a replica", item, fields)
 		}
 	}
 	if models < 40 || gpus < 20 {

@@ -16,7 +16,7 @@ import (
 // fleet resolves what a self-hosted or a cloud-managed option costs and can do.
 func (r *reader) fleet(o *decide.Option, raw rawOption, book Book) {
 	o.ClosedWeights, o.NoGPU = r.boolean(raw.ClosedWeights), r.boolean(raw.NoGPU)
-	r.endpoint(o, raw)
+	r.endpoint(o, raw, book)
 	c := &cost.Capacity{
 		TargetUtilization: r.number(raw.TargetUtilization, demand{"a share of the capacity, more than 0 and at most 1", aboveZero}),
 		PeakFactor:        r.number(raw.PeakFactor, demand{"the peak hour over the mean hour, 1 or more", atLeastOne}),
@@ -83,7 +83,7 @@ func spares(raw rawOption) int64 {
 }
 
 // endpoint reads the kind of a managed endpoint, which says who may use it (cost model, section 5).
-func (r *reader) endpoint(o *decide.Option, raw rawOption) {
+func (r *reader) endpoint(o *decide.Option, raw rawOption, book Book) {
 	kind := r.choice(raw.Endpoint, "real-time", "asynchronous", batchTransform, "serverless")
 	switch kind {
 	case "asynchronous":
@@ -93,9 +93,60 @@ func (r *reader) endpoint(o *decide.Option, raw rawOption) {
 	case "serverless":
 		o.NoGPU = true
 	}
+	o.Limits = r.limits(raw, kind, book)
+	if o.Limits == nil && kind == "asynchronous" {
+		o.Warnings = append(o.Warnings, model.Warning{
+			Code: "ENDPOINT_LIMITS", Text: fmt.Sprintf("how long a request to %s may take and how large it may be is not known, so neither is checked", o.Name),
+		})
+	}
 	if raw.Jobs != nil && kind != batchTransform {
 		r.wrong(raw.Jobs.At, "has no effect without endpoint: %s: other endpoints wait for requests", batchTransform)
 	}
+}
+
+// defaultBytesPerToken is what a token of an English prompt takes: about four characters.
+const defaultBytesPerToken = "4"
+
+// limits reads what an endpoint of a kind takes as one request: what the option says, or what the price book does of SageMaker, whose instances
+// are named ml.*; nil when neither does.
+func (r *reader) limits(raw rawOption, kind string, book Book) *decide.Limits {
+	l := decide.Limits{BytesPerToken: parseDecimal(defaultBytesPerToken)}
+	if given := raw.Limits; given != nil {
+		if !given.Duration.given() && !given.PayloadBytes.given() {
+			r.wrong(given.At, "want duration or payload_bytes, what one request may be, or both")
+			return nil
+		}
+		l.Duration = r.duration(given.Duration, 0, false)
+		l.PayloadBytes = r.number(given.PayloadBytes, demand{"bytes of one request, more than 0", positive})
+		if per := r.numberOr(given.BytesPerToken, demand{"bytes of a token, more than 0", positive}, defaultBytesPerToken); per != nil {
+			l.BytesPerToken = per
+		}
+		t := r.tariff(raw.Name.text(), given.Origin)
+		l.Source = cited(t.origin)
+		return &l
+	}
+	if raw.Instance == nil || !strings.HasPrefix(raw.Instance.Type.text(), "ml.") {
+		return nil
+	}
+	item := "sagemaker/" + kind
+	if row, ok := book.Value(item, "request_duration"); ok {
+		l.Duration, l.Source = time.Duration(cost.Float(row.Rat())*float64(time.Second)), cited(row.PriceSource)
+	}
+	if row, ok := book.Value(item, "request_payload"); ok {
+		l.PayloadBytes, l.Source = row.Rat(), cited(row.PriceSource)
+	}
+	if l.Source == "" {
+		return nil
+	}
+	return &l
+}
+
+// cited says where p is from, and when that was looked up.
+func cited(p model.PriceSource) string {
+	if p.Date == "" {
+		return p.Source
+	}
+	return p.Source + ", " + p.Date
 }
 
 // batchTransform is the kind of a managed endpoint that is there only while its jobs are.

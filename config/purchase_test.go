@@ -1,10 +1,12 @@
 package config
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"tipline/model"
 	"tipline/model/decide"
 )
 
@@ -54,6 +56,39 @@ func TestEndpoint(t *testing.T) {
 		o := option(t, parse(t, text+"    endpoint: "+kind+"\n"), "fleet")
 		if got := [2]bool{o.BatchOnly, o.NoGPU}; got != want {
 			t.Errorf("%s: got %v, want %v", kind, got, want)
+		}
+	}
+}
+
+// TestLimits holds what an endpoint takes as one request: what the option says, or what the price book does of its kind.
+func TestLimits(t *testing.T) {
+	t.Parallel()
+	text := strings.NewReplacer("self-hosted", "cloud-managed", "gpu:", "instance:").Replace(fleetConfig("{TYPEusd_per_hour: 4}", "{usd_per_month: 1}"))
+	for _, tc := range []struct {
+		kind, instance, own string
+		duration            time.Duration
+		payload, source     string
+		warned              bool
+	}{
+		{"real-time", "type: ml.g6e.12xlarge, ", "", time.Minute, "6000000", "AWS SageMaker documentation, Inference options, 2024-12-03", false},
+		{"asynchronous", "type: ml.g6e.12xlarge, ", "", time.Hour, "1000000000", "AWS SageMaker documentation, Inference options, 2024-12-03", false},
+		{"asynchronous", "type: ml.g6e.12xlarge, ", "    limits: {duration: 15m}\n", 15 * time.Minute, "", "configuration", false},
+		{"real-time", "", "    limits: {payload_bytes: 5, origin: {source: page, date: 2026-10-02}}\n", 0, "5", "page, 2026-10-02", false},
+		{"real-time", "", "", 0, "", "", false},
+		{"asynchronous", "", "", 0, "", "", true},
+	} {
+		o := option(t, parse(t, strings.Replace(text, "TYPE", tc.instance, 1)+"    endpoint: "+tc.kind+"\n"+tc.own), "fleet")
+		var got decide.Limits
+		if o.Limits != nil {
+			got = *o.Limits
+		}
+		payload := ""
+		if got.PayloadBytes != nil {
+			payload = got.PayloadBytes.RatString()
+		}
+		warned := slices.ContainsFunc(o.Warnings, func(w model.Warning) bool { return w.Code == "ENDPOINT_LIMITS" })
+		if got.Duration != tc.duration || payload != tc.payload || got.Source != tc.source || warned != tc.warned {
+			t.Errorf("%s %s%s: got %+v, warned %t", tc.kind, tc.instance, tc.own, got, warned)
 		}
 	}
 }

@@ -185,6 +185,7 @@ type rawOption struct {
 	CustomWeights        scalar         `yaml:"custom_weights" kinds:"api"`
 	ClosedWeights        scalar         `yaml:"closed_weights" kinds:"self-hosted cloud-managed"`
 	Endpoint             scalar         `yaml:"endpoint" kinds:"cloud-managed"`
+	Limits               *rawLimits     `yaml:"limits" kinds:"cloud-managed"`
 	Jobs                 *rawJobs       `yaml:"jobs" kinds:"cloud-managed"`
 	NoGPU                scalar         `yaml:"no_gpu" kinds:"cloud-managed"`
 	TokenRatio           *rawTokenRatio `yaml:"token_ratio" kinds:"api self-hosted cloud-managed"`
@@ -350,6 +351,14 @@ type rawAutoscale struct {
 	ColdStart    scalar `yaml:"cold_start"`
 	StartsPerDay scalar `yaml:"starts_per_day"`
 	IdleTimeout  scalar `yaml:"idle_timeout"`
+}
+
+type rawLimits struct {
+	At            place         `yaml:"-"`
+	Duration      scalar        `yaml:"duration"`
+	PayloadBytes  scalar        `yaml:"payload_bytes"`
+	BytesPerToken scalar        `yaml:"bytes_per_token"`
+	Origin        rawProvenance `yaml:"origin"`
 }
 
 type rawJobs struct {

@@ -58,6 +58,7 @@ type Option struct {
 	Spot        *cost.Spot     // how often the capacity is taken away; nil when it never is
 	Autoscale   *Autoscale     // how the fleet follows its load; nil for one that runs all month, sized for the peak
 	Jobs        *Jobs          `json:",omitempty"` // of a batch transform: the jobs for which alone the fleet runs; nil for one that waits for requests
+	Limits      *Limits        `json:",omitempty"` // of a managed endpoint: what it takes as one request; nil when not known
 	Base        string         // of a hybrid: the option whose replicas carry the base load, or what cannot wait when that is apart
 	Overflow    string         // of a hybrid: the API option that takes the rest, or the option for what can wait
 	Apart       bool           // of a hybrid: what can wait is served apart from what cannot

@@ -392,6 +392,9 @@ func (p *plan) capacity(o Option, constraints Constraints) (c cost.Capacity, err
 			c.VariablePerMTok = new(big.Rat).Mul(c.VariablePerMTok, factor)
 		}
 	}
+	if err := p.within(o, c.TokensPerHour); err != nil {
+		return c, err
+	}
 	if c.TargetUtilization == nil {
 		c.TargetUtilization = targetUtilization(constraints)
 		p.warn("ASSUMED_UTILIZATION", "target utilization %s is the table value for this latency need, not measured",

@@ -53,6 +53,7 @@ func onTerms() decide.Input {
 	own.Prices[0].Value = "4"
 	own.Prices = append(own.Prices, model.PriceSource{Item: "h100", Field: "spot", Value: "2", Unit: "USD/GPU-hour", Source: "list"})
 	own.Committed = &decide.Commitment{Until: time.Date(2027, 4, 1, 0, 0, 0, 0, time.UTC)}
+	own.Limits = &decide.Limits{Duration: time.Hour, PayloadBytes: big.NewRat(6_000_000, 1)}
 	own.Jobs = &decide.Jobs{PerDay: big.NewRat(1, 1), Deadline: 4 * time.Hour, Start: 6 * time.Minute}
 	own.Autoscale = &decide.Autoscale{ColdStart: 5 * time.Minute, StartsPerDay: big.NewRat(4, 1)}
 	own.Provisioned = &decide.Provisioned{InputPerMinute: big.NewRat(2500, 1), OutputWeight: big.NewRat(4, 1)}
@@ -87,6 +88,8 @@ func TestApplyToTerms(t *testing.T) {
 		{"options.gpt-5.5.credits.usd_per_month", "+10%", "1000", "1100", nil, ""},
 		{"options.own.autoscale.cold_start", "90s", "5m", "1m30s", nil, ""},
 		{"options.own.autoscale.starts_per_day", "8", "4", "8", nil, ""},
+		{"options.own.limits.duration", "60s", "1h", "1m", nil, ""},
+		{"options.own.limits.payload_bytes", "4e6", "6000000", "4000000", nil, ""},
 		{"options.own.jobs.per_day", "2", "1", "2", nil, ""},
 		{"options.own.jobs.deadline", "8h", "4h", "8h", nil, ""},
 		{"options.own.jobs.cold_start", "9m", "6m", "9m", nil, ""},

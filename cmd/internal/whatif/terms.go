@@ -27,6 +27,10 @@ func termKnobs(o *decide.Option, prefix string, all map[string]knob) {
 			all[prefix+"autoscale.reserved_usd_per_hour"] = number(&a.ReservedPerHour, positive)
 		}
 	}
+	if l := o.Limits; l != nil {
+		all[prefix+"limits.duration"] = duration(&l.Duration)
+		all[prefix+"limits.payload_bytes"] = number(&l.PayloadBytes, positive)
+	}
 	if j := o.Jobs; j != nil {
 		all[prefix+"jobs.per_day"] = number(&j.PerDay, positive)
 		all[prefix+"jobs.deadline"] = duration(&j.Deadline)
