@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	prommodel "github.com/prometheus/common/model"
@@ -38,12 +39,46 @@ type answer struct {
 	groups map[string]*group // by canonical labels
 	notes  []model.Warning
 
-	groupBy []string
-	found   map[string]*group // by the values of groupBy one after the other
-	last    *group            // of the series before, since servers sort the series by their labels
-	key     []byte            // its key in found
+	roll    *roll
+	last    *group // of the series before, since servers sort the series by their labels
+	values  []byte // of the labels that make its workload, one after the other
 	scratch []byte
-	free    []cell // that no series has yet
+	signals []signal // that there are
+	free    []cell   // that no series has yet
+}
+
+// A roll knows the workloads that answers have been about, so that their labels are not put together anew for each answer.
+type roll struct {
+	groupBy []string
+	mu      sync.Mutex
+	members map[string]member // by the values of groupBy one after the other; guarded by mu
+}
+
+// A member of a roll is the labels of a workload and one string for them.
+type member struct {
+	key    string
+	labels map[string]string
+}
+
+func newRoll(groupBy []string) *roll { return &roll{groupBy: groupBy, members: map[string]member{}} }
+
+// call returns the workload with these labels, whose values are those of groupBy.
+func (r *roll) call(values []byte, labels []label) member {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	m, known := r.members[string(values)]
+	if known {
+		return m
+	}
+	m.labels = make(map[string]string, len(r.groupBy))
+	for _, name := range r.groupBy {
+		m.labels[name] = string(value(labels, name))
+	}
+	m.key = canonical(m.labels)
+	if len(r.members) < maxWorkloads { // of hostile labels no more are remembered
+		r.members[string(values)] = m
+	}
+	return m
 }
 
 // A group is the answer about one workload.
@@ -70,8 +105,8 @@ type hour struct {
 	notes note
 }
 
-func newAnswer(s span, groupBy []string) answer {
-	return answer{span: s, groups: map[string]*group{}, groupBy: groupBy, found: map[string]*group{}}
+func newAnswer(s span, r *roll) answer {
+	return answer{span: s, groups: map[string]*group{}, roll: r}
 }
 
 // take sorts a series by workload, signal and hour. The point at t is about the hour that ends at t.
@@ -84,7 +119,7 @@ func (a *answer) take(labels []label, points []point) error {
 		if len(a.free) < n {
 			a.free = make([]cell, seriesAtOnce*n)
 		}
-		i, g.columns = len(g.columns), append(g.columns, column{signal(name), a.free[:n:n]})
+		i, g.columns = len(g.columns), append(g.columns, column{a.signal(name), a.free[:n:n]})
 		a.free = a.free[n:]
 	}
 	cells := g.columns[i].cells
@@ -108,28 +143,32 @@ const (
 	seriesAtOnce = 64
 )
 
+// signal returns the signal of that name.
+func (a *answer) signal(name []byte) signal {
+	i := slices.IndexFunc(a.signals, func(s signal) bool { return string(s) == string(name) })
+	if i < 0 {
+		i, a.signals = len(a.signals), append(a.signals, signal(name))
+	}
+	return a.signals[i]
+}
+
 // group returns the group of a series, a new one when it is the first of its workload.
 func (a *answer) group(labels []label) *group {
 	a.scratch = a.scratch[:0]
-	for _, name := range a.groupBy {
+	for _, name := range a.roll.groupBy {
 		v := value(labels, name)
 		a.scratch = append(binary.AppendUvarint(a.scratch, uint64(len(v))), v...)
 	}
-	if a.last != nil && bytes.Equal(a.scratch, a.key) {
+	if a.last != nil && bytes.Equal(a.scratch, a.values) {
 		return a.last
 	}
-	a.key = append(a.key[:0], a.scratch...)
-	if a.last = a.found[string(a.key)]; a.last != nil {
-		return a.last
+	a.values = append(a.values[:0], a.scratch...)
+	m := a.roll.call(a.values, labels)
+	if a.last = a.groups[m.key]; a.last == nil {
+		a.last = &group{labels: m.labels, columns: make([]column, 0, len(hourly))}
+		a.groups[m.key] = a.last
 	}
-	g := &group{labels: make(map[string]string, len(a.groupBy)), columns: make([]column, 0, len(hourly))}
-	for _, name := range a.groupBy {
-		g.labels[name] = string(value(labels, name))
-	}
-	a.found[string(a.key)] = g
-	a.groups[canonical(g.labels)] = g
-	a.last = g
-	return g
+	return a.last
 }
 
 // value returns the value of a label, nil when it is missing.
@@ -184,16 +223,20 @@ func (c column) at(i int) cell {
 	return c.cells[i]
 }
 
-// hourCells are the signals that an hour is made of.
+// hourCells are the signals that an hour is made of, and which of them are zero when they are absent.
 type hourCells struct {
 	input, output, cacheRead, cacheReadDoubtful, cacheWrite, requests, coverage, resets column
+
+	noOutput, noCacheRead, noCacheWrite bool
 }
 
-func (g *group) hourCells() hourCells {
-	return hourCells{
+// cells returns what the hours of g are made of.
+func (r rules) cells(g *group) *hourCells {
+	return &hourCells{
 		input: g.column(input), output: g.column(output),
 		cacheRead: g.column(cacheRead), cacheReadDoubtful: g.column(cacheReadDoubtful), cacheWrite: g.column(cacheWrite),
 		requests: g.column(requests), coverage: g.column(coverage), resets: g.column(resets),
+		noOutput: r.zeroIfAbsent[output], noCacheRead: r.zeroIfAbsent[cacheRead], noCacheWrite: r.zeroIfAbsent[cacheWrite],
 	}
 }
 
@@ -226,7 +269,7 @@ type rules struct {
 }
 
 // hour judges the i-th hour of c, which belongs to a workload that generates or does not. What cannot be believed has coverage 0 and no tokens.
-func (r rules) hour(c hourCells, i int, generates bool) hour {
+func (r *rules) hour(c *hourCells, i int, generates bool) hour {
 	seen, notes := c.coverage.at(i).check(1 + 1e-9)
 	if falls, n := c.resets.at(i).check(math.MaxFloat64); n != 0 || falls > maxResets {
 		notes |= n
@@ -238,7 +281,7 @@ func (r rules) hour(c hourCells, i int, generates bool) hour {
 	notes |= n
 	out, n := c.output.at(i).check(maxTokensPerHour)
 	notes |= n
-	if c.input.at(i).seen == 0 || c.output.at(i).seen == 0 && (generates || !r.zeroIfAbsent[output]) {
+	if c.input.at(i).seen == 0 || c.output.at(i).seen == 0 && (generates || !c.noOutput) {
 		if seen < float64(model.CoverageFloor) {
 			return hour{notes: notes & noteRefused} // not enough samples for an increase
 		}
@@ -266,8 +309,8 @@ func (r rules) hour(c hourCells, i int, generates bool) hour {
 }
 
 // split divides the input of the i-th hour into what was read from a cache, written to one, and the rest.
-func (r rules) split(c hourCells, i int, in float64) (model.Volume, note) {
-	read, notes := r.cached(c.cacheRead.at(i), cacheRead)
+func (r *rules) split(c *hourCells, i int, in float64) (model.Volume, note) {
+	read, notes := c.cacheRead.at(i).cached(c.noCacheRead)
 	if doubtful := c.cacheReadDoubtful.at(i); notes&noteCacheUnknown != 0 && doubtful.seen > 0 {
 		read, notes = doubtful.check(maxTokensPerHour)
 		notes |= noteCacheDoubtful
@@ -275,7 +318,7 @@ func (r rules) split(c hourCells, i int, in float64) (model.Volume, note) {
 	var written float64
 	if r.countsCacheWrite {
 		var n note
-		written, n = r.cached(c.cacheWrite.at(i), cacheWrite)
+		written, n = c.cacheWrite.at(i).cached(c.noCacheWrite)
 		notes |= n
 	}
 	v := model.Reported{
@@ -291,9 +334,9 @@ func (r rules) split(c hourCells, i int, in float64) (model.Volume, note) {
 	return v, notes
 }
 
-// cached returns what c, a cell of the cache counter s, says.
-func (r rules) cached(c cell, s signal) (float64, note) {
-	if c.seen == 0 && !r.zeroIfAbsent[s] {
+// cached returns what c, a cell of a cache counter, says; none is zero or not known.
+func (c cell) cached(zero bool) (float64, note) {
+	if c.seen == 0 && !zero {
 		return 0, noteCacheUnknown
 	}
 	return c.check(maxTokensPerHour)

@@ -1,6 +1,8 @@
 package collector
 
 import (
+	"encoding/binary"
+	"hash/crc32"
 	"maps"
 	"math"
 	"slices"
@@ -93,15 +95,18 @@ func TestHour(t *testing.T) {
 				delete(values, s)
 			}
 		}
-		if got := tc.rules.hour(groupOf(values).hourCells(), 0, false); got != tc.want {
+		if got := judge(tc.rules, groupOf(values), 0); got != tc.want {
 			t.Errorf("%s: got %+v, want %+v", tc.name, got, tc.want)
 		}
 	}
 }
 
+// judge returns the i-th hour of a workload that has not generated.
+func judge(r rules, g *group, i int) hour { return r.hour(r.cells(g), i, false) }
+
 // readAnswer gives a matrix to an answer.
 func readAnswer(m prommodel.Matrix, s span, groupBy []string) (answer, error) {
-	a := newAnswer(s, groupBy)
+	a := newAnswer(s, newRoll(groupBy))
 	for _, stream := range m {
 		var labels []label
 		for name, value := range stream.Metric {
@@ -143,7 +148,7 @@ func TestReadAnswer(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("values an hour (-want +got):\n%s", diff)
 	}
-	if h := (rules{}).hour(a.groups["team=b"].hourCells(), 1, false); h.notes&noteDuplicate == 0 {
+	if h := judge(rules{}, a.groups["team=b"], 1); h.notes&noteDuplicate == 0 {
 		t.Errorf("F36: two series for one workload: got %+v, want a refusal", h)
 	}
 	for name, when := range map[string]time.Time{"before": s.From, "after": s.To.Add(time.Hour), "between": s.To.Add(-time.Minute)} {
@@ -158,7 +163,7 @@ func TestDayRoundTrip(t *testing.T) {
 	for i := range d {
 		d[i] = hour{model.Hour{Tokens: model.Volume{model.Input: model.Tokens(i) * 1e6 / 7, model.Output: 3}, Requests: 1, Coverage: 1}, note(i) & noteAll}
 	}
-	b := encodeDay(&d)
+	b := encodeDay(nil, &d)
 	var got day
 	if err := decodeDay(b, &got); err != nil || got != d {
 		t.Errorf("got %+v, error %v; want what was encoded", got, err)
@@ -177,16 +182,55 @@ func TestDayRoundTrip(t *testing.T) {
 	}
 }
 
+// TestFirstDays holds that days are read as the first version wrote them: every hour with two bytes of notes, and its coverage as a value.
+func TestFirstDays(t *testing.T) {
+	t.Parallel()
+	var want day
+	row := []byte{1}
+	for i := range want {
+		h := &want[i]
+		switch i % 3 {
+		case 0: // nothing is known
+			row = append(row, 0, 0, 0)
+		case 1:
+			h.Tokens[model.Output], h.Requests, h.Coverage, h.notes = model.Tokens(i), 2.5, 1, noteRequests|noteCacheUnknown
+			row = binary.LittleEndian.AppendUint16(append(row, 1<<model.Output|1<<model.NumClasses|1<<(model.NumClasses+1)), uint16(h.notes))
+			for _, v := range []float64{float64(i), 2.5, 1} {
+				row = binary.LittleEndian.AppendUint64(row, math.Float64bits(v))
+			}
+		case 2:
+			h.Coverage = 0.75
+			row = binary.LittleEndian.AppendUint64(append(row, 1<<(model.NumClasses+1), 0, 0), math.Float64bits(0.75))
+		}
+	}
+	row = binary.LittleEndian.AppendUint32(row, crc32.ChecksumIEEE(row))
+	var got day
+	if err := decodeDay(row, &got); err != nil || got != want {
+		t.Errorf("got %+v, error %v; want %+v", got, err, want)
+	}
+	for n := range row {
+		if err := decodeDay(row[:n], &got); err == nil {
+			t.Errorf("cut after %d bytes: no error", n)
+		}
+	}
+	row[1] = wholeBit // which it did not know
+	row = binary.LittleEndian.AppendUint32(row[:len(row)-4], crc32.ChecksumIEEE(row[:len(row)-4]))
+	if err := decodeDay(row, &got); err == nil {
+		t.Error("a bit that the first version did not have is taken")
+	}
+}
+
 // FuzzDecodeDay holds that a stored day is read as it was written or not at all.
 func FuzzDecodeDay(f *testing.F) {
-	f.Add(encodeDay(&day{}))
-	f.Add(encodeDay(&day{3: {model.Hour{Tokens: model.Volume{1, 2, 3, 4, 5}, Requests: 6, Coverage: 1}, noteRequests}}))
+	f.Add(encodeDay(nil, &day{}))
+	f.Add(encodeDay(nil, &day{3: {model.Hour{Tokens: model.Volume{1, 2, 3, 4, 5}, Requests: 6, Coverage: 1}, noteRequests}}))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var d day
 		if decodeDay(b, &d) != nil {
 			return
 		}
-		if again := encodeDay(&d); string(again) != string(b) {
+		var back day
+		if again := encodeDay(nil, &d); string(again) != string(b) && (b[0] == dayVersion || decodeDay(again, &back) != nil || back != d) {
 			t.Errorf("%x is read as %+v, which is written as %x", b, d, again)
 		}
 	})

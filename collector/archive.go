@@ -314,7 +314,7 @@ func (a *archive) add(ans answer, r rules) {
 			a.refused++
 			continue
 		}
-		generates, cells := s.generates || g.counts(output), g.hourCells()
+		generates, cells := s.generates || g.counts(output), r.cells(g)
 		for i, n := 0, ans.span.hours(); i < n; {
 			d, of := dateOf(ans.span.From.Add(time.Duration(i) * time.Hour))
 			for o := a.day(s, d); of < len(o.hours) && i < n; i, of = i+1, of+1 {
@@ -432,12 +432,14 @@ func (a *archive) save() error {
 		return a.failed
 	}
 	rows := map[string][]byte{}
+	var days []byte // those of rows, one after the other
 	flush := func() error {
 		err := a.store.Apply(map[string]map[string][]byte{bucket: rows})
 		if err != nil {
 			return fmt.Errorf("history of %s: %w", a.prefix, err)
 		}
-		rows = map[string][]byte{}
+		clear(rows)
+		days = days[:0]
 		return nil
 	}
 	put := func(key string, row []byte) error {
@@ -456,7 +458,9 @@ func (a *archive) save() error {
 			if !o.changed {
 				continue
 			}
-			if err := put(a.key(dayRow, s, d), encodeDay(&o.hours)); err != nil {
+			begin := len(days)
+			days = encodeDay(days, &o.hours)
+			if err := put(a.key(dayRow, s, d), days[begin:len(days):len(days)]); err != nil {
 				return err
 			}
 		}
@@ -464,7 +468,9 @@ func (a *archive) save() error {
 			if !o.changed {
 				continue
 			}
-			if err := put(a.key(servingRow, s, d), encodeServing(&o.hours)); err != nil {
+			begin := len(days)
+			days = encodeServing(days, &o.hours)
+			if err := put(a.key(servingRow, s, d), days[begin:len(days):len(days)]); err != nil {
 				return err
 			}
 		}

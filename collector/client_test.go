@@ -408,7 +408,7 @@ func FuzzDecodeQuery(f *testing.F) {
 		server := promtest.New(func(promtest.Query) promtest.Answer { return promtest.Answer{Body: append([]byte{}, body...)} })
 		c := newTestClient(t, "http://prometheus", server.Transport())
 		m, _, err := c.once(t.Context(), "up", anyRange)
-		a := newAnswer(s, []string{"a"})
+		a := newAnswer(s, newRoll([]string{"a"}))
 		_, _, streamErr := c.once(context.WithValue(t.Context(), takerKey{}, taker(a.take)), "up", anyRange)
 		if err != nil && streamErr == nil {
 			t.Errorf("a matrix is %v, and its series are taken", err)
@@ -425,10 +425,10 @@ func FuzzDecodeQuery(f *testing.F) {
 		}
 		for _, g := range a.groups {
 			for i := range s.hours() {
-				h := (rules{includesCache: true}).hour(g.hourCells(), i, false)
+				h := judge(rules{includesCache: true}, g, i)
 				var d, back day
 				d[0] = h
-				if err := decodeDay(encodeDay(&d), &back); err != nil || back != d {
+				if err := decodeDay(encodeDay(nil, &d), &back); err != nil || back != d {
 					t.Errorf("hour %+v does not survive storage: %v", h, err)
 				}
 				if h.Measured() && (h.notes&noteRefused != 0 || !(h.Tokens.Total() >= 0 && h.Tokens.Total() <= 2*maxTokensPerHour)) {

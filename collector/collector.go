@@ -74,7 +74,7 @@ type GPUs struct {
 	Join []string // labels shared by a workload and its GPUs, each of them in GroupBy; empty means namespace
 }
 
-// History keeps what was answered. cmd/internal/store satisfies it.
+// History keeps what was answered. cmd/internal/store satisfies it. The values of a batch are overwritten after Apply.
 type History interface {
 	Get(bucket, key string) ([]byte, error)                                    // nil, nil when absent
 	Scan(bucket, prefix string, fn func(key string, value []byte) error) error // ascending key order
@@ -136,6 +136,7 @@ type Collector struct {
 	layer    Layer    // of the pack or the queries; empty when they do not say
 	counter  string   // expression of what input is counted by, to see whether there is any
 	client   *client
+	roll     *roll
 	log      *slog.Logger
 
 	turn chan struct{} // holds a value while a collection is under way: one at a time
@@ -180,6 +181,7 @@ func New(s Settings, h History, log *slog.Logger) (*Collector, error) {
 	if err := checkLabels(s.GroupBy, s.Select); err != nil {
 		return nil, err
 	}
+	c.roll = newRoll(s.GroupBy)
 	if c.client, err = newClient(s); err != nil {
 		return nil, err
 	}
@@ -732,7 +734,7 @@ func (c *Collector) grow() {
 // askSpan evaluates expr at the end of each hour of s.
 func (c *Collector) askSpan(ctx context.Context, expr string, s span) (a answer, err error) {
 	notes, err := c.client.each(ctx, expr, v1.Range{Start: s.From.Add(time.Hour), End: s.To, Step: time.Hour}, func() taker {
-		a = newAnswer(s, c.settings.GroupBy)
+		a = newAnswer(s, c.roll)
 		return a.take
 	})
 	a.notes = c.relevant(notes)

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -69,7 +70,7 @@ func (m *memory) Apply(batch map[string]map[string][]byte) error {
 			delete(m.rows, key)
 			continue
 		}
-		m.rows[key] = value
+		m.rows[key] = bytes.Clone(value)
 	}
 	return nil
 }

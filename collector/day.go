@@ -11,17 +11,23 @@ import (
 )
 
 // dayVersion is the first byte of a stored day. A later layout gets a later number.
-const dayVersion = 1
+const dayVersion = 2
 
 // dayFields is the number of values that an hour can have: a volume of each class, requests, coverage.
 const dayFields = int(model.NumClasses) + 2
+
+// wholeBit is of an hour that was seen from its beginning to its end, as most are, and has no coverage of its own.
+const wholeBit = 1 << dayFields
 
 // A day is 24 hours from midnight UTC of one workload. It is stored as
 //
 //	version     1 byte
 //	24 hours    each: 1 byte with a bit per value that is not zero (the token classes in their order, requests,
-//	            coverage, from the lowest bit), 2 bytes of notes, then those values as float64, all little endian
-//	checksum    4 bytes: CRC-32 (IEEE) of everything before
+//	            coverage, from the lowest bit; the highest for a coverage of 1), the notes as a varint, then those
+//	            values as float64, little endian
+//	checksum    4 bytes: CRC-32 (IEEE) of everything before, little endian
+//
+// In version 1 notes were 2 bytes, little endian, and every coverage was a value.
 type day [24]hour
 
 func (h *hour) fields() [dayFields]float64 {
@@ -33,15 +39,16 @@ func (h *hour) fields() [dayFields]float64 {
 	return f
 }
 
-// encodeDay returns the stored form of d.
-func encodeDay(d *day) []byte {
-	b := make([]byte, 1, 1+len(d)*(3+8*(dayFields-1))+4) // one of the values is seldom there
-	b[0] = dayVersion
+// encodeDay appends the stored form of d to b.
+func encodeDay(b []byte, d *day) []byte {
+	begin := len(b)
+	b = append(b, dayVersion)
 	for i := range d {
-		fields := d[i].fields()
-		at := len(b)
-		b = append(b, 0)
-		b = binary.LittleEndian.AppendUint16(b, uint16(d[i].notes))
+		fields, at := d[i].fields(), len(b)
+		b = binary.AppendUvarint(append(b, 0), uint64(d[i].notes))
+		if fields[dayFields-1] == 1 {
+			fields[dayFields-1], b[at] = 0, wholeBit
+		}
 		for bit, v := range fields {
 			if v != 0 {
 				b[at] |= 1 << bit
@@ -49,15 +56,17 @@ func encodeDay(d *day) []byte {
 			}
 		}
 	}
-	return sealed(b)
+	return sealed(b, begin)
 }
 
-// sealed returns b with its checksum.
-func sealed(b []byte) []byte { return binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(b)) }
+// sealed returns b with the checksum of what it has from begin on.
+func sealed(b []byte, begin int) []byte {
+	return binary.LittleEndian.AppendUint32(b, crc32.ChecksumIEEE(b[begin:]))
+}
 
-// unsealed returns what sealed was given without its first byte, which must be version.
-func unsealed(b []byte, version byte) ([]byte, error) {
-	if len(b) < 5 || b[0] != version {
+// unsealed returns what sealed was given without its first byte, which must be a version up to newest.
+func unsealed(b []byte, newest byte) ([]byte, error) {
+	if len(b) < 5 || b[0] == 0 || b[0] > newest {
 		return nil, fmt.Errorf("%w: unknown version or too short", errDay)
 	}
 	b, sum := b[:len(b)-4], b[len(b)-4:]
@@ -69,20 +78,28 @@ func unsealed(b []byte, version byte) ([]byte, error) {
 
 var errDay = errors.New("not a stored day")
 
-// decodeDay reads the stored form of a day into d. What encodeDay would not have written is an error.
-func decodeDay(b []byte, d *day) error {
-	b, err := unsealed(b, dayVersion)
+// decodeDay reads the stored form of a day into d. What encodeDay would not have written, or that of version 1, is an error.
+func decodeDay(row []byte, d *day) error {
+	b, err := unsealed(row, dayVersion)
 	if err != nil {
 		return err
 	}
 	*d = day{}
 	for i := range d {
-		if len(b) < 3 {
+		mask, notes, n := byte(0), uint64(0), 0
+		switch {
+		case row[0] == 1 && len(b) >= 3:
+			mask, notes, n = b[0], uint64(binary.LittleEndian.Uint16(b[1:])), 2
+		case row[0] > 1 && len(b) >= 2:
+			mask = b[0]
+			if notes, n = binary.Uvarint(b[1:]); n > 1 && b[n] == 0 { // a longer form of the same
+				n = 0
+			}
+		}
+		if n <= 0 {
 			return fmt.Errorf("%w: ends in hour %d", errDay, i)
 		}
-		mask := b[0]
-		d[i].notes = note(binary.LittleEndian.Uint16(b[1:]))
-		b = b[3:]
+		b = b[1+n:]
 		var fields [dayFields]float64
 		for bit := range fields {
 			if mask&(1<<bit) == 0 {
@@ -97,13 +114,21 @@ func decodeDay(b []byte, d *day) error {
 			}
 			b = b[8:]
 		}
+		coverage := &fields[dayFields-1]
+		if row[0] == 1 && mask&wholeBit != 0 || row[0] > 1 && (*coverage == 1 || *coverage != 0 && mask&wholeBit != 0) {
+			return fmt.Errorf("%w: hour %d has values %b", errDay, i, mask)
+		}
+		if mask&wholeBit != 0 {
+			*coverage = 1
+		}
 		for class := range d[i].Tokens {
 			d[i].Tokens[class] = model.Tokens(fields[class])
 		}
-		d[i].Requests, d[i].Coverage = fields[model.NumClasses], model.Fraction(fields[model.NumClasses+1])
-		if d[i].Coverage > 1 || d[i].notes&^noteAll != 0 || mask>>dayFields != 0 {
-			return fmt.Errorf("%w: hour %d has coverage %v, notes %b", errDay, i, d[i].Coverage, d[i].notes)
+		d[i].Requests, d[i].Coverage = fields[model.NumClasses], model.Fraction(*coverage)
+		if d[i].Coverage > 1 || notes&^uint64(noteAll) != 0 {
+			return fmt.Errorf("%w: hour %d has coverage %v, notes %b", errDay, i, d[i].Coverage, notes)
 		}
+		d[i].notes = note(notes)
 	}
 	if len(b) != 0 {
 		return fmt.Errorf("%w: %d bytes too many", errDay, len(b))

@@ -181,9 +181,10 @@ func servingValues(h model.Serving) (values [4]float64, known [4]bool) {
 	return values, [4]bool{h.TTFTP95 > 0, h.Replicas > 0, h.GPUs > 0, h.Queued}
 }
 
-// encodeServing returns the stored form of d.
-func encodeServing(d *servingDay) []byte {
-	b := []byte{servingVersion}
+// encodeServing appends the stored form of d to b.
+func encodeServing(b []byte, d *servingDay) []byte {
+	begin := len(b)
+	b = append(b, servingVersion)
 	for _, h := range d {
 		values, known := servingValues(h)
 		at := len(b)
@@ -195,7 +196,7 @@ func encodeServing(d *servingDay) []byte {
 			}
 		}
 	}
-	return sealed(b)
+	return sealed(b, begin)
 }
 
 // decodeServing reads the stored form of a servingDay into d. What encodeServing would not have written is an error.

@@ -2,6 +2,7 @@ package collector
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"io"
@@ -35,6 +36,7 @@ type splitter struct {
 
 	labels []label
 	points []point
+	stamps []stamp // of the points of the series before, as many as began alike
 }
 
 // errCut says that an answer ends where it should not. What has been given away of it must not be used.
@@ -239,7 +241,7 @@ func (s *splitter) series(b []byte) (rest []byte, ok bool) {
 	}
 	for len(rest) > 0 && rest[0] == '[' {
 		var p point
-		if p, rest, ok = pair(rest[1:]); !ok {
+		if p, rest, ok = s.pair(rest[1:]); !ok {
 			return nil, false
 		}
 		s.points = append(s.points, p)
@@ -250,16 +252,36 @@ func (s *splitter) series(b []byte) (rest []byte, ok bool) {
 	return bytes.CutPrefix(rest, []byte("]}"))
 }
 
+// A stamp is how a point began and when it was. Most are ten digits of seconds, a comma and a quote, and the series of an answer have their points at the
+// same times.
+type stamp struct {
+	eight uint64
+	four  uint32
+	at    int64
+}
+
 // pair reads a point up to its closing bracket, and returns what comes after it.
-func pair(b []byte) (p point, rest []byte, ok bool) {
-	end := bytes.IndexByte(b, ',')
-	if end < 0 {
+func (s *splitter) pair(b []byte) (p point, rest []byte, ok bool) {
+	if len(b) < 12 { // cut, or of before 2001
 		return p, nil, false
 	}
-	if p.at, ok = instant(b[:end]); !ok || end+2 > len(b) || b[end+1] != '"' {
-		return p, nil, false
+	i, eight, four := len(s.points), binary.LittleEndian.Uint64(b), binary.LittleEndian.Uint32(b[8:])
+	if i < len(s.stamps) && s.stamps[i].eight == eight && s.stamps[i].four == four {
+		p.at, b = s.stamps[i].at, b[12:]
+	} else {
+		end := bytes.IndexByte(b, ',')
+		if end < 0 {
+			return p, nil, false
+		}
+		if p.at, ok = instant(b[:end]); !ok || end+2 > len(b) || b[end+1] != '"' {
+			return p, nil, false
+		}
+		if end == 10 {
+			s.stamps = append(s.stamps[:min(i, len(s.stamps))], stamp{eight, four, p.at})
+		}
+		b = b[end+2:]
 	}
-	b = b[end+2:]
+	end := 0
 	if p.value, end = decimal(b); end == 0 || end == len(b) || b[end] != '"' {
 		if end = bytes.IndexByte(b, '"'); end < 0 {
 			return p, nil, false
@@ -345,26 +367,16 @@ func number(b []byte) (float64, bool) {
 	return v, err == nil
 }
 
-// decimal reads the digits that b begins with, which may have a point among them, as strconv.ParseFloat does and in a third of its time. n is how
+// decimal reads the digits that b begins with, which may have a point among them, as strconv.ParseFloat does and in a fifth of its time. n is how
 // many bytes they are, 0 when there are none or more than this can do.
 func decimal(b []byte) (v float64, n int) {
-	var digits uint64 // without the point
-	places, begun := 0, false
-	for n < len(b) {
-		c := b[n]
-		if d := uint64(c - '0'); d <= 9 {
-			digits = 10*digits + d
-		} else if c == '.' && !begun {
-			begun, places = true, n+1
-		} else {
-			break
-		}
-		n++
+	digits, n := natural(0, b)
+	places := 0
+	if n < len(b) && b[n] == '.' {
+		digits, places = natural(digits, b[n+1:])
+		n += 1 + places
 	}
-	if begun {
-		places = n - places
-	}
-	if n == 0 || n > 19 || n == 1 && begun { // 19 digits fit
+	if n == 0 || n > 19 || n == 1 && b[0] == '.' { // 19 digits fit
 		return 0, 0
 	}
 	if digits < 1<<53 { // both are exact, so that the quotient is rounded once
@@ -382,6 +394,26 @@ func decimal(b []byte) (v float64, n int) {
 	}
 	power := math.Float64frombits(uint64(1023+upTen-up-63) << 52) // of two, so that the product is exact
 	return float64(quotient) * power, n
+}
+
+// natural reads the digits that b begins with, after those of v, and returns how many they are. With more than 64 bits hold the number is wrong.
+func natural(v uint64, b []byte) (uint64, int) {
+	n := 0
+	for len(b) >= n+8 { // eight at once, the first of which is in the lowest byte
+		x := binary.LittleEndian.Uint64(b[n:]) ^ 0x3030303030303030                     // a digit is below ten
+		after := bits.TrailingZeros64((x+0x7676767676767676|x)&0x8080808080808080) &^ 7 // bits before the first byte that is none
+		x <<= 64 - after                                                                // zeros before the digits
+		x = x * (10<<8 + 1) >> 8 & 0x00FF00FF00FF00FF                                   // pairs
+		x = x * (100<<16 + 1) >> 16 & 0x0000FFFF0000FFFF                                // fours
+		v, n = v*tens[after/8]+x*(10_000<<32+1)>>32, n+after/8
+		if after < 64 {
+			return v, n
+		}
+	}
+	for ; n < len(b) && b[n]-'0' <= 9; n++ {
+		v = 10*v + uint64(b[n]-'0')
+	}
+	return v, n
 }
 
 // tens are the powers of ten that 64 bits hold.

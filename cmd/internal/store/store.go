@@ -272,22 +272,22 @@ func (s *Store) Apply(batch map[string]map[string][]byte) error {
 				return fmt.Errorf("no bucket %q", bucket)
 			}
 			b.FillPercent = fill
-			for _, key := range slices.Sorted(maps.Keys(rows)) { // neighbours one after the other touch the same pages
-				value := rows[key]
-				if old := b.Get([]byte(key)); old != nil {
-					sum -= checksum(bucket, []byte(key), old)
-				}
-				if value != nil {
-					sum += checksum(bucket, []byte(key), value)
+			keys := slices.AppendSeq(make([]string, 0, len(rows)), maps.Keys(rows))
+			slices.Sort(keys) // neighbours one after the other touch the same pages
+			for _, name := range keys {
+				key, value := []byte(name), rows[name]
+				if old := b.Get(key); old != nil {
+					sum -= checksum(bucket, key, old)
 				}
 				var err error
 				if value == nil {
-					err = b.Delete([]byte(key))
+					err = b.Delete(key)
 				} else {
-					err = b.Put([]byte(key), value)
+					sum += checksum(bucket, key, value)
+					err = b.Put(key, value)
 				}
 				if err != nil {
-					return fmt.Errorf("bucket %s, key %q: %w", bucket, key, err)
+					return fmt.Errorf("bucket %s, key %q: %w", bucket, name, err)
 				}
 			}
 		}
