@@ -230,16 +230,6 @@ type hourCells struct {
 	noOutput, noCacheRead, noCacheWrite bool
 }
 
-// cells returns what the hours of g are made of.
-func (r rules) cells(g *group) *hourCells {
-	return &hourCells{
-		input: g.column(input), output: g.column(output),
-		cacheRead: g.column(cacheRead), cacheReadDoubtful: g.column(cacheReadDoubtful), cacheWrite: g.column(cacheWrite),
-		requests: g.column(requests), coverage: g.column(coverage), resets: g.column(resets),
-		noOutput: r.zeroIfAbsent[output], noCacheRead: r.zeroIfAbsent[cacheRead], noCacheWrite: r.zeroIfAbsent[cacheWrite],
-	}
-}
-
 // counts reports whether an hour of g counts something of s.
 func (g *group) counts(s signal) bool {
 	return slices.ContainsFunc(g.column(s).cells, func(c cell) bool { return c.value > 0 })
@@ -266,6 +256,16 @@ type rules struct {
 	zeroIfAbsent     map[signal]bool // counters that are written only when not zero
 	countsRequests   bool            // the source has a query for requests
 	countsCacheWrite bool            // the source has a query for cache writes
+}
+
+// cells returns what the hours of g are made of.
+func (r rules) cells(g *group) *hourCells {
+	return &hourCells{
+		input: g.column(input), output: g.column(output),
+		cacheRead: g.column(cacheRead), cacheReadDoubtful: g.column(cacheReadDoubtful), cacheWrite: g.column(cacheWrite),
+		requests: g.column(requests), coverage: g.column(coverage), resets: g.column(resets),
+		noOutput: r.zeroIfAbsent[output], noCacheRead: r.zeroIfAbsent[cacheRead], noCacheWrite: r.zeroIfAbsent[cacheWrite],
+	}
 }
 
 // hour judges the i-th hour of c, which belongs to a workload that generates or does not. What cannot be believed has coverage 0 and no tokens.

@@ -117,6 +117,14 @@ const (
 	// is weeks until all is as before, and a server that cannot do it refuses one query in as many.
 	growAfter = 24
 
+	// batchesAtOnce is how many batches of queries are saved together, unless there are openDays in memory before. The days of a workload are beside
+	// each other in the data file: the more of them are written together, the seldomer is the page between old ones and new ones written again. What
+	// was not saved when the process ends is asked for again.
+	batchesAtOnce = 2
+
+	// openDays is how many days of workloads, of 1.8 KB each, may be in memory when more are asked for.
+	openDays = 24_000
+
 	// looks is about how often a search for what is before empty hours looks, at most.
 	looks = 1000
 
@@ -415,7 +423,9 @@ func (c *Collector) Fill(ctx context.Context, now time.Time) (filled model.Fract
 	switch {
 	case c.settings.AtOnce == 0 || c.barrenAt(now):
 	case len(hours) > 0:
-		_, more, err = c.fetchBatch(ctx, now, hours[:min(c.settings.Concurrency, len(hours))], &c.hollow)
+		if _, more, err = c.fetchBatch(ctx, now, hours[:min(c.settings.Concurrency, len(hours))], &c.hollow); err == nil {
+			err = c.save()
+		}
 	case len(engines) > 0:
 		var failed []model.Warning
 		failed, err = c.fetchServing(ctx, engines[:min(c.settings.Concurrency, len(engines))])
@@ -527,6 +537,7 @@ func (c *Collector) fetch(ctx context.Context, now time.Time) ([]model.Warning, 
 		empty    int // hours without data in a row
 	)
 	barren := c.barrenAt(now)
+	kept := 0 // batches since the last save
 	for todo, size, more := c.plan(now, false), 1, true; more && len(todo) > 0; size = c.settings.Concurrency {
 		todo = shorter(todo, c.most(&c.chunk, chunkHours)) // answers that are too large for one are too large for memory
 		batch := untilMidnight(todo[:min(size, len(todo))])
@@ -536,6 +547,13 @@ func (c *Collector) fetch(ctx context.Context, now time.Time) ([]model.Warning, 
 		if err != nil {
 			return warnings, err
 		}
+		if kept++; kept < batchesAtOnce && more && len(todo) > 0 && c.opened() < openDays {
+			continue
+		}
+		if err := c.save(); err != nil {
+			return warnings, err
+		}
+		kept = 0
 	}
 	if barren && !c.barrenAt(now) {
 		more, err := c.fetch(ctx, now) // the older hours too
@@ -544,7 +562,7 @@ func (c *Collector) fetch(ctx context.Context, now time.Time) ([]model.Warning, 
 	return append(warnings, c.limits()...), nil
 }
 
-// fetchBatch asks for some spans at once, newest first, and keeps the answers. It is false when older ones are not to be asked for: one
+// fetchBatch asks for some spans at once, newest first, and takes over the answers, which the next save writes. It is false when older ones are not to be asked for: one
 // could not be read, or so many were empty, which are counted in empty, that there will be nothing before them.
 func (c *Collector) fetchBatch(ctx context.Context, now time.Time, batch []span, empty *int) (warnings []model.Warning, more bool, err error) {
 	end := c.complete(now)
@@ -594,7 +612,7 @@ func (c *Collector) fetchBatch(ctx context.Context, now time.Time, batch []span,
 		more = false
 		break
 	}
-	return warnings, more, c.save()
+	return warnings, more, nil
 }
 
 // reaches reports whether the server has anything in the hours of s, by a look at some of them: the hours that were empty after it are a gap then, and
@@ -642,6 +660,16 @@ func (c *Collector) setFloor(from, now time.Time) {
 		return
 	}
 	c.archive.setRecord(func(r *record) { r.Floor, r.Looked = from, now.UTC() })
+}
+
+// opened returns how many days of workloads are in memory.
+func (c *Collector) opened() (n int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.archive.series {
+		n += len(s.days)
+	}
+	return n
 }
 
 func (c *Collector) save() error {

@@ -281,7 +281,7 @@ func (s *splitter) pair(b []byte) (p point, rest []byte, ok bool) {
 		}
 		b = b[end+2:]
 	}
-	end := 0
+	var end int
 	if p.value, end = decimal(b); end == 0 || end == len(b) || b[end] != '"' {
 		if end = bytes.IndexByte(b, '"'); end < 0 {
 			return p, nil, false
@@ -397,16 +397,15 @@ func decimal(b []byte) (v float64, n int) {
 }
 
 // natural reads the digits that b begins with, after those of v, and returns how many they are. With more than 64 bits hold the number is wrong.
-func natural(v uint64, b []byte) (uint64, int) {
-	n := 0
+func natural(v uint64, b []byte) (after uint64, n int) {
 	for len(b) >= n+8 { // eight at once, the first of which is in the lowest byte
 		x := binary.LittleEndian.Uint64(b[n:]) ^ 0x3030303030303030                     // a digit is below ten
-		after := bits.TrailingZeros64((x+0x7676767676767676|x)&0x8080808080808080) &^ 7 // bits before the first byte that is none
-		x <<= 64 - after                                                                // zeros before the digits
+		given := bits.TrailingZeros64((x+0x7676767676767676|x)&0x8080808080808080) &^ 7 // bits before the first byte that is none
+		x <<= 64 - given                                                                // zeros before the digits
 		x = x * (10<<8 + 1) >> 8 & 0x00FF00FF00FF00FF                                   // pairs
 		x = x * (100<<16 + 1) >> 16 & 0x0000FFFF0000FFFF                                // fours
-		v, n = v*tens[after/8]+x*(10_000<<32+1)>>32, n+after/8
-		if after < 64 {
+		v, n = v*tens[given/8]+x*(10_000<<32+1)>>32, n+given/8
+		if given < 64 {
 			return v, n
 		}
 	}
