@@ -3,6 +3,7 @@ package decide
 import (
 	"errors"
 	"fmt"
+	"math"
 	"math/big"
 	"slices"
 
@@ -16,6 +17,15 @@ type apart struct {
 	urgent, waiting *plan
 	share           *big.Rat // of the tokens, that can wait
 	fills           bool     // the replicas of urgent take what can wait in the hours in which they have room
+	oneBill         bool     // both are APIs that are paid on one invoice
+}
+
+// parts returns the plans of the parts of p, which is p alone where it has none.
+func (p *plan) parts() []*plan {
+	if p.apart == nil {
+		return []*plan{p}
+	}
+	return []*plan{p.apart.urgent, p.apart.waiting}
 }
 
 // apartBill is what the two parts cost at one volume.
@@ -57,6 +67,7 @@ func (p *plan) useApart(o, urgent, waiting Option, c Constraints) error {
 			return errors.New(part.problem)
 		}
 	}
+	p.apart.oneBill = now.api.Account != "" && now.api.invoice() == p.apart.waiting.api.invoice()
 	if !p.apart.fills {
 		return nil
 	}
@@ -97,7 +108,11 @@ func (p *plan) apartAt(volume *big.Rat) bill {
 		}
 	}
 	if rest := new(big.Rat).Sub(waits, b.filled); rest.Sign() > 0 { // what is not needed at all costs nothing
-		if b.waiting = a.waiting.at(rest); b.waiting.usd == nil {
+		waiting := a.waiting
+		if a.oneBill {
+			waiting = a.waiting.after(a.urgent, now, rest)
+		}
+		if b.waiting = waiting.at(rest); b.waiting.usd == nil {
 			return bill{infeasible: b.waiting.infeasible}
 		}
 		all.parts = append(all.parts, named("batch: ", b.waiting.parts)...)
@@ -109,6 +124,21 @@ func (p *plan) apartAt(volume *big.Rat) bill {
 	}
 	all.usd = sum(all.parts)
 	return all
+}
+
+// after returns p, the API of which is to charge for tokens, as it charges for them where first, an API on the same invoice, has charged for those of its
+// own.
+func (p *plan) after(first *plan, theirs, tokens *big.Rat) *plan {
+	t := newTally()
+	t.charge(first, theirs)
+	t.charge(p, tokens)
+	beside, err := t.beside(p.api.Name, p.demand.others)
+	if err != nil {
+		return &plan{option: p.option, problem: err.Error()}
+	}
+	then := *p
+	then.demand.others = map[string]cost.Beside{p.api.Account: beside}
+	return &then
 }
 
 // named returns parts with a prefix before their names.
@@ -135,6 +165,7 @@ type fastApart struct {
 	urgent, waiting fast
 	share           float64
 	fills           bool
+	oneBill         *plan // of which both parts are on one invoice, so that what the one costs depends on the other; nil otherwise
 }
 
 // parts returns the tokens of the two parts, and those that can wait and that the replicas of the first part take.
@@ -153,6 +184,13 @@ func (f fast) parts(volume float64) (urgent, waiting, filled float64) {
 
 // apartDue returns what due does of the two parts.
 func (f fast) apartDue(volume, share float64) float64 {
+	if p := f.apart.oneBill; p != nil {
+		b := p.at(whole(volume))
+		if b.usd == nil {
+			return math.NaN()
+		}
+		return float(b.usd) - share*min(f.sunk, max(0, f.apart.urgent.commit))
+	}
 	urgent, waiting, filled := f.parts(volume)
 	usd := f.apart.urgent.due(urgent, share) + f.apart.urgent.variable*filled
 	if waiting <= snap*volume {

@@ -76,39 +76,51 @@ func (p *plan) committable(b bill, api bool) *big.Rat {
 // s leaves c at its full cost.
 func (c *costed) bear(s *sunkCost) {
 	c.due = c.median.usd
+	name := c.uses(s)
 	bears := func(usd float64, api bool) {
-		c.fast.bear(c.option, s, usd, api)
+		c.fast.bear(c.option, name, usd, api)
 		for i := range c.later {
-			c.later[i].fast.bear(c.option, s, usd, api)
+			c.later[i].fast.bear(c.option, name, usd, api)
 		}
 	}
 	bears(0, false)
-	if s == nil || c.median.usd == nil {
+	if name == "" || c.median.usd == nil {
 		return
 	}
-	o := c.option
-	covered := s.under != "" && c.api.Contract == s.under // what is committed pays for it too
-	if s.option != o.Name && s.option != o.Base && s.option != o.Overflow && !covered {
-		return
-	}
-	if part := c.committable(s.option, s.api); part != nil {
+	if part := c.committable(name, s.api); part != nil {
 		c.due = new(big.Rat).Sub(c.median.usd, lesser(part, s.usd))
 		bears(float(s.usd), s.api)
 	}
 }
 
-// bear keeps what stays due in the part of f that the commitment is for: usd a month for the API or for replicas.
-func (f *fast) bear(o Option, s *sunkCost, usd float64, api bool) {
-	if f.apart == nil {
+// uses names the option that c is, or is made of, for which s pays; empty when s pays for nothing of it.
+func (c *costed) uses(s *sunkCost) string {
+	if s == nil {
+		return ""
+	}
+	if o := c.option; s.option == o.Name || s.option == o.Base || s.option == o.Overflow {
+		return s.option
+	}
+	for _, part := range c.parts() {
+		if s.under != "" && part.api.Contract == s.under { // what is committed pays for it too
+			return part.api.Name
+		}
+	}
+	return ""
+}
+
+// bear keeps what stays due in the part of f that the commitment is for, the option called name: usd a month for the API or for replicas.
+func (f *fast) bear(o Option, name string, usd float64, api bool) {
+	if f.apart == nil || f.apart.oneBill != nil {
 		f.sunk, f.sinksAPI = usd, api
 		return
 	}
 	f.apart.urgent.sunk, f.apart.waiting.sunk = 0, 0
-	switch {
-	case s == nil:
-	case s.option == o.Base:
+	switch name {
+	case "":
+	case o.Base:
 		f.apart.urgent.sunk, f.apart.urgent.sinksAPI = usd, api
-	case s.option == o.Overflow:
+	case o.Overflow:
 		f.apart.waiting.sunk, f.apart.waiting.sinksAPI = usd, api
 	}
 }

@@ -69,6 +69,13 @@ func (c aContract) listed(tokens [3]float64) (usd float64) {
 	return usd
 }
 
+// listedOf returns what API i charges for tokens of its own.
+func (c aContract) listedOf(i int, tokens float64) float64 {
+	var all [3]float64
+	all[i] = tokens
+	return c.listed(all)
+}
+
 // left returns what the tiers leave of a volume that they count.
 func (c aContract) left(volume float64) float64 {
 	if c.scale == nil {
@@ -312,5 +319,113 @@ func TestContractCreditsAreSplit(t *testing.T) {
 		if got := o.CreditsUSDPerMonth; got == nil || math.Abs(float64(*got)-want) > 1e-3 {
 			t.Errorf("%s: got credits of %v, want %v USD", in.Workload, got, want)
 		}
+	}
+}
+
+// TestContractOfBothParts holds a hybrid that serves what can wait on another API of the same contract, or on another option of the same account, to
+// one bill: what both parts together add to that of the others, now and in the months ahead. Its share is theirs, what is committed is due once, and
+// a receipt computes the same.
+func TestContractOfBothParts(t *testing.T) {
+	t.Parallel()
+	r := rand.New(rand.NewPCG(52, 7))
+	differs := 0 // from what each part would cost without the other
+	for range max(12, modeltest.Draws/200) {
+		c := randomContract(r)
+		options := append(c.options(), Option{Name: "both", Hosting: model.Hybrid, Base: "large", Overflow: "small", Apart: true})
+		second := 1 // the API of what can wait, by its place in contracted
+		if r.IntN(4) == 0 {
+			prices := *options[1].API
+			second, options[2].Account, options[2].API = 0, options[1].Account, &prices
+		}
+		in := onAccount("a", "both", float64(1e8+r.Int64N(2e10)), options)
+		in.Candidates = append(in.Candidates, "both")
+		in.Constraints.BatchShare = rat("0.4")
+		other := onAccount("b", contracted[r.IntN(3)], float64(1e8+r.Int64N(2e10)), options)
+		var beside [3]float64
+		if r.IntN(2) == 0 {
+			in.Others = AccountsOf([]Used{in.Used(), other.Used()}).Beside(in)
+			i := slices.Index(contracted[:], other.Current)
+			if i == 1 {
+				i = second
+			}
+			beside[i] = float(whole(float64(other.Forecast.Next[model.Next30d].Total.At(0.5)) * 730 / 720))
+		}
+		adds := func(volume float64) float64 {
+			with := beside
+			with[0] += 0.6 * volume
+			return c.adds(beside, 0, 0.6*volume) + c.adds(with, second, 0.4*volume)
+		}
+		own := float(whole(float64(in.Forecast.Next[model.Next30d].Total.At(0.5)) * 730 / 720))
+		want := adds(own)
+		v := Decide(in)
+		o := optionOf(t, v, "both")
+		if got := float64(o.USDPerMonth.P50); math.Abs(got-want) > 1e-6*(want+c.bill(beside)) {
+			t.Fatalf("%+v beside %v: got %v USD for %v tokens, want %v", c, beside, got, own, want)
+		}
+		if math.Abs(want-c.adds(beside, 0, 0.6*own)-c.adds(beside, second, 0.4*own)) > 1 {
+			differs++
+		}
+		parts := 0.0
+		for _, p := range o.Parts {
+			parts += float64(p.USDPerMonth)
+		}
+		if math.Abs(parts-want) > 1e-6*(want+c.bill(beside)) {
+			t.Errorf("%+v: the parts are %v USD together, want %v", c, parts, want)
+		}
+		for i, m := range v.Ahead("both")[0].Months {
+			month := in.Forecast.Months[i]
+			volume := float64(month.Total.At(0.5)) * 730 / month.To.Sub(month.From).Hours()
+			if want := adds(volume); math.Abs(float64(m.P50)-want) > 1e-6*(want+c.bill(beside)) {
+				t.Fatalf("%+v beside %v: got %v USD in %s, want %v", c, beside, m.P50, m.Month, want)
+			}
+		}
+		if in.Others != nil {
+			all := beside
+			all[0] += 0.6 * own
+			all[second] += 0.4 * own
+			if o.Account == nil || o.Account.ShareUSDPerMonth == nil {
+				t.Fatalf("%+v: got %+v, want its share of the bill", c, o.Account)
+			}
+			listed, fixed := 0.0, 0.0
+			for i := range 1 + second { // a token costs what one of its API does on average
+				part := (all[i] - beside[i]) / all[i]
+				listed += part * c.listedOf(i, all[i])
+				fixed += part * c.fixed[i]
+			}
+			none := c
+			none.fixed = [3]float64{}
+			share := none.bill(all)*listed/c.listed(all) + fixed
+			if got := float64(*o.Account.ShareUSDPerMonth); math.Abs(got-share) > 1e-6*(share+1) {
+				t.Fatalf("%+v beside %v: its share is %v USD, want %v", c, beside, got, share)
+			}
+		}
+		data, _ := json.Marshal(in)
+		var replayed Input
+		if err := json.Unmarshal(data, &replayed); err != nil {
+			t.Fatal(err)
+		}
+		found, _ := json.Marshal(v.Options)
+		if data, _ := json.Marshal(Decide(replayed).Options); string(data) != string(found) {
+			t.Fatal("the replay differs")
+		}
+		if c.commit == 0 || in.Others != nil {
+			continue
+		}
+		for i := range 3 {
+			in.Options[1+i].Committed = &Commitment{Until: in.Forecast.Origin.AddDate(0, 3, 0)}
+		}
+		d := Decide(in).Decision
+		if d.Commitment == nil || math.Abs(float64(d.Commitment.USDPerMonth)-c.commit) > 1e-6 {
+			t.Errorf("%+v: got %+v, want %v USD to stay due", c, d.Commitment, c.commit)
+		}
+		in.Current = "mini" // that is paid for by the same commitment
+		now := Decide(in)
+		saved := optionOf(t, now, "both").SavingUSDPerMonth
+		if only := c.adds([3]float64{}, 2, own); saved == nil || math.Abs(float64(saved.P50)-(only-want)) > 1e-6*(only+want) || math.Abs(float64(saved.P90)-(only-want)) > 1e-6*(only+want) {
+			t.Errorf("%+v: got %+v saved, want %v", c, saved, only-want)
+		}
+	}
+	if differs < 3 {
+		t.Errorf("only %d bills are not those of the parts alone", differs)
 	}
 }

@@ -277,7 +277,7 @@ func comparator(all []*costed, now *costed) *costed {
 func (c *costed) summary(in Input, options map[string]Option, d demand, now *costed) model.OptionCost {
 	o := model.OptionCost{
 		Option: c.option.Name, Hosting: c.option.Hosting, Blocked: c.blocked, Infeasible: c.median.infeasible,
-		ProbabilityCheaper: c.probability, Prospect: c.prospect, Account: in.account(c.api), Parts: []model.CostPart{}, Prices: slices.Clone(c.option.Prices), Warnings: slices.Clone(c.warnings),
+		ProbabilityCheaper: c.probability, Prospect: c.prospect, Parts: []model.CostPart{}, Prices: slices.Clone(c.option.Prices), Warnings: slices.Clone(c.warnings),
 	}
 	if o.Prices == nil {
 		o.Prices = []model.PriceSource{}
@@ -285,7 +285,16 @@ func (c *costed) summary(in Input, options map[string]Option, d demand, now *cos
 	if o.Warnings == nil {
 		o.Warnings = []model.Warning{}
 	}
-	o.Warnings = append(o.Warnings, in.uncounted(c.api)...)
+	for _, part := range c.parts() {
+		if o.Account == nil {
+			o.Account = in.account(part.api)
+		}
+		for _, w := range in.uncounted(part.api) {
+			if !slices.Contains(o.Warnings, w) {
+				o.Warnings = append(o.Warnings, w)
+			}
+		}
+	}
 	if o.Account != nil && c.median.usd != nil {
 		o.Account.ShareUSDPerMonth = c.share(in, options, d)
 	}

@@ -91,7 +91,7 @@ func (e *explanation) joiners(d model.Decision) (all []joiner) {
 			continue
 		}
 		name := on(c)
-		shares := c.api.invoice() == on(e.now) || c.apart != nil && (c.apart.urgent.api.invoice() == on(e.now) || c.apart.waiting.api.invoice() == on(e.now))
+		shares := slices.ContainsFunc(c.parts(), func(part *plan) bool { return part.api.invoice() == on(e.now) })
 		if !shares && (away == nil || c.due.Cmp(away.due) < 0) {
 			away = c
 		}

@@ -68,6 +68,9 @@ func newFast(p *plan) fast {
 	f := fast{api: p.option.Hosting == model.API, hybrid: p.option.Hosting == model.Hybrid, maxVolume: math.Inf(1)}
 	if a := p.apart; a != nil {
 		f.apart = &fastApart{urgent: newFast(a.urgent), waiting: newFast(a.waiting), share: float(a.share), fills: a.fills}
+		if a.oneBill {
+			f.apart.oneBill = p
+		}
 		if a.fills {
 			f.month = f.apart.urgent.month
 			f.curve = p.demand.curve()
