@@ -102,7 +102,8 @@ type record struct {
 	Severity Severity `json:"severity,omitempty"` // of that message
 	Except   []string `json:"except,omitempty"`   // notifiers that it does not go to as the last evaluation had it
 	Owner    string   `json:"owner,omitempty"`    // of the workload
-	Said     string   `json:"said,omitempty"`     // id of the decision that a message was about last, or that was confirmed without one
+	Presence presence `json:"presence,omitzero"`
+	Said     string   `json:"said,omitempty"` // id of the decision that a message was about last, or that was confirmed without one
 }
 
 // Flip is the answer of a workload that the message of a change of prices has told already.
@@ -199,6 +200,8 @@ type Judged struct {
 	Report model.WorkloadReport
 	Policy Policy
 	Snooze *Snoozing // what a person said to its announced move; nil means nothing
+
+	Sighting Sighting // of the workload
 
 	Critical bool   // its messages are more severe by one step
 	Owner    string // who is to know; empty when nobody is named
@@ -375,16 +378,24 @@ func (r record) next(j Judged, now time.Time, changes batch, receipts map[string
 			c.Event.Drifts = news
 		}
 	}
+	if sighted, news := r.Presence.next(j.Sighting, w, r.Seen.IsZero()); news == "" {
+		after.Presence = sighted
+	} else if c.Event == nil && w.Decision.ID != "" { // otherwise the next evaluation tells it
+		c.Event, after.Presence = newEvent(news, &after, j, now), sighted
+		after.Presence.News = &model.Presence{Event: c.Event.ID, Kind: string(news), Since: since(news, w), Found: now}
+	}
 	if c.Reason == Settled || c.Reason == Followed {
 		after.Said = w.Decision.ID
 		changes.put(ledgerBucket, Confirmed+w.Decision.ID, encode(Announcement{Reason: c.Reason, Time: now}))
 	}
 	if c.Event != nil {
-		after.Said = w.Decision.ID
-		if after.Case == "" && after.open() {
-			after.Case = c.Event.ID
+		if !c.Event.Reason.standsAlone() {
+			after.Said = w.Decision.ID
+			if after.Case == "" && after.open() {
+				after.Case = c.Event.ID
+			}
+			c.Event.Case = after.Case
 		}
-		c.Event.Case = after.Case
 		if receipts[w.Decision.ID] == nil {
 			receipts[w.Decision.ID] = j.receipt()
 		}

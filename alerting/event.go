@@ -49,10 +49,13 @@ type Event struct {
 type Route struct {
 	Channel string   `json:"channel,omitempty"` // of Slack; empty: the notifier's own
 	Except  []string `json:"except,omitempty"`  // names of notifiers that it does not go to; nil: it goes to all
+	Nowhere bool     `json:"nowhere,omitempty"` // it goes to no notifier: the log, the ledger, reports and digests have it
 }
 
 // Reaches reports whether what goes by r goes to notifier.
-func (r Route) Reaches(notifier string) bool { return !slices.Contains(r.Except, notifier) }
+func (r Route) Reaches(notifier string) bool {
+	return !r.Nowhere && !slices.Contains(r.Except, notifier)
+}
 
 // Answer is what a person said to the decision of an Event, which is to move.
 type Answer struct {

@@ -107,10 +107,10 @@ func (o *outbox) all() iter.Seq[*letter] {
 }
 
 // replaces reports whether e takes the place of old, which is about the same workload and was not sent yet: both are verdicts on one workload, or near ones, or both drifts
-// of it, or both digests. Every change of prices, every budget, every fault of the data, every storm and every answer is told by itself.
+// of it, or both digests. Every change of prices, every budget, every fault of the data, every beginning and end of a workload, every storm and every answer is told by itself.
 func (e Event) replaces(old Event) bool {
 	switch alone := []Reason{PricesMoved, OverBudget, DataFaulty, Summed, Answered}; {
-	case slices.Contains(alone, e.Reason) || slices.Contains(alone, old.Reason):
+	case slices.Contains(alone, e.Reason) || slices.Contains(alone, old.Reason) || e.Reason.standsAlone() || old.Reason.standsAlone():
 		return false
 	case e.Reason == Drifted || e.Reason == Digested || old.Reason == Drifted || old.Reason == Digested:
 		return old.Reason == e.Reason

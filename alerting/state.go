@@ -50,41 +50,46 @@ type Reason string
 
 // The reasons. Those that Notify are worth a message.
 const (
-	Unchanged   Reason = "unchanged"       // the verdict stands
-	Waiting     Reason = "waiting"         // another verdict asks to be confirmed
-	NoData      Reason = "no_data"         // the verdict is not known: nothing counts, nothing resets
-	Settled     Reason = "settled"         // the first verdict is confirmed: to stay; nobody needs to be told
-	Followed    Reason = "followed"        // the configuration says that the announced move was made
-	Restarted   Reason = "restarted"       // the configuration names another current option: confirmation begins anew
-	FirstSeen   Reason = "first_seen"      // the first verdict is confirmed: to move
-	Switched    Reason = "switched"        // another verdict is confirmed
-	Returned    Reason = "returned"        // an announced move is withdrawn: the current option is to be kept after all
-	NoOption    Reason = "no_option"       // no option may serve the workload any more
-	Unstable    Reason = "unstable"        // the confirmed verdict changes too often to tell every change
-	Swung       Reason = "swung"           // a verdict that was told to be unstable has changed once more
-	Approaching Reason = "approaching"     // of a message alone: the projection crosses a threshold, and the date to act by is near
-	Ends        Reason = "commitment_ends" // of a message alone: a commitment ends, another option is right from then on, and the date to act by is near
-	Digested    Reason = "digest"          // of a message alone: a report summed up, by a schedule of its own
-	PricesMoved Reason = "prices_moved"    // of a message alone: prices have changed or will, for however many workloads
-	OverBudget  Reason = "over_budget"     // of a message alone: the calendar month is projected to cost more than a budget
-	Reminded    Reason = "reminded"        // of a message alone: an announced move was snoozed or being made, and the day of that has come
-	Reopened    Reason = "reopened"        // of a message alone: a move that was made saves far less than was promised
-	DataFaulty  Reason = "data_fault"      // of a message alone: what sources say is not what was used
-	Summed      Reason = "summed_up"       // of a message alone: it stands for many of one evaluation
-	Tested      Reason = "test"            // of a message alone: nothing has happened, somebody asks whether messages arrive
-	Answered    Reason = "answered"        // of a message alone: a person said what becomes of an announced move
-	Drifted     Reason = "drifted"         // of a message alone: an input has moved, and with it the answer or the cost
+	Unchanged    Reason = "unchanged"       // the verdict stands
+	Waiting      Reason = "waiting"         // another verdict asks to be confirmed
+	NoData       Reason = "no_data"         // the verdict is not known: nothing counts, nothing resets
+	Settled      Reason = "settled"         // the first verdict is confirmed: to stay; nobody needs to be told
+	Followed     Reason = "followed"        // the configuration says that the announced move was made
+	Restarted    Reason = "restarted"       // the configuration names another current option: confirmation begins anew
+	FirstSeen    Reason = "first_seen"      // the first verdict is confirmed: to move
+	Switched     Reason = "switched"        // another verdict is confirmed
+	Returned     Reason = "returned"        // an announced move is withdrawn: the current option is to be kept after all
+	NoOption     Reason = "no_option"       // no option may serve the workload any more
+	Unstable     Reason = "unstable"        // the confirmed verdict changes too often to tell every change
+	Swung        Reason = "swung"           // a verdict that was told to be unstable has changed once more
+	Approaching  Reason = "approaching"     // of a message alone: the projection crosses a threshold, and the date to act by is near
+	Ends         Reason = "commitment_ends" // of a message alone: a commitment ends, another option is right from then on, and the date to act by is near
+	Digested     Reason = "digest"          // of a message alone: a report summed up, by a schedule of its own
+	PricesMoved  Reason = "prices_moved"    // of a message alone: prices have changed or will, for however many workloads
+	OverBudget   Reason = "over_budget"     // of a message alone: the calendar month is projected to cost more than a budget
+	Reminded     Reason = "reminded"        // of a message alone: an announced move was snoozed or being made, and the day of that has come
+	Reopened     Reason = "reopened"        // of a message alone: a move that was made saves far less than was promised
+	DataFaulty   Reason = "data_fault"      // of a message alone: what sources say is not what was used
+	Summed       Reason = "summed_up"       // of a message alone: it stands for many of one evaluation
+	Tested       Reason = "test"            // of a message alone: nothing has happened, somebody asks whether messages arrive
+	Answered     Reason = "answered"        // of a message alone: a person said what becomes of an announced move
+	WorkloadNew  Reason = "workload_new"    // of a message alone: a workload began
+	WorkloadGone Reason = "workload_gone"   // of a message alone: a workload ended
+	Drifted      Reason = "drifted"         // of a message alone: an input has moved, and with it the answer or the cost
 )
 
 // Notify reports whether r is worth a message.
 func (r Reason) Notify() bool {
 	switch r {
-	case FirstSeen, Switched, Returned, NoOption, Unstable, Drifted, PricesMoved, Approaching, Ends, Digested, OverBudget, Reminded, Reopened, DataFaulty, Summed, Answered, Tested:
+	case FirstSeen, Switched, Returned, NoOption, Unstable, Drifted, PricesMoved, Approaching, Ends, Digested, OverBudget, Reminded, Reopened, DataFaulty, WorkloadNew, WorkloadGone, Summed, Answered, Tested:
 		return true
 	case Unchanged, Waiting, NoData, Settled, Followed, Restarted, Swung:
 	}
 	return false
 }
+
+// standsAlone reports whether a message with the reason r belongs to no decision: whatever becomes of that, it is told by itself.
+func (r Reason) standsAlone() bool { return r == WorkloadNew || r == WorkloadGone }
 
 // none is the answer of a workload that no option may serve.
 const none = "(no option)"

@@ -39,7 +39,7 @@ func (s Storm) Size() (n int) {
 func calm(events []Event, now time.Time) []Event {
 	byRoute := map[string][]Event{}
 	for _, e := range events {
-		by := fmt.Sprintf("%q %q", e.Channel, e.Except)
+		by := fmt.Sprintf("%q %q %t", e.Channel, e.Except, e.Nowhere)
 		byRoute[by] = append(byRoute[by], e)
 	}
 	var all []Event

@@ -498,6 +498,7 @@ func TestRoutes(t *testing.T) {
     - {kinds: [digest, switched], slack_channel: "#finops", notifiers: [slack, alertmanager]}
     - {owners: [search-team], severities: [warning, critical], slack_channel: "#search-oncall"}
     - {severities: [critical], slack_channel: "#oncall"}
+    - {kinds: [workload_new, workload_gone], owners: [search-team], slack_channel: "#search", notifiers: [slack]}
 `)
 	support := map[string]string{"team": "support"}
 	for _, tc := range []struct {
@@ -520,8 +521,21 @@ func TestRoutes(t *testing.T) {
 		{Message{Kind: "digest", Severity: "info"}, "#finops", []string{"webhook"}},
 	} {
 		tc.Own = "own"
-		if got, want := c.Route(tc.Message), (Destination{tc.want, tc.except}); !cmp.Equal(got, want) {
+		if got, want := c.Route(tc.Message), (Destination{Channel: tc.want, Except: tc.except}); !cmp.Equal(got, want) {
 			t.Errorf("%+v: got %+v, want %+v", tc.Message, got, want)
+		}
+	}
+	// The beginning and the end of a workload go nowhere unless a route names them, whatever other routes cover.
+	for _, tc := range []struct {
+		Message
+		want Destination
+	}{
+		{Message{Kind: "workload_new", Severity: "info", Source: "gateway"}, Destination{Nowhere: true}},
+		{Message{Kind: "workload_gone", Severity: "critical", Source: "vllm"}, Destination{Nowhere: true}},
+		{Message{Kind: "workload_gone", Severity: "warning", Owner: "search-team", Source: "gateway"}, Destination{Channel: "#search", Except: []string{"webhook", "alertmanager"}}},
+	} {
+		if got := c.Route(tc.Message); !cmp.Equal(got, tc.want) {
+			t.Errorf("%+v: got %+v, want %+v", tc.Message, got, tc.want)
 		}
 	}
 	if w := c.Workloads[0]; w.Owner != "search-team" || !w.Critical {

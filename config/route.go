@@ -31,16 +31,20 @@ type Message struct {
 type Destination struct {
 	Channel string   // of Slack; empty for that of Notify.Slack
 	Except  []string // names of notifiers that it does not go to
+	Nowhere bool     // it goes to no notifier
 }
 
-// Route returns where m is wanted: what the first route that covers it says, otherwise its own channel and every notifier.
+// Route returns where m is wanted: what the first route that covers it says, otherwise its own channel and every notifier. What is asked goes nowhere unless a route names its kind.
 func (c *Config) Route(m Message) Destination {
-	to := Destination{Channel: m.Own}
+	to := Destination{Channel: m.Own, Nowhere: slices.Contains(asked, m.Kind)}
 	covers := func(some []string, one string) bool { return len(some) == 0 || slices.Contains(some, one) }
 	for _, route := range c.Notify.Routes {
 		of := covers(route.Kinds, m.Kind) && covers(route.Severities, m.Severity) && covers(route.Owners, m.Owner)
+		if named := slices.Contains(route.Kinds, m.Kind); to.Nowhere && !named {
+			continue
+		}
 		if of && (Workload{Match: route.Match, Source: route.Source}).matches(m.Labels, m.Source) {
-			to.Channel = cmp.Or(route.SlackChannel, m.Own)
+			to.Channel, to.Nowhere = cmp.Or(route.SlackChannel, m.Own), false
 			for _, n := range notifiers {
 				if !covers(route.Notifiers, n) {
 					to.Except = append(to.Except, n)
@@ -103,7 +107,11 @@ func (r *reader) channelLabel(raw *rawConfig, c *Config) (label string, channels
 // kinds are those of the messages that a route can choose, as package alerting names them.
 var kinds = []string{
 	"approaching", "commitment_ends", "data_fault", "digest", "drifted", "first_seen", "no_option", "over_budget", "prices_moved", "reminded", "reopened", "returned", "switched", "unstable",
+	"workload_gone", "workload_new",
 }
+
+// asked are those that go nowhere unless a route names them: a digest says them.
+var asked = []string{"workload_gone", "workload_new"}
 
 // severities are those of messages, as package alerting names them.
 var severities = []string{"info", "warning", "critical"}

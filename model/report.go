@@ -79,10 +79,19 @@ type WorkloadReport struct {
 	BreakEvens *BreakEvens       `json:"break_evens,omitempty"` // absent when nothing can be compared
 	Crossover  *Crossover        `json:"crossover"`             // of the option that the decision is about; null without one
 	Decision   Decision          `json:"decision"`
-	Case       *Case             `json:"case,omitempty"`  // where what is to be decided stands; absent of what a receipt and a message hold, which come before it, and where no evaluation up to then is known
-	Moved      *Moved            `json:"moved,omitempty"` // since the decision that was said last, or the evaluation before this one; absent when there was none to compare with
+	Case       *Case             `json:"case,omitempty"`     // where what is to be decided stands; absent of what a receipt and a message hold, which come before it, and where no evaluation up to then is known
+	Presence   *Presence         `json:"presence,omitempty"` // of a workload that began or ended in the last week; absent as Case is
+	Moved      *Moved            `json:"moved,omitempty"`    // since the decision that was said last, or the evaluation before this one; absent when there was none to compare with
 	Drift      []Drift           `json:"drift"`
 	Warnings   []Warning         `json:"warnings"`
+}
+
+// Presence is the news that a workload began or ended.
+type Presence struct {
+	Event string    `json:"event"` // id of the event that tells it, wherever that goes
+	Kind  string    `json:"kind"`  // workload_new or workload_gone
+	Since time.Time `json:"since"` // its first measured hour, or the end of its last one
+	Found time.Time `json:"found"` // the evaluation that found it
 }
 
 // UsageSummary is what was measured of one workload.

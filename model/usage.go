@@ -67,6 +67,21 @@ func (u Usage) Last() time.Time {
 	return time.Time{}
 }
 
+// LongestGap returns the longest time between two measured hours of u in which none was measured.
+func (u Usage) LongestGap() time.Duration {
+	longest, last := 0, -1
+	for i, h := range u.Hours {
+		if !h.Measured() {
+			continue
+		}
+		if last >= 0 {
+			longest = max(longest, i-last-1)
+		}
+		last = i
+	}
+	return time.Duration(longest) * time.Hour
+}
+
 // Ended returns u with nothing used after its last measured hour: a series that is over, of a workload that goes on in others.
 func (u Usage) Ended() Usage {
 	u.Hours = slices.Clone(u.Hours)

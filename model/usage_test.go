@@ -119,6 +119,20 @@ func TestFollow(t *testing.T) {
 	}
 }
 
+// TestLongestGap counts hours that were not measured between two that were.
+func TestLongestGap(t *testing.T) {
+	t.Parallel()
+	for hours, want := range map[string]int{"": 0, "...": 0, "..x..": 0, "x..x.x...": 2, "xx": 0, ".x.x..x....x": 4} {
+		var u Usage
+		for _, c := range hours {
+			u.Hours = append(u.Hours, Hour{Coverage: map[rune]Fraction{'x': 1}[c]})
+		}
+		if got := u.LongestGap(); got != time.Duration(want)*time.Hour {
+			t.Errorf("%q: got %s, want %d hours", hours, got, want)
+		}
+	}
+}
+
 // TestEnded holds that a series which is over used nothing since, and that a gap before its end stays one.
 func TestEnded(t *testing.T) {
 	t.Parallel()

@@ -11,7 +11,7 @@ import (
 // Reasons are the kinds of messages.
 var Reasons = []alerting.Reason{
 	alerting.FirstSeen, alerting.Switched, alerting.Returned, alerting.NoOption, alerting.Unstable, alerting.Approaching, alerting.Ends, alerting.Drifted, alerting.PricesMoved,
-	alerting.OverBudget, alerting.Digested, alerting.Reminded, alerting.Reopened, alerting.Answered, alerting.DataFaulty,
+	alerting.OverBudget, alerting.Digested, alerting.Reminded, alerting.Reopened, alerting.Answered, alerting.DataFaulty, alerting.WorkloadNew, alerting.WorkloadGone,
 	alerting.Summed, alerting.Tested,
 }
 
@@ -50,6 +50,8 @@ func Of(r alerting.Reason) (alerting.Event, bool) {
 		return answered(), true
 	case alerting.DataFaulty:
 		return broken(), true
+	case alerting.WorkloadNew, alerting.WorkloadGone:
+		return sighted(r), true
 	case alerting.Summed:
 		return stormy(), true
 	case alerting.Tested:
@@ -57,6 +59,23 @@ func Of(r alerting.Reason) (alerting.Event, bool) {
 	case alerting.Unchanged, alerting.Waiting, alerting.NoData, alerting.Settled, alerting.Followed, alerting.Restarted, alerting.Swung:
 	}
 	return alerting.Event{}, false
+}
+
+// sighted returns the message of a workload that began, or of one that ended.
+func sighted(r alerting.Reason) alerting.Event {
+	at := time.Date(2026, 11, 12, 6, 0, 0, 0, time.UTC)
+	usd := model.Quantiles[model.USD]{P10: 310, P50: 420, P90: 700}
+	w := model.WorkloadReport{
+		Workload: "summaries", Source: "gateway", Current: "haiku",
+		Usage:    model.UsageSummary{FirstSample: new(at.AddDate(0, 0, -2)), LastSample: &at, Last30dTokens: new(model.Tokens(21.4e6))},
+		Options:  []model.OptionCost{{Option: "haiku", Hosting: model.API, USDPerMonth: &usd}},
+		Decision: model.Decision{ID: "0514a8524d8c", Recommendation: model.Stay, Option: "haiku", Reason: model.ReasonBelowMargin},
+	}
+	if r == alerting.WorkloadGone {
+		w.Usage.FirstSample, w.Usage.LastSample = new(at.AddDate(0, 0, -90)), new(at.AddDate(0, 0, -2))
+		w.Decision = model.Decision{ID: "0514a8524d8c", Recommendation: model.Unknown, Reason: model.ReasonUnknown, Because: "nothing was measured since 10 Nov 2026"}
+	}
+	return alerting.Event{Version: 1, ID: "c0ffee00c0ffee11", Reason: r, Severity: alerting.Info, Time: at, Workload: w.Workload, Report: w}
 }
 
 // switched returns the message of a workload that grew across its threshold.

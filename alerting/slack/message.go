@@ -1,6 +1,7 @@
 package slack
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -78,9 +79,9 @@ func blocks(e alerting.Event, charts bool, answers []slackapi.Block) []slackapi.
 		}
 		return all
 	}
-	if e.Reason == alerting.Drifted {
+	if said, ok := words.News(e); ok {
 		return []slackapi.Block{
-			header, section("*" + model.FormatDate(e.Time) + "* · now on " + name(w.Current) + previous(e) + "\n" + bullets(words.Drifts(e))),
+			header, section("*" + model.FormatDate(e.Time) + "* · now on " + name(cmp.Or(w.Current, "?")) + previous(e) + "\n" + bullets(said)),
 			slackapi.NewDividerBlock(), footer(e),
 		}
 	}

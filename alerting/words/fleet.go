@@ -77,6 +77,8 @@ func summed(s alerting.Storm) string {
 		{s.Count[alerting.Ends], "whose commitment ends"},
 		{s.Count[alerting.Unstable], "unstable"},
 		{s.Count[alerting.Drifted], "with a drift"},
+		{s.Count[alerting.WorkloadNew], "new"},
+		{s.Count[alerting.WorkloadGone], "not measured any more"},
 		{s.Count[alerting.Reopened], "that save less than promised"},
 		{s.Count[alerting.Reminded], "to be reminded of"},
 	} {

@@ -54,6 +54,10 @@ func Headline(e alerting.Event) string {
 		return unstable(workload, e)
 	case alerting.Reopened:
 		return reopened(workload, *e.Outcome)
+	case alerting.WorkloadNew:
+		return fmt.Sprintf("%s is new, first measured on %s", workload, model.FormatDate(*e.Report.Usage.FirstSample))
+	case alerting.WorkloadGone:
+		return fmt.Sprintf("%s has not been measured since %s", workload, model.FormatDate(*e.Report.Usage.LastSample))
 	case alerting.Tested:
 		return "Test message of tipline: nothing has happened"
 	default:
@@ -335,8 +339,8 @@ func Below(e alerting.Event) []string {
 	if said, ok := AboutNone(e); ok {
 		return said
 	}
-	if e.Reason == alerting.Drifted {
-		return Drifts(e)
+	if said, ok := News(e); ok {
+		return said
 	}
 	var all []string
 	for _, line := range []string{Because(e), Volume(e.Report), When(e)} {
@@ -345,6 +349,41 @@ func Below(e alerting.Event) []string {
 		}
 	}
 	return all
+}
+
+// News says what e says below its headline, a sentence a line, when it is about a workload and tells no verdict on it, and false when it tells one.
+func News(e alerting.Event) ([]string, bool) {
+	switch e.Reason {
+	case alerting.Drifted:
+		return Drifts(e), true
+	case alerting.WorkloadNew, alerting.WorkloadGone:
+		return Presence(e), true
+	default:
+		return nil, false
+	}
+}
+
+// Presence says what is known of a workload that began or ended.
+func Presence(e alerting.Event) []string {
+	w := e.Report
+	source := Clean(w.Source, MaxName)
+	if e.Reason == alerting.WorkloadGone {
+		return []string{
+			fmt.Sprintf("Its source %s is read as before, and other workloads are measured there.", source),
+			"If it was switched off, nothing is to be done. If it has other labels now, name it in was of the stanza of the one that took its place.",
+		}
+	}
+	lines := []string{fmt.Sprintf("It is counted at the source %s, which was read before it began.", source)}
+	if used := w.Usage.Last30dTokens; used != nil {
+		lines = append(lines, fmt.Sprintf("It used %s tokens so far.", model.FormatTokens(*used)))
+	}
+	if w.Current == "" {
+		return append(lines, "No stanza of workloads says what serves it, so it has no cost.")
+	}
+	if usd := model.CostOf(w.Options, w.Current); usd != nil {
+		lines = append(lines, fmt.Sprintf("On %s it costs %s a month at the projected volume.", Clean(w.Current, MaxName), model.FormatUSDKnown(usd.P50, *usd)))
+	}
+	return lines
 }
 
 // Because says why the verdict of e is what it is, and of a move that was made what it was to save.

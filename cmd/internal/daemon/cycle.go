@@ -52,7 +52,11 @@ func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
 		}
 	}
 	for _, c := range considered {
-		d.options.Log.Info("considered", "workload", c.Workload, "reason", string(c.Reason))
+		said := []any{"workload", c.Workload, "reason", string(c.Reason)}
+		if c.Event != nil {
+			said = append(said, "event", c.Event.ID, "kind", string(c.Event.Reason))
+		}
+		d.options.Log.Info("considered", said...)
 	}
 	d.before = d.latest
 	d.said.Range(func(workload, _ any) bool {
@@ -87,6 +91,9 @@ func (d *Daemon) placed(report *model.Report) *model.Report {
 	next.Workloads = slices.Clone(report.Workloads)
 	for i, c := range d.desk.Cases(report, d.answers) {
 		next.Workloads[i].Case = c
+	}
+	for i, p := range d.desk.Presences(report) {
+		next.Workloads[i].Presence = p
 	}
 	return &next
 }
@@ -230,10 +237,10 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	workloads := named(found)
 	report.Renames = findFaults(workloads, now)
 	report.DoubleMeters = findDoubles(workloads, now)
-	d.stanzas = map[string]config.Workload{}
+	d.stanzas, d.gaps = map[string]config.Workload{}, map[string]time.Duration{}
 	evaluations, rows, accounts := d.evaluateAll(workloads, report.Renames, now)
 	for i, e := range evaluations {
-		d.stanzas[e.usage.Workload] = workloads[i].stanza
+		d.stanzas[e.usage.Workload], d.gaps[e.usage.Workload] = workloads[i].stanza, e.gap
 		maps.Copy(d.records, rows[i])
 		verdicts, months = append(verdicts, e.verdict), append(months, monthOf(e, accounts))
 		if in, known := e.verdict.Input(); known {
@@ -277,14 +284,15 @@ func (d *Daemon) evaluateAll(workloads []metered, renames []model.Rename, now ti
 		rows[i] = d.remember(&m)
 		m.stanza.Current, m.stanza.Candidates, m.answered = d.answers.Heed(m.usage.Workload, m.stanza.Current, m.stanza.Candidates, now,
 			func(a ledger.Answer) bool { return d.desk.Spent(a.Workload, a.ID, a.Given) })
+		var gap time.Duration
 		samples := &ledger.Samples{Source: m.usage.Source, ClassTokens: map[string]model.Tokens{}} // where the hours cannot be put together
 		evaluations[i] = d.safely(m, func() evaluation {
 			u := m.whole().Until(now)
-			samples = ledger.SamplesOf(u)
+			samples, gap = ledger.SamplesOf(u), u.LongestGap()
 			return project(m, u, d.setup.cfg, now)
 		})
 		e := &evaluations[i]
-		e.samples, used[i], inMonth[i] = samples, e.used, e.inMonth
+		e.samples, e.gap, used[i], inMonth[i] = samples, gap, e.used, e.inMonth
 		d.keep(rows[i], scored+m.usage.Workload, e.past, e.past != nil)
 		e.past, e.metered.past = nil, nil // half a year of them, which nobody needs any more
 	})
@@ -300,7 +308,7 @@ func (d *Daemon) evaluateAll(workloads []metered, renames []model.Rename, now ti
 				e.report.Moved = d.moved(e.report, e.verdict)
 				return e
 			})
-			evaluations[i].samples = e.samples
+			evaluations[i].samples, evaluations[i].gap = e.samples, e.gap
 		}
 		done := &evaluations[i]
 		done.hosted = e.hosted.with(done.report, now)

@@ -70,6 +70,7 @@ type Daemon struct {
 	stale     []model.Warning // which price lists could not be brought up to date, and why
 
 	stanzas        map[string]config.Workload // what the configuration said of the workloads of the last evaluation
+	gaps           map[string]time.Duration   // the longest time that each of them was not measured and was again afterwards
 	records        map[string][]byte          // rows of the ledger with the projections that the last evaluation added
 	priced         []decide.Judged            // the decisions of the last evaluation
 	readAt         map[string]time.Time       // by source, when it answered last in this life

@@ -49,7 +49,6 @@ func digest(report *model.Report, outcomes map[string]alerting.Outcome, month mo
 		g.Month = &model.DigestMonth{Month: month.Month, SpentUSD: *month.SpentUSD, Projected: *month.Projected, Workloads: len(month.Items)}
 	}
 	var errs []float64
-	since := firsts(report)
 	for _, w := range report.Workloads {
 		item := model.DigestItem{Workload: w.Workload, Receipt: w.Decision.ID}
 		if w.Case == nil { // the first evaluation of it could not be kept
@@ -60,8 +59,8 @@ func digest(report *model.Report, outcomes map[string]alerting.Outcome, month mo
 			g.Quiet++
 		case stands:
 			item.Kind, item.Text = kind, stood(w)
-		case ended(w, report.AsOf):
-			item.Kind, item.Text = model.DigestVanished, w.Decision.Because
+		case w.Presence != nil && w.Presence.Kind == string(alerting.WorkloadGone):
+			item.Kind, item.Text = model.DigestVanished, "not measured since "+model.FormatDate(w.Presence.Since)
 		case w.Decision.Recommendation == model.Unknown:
 			item.Kind, item.Text = model.DigestUnknown, w.Decision.Because
 			if w.Case.Stage == model.StageFrozen && !w.Case.Since.IsZero() {
@@ -88,10 +87,8 @@ func digest(report *model.Report, outcomes map[string]alerting.Outcome, month mo
 				Text: fmt.Sprintf("moved from %s on %s, saves %s a month, %s was to be saved", o.From, model.FormatDate(o.Made), model.FormatUSDAbout(o.Saves), model.FormatUSDAbout(o.Promised)),
 			})
 		}
-		if began(w, since[w.Source], report.AsOf) {
-			g.Items = append(g.Items, model.DigestItem{
-				Workload: w.Workload, Kind: model.DigestNew, Text: "first measured on " + model.FormatDate(*w.Usage.FirstSample), Receipt: w.Decision.ID,
-			})
+		if w.Presence != nil && w.Presence.Kind == string(alerting.WorkloadNew) {
+			g.Items = append(g.Items, model.DigestItem{Workload: w.Workload, Kind: model.DigestNew, Text: "first measured on " + model.FormatDate(w.Presence.Since), Receipt: w.Decision.ID})
 		}
 		for _, drifted := range w.Drift {
 			if drifted.Score >= 1 {
@@ -137,32 +134,6 @@ func stood(w model.WorkloadReport) string {
 		text += fmt.Sprintf(", saves %s a month", model.FormatUSDKnown(s.P50, *s))
 	}
 	return text + ", since " + model.FormatDate(w.Case.Since)
-}
-
-// lately is how long a workload is new, and how long it is news that one ended: a digest comes once a week.
-const lately = 7 * 24 * time.Hour
-
-// firsts returns when the oldest workload of every source was first measured.
-func firsts(report *model.Report) map[string]time.Time {
-	oldest := map[string]time.Time{}
-	for _, w := range report.Workloads {
-		if first := w.Usage.FirstSample; first != nil && (oldest[w.Source].IsZero() || first.Before(oldest[w.Source])) {
-			oldest[w.Source] = *first
-		}
-	}
-	return oldest
-}
-
-// began reports whether w began in the week before now, and after a source that was first measured at since: of a source that is new itself nothing is.
-func began(w model.WorkloadReport, since, now time.Time) bool {
-	first := w.Usage.FirstSample
-	return first != nil && now.Sub(*first) <= lately && first.Sub(since) >= 24*time.Hour
-}
-
-// ended reports whether w has not been measured for hours, and was in the week before now.
-func ended(w model.WorkloadReport, now time.Time) bool {
-	last := w.Usage.LastSample
-	return last != nil && now.Sub(*last) <= lately && warned(w, stale)
 }
 
 // spend returns what the current option of w costs in USD a month; of the bill of an account that others use too its share, so that those of all add up to what is

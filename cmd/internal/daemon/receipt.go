@@ -29,6 +29,7 @@ type evaluation struct {
 	inMonth  decide.Used     // what it uses of them in the calendar month
 	verdict  decide.Verdict  // empty when it is not known
 	samples  *ledger.Samples // what was measured of it
+	gap      time.Duration   // the longest time that it was not measured and was again afterwards
 	past     []forecast.Past // m.past with what has been projected since
 	readings drift.Readings  // m.readings with those of today
 	frozen   string          // code of the warning that made the verdict unknown although the costs are known
@@ -62,12 +63,12 @@ func (e *evaluation) receipt(report *model.Report) (*ledger.Receipt, error) {
 
 // judged returns the evaluations of report as the alert desk takes them, each with its receipt.
 func (d *Daemon) judged(report *model.Report) []alerting.Judged {
-	judged := make([]alerting.Judged, len(report.Workloads))
+	judged, seen := make([]alerting.Judged, len(report.Workloads)), sightings(report, d.gaps)
 	for i, w := range report.Workloads {
 		stanza := d.stanzas[w.Workload] // the labels that all of its series share may match another one
 		judged[i] = alerting.Judged{
 			Report: w, Policy: AlertPolicy(stanza.Policy), Snooze: d.snoozing(w, report.AsOf), Receipt: func() []byte { return d.written(w.Decision.ID) },
-			Critical: stanza.Critical, Owner: stanza.Owner,
+			Sighting: seen[w.Workload], Critical: stanza.Critical, Owner: stanza.Owner,
 			Route: d.routeOf(w, stanza),
 		}
 	}

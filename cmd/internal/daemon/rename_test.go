@@ -136,32 +136,6 @@ func TestMergedWorkloadHasTheTermsOfItsStanza(t *testing.T) {
 	}
 }
 
-// TestDigestTellsNewAndVanished holds which workloads are news: those that began or ended in the last week, unless their source is as young as they are.
-func TestDigestTellsNewAndVanished(t *testing.T) {
-	t.Parallel()
-	w := func(name, source string, first, last time.Duration) model.WorkloadReport {
-		from, to := opening.Add(-first), opening.Add(-last)
-		report := model.WorkloadReport{Workload: name, Source: source, Usage: model.UsageSummary{FirstSample: &from, LastSample: &to}}
-		report.Decision.Recommendation = model.Stay
-		if last > staleAfter {
-			report.Decision = model.Decision{Recommendation: model.Unknown, Because: "nothing has been measured"}
-			report.Warnings = []model.Warning{{Code: stale}}
-		}
-		return report
-	}
-	const day = 24 * time.Hour
-	got := digest(&model.Report{AsOf: opening, Workloads: []model.WorkloadReport{
-		w("old", "a", 60*day, 0), w("new", "a", 3*day, 0), w("gone", "a", 60*day, 2*day), w("long-gone", "a", 60*day, 20*day), w("first", "b", 3*day, 0), w("second", "b", 3*day, 0),
-	}}, nil, model.BudgetReport{})
-	var items []string
-	for _, i := range got.Items {
-		items = append(items, i.Kind+" "+i.Workload)
-	}
-	if all, want := strings.Join(items, ", "), "new new, vanished gone, unknown long-gone"; all != want {
-		t.Errorf("got %s, want %s", all, want)
-	}
-}
-
 // TestMergedWorkloadOutlivesItsSeries holds that a workload which is made of several series goes on when one of them ends, after a day in which nobody knows whether it was
 // measured, if the others have what it had; that its history is then that of all of them; and that what is not known of a series is never nothing.
 func TestMergedWorkloadOutlivesItsSeries(t *testing.T) {
