@@ -88,11 +88,11 @@ func (b *BreakEvens) Sentences() (lines []string) {
 		if r.Breakeven >= r.Requests {
 			pays = fmt.Sprintf("never costs less than %s: that takes %s requests an hour, and it may serve %s", r.Against, breakeven, most)
 		}
-		lines = append(lines, fmt.Sprintf("%s: a replica %s; full it takes %s of GPU hours a request, where the API asks %s",
-			r.Option, pays, perRequest(r.USDPerRequest), perRequest(r.APIUSDPerRequest)))
+		lines = append(lines, fmt.Sprintf("%s: a replica %s; full it takes %s of GPU hours for a thousand requests, where the API asks %s",
+			r.Option, pays, perThousand(r.USDPerRequest), perThousand(r.APIUSDPerRequest)))
 	}
 	return lines
 }
 
-// perRequest writes what a request costs, most often a fraction of a cent.
-func perRequest(usd USD) string { return fmt.Sprintf("$%.3g", float64(usd)) }
+// perThousand writes what a thousand requests cost, of which one takes usd, most often a fraction of a cent.
+func perThousand(usd USD) string { return fmt.Sprintf("$%.3g", 1000*float64(usd)) }

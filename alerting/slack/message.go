@@ -212,7 +212,7 @@ func optionLines(w model.WorkloadReport) []string {
 			line += " · now"
 		}
 		if len(o.Blocked) > 0 && w.Decision.Reason != model.ReasonNoFeasibleOption { // of which the reason says why
-			line += " · not allowed: " + inert(words.Blocked(o.Blocked), 300)
+			line += " · not allowed: " + inert(model.BlockedText(o.Blocked), 300)
 		}
 		lines = append(lines, line)
 	}

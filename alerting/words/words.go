@@ -437,7 +437,7 @@ func excluded(w model.WorkloadReport) string {
 	var reasons []string
 	names := map[string][]string{}
 	for _, o := range w.Options {
-		why := Blocked(o.Blocked)
+		why := model.BlockedText(o.Blocked)
 		if why == "" {
 			why = cmp.Or(Clean(o.Infeasible, MaxLine), "its cost is not known")
 		}
@@ -584,7 +584,7 @@ func Reasons(w model.WorkloadReport) []string {
 		lines = append(lines, line)
 	}
 	if d.DiffersBecause != "" {
-		lines = append(lines, fmt.Sprintf("A rule of thumb would say %s; here %s.", d.RuleOfThumb, phrase(differences, d.DiffersBecause)))
+		lines = append(lines, fmt.Sprintf("A rule of thumb would say %s; here %s.", d.RuleOfThumb, model.DiffersText(d.DiffersBecause)))
 	}
 	return lines
 }
@@ -735,61 +735,6 @@ func Doubts(w model.WorkloadReport) []string {
 	return append(lines, ages...)
 }
 
-// obstacles says the codes of the cost model, section 9, in words.
-var obstacles = map[string]string{
-	"DATA_REGULATED":     "regulated data, and no agreement on record",
-	"RESIDENCY":          "runs in no region that the data may be in",
-	"RESIDENCY_UNKNOWN":  "does not declare where it runs",
-	"TTFT_SLA":           "first token later than the limit",
-	"NO_OPS_CAPACITY":    "nobody to operate it",
-	"MODEL_UNAVAILABLE":  "does not serve the model",
-	"FINE_TUNED_WEIGHTS": "cannot host weights of one's own",
-	"CLOSED_WEIGHTS":     "the weights are not available",
-	"NO_GPU":             "has no GPUs",
-	"BATCH_ONLY":         "serves only work that can wait",
-	"RETIRED":            "its model is retired before a move would be made",
-}
-
-// differences says the codes of the cost model, section 10, in words.
-var differences = map[string]string{
-	"BILL_TOO_SMALL":        "the whole API bill is below what operating a fleet costs",
-	"UNIT_FLOOR":            "a full GPU costs more per token than the API",
-	"DEAR_MODEL":            "the price per token is high, so a small volume is already dear",
-	"HYBRID_BEATS_PURE":     "a base of own GPUs with the peaks on an API costs less than either alone",
-	"APPROVED_API":          "an API is approved for this regulated data",
-	"MANAGED_SAME_BOUNDARY": "a managed endpoint keeps the data in the account with less to operate",
-	"LATENCY":               "the limit of the time to first token decides",
-	"MODEL":                 "only some options can serve the model",
-	"NOT_WORTH_MOVING":      "a move is not worth it",
-}
-
-// Blocked says in words why an option is not allowed.
-func Blocked(codes []string) string {
-	said := make([]string, len(codes))
-	for i, code := range codes {
-		said[i] = phrase(obstacles, code)
-	}
-	return strings.Join(said, "; ")
-}
-
-// phrase says what code means; a code without words stands for itself.
-func phrase(words map[string]string, code string) string { return cmp.Or(words[code], code) }
-
-// waived says what an option could be if the constraint of a code were not demanded.
-var waived = map[string]string{
-	"DATA_REGULATED":     "if an agreement on regulated data were on record",
-	"RESIDENCY":          "if the data might be in other regions",
-	"RESIDENCY_UNKNOWN":  "if it need not be known where it runs",
-	"TTFT_SLA":           "if the first token might be later",
-	"NO_OPS_CAPACITY":    "if there were somebody to operate it",
-	"MODEL_UNAVAILABLE":  "if another model might serve",
-	"FINE_TUNED_WEIGHTS": "if the weights need not be one's own",
-	"CLOSED_WEIGHTS":     "if the weights were available",
-	"NO_GPU":             "if there were GPUs",
-	"BATCH_ONLY":         "if the work could wait",
-	"RETIRED":            "if its model stayed",
-}
-
 var (
 	constraint = regexp.MustCompile(`\bwithout the constraint ([A-Z_]+)\b`)
 	coded      = regexp.MustCompile(`\([A-Z_]+(, [A-Z_]+)*\)`) // an option may be called like a code
@@ -798,10 +743,10 @@ var (
 // uncoded says the codes of constraints in text in words.
 func uncoded(text string) string {
 	text = constraint.ReplaceAllStringFunc(text, func(found string) string {
-		return cmp.Or(waived[strings.TrimPrefix(found, "without the constraint ")], found)
+		return cmp.Or(model.WaivedText(strings.TrimPrefix(found, "without the constraint ")), found)
 	})
 	return coded.ReplaceAllStringFunc(text, func(codes string) string {
-		return "(" + Blocked(strings.Split(strings.Trim(codes, "()"), ", ")) + ")"
+		return "(" + model.BlockedText(strings.Split(strings.Trim(codes, "()"), ", ")) + ")"
 	})
 }
 

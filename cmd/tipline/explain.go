@@ -337,7 +337,7 @@ func (e *explainer) option(o model.OptionCost) {
 		notes = append(notes, "in use now")
 	}
 	if len(o.Blocked) > 0 {
-		notes = append(notes, "not allowed: "+strings.Join(o.Blocked, ", "))
+		notes = append(notes, "not allowed: "+model.BlockedText(o.Blocked))
 	}
 	cost := "no cost"
 	if q := o.USDPerMonth; q != nil {
@@ -391,7 +391,7 @@ func crossoverText(x model.Crossover) string {
 	case x.FirstTokensPerMonth == nil && x.Reason == model.CrossoverFound:
 		return fmt.Sprintf("cheaper than %s from a volume on that is not known, since it lies among too many steps%s", x.Against, searched(x))
 	case x.FirstTokensPerMonth == nil:
-		return fmt.Sprintf("never cheaper than %s at any volume (%s)", x.Against, x.Reason)
+		return fmt.Sprintf("never cheaper than %s at any volume: %s", x.Against, model.NeverText(x.Reason))
 	case x.PermanentTokensPerMonth == nil:
 		text := fmt.Sprintf("cheaper than %s from %s tokens a month on", x.Against, model.FormatTokens(*x.FirstTokensPerMonth))
 		if x.SearchedTokensPerMonth == nil {
@@ -453,19 +453,6 @@ func cents(v model.USD) string {
 	return sign + "$" + whole + "." + rest
 }
 
-// differsBecause says in words why the model answers otherwise than the rule of thumb (cost model, section 10).
-var differsBecause = map[string]string{
-	decide.BillTooSmall:        "the whole API bill is below what a fleet costs before it serves anything",
-	decide.UnitFloor:           "even a full GPU costs more for a token than the API charges",
-	decide.DearModel:           "the volume is small, and its price per token is high",
-	decide.HybridBeatsPure:     "two options together cost less than either alone, and the guide has no such answer",
-	decide.ApprovedAPI:         "an API is approved for the regulated data",
-	decide.ManagedSameBoundary: "a managed service keeps the data in the account too, with less to operate",
-	decide.Latency:             "what the guide asks for is too slow for the limit",
-	decide.ModelConstraint:     "what the guide asks for cannot serve the model",
-	decide.NotWorthMoving:      "the move is not worth it",
-}
-
 func (e *explainer) change() {
 	d := e.r.Workload.Decision
 	if len(d.WouldChange) > 0 {
@@ -489,7 +476,7 @@ func (e *explainer) change() {
 		e.title("RULE OF THUMB")
 		text := "the hosting guide alone would say " + d.RuleOfThumb
 		if d.DiffersBecause != "" {
-			text += "; the model says otherwise because " + cmp.Or(differsBecause[d.DiffersBecause], strings.ToLower(strings.ReplaceAll(d.DiffersBecause, "_", " ")))
+			text += "; the model says otherwise because " + model.DiffersText(d.DiffersBecause)
 		}
 		e.line("  %s.", text)
 	}
@@ -518,10 +505,15 @@ func (e *explainer) swings() {
 	}
 	for _, s := range x.Tornado {
 		value := func(v float64) string {
-			if s.Input == "volume" {
+			switch {
+			case s.Input == "volume":
 				return model.FormatTokens(model.Tokens(v)) + " tokens"
+			case strings.HasPrefix(s.Unit, "tokens/"):
+				return model.FormatTokens(model.Tokens(v)) + " " + s.Unit
+			case strings.HasPrefix(s.Unit, "USD/"):
+				return model.FormatUSD(model.USD(v)) + strings.TrimPrefix(s.Unit, "USD")
 			}
-			return fmt.Sprintf("%.4g %s", v, strings.TrimPrefix(s.Unit, "ratio"))
+			return fmt.Sprintf("%.3g %s", v, strings.TrimPrefix(s.Unit, "ratio"))
 		}
 		rows = append(rows, []string{
 			strings.ReplaceAll(s.Input, "_", " "), strings.TrimSpace(value(s.Low)), strings.TrimSpace(value(s.High)),

@@ -420,7 +420,7 @@ func TestExplainSaysUpToWhereItWasSearched(t *testing.T) {
 		x    model.Crossover
 		want string
 	}{
-		{model.Crossover{Reason: model.NeverUnitFloor}, "never cheaper than api at any volume (NEVER_UNIT_FLOOR)"},
+		{model.Crossover{Reason: model.NeverUnitFloor}, "never cheaper than api at any volume: even a full replica costs more for a token"},
 		{model.Crossover{FirstTokensPerMonth: &first}, "cheaper than api from 2.00B tokens a month on, not for good"},
 		{
 			model.Crossover{FirstTokensPerMonth: &first, SearchedTokensPerMonth: &far},

@@ -12,19 +12,6 @@ import (
 	"tipline/model/decide"
 )
 
-// blockedBecause says the codes of constraints in words.
-var blockedBecause = map[string]string{
-	decide.DataRegulated:    "the data is regulated and this API is not approved for it",
-	decide.Residency:        "it runs in none of the regions required",
-	decide.ResidencyUnknown: "a region is required and it does not say where it runs",
-	decide.TTFTSLA:          "its time to first token is above the limit",
-	decide.NoOpsCapacity:    "nobody is there to operate GPUs",
-	decide.ModelUnavailable: "it does not serve the model required",
-	decide.FineTunedWeights: "it cannot host weights of one's own",
-	decide.ClosedWeights:    "the weights of its model are not available",
-	decide.NoGPU:            "it has no GPUs",
-}
-
 // steps retells the recommendation procedure (cost model, section 11), up to the step that decided.
 func (e *explainer) steps() {
 	w, d := e.r.Workload, e.r.Workload.Decision
@@ -144,22 +131,14 @@ func demands(c decide.Constraints) string {
 func blockedText(options []model.OptionCost) string {
 	var parts []string
 	for _, o := range options {
-		var why []string
-		for _, code := range o.Blocked {
-			text := blockedBecause[code]
-			if text == "" {
-				text = strings.ToLower(strings.ReplaceAll(code, "_", " "))
-			}
-			why = append(why, text)
-		}
-		if len(why) > 0 {
-			parts = append(parts, fmt.Sprintf("%s, because %s", o.Option, strings.Join(why, " and ")))
+		if len(o.Blocked) > 0 {
+			parts = append(parts, fmt.Sprintf("%s (%s)", o.Option, model.BlockedText(o.Blocked)))
 		}
 	}
 	if parts == nil {
 		return "Blocked by that: none of the options."
 	}
-	return "Blocked by that: " + strings.Join(parts, "; ") + "."
+	return "Blocked by that: " + strings.Join(parts, ", ") + "."
 }
 
 func ratio(f *model.Fraction) string {

@@ -349,7 +349,7 @@ func (a whatIfAnswer) table() *bytes.Buffer {
 
 func perMonth(x model.Crossover) string {
 	if len(x.Intervals) == 0 {
-		return fmt.Sprintf(" (%s)", x.Reason)
+		return ": " + model.NeverText(x.Reason)
 	}
 	return " tokens a month"
 }
@@ -403,7 +403,7 @@ func (a whatIfAnswer) rows() [][]string {
 	if a.Today != nil {
 		head = append(head, "TODAY")
 	}
-	rows := [][]string{append(head, "USD A MONTH (P10–P90)", "AGAINST NOW", "PER MTOK", "REPLICAS", "CHEAPER IN", "")}
+	rows := [][]string{append(head, "COST A MONTH (80% RANGE)", "AGAINST NOW", "PER MTOK", "REPLICAS", "CHEAPER IN", "")}
 	now := optionOf(a.WhatIf.Options, a.is.Current)
 	for _, o := range a.WhatIf.Options {
 		row := []string{o.Option, string(o.Hosting)}
@@ -413,7 +413,7 @@ func (a whatIfAnswer) rows() [][]string {
 		cost, against, perMTok, replicas, sure := costOf(&o), "", "", "", ""
 		if q := o.USDPerMonth; q != nil {
 			if low, high := model.FormatUSDBounds(*q); low != high {
-				cost += fmt.Sprintf(" (%s–%s)", low, high)
+				cost += fmt.Sprintf(" (%s to %s)", low, high)
 			}
 			if now != nil && now.USDPerMonth != nil && o.Option != now.Option {
 				difference := q.P50 - now.USDPerMonth.P50
@@ -465,7 +465,7 @@ func (a whatIfAnswer) remark(o model.OptionCost) string {
 		parts = append(parts, "recommended")
 	}
 	if len(o.Blocked) > 0 {
-		parts = append(parts, "not allowed: "+strings.Join(o.Blocked, ", "))
+		parts = append(parts, "not allowed: "+model.BlockedText(o.Blocked))
 	}
 	if o.Infeasible != "" {
 		parts = append(parts, o.Infeasible)

@@ -42,6 +42,7 @@ var page = template.Must(template.New("page.html").Funcs(template.FuncMap{
 	"cost":    currentCost,
 	"current": isCurrent,
 	"ahead":   ahead,
+	"blocked": model.BlockedText,
 }).ParseFS(files, "page.html"))
 
 // currentCost returns what the current option of w costs, nil when that is not known.

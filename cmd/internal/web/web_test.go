@@ -265,7 +265,7 @@ func TestPageEscapesNames(t *testing.T) {
 	if n := strings.Count(body, "&lt;script&gt;"); n < 8 {
 		t.Errorf("the hostile name is shown %d times, in words", n)
 	}
-	for _, want := range []string{"move to <bdi>qwen3-32b on 2 × H100</bdi>", "$5,200", "9.87B", "2026-03-29", "14 Mar 2026 09:00 UTC", "The price catalogue is 41 days old.", "label values &lt;i&gt;beyond&lt;/i&gt; the limit", "connection refused", "RESIDENCY", `<a href="api/v1/decisions/d-1">d-1</a>`} {
+	for _, want := range []string{"move to <bdi>qwen3-32b on 2 × H100</bdi>", "$5,200", "9.87B", "2026-03-29", "14 Mar 2026 09:00 UTC", "The price catalogue is 41 days old.", "label values &lt;i&gt;beyond&lt;/i&gt; the limit", "connection refused", "runs in no region that the data may be in; has no GPUs", `<a href="api/v1/decisions/d-1">d-1</a>`} {
 		if !strings.Contains(body, want) {
 			t.Errorf("the page lacks %s", want)
 		}
