@@ -572,7 +572,7 @@ func (c *Collector) fetchBatch(ctx context.Context, now time.Time, batch []span,
 	for i, asked := range batch {
 		if errs[i] != nil {
 			if asked.To.Equal(end) {
-				return warnings, false, fmt.Errorf("source %s: hours up to %s: %w", c.settings.Name, end.Format(time.RFC3339), errs[i])
+				return warnings, false, fmt.Errorf("hours up to %s: %w", end.Format(time.RFC3339), errs[i])
 			}
 			c.log.WarnContext(ctx, "older hours not read", "from", asked.From, "to", asked.To, "error", errs[i])
 			warnings = append(warnings, model.Warning{Code: BackfillIncomplete, Text: fmt.Sprintf(

@@ -151,7 +151,7 @@ func nothingFound(d collector.Discovery) string {
 	case len(d.Unplaced) > 0:
 		return "nothing was found that can be read as it is: see what is not placed above"
 	case !d.Scraped:
-		return none + ". It has no series called up either: is it the right tenant (http_headers in --http.config.file), and does it scrape anything?"
+		return none + ". It has no series `up` either: is it the right tenant (http_headers in --http.config.file), and does it scrape anything?"
 	}
 	return none + ", although it scrapes something. Are the gateways or engines scraped? The metrics of several are off by default: tipline packs lists what turns them on"
 }

@@ -148,7 +148,7 @@ func health(s config.Source, library *collector.Library, h collector.Health) []f
 	case h.Ahead:
 		all = append(all, finding{true, "the server has samples a quarter of an hour ahead of this machine: set the clock of one of them"})
 	case !h.Scraped:
-		all = append(all, finding{false, "nothing called up was scraped in the last five minutes, so the clocks are not compared"})
+		all = append(all, finding{false, "no series `up` was scraped in the last five minutes, so the clocks are not compared"})
 	}
 	for i, r := range h.Readings {
 		if instead := i > 0 && h.Readings[i-1].Series > 0 && r.Signal == "cache_read_doubtful"; instead && r.Series == 0 {

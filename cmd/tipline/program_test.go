@@ -184,7 +184,7 @@ func TestReportForms(t *testing.T) {
 	forget(t, folder)
 	prom.Answer(func(promtest.Query) promtest.Answer { return promtest.Status(503, "starting") })
 	code, table, errs = tipline(t, folder, "report")
-	if code != exitUnreachable || !strings.Contains(errs, "source gateway") || !strings.Contains(table, "source gateway is down") {
+	if code != exitUnreachable || !strings.Contains(errs, "source gateway") || !strings.Contains(table, "source gateway is down: hours up to ") {
 		t.Errorf("a server that is down: exit %d, %q\n%s", code, errs, table)
 	}
 }
