@@ -94,7 +94,7 @@ func verdict(w model.WorkloadReport) string {
 // printTable prints how the workloads of report stand.
 func printTable(out io.Writer, report *model.Report) {
 	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "WORKLOAD\tNOW ON\tNEXT 30 DAYS (80% RANGE)\tA MONTH NOW\tOWN GPUS ALONE PAY\tVERDICT")
+	fmt.Fprintln(table, "WORKLOAD\tNOW ON\tNEXT 30 DAYS (80% RANGE)\tCOST A MONTH\tOWN GPUS ALONE PAY\tVERDICT")
 	for _, w := range report.Workloads {
 		next := "unknown"
 		if w.Forecast != nil {

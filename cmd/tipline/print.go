@@ -33,7 +33,7 @@ func printJSON(w io.Writer, v any) error {
 }
 
 // columns heads the table of workloads; row fills it.
-var columns = []string{"WORKLOAD", "NOW ON", "TOKENS 30D", "NEXT 30D (P10–P90)", "COST NOW", "VERDICT", "SAVES", "SURE", "ACT BY"}
+var columns = []string{"WORKLOAD", "NOW ON", "LAST 30 DAYS", "NEXT 30 DAYS (80% RANGE)", "COST A MONTH", "SAVING", "CHEAPER IN", "ACT BY", "VERDICT"}
 
 func row(w model.WorkloadReport, now time.Time) []string {
 	const unknown = "?"
@@ -43,14 +43,14 @@ func row(w model.WorkloadReport, now time.Time) []string {
 	}
 	if w.Forecast != nil {
 		q := w.Forecast.Next30dTokens
-		next = fmt.Sprintf("%s (%s–%s)", model.FormatTokens(q.P50), model.FormatTokens(q.P10), model.FormatTokens(q.P90))
+		next = fmt.Sprintf("%s (%s to %s)", model.FormatTokens(q.P50), model.FormatTokens(q.P10), model.FormatTokens(q.P90))
 	}
 	if usd := model.CostOf(w.Options, w.Current); usd != nil {
-		pays = model.FormatUSDKnown(usd.P50, *usd) + "/mo"
+		pays = model.FormatUSDKnown(usd.P50, *usd)
 	}
 	if w.Decision.Recommendation == model.Move {
 		if s := w.Decision.SavingUSDPerMonth; s != nil {
-			saves = model.FormatUSDKnown(s.P50, *s) + "/mo"
+			saves = model.FormatUSDKnown(s.P50, *s)
 		}
 		if p := w.Decision.ProbabilityCheaper; p != nil {
 			sure = model.FormatPercent(*p)
@@ -66,7 +66,7 @@ func row(w model.WorkloadReport, now time.Time) []string {
 	if current == "" {
 		current = unknown
 	}
-	return []string{w.Workload, current, used, next, pays, verdict(w.Decision), saves, sure, actBy}
+	return []string{w.Workload, current, used, next, pays, saves, sure, actBy, verdict(w.Decision)}
 }
 
 // verdict says in a few words what d recommends.
@@ -96,6 +96,15 @@ func printTable(w io.Writer, report *model.Report) error {
 	for _, line := range notes(report) {
 		fmt.Fprintln(w, model.Printable(line))
 	}
+	for _, workload := range report.Workloads {
+		lines := workloadNotes(workload)
+		if len(lines) > 0 {
+			fmt.Fprintf(w, "\n%s\n", model.Printable(workload.Workload))
+		}
+		for _, line := range lines {
+			fmt.Fprintf(w, "  %s\n", model.Printable(line))
+		}
+	}
 	return nil
 }
 
@@ -109,16 +118,26 @@ func printMarkdown(w io.Writer, report *model.Report) error {
 		}
 		fmt.Fprintf(w, "| %s |\n", strings.Join(cells, " | "))
 	}
-	for i, line := range notes(report) {
-		if i == 0 {
-			fmt.Fprintln(w)
+	item := func(indent, line string) {
+		fmt.Fprintf(w, "%s- %s\n", indent, markdownEscape.Replace(model.Printable(strings.TrimSpace(line))))
+	}
+	fmt.Fprintln(w)
+	for _, line := range notes(report) {
+		item("", line)
+	}
+	for _, workload := range report.Workloads {
+		lines := workloadNotes(workload)
+		if len(lines) > 0 {
+			item("", workload.Workload)
 		}
-		fmt.Fprintf(w, "- %s\n", markdownEscape.Replace(model.Printable(strings.TrimSpace(line))))
+		for _, line := range lines {
+			item("  ", line)
+		}
 	}
 	return nil
 }
 
-// notes returns a line for everything that a reader of the table must know beside it.
+// notes returns a line for everything beyond a single workload that a reader of the table must know beside it.
 func notes(report *model.Report) []string {
 	var lines []string
 	for _, s := range report.Sources {
@@ -155,38 +174,6 @@ func notes(report *model.Report) []string {
 			lines = append(lines, fmt.Sprintf("budget %s: without %s, whose cost is not known", b.Budget, strings.Join(b.Unknown, ", ")))
 		}
 	}
-	for _, w := range report.Workloads {
-		if w.Decision.Because != "" {
-			lines = append(lines, fmt.Sprintf("%s: %s (receipt %s)", w.Workload, w.Decision.Because, w.Decision.ID))
-		}
-		if w.Case != nil && !w.Case.Quiet() {
-			lines = append(lines, fmt.Sprintf("%s: %s", w.Workload, w.Case.Text()))
-		}
-		lines = append(lines, capacityNotes(w)...)
-		for _, warning := range w.Warnings {
-			if warning.Text != w.Decision.Because {
-				lines = append(lines, fmt.Sprintf("%s: %s", w.Workload, warning.Text))
-			}
-		}
-		if w.Forecast != nil {
-			for _, warning := range w.Forecast.Warnings {
-				lines = append(lines, fmt.Sprintf("%s: %s", w.Workload, warning.Text))
-			}
-			for _, s := range w.Forecast.Scores {
-				lines = append(lines, fmt.Sprintf("%s: %s of %d days missed by %s (the last weeks once more: %s), %s inside of the 80%% range", w.Workload,
-					count(s.Graded, "earlier projection"), s.Days, model.FormatPercent(s.ErrorRatio), model.FormatPercent(s.NaiveErrorRatio), model.FormatPercent(s.Coverage80)))
-				if s.EventErrorRatio != nil {
-					lines = append(lines, fmt.Sprintf("%s: those of %d days with a known event missed by %s (without the event: %s)", w.Workload,
-						s.Days, model.FormatPercent(*s.EventErrorRatio), model.FormatPercent(*s.WithoutEventErrorRatio)))
-				}
-			}
-		}
-		for _, d := range w.Drift {
-			if d.Score >= 1 {
-				lines = append(lines, fmt.Sprintf("%s: drift: %s", w.Workload, d.Text))
-			}
-		}
-	}
 	for _, r := range report.Renames {
 		lines = append(lines, "renamed: "+r.Proposal)
 	}
@@ -209,6 +196,46 @@ func notes(report *model.Report) []string {
 	}
 	for _, warning := range report.Warnings {
 		lines = append(lines, warning.Text)
+	}
+	return lines
+}
+
+// workloadNotes returns a line for everything that a reader of the row of w must know beside it.
+func workloadNotes(w model.WorkloadReport) []string {
+	var lines []string
+	if d := w.Decision; d.Because != "" {
+		line := d.Because
+		if d.ID != "" {
+			line += " (receipt " + d.ID + ")"
+		}
+		lines = append(lines, line)
+	}
+	if w.Case != nil && !w.Case.Quiet() {
+		lines = append(lines, w.Case.Text())
+	}
+	lines = append(lines, capacityNotes(w)...)
+	for _, warning := range w.Warnings {
+		if warning.Text != w.Decision.Because {
+			lines = append(lines, warning.Text)
+		}
+	}
+	if w.Forecast != nil {
+		for _, warning := range w.Forecast.Warnings {
+			lines = append(lines, warning.Text)
+		}
+		for _, s := range w.Forecast.Scores {
+			lines = append(lines, fmt.Sprintf("%s of %d days missed by %s (the last weeks once more: %s), %s inside of the 80%% range",
+				count(s.Graded, "earlier projection"), s.Days, model.FormatPercent(s.ErrorRatio), model.FormatPercent(s.NaiveErrorRatio), model.FormatPercent(s.Coverage80)))
+			if s.EventErrorRatio != nil {
+				lines = append(lines, fmt.Sprintf("those of %d days with a known event missed by %s (without the event: %s)",
+					s.Days, model.FormatPercent(*s.EventErrorRatio), model.FormatPercent(*s.WithoutEventErrorRatio)))
+			}
+		}
+	}
+	for _, d := range w.Drift {
+		if d.Score >= 1 {
+			lines = append(lines, "drift: "+d.Text)
+		}
 	}
 	return lines
 }
@@ -236,13 +263,13 @@ func capacityNotes(w model.WorkloadReport) []string {
 		if mixes > 0 {
 			numbers = append(numbers, count(mixes, "more throughput")+" at other mixes of prompt and answer")
 		}
-		lines = append(lines, fmt.Sprintf("%s: %s is taken to do: %s", w.Workload, o.Option, strings.Join(numbers, ", ")))
+		lines = append(lines, fmt.Sprintf("%s is taken to do: %s", o.Option, strings.Join(numbers, ", ")))
 	}
 	if a := w.Decision.AssumedCapacity; a != nil {
-		lines = append(lines, w.Workload+": "+restsOn(a))
+		lines = append(lines, restsOn(a))
 	}
 	if paid, gap := w.Usage.GPUUSDPerMonth, w.Usage.GPUCostGapPerMonth; paid != nil && gap != nil {
-		lines = append(lines, fmt.Sprintf("%s: its GPUs cost %s a month by the word of OpenCost; the model counts %s of GPU hours for the projected volume", w.Workload,
+		lines = append(lines, fmt.Sprintf("its GPUs cost %s a month by the word of OpenCost; the model counts %s of GPU hours for the projected volume",
 			model.FormatUSD(*paid), model.FormatUSDAbout(*paid+*gap)))
 	}
 	return lines

@@ -41,10 +41,10 @@ func TestProjectionsArePrinted(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"chat: declined: own\uFFFD until 1 Mar 2027\n",
-		"chat: launch\uFFFD[31m from 1 April 2026, +40%\n",
-		"chat: 8 earlier projections of 7 days missed by 6% (the last weeks once more: 11%), 75% inside of the 80% range\n",
-		"chat: those of 30 days with a known event missed by 4% (without the event: 31%)\n",
+		"  declined: own\uFFFD until 1 Mar 2027\n",
+		"  launch\uFFFD[31m from 1 April 2026, +40%\n",
+		"  8 earlier projections of 7 days missed by 6% (the last weeks once more: 11%), 75% inside of the 80% range\n",
+		"  those of 30 days with a known event missed by 4% (without the event: 31%)\n",
 	} {
 		if !strings.Contains(out.String(), want) {
 			t.Errorf("got\n%s\nwant it to hold %q", out.String(), want)
@@ -65,7 +65,7 @@ func TestCapacityIsPrinted(t *testing.T) {
 		number("throughput 128/128", "28312", "output tokens/s per replica", model.Benchmark), number("throughput 128/2048", "22714", "output tokens/s per replica", model.Benchmark),
 		number("throughput 500/2000", "17660", "output tokens/s per replica", model.Benchmark), number("target utilization", "0.65", "share", model.Assumed), number("queue", "", "", model.Assumed),
 	}}}})
-	const want = "chat: own is taken to do: throughput 128/128 28312 output tokens/s per replica (benchmark), target utilization 0.65 share (assumed), 2 more throughputs at other mixes of prompt and answer"
+	const want = "own is taken to do: throughput 128/128 28312 output tokens/s per replica (benchmark), target utilization 0.65 share (assumed), 2 more throughputs at other mixes of prompt and answer"
 	if len(lines) != 1 || lines[0] != want {
 		t.Errorf("got %q, want %q", lines, want)
 	}
