@@ -245,17 +245,22 @@ func TestApply(t *testing.T) {
 	}
 }
 
-// TestGrowth holds that growth is compounded from the middle of the next 30 days on, and leaves those alone.
+// TestGrowth holds that growth is compounded from the middle of the next 30 days on, whatever was expected of a month before, and leaves those alone.
 func TestGrowth(t *testing.T) {
 	t.Parallel()
 	in := twoOptions()
+	in.Forecast.MonthlyGrowth = 0.28 // levels off, since a month in half a year holds no more than the next 30 days
+	in.Forecast.Months[1].Total[len(model.Distribution{})-1] *= 2
 	if _, err := Apply(&in, shelf, "volume.growth_per_month", "8%"); err != nil {
 		t.Fatal(err)
 	}
 	month := in.Forecast.Months[1]
 	ahead := month.From.Sub(in.Forecast.Origin).Hours() + month.To.Sub(month.From).Hours()/2 - 15*24
-	if got, want := float64(month.Total.At(0.5)), 7.2e9*math.Pow(1.08, ahead/730); math.Abs(got-want) > 1 {
+	if got, want := float64(month.Total.At(0.5)), 1e7*month.To.Sub(month.From).Hours()*math.Pow(1.08, ahead/730); math.Abs(got-want) > 1 {
 		t.Errorf("half a year ahead: got %v, want %v", got, want)
+	}
+	if got := month.Total[len(month.Total)-1] / month.Total.At(0.5); math.Abs(float64(got)-2) > 1e-9 {
+		t.Errorf("half a year ahead: the widest quantile is %v medians, want 2 as before", got)
 	}
 	if got := float64(in.Forecast.Next[model.Next30d].Total.At(0.5)); got != 7.2e9 {
 		t.Errorf("the next 30 days: got %v, want them as they were", got)

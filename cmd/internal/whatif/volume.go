@@ -204,17 +204,19 @@ func scale(f *model.Forecast, times float64) {
 	f.Requests30d *= times
 }
 
-// grow replaces the growth of f: what a month holds is compounded anew from the middle of the next 30 days on.
+// grow replaces the growth of f: the median of a month is what the next 30 days hold, compounded from their middle on, and its other quantiles
+// keep their distance to it. What f expected of the month instead, such as growth that levels off, is left.
 func grow(f *model.Forecast, growth float64) {
-	ratio := (1 + growth) / (1 + float64(f.MonthlyGrowth))
+	hourly := MonthlyTokens(*f) / monthHours
 	for i := range f.Months {
 		m := &f.Months[i]
-		ahead := (m.From.Sub(f.Origin).Hours() + m.To.Sub(m.From).Hours()/2 - 360) / monthHours
-		if ahead <= 0 {
+		hours, median := m.To.Sub(m.From).Hours(), float64(m.Total.At(0.50))
+		ahead := (m.From.Sub(f.Origin).Hours() + hours/2 - 360) / monthHours
+		if ahead <= 0 || median <= 0 {
 			continue
 		}
 		for j := range m.Total {
-			m.Total[j] *= model.Tokens(math.Pow(ratio, ahead))
+			m.Total[j] *= model.Tokens(hourly * hours * math.Pow(1+growth, ahead) / median)
 		}
 	}
 	f.MonthlyGrowth = model.Fraction(growth)
