@@ -62,7 +62,7 @@ func (p *program) runOnce(ctx context.Context, d *daemon.Daemon) int {
 	if report == nil {
 		return p.fail(err)
 	}
-	err = errors.Join(err, p.deliver(ctx, d), d.ShowOnce(ctx))
+	err = errors.Join(err, d.KeepPrinted(report), p.deliver(ctx, d), d.ShowOnce(ctx))
 	if printErr := printReport(p.stdout, report, "table"); printErr != nil {
 		return p.fail(printErr)
 	}
@@ -179,7 +179,7 @@ func (p *program) report(ctx context.Context, format, at string) int {
 	if err != nil {
 		return p.fail(err)
 	}
-	file, forget, err := p.openBeside(cfg.Store.Path)
+	file, beside, forget, err := p.openBeside(cfg.Store.Path)
 	if err != nil {
 		return p.fail(err)
 	}
@@ -192,23 +192,41 @@ func (p *program) report(ctx context.Context, format, at string) int {
 	if report == nil {
 		return p.fail(err)
 	}
+	err = errors.Join(err, d.KeepPrinted(report))
+	if beside {
+		withoutReceipts(report)
+	}
 	if printErr := printReport(p.stdout, report, format); printErr != nil {
 		return p.fail(printErr)
 	}
 	return p.verdict(report, err)
 }
 
-// openBeside opens the data file in folder, or, while a running tipline holds it, an empty one that forget removes.
-func (p *program) openBeside(folder string) (file *store.Store, forget func(), err error) {
+// openBeside opens the data file in folder, or, while a running tipline holds it, an empty one beside it that forget removes.
+func (p *program) openBeside(folder string) (file *store.Store, beside bool, forget func(), err error) {
 	file, err = store.Open(folder)
 	if err == nil {
-		return file, func() { _ = file.Close() }, nil
+		return file, false, func() { _ = file.Close() }, nil
 	}
 	if !errors.Is(err, store.ErrInUse) {
-		return nil, nil, err
+		return nil, false, nil, err
 	}
 	fmt.Fprintf(p.stderr, "tipline: %v: everything is read from the servers again, and what they have forgotten is missing\n", err)
-	return openScratch()
+	file, forget, err = openScratch()
+	return file, true, forget, err
+}
+
+// withoutReceipts removes the names of receipts from report, whose ledger is about to be removed.
+func withoutReceipts(report *model.Report) {
+	for i := range report.Workloads {
+		report.Workloads[i].Decision.ID = ""
+	}
+	for i := range report.SharedFleets {
+		report.SharedFleets[i].ID = ""
+	}
+	for i := range report.JointMoves {
+		report.JointMoves[i].ID = ""
+	}
 }
 
 // openScratch opens an empty data file that forget removes.

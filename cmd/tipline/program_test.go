@@ -189,6 +189,30 @@ func TestReportForms(t *testing.T) {
 	}
 }
 
+// TestPrintedReceipts holds that every receipt which a command prints can be explained until the next one prints others, whether or not it changed
+// anything, and that no more of them are kept.
+func TestPrintedReceipts(t *testing.T) {
+	t.Parallel()
+	folder, _, _ := stageProgram(t)
+	receipt := regexp.MustCompile(`\(receipt ([0-9a-f]{12})\)`)
+	before := ""
+	for _, command := range [][]string{{"report"}, {"run", "--once"}, {"run", "--once"}, {"report"}, {"report"}} {
+		_, table, errs := tipline(t, folder, command...)
+		found := receipt.FindStringSubmatch(table)
+		if found == nil || found[1] == before {
+			t.Fatalf("%q: got %q in\n%s%s\nwant a receipt of its own", command, found, table, errs)
+		}
+		if code, text, errs := tipline(t, folder, "explain", found[1]); code != exitDone || !strings.Contains(text, "all the same to the cent") {
+			t.Errorf("%q, explain %s: exit %d, %s", command, found[1], code, errs)
+		}
+		before = found[1]
+	}
+	_, _, _ = tipline(t, folder, "report")
+	if code, _, errs := tipline(t, folder, "explain", before); code != exitNotRight || !strings.Contains(errs, "those of the last report") {
+		t.Errorf("a receipt of the report before: exit %d, %q", code, errs)
+	}
+}
+
 // TestReportBesideTheDaemon holds that a report can be had while a running tipline holds the data file.
 func TestReportBesideTheDaemon(t *testing.T) {
 	t.Parallel()
@@ -201,6 +225,9 @@ func TestReportBesideTheDaemon(t *testing.T) {
 	code, table, errs := tipline(t, folder, "report")
 	if code != exitDone || !strings.Contains(table, "move to fleet") || !strings.Contains(errs, "in use by another tipline") {
 		t.Errorf("exit %d, %q\n%s", code, errs, table)
+	}
+	if strings.Contains(table, "receipt") {
+		t.Errorf("a receipt is named that nothing keeps:\n%s", table)
 	}
 	if code, _, errs = tipline(t, folder, "run", "--once"); code != exitNotRight || !strings.Contains(errs, filepath.Join(folder, "data")) {
 		t.Errorf("a second daemon: exit %d, %q, want to be refused by the name of the file", code, errs)

@@ -172,11 +172,11 @@ func stored(folder, id string) (found, error) {
 	}
 	defer file.Close()
 	f := found{}
-	if f.data, err = file.Get(ledger.Bucket, id); err != nil {
+	if f.data, err = ledger.Find(file, id); err != nil {
 		return found{}, err
 	}
 	if f.data == nil {
-		return found{}, fmt.Errorf("decision %s: the ledger in %s does not hold it: it keeps those that changed something, not those of report", id, folder)
+		return found{}, fmt.Errorf("decision %s: the ledger in %s does not hold it: it keeps those that changed something, and those of the last report", id, folder)
 	}
 	if row, err := file.Get(ledger.Bucket, alerting.Announced+id); err == nil && row != nil {
 		a := new(alerting.Announcement)

@@ -171,7 +171,7 @@ func (p *program) receiptOf(ctx context.Context, w whatIf) ([]byte, config.Book,
 
 // evaluateOne evaluates every workload of cfg and returns the receipt of the one called name.
 func (p *program) evaluateOne(ctx context.Context, cfg *config.Config, name string) ([]byte, error) {
-	file, forget, err := p.openBeside(cfg.Store.Path)
+	file, _, forget, err := p.openBeside(cfg.Store.Path)
 	if err != nil {
 		return nil, err
 	}

@@ -98,7 +98,7 @@ func (d *Daemon) snoozing(w model.WorkloadReport, now time.Time) *alerting.Snooz
 	}
 }
 
-// Receipt returns the receipt of a decision of the last cycle or of one that the ledger holds; nil when there is none.
+// Receipt returns the receipt of a decision of the last cycle of one that the ledger holds, or of one that was printed last; nil when there is none.
 func (d *Daemon) Receipt(id string) ([]byte, error) {
 	if !ledger.ValidID(id) {
 		return nil, nil
@@ -106,7 +106,32 @@ func (d *Daemon) Receipt(id string) ([]byte, error) {
 	if receipt := d.written(id); receipt != nil {
 		return receipt, nil
 	}
-	return d.options.Store.Get(ledger.Bucket, id)
+	return ledger.Find(d.options.Store, id)
+}
+
+// mostPrinted is how many receipts are kept of a report that was printed, most often of 20 KB each.
+const mostPrinted = 1000
+
+// KeepPrinted keeps the receipts of report, which is of the last evaluation, so that whoever saw it printed can have its numbers explained. They stay
+// until the next one is printed.
+func (d *Daemon) KeepPrinted(report *model.Report) error {
+	var ids []string
+	for _, f := range report.SharedFleets {
+		ids = append(ids, f.ID)
+	}
+	for _, m := range report.JointMoves {
+		ids = append(ids, m.ID)
+	}
+	for _, w := range report.Workloads {
+		ids = append(ids, w.Decision.ID)
+	}
+	receipts := map[string][]byte{}
+	for _, id := range ids[:min(len(ids), mostPrinted)] {
+		if receipt := d.written(id); receipt != nil {
+			receipts[id] = receipt
+		}
+	}
+	return ledger.KeepPrinted(d.options.Store, receipts)
 }
 
 // written returns the receipt of a decision of the last cycle; nil when it is of none. It is written when somebody asks, since written the receipts of

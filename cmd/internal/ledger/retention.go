@@ -16,6 +16,7 @@ import (
 //	                               whole       then a summary   then
 //	nobody was told                90 days     to 400 days      nothing
 //	announced, confirmed, answered 400 days    for ever
+//	of the last report      until the next one is printed, see KeepPrinted
 //
 // A summary has the id, the measured usage, what every option cost and the decision, but no inputs, samples and prices: it
 // can be read and not computed again.
