@@ -15,6 +15,8 @@ const budgeted = "budget/"
 type Budgeted struct {
 	Report model.BudgetReport
 	Route  Route // of its messages
+
+	Grounds any // what the numbers were worked out from, for the receipt of a message
 }
 
 // overspend is what is kept of a budget from one evaluation to the next.
@@ -60,7 +62,7 @@ func (d *Desk) Budgets(budgets []Budgeted, p Policy, now time.Time) error {
 		}
 		if tell {
 			events = append(events, Event{
-				Version: eventVersion, ID: eventID(key, now.Unix(), b.Report.Month), Reason: OverBudget, Severity: OverBudget.Of(model.WorkloadReport{}, false), Time: now, Route: b.Route, Budget: &b.Report,
+				Version: eventVersion, ID: eventID(key, now.Unix(), b.Report.Month), Reason: OverBudget, Severity: OverBudget.Of(model.WorkloadReport{}, false), Time: now, Route: b.Route, Budget: &b.Report, Grounds: b.Grounds,
 			})
 		}
 	}

@@ -74,8 +74,9 @@ const receiptsAtOnce = 256
 // process dies, or the connection breaks, between the acceptance of a message and its record here, that one message may
 // be delivered once more per notifier, under the same event id, unless the notifier can see that it has arrived.
 type Desk struct {
-	store Store
-	log   *slog.Logger
+	store   Store
+	log     *slog.Logger
+	receipt func(Event) map[string][]byte
 
 	mu        sync.Mutex
 	notifiers []Notifier
@@ -146,9 +147,10 @@ func (r record) standing(j Judged) []string {
 
 const recordVersion = 1
 
-// NewDesk reads the states and the outbox that s holds. A row that cannot be read is put aside and logged.
-func NewDesk(s Store, notifiers []Notifier, log *slog.Logger) (*Desk, error) {
-	d := &Desk{store: s, log: log, notifiers: notifiers, states: map[string]*record{}}
+// NewDesk reads the states and the outbox that s holds. A row that cannot be read is put aside and logged. Of every message the ledger is to hold what
+// receipt returns, in one transaction with it; nil means nothing.
+func NewDesk(s Store, notifiers []Notifier, log *slog.Logger, receipt func(Event) map[string][]byte) (*Desk, error) {
+	d := &Desk{store: s, log: log, receipt: receipt, notifiers: notifiers, states: map[string]*record{}}
 	aside := batch{}
 	keep := func(bucket string, read func(key string, value []byte) error) error {
 		return s.Scan(bucket, "", func(key string, value []byte) error {
@@ -278,6 +280,9 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 			states[workload] = nil
 		}
 	}
+	for _, e := range events { // also of those that are summed up: the ledger names them
+		d.account(e, changes)
+	}
 	if err := d.commit(changes, calm(events, now)...); err != nil {
 		return nil, err
 	}
@@ -291,13 +296,15 @@ func (d *Desk) Consider(judged []Judged, now time.Time) ([]Considered, error) {
 	return considered, nil
 }
 
-// commit writes changes and queues events for every notifier that they reach in one transaction. When that fails nothing has moved. The caller holds d.mu.
+// commit writes changes and queues events for every notifier that they reach, with their receipts, in one transaction. When that fails nothing has moved. The
+// caller holds d.mu.
 func (d *Desk) commit(changes batch, events ...Event) error {
 	queue := d.outbox
 	if len(events) > 0 {
 		queue = d.outbox.clone()
 		waiting := queue.waiting()
 		for _, e := range events {
+			d.account(e, changes)
 			for _, n := range d.notifiers {
 				if !e.Reaches(n.Name()) {
 					continue
@@ -314,6 +321,16 @@ func (d *Desk) commit(changes batch, events ...Event) error {
 	}
 	d.outbox = queue
 	return nil
+}
+
+// account puts the receipt of e into changes.
+func (d *Desk) account(e Event, changes batch) {
+	if d.receipt == nil {
+		return
+	}
+	for id, row := range d.receipt(e) {
+		changes.put(ledgerBucket, id, row)
+	}
 }
 
 // next returns the record after an evaluation, and what the evaluation did; what the ledger is to hold of it is put into changes, and its receipt

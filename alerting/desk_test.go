@@ -107,7 +107,7 @@ func (m *mailbox) Send(_ context.Context, e Event) (Posted, error) {
 
 func newDesk(t *testing.T, s Store, to ...Notifier) *Desk {
 	t.Helper()
-	d, err := NewDesk(s, to, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	d, err := NewDesk(s, to, slog.New(slog.NewTextHandler(t.Output(), nil)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -461,7 +461,7 @@ func TestStoredByTheVersionBefore(t *testing.T) {
 	}
 	live(0, 'X')
 	moved := model.PriceEvent{Moves: []model.PriceMove{{Option: "X", Field: "input"}}, Flips: []model.PriceFlip{{Workload: "support", Option: "X"}}}
-	if err := d.Prices(moved, Route{Channel: "#llm"}, nil, morning); err != nil {
+	if err := d.Prices(moved, nil, Route{Channel: "#llm"}, nil, morning); err != nil {
 		t.Fatal(err)
 	}
 	id := ""
@@ -853,7 +853,7 @@ func TestFaults(t *testing.T) {
 		d := newDesk(t, store, box)
 		now := morning.AddDate(0, 0, day)
 		box.accepted = nil
-		if err := d.Faults(step.found, Route{Channel: "#platform"}, now); err != nil {
+		if err := d.Faults(step.found, nil, Route{Channel: "#platform"}, now); err != nil {
 			t.Fatal(err)
 		}
 		deliverAll(t, d, now, now.Add(time.Hour))
@@ -864,7 +864,7 @@ func TestFaults(t *testing.T) {
 				t.Errorf("day %d: got %+v", day, e)
 			}
 		}
-		if !slices.Equal(got, step.want) {
+		if !reflect.DeepEqual(got, step.want) {
 			t.Errorf("day %d: got %+v, want %+v", day, got, step.want)
 		}
 	}
@@ -929,7 +929,7 @@ func TestChannelsDoNotWaitForEachOther(t *testing.T) {
 	store, box := &memory{}, &picky{}
 	d := newDesk(t, store, box)
 	for day, channel := range []string{"#typo", "#good", "#typo", "#good"} {
-		if err := d.Faults([]model.DataFault{{Source: fmt.Sprintf("source %d", day), Code: "SOURCE_DOWN"}}, Route{Channel: channel}, morning.AddDate(0, 0, day)); err != nil {
+		if err := d.Faults([]model.DataFault{{Source: fmt.Sprintf("source %d", day), Code: "SOURCE_DOWN"}}, nil, Route{Channel: channel}, morning.AddDate(0, 0, day)); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -992,7 +992,7 @@ func TestUnstableIsTold(t *testing.T) {
 	day := 0
 	evaluate := func(days string) *Desk {
 		t.Helper()
-		d, err := NewDesk(store, []Notifier{box}, slog.New(slog.DiscardHandler))
+		d, err := NewDesk(store, []Notifier{box}, slog.New(slog.DiscardHandler), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -1078,7 +1078,7 @@ func TestSwingEnds(t *testing.T) {
 		{"prices told that it would", "XzXz", "zzzzzzzz", "returned", func(t *testing.T, d *Desk, now time.Time) {
 			t.Helper()
 			back := model.PriceEvent{Moves: []model.PriceMove{{Option: "X", Field: "input"}}, Flips: []model.PriceFlip{{Workload: "support", Option: "now"}}}
-			if err := d.Prices(back, Route{}, nil, now); err != nil {
+			if err := d.Prices(back, nil, Route{}, nil, now); err != nil {
 				t.Fatal(err)
 			}
 		}, nil},

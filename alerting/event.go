@@ -42,6 +42,7 @@ type Event struct {
 	Headline string               `json:"-"`              // in place of the built-in one, of an answer in that of the message that it is about; empty: that
 	Body     []string             `json:"-"`              // the sentences below it, in place of the built-in ones; nil: those
 	Root     *Posted              `json:"-"`              // where the notifier posted the message that the case began with; nil when that is not known
+	Grounds  any                  `json:"-"`              // what its numbers were worked out from, for its receipt; nil when the report has it
 	Blind    bool                 `json:"-"`              // of a Repeat: the notifier has looked for it in vain for long enough, and is to send it unless it sees it now
 }
 
@@ -65,6 +66,14 @@ type Answer struct {
 	Time   time.Time `json:"time"`
 	Final  bool      `json:"final"` // nothing more is to be answered
 	About  Reason    `json:"about"` // of the message that told the decision
+}
+
+// Receipt returns the id by which the receipt of e is found: that of the evaluation that it tells, or of a message about no single workload its own.
+func (e Event) Receipt() string {
+	if e.Workload == "" {
+		return e.ID
+	}
+	return e.Report.Decision.ID
 }
 
 // Told returns e, or of an answer the message that it is about.

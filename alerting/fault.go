@@ -16,7 +16,8 @@ const faultsKey = "faults"
 const faultOver = overAfter
 
 // Faults queues one message for however many faults of the data nobody was told of; as long as one lasts nothing more is said of it.
-func (d *Desk) Faults(found []model.DataFault, to Route, now time.Time) error {
+// grounds are what its receipt is to say of where they were found.
+func (d *Desk) Faults(found []model.DataFault, grounds any, to Route, now time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	row, err := d.store.Get(ledgerBucket, faultsKey)
@@ -49,7 +50,7 @@ func (d *Desk) Faults(found []model.DataFault, to Route, now time.Time) error {
 	var events []Event
 	if len(news) > 0 {
 		events = append(events, Event{
-			Version: eventVersion, ID: eventID(faultsKey, now.UnixNano(), news[0].Key()), Reason: DataFaulty, Severity: DataFaulty.Of(model.WorkloadReport{}, false), Time: now, Route: to, Faults: news,
+			Version: eventVersion, ID: eventID(faultsKey, now.UnixNano(), news[0].Key()), Reason: DataFaulty, Severity: DataFaulty.Of(model.WorkloadReport{}, false), Time: now, Route: to, Faults: news, Grounds: grounds,
 		})
 	}
 	if err := d.commit(changes, events...); err != nil {

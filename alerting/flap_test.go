@@ -85,7 +85,7 @@ func BenchmarkStorm(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		d, err := NewDesk(&memory{}, []Notifier{&mailbox{name: "box"}}, slog.New(slog.DiscardHandler))
+		d, err := NewDesk(&memory{}, []Notifier{&mailbox{name: "box"}}, slog.New(slog.DiscardHandler), nil)
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -103,7 +103,7 @@ func BenchmarkStart(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		if d, err := NewDesk(store, nil, slog.New(slog.DiscardHandler)); err != nil || len(d.Firing()) != 10_000 {
+		if d, err := NewDesk(store, nil, slog.New(slog.DiscardHandler), nil); err != nil || len(d.Firing()) != 10_000 {
 			b.Fatal(err)
 		}
 	}

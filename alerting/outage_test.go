@@ -117,7 +117,7 @@ func TestOldMessagesAreNotSent(t *testing.T) {
 	t.Parallel()
 	var log strings.Builder
 	store, box := &memory{}, &mailbox{name: "box"}
-	d, err := NewDesk(store, []Notifier{box}, slog.New(slog.NewTextHandler(&log, nil)))
+	d, err := NewDesk(store, []Notifier{box}, slog.New(slog.NewTextHandler(&log, nil)), nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -187,7 +187,7 @@ func BenchmarkDrain(b *testing.B) {
 	for b.Loop() {
 		b.StopTimer()
 		f := &far{now: morning}
-		d, err := NewDesk(&memory{}, []Notifier{f}, slog.New(slog.DiscardHandler))
+		d, err := NewDesk(&memory{}, []Notifier{f}, slog.New(slog.DiscardHandler), nil)
 		if err != nil {
 			b.Fatal(err)
 		}

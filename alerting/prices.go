@@ -27,22 +27,37 @@ func pricesKey(moves []model.PriceMove, ahead bool) string {
 	return hex.EncodeToString(sum.Sum(nil)[:8])
 }
 
-// PricesTold reports whether a message said lately that these prices have moved, or with ahead that they will.
+// PricesTold reports whether a message said lately that these prices have moved, or with ahead that they will, also if it said that they had by a clock that
+// has gone back since.
 func (d *Desk) PricesTold(moves []model.PriceMove, ahead bool, now time.Time) (bool, error) {
-	row, err := d.store.Get(ledgerBucket, priced+pricesKey(moves, ahead))
+	told, err := d.pricesTold(pricesKey(moves, ahead))
+	if err != nil || !told.IsZero() && now.Sub(told) < toldFor {
+		return err == nil, err
+	}
+	told, err = d.pricesTold(pricesKey(moves, false))
+	return told.After(now), err
+}
+
+// pricesTold returns when the message named key was queued, the zero time when it was not.
+func (d *Desk) pricesTold(key string) (time.Time, error) {
+	row, err := d.store.Get(ledgerBucket, priced+key)
 	if err != nil || row == nil {
-		return false, err
+		return time.Time{}, err
 	}
 	var last Announcement
-	return json.Unmarshal(row, &last) == nil && now.Sub(last.Time) < toldFor, nil
+	if json.Unmarshal(row, &last) != nil {
+		return time.Time{}, nil
+	}
+	return last.Time, nil
 }
 
 // namedFlips is how many verdicts that a change of prices turns over its message names.
 const namedFlips = 10
 
 // Prices queues the message of a change of prices, one for however many workloads, with other rows of the ledger in one transaction. The
-// verdicts that it names are not told once more to the same places when they are confirmed, unless the change is still to come.
-func (d *Desk) Prices(e model.PriceEvent, to Route, rows map[string][]byte, now time.Time) error {
+// verdicts that it names are not told once more to the same places when they are confirmed, unless the change is still to come. Its numbers were worked out
+// from grounds.
+func (d *Desk) Prices(e model.PriceEvent, grounds any, to Route, rows map[string][]byte, now time.Time) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	changes := batch{}
@@ -50,7 +65,7 @@ func (d *Desk) Prices(e model.PriceEvent, to Route, rows map[string][]byte, now 
 		changes.put(ledgerBucket, key, value)
 	}
 	key := pricesKey(e.Moves, e.Ahead)
-	event := Event{Version: eventVersion, ID: eventID(key, now.Unix(), ""), Reason: PricesMoved, Severity: PricesMoved.Of(model.WorkloadReport{}, false), Time: now, Route: to, Prices: &e}
+	event := Event{Version: eventVersion, ID: eventID(key, now.Unix(), ""), Reason: PricesMoved, Severity: PricesMoved.Of(model.WorkloadReport{}, false), Time: now, Route: to, Prices: &e, Grounds: grounds}
 	told := encode(Announcement{Event: event.ID, Reason: PricesMoved, Time: now})
 	changes.put(ledgerBucket, priced+key, told)
 	flips := map[string]*record{}

@@ -7,6 +7,21 @@ type DataFault struct {
 	Workload string `json:"workload,omitempty"` // empty when it is of the source as a whole
 	Code     string `json:"code"`
 	Text     string `json:"text"`
+
+	Readings []Reading `json:"readings,omitempty"` // by which it was found; none when it is not found by numbers
+}
+
+// Reading is a number by which a fault was found, and the bounds between which it is one.
+type Reading struct {
+	What    string   `json:"what"` // with its unit
+	Value   float64  `json:"value"`
+	AtLeast *float64 `json:"at_least,omitempty"` // absent: no bound
+	AtMost  *float64 `json:"at_most,omitempty"`  // absent: no bound
+}
+
+// Faulty reports whether r lies between its bounds.
+func (r Reading) Faulty() bool {
+	return (r.AtLeast == nil || r.Value >= *r.AtLeast) && (r.AtMost == nil || r.Value <= *r.AtMost)
 }
 
 // Key names f as long as it lasts, whatever its numbers are meanwhile.

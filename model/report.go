@@ -597,6 +597,21 @@ type PriceEvent struct {
 	Unknown         []string    `json:"unknown"`            // workloads whose cost is not known before or after
 }
 
+// Spend returns what the current option of w costs in USD a month; of the bill of an account that others use too its share, so that those of all add up to what is
+// paid. It is nil when that is not known.
+func (w WorkloadReport) Spend() *USD {
+	for _, o := range w.Options {
+		switch {
+		case o.Option != w.Current || o.USDPerMonth == nil:
+		case o.Account != nil:
+			return o.Account.ShareUSDPerMonth
+		default:
+			return &o.USDPerMonth.P50
+		}
+	}
+	return nil
+}
+
 // PriceMove is one price that changed, of an option.
 type PriceMove struct {
 	Option string `json:"option"`

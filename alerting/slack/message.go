@@ -77,6 +77,9 @@ func blocks(e alerting.Event, charts bool, answers []slackapi.Block) []slackapi.
 		if c := drawn(e); charts && c != nil {
 			all = append(all, c)
 		}
+		if e.Reason != alerting.Tested {
+			all = append(all, slackapi.NewDividerBlock(), footer(e))
+		}
 		return all
 	}
 	if said, ok := words.News(e); ok {
@@ -269,7 +272,7 @@ func footer(e alerting.Event) slackapi.Block {
 			}
 		}
 	}
-	elements := []slackapi.MixedElement{plain("Receipt: tipline explain " + words.Clean(e.Report.Decision.ID, 12))}
+	elements := []slackapi.MixedElement{plain("Receipt: tipline explain " + words.Clean(e.Receipt(), 16))}
 	if len(names) > 0 {
 		elements = append(elements, plain("Prices: "+words.Clean(strings.Join(names, "; "), words.MaxLine)))
 	}

@@ -35,7 +35,7 @@ type Said struct {
 	Kind     string // of the message, such as first_seen
 	Severity string
 	Date     string // of the evaluation, such as 12 Nov 2026
-	Receipt  string // id of the decision; empty where the message is about no single workload
+	Receipt  string // id that "tipline explain" takes
 	Workload string
 	Owner    string
 	Source   string
@@ -300,7 +300,7 @@ func lines(text string) (all []string) {
 func about(e alerting.Event) Said {
 	w, d := e.Report, e.Report.Decision
 	s := Said{
-		Kind: string(e.Reason), Severity: string(e.Severity), Date: model.FormatDate(e.Time), Receipt: d.ID,
+		Kind: string(e.Reason), Severity: string(e.Severity), Date: model.FormatDate(e.Time), Receipt: e.Receipt(),
 		Workload: words.Clean(e.Workload, words.MaxName), Owner: words.Clean(e.Owner, words.MaxName), Source: words.Clean(w.Source, words.MaxName), Labels: map[string]string{},
 		Current: words.Clean(w.Current, words.MaxName), Option: words.Clean(d.Option, words.MaxName), Previous: words.Clean(e.Previous, words.MaxName),
 		Because: words.Clean(d.Because, 2*words.MaxLine), Headline: words.Headline(e), Lines: words.Below(e),

@@ -22,7 +22,7 @@ import (
 const (
 	MaxName = 80  // of a name
 	MaxLine = 400 // of a sentence
-	maxID   = 12  // of the id of a decision
+	maxID   = 16  // of the id of a decision or a message
 )
 
 // Headline returns the verdict of e in one plain sentence, that of a template if it has one. What was answered is said in the built-in words.
@@ -325,8 +325,8 @@ func Text(e alerting.Event) string {
 	for _, line := range Below(e) {
 		parts = append(parts, Clean(line, 2*MaxLine))
 	}
-	if _, ok := AboutNone(e); !ok {
-		parts = append(parts, "Receipt "+Clean(e.Report.Decision.ID, maxID)+".")
+	if e.Reason != alerting.Tested {
+		parts = append(parts, "Receipt "+Clean(e.Receipt(), maxID)+".")
 	}
 	return strings.Join(parts, " ")
 }

@@ -25,7 +25,7 @@ import (
 // addExplain adds the explain command to app and returns it as a function.
 func addExplain(app *kingpin.Application, p *program) func(context.Context) int {
 	command := app.Command("explain", "Print the receipt of a decision in words and compute it again, offline; exit code 1 when the numbers differ.")
-	id := command.Arg("id", "The decision, as messages and reports name it; not needed with --receipt.").String()
+	id := command.Arg("id", "The decision or the message, as messages and reports name it; not needed with --receipt.").String()
 	format := command.Flag("output", "The form: text, or json for the receipt itself.").Short('o').Default("text").Enum("text", "json")
 	from := addOrigin(command)
 	return func(ctx context.Context) int {
@@ -50,11 +50,17 @@ var errMismatch = errors.New("MISMATCH")
 // explain prints the receipt and the result of computing it again. The error is errMismatch, wrapped, when the two differ or
 // the receipt was changed.
 func (p *program) explain(f found, format string) error {
-	r, err := ledger.Open(f.data)
-	if err != nil {
-		return err
+	r := ledger.Receipt{}
+	var checked checked
+	if f.fleet() {
+		checked = checkMessage(f)
+	} else {
+		var err error
+		if r, err = ledger.Open(f.data); err != nil {
+			return err
+		}
+		checked = check(r, f.data)
 	}
-	checked := check(r, f.data)
 	if format == "json" {
 		var out bytes.Buffer
 		if err := json.Indent(&out, bytes.TrimSpace(f.data), "", "  "); err != nil {
@@ -76,6 +82,9 @@ func (p *program) explain(f found, format string) error {
 	}
 	if r.JointMove != nil {
 		sections = []func(){e.jointMove, e.members}
+	}
+	if f.fleet() {
+		sections = []func(){e.message, e.month, e.costs, e.repriced, e.readings, e.sources}
 	}
 	for _, section := range sections {
 		section()
@@ -181,6 +190,9 @@ func (e *explainer) of(what string) {
 func (e *explainer) head() {
 	w, d := e.r.Workload, e.r.Workload.Decision
 	e.of(w.Workload)
+	if m := e.f.message; m != nil {
+		e.line("which message %s rests on (%s)", m.ID, strings.ReplaceAll(string(m.Kind), "_", " "))
+	}
 	e.title("VERDICT: " + headline(w))
 	e.line("  Because %s.", sentence(d.Because))
 	if e.r.Frozen != "" {
@@ -571,7 +583,11 @@ func (e *explainer) capacity() {
 // checks says what came of computing the receipt again.
 func (e *explainer) checks(c checked) {
 	e.title("COMPUTED AGAIN")
-	for _, what := range e.r.LeftOut {
+	leftOut := e.r.LeftOut
+	if e.f.fleet() {
+		leftOut = e.f.message.LeftOut
+	}
+	for _, what := range leftOut {
 		e.line("  Left out, to keep the receipt small: %s.", what)
 	}
 	switch {

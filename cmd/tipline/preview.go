@@ -19,14 +19,14 @@ import (
 
 // addPreview adds the preview command to app and returns it as a function.
 func addPreview(app *kingpin.Application, p *program) func() int {
-	command := app.Command("preview", "Show what a message looks like in Slack: of a kind, with made-up numbers, or of a decision that the ledger holds.")
-	event := command.Arg("event", "A kind of message, "+strings.Join(kinds(), ", ")+", or the id of a decision.").Required().String()
+	command := app.Command("preview", "Show what a message looks like in Slack: of a kind, with made-up numbers, or of a decision or a message that the ledger holds.")
+	event := command.Arg("event", "A kind of message, "+strings.Join(kinds(), ", ")+", or the id of a decision or of a message.").Required().String()
 	format := command.Flag("output", "The form: text, json as it is posted, or png, a picture for a file, in which letters other than Latin, Greek and Cyrillic are written as their code points.").Short('o').Default("text").Enum("text", "json", "png")
 	return func() int {
 		e, ok := sample.Of(alerting.Reason(*event))
 		layout := slack.Layout{Buttons: true, Charts: true}
-		if !ok && !ledger.ValidID(*event) {
-			return p.usage(fmt.Errorf("preview: got %q, want one of %s, or the 12 hexadecimal digits of a decision", *event, strings.Join(kinds(), ", ")))
+		if !ok && !ledger.ValidID(*event) && !ledger.ValidMessageID(*event) {
+			return p.usage(fmt.Errorf("preview: got %q, want one of %s, or the 12 hexadecimal digits of a decision or the 16 of a message", *event, strings.Join(kinds(), ", ")))
 		}
 		if !ok {
 			var err error
@@ -84,7 +84,7 @@ func kinds() []string {
 	return names
 }
 
-// told returns the message about the decision id of the ledger, and how the configuration lays it out.
+// told returns the message id, or the one about the decision id, of the ledger, and how the configuration lays it out.
 func (p *program) told(id string) (alerting.Event, slack.Layout, error) {
 	cfg, err := p.load()
 	if err != nil {
@@ -93,6 +93,9 @@ func (p *program) told(id string) (alerting.Event, slack.Layout, error) {
 	f, err := stored(cfg.Store.Path, id)
 	if err != nil {
 		return alerting.Event{}, slack.Layout{}, err
+	}
+	if f.fleet() {
+		return event(*f.message), slack.Layout{Charts: true}, nil
 	}
 	r, err := ledger.Open(f.data)
 	if err != nil {

@@ -47,23 +47,57 @@ type found struct {
 	data         []byte
 	announcement *alerting.Announcement
 	answer       *ledger.Answer
+	message      *ledger.Message // that was asked for; data is then the receipt that it names, or its bundle when it is about no single workload
+	bundle       *ledger.Bundle
 }
 
-// find reads the receipt of the decision id; with a file, id may be empty.
+// find reads the receipt of the decision or of the message id; with a file, id may be empty.
 func (p *program) find(ctx context.Context, o origin, id string) (found, error) {
+	f, err := p.read(ctx, o, id)
+	if err != nil {
+		return f, err
+	}
+	return f.opened(id)
+}
+
+// opened returns f, which was asked for by id, with what is in its bundle, if it is one.
+func (f found) opened(id string) (found, error) {
+	b, ok := ledger.OpenBundle(f.data)
+	if !ok {
+		return f, nil
+	}
+	m, err := ledger.OpenMessage(b.Message)
+	if err != nil {
+		return f, err
+	}
+	if id != "" && id != m.ID && id != m.Receipt {
+		return f, fmt.Errorf("got the receipt of message %s, want that of %s", m.ID, id)
+	}
+	f.message, f.bundle = &m, &b
+	if m.Receipt == "" {
+		return f, nil
+	}
+	if f.data = b.Receipts[m.Receipt]; f.data == nil {
+		return f, fmt.Errorf("message %s: the receipt %s that it names is not beside it", m.ID, m.Receipt)
+	}
+	return f, nil
+}
+
+// read reads what id names, or what is in a file.
+func (p *program) read(ctx context.Context, o origin, id string) (found, error) {
 	switch {
 	case o.file != "" && o.server != "":
 		return found{}, errors.New("--receipt and --server: want one of the two")
 	case o.client != "" && o.server == "":
 		return found{}, errors.New("--http.config.file: want --server beside it")
-	case o.file == "" && !ledger.ValidID(id):
-		return found{}, fmt.Errorf("decision: got %q, want the 12 hexadecimal digits that messages and reports call the receipt", id)
+	case o.file == "" && !ledger.ValidID(id) && !ledger.ValidMessageID(id):
+		return found{}, fmt.Errorf("decision: got %q, want the 12 hexadecimal digits that messages and reports call the receipt, or the 16 of a message", id)
 	case o.file != "":
 		data, err := readReceipt(o.file, p.stdin)
 		if err != nil {
 			return found{}, err
 		}
-		if r, err := ledger.Open(data); err == nil && id != "" && r.ID != id {
+		if r, err := ledger.Open(data); err == nil && id != "" && r.ID != id && !ledger.ValidMessageID(id) {
 			return found{}, fmt.Errorf("%s: holds the receipt of decision %s, want that of %s", o.file, r.ID, id)
 		}
 		return found{data: data}, nil
@@ -89,7 +123,7 @@ func readReceipt(name string, stdin io.Reader) ([]byte, error) {
 		defer file.Close()
 		in = file
 	}
-	data, err := io.ReadAll(io.LimitReader(in, 8*ledger.MaxBytes))
+	data, err := io.ReadAll(io.LimitReader(in, 2*(ledger.MostNamed+1)*ledger.MaxBytes))
 	if err != nil {
 		return nil, fmt.Errorf("receipt: %w", err)
 	}
@@ -159,7 +193,7 @@ func (o origin) httpClient() (*http.Client, error) {
 	return client, nil
 }
 
-// stored reads the receipt of the decision id from the data file in folder.
+// stored reads the receipt of the decision or of the message id from the data file in folder.
 func stored(folder, id string) (found, error) {
 	file, err := store.OpenToRead(folder)
 	switch {
@@ -171,12 +205,24 @@ func stored(folder, id string) (found, error) {
 		return found{}, err
 	}
 	defer file.Close()
-	f := found{}
-	if f.data, err = ledger.Find(file, id); err != nil {
+	f, get := found{}, func(id string) ([]byte, error) { return ledger.Find(file, id) }
+	what := "decision"
+	if ledger.ValidMessageID(id) {
+		what = "message"
+		if f.data, err = ledger.Bundled(id, get); err == nil {
+			f, err = f.opened(id)
+		}
+		if f.message != nil && f.message.Receipt != "" {
+			id = f.message.Receipt
+		}
+	} else {
+		f.data, err = get(id)
+	}
+	if err != nil {
 		return found{}, err
 	}
 	if f.data == nil {
-		return found{}, fmt.Errorf("decision %s: the ledger in %s does not hold it: it keeps those that changed something, and those of the last report", id, folder)
+		return found{}, fmt.Errorf("%s %s: the ledger in %s does not hold it: it keeps those that changed something, and those of the last report", what, id, folder)
 	}
 	if row, err := file.Get(ledger.Bucket, alerting.Announced+id); err == nil && row != nil {
 		a := new(alerting.Announcement)

@@ -60,6 +60,31 @@ func (v Verdict) Month(stays []Stay, others []Others) (q model.Quantiles[model.U
 	return q, before, known
 }
 
+// A MonthPart is what one workload's part of a calendar month is worked out from, beside the inputs of its decision.
+type MonthPart struct {
+	Workload string       `json:"workload"`
+	Receipt  string       `json:"receipt"`         // that holds the inputs
+	ToDate   model.Tokens `json:"to_date_tokens"`  // measured in the month so far
+	Median   model.Tokens `json:"median_tokens"`   // of the whole month
+	Stays    []Stay       `json:"stays,omitempty"` // on other options before the current one
+	Others   []Others     `json:"others,omitempty"`
+}
+
+// Item returns what the workload of v is projected to cost in the calendar month by p, and what of it falls to the tokens so far: the stays, and of
+// the rest as large a share as of the tokens. It is false when that is not known.
+func (v Verdict) Item(p MonthPart) (item model.BudgetItem, known bool) {
+	usd, before, known := v.Month(p.Stays, p.Others)
+	item = model.BudgetItem{Workload: p.Workload, USD: usd, SpentUSD: before}
+	elsewhere := model.Tokens(0)
+	for _, s := range p.Stays {
+		elsewhere += s.Tokens
+	}
+	if total := p.Median - elsewhere; total > 0 {
+		item.SpentUSD += (usd.P50 - before) * model.USD(max(0, min(1, (p.ToDate-elsewhere)/total)))
+	}
+	return item, known
+}
+
 // Ahead returns what the options called names cost in every calendar month of the forecast, each brought to a month of cost.DefaultHours, at the
 // volume that is projected for it and at the prices that hold in it. An option whose cost is not known in one of them is left out.
 func (v Verdict) Ahead(names ...string) []model.CostAhead {

@@ -1,8 +1,10 @@
 package decide
 
 import (
+	"encoding/json"
 	"math"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -25,8 +27,8 @@ func TestReprice(t *testing.T) {
 	judged = append(judged, Judged{}) // a workload whose verdict is not known
 	api := judged[0].Verdict.in.Options[slices.IndexFunc(judged[0].Verdict.in.Options, func(o Option) bool { return o.Name == "api" })]
 	cheap := map[string]Tariff{"api": {API: &cost.Prices{Input: rat("0.3"), Output: rat("0.3")}}}
-	e, material := Reprice(judged, cheap, judged[0].Verdict.in.Forecast.Origin, false)
-	back, _ := Reprice(judged, cheap, judged[0].Verdict.in.Forecast.Origin, true)
+	e := Change{cheap, judged[0].Verdict.in.Forecast.Origin, false}.Reprice(judged)
+	back := Change{cheap, judged[0].Verdict.in.Forecast.Origin, true}.Reprice(judged)
 	var want model.USD
 	var flips []string
 	for _, w := range judged[:len(volumes)] {
@@ -43,7 +45,7 @@ func TestReprice(t *testing.T) {
 			flips = append(flips, in.Workload)
 		}
 	}
-	if !material {
+	if !e.Material {
 		t.Errorf("%v a month are not material", e.CostUSDPerMonth)
 	}
 	var got []string
@@ -56,12 +58,12 @@ func TestReprice(t *testing.T) {
 	if back.CostUSDPerMonth != -e.CostUSDPerMonth || len(back.Flips) != len(e.Flips) || back.Flips[0].Before != e.Flips[0].After {
 		t.Errorf("as it was before: got %+v, want the opposite of %+v", back, e)
 	}
-	if none, _ := Reprice(judged, map[string]Tariff{"another": {}}, time.Time{}, false); none.Workloads != 0 || none.CostUSDPerMonth != 0 || len(none.Flips) > 0 {
+	if none := (Change{map[string]Tariff{"another": {}}, time.Time{}, false}.Reprice(judged)); none.Workloads != 0 || none.CostUSDPerMonth != 0 || len(none.Flips) > 0 {
 		t.Errorf("an option that nobody has: got %+v", none)
 	}
 	strict := *judged[0].Verdict.in
 	strict.Policy.DriftUSD = rat("1e12")
-	if _, material := Reprice([]Judged{{Verdict: Decide(strict)}}, cheap, strict.Forecast.Origin, false); material {
+	if e := (Change{cheap, strict.Forecast.Origin, false}.Reprice([]Judged{{Verdict: Decide(strict)}})); e.Material {
 		t.Error("a change is material that the workload's own policy takes for small")
 	}
 	// What is announced for later is no part of the change.
@@ -73,7 +75,7 @@ func TestReprice(t *testing.T) {
 		}
 	}
 	same := map[string]Tariff{"api": in.Options[slices.IndexFunc(in.Options, func(o Option) bool { return o.Name == "api" })].TariffAt(in.Forecast.Origin)}
-	if e, _ := Reprice([]Judged{{Verdict: Decide(in)}}, same, in.Forecast.Origin, true); e.CostUSDPerMonth != 0 || len(e.Flips) > 0 || len(e.Closer) > 0 {
+	if e := (Change{same, in.Forecast.Origin, true}.Reprice([]Judged{{Verdict: Decide(in)}})); e.CostUSDPerMonth != 0 || len(e.Flips) > 0 || len(e.Closer) > 0 {
 		t.Errorf("charged as it is: got %+v, want that nothing changes", e)
 	}
 	moves := Moves("api", api.TariffAt(day("2026-11-01")), cheap["api"])
@@ -107,9 +109,9 @@ func TestRepriceChangesTheBill(t *testing.T) {
 	}
 	check := func(what string, workloads []Judged, want float64) {
 		t.Helper()
-		e, material := Reprice(workloads, tariffs, origin, false)
-		back, _ := Reprice(workloads, tariffs, origin, true)
-		if math.Abs(float64(e.CostUSDPerMonth)-want) > 1e-6 || back.CostUSDPerMonth != -e.CostUSDPerMonth || !material && want != 0 {
+		e := Change{tariffs, origin, false}.Reprice(workloads)
+		back := Change{tariffs, origin, true}.Reprice(workloads)
+		if math.Abs(float64(e.CostUSDPerMonth)-want) > 1e-6 || back.CostUSDPerMonth != -e.CostUSDPerMonth || !e.Material && want != 0 {
 			t.Errorf("%s: got %v USD and back %v, want %v", what, e.CostUSDPerMonth, back.CostUSDPerMonth, want)
 		}
 	}
@@ -128,7 +130,7 @@ func TestRepriceChangesTheBill(t *testing.T) {
 	other := onAccount("other", "other", 4e9, options[4:])
 	both := judge(onAccount("small", "api", 4e9, options), onAccount("middle", "api", 8e9, options), onAccount("large", "api", 12e9, options), other)
 	check("a contract", both, -15_000)
-	e, _ := Reprice(both, tariffs, origin, false)
+	e := Change{tariffs, origin, false}.Reprice(both)
 	if e.Workloads != 3 || len(e.Unknown) != 0 {
 		t.Errorf("got %+v, want three workloads that have the option", e)
 	}
@@ -161,11 +163,65 @@ func TestRepriceAddsUp(t *testing.T) {
 		changed.price[1] *= float64(1+r.IntN(16)) / 8
 		tariff := options[2].TariffAt(inputs[0].Forecast.Origin)
 		tariff.API = changed.options()[2].API
-		e, _ := Reprice(workloads, map[string]Tariff{"small": tariff}, inputs[0].Forecast.Origin, false)
+		e := Change{map[string]Tariff{"small": tariff}, inputs[0].Forecast.Origin, false}.Reprice(workloads)
 		if want := changed.bill(tokens) - c.bill(tokens); math.Abs(float64(e.CostUSDPerMonth)-want) > 1e-9*(1+c.bill(tokens)+changed.bill(tokens)) {
 			t.Fatalf("%+v: got %v USD, want %v", c, e.CostUSDPerMonth, want)
 		}
+		foundAgain(t, Change{map[string]Tariff{"small": tariff}, inputs[0].Forecast.Origin, false}, e, workloads)
 	}
+}
+
+// TestCreditsEnd holds that the end of free credits costs what they take off the bills of those who are on the option, seen ahead and looking back.
+func TestCreditsEnd(t *testing.T) {
+	t.Parallel()
+	in := input(projection(1e9, 0, 0.05), four("3"))
+	i := slices.IndexFunc(in.Options, func(o Option) bool { return o.Name == in.Current })
+	end := in.Forecast.Origin.AddDate(0, 1, 0)
+	in.Options[i].Credits = &Credits{Until: end, USDPerMonth: rat("500")}
+	after := map[string]Tariff{in.Current: in.Options[i].TariffAt(end)}
+	ahead := Change{after, end, false}.Reprice([]Judged{{Verdict: Decide(in)}})
+	if ahead.CostUSDPerMonth != 500 || len(ahead.Flips) != 0 || ahead.Each[0].Counts != 500 {
+		t.Errorf("ahead: got %+v, want 500 USD and the same answer", ahead)
+	}
+	before := map[string]Tariff{in.Current: in.Options[i].TariffAt(in.Forecast.Origin)}
+	in.Options[i].Credits.Until = in.Forecast.Origin
+	if past := (Change{before, in.Forecast.Origin, true}.Reprice([]Judged{{Verdict: Decide(in)}})); past.CostUSDPerMonth != 500 {
+		t.Errorf("looking back: got %v, want 500 USD", past.CostUSDPerMonth)
+	}
+}
+
+// foundAgain holds that what c does is found again from what a receipt keeps of it, and that the parts are the whole.
+func foundAgain(t *testing.T, c Change, e Repricing, workloads []Judged) {
+	t.Helper()
+	kept := written(t, e)
+	sum := model.USD(0)
+	if kept.Bills != nil {
+		sum = kept.Bills.Change(c.Past)
+	}
+	for _, one := range kept.Each {
+		i := slices.IndexFunc(workloads, func(w Judged) bool { return w.Verdict.in.Workload == one.Workload })
+		again := written(t, Repricing{Each: []Repriced{c.Again(written(t, *workloads[i].Verdict.in), one)}}).Each[0]
+		if !reflect.DeepEqual(again, one) {
+			t.Fatalf("got %+v again, want %+v", again, one)
+		}
+		sum += one.Counts
+	}
+	if sum != e.CostUSDPerMonth {
+		t.Fatalf("the parts are %v USD, want %v", sum, e.CostUSDPerMonth)
+	}
+}
+
+// written returns v as JSON keeps it.
+func written[T any](t *testing.T, v T) (kept T) {
+	t.Helper()
+	data, err := json.Marshal(v)
+	if err == nil {
+		err = json.Unmarshal(data, &kept)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return kept
 }
 
 // TestTurning holds that only the days on which a price really changes, within the time that is looked at, are found.
@@ -181,5 +237,16 @@ func TestTurning(t *testing.T) {
 	days := Turning([]Option{o}, day("2026-11-01"), day("2027-06-01"))
 	if len(days) != 1 || days[day("2027-02-01")][o.Name].API.Input.Cmp(rat("9")) != 0 {
 		t.Errorf("got %+v, want the third change alone, to three times 3", days)
+	}
+	o.Credits = &Credits{Until: day("2027-05-01"), USDPerMonth: rat("500")}
+	days = Turning([]Option{o}, day("2026-11-01"), day("2027-06-01"))
+	moves := Moves(o.Name, o.TariffAt(day("2027-04-30")), days[day("2027-05-01")][o.Name])
+	if len(days) != 2 || len(moves) != 1 || moves[0].Text() != "free credits of api: none any more, it was 500 USD/month" {
+		t.Errorf("got %+v and %+v, want the end of the credits too", days, moves)
+	}
+	early := o.TariffAt(day("2026-11-01"))
+	early.Credits = nil
+	if moves := Moves(o.Name, early, o.TariffAt(day("2026-11-01"))); len(moves) > 0 {
+		t.Errorf("got %+v, want nothing of what an early version did not keep", moves)
 	}
 }

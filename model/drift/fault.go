@@ -38,28 +38,37 @@ const (
 	leastTotal = model.Tokens(1) // tokens an hour below which there is nothing to compare
 )
 
+// FaultsWithin is how far back hours are looked at for faults.
+const FaultsWithin = (searched + hoursAWeek) * time.Hour
+
 // leastFactor is the smallest common factor that is taken for another meaning of the counter.
 var leastFactor = math.Log(1.25)
 
+// Fault says that what is counted of a workload has changed, or is missing.
+type Fault struct {
+	Code, Text string
+	Readings   []model.Reading
+}
+
 // Faults looks at all workloads of one source, which has answered, and says for each in the same order which faults of the data its last Recent days have. A verdict on
 // such a workload, and drift of it, would be about the counter and not about use. Each is read when it is looked at, most of them once or twice.
-func Faults(all []func() model.Usage, now time.Time) [][]model.Warning {
-	faults := make([][]model.Warning, len(all))
+func Faults(all []func() model.Usage, now time.Time) [][]Fault {
+	faults := make([][]Fault, len(all))
 	end := now.UTC().Truncate(time.Hour)
 	tokens := make([]ratios, len(all))
 	calls := func(i int) ratios { return against(all[i](), end, true) }
 	for i, read := range all {
 		u := read()
 		tokens[i] = against(u, end, false)
-		if at, times, ok := tokens[i].unit(func() ratios { return calls(i) }); ok {
-			faults[i] = append(faults[i], model.Warning{Code: CounterUnit, Text: fmt.Sprintf(
+		if at, times, found, ok := tokens[i].unit(func() ratios { return calls(i) }); ok {
+			faults[i] = append(faults[i], Fault{Code: CounterUnit, Text: fmt.Sprintf(
 				"the tokens of an hour were %s times what they were from %s on%s: the unit of the counter has changed, not the use", factor(times), clock(end, at), calls(i).stayed(at),
-			)})
+			), Readings: []model.Reading{{What: "tokens of an hour over those before", Value: found, AtLeast: new(times / 2), AtMost: new(times * 2)}}})
 		}
 		if n := gap(u, end); n >= gapHours {
-			faults[i] = append(faults[i], model.Warning{Code: ScrapeGap, Text: fmt.Sprintf(
+			faults[i] = append(faults[i], Fault{Code: ScrapeGap, Text: fmt.Sprintf(
 				"%d of the last 24 hours were not measured, although nearly all of the week before were: a gap in what was scraped is no change of use", n,
-			)})
+			), Readings: []model.Reading{{What: "hours of the last 24 that were not measured", Value: float64(n), AtLeast: new(float64(gapHours))}}})
 		}
 	}
 	together(faults, tokens, calls, end)
@@ -130,8 +139,8 @@ func (r ratios) jump(at int) (by float64, known, sharp bool) {
 	return by, true, step/by > sharpness && math.Abs(step) > sure*standardError
 }
 
-// unit returns the first hour from which on there was a thousand or a million times as much, or as little, and how many times it was. Requests, where they are counted, must not have followed.
-func (r ratios) unit(calls func() ratios) (at int, times float64, ok bool) {
+// unit returns the first hour from which on there was a thousand or a million times as much, or as little, which of these, and how many times it was. Requests, where they are counted, must not have followed.
+func (r ratios) unit(calls func() ratios) (at int, times, found float64, ok bool) {
 	near := func(j float64) (float64, bool) {
 		for _, unit := range [...]float64{1e3, 1e6} {
 			if math.Abs(math.Abs(j)-math.Log(unit)) < math.Ln2 {
@@ -149,13 +158,13 @@ func (r ratios) unit(calls func() ratios) (at int, times float64, ok bool) {
 			j, _, sharp := r.jump(i)
 			if times, unit := near(j); sharp && unit {
 				if followed, known, _ := calls().jump(i); !known || math.Abs(followed) < math.Ln2 {
-					return i, times, true
+					return i, times, math.Exp(j), true
 				}
 			}
 		}
 		before = v
 	}
-	return 0, 0, false
+	return 0, 0, 0, false
 }
 
 // stayed says that requests did not follow a jump at an hour, where they are counted.
@@ -169,7 +178,7 @@ func (r ratios) stayed(at int) string {
 }
 
 // together adds a fault to the workloads that changed by one factor in one hour, when they are nearly all that were used then.
-func together(faults [][]model.Warning, tokens []ratios, calls func(i int) ratios, end time.Time) {
+func together(faults [][]Fault, tokens []ratios, calls func(i int) ratios, end time.Time) {
 	common, at, largest := make(ratios, searched), 0, 0.0
 	var taken [searched]bool
 	take := func(from, to int) { // the medians of these hours, of which most are never needed
@@ -222,10 +231,14 @@ func together(faults [][]model.Warning, tokens []ratios, calls func(i int) ratio
 		if len(faults[i]) > 0 && faults[i][0].Code == CounterUnit {
 			continue
 		}
-		faults[i] = append(faults[i], model.Warning{Code: CounterChanged, Text: fmt.Sprintf(
+		common := model.Reading{What: "tokens of an hour over those before, of all together", Value: math.Exp(largest), AtLeast: new(math.Exp(leastFactor))}
+		if largest < 0 {
+			common.AtLeast, common.AtMost = nil, new(math.Exp(-leastFactor))
+		}
+		faults[i] = append(faults[i], Fault{Code: CounterChanged, Text: fmt.Sprintf(
 			"the tokens of %d of %d workloads of the source changed by the same factor, ×%.3g, in the hour from %s%s: the counter counts otherwise, not the use",
 			len(changed), used, math.Exp(largest), clock(end, at), calls(i).stayed(at),
-		)})
+		), Readings: []model.Reading{common, {What: fmt.Sprintf("workloads of %d that changed by that factor", used), Value: float64(len(changed)), AtLeast: new(max(float64(least), mostOthers*float64(used)))}}})
 	}
 }
 
@@ -303,6 +316,8 @@ type Rename struct {
 	Was, Is []int     // places of workloads
 	At      time.Time // end of the last hour of those that ended
 	Settles time.Time // from then on those that began are workloads like any other
+
+	volume float64 // of those that began, over that of those that ended
 }
 
 // Renames looks at all workloads of one source, which has answered, and returns the renames of the last fortnight in the order of time.
@@ -312,20 +327,20 @@ func Renames(all []func() model.Usage, now time.Time) []Rename {
 }
 
 // relabelled adds a fault where workloads ended in one hour: to them and to those that began then with their volume, or to all when the source has none left.
-func relabelled(faults [][]model.Warning, all []func() model.Usage, end time.Time) {
+func relabelled(faults [][]Fault, all []func() model.Usage, end time.Time) {
 	renames, gone := successions(all, end)
 	for _, r := range renames {
 		for _, i := range slices.Concat(r.Was, r.Is) {
-			faults[i] = append(faults[i], model.Warning{Code: LabelChanged, Text: fmt.Sprintf(
+			faults[i] = append(faults[i], Fault{Code: LabelChanged, Text: fmt.Sprintf(
 				"%s ended at %s, when %s began with the same volume: a label has changed, not the use", names(all, r.Was), moment(r.At), names(all, r.Is),
-			)})
+			), Readings: []model.Reading{{What: "tokens since then over those of a week before", Value: r.volume, AtLeast: new(math.Exp(-sameVolume)), AtMost: new(math.Exp(sameVolume))}}})
 		}
 	}
 	for stop, old := range gone { // one at most
 		for _, i := range old {
-			faults[i] = append(faults[i], model.Warning{Code: MetricGone, Text: fmt.Sprintf(
+			faults[i] = append(faults[i], Fault{Code: MetricGone, Text: fmt.Sprintf(
 				"no workload of the source has been measured since %s, although it answers: the metric has another name, or nobody scrapes it", moment(stop),
-			)})
+			), Readings: []model.Reading{{What: "workloads of the source that are still measured", AtMost: new(0.0)}}})
 		}
 	}
 }
@@ -360,9 +375,13 @@ func successions(all []func() model.Usage, end time.Time) (renames []Rename, gon
 		if len(heirs) == 0 { // the hour of the change may have been measured under both, or under neither
 			heirs = slices.Concat(began[stop.Add(-time.Hour)], began[stop.Add(time.Hour)])
 		}
+		volume, same := 0.0, false
+		if len(heirs) > 0 && !replaced(all, old) {
+			volume, same = inherited(all, old, heirs, stop, end)
+		}
 		switch {
-		case len(heirs) > 0 && !replaced(all, old) && inherited(all, old, heirs, stop, end):
-			renames = append(renames, Rename{Was: old, Is: heirs, At: stop, Settles: stop.Add(settledIn * time.Hour)})
+		case same:
+			renames = append(renames, Rename{Was: old, Is: heirs, At: stop, Settles: stop.Add(settledIn * time.Hour), volume: volume})
 		case lasting == 0 && len(ended) == 1:
 			gone[stop] = old
 		}
@@ -380,8 +399,8 @@ func replaced(all []func() model.Usage, old []int) bool {
 	})
 }
 
-// inherited reports whether heirs have used since stop what old had used in the same hours a week before.
-func inherited(all []func() model.Usage, old, heirs []int, stop, end time.Time) bool {
+// inherited returns what heirs have used since stop over what old had used in the same hours a week before, and whether that is the same volume.
+func inherited(all []func() model.Usage, old, heirs []int, stop, end time.Time) (volume float64, same bool) {
 	to := stop.Add(min(hoursAWeek*time.Hour, end.Sub(stop)))
 	sum := func(of []int, from, to time.Time) (tokens model.Tokens, share model.Fraction) {
 		for _, i := range of {
@@ -394,7 +413,8 @@ func inherited(all []func() model.Usage, old, heirs []int, stop, end time.Time) 
 	const aWeek = hoursAWeek * time.Hour
 	was, known := sum(old, stop.Add(-aWeek), to.Add(-aWeek))
 	hours := to.Sub(stop).Hours()
-	return hours*float64(seen) >= quiet && known > 0.5 && is > leastTotal && was > leastTotal && math.Abs(math.Log(float64(is/was))) < sameVolume
+	volume = float64(is / was)
+	return volume, hours*float64(seen) >= quiet && known > 0.5 && is > leastTotal && was > leastTotal && math.Abs(math.Log(volume)) < sameVolume
 }
 
 // names lists workloads, three at most.

@@ -102,7 +102,7 @@ func TestContractCoversModels(t *testing.T) {
 			if a := o.Account; a == nil || a.Contract != "provider" || a.TokensPerMonth != 0 || a.Workloads == nil || a.ElsewhereUSDPerMonth < 7_000 {
 				t.Fatalf("%s, %s: got %+v, want what the other spends under the contract", terms, name, o.Account)
 			}
-			shares += float64(*spend(w))
+			shares += float64(*w.Spend())
 			row, err := r.Receipt(w.Decision.ID)
 			if err != nil {
 				t.Fatal(err)

@@ -51,7 +51,7 @@ type metered struct {
 	outage string                        // why the source could not be read; empty when it answered
 
 	answered    []model.Warning       // what a person has answered that counts in it
-	faults      []model.Warning       // why what the source says is not what was used
+	faults      []drift.Fault         // why what the source says is not what was used
 	unpriced    *model.Warning        // says that another meter counts its traffic too; nil means that it is priced
 	expressions collector.Expressions // what the source is asked
 	past        []forecast.Past       // earlier projections of the workload
@@ -403,7 +403,9 @@ func (e *evaluation) decide(u model.Usage, accounts *decide.Accounts, now time.T
 		return
 	}
 	if len(m.faults) > 0 {
-		w.Warnings = append(w.Warnings, m.faults[1:]...)
+		for _, f := range m.faults[1:] {
+			w.Warnings = append(w.Warnings, model.Warning{Code: f.Code, Text: f.Text})
+		}
 		e.unknown(m.faults[0].Code, m.faults[0].Text)
 		return
 	}

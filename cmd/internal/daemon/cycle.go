@@ -13,7 +13,6 @@ import (
 	"sync"
 	"time"
 
-	"tipline/alerting"
 	"tipline/cmd/internal/ledger"
 	"tipline/collector"
 	"tipline/config"
@@ -45,7 +44,7 @@ func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
 	if alertErr != nil {
 		err = errors.Join(err, fmt.Errorf("alert states: %w", alertErr))
 	}
-	err = errors.Join(err, d.desk.Faults(report.DataFaults, d.fleetRoute(alerting.DataFaulty, ""), now), d.tellBudgets(report, now), d.compact(report, now))
+	err = errors.Join(err, d.tellFaults(report.DataFaults, now), d.tellBudgets(report, now), d.compact(report, now))
 	for _, double := range report.DoubleMeters {
 		if len(double.Primary) == 0 {
 			d.options.Log.Warn("metered twice", "workloads", double.Workloads, "also_at", double.AlsoAt)
@@ -141,7 +140,7 @@ func (d *Daemon) Collect(ctx context.Context) error {
 			usage[m.usage.Workload] = summaries[i]
 		}
 	}
-	err = errors.Join(err, d.desk.Faults(append(d.silence(sources, last.Workloads, now), d.undelivered(now)...), d.fleetRoute(alerting.DataFaulty, ""), now))
+	err = errors.Join(err, d.tellFaults(append(d.silence(sources, last.Workloads, now), d.undelivered(now)...), now))
 	signal(d.queued)
 	next := *last
 	next.Sources = sources
@@ -265,11 +264,12 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 	for _, p := range decide.Pools(verdicts) {
 		report.SharedFleets = append(report.SharedFleets, d.share(p, report, receipts))
 	}
-	report.Budgets = []model.BudgetReport{}
+	report.Budgets, d.budgetParts = []model.BudgetReport{}, map[string][]decide.MonthPart{}
 	for _, b := range d.setup.cfg.Budgets {
-		report.Budgets = append(report.Budgets, budget(b, report, workloads, verdicts, months))
+		r, parts := budget(b, report, workloads, verdicts, months)
+		report.Budgets, d.budgetParts[b.Name] = append(report.Budgets, r), parts
 	}
-	d.month = budget(config.Budget{USDPerMonth: math.MaxFloat64}, report, workloads, verdicts, months)
+	d.month, d.parts = budget(config.Budget{USDPerMonth: math.MaxFloat64}, report, workloads, verdicts, months)
 	d.receipts.Store(&receipts)
 	return report
 }

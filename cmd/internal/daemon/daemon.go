@@ -69,14 +69,16 @@ type Daemon struct {
 	compacted time.Time       // when the ledger was last gone through
 	stale     []model.Warning // which price lists could not be brought up to date, and why
 
-	stanzas        map[string]config.Workload // what the configuration said of the workloads of the last evaluation
-	gaps           map[string]time.Duration   // the longest time that each of them was not measured and was again afterwards
-	records        map[string][]byte          // rows of the ledger with the projections that the last evaluation added
-	priced         []decide.Judged            // the decisions of the last evaluation
-	readAt         map[string]time.Time       // by source, when it answered last in this life
-	month          model.BudgetReport         // what the month costs on the options in use
-	said           sync.Map                   // of saidInput, by workload
-	before, latest map[string]decide.Input    // what the last cycle and the last evaluation rested on, by workload
+	stanzas        map[string]config.Workload    // what the configuration said of the workloads of the last evaluation
+	gaps           map[string]time.Duration      // the longest time that each of them was not measured and was again afterwards
+	records        map[string][]byte             // rows of the ledger with the projections that the last evaluation added
+	priced         []decide.Judged               // the decisions of the last evaluation
+	readAt         map[string]time.Time          // by source, when it answered last in this life
+	month          model.BudgetReport            // what the month costs on the options in use
+	parts          []decide.MonthPart            // of the dearest workloads in it
+	budgetParts    map[string][]decide.MonthPart // and in every budget, by its name
+	said           sync.Map                      // of saidInput, by workload
+	before, latest map[string]decide.Input       // what the last cycle and the last evaluation rested on, by workload
 }
 
 // New loads the configuration and opens what it names, without a connection to anything.
@@ -100,7 +102,7 @@ func New(o Options) (*Daemon, error) {
 		return nil, err
 	}
 	d.socket.Store(d.setup.socket)
-	d.desk, err = alerting.NewDesk(o.Store, d.setup.notifiers, o.Log)
+	d.desk, err = alerting.NewDesk(o.Store, d.setup.notifiers, o.Log, d.messageReceipt)
 	if err != nil {
 		return nil, fmt.Errorf("alert states: %w", err)
 	}

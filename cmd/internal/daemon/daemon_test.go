@@ -429,7 +429,7 @@ func TestServe(t *testing.T) {
 			setup: &setup{cfg: &config.Config{Schedule: config.Schedule{Collect: "7 * * * *", Evaluate: "0 6 * * *", Location: time.UTC}}},
 		}
 		var err error
-		if d.desk, err = alerting.NewDesk(nothing{}, nil, d.options.Log); err != nil {
+		if d.desk, err = alerting.NewDesk(nothing{}, nil, d.options.Log, nil); err != nil {
 			t.Fatal(err)
 		}
 		ctx, cancel := context.WithCancel(t.Context())

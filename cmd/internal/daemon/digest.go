@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"tipline/alerting"
+	"tipline/cmd/internal/ledger"
 	"tipline/model"
 )
 
@@ -19,16 +20,15 @@ func (d *Daemon) sendDigest(context.Context) {
 		return
 	}
 	d.mu.Lock()
-	to := d.fleetRoute(alerting.Digested, "")
+	defer d.mu.Unlock()
 	g := digest(d.placed(report), d.desk.Outcomes(report), d.month)
-	d.mu.Unlock()
-	named := map[string][]byte{}
-	for _, i := range g.Items[:min(len(g.Items), alerting.DigestItems)] {
-		if receipt := d.written(i.Receipt); receipt != nil {
-			named[i.Receipt] = receipt
+	grounds := &ledger.Grounds{Month: &d.month, Parts: d.parts}
+	for _, w := range report.Workloads {
+		if usd := w.Spend(); usd != nil {
+			grounds.Costs = append(grounds.Costs, ledger.Cost{Workload: w.Workload, Receipt: w.Decision.ID, USD: *usd})
 		}
 	}
-	if err := d.desk.Digest(g, to, named, d.options.Now().UTC()); err != nil {
+	if err := d.desk.Digest(g, grounds, d.fleetRoute(alerting.Digested, ""), d.options.Now().UTC()); err != nil {
 		d.options.Log.Error("digest not queued", "error", err)
 		return
 	}
@@ -95,7 +95,7 @@ func digest(report *model.Report, outcomes map[string]alerting.Outcome, month mo
 				g.Items = append(g.Items, model.DigestItem{Workload: w.Workload, Kind: model.DigestDrift, Text: drifted.Text, Receipt: w.Decision.ID})
 			}
 		}
-		if usd := spend(w); usd != nil {
+		if usd := w.Spend(); usd != nil {
 			g.Costed++
 			g.USDPerMonth += *usd
 		}
@@ -134,19 +134,4 @@ func stood(w model.WorkloadReport) string {
 		text += fmt.Sprintf(", saves %s a month", model.FormatUSDKnown(s.P50, *s))
 	}
 	return text + ", since " + model.FormatDate(w.Case.Since)
-}
-
-// spend returns what the current option of w costs in USD a month; of the bill of an account that others use too its share, so that those of all add up to what is
-// paid. It is nil when that is not known.
-func spend(w model.WorkloadReport) *model.USD {
-	for _, o := range w.Options {
-		switch {
-		case o.Option != w.Current || o.USDPerMonth == nil:
-		case o.Account != nil:
-			return o.Account.ShareUSDPerMonth
-		default:
-			return &o.USDPerMonth.P50
-		}
-	}
-	return nil
 }

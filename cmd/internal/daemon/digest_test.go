@@ -78,7 +78,7 @@ func TestDigestIsSent(t *testing.T) {
 	if _, err := r.desk.Deliver(t.Context(), r.now.Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
-	if len(r.box.events) != 1 || r.box.events[0].Reason != alerting.Digested || slack.Text(r.box.events[0]) != "Workloads: 0 quiet." {
+	if len(r.box.events) != 1 || r.box.events[0].Reason != alerting.Digested || slack.Text(r.box.events[0]) != "Workloads: 0 quiet. Receipt "+r.box.events[0].ID+"." {
 		t.Errorf("got %+v, want one digest of a line", r.box.events)
 	}
 }
@@ -89,15 +89,15 @@ func TestSpendIsTheShareOfAnAccount(t *testing.T) {
 	w := model.WorkloadReport{Current: "api", Options: []model.OptionCost{
 		{Option: "own", USDPerMonth: &model.Quantiles[model.USD]{P50: 7}}, {Option: "api", USDPerMonth: &model.Quantiles[model.USD]{P50: 0}},
 	}}
-	if got := spend(w); got == nil || *got != 0 {
+	if got := w.Spend(); got == nil || *got != 0 {
 		t.Errorf("alone: got %v, want the cost", got)
 	}
 	w.Options[1].Account = &model.AccountUse{ShareUSDPerMonth: new(model.USD(40))}
-	if got := spend(w); got == nil || *got != 40 {
+	if got := w.Spend(); got == nil || *got != 40 {
 		t.Errorf("beside others: got %v, want the share", got)
 	}
 	w.Options[1].Account.ShareUSDPerMonth = nil
-	if got := spend(w); got != nil {
+	if got := w.Spend(); got != nil {
 		t.Errorf("beside others, without a share: got %v, want that it is not known", *got)
 	}
 }

@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"tipline/alerting"
+	"tipline/cmd/internal/ledger"
 	"tipline/collector"
 	"tipline/config"
 	"tipline/model"
+	"tipline/model/drift"
 )
 
 // silentFor is how long a source may not be read before that is a fault of the data: hours that come late are fetched later.
@@ -31,10 +33,12 @@ func (d *Daemon) silence(sources []model.SourceReport, workloads []model.Workloa
 			continue
 		}
 		since := "nothing was ever read"
+		var readings []model.Reading
 		if read {
+			readings = []model.Reading{{What: "hours since it was last read", Value: now.Sub(last).Hours(), AtLeast: new(silentFor.Hours())}}
 			since = "nothing was read since " + last.Format("2 Jan 2006, 15:04 UTC")
 		}
-		faults = append(faults, model.DataFault{Source: s.Source, Code: "SOURCE_DOWN", Text: fmt.Sprintf("%s: %s", since, s.Error)})
+		faults = append(faults, model.DataFault{Source: s.Source, Code: "SOURCE_DOWN", Text: fmt.Sprintf("%s: %s", since, s.Error), Readings: readings})
 	}
 	return faults
 }
@@ -50,10 +54,22 @@ func dataFaults(sources []model.SourceReport, workloads []metered) (faults []mod
 	}
 	for _, m := range workloads {
 		for _, f := range m.faults {
-			faults = append(faults, model.DataFault{Source: m.usage.Source, Workload: m.usage.Workload, Code: f.Code, Text: f.Text})
+			faults = append(faults, model.DataFault{Source: m.usage.Source, Workload: m.usage.Workload, Code: f.Code, Text: f.Text, Readings: f.Readings})
 		}
 	}
 	return faults
+}
+
+// tellFaults queues what is to be said of faults.
+func (d *Daemon) tellFaults(faults []model.DataFault, now time.Time) error {
+	g := &ledger.Grounds{}
+	to := now.UTC().Truncate(time.Hour)
+	for _, s := range d.setup.sources {
+		if slices.ContainsFunc(faults, func(f model.DataFault) bool { return f.Source == s.cfg.Name }) {
+			g.Asked = append(g.Asked, ledger.Asked{Source: s.cfg.Name, Expression: s.collector.Expressions().Hourly, From: to.Add(-drift.FaultsWithin), To: to})
+		}
+	}
+	return d.desk.Faults(faults, g, d.fleetRoute(alerting.DataFaulty, ""), now)
 }
 
 // undelivered returns which notifiers messages do not reach: those that wait until somebody acts, and those that were dropped in the last week. What the
@@ -75,7 +91,7 @@ func (d *Daemon) undelivered(now time.Time) (faults []model.DataFault) {
 	for _, n := range slices.Sorted(maps.Keys(dropped)) {
 		faults = append(faults, model.DataFault{Notifier: n, Code: "MESSAGES_DROPPED", Text: fmt.Sprintf(
 			"dropped after 30 days without delivery: %d, the last of %s; the ledger names them", dropped[n], model.FormatDate(last[n]),
-		)})
+		), Readings: []model.Reading{{What: "messages dropped in the last 7 days", Value: float64(dropped[n]), AtLeast: new(1.0)}}})
 	}
 	return faults
 }

@@ -21,62 +21,130 @@ import (
 // tariffsKey is the row of the ledger that holds what every option was charged at the last evaluation.
 const tariffsKey = "tariffs"
 
+// tariff is what an option is charged at one time, and the rows of the price book that this is from.
+type tariff struct {
+	decide.Tariff
+
+	Rows []model.PriceSource `json:"rows"` // none in what an early version kept
+}
+
+// standing is what options are charged, and since when.
+type standing struct {
+	Since   time.Time         `json:"since"` // the evaluation that found it
+	Options map[string]tariff `json:"options"`
+}
+
+// standingOf reads what the ledger holds of an evaluation before; an early version kept the options alone.
+func standingOf(row []byte) (s standing, err error) {
+	if row == nil {
+		return s, nil
+	}
+	if err := json.Unmarshal(row, &s); err == nil && s.Options != nil {
+		return s, nil
+	}
+	s = standing{}
+	err = json.Unmarshal(row, &s.Options)
+	return s, err
+}
+
 // tellPrices compares what options are charged with the evaluation before, whatever happened in between, and looks at the changes that are
-// known ahead for as long as a move takes. Each change is one message, if it changes an answer or the cost by policy.drift_usd.
+// known ahead for as long as a move takes. Each change is one message, if it changes an answer or the cost by policy.drift_usd. What changes back because
+// the clock has gone back is nobody's news.
 func (d *Daemon) tellPrices(now time.Time) error {
 	options := d.setup.cfg.Options
-	standing := map[string]decide.Tariff{}
+	is := standing{Since: now, Options: map[string]tariff{}}
 	for _, o := range options {
-		standing[o.Name] = o.TariffAt(now)
-	}
-	data, err := json.Marshal(standing)
-	if err != nil {
-		return fmt.Errorf("tariffs: %w", err)
+		is.Options[o.Name] = tariff{o.TariffAt(now), o.Prices}
 	}
 	row, err := d.options.Store.Get(ledger.Bucket, tariffsKey)
 	if err != nil {
 		return fmt.Errorf("tariffs: %w", err)
 	}
-	var before map[string]decide.Tariff
-	if row != nil {
-		if err := json.Unmarshal(row, &before); err != nil {
-			d.options.Log.Error("tariffs of the evaluation before cannot be read; changes since then are not told", "error", err)
-		}
+	before, err := standingOf(row)
+	if err != nil {
+		d.options.Log.Error("tariffs of the evaluation before cannot be read; changes since then are not told", "error", err)
 	}
-	was := map[string]decide.Tariff{}
+	if now.Before(before.Since) {
+		d.options.Log.Warn("the clock has gone back; changes of prices since then are not told", "since", before.Since)
+		before = standing{}
+	}
+	past := newChange(now, true)
 	var moves []model.PriceMove
 	for _, o := range options {
-		if old, known := before[o.Name]; known {
-			if differ := decide.Moves(o.Name, old, standing[o.Name]); len(differ) > 0 {
-				was[o.Name], moves = old, append(moves, differ...)
+		if old, known := before.Options[o.Name]; known {
+			if differ := decide.Moves(o.Name, old.Tariff, is.Options[o.Name].Tariff); len(differ) > 0 {
+				moves = append(moves, differ...)
+				past.add(o.Name, old, is.Options[o.Name])
 			}
 		}
 	}
 	rows := map[string][]byte{}
-	if !bytes.Equal(row, data) {
-		rows[tariffsKey] = data
+	if same, err := sameTariffs(before, is); err != nil {
+		return fmt.Errorf("tariffs: %w", err)
+	} else if !same {
+		if rows[tariffsKey], err = json.Marshal(is); err != nil {
+			return fmt.Errorf("tariffs: %w", err)
+		}
 	}
-	if err := d.tellPrice(model.PriceEvent{From: now.Format(time.DateOnly), Moves: moves}, was, rows, now, now); err != nil {
+	if err := d.tellPrice(model.PriceEvent{From: now.Format(time.DateOnly), Moves: moves}, past, rows, now); err != nil {
 		return err
 	}
 	ahead := decide.Turning(options, now, now.Add(d.setup.cfg.LongestLeadTime()))
 	for _, day := range slices.SortedFunc(maps.Keys(ahead), time.Time.Compare) {
 		e := model.PriceEvent{From: day.Format(time.DateOnly), Ahead: true}
+		then := newChange(day, false)
 		for _, name := range slices.Sorted(maps.Keys(ahead[day])) {
 			i := slices.IndexFunc(options, func(o decide.Option) bool { return o.Name == name })
-			e.Moves = append(e.Moves, decide.Moves(name, options[i].TariffAt(day.Add(-time.Nanosecond)), ahead[day][name])...)
+			eve := options[i].TariffAt(day.Add(-time.Nanosecond))
+			e.Moves = append(e.Moves, decide.Moves(name, eve, ahead[day][name])...)
+			then.add(name, tariff{eve, options[i].Prices}, tariff{Tariff: ahead[day][name]})
 		}
-		if err := d.tellPrice(e, ahead[day], map[string][]byte{}, day, now); err != nil {
+		if err := d.tellPrice(e, then, map[string][]byte{}, now); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// tellPrice writes rows to the ledger and queues the message of e, whose From, Ahead and Moves are known, if it is worth one. tariffs are
-// what the options are charged on the other side of the change, at that time.
-func (d *Daemon) tellPrice(e model.PriceEvent, tariffs map[string]decide.Tariff, rows map[string][]byte, at, now time.Time) error {
-	does, worth, err := d.repriced(e, tariffs, at, now)
+// sameTariffs reports whether options are charged the same by a and b.
+func sameTariffs(a, b standing) (bool, error) {
+	x, err := json.Marshal(a.Options)
+	if err != nil {
+		return false, err
+	}
+	y, err := json.Marshal(b.Options)
+	return bytes.Equal(x, y), err
+}
+
+// repricing is a change of prices with what its receipt is to hold of it.
+type repricing struct {
+	change  decide.Change
+	grounds *ledger.Grounds
+}
+
+// newChange returns that at a time, of no option yet; past says that prices have changed.
+func newChange(at time.Time, past bool) repricing {
+	c := decide.Change{Tariffs: map[string]decide.Tariff{}, At: at, Past: past}
+	return repricing{c, &ledger.Grounds{Change: &c, Standing: map[string]decide.Tariff{}}}
+}
+
+// add adds an option that is charged otherwise after r than before.
+func (r repricing) add(option string, before, after tariff) {
+	r.change.Tariffs[option], r.grounds.Standing[option] = after.Tariff, before.Tariff
+	if r.change.Past {
+		r.change.Tariffs[option], r.grounds.Standing[option] = before.Tariff, after.Tariff
+	}
+	for _, p := range before.Rows {
+		r.grounds.Rows = append(r.grounds.Rows, ledger.PriceRow{Option: option, Before: true, PriceSource: p})
+	}
+	for _, p := range after.Rows {
+		r.grounds.Rows = append(r.grounds.Rows, ledger.PriceRow{Option: option, PriceSource: p})
+	}
+}
+
+// tellPrice writes rows to the ledger and queues the message of e, whose From, Ahead and Moves are known and which is the change of r, if it is worth one.
+func (d *Daemon) tellPrice(e model.PriceEvent, r repricing, rows map[string][]byte, now time.Time) error {
+	worth, err := d.repriced(&e, r, now)
 	if err != nil {
 		return fmt.Errorf("price changes: %w", err)
 	}
@@ -90,34 +158,30 @@ func (d *Daemon) tellPrice(e model.PriceEvent, tariffs map[string]decide.Tariff,
 		}
 		return d.options.Store.Apply(map[string]map[string][]byte{ledger.Bucket: rows})
 	}
-	for _, f := range does.Flips {
-		if receipt := d.written(f.Receipt); receipt != nil {
-			rows[f.Receipt] = receipt
-		}
-	}
-	d.options.Log.Info("price change told", "from", e.From, "workloads", does.Workloads, "answers", len(does.Flips))
-	if err := d.desk.Prices(does, d.fleetRoute(alerting.PricesMoved, ""), rows, now); err != nil {
+	d.options.Log.Info("price change told", "from", e.From, "workloads", e.Workloads, "answers", len(e.Flips))
+	if err := d.desk.Prices(e, r.grounds, d.fleetRoute(alerting.PricesMoved, ""), rows, now); err != nil {
 		return fmt.Errorf("price changes: %w", err)
 	}
 	return nil
 }
 
-// repriced returns e with what the change does, and whether that is worth a message that was not sent before. What was told ahead is told
-// again on its day only if answers change.
-func (d *Daemon) repriced(e model.PriceEvent, tariffs map[string]decide.Tariff, at, now time.Time) (model.PriceEvent, bool, error) {
+// repriced adds to e and to the grounds of r what the change does, and reports whether that is worth a message that was not sent before. What was told
+// ahead is told again on its day only if answers change.
+func (d *Daemon) repriced(e *model.PriceEvent, r repricing, now time.Time) (bool, error) {
 	if len(e.Moves) == 0 {
-		return e, false, nil
+		return false, nil
 	}
 	if told, err := d.desk.PricesTold(e.Moves, e.Ahead, now); told || err != nil {
-		return e, false, err
+		return false, err
 	}
 	foretold, err := d.desk.PricesTold(e.Moves, true, now)
 	if err != nil {
-		return e, false, err
+		return false, err
 	}
-	does, material := decide.Reprice(d.priced, tariffs, at, !e.Ahead)
+	does := r.change.Reprice(d.priced)
 	does.From, does.Ahead, does.Moves = e.From, e.Ahead, e.Moves
-	return does, len(does.Flips) > 0 || !foretold && (material || d.setup.cfg.Policy.Material(does.CostUSDPerMonth)), nil
+	*e, r.grounds.Each, r.grounds.Bills = does.PriceEvent, does.Each, does.Bills
+	return len(does.Flips) > 0 || !foretold && (does.Material || d.setup.cfg.Policy.Material(does.CostUSDPerMonth)), nil
 }
 
 // RefreshPrices brings the copies of price lists up to date. New prices are put in force as by a reload; a list that cannot be fetched is

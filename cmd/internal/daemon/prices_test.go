@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"tipline/cmd/internal/ledger"
 	"tipline/collector/promtest"
 	"tipline/model"
+	"tipline/model/decide"
 )
 
 // daily runs the cycles of n days and delivers what they say.
@@ -121,6 +123,123 @@ func TestAnnouncedPriceIsToldAhead(t *testing.T) {
 	if got := r.reasons(); len(got) > 2 || len(got) == 2 && (got[1] != alerting.PricesMoved || r.box.events[1].Prices.Ahead) {
 		t.Errorf("got %v, want at most one message more, on the day", got)
 	}
+}
+
+// TestClockJumpsOverAnAnnouncedPrice has the clock jump over the day of a known change, back, and over it again, whether it was told ahead or not: it is
+// told once, and every evaluation is charged by what holds at its time.
+func TestClockJumpsOverAnAnnouncedPrice(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		from  int // day of November on which the jumps begin
+		ahead bool
+	}{"before it is told": {3, false}, "after it was told ahead": {12, true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, route(steady(map[string]string{"team_alias": "chat"}, 1e6), nothingMeasured)) // so few tokens that it stays
+			r.text = strings.Replace(r.text, "prices: {input: 3, output: 3, cache_read: 3}",
+				"prices: {input: 1, output: 1, cache_read: 1}, announced_prices: [{from: 2026-11-20, times: 9}]", 1)
+			r.text += "policy: {lead_time: 10d}\n"
+			if err := r.Reload(); err != nil {
+				t.Fatal(err)
+			}
+			for _, step := range []struct {
+				day   int
+				price model.USDPerMTok
+			}{{2, 1}, {tc.from, 1}, {25, 9}, {15, 1}, {tc.from, 1}, {22, 9}} {
+				r.mu.Lock()
+				r.now = time.Date(2026, 11, step.day, 6, 0, 0, 0, time.UTC)
+				r.mu.Unlock()
+				r.daily(t, 2)
+				for _, o := range workload(t, r.Report(), "chat").Options {
+					if o.Option == "api" && (o.USDPerMTok == nil || *o.USDPerMTok != step.price) {
+						t.Errorf("on 2026-11-%02d: got %v USD/Mtok, want %v", step.day, o.USDPerMTok, step.price)
+					}
+				}
+			}
+			var told []alerting.Event
+			for _, e := range r.box.events {
+				if e.Reason == alerting.PricesMoved {
+					told = append(told, e)
+				}
+			}
+			if len(told) != 1 || told[0].Prices.Ahead != tc.ahead || told[0].Prices.Moves[0].Before != "1" || told[0].Prices.Moves[0].After != "9" {
+				t.Errorf("got %v, want the change told once", r.reasons())
+			}
+		})
+	}
+}
+
+// TestEndsAreToldAhead holds that the end of a discount and that of free credits, which change what is paid and no answer, are told once, before the day, with
+// what they cost and a receipt of it; and that a commitment whose end changes nothing is not told.
+func TestEndsAreToldAhead(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct{ terms, says string }{
+		"discount":   {"discount: 0.5, discount_until: 2026-11-19", "discount of api: none any more, it was 0.5 share"},
+		"credits":    {"credits: {usd_per_month: 1000, until: 2026-11-19}", "free credits of api: none any more, it was 1000 USD/month"},
+		"commitment": {"minimum_commit_usd_per_month: 1000, committed: {until: 2026-11-19}", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, route(steady(map[string]string{"team_alias": "chat"}, 1e6), nothingMeasured))
+			r.text = strings.Replace(r.text, "cache_read: 3}}", "cache_read: 3}, "+tc.terms+"}", 1)
+			r.text += "policy: {lead_time: 10d}\n"
+			if err := r.Reload(); err != nil {
+				t.Fatal(err)
+			}
+			r.daily(t, 8)
+			if got := r.reasons(); len(got) > 0 {
+				t.Fatalf("before a move would have to begin: got %v", got)
+			}
+			r.daily(t, 14)
+			if tc.says == "" {
+				if got := r.reasons(); len(got) > 0 {
+					t.Errorf("got %v, want nothing", got)
+				}
+				return
+			}
+			if got := r.reasons(); !slices.Equal(got, []alerting.Reason{alerting.PricesMoved}) {
+				t.Fatalf("got %v, want one message", got)
+			}
+			e := r.box.events[0]
+			if p := e.Prices; !p.Ahead || p.From != "2026-11-20" || p.CostUSDPerMonth < 900 || p.CostUSDPerMonth > 1200 || len(p.Flips) > 0 || p.Moves[0].Text() != tc.says {
+				t.Errorf("got %+v, want the end, a day after the last, and what it costs", p)
+			}
+			r.accounted(t, e)
+		})
+	}
+}
+
+// TestEarlyTariffs holds that a data file of an early version, which kept the options alone, tells what has changed since, and nothing that it did not keep.
+func TestEarlyTariffs(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, route(steady(map[string]string{"team_alias": "chat"}, 1e6), nothingMeasured))
+	early := map[string]decide.Tariff{}
+	for _, o := range r.setup.cfg.Options {
+		tariff := o.TariffAt(opening)
+		tariff.Credits = nil
+		early[o.Name] = tariff
+	}
+	row, err := json.Marshal(early)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.store.Apply(map[string]map[string][]byte{ledger.Bucket: {tariffsKey: row}}); err != nil {
+		t.Fatal(err)
+	}
+	r.replaced(t, "cache_read: 3}}", "cache_read: 3}, credits: {usd_per_month: 1000, until: 2028-11-19}}")
+	r.daily(t, 1)
+	if got := r.reasons(); len(got) > 0 {
+		t.Fatalf("got %v, want nothing", got)
+	}
+	if err := r.store.Apply(map[string]map[string][]byte{ledger.Bucket: {tariffsKey: row}}); err != nil {
+		t.Fatal(err)
+	}
+	r.replaced(t, "input: 3, output: 3, cache_read: 3", "input: 5, output: 5, cache_read: 5")
+	r.daily(t, 1)
+	if len(r.box.events) != 1 || len(r.box.events[0].Prices.Moves) != 3 {
+		t.Fatalf("got %v, want the three prices that changed", r.reasons())
+	}
+	r.accounted(t, r.box.events[0])
 }
 
 // TestPricesAreRefreshed starts without a price list, fetches it, decides by it from then on, and says so when it cannot be fetched.

@@ -61,6 +61,29 @@ func (e *evaluation) receipt(report *model.Report) (*ledger.Receipt, error) {
 	return r, nil
 }
 
+// messageReceipt returns what the ledger is to hold of the message e: its receipt, and those of evaluations of the last cycle that it names. What cannot be
+// written is logged, and keeps no message from being sent.
+func (d *Daemon) messageReceipt(e alerting.Event) map[string][]byte {
+	m := ledger.Message{Engine: cmp.Or(version.Version, "development"), ConfigHash: d.setup.cfg.Hash}
+	grounds, _ := e.Grounds.(*ledger.Grounds) // none of a message about one workload, or one that stands for such
+	if grounds == nil {
+		grounds = &ledger.Grounds{}
+	}
+	m.Of(e, *grounds)
+	row, err := m.Seal()
+	if err != nil {
+		d.options.Log.Error("no receipt", "message", e.ID, "error", err)
+		return nil
+	}
+	rows := map[string][]byte{e.ID: row}
+	for _, id := range m.Receipts {
+		if receipt := d.written(id); receipt != nil {
+			rows[id] = receipt
+		}
+	}
+	return rows
+}
+
 // judged returns the evaluations of report as the alert desk takes them, each with its receipt.
 func (d *Daemon) judged(report *model.Report) []alerting.Judged {
 	judged, seen := make([]alerting.Judged, len(report.Workloads)), sightings(report, d.gaps)
@@ -98,8 +121,12 @@ func (d *Daemon) snoozing(w model.WorkloadReport, now time.Time) *alerting.Snooz
 	}
 }
 
-// Receipt returns the receipt of a decision of the last cycle of one that the ledger holds, or of one that was printed last; nil when there is none.
+// Receipt returns the receipt of a decision of the last cycle, of one that the ledger holds or of one that was printed last, or of a message with the receipts
+// that it names; nil when there is none.
 func (d *Daemon) Receipt(id string) ([]byte, error) {
+	if ledger.ValidMessageID(id) {
+		return ledger.Bundled(id, func(id string) ([]byte, error) { return ledger.Find(d.options.Store, id) })
+	}
 	if !ledger.ValidID(id) {
 		return nil, nil
 	}

@@ -19,6 +19,12 @@ var ErrNoInputs = errors.New("it does not hold the inputs of the decision")
 // hugeExponent matches a text from which a fraction of thousands of digits would be made. No receipt holds one.
 var hugeExponent = regexp.MustCompile(`"[+-]?[0-9_.]*[eEpP][+-]?[0-9_]{4,}"`)
 
+// named matches where ids stand, one of which may look like such a text.
+var named = regexp.MustCompile(`"(?:id|hash|receipt|[dD]ecision)":\s*"[0-9a-f]{12,16}"|"(?:receipts|rest)":\s*\[[^\]]*\]`)
+
+// huge reports whether data has a number that no receipt holds.
+func huge(data []byte) bool { return hugeExponent.Match(named.ReplaceAll(data, nil)) }
+
 // Input returns the inputs that r holds. A field that this tipline does not know is an error: leaving it out would compute
 // something else.
 func (r Receipt) Input() (decide.Input, error) {
@@ -52,7 +58,7 @@ func (r Receipt) decode(data json.RawMessage, into any) error {
 	if len(data) == 0 {
 		return ErrNoInputs
 	}
-	if hugeExponent.Match(data) {
+	if huge(data) {
 		return errors.New("inputs: got a number of thousands of digits, which tipline does not write")
 	}
 	d := json.NewDecoder(bytes.NewReader(data))

@@ -18,6 +18,9 @@ import (
 //	announced, confirmed, answered 400 days    for ever
 //	of the last report      until the next one is printed, see KeepPrinted
 //
+// The receipt of a message is kept as one that was announced is, and so are the receipts that it names. Its summary has what it says, and not what that
+// was worked out from.
+//
 // A summary has the id, the measured usage, what every option cost and the decision, but no inputs, samples and prices: it
 // can be read and not computed again.
 const (
@@ -42,12 +45,31 @@ func Compact(s Store, now time.Time, prefixes ...string) (int, error) {
 			return 0, fmt.Errorf("ledger: %w", err)
 		}
 	}
-	rows := map[string][]byte{}
 	err := s.Scan(Bucket, "", func(key string, value []byte) error {
-		if !ValidID(key) {
+		if !ValidMessageID(key) {
 			return nil
 		}
-		if smaller, changed := compacted(value, evidence[key], now); changed {
+		var m Message
+		if json.Unmarshal(value, &m) == nil {
+			for _, id := range m.names() {
+				evidence[id] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, fmt.Errorf("ledger: %w", err)
+	}
+	rows := map[string][]byte{}
+	err = s.Scan(Bucket, "", func(key string, value []byte) error {
+		smaller, changed := value, false
+		switch {
+		case ValidID(key):
+			smaller, changed = compacted(value, evidence[key], now)
+		case ValidMessageID(key):
+			smaller, changed = compactedMessage(value, now)
+		}
+		if changed {
 			rows[key] = smaller
 		}
 		if len(rows) == maxCompacted {
@@ -106,4 +128,15 @@ func (r Receipt) summary(now time.Time) Receipt {
 		o.Parts, o.Prices, o.Warnings, o.Crossover = nil, nil, nil, nil
 	}
 	return r
+}
+
+// compactedMessage returns what is left at now of the receipt of a message, and whether that is another than before.
+func compactedMessage(value []byte, now time.Time) ([]byte, bool) {
+	m, err := OpenMessage(value)
+	if err != nil || m.Receipt != "" || now.Sub(m.AsOf) <= announcedWholeFor || !m.Compacted.IsZero() {
+		return nil, false
+	}
+	m.Compacted, m.Grounds, m.Rest = now, Grounds{}, nil
+	data, err := m.Seal()
+	return data, err == nil
 }
