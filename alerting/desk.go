@@ -457,6 +457,7 @@ type Firing struct {
 	Snoozed   bool      // a person said to be quiet about it for a while
 	Migrating bool      // it is Snoozed because the move is being made
 	Except    []string  // names of notifiers that are not to show it
+	Decision  string    // id of the decision about the workload that was told last, whose receipt the ledger keeps; empty when an early version told it
 }
 
 // Firing returns the confirmed verdicts that ask for a change and do not swing, sorted by workload.
@@ -470,7 +471,7 @@ func (d *Desk) Firing() []Firing {
 		if s.Standing == "" || s.Standing == s.Current || s.swings() {
 			continue
 		}
-		f := Firing{Workload: workload, Current: s.Current, Option: s.Standing, Since: s.Confirmed, Severity: r.Severity, Owner: r.Owner, Snoozed: r.Snooze.Quiet(), Except: r.Except}
+		f := Firing{Workload: workload, Current: s.Current, Option: s.Standing, Since: s.Confirmed, Severity: r.Severity, Owner: r.Owner, Snoozed: r.Snooze.Quiet(), Except: r.Except, Decision: r.Said}
 		f.Migrating = f.Snoozed && r.Snooze.Migrating
 		if f.Option == none {
 			f.Option = ""

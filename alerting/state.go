@@ -2,6 +2,7 @@
 package alerting
 
 import (
+	"slices"
 	"time"
 
 	"tipline/model"
@@ -78,15 +79,15 @@ const (
 	Drifted      Reason = "drifted"         // of a message alone: an input has moved, and with it the answer or the cost
 )
 
-// Notify reports whether r is worth a message.
-func (r Reason) Notify() bool {
-	switch r {
-	case FirstSeen, Switched, Returned, NoOption, Unstable, Drifted, PricesMoved, Approaching, Ends, Digested, OverBudget, Reminded, Reopened, DataFaulty, WorkloadNew, WorkloadGone, Summed, Answered, Tested:
-		return true
-	case Unchanged, Waiting, NoData, Settled, Followed, Restarted, Swung:
-	}
-	return false
+// Kinds are the reasons that are worth a message.
+var Kinds = []Reason{
+	FirstSeen, Switched, Returned, NoOption, Unstable, Approaching, Ends, Drifted, PricesMoved,
+	OverBudget, Digested, Reminded, Reopened, Answered, DataFaulty, WorkloadNew, WorkloadGone,
+	Summed, Tested,
 }
+
+// Notify reports whether r is worth a message.
+func (r Reason) Notify() bool { return slices.Contains(Kinds, r) }
 
 // standsAlone reports whether a message with the reason r belongs to no decision: whatever becomes of that, it is told by itself.
 func (r Reason) standsAlone() bool { return r == WorkloadNew || r == WorkloadGone }

@@ -2,6 +2,7 @@
 package alertmanager
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -133,7 +134,7 @@ func annotations(f alerting.Firing, report *model.Report) map[string]string {
 	for _, w := range report.Workloads {
 		if w.Workload == f.Workload {
 			notes["description"] = words.Clean(words.Sentence(w.Decision.Because)+" "+words.Volume(w), 4*words.MaxLine)
-			notes["receipt"] = w.Decision.ID
+			notes["receipt"] = cmp.Or(f.Decision, w.Decision.ID) // that of the newest evaluation is gone with the next
 		}
 	}
 	return notes

@@ -22,7 +22,7 @@ func sampled(r alerting.Reason) alerting.Event {
 func TestWhichHaveAChart(t *testing.T) {
 	t.Parallel()
 	var with []alerting.Reason
-	for _, r := range sample.Reasons {
+	for _, r := range alerting.Kinds {
 		if chart.Of(sampled(r)) != nil {
 			with = append(with, r)
 		}
@@ -187,7 +187,7 @@ func FuzzOf(f *testing.F) {
 	f.Add("", "", -1.0, math.NaN())
 	f.Add(strings.Repeat("名", 30), "*_`<!here>", 0.0, 1e-300)
 	f.Fuzz(func(t *testing.T, name, other string, x, y float64) {
-		for _, r := range sample.Reasons {
+		for _, r := range alerting.Kinds {
 			e := sampled(r)
 			e.Report.Current, e.Report.Decision.Option, e.Previous = name, other, other
 			if len(e.Report.CostAhead) > 1 {

@@ -8,13 +8,6 @@ import (
 	"tipline/model"
 )
 
-// Reasons are the kinds of messages.
-var Reasons = []alerting.Reason{
-	alerting.FirstSeen, alerting.Switched, alerting.Returned, alerting.NoOption, alerting.Unstable, alerting.Approaching, alerting.Ends, alerting.Drifted, alerting.PricesMoved,
-	alerting.OverBudget, alerting.Digested, alerting.Reminded, alerting.Reopened, alerting.Answered, alerting.DataFaulty, alerting.WorkloadNew, alerting.WorkloadGone,
-	alerting.Summed, alerting.Tested,
-}
-
 // Of returns a message with the reason r, and false when no message has it.
 func Of(r alerting.Reason) (alerting.Event, bool) {
 	switch r {

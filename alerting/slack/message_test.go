@@ -41,7 +41,7 @@ func sampled(r alerting.Reason) alerting.Event {
 func TestGolden(t *testing.T) {
 	t.Parallel()
 	files := map[string]string{}
-	for _, r := range sample.Reasons {
+	for _, r := range alerting.Kinds {
 		name := strings.ReplaceAll(string(r), "_", "-")
 		files[name+".json"], files[name+".txt"] = string(JSON(sampled(r), Layout{Buttons: true, Charts: true}))+"\n", Preview(sampled(r), Layout{}, 100, false)
 	}
@@ -258,7 +258,7 @@ func outrage(v reflect.Value, text string) {
 // long, in the channel and in a thread, with buttons and without.
 func TestWorstCase(t *testing.T) {
 	t.Parallel()
-	for _, r := range sample.Reasons {
+	for _, r := range alerting.Kinds {
 		t.Run(string(r), func(t *testing.T) {
 			t.Parallel()
 			for _, text := range []string{"", "<!channel>", strings.Repeat("*_`~<&>", 130), strings.Repeat("\u202e名\x00\xff\n", 200)} {

@@ -73,7 +73,7 @@ func New(kinds []string, headline, body string) (Template, error) {
 
 // Try says a message of every kind that t covers, and returns why one could not be said.
 func (t Template) Try() error {
-	for _, r := range sample.Reasons {
+	for _, r := range alerting.Kinds {
 		if t.kinds != nil && !slices.Contains(t.kinds, r) {
 			continue
 		}

@@ -50,7 +50,7 @@ func TestTemplate(t *testing.T) {
 	if is, err = all.Apply(answer); err != nil || is.Told().Headline != "support-chat → base-plus-burst (−$6,200)" || words.Headline(is) != words.Headline(answer) {
 		t.Errorf("an answer: got %q and %q, %v, want the words of the template above those of the answer", is.Headline, words.Headline(is), err)
 	}
-	for _, r := range sample.Reasons { // every kind without kinds, but the test
+	for _, r := range alerting.Kinds { // every kind without kinds, but the test
 		e, _ := sample.Of(r)
 		is, err := templated(t, "", "In short: {{.Headline}}").Apply(e)
 		if got := words.Text(is); err != nil || strings.Contains(got, "In short: ") == (r == alerting.Tested) {
@@ -166,7 +166,7 @@ func FuzzTemplate(f *testing.F) {
 		if err != nil {
 			return
 		}
-		for _, r := range sample.Reasons {
+		for _, r := range alerting.Kinds {
 			e, _ := sample.Of(r)
 			is, err := List{one}.Apply(e)
 			if err == nil && (strings.ContainsAny(is.Headline+fmt.Sprint(is.Body), "\n\x1b\u202e") || len(is.Body) > maxSaid+1) {

@@ -162,7 +162,7 @@ func FuzzSend(f *testing.F) {
 		known[name] = true
 	}
 	f.Fuzz(func(t *testing.T, name, sentence, channel string, kind uint8) {
-		e, _ := sample.Of(sample.Reasons[int(kind)%len(sample.Reasons)])
+		e, _ := sample.Of(alerting.Kinds[int(kind)%len(alerting.Kinds)])
 		e.Workload, e.Owner, e.Previous, e.Channel = name, name, name, channel
 		e.Report.Workload, e.Report.Decision.Option, e.Report.Decision.Because = name, name, sentence
 		e.Report.Labels = map[string]string{name: sentence}

@@ -297,7 +297,7 @@ func TestNoAdviceWithoutANumber(t *testing.T) {
 	t.Parallel()
 	advice := regexp.MustCompile(`(?i)\b(move|stay|staying|act|run|pays?|saves?)\b`)
 	advised := 0
-	for _, r := range sample.Reasons {
+	for _, r := range alerting.Kinds {
 		e, _ := sample.Of(r)
 		hasNumber := func(text string) bool {
 			for _, o := range e.Report.Options { // there are digits in names

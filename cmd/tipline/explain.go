@@ -191,7 +191,7 @@ func (e *explainer) head() {
 	w, d := e.r.Workload, e.r.Workload.Decision
 	e.of(w.Workload)
 	if m := e.f.message; m != nil {
-		e.line("which message %s rests on (%s)", m.ID, strings.ReplaceAll(string(m.Kind), "_", " "))
+		e.line("which message %s rests on (%s)", m.ID, strings.ReplaceAll(m.Kind, "_", " "))
 	}
 	e.title("VERDICT: " + headline(w))
 	e.line("  Because %s.", sentence(d.Because))

@@ -2,6 +2,7 @@ package main
 
 import (
 	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -9,7 +10,7 @@ import (
 	"strings"
 
 	"tipline/alerting"
-	"tipline/alerting/words"
+	"tipline/alerting/slack"
 	"tipline/cmd/internal/ledger"
 	"tipline/model"
 )
@@ -18,8 +19,21 @@ import (
 func (f found) fleet() bool { return f.message != nil && f.message.Receipt == "" }
 
 // event returns the message of which m, about no single workload, is the receipt.
-func event(m ledger.Message) alerting.Event {
-	return alerting.Event{ID: m.ID, Reason: m.Kind, Time: m.AsOf, Budget: m.Budget, Prices: m.Prices, Digest: m.Digest, Faults: m.Faults, Storm: m.Storm}
+func event(m ledger.Message) (alerting.Event, error) {
+	e := alerting.Event{ID: m.ID, Reason: alerting.Reason(m.Kind), Time: m.AsOf, Budget: m.Budget, Prices: m.Prices, Digest: m.Digest, Faults: m.Faults}
+	if m.Storm != nil {
+		if err := json.Unmarshal(m.Storm, &e.Storm); err != nil {
+			return e, fmt.Errorf("message %s: %w", m.ID, err)
+		}
+	}
+	said := map[alerting.Reason]bool{
+		alerting.OverBudget: m.Budget != nil && m.Budget.Projected != nil && m.Budget.SpentUSD != nil, alerting.PricesMoved: m.Prices != nil,
+		alerting.Digested: m.Digest != nil, alerting.DataFaulty: m.Faults != nil, alerting.Summed: e.Storm != nil,
+	}
+	if !said[e.Reason] { // the file may be a stranger's
+		return e, fmt.Errorf("message %s: it does not hold what a message of the kind %q says", m.ID, m.Kind)
+	}
+	return e, nil
 }
 
 // checkMessage holds the message of f against its hash and against what its grounds and the receipts beside it give.
@@ -44,12 +58,11 @@ func checkMessage(f found) checked {
 // message says what the message says.
 func (e *explainer) message() {
 	m := *e.f.message
-	e.line("Receipt %s of a message: %s", m.ID, strings.ReplaceAll(string(m.Kind), "_", " "))
+	e.line("Receipt %s of a message: %s", m.ID, strings.ReplaceAll(m.Kind, "_", " "))
 	e.line("as of %s, by tipline %s, configuration %.12s", m.AsOf.UTC().Format("2 Jan 2006 15:04 UTC"), m.Engine, m.ConfigHash)
-	e.title("IT SAYS: " + words.Headline(event(m)))
-	lines, _ := words.AboutNone(event(m))
-	for _, text := range lines {
-		e.line("  %s", text)
+	e.title("IT SAYS")
+	for l := range strings.Lines(slack.Preview(e.f.said, slack.Layout{}, previewWidth, false)) {
+		e.line("  %s", strings.TrimRight(l, "\n"))
 	}
 	if len(m.Receipts) > 0 {
 		e.line("  It rests on the %s %s, which the ledger keeps with it.", map[bool]string{true: "receipt", false: "receipts"}[len(m.Receipts) == 1], strings.Join(m.Receipts, ", "))

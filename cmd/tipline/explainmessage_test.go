@@ -25,7 +25,7 @@ func messages(t *testing.T, folder string) map[alerting.Reason]string {
 			return nil
 		}
 		m, err := ledger.OpenMessage(value)
-		ids[m.Kind] = m.ID
+		ids[alerting.Reason(m.Kind)] = m.ID
 		return err
 	})
 	if err != nil {
@@ -53,8 +53,8 @@ func TestExplainMessages(t *testing.T) {
 	evaluated(t, folder)
 	ids := messages(t, folder)
 	for kind, wants := range map[alerting.Reason][]string{
-		alerting.OverBudget:  {"IT SAYS: Budget all: ", "TOKENS SO FAR", "sup|port", "together", "PRICES AND RATES OF THE OPTIONS IN USE", "example/model", "sum by (team_alias) (increase(litellm_input_tokens_metric_total[1h]"},
-		alerting.PricesMoved: {"IT SAYS: Prices of api changed: $", "BEFORE", "sup|port", "together", "AND WHERE THEY ARE FROM", "before", "after", "3 USD/Mtok", "5 USD/Mtok", "Source gateway, "},
+		alerting.OverBudget:  {"│ Budget all: ", "TOKENS SO FAR", "sup|port", "together", "PRICES AND RATES OF THE OPTIONS IN USE", "example/model", "sum by (team_alias) (increase(litellm_input_tokens_metric_total[1h]"},
+		alerting.PricesMoved: {"│ Prices of api changed: $", "BEFORE", "sup|port", "together", "AND WHERE THEY ARE FROM", "before", "after", "3 USD/Mtok", "5 USD/Mtok", "Source gateway, "},
 		alerting.FirstSeen:   {"Receipt ", " of sup|port", "which message " + ids[alerting.FirstSeen] + " rests on (first seen)"},
 	} {
 		id := ids[kind]

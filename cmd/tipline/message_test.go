@@ -47,7 +47,7 @@ func TestPictures(t *testing.T) {
 	t.Parallel()
 	const golden = "testdata/pictures.txt"
 	var got strings.Builder
-	for _, r := range sample.Reasons {
+	for _, r := range alerting.Kinds {
 		code, out, errs := tipline(t, t.TempDir(), "preview", string(r), "-o", "png")
 		picture, err := png.Decode(strings.NewReader(out))
 		if code != exitDone || err != nil {

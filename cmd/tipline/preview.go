@@ -78,7 +78,7 @@ const previewWidth = 100
 // kinds names the kinds of messages.
 func kinds() []string {
 	var names []string
-	for _, r := range sample.Reasons {
+	for _, r := range alerting.Kinds {
 		names = append(names, string(r))
 	}
 	return names
@@ -95,7 +95,7 @@ func (p *program) told(id string) (alerting.Event, slack.Layout, error) {
 		return alerting.Event{}, slack.Layout{}, err
 	}
 	if f.fleet() {
-		return event(*f.message), slack.Layout{Charts: true}, nil
+		return f.said, slack.Layout{Charts: true}, nil
 	}
 	r, err := ledger.Open(f.data)
 	if err != nil {

@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"tipline/alerting"
-	"tipline/alerting/sample"
 	"tipline/collector"
 	"tipline/config"
 )
@@ -17,7 +16,7 @@ import (
 // TestPreviewOfEveryKind holds that every kind of message has a preview in both forms.
 func TestPreviewOfEveryKind(t *testing.T) {
 	t.Parallel()
-	for _, r := range sample.Reasons {
+	for _, r := range alerting.Kinds {
 		code, text, errs := tipline(t, t.TempDir(), "preview", string(r))
 		if code != exitDone || !strings.HasPrefix(text, "╭") {
 			t.Errorf("%s: exit %d, %s\n%s", r, code, errs, text)
@@ -128,7 +127,7 @@ notify:
 // TestEveryKindCanBeRouted holds that the configuration knows the kinds of messages, but for those that come where they belong anyway.
 func TestEveryKindCanBeRouted(t *testing.T) {
 	t.Parallel()
-	for _, r := range sample.Reasons {
+	for _, r := range alerting.Kinds {
 		_, err := config.Parse("tipline.yml", []byte(`
 sources: [{name: gateway, prometheus: {url: "http://127.0.0.1:1"}, pack: litellm, group_by: [team], hosting: api}]
 options: [{name: mini, kind: api, model: openai/gpt-5-mini}]

@@ -49,6 +49,7 @@ type found struct {
 	answer       *ledger.Answer
 	message      *ledger.Message // that was asked for; data is then the receipt that it names, or its bundle when it is about no single workload
 	bundle       *ledger.Bundle
+	said         alerting.Event // of a message about no single workload, what it said
 }
 
 // find reads the receipt of the decision or of the message id; with a file, id may be empty.
@@ -75,7 +76,8 @@ func (f found) opened(id string) (found, error) {
 	}
 	f.message, f.bundle = &m, &b
 	if m.Receipt == "" {
-		return f, nil
+		f.said, err = event(m)
+		return f, err
 	}
 	if f.data = b.Receipts[m.Receipt]; f.data == nil {
 		return f, fmt.Errorf("message %s: the receipt %s that it names is not beside it", m.ID, m.Receipt)

@@ -1,6 +1,9 @@
 package daemon
 
 import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"slices"
 	"strings"
@@ -8,9 +11,7 @@ import (
 	"time"
 
 	"tipline/alerting"
-	"tipline/alerting/sample"
 	"tipline/alerting/slack"
-	"tipline/alerting/words"
 	"tipline/cmd/internal/ledger"
 	"tipline/collector/promtest"
 )
@@ -44,6 +45,16 @@ func (r *rig) replaced(t *testing.T, old, with string) {
 	if err := r.Reload(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// besideSupport lets another workload be measured at some times, and tells a webhook when it begins or ends.
+func (r *rig) besideSupport(t *testing.T, in func(end time.Time) bool) {
+	t.Helper()
+	team := func(name string) map[string]string { return map[string]string{"team_alias": name} }
+	r.server.Answer(route(both(steady(team("support"), 2e7), within(steady(team("search"), 5e6), in)), nothingMeasured))
+	told := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	t.Cleanup(told.Close)
+	r.replaced(t, "store:", fmt.Sprintf("notify:\n  webhook: {url: %q}\n  routes: [{kinds: [workload_new, workload_gone], notifiers: [webhook]}]\nstore:", told.URL))
 }
 
 const (
@@ -135,6 +146,14 @@ var lives = map[alerting.Reason]func(t *testing.T, r *rig){
 		r.server.Answer(func(promtest.Query) promtest.Answer { return promtest.Status(503, "down") })
 		r.days(t, 1)
 	},
+	alerting.WorkloadNew: func(t *testing.T, r *rig) {
+		r.besideSupport(t, opening.Add(-60*time.Hour).Before)
+		r.days(t, 2)
+	},
+	alerting.WorkloadGone: func(t *testing.T, r *rig) {
+		r.besideSupport(t, opening.Add(6*time.Hour).After)
+		r.days(t, 4)
+	},
 	alerting.Summed: func(t *testing.T, r *rig) {
 		r.server.Answer(route(func(q promtest.Query) promtest.Answer {
 			var series []promtest.Series
@@ -154,7 +173,7 @@ var explained = regexp.MustCompile(`tipline explain ([0-9a-f]+)`)
 // the ledger from which it can be computed again, and that its own id leads there too.
 func TestEveryMessageHasAReceipt(t *testing.T) {
 	t.Parallel()
-	for _, kind := range sample.Reasons {
+	for _, kind := range alerting.Kinds {
 		if kind == alerting.Tested { // sent past the outbox, by notify test
 			continue
 		}
@@ -191,7 +210,7 @@ func (r *rig) accounted(t *testing.T, e alerting.Event) {
 	if e.Reason == alerting.Answered { // it is a line below the message that it is about
 		footer = []string{"", e.Report.Decision.ID}
 	}
-	if len(footer) < 2 || footer[1] != e.Receipt() || !strings.Contains(words.Text(e), footer[1]) {
+	if len(footer) < 2 || footer[1] != e.Receipt() || !strings.Contains(slack.Text(e), footer[1]) {
 		t.Fatalf("%s: the footer names %v, want %s", e.Reason, footer, e.Receipt())
 	}
 	row, err := r.Receipt(footer[1])
@@ -207,7 +226,7 @@ func (r *rig) accounted(t *testing.T, e alerting.Event) {
 	if !ok || err != nil || ledger.VerifyMessage(b.Message) != nil {
 		t.Fatalf("%s: message %s: %v, %v", e.Reason, e.ID, err, ledger.VerifyMessage(b.Message))
 	}
-	if m.ID != e.ID || m.Kind != e.Reason || m.ConfigHash == "" || m.Engine == "" || !m.AsOf.Equal(e.Time) && e.Digest == nil {
+	if m.ID != e.ID || m.Kind != string(e.Reason) || m.ConfigHash == "" || m.Engine == "" || !m.AsOf.Equal(e.Time) && e.Digest == nil {
 		t.Errorf("%s: got %+v", e.Reason, m)
 	}
 	if e.Workload != "" && string(b.Receipts[footer[1]]) != string(row) {

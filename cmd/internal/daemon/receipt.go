@@ -64,13 +64,12 @@ func (e *evaluation) receipt(report *model.Report) (*ledger.Receipt, error) {
 // messageReceipt returns what the ledger is to hold of the message e: its receipt, and those of evaluations of the last cycle that it names. What cannot be
 // written is logged, and keeps no message from being sent.
 func (d *Daemon) messageReceipt(e alerting.Event) map[string][]byte {
-	m := ledger.Message{Engine: cmp.Or(version.Version, "development"), ConfigHash: d.setup.cfg.Hash}
-	grounds, _ := e.Grounds.(*ledger.Grounds) // none of a message about one workload, or one that stands for such
-	if grounds == nil {
-		grounds = &ledger.Grounds{}
+	m, err := messageOf(e)
+	m.Engine, m.ConfigHash = cmp.Or(version.Version, "development"), d.setup.cfg.Hash
+	var row []byte
+	if err == nil {
+		row, err = m.Seal()
 	}
-	m.Of(e, *grounds)
-	row, err := m.Seal()
 	if err != nil {
 		d.options.Log.Error("no receipt", "message", e.ID, "error", err)
 		return nil
@@ -82,6 +81,38 @@ func (d *Daemon) messageReceipt(e alerting.Event) map[string][]byte {
 		}
 	}
 	return rows
+}
+
+// mostStorm is how many receipts a message lists beside those that it names, when it stands for so many.
+const mostStorm = 5000
+
+// messageOf returns the receipt of e, not sealed yet.
+func messageOf(e alerting.Event) (m ledger.Message, err error) {
+	m = ledger.Message{ID: e.ID, Kind: string(e.Reason), AsOf: e.Time, Workload: e.Workload, Budget: e.Budget, Prices: e.Prices, Digest: e.Digest, Faults: e.Faults}
+	if grounds, ok := e.Grounds.(*ledger.Grounds); ok { // none of a message about one workload, or one that stands for such
+		m.Grounds = *grounds
+	}
+	if e.Workload != "" {
+		m.Receipt = e.Report.Decision.ID
+		return m, nil
+	}
+	var named []string
+	if g := e.Digest; g != nil {
+		m.AsOf = g.AsOf
+		for _, i := range g.Items[:min(len(g.Items), alerting.DigestItems)] {
+			named = append(named, i.Receipt)
+		}
+	}
+	if s := e.Storm; s != nil {
+		for _, one := range s.Named {
+			named = append(named, one.Report.Decision.ID)
+		}
+		short := *s
+		short.Rest = s.Rest[:min(len(s.Rest), mostStorm)]
+		m.Storm, err = json.Marshal(short)
+	}
+	m.RestOn(named...)
+	return m, err
 }
 
 // judged returns the evaluations of report as the alert desk takes them, each with its receipt.

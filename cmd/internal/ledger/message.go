@@ -14,7 +14,6 @@ import (
 	"slices"
 	"time"
 
-	"tipline/alerting"
 	"tipline/model"
 	"tipline/model/decide"
 )
@@ -24,25 +23,24 @@ const messageVersion = 1
 
 // Message is the receipt of a message: what it says and what that was worked out from. It lies in the ledger under the id of the message.
 type Message struct {
-	Version    int             `json:"version"`
-	ID         string          `json:"id"`
-	Hash       string          `json:"hash"` // of all the rest, see Seal
-	Kind       alerting.Reason `json:"kind"`
-	AsOf       time.Time       `json:"as_of"`  // the evaluation that it tells of
-	Engine     string          `json:"engine"` // version of the tipline that computed it
-	ConfigHash string          `json:"config_hash"`
+	Version    int       `json:"version"`
+	ID         string    `json:"id"`
+	Hash       string    `json:"hash"` // of all the rest, see Seal
+	Kind       string    `json:"kind"`
+	AsOf       time.Time `json:"as_of"`  // the evaluation that it tells of
+	Engine     string    `json:"engine"` // version of the tipline that computed it
+	ConfigHash string    `json:"config_hash"`
 
 	// Workload and Receipt are of a message about one workload: all that it says is in the receipt of the evaluation.
-	Workload string           `json:"workload,omitempty"`
-	Receipt  string           `json:"receipt,omitempty"`
-	Answer   *alerting.Answer `json:"answer,omitempty"` // that it tells
+	Workload string `json:"workload,omitempty"`
+	Receipt  string `json:"receipt,omitempty"`
 
 	// What it says otherwise; one of these.
 	Budget *model.BudgetReport `json:"budget,omitempty"`
 	Prices *model.PriceEvent   `json:"prices,omitempty"`
 	Digest *model.Digest       `json:"digest,omitempty"`
 	Faults []model.DataFault   `json:"faults,omitempty"`
-	Storm  *alerting.Storm     `json:"storm,omitempty"`
+	Storm  json.RawMessage     `json:"storm,omitempty"` // as package alerting has it
 
 	Grounds
 
@@ -96,7 +94,7 @@ type Rest struct {
 }
 
 // MostNamed is how many evaluations a message names whose receipts are kept for it: as many as the longest of them says by name.
-const MostNamed = alerting.DigestItems
+const MostNamed = 20
 
 // messageIDs matches what names a message.
 var messageIDs = regexp.MustCompile(`^[0-9a-f]{16}$`)
@@ -104,43 +102,32 @@ var messageIDs = regexp.MustCompile(`^[0-9a-f]{16}$`)
 // ValidMessageID reports whether text could be the id of a message.
 func ValidMessageID(text string) bool { return messageIDs.MatchString(text) }
 
-// Of makes m the receipt of e, whose numbers were worked out from g.
-func (m *Message) Of(e alerting.Event, g Grounds) {
-	m.ID, m.Kind, m.AsOf, m.Workload, m.Grounds = e.ID, e.Reason, e.Time, e.Workload, g
-	m.Budget, m.Prices, m.Digest, m.Faults, m.Storm = e.Budget, e.Prices, e.Digest, e.Faults, e.Storm
-	if e.Workload != "" {
-		m.Receipt, m.Answer = e.Report.Decision.ID, e.Answer
-		return
-	}
+// RestOn makes m rest on the evaluations of which the receipts are named, as many as there is place for: those that the message names first, then those of
+// which a change of prices changes the answer, or the cost most, and of the dearest workloads of a month.
+func (m *Message) RestOn(named ...string) {
+	m.Receipts = nil
 	name := func(id string) {
 		if id != "" && len(m.Receipts) < MostNamed && !slices.Contains(m.Receipts, id) {
 			m.Receipts = append(m.Receipts, id)
 		}
 	}
-	switch {
-	case e.Digest != nil:
-		m.AsOf = e.Digest.AsOf
-		for _, i := range e.Digest.Items[:min(len(e.Digest.Items), alerting.DigestItems)] {
-			name(i.Receipt)
-		}
-	case e.Storm != nil:
-		for _, named := range e.Storm.Named {
-			name(named.Report.Decision.ID)
-		}
-	case e.Prices != nil:
-		for _, f := range e.Prices.Flips {
+	for _, id := range named {
+		name(id)
+	}
+	if m.Prices != nil {
+		for _, f := range m.Prices.Flips {
 			name(f.Receipt)
 		}
-		m.Each = slices.Clone(m.Each)
-		slices.SortStableFunc(m.Each, func(a, b decide.Repriced) int {
-			named := func(r decide.Repriced) int {
-				return map[bool]int{true: 0, false: 1}[slices.Contains(m.Receipts, r.Receipt)]
-			}
-			return cmp.Or(cmp.Compare(named(a), named(b)), cmp.Compare(math.Abs(float64(b.Counts)), math.Abs(float64(a.Counts))))
-		})
-		for _, r := range m.Each {
-			name(r.Receipt)
+	}
+	m.Each, m.Costs = slices.Clone(m.Each), slices.Clone(m.Costs)
+	slices.SortStableFunc(m.Each, func(a, b decide.Repriced) int {
+		named := func(r decide.Repriced) int {
+			return map[bool]int{true: 0, false: 1}[slices.Contains(m.Receipts, r.Receipt)]
 		}
+		return cmp.Or(cmp.Compare(named(a), named(b)), cmp.Compare(math.Abs(float64(b.Counts)), math.Abs(float64(a.Counts))))
+	})
+	for _, r := range m.Each {
+		name(r.Receipt)
 	}
 	for _, p := range m.Parts {
 		name(p.Receipt)
@@ -240,11 +227,6 @@ func (m Message) listing(most int) Message {
 		short := *d
 		short.Items = d.Items[:most]
 		m.Digest = &short
-	}
-	if s := m.Storm; s != nil && shorten(len(s.Rest)) {
-		short := *s
-		short.Rest = s.Rest[:most]
-		m.Storm = &short
 	}
 	shorten(max(len(m.Faults), len(m.Rows)))
 	m.Faults, m.Rows = m.Faults[:min(len(m.Faults), most)], m.Rows[:min(len(m.Rows), most)]
@@ -374,7 +356,7 @@ func (b Bundle) Recompute(m Message) (c Comparison, err error) {
 	case m.Digest != nil:
 		err = b.digest(&c, m)
 	case m.Storm != nil:
-		err = b.storm(&c, *m.Storm)
+		err = b.storm(&c, m.Storm)
 	}
 	for _, f := range m.Faults {
 		for _, r := range f.Readings {
@@ -495,8 +477,18 @@ func (b Bundle) digest(c *Comparison, m Message) error {
 	return b.month(c, m, *m.Month)
 }
 
-// storm compares how many messages s stands for, and what it says of those of which the receipts are there.
-func (b Bundle) storm(c *Comparison, s alerting.Storm) error {
+// storm compares how many messages one stands for that sums them up, and what it says of those of which the receipts are there.
+func (b Bundle) storm(c *Comparison, data json.RawMessage) error {
+	var s struct {
+		Count map[string]int `json:"count"`
+		Named []struct {
+			Report model.WorkloadReport `json:"report"`
+		} `json:"named"`
+		Rest []string `json:"rest"`
+	}
+	if err := json.Unmarshal(data, &s); err != nil {
+		return fmt.Errorf("storm: %w", err)
+	}
 	for _, e := range s.Named {
 		d := e.Report.Decision
 		receipt, err := b.open(d.ID)
@@ -504,11 +496,15 @@ func (b Bundle) storm(c *Comparison, s alerting.Storm) error {
 			return err
 		}
 		found := receipt.Workload.Decision
-		c.compare(e.Workload, generic([]any{d.Recommendation, d.Option, d.Reason, d.SavingUSDPerMonth}),
+		c.compare(e.Report.Workload, generic([]any{d.Recommendation, d.Option, d.Reason, d.SavingUSDPerMonth}),
 			generic([]any{found.Recommendation, found.Option, found.Reason, found.SavingUSDPerMonth}))
 	}
-	if c.Numbers++; s.Size() < len(s.Named)+len(s.Rest) {
-		c.differs("count", s.Size(), len(s.Named)+len(s.Rest))
+	size := 0
+	for _, n := range s.Count {
+		size += n
+	}
+	if c.Numbers++; size < len(s.Named)+len(s.Rest) {
+		c.differs("count", size, len(s.Named)+len(s.Rest))
 	}
 	return nil
 }

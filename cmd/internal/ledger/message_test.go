@@ -9,13 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"tipline/alerting"
 	"tipline/model"
 	"tipline/model/decide"
 )
 
 // priced returns the message that an API will cost half as much again, of a fleet of n workloads beside one whose receipt is in the rows.
-func priced(t *testing.T, n int) (alerting.Event, Grounds, rows) {
+func priced(t *testing.T, n int) (Message, rows) {
 	t.Helper()
 	in := fiveOptions()
 	data := seal(t, receiptOf(in))
@@ -42,8 +41,10 @@ func priced(t *testing.T, n int) (alerting.Event, Grounds, rows) {
 		does.Closer = append(does.Closer, one.Workload)
 	}
 	does.Flips = []model.PriceFlip{{Workload: in.Workload, Before: does.Each[0].Was, After: does.Each[0].Is, Receipt: r.ID}}
-	e := alerting.Event{ID: "c0ffee00c0ffee01", Reason: alerting.PricesMoved, Time: asOf, Prices: &does.PriceEvent}
-	return e, Grounds{Change: &c, Standing: map[string]decide.Tariff{"api-a": before}, Each: does.Each, Bills: does.Bills}, rows{r.ID: data}
+	return Message{
+		ID: "c0ffee00c0ffee01", Kind: "prices_moved", AsOf: asOf, Engine: "1.0.0", ConfigHash: "ab", Prices: &does.PriceEvent,
+		Grounds: Grounds{Change: &c, Standing: map[string]decide.Tariff{"api-a": before}, Each: does.Each, Bills: does.Bills},
+	}, rows{r.ID: data}
 }
 
 // TestMessageReceiptIsBounded holds that the receipt of a change of prices under 10,000 workloads takes no more than MaxBytes, adds up all the same, and is
@@ -51,19 +52,19 @@ func priced(t *testing.T, n int) (alerting.Event, Grounds, rows) {
 func TestMessageReceiptIsBounded(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{0, 10_000} {
-		e, g, kept := priced(t, n)
-		m := Message{Engine: "1.0.0", ConfigHash: "ab"}
-		m.Of(e, g)
+		said, kept := priced(t, n)
+		m := said
+		m.RestOn()
 		m.Receipts = m.Receipts[:1] // of the others there are none in this test
 		data, err := m.Seal()
 		if err != nil || len(data) > MaxBytes || VerifyMessage(data) != nil {
 			t.Fatalf("%d workloads: got %d bytes, %v, %v", n, len(data), err, VerifyMessage(data))
 		}
-		if len(e.Prices.Closer) != n || len(g.Each) != n+1 || (m.Rest != nil) != (n > 0) || n > 0 && m.Rest.Workloads+len(m.Each) != n+1 {
+		if len(said.Prices.Closer) != n || len(said.Each) != n+1 || (m.Rest != nil) != (n > 0) || n > 0 && m.Rest.Workloads+len(m.Each) != n+1 {
 			t.Errorf("%d workloads: kept %d and the sum %+v", n, len(m.Each), m.Rest)
 		}
-		again := Message{Engine: "1.0.0", ConfigHash: "ab"}
-		again.Of(e, g)
+		again := said
+		again.RestOn()
 		again.Receipts = again.Receipts[:1]
 		if second, err := again.Seal(); err != nil || !bytes.Equal(second, data) {
 			t.Errorf("%d workloads: sealed again it is another: %v", n, err)
@@ -138,15 +139,13 @@ func TestMessagesAreCompacted(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
 	for _, age := range []time.Duration{day, 399 * day, 401 * day, 3650 * day} {
-		e, g, kept := priced(t, 3)
-		m := Message{}
-		m.Of(e, g)
+		m, kept := priced(t, 3)
+		m.RestOn()
 		data, err := m.Seal()
 		if err != nil {
 			t.Fatal(err)
 		}
-		one := Message{}
-		one.Of(alerting.Event{ID: "c0ffee00c0ffee02", Reason: alerting.FirstSeen, Time: asOf, Workload: "w", Report: model.WorkloadReport{Decision: model.Decision{ID: m.Receipts[0]}}}, Grounds{})
+		one := Message{ID: "c0ffee00c0ffee02", Kind: "first_seen", AsOf: asOf, Workload: "w", Receipt: m.Receipts[0]}
 		pointer, err := one.Seal()
 		if err != nil {
 			t.Fatal(err)
@@ -162,7 +161,7 @@ func TestMessagesAreCompacted(t *testing.T) {
 			t.Errorf("%v: the receipt that the message names has inputs: %v, %v", age, r.Inputs != nil, err)
 		}
 		left, err := OpenMessage(kept[m.ID])
-		if err != nil || VerifyMessage(kept[m.ID]) != nil || (left.Change != nil) != (age < 400*day) || left.Prices.CostUSDPerMonth != e.Prices.CostUSDPerMonth {
+		if err != nil || VerifyMessage(kept[m.ID]) != nil || (left.Change != nil) != (age < 400*day) || left.Prices.CostUSDPerMonth != m.Prices.CostUSDPerMonth {
 			t.Errorf("%v: got %+v, %v", age, left, err)
 		}
 		if !bytes.Equal(kept[one.ID], pointer) {
