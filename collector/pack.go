@@ -106,6 +106,9 @@ type gpuPack struct {
 	Cost     *gpuCost    `yaml:"cost"`     // what the GPUs cost; nil where it is not said, and then that of the pack opencost is looked for
 	Attached string      `yaml:"attached"` // label that is not empty when a workload holds the GPU; empty means that all are held
 	Unsure   []unsure    `yaml:"unsure"`   // what makes it unsure how many GPUs a workload has
+
+	// Called says under which names the exporter shows the labels of a workload that holds the GPU, where namespace, pod and the like are the exporter's own.
+	Called map[string]string `yaml:"called"`
 }
 
 // unsure is something that makes the number of GPUs unsure where there is some of it: devices that are counted, or others that are not.
@@ -300,6 +303,9 @@ func checkStamps(stamps string) error {
 func (c *packCheck) gpu(g *gpuPack) {
 	if (len(g.Busy) == 0) == (g.Held == nil) || len(g.Device) == 0 {
 		c.wrong("gpu", "want device, and either busy or held")
+	}
+	if len(g.Called) > 0 && g.Attached == "" {
+		c.wrong("gpu.called", "want attached, which says whether a pod holds the GPU")
 	}
 	if h := g.Held; h != nil {
 		c.metrics("gpu.held.metric", []string{h.Metric})

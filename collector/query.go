@@ -230,7 +230,7 @@ func (g *gpuPack) shown(u unsure, device, own []string) string {
 	}
 	by := labelList(slices.Compact(slices.Sorted(slices.Values(device))))
 	for i, metric := range metrics {
-		metrics[i] = "max by (" + by + ") (" + attached(metric, whereList(u.Where), g.Attached, own) + ")"
+		metrics[i] = "max by (" + by + ") (" + g.attached(metric, whereList(u.Where), own) + ")"
 	}
 	return strings.Join(metrics, " or ")
 }
@@ -273,7 +273,7 @@ func gpuSums(g *gpuPack, join []string) (busy, count string) {
 	device := labelList(append(slices.Clone(join), g.Device...))
 	perDevice := make([]string, len(g.Busy))
 	for i, b := range g.Busy {
-		perDevice[i] = "max by (" + device + ") (" + attached(b.Metric, "", g.Attached, join) + ")"
+		perDevice[i] = "max by (" + device + ") (" + g.attached(b.Metric, "", join) + ")"
 		if b.Full != 1 {
 			perDevice[i] += " / " + strconv.FormatFloat(b.Full, 'g', -1, 64)
 		}
@@ -294,16 +294,24 @@ func (h *heldGauge) perDevice(device []string) string {
 }
 
 // attached selects the GPUs that a workload holds and that the matchers leave, all of them without a label that says so. Where the scrape did not honour labels, the
-// workload's own ones are called exported_ and take their names back.
-func attached(metric, matchers, label string, join []string) string {
-	if label == "" {
+// workload's own ones are called exported_ and take their names back, as those do that the exporter itself calls otherwise.
+func (g *gpuPack) attached(metric, matchers string, join []string) string {
+	if g.Attached == "" {
 		return selector(metric, matchers)
 	}
-	exported := selector(metric, joined(matchers, labelName("exported_"+label)+`!=""`))
-	for _, name := range join {
-		exported = fmt.Sprintf(`label_replace(%s, %q, "$1", %q, "(.+)")`, exported, name, "exported_"+name)
+	back := func(held string, called func(label string) string) string {
+		for _, name := range join {
+			if from := called(name); from != "" {
+				held = fmt.Sprintf(`label_replace(%s, %q, "$1", %q, "(.+)")`, held, name, from)
+			}
+		}
+		return held
 	}
-	return exported + " or " + selector(metric, joined(matchers, labelName(label)+`!=""`, labelName("exported_"+label)+`=""`))
+	if len(g.Called) > 0 {
+		return back(selector(metric, joined(matchers, labelName(g.Attached)+`!=""`)), func(label string) string { return g.Called[label] })
+	}
+	exported := back(selector(metric, joined(matchers, labelName("exported_"+g.Attached)+`!=""`)), func(label string) string { return "exported_" + label })
+	return exported + " or " + selector(metric, joined(matchers, labelName(g.Attached)+`!=""`, labelName("exported_"+g.Attached)+`=""`))
 }
 
 // marked adds the signal's name to every series of expr.

@@ -131,7 +131,7 @@ func (w wording) trials(seen string) []trial {
 func gpuTrials(g *gpuPack, join []string) []trial {
 	var found []string
 	for _, b := range g.Busy {
-		found = append(found, attached(b.Metric, "", g.Attached, nil))
+		found = append(found, g.attached(b.Metric, "", nil))
 	}
 	busy, count := gpuParts(g, join)
 	const unit = "GPUs, mean of the day"

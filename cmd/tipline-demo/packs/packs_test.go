@@ -501,6 +501,20 @@ func (w *world) checkGPUs(t *testing.T) {
 	}
 }
 
+// TestPodsOfAnExporter holds that the labels of pods that hold GPUs are those of a workload, by whatever name the exporter calls them.
+func TestPodsOfAnExporter(t *testing.T) {
+	t.Parallel()
+	w := build(t, truth{Pack: "gaudi", Expositions: []string{"gaudi.prom"}})
+	s := w.settings()
+	team := "label_replace(count by (job) (last_over_time({job=\"gaudi\"}[$__window])), \"namespace\", \"team\", \"\", \"\")"
+	s.Pack, s.Queries = "", &collector.Queries{Input: team, Output: team}
+	s.GroupBy, s.GPUs = []string{"namespace"}, &collector.GPUs{Pack: w.Pack, Join: []string{"namespace"}}
+	usage := collect(t, s).Usage
+	if len(usage) != 1 || usage[0].GPU == nil || usage[0].GPU.Count != 2 || len(usage[0].GPUDevices) != 2 {
+		t.Errorf("got %+v, want a workload with the two cards that pods of its namespace hold", usage)
+	}
+}
+
 // try lets every signal of the pack be looked for and notes which were found.
 func (w *world) try(t *testing.T, found map[string]bool) {
 	t.Helper()
