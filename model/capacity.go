@@ -1,5 +1,7 @@
 package model
 
+import "strconv"
+
 // MeasuredCapacity is what one replica of the engines of a workload was seen to serve inside the limit of the time to first token.
 type MeasuredCapacity struct {
 	TokensPerHour float64  `json:"tokens_per_hour_per_replica"` // input and output of requests such as below
@@ -28,8 +30,11 @@ type ThroughputFit struct {
 	MissRatio Fraction `json:"miss_ratio"` // mean relative error over them
 }
 
-// Known reports whether m says what a replica can serve, and not only what it served.
-func (m *MeasuredCapacity) Known() bool { return m != nil && m.High != nil }
+// widest is how many times Low the High of a capacity may be that is gone by: about a tenth to both sides.
+const widest = 1.2
+
+// Known reports whether m says well enough what a replica can serve, and not only what it served, or so wide a range that nothing should rest on its middle.
+func (m *MeasuredCapacity) Known() bool { return m != nil && m.High != nil && *m.High <= widest*m.Low }
 
 // The labels of a CapacityNumber: on whose word it is taken.
 const (
@@ -46,6 +51,18 @@ type CapacityNumber struct {
 	Unit   string `json:"unit,omitempty"`
 	Label  string `json:"label"` // Measured, Benchmark or Assumed
 	From   string `json:"from"`  // where it is from, in words
+}
+
+// Text returns the value for people: as it was typed or published, and three digits of what was measured, which is not known any better.
+func (n CapacityNumber) Text() string {
+	v, err := strconv.ParseFloat(n.Value, 64)
+	switch {
+	case n.Label != Measured || err != nil:
+		return n.Value
+	case v < 1000:
+		return significant(v, 3)
+	}
+	return FormatTokens(Tokens(v))
 }
 
 // AssumedCapacity says how much of a verdict rests on numbers that nobody measured.

@@ -572,7 +572,7 @@ func (e *explainer) capacity() {
 	e.title("WHAT FLEETS ARE TAKEN TO DO, AND ON WHOSE WORD")
 	var rows [][]string
 	for _, c := range e.r.Capacity {
-		rows = append(rows, []string{c.Option, c.What, strings.TrimSpace(c.Value + " " + c.Unit), c.Label, c.From})
+		rows = append(rows, []string{c.Option, c.What, strings.TrimSpace(c.Text() + " " + c.Unit), c.Label, c.From})
 	}
 	e.table("  ", rows)
 	if a := e.r.Workload.Decision.AssumedCapacity; a != nil {

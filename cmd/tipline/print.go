@@ -258,7 +258,7 @@ func capacityNotes(w model.WorkloadReport) []string {
 				mixes++
 				continue // a benchmark has a dozen, which JSON lists
 			}
-			numbers = append(numbers, strings.Join(strings.Fields(fmt.Sprintf("%s %s %s (%s)", n.What, n.Value, n.Unit, n.Label)), " "))
+			numbers = append(numbers, strings.Join(strings.Fields(fmt.Sprintf("%s %s %s (%s)", n.What, n.Text(), n.Unit, n.Label)), " "))
 		}
 		if mixes > 0 {
 			numbers = append(numbers, count(mixes, "more throughput")+" at other mixes of prompt and answer")

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// window is how far back hours count: engines are upgraded, and what they could do before says little.
-	window = 60 * 24 // hours
+	// past is how far back hours count: engines are upgraded, and what they could do before says little.
+	past = 60 * 24 // hours
 
 	// recent is how many of the newest hours that kept the limit say which requests the capacity is for.
 	recent = 7 * 24
@@ -46,6 +46,9 @@ const (
 	// capacity.
 	reachedTTFT = 0.9
 	reachedLoad = 0.1
+
+	// misfit is how much further the range reaches to both sides than chance says: neither are waits quite a straight line nor hours quite alike.
+	misfit = 0.04
 )
 
 // guesses are proportions of x, y0 and y1 from which a fit begins: those of the published tables of section 4.2 of the cost model, y0/x being
@@ -62,6 +65,9 @@ type reading struct {
 // tokens returns what one replica served.
 func (r reading) tokens() float64 { return r.input + r.output }
 
+// fresh returns the logarithm of the tokens to read of the mean request of r that no cache knew.
+func (r reading) fresh() float64 { return math.Log(max(1, (r.input-r.cached)/r.requests)) }
+
 // shape returns the mean request of r.
 func (r reading) shape() cost.MeasuredShape {
 	whole := func(tokens float64) int64 { return int64(math.Round(tokens / r.requests)) }
@@ -70,15 +76,16 @@ func (r reading) shape() cost.MeasuredShape {
 	}
 }
 
-// Measure returns the tokens that a replica of the engines of u served in an hour, with requests such as those of the last week, while the
-// 95th percentile of the time to first token and the queue were inside the limit: the load that was kept up in the hours with the
-// highest one, three of them at least. Only hours that kept the limit count, and of them only those of which the time to first token, the
+// Measure returns the tokens that a replica of the engines of u can serve in an hour, with requests such as those of the last week, while the
+// 95th percentile of the time to first token and the queue are inside the limit. Where waits grow slowly towards the limit that is the load at which every
+// other hour comes to it (see cross); where they rise suddenly it is the load that was kept up in the hours with the highest one, three of them at least.
+// Only hours that kept the limit count, and of them only those of which the time to first token, the
 // requests and a steady number of replicas are known; where a queue is ever known it must be, and the wait in it (Little's law: requests
 // waiting over requests a second) be inside the limit too. Replicas that are not known are GPUs over gpusPerReplica, 0 when that is not
 // known either; where both are known and do not fit, the replicas are not those in question. GPUs whose number is unsure are not gone by.
 //
-// The range is that of an order statistic at 90 %. Hours that broke the limit are counted and only tell whether it was reached. The error
-// says why nothing can be measured.
+// The range holds the capacity at 90 %, in about nine of ten simulated fleets. Hours that broke the limit are counted and only tell whether it was reached.
+// The error says why nothing can be measured.
 func Measure(u model.Usage, limit time.Duration, gpusPerReplica int64) (*model.MeasuredCapacity, error) {
 	if limit <= 0 {
 		return nil, fmt.Errorf("there is no limit of the time to first token to measure it by")
@@ -97,7 +104,8 @@ func Measure(u model.Usage, limit time.Duration, gpusPerReplica int64) (*model.M
 	m.InputPerRequest, m.OutputPerRequest = shape.input/shape.requests, shape.output/shape.requests
 	m.CachedRatio = model.Fraction(shape.cached / max(1, shape.input))
 	worth := exchange(hours, shape, m)
-	var kept, reached []float64 // tokens per hour and replica
+	var kept []sample
+	var reached []float64 // loads
 	for _, h := range hours {
 		load, ok := worth(h)
 		switch {
@@ -107,7 +115,7 @@ func Measure(u model.Usage, limit time.Duration, gpusPerReplica int64) (*model.M
 		case h.broke:
 			reached = append(reached, load)
 		default:
-			kept = append(kept, load)
+			kept = append(kept, sample{load, h.fresh() - shape.fresh(), h.ttft})
 			if h.ttft >= reachedTTFT {
 				reached = append(reached, load)
 			}
@@ -127,7 +135,7 @@ func Measure(u model.Usage, limit time.Duration, gpusPerReplica int64) (*model.M
 // read returns the hours of which enough is known, and the requests of the newest that kept the limit, added up. The others are counted in m.
 func read(u model.Usage, limit time.Duration, gpusPerReplica int64, m *model.MeasuredCapacity) (hours []reading, shape reading) {
 	queues := slices.ContainsFunc(u.Serving, func(s model.Serving) bool { return s.Queued })
-	for i := max(0, len(u.Hours)-window); i < min(len(u.Hours), len(u.Serving)); i++ {
+	for i := max(0, len(u.Hours)-past); i < min(len(u.Hours), len(u.Serving)); i++ {
 		h, s := u.Hours[i], u.Serving[i]
 		if !h.Measured() || h.Tokens.Total() == 0 {
 			continue // nothing was served
@@ -274,26 +282,36 @@ func sustained(loads []float64) (level float64, near int) {
 // rankOf returns which of n loads near the highest one is sustained, from the top.
 func rankOf(n int) int { return max(leastRank, int(math.Round(float64(n)/rank))) }
 
-// estimate fills in the capacity that the loads which kept the limit show; reached are those at which it was come up to or broken.
-func estimate(kept, reached []float64, m *model.MeasuredCapacity) error {
-	level, n := sustained(kept)
+// estimate fills in the capacity that the hours which kept the limit show; reached are the loads at which it was come up to or broken.
+func estimate(kept []sample, reached []float64, m *model.MeasuredCapacity) error {
+	loads := make([]float64, len(kept))
+	for i, s := range kept {
+		loads[i] = s.load
+	}
+	level, n := sustained(loads)
 	if n == 0 {
 		return fmt.Errorf("of %d hours that kept the limit with requests such as now too few had a load near the highest, want at least %d; %d with others do not count, since %s",
 			len(kept), leastHours, m.Other, cmp.Or(m.NotFitted, "replicas came or went in them"))
 	}
 	k := rankOf(n)
-	m.TokensPerHour = level
-	const z = 1.645 // both sides of the normal distribution at 90 %
-	spread := z * math.Sqrt(float64(n)*(1.0/rank)*(1-1.0/rank))
-	m.Low = kept[min(n, k+int(math.Ceil(spread)))-1]
+	spread := int(math.Ceil(z * math.Sqrt(float64(n)*(1.0/rank)*(1-1.0/rank))))
+	low, high := loads[min(n, k+spread)-1], loads[max(1, k-spread)-1]
+	c, err := cross(kept, level)
+	if err != nil {
+		return err
+	}
+	if c != nil { // and by luck some hours beyond kept the limit
+		level, low, high = c.at, c.low, c.high
+	}
+	m.TokensPerHour, m.Low = level, (1-misfit)*min(low, level)
 	near := 0
 	for _, load := range reached {
-		if math.Abs(load/m.TokensPerHour-1) <= reachedLoad {
+		if math.Abs(load/level-1) <= reachedLoad {
 			near++
 		}
 	}
 	if near >= leastRank {
-		m.High = new(kept[max(1, k-int(math.Ceil(spread)))-1])
+		m.High = new((1 + misfit) * max(high, level))
 	}
 	return nil
 }

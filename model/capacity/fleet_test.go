@@ -147,15 +147,5 @@ func (f fleet) capacity(s shape, limit time.Duration) float64 {
 
 // usage returns what a collector keeps of a run.
 func (f fleet) usage(rng *rand.Rand, hours []demandOf) model.Usage {
-	u := model.Usage{Workload: "chat", Source: "engines", Start: time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)}
-	for i, h := range f.run(rng, hours) {
-		u.Hours = append(u.Hours, model.Hour{
-			Tokens:   model.Volume{model.Input: model.Tokens(h.input - h.cached), model.CacheRead: model.Tokens(h.cached), model.Output: model.Tokens(h.output)},
-			Requests: h.requests, Coverage: 1,
-		})
-		u.Serving = append(u.Serving, model.Serving{
-			TTFTP95: time.Duration(p95(h.ttft) * float64(time.Second)), Replicas: float64(hours[i].replicas), Waiting: h.waited / 3600, Queued: true,
-		})
-	}
-	return u
+	return usageOf(f.run(rng, hours), func(i int) int { return hours[i].replicas })
 }

@@ -154,8 +154,8 @@ func (o Option) WithMeasured(m *model.MeasuredCapacity, why string) Option {
 	}
 	rows = append(rows, model.PriceSource{
 		Item: o.Name, Field: "throughput", Value: cost.Decimal(c.TokensPerHour), Unit: "tokens/h " + perReplica,
-		Source: fmt.Sprintf("measured: the load kept up in %d hours inside %s s to the first token, 90%% range %.0f to %.0f", m.Hours,
-			strconv.FormatFloat(m.LimitSeconds, 'g', -1, 64), m.Low, *m.High),
+		Source: fmt.Sprintf("measured: the load kept up in %d hours inside %s s to the first token, range of 90 %% %s to %s", m.Hours,
+			strconv.FormatFloat(m.LimitSeconds, 'g', -1, 64), model.FormatTokens(model.Tokens(m.Low)), model.FormatTokens(model.Tokens(*m.High))),
 	})
 	o.Prices = rows
 	return o
