@@ -32,7 +32,7 @@ type class struct {
 // A request is one of them.
 type request struct {
 	arrival, input, cached, output float64
-	left, context, last            float64 // tokens of the prompt to read, of it and the answer so far, and the iteration at which it ends
+	left, last                     float64 // tokens of the prompt to read, and the iteration at which it ends
 }
 
 type running []*request
@@ -185,7 +185,7 @@ func mean(mix []class) (input, output float64) {
 // other hour is inside the limit, by long runs at a constant load; 0 where it is not however low the load is.
 func (e batcher) capacity(mix []class, n int, limit time.Duration) float64 {
 	keeps := func(rate float64) bool {
-		hours := slices.Repeat([]loadOf{{rate * float64(n), mix, n}}, 2+max(30, min(200, int(40000/rate/float64(n)))))
+		hours := slices.Repeat([]loadOf{{rate * float64(n), mix, n}}, 2+max(30, min(200, int(40000/rate))))
 		var all []float64
 		for _, h := range e.run(rand.New(rand.NewPCG(7, 7)), hours)[2:] {
 			all = append(all, p95(h.ttft))
