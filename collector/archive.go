@@ -75,6 +75,9 @@ type record struct {
 	Asks    string    `json:"asks,omitempty"`  // hash of what is asked of engines
 	Floor   time.Time `json:"floor,omitzero"`  // the server has nothing before; zero when that is not known
 	Looked  time.Time `json:"looked,omitzero"` // when it was last asked whether it has
+
+	Versions time.Time `json:"versions,omitzero"` // when it was last asked which versions of the program there are
+	Changes  []Change  `json:"changes,omitempty"` // that their change brings, of the last weeks before that
 }
 
 // seriesRecord names a workload.

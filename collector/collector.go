@@ -137,15 +137,16 @@ const costPack = "opencost"
 
 // A Collector asks one Prometheus server what each workload used. Its methods may be called from several goroutines.
 type Collector struct {
-	settings Settings // with defaults filled in
-	queries  queries
-	rules    rules
-	unsure   []unsure // what makes it unsure how many GPUs there are
-	layer    Layer    // of the pack or the queries; empty when they do not say
-	counter  string   // expression of what input is counted by, to see whether there is any
-	client   *client
-	roll     *roll
-	log      *slog.Logger
+	settings  Settings // with defaults filled in
+	queries   queries
+	rules     rules
+	unsure    []unsure // what makes it unsure how many GPUs there are
+	layer     Layer    // of the pack or the queries; empty when they do not say
+	versioned *pack    // that says what versions change; nil of queries of one's own
+	counter   string   // expression of what input is counted by, to see whether there is any
+	client    *client
+	roll      *roll
+	log       *slog.Logger
 
 	turn chan struct{} // holds a value while a collection is under way: one at a time
 
@@ -292,7 +293,7 @@ func (c *Collector) prepareQueries() error {
 		if len(s.Siblings) > 0 {
 			c.queries.dark = darkQuery(p, append([]map[string]string{s.Select}, s.Siblings...))
 		}
-		c.rules = p.rules()
+		c.rules, c.queries.versions, c.versioned = p.rules(), p.versionQuery(), p
 	}
 	if s.GPUs == nil {
 		if !engines { // what a replica serves cannot be known
@@ -355,6 +356,7 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 	}
 	if err == nil {
 		c.grow()
+		c.askVersions(ctx, now)
 	}
 	if err == nil {
 		result.Warnings = append(result.Warnings, c.askDevices(ctx, now)...)

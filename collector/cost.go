@@ -43,6 +43,7 @@ func (c *Collector) Costs() []Cost {
 		{"prices of GPUs", c.queries.cost, 0},
 		{"failures", c.queries.daily, 0},
 		{"replicas of Prometheus", perReplica(c.counter), 0},
+		{"versions", c.queries.versions, 0},
 		{"tokens of no workload", c.queries.dark, 0},
 	}
 	var costs []Cost

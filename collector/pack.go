@@ -37,6 +37,8 @@ type pack struct {
 	CacheUsage         *gauge              `yaml:"cache_usage"`    // fill of the KV cache, 0 to 1
 	PeriodSums         *periodSums         `yaml:"period_sums"`    // every counter is a gauge of this kind; nil means real counters
 	GPU                *gpuPack            `yaml:"gpu"`            // a pack counts tokens or GPUs
+	Version            *versionMetric      `yaml:"version"`        // where the program says its version; nil where it does not
+	Changes            []change            `yaml:"changes"`        // of what a counter means, by version
 	Traps              []string            `yaml:"traps"`          // what makes the numbers wrong, double counting above all, for a reader
 }
 
@@ -253,6 +255,7 @@ func (c *packCheck) all(p *pack) {
 		}
 	}
 	c.where("cache_apart", p.CacheApart)
+	c.versions(p)
 	for path, count := range p.counters() {
 		// An engine for embeddings generates nothing: an output without a name that is zero when absent.
 		c.counter(path, count, path == "tokens.output" && count.Absent == "zero")

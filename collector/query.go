@@ -73,15 +73,16 @@ const (
 
 // queries are the expressions of a source. An empty one is not asked.
 type queries struct {
-	hourly  string // every signal per workload over the hour before the evaluation
-	ttft    string // 95th percentile of the time to first token per workload over the day before
-	cost    string // what the GPUs cost an hour, the mean of the day before
-	gpu     string // both GPU signals over the day before
-	devices string // the GPUs one by one, and in how many of the hours of the day before each was seen
-	prompts string // how long prompts were per workload over the day before
-	daily   string // requests that failed, and times that one was sent again, per workload over the day before
-	served  string // how the engines did per workload, or per group of GPUs, over the hour before the evaluation
-	dark    string // tokens of the source over the day before, those selected and all of them
+	hourly   string // every signal per workload over the hour before the evaluation
+	ttft     string // 95th percentile of the time to first token per workload over the day before
+	cost     string // what the GPUs cost an hour, the mean of the day before
+	gpu      string // both GPU signals over the day before
+	devices  string // the GPUs one by one, and in how many of the hours of the day before each was seen
+	prompts  string // how long prompts were per workload over the day before
+	daily    string // requests that failed, and times that one was sent again, per workload over the day before
+	served   string // how the engines did per workload, or per group of GPUs, over the hour before the evaluation
+	versions string // processes by the version of the program, at an instant; empty where that changes no meaning
+	dark     string // tokens of the source over the day before, those selected and all of them
 }
 
 // packQueries returns the expressions that read p, restricted to the matchers and grouped by the labels.

@@ -12,11 +12,12 @@ import (
 
 // Codes of the warnings that say that what is counted has changed rather than what is used.
 const (
-	CounterUnit    = "COUNTER_UNIT_CHANGED" // a thousand times as much, or as little, from one hour to the next
-	CounterChanged = "COUNTER_CHANGED"      // the workloads of a source changed by one factor in one hour
-	LabelChanged   = "LABEL_CHANGED"        // a workload ended in the hour in which another began with its volume
-	MetricGone     = "METRIC_GONE"          // every workload of a source ended in one hour
-	ScrapeGap      = "SCRAPE_GAP"           // hours of the last day are missing
+	CounterUnit    = "COUNTER_UNIT_CHANGED"    // a thousand times as much, or as little, from one hour to the next
+	MeaningChanged = "COUNTER_MEANING_CHANGED" // a workload changed when the program that counts became a version that is known to count otherwise
+	CounterChanged = "COUNTER_CHANGED"         // the workloads of a source changed by one factor in one hour
+	LabelChanged   = "LABEL_CHANGED"           // a workload ended in the hour in which another began with its volume
+	MetricGone     = "METRIC_GONE"             // every workload of a source ended in one hour
+	ScrapeGap      = "SCRAPE_GAP"              // hours of the last day are missing
 )
 
 // How a change of what is counted is told from a change of use. They are chosen, not fitted: use seldom moves by one factor everywhere from one hour to the next.

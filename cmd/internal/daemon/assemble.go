@@ -53,6 +53,7 @@ type metered struct {
 	answered    []model.Warning       // what a person has answered that counts in it
 	faults      []drift.Fault         // why what the source says is not what was used
 	unpriced    *model.Warning        // says that another meter counts its traffic too; nil means that it is priced
+	changes     []drift.Change        // moments at which what its source counts may have become something else
 	expressions collector.Expressions // what the source is asked
 	past        []forecast.Past       // earlier projections of the workload
 	readings    drift.Readings        // what was read of it once a day
@@ -254,6 +255,11 @@ func findFaults(all []metered, now time.Time) []model.Rename {
 		}
 		for k, faults := range drift.Faults(usage, now) {
 			all[places[k]].faults = faults
+		}
+		for k, w := range drift.Changed(usage, all[places[0]].changes, now) {
+			if m := &all[places[k]]; w != nil { // which says more than that it changed
+				m.faults = append(slices.DeleteFunc(m.faults, func(f model.Warning) bool { return f.Code == drift.CounterChanged }), *w)
+			}
 		}
 		for _, r := range drift.Renames(usage, now) {
 			renames = append(renames, rename(func(k int) model.Usage { return all[places[k]].usage }, r))

@@ -191,6 +191,10 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 	}
 	var found []metered
 	for i, s := range sources {
+		var changes []drift.Change
+		for _, c := range s.collector.Changes() {
+			changes = append(changes, drift.Change{At: c.At, Signal: c.Signal, Text: c.Text()})
+		}
 		for _, u := range results[i].Usage {
 			stanza := d.setup.cfg.For(u.Labels, s.cfg.Name)
 			if stanza.Drop {
@@ -204,7 +208,7 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 			}
 			read := func(u model.Usage) model.Usage { return s.collector.Read(u, now) }
 			since := func(u model.Usage, since time.Time) model.Usage { return s.collector.ReadSince(u, now, since) }
-			found = append(found, metered{usage: u, read: read, since: since, stanza: stanza, server: d.setup.cfg.Server(s.cfg), outage: reports[i].Error, expressions: s.collector.Expressions()})
+			found = append(found, metered{usage: u, read: read, since: since, stanza: stanza, server: d.setup.cfg.Server(s.cfg), outage: reports[i].Error, changes: changes, expressions: s.collector.Expressions()})
 		}
 	}
 	return found, reports, errors.Join(errs...)
