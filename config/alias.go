@@ -2,7 +2,6 @@ package config
 
 import (
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -103,22 +102,6 @@ func within(some, others []string) bool {
 	return !slices.ContainsFunc(some, func(text string) bool { return !slices.Contains(others, text) })
 }
 
-// What the name of a model may carry in one place and not in another: where it is served, whose it is, and of when.
-var (
-	modelPrefix = regexp.MustCompile(`^([a-z]+\.)+`)
-	modelSuffix = regexp.MustCompile(`([-@](\d{8}|\d{4}-\d{2}-\d{2}|latest|v\d+|\d{3}))?(:\d+)?$`)
-)
-
-// bareModel returns the name of a model without its provider and its date, in lower case and with hyphens for what stands for them elsewhere.
-func bareModel(name string) string {
-	bare := strings.ToLower(name[strings.LastIndexByte(name, '/')+1:])
-	bare = modelPrefix.ReplaceAllString(bare, "")
-	for before := ""; before != bare; {
-		before, bare = bare, modelSuffix.ReplaceAllString(bare, "")
-	}
-	return strings.NewReplacer(".", "-", "_", "-", ":", "-", " ", "-").Replace(bare)
-}
-
 // near returns the items of b that item may have been meant to be, those that are most alike, three at most: those that end in it, those that are the same
 // model under the name of another place, and those that are few edits away. It is for a suggestion and never for a price.
 func (b Book) near(item string) []string {
@@ -131,7 +114,7 @@ func (b Book) near(item string) []string {
 		distance int
 	}
 	var found []candidate
-	lower, bare := strings.ToLower(item), bareModel(item)
+	lower, bare := strings.ToLower(item), model.BareModel(item)
 	for _, known := range b.Items() {
 		c := candidate{known, edits(lower, strings.ToLower(known))}
 		limit := max(1, max(len(item), len(known))/3)
@@ -139,7 +122,7 @@ func (b Book) near(item string) []string {
 			c.distance = 0
 		}
 		if _, priced := b.Value(known, "input"); priced {
-			other := bareModel(known)
+			other := model.BareModel(known)
 			if d := edits(bare, other); d < c.distance && d <= max(1, max(len(bare), len(other))/3) {
 				c.distance = d
 			}

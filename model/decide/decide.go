@@ -28,6 +28,8 @@ type costed struct {
 	breakeven   *big.Rat // ρ at what that API charges on average; nil when that is not above the variable cost
 	probability *model.Fraction
 	prospect    *model.Prospect
+	alike       bool   // it is known to serve the models of the current option
+	modelChange string // from which models to which others a move there is; empty when to none, or not known
 }
 
 // Decide costs every candidate at the projected volume and runs the recommendation procedure (cost model, sections 8 to 11).
@@ -64,7 +66,7 @@ func compare(in Input) (e explanation, why string) {
 	if e.now = find(e.all, in.Current); e.now == nil {
 		return e, fmt.Sprintf("the current option %q is not configured", in.Current)
 	}
-	e.api = comparator(e.all, e.now)
+	e.api = e.comparator()
 	return e, ""
 }
 
@@ -184,6 +186,7 @@ func candidates(in Input, d demand) (all []*costed, options map[string]Option) {
 		c.aged(in)
 		c.blocked = blocked(in, o, options)
 		c.warnUnknownLatency(in, options)
+		c.warnModelChange(in, options)
 		c.median = c.at(d.median)
 		all = append(all, c)
 	}
@@ -255,18 +258,18 @@ func allBlocked(c Constraints, o Option, options map[string]Option, ttft time.Du
 	return reasons
 }
 
-// comparator returns the API that fleets are compared with: the current option when it is one, otherwise the cheapest
-// that is allowed; nil when there is none.
-func comparator(all []*costed, now *costed) *costed {
-	if now.option.Hosting == model.API && now.problem == "" {
-		return now
+// comparator returns the API that fleets are compared with: the current option when it is one, otherwise the cheapest that is allowed of those that
+// serve the same weights as the current option, or of all when none is said to (cost model, section 2.3); nil when there is none.
+func (e explanation) comparator() *costed {
+	if e.now.option.Hosting == model.API && e.now.problem == "" {
+		return e.now
 	}
 	var cheapest *costed
-	for _, c := range all {
+	for _, c := range e.all {
 		if c.option.Hosting != model.API || len(c.blocked) > 0 || c.median.usd == nil {
 			continue
 		}
-		if cheapest == nil || c.median.usd.Cmp(cheapest.median.usd) < 0 {
+		if cheapest == nil || c.alike && !cheapest.alike || c.alike == cheapest.alike && c.median.usd.Cmp(cheapest.median.usd) < 0 {
 			cheapest = c
 		}
 	}

@@ -125,8 +125,8 @@ func (e explanation) because() string {
 		if why == "" {
 			why = e.now.median.infeasible
 		}
-		return fmt.Sprintf("%s may not serve this workload (%s); %s is the cheapest that may, at %s",
-			e.in.Current, why, e.best.option.Name, e.costOf(e.best))
+		return fmt.Sprintf("%s may not serve this workload (%s); %s is the cheapest that may, at %s%s",
+			e.in.Current, why, e.best.option.Name, e.costOf(e.best), after(", by a model change: ", e.best.modelChange))
 	case model.ReasonAlreadyBest:
 		if runnerUp := e.runnerUp(); runnerUp != nil {
 			return fmt.Sprintf("at %s %s costs %s and no allowed option costs less; the next, %s, costs %s",
@@ -134,8 +134,8 @@ func (e explanation) because() string {
 		}
 		return fmt.Sprintf("at %s %s costs %s and no other option is allowed", volume, e.in.Current, e.costOf(e.now))
 	}
-	saving := fmt.Sprintf("at %s %s costs %s; %s saves %s of it (%s)", volume,
-		e.in.Current, e.costOf(e.now), e.best.option.Name, e.saved(), percentOf(e.choice.SavingFraction))
+	saving := fmt.Sprintf("at %s %s costs %s; %s saves %s of it (%s%s)", volume,
+		e.in.Current, e.costOf(e.now), e.best.option.Name, e.saved(), percentOf(e.choice.SavingFraction), after(", by a model change: ", e.best.modelChange))
 	switch e.choice.Reason {
 	case model.ReasonBelowMargin:
 		return fmt.Sprintf("%s, below the margin of %s and %s a month", saving,

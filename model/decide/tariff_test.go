@@ -140,7 +140,7 @@ func TestProvisionedByHand(t *testing.T) {
 		Name: "units", Hosting: model.CloudManaged, Provisioned: &Provisioned{InputPerMinute: rat("2500"), OutputWeight: rat("4")},
 		Capacity: &cost.Capacity{BlockCostPerHour: rat("1"), PeakFactor: rat("1")},
 	}))
-	if o := Decide(in).Options[4]; o.Infeasible != "" || *o.Replicas != 100 || math.Abs(float64(o.USDPerMonth.P50)-73_000) > 0.01 || len(o.Warnings) != 0 {
+	if o := Decide(in).Options[4]; o.Infeasible != "" || *o.Replicas != 100 || math.Abs(float64(o.USDPerMonth.P50)-73_000) > 0.01 || len(o.Warnings) != 1 || o.Warnings[0].Code != "MODEL_CHANGE" {
 		t.Errorf("got %+v, want 100 units for 73,000 USD", o)
 	}
 	mix[model.Input], mix[model.CacheRead] = 0.75, 0

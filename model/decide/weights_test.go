@@ -1,0 +1,126 @@
+package decide
+
+import (
+	"strings"
+	"testing"
+
+	"tipline/model"
+	"tipline/model/cost"
+)
+
+// way returns an option of a kind that serves a model at scale USD for a million tokens, and what a hybrid is made of.
+func way(name, kind, scale string, models ...string) []Option {
+	api := Option{Name: name, Hosting: model.API, API: &cost.Prices{Input: rat(scale), Output: rat(scale)}, Models: models}
+	fleet := Option{Name: name, Hosting: model.SelfHosted, Models: models, Capacity: &cost.Capacity{
+		TokensPerHour: rat("1000000"), BlockCostPerHour: rat(scale), TargetUtilization: rat("1"), PeakFactor: rat("1"),
+	}}
+	base, overflow := fleet, api
+	base.Name, overflow.Name = name+" base", name+" overflow"
+	switch kind {
+	case "self-hosted":
+		return []Option{fleet}
+	case "cloud-managed":
+		fleet.Hosting = model.CloudManaged
+		return []Option{fleet}
+	case "hybrid":
+		return []Option{{Name: name, Hosting: model.Hybrid, Base: base.Name, Overflow: overflow.Name}, base, overflow}
+	case "apart":
+		return []Option{{Name: name, Hosting: model.Hybrid, Base: base.Name, Overflow: overflow.Name, Apart: true}, base, overflow}
+	}
+	return []Option{api}
+}
+
+// TestModelChangeIsSaid holds for a move between any two kinds of hosting, decided on for its cost or because the current hosting may not serve, that
+// the decision says whether it is one to another model, and that the option does too (cost model, section 2.3).
+func TestModelChangeIsSaid(t *testing.T) {
+	t.Parallel()
+	kinds := []string{"api", "self-hosted", "cloud-managed", "hybrid", "apart"}
+	for _, from := range kinds {
+		for _, to := range kinds {
+			for _, tc := range []struct {
+				model, change string // of the option to move to, and what is said of it
+			}{
+				{"lab/llama-3.3", ""},
+				{"elsewhere/Llama-3.3", ""}, // who serves it does not matter
+				{"other/qwen", "lab/llama-3.3 to other/qwen"},
+			} {
+				for _, blocked := range []bool{false, true} {
+					options := append(way("now", from, "9", "lab/llama-3.3"), way("then", to, "3", tc.model)...)
+					in := input(projection(1e10, 0, 0.05), options)
+					in.Current, in.Candidates = "now", []string{"now", "then"}
+					in.Constraints.BatchShare = rat("0.5")
+					reason := model.ReasonSwitch
+					if blocked {
+						reason = model.ReasonCurrentInfeasible
+						in.Constraints.Residency = []string{"eu"}
+						for i := range in.Options {
+							in.Options[i].Regions = []string{"us"}
+							if strings.HasPrefix(in.Options[i].Name, "then") {
+								in.Options[i].Regions = in.Constraints.Residency
+							}
+						}
+					}
+					v := Decide(in)
+					if v.Decision.Reason != reason {
+						t.Fatalf("%s to %s: got %s, %s", from, to, v.Decision.Reason, v.Decision.Because)
+					}
+					var warned string
+					for _, w := range v.Options[1].Warnings {
+						if w.Code == "MODEL_CHANGE" {
+							warned = w.Text
+						}
+					}
+					said := "by a model change: " + tc.change
+					if got := strings.Contains(v.Decision.Because, "model change"); got != (tc.change != "") || got && !strings.Contains(v.Decision.Because, said) {
+						t.Errorf("%s to %s of %s: got %q, want %q in it", from, to, tc.model, v.Decision.Because, tc.change)
+					}
+					if got := warned != ""; got != (tc.change != "") || got && !strings.Contains(warned, "is a model change, "+tc.change) {
+						t.Errorf("%s to %s of %s: the option warns %q, want %q", from, to, tc.model, warned, tc.change)
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestModelOfAHybrid holds which models a hybrid serves, and that what names none may be a change too.
+func TestModelOfAHybrid(t *testing.T) {
+	t.Parallel()
+	hybrid := way("mixed", "hybrid", "3", "own/qwen", "lab/llama-3.3") // which is accepted in the place of the second
+	hybrid[2].Models = []string{"lab/llama-3.3"}
+	options := append(hybrid, append(way("own", "self-hosted", "3", "own/qwen"), way("unnamed", "api", "3")...)...)
+	byName := map[string]Option{}
+	for _, o := range options {
+		byName[o.Name] = o
+	}
+	for _, tc := range []struct {
+		from, to, change string
+		known            bool
+	}{
+		{"mixed", "mixed", "", true},
+		{"own", "mixed", "own/qwen to own/qwen and lab/llama-3.3", true},
+		{"mixed", "own", "own/qwen and lab/llama-3.3 to own/qwen", true},
+		{"own", "unnamed", "", false},
+		{"unnamed", "mixed", "", false},
+	} {
+		if change, known := changesModel(byName[tc.from], byName[tc.to], byName); change != tc.change || known != tc.known {
+			t.Errorf("%s to %s: got %q, %t, want %q, %t", tc.from, tc.to, change, known, tc.change, tc.known)
+		}
+	}
+}
+
+// TestFleetIsComparedWithItsOwnWeights holds that a fleet is compared with the cheapest API that serves its weights, though one of another model costs less.
+func TestFleetIsComparedWithItsOwnWeights(t *testing.T) {
+	t.Parallel()
+	options := append(way("fleet", "self-hosted", "4", "lab/llama-3.3"), append(way("small", "api", "1", "lab/small"), append(way("same", "api", "6", "elsewhere/llama-3.3"),
+		way("dear", "api", "7", "lab/llama-3.3")...)...)...)
+	in := input(projection(1e10, 0, 0.05), options)
+	in.Current = "fleet"
+	if x := Decide(in).Options[0].Crossover; x == nil || x.Against != "same" {
+		t.Errorf("got %+v, want a crossover against the same weights", x)
+	}
+	in.Options[2].Models, in.Options[3].Models = []string{"lab/other"}, nil
+	if x := Decide(in).Options[0].Crossover; x == nil || x.Against != "small" {
+		t.Errorf("got %+v, want a crossover against the cheapest where none serves its weights", x)
+	}
+}
