@@ -34,6 +34,7 @@ func (r *reader) fleet(o *decide.Option, raw rawOption, book Book) {
 			r.wrong(raw.MaxReplicas.place, "got %d, want at least the %d of min_replicas", most, *c.MinReplicas)
 		}
 	}
+	o.AssumedSpares = c.SpareReplicas > 0 && !raw.SpareReplicas.given()
 	o.Autoscale = r.autoscale(raw)
 	var t *tariff
 	switch {

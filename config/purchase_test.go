@@ -60,6 +60,17 @@ func TestEndpoint(t *testing.T) {
 	}
 }
 
+// TestAssumedSpares holds that a spare replica that nobody asked for is known as such.
+func TestAssumedSpares(t *testing.T) {
+	t.Parallel()
+	text := fleetConfig("{usd_per_hour: 4}", "{usd_per_month: 1}")
+	for key, want := range map[string]bool{"": true, "    spare_replicas: 1\n": false, "    spare_replicas: 0\n": false} {
+		if o := option(t, parse(t, text+key), "fleet"); o.AssumedSpares != want {
+			t.Errorf("%q: got %t, want %t", key, o.AssumedSpares, want)
+		}
+	}
+}
+
 // TestLimits holds what an endpoint takes as one request: what the option says, or what the price book does of its kind.
 func TestLimits(t *testing.T) {
 	t.Parallel()

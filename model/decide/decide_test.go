@@ -645,3 +645,18 @@ func TestHybridSaysWhatItsOverflowIsChargedFor(t *testing.T) {
 		}
 	}
 }
+
+// TestSparesThatAreAssumed holds that work that can wait pays for no spare replica, unless the option says that it has one (cost model, section 18).
+func TestSparesThatAreAssumed(t *testing.T) {
+	t.Parallel()
+	replicas := func(assumed, batch bool) int64 {
+		options := four("3")
+		options[3].AssumedSpares = assumed
+		in := input(projection(2e10, 0, 0), options)
+		in.Constraints.Batch = batch
+		return *Decide(in).Options[3].Replicas
+	}
+	if interactive, said, waits := replicas(true, false), replicas(false, true), replicas(true, true); interactive < 3 || waits != said-1 {
+		t.Errorf("got %d replicas for work that cannot wait, %d for what can with a spare that was asked for and %d with one that was not", interactive, said, waits)
+	}
+}

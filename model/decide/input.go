@@ -49,20 +49,21 @@ type Option struct {
 	Name    string
 	Hosting model.Hosting
 
-	API         *cost.Prices   // of an API
-	Account     string         `json:",omitempty"` // of an API: whose tokens its tiers and its commitment count, those of all workloads on options with the same; empty counts each workload's by itself
-	Contract    string         `json:",omitempty"` // of an API: the contract whose commitment counts what all accounts under it spend; empty for one of the account alone
-	Capacity    *cost.Capacity // of a self-hosted or cloud-managed fleet; PeakFactor nil takes the workload's own
-	Throughput  []Throughput   // measured shapes; when not empty they give Capacity.TokensPerHour by the workload's mix
-	Provisioned *Provisioned   // units of throughput that are bought instead of replicas; nil for replicas
-	Spot        *cost.Spot     // how often the capacity is taken away; nil when it never is
-	Autoscale   *Autoscale     // how the fleet follows its load; nil for one that runs all month, sized for the peak
-	Jobs        *Jobs          `json:",omitempty"` // of a batch transform: the jobs for which alone the fleet runs; nil for one that waits for requests
-	Limits      *Limits        `json:",omitempty"` // of a managed endpoint: what it takes as one request; nil when not known
-	Base        string         // of a hybrid: the option whose replicas carry the base load, or what cannot wait when that is apart
-	Overflow    string         // of a hybrid: the API option that takes the rest, or the option for what can wait
-	Apart       bool           // of a hybrid: what can wait is served apart from what cannot
-	FillValleys bool           // of such a hybrid: what can wait first fills the hours in which the replicas of Base have room
+	API           *cost.Prices   // of an API
+	Account       string         `json:",omitempty"` // of an API: whose tokens its tiers and its commitment count, those of all workloads on options with the same; empty counts each workload's by itself
+	Contract      string         `json:",omitempty"` // of an API: the contract whose commitment counts what all accounts under it spend; empty for one of the account alone
+	Capacity      *cost.Capacity // of a self-hosted or cloud-managed fleet; PeakFactor nil takes the workload's own
+	AssumedSpares bool           `json:",omitempty"` // the spares of Capacity are assumed, and work that can wait needs none
+	Throughput    []Throughput   // measured shapes; when not empty they give Capacity.TokensPerHour by the workload's mix
+	Provisioned   *Provisioned   // units of throughput that are bought instead of replicas; nil for replicas
+	Spot          *cost.Spot     // how often the capacity is taken away; nil when it never is
+	Autoscale     *Autoscale     // how the fleet follows its load; nil for one that runs all month, sized for the peak
+	Jobs          *Jobs          `json:",omitempty"` // of a batch transform: the jobs for which alone the fleet runs; nil for one that waits for requests
+	Limits        *Limits        `json:",omitempty"` // of a managed endpoint: what it takes as one request; nil when not known
+	Base          string         // of a hybrid: the option whose replicas carry the base load, or what cannot wait when that is apart
+	Overflow      string         // of a hybrid: the API option that takes the rest, or the option for what can wait
+	Apart         bool           // of a hybrid: what can wait is served apart from what cannot
+	FillValleys   bool           // of such a hybrid: what can wait first fills the hours in which the replicas of Base have room
 
 	Measured       *model.MeasuredCapacity // what Capacity.TokensPerHour is from; nil when it was not measured
 	NotMeasured    string                  // why not, where it was to be

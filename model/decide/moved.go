@@ -161,6 +161,8 @@ func taken(o Option, f factor, other Option) Option {
 		if o.Autoscale != nil && other.Autoscale != nil {
 			o.Autoscale = o.Autoscale.reservedAt(other.Autoscale.ReservedPerHour)
 		}
+	case stepFactor:
+		o.AssumedSpares = other.AssumedSpares
 	case mixFactor:
 		o.TokenRatioIn, o.TokenRatioOut = other.TokenRatioIn, other.TokenRatioOut
 	case throughputFactor:
@@ -171,7 +173,7 @@ func taken(o Option, f factor, other Option) Option {
 		}
 	case othersFactor:
 		o.Account = other.Account
-	case volumeFactor, cacheFactor, stepFactor, operationsFactor, numFactors:
+	case volumeFactor, cacheFactor, operationsFactor, numFactors:
 	}
 	return o
 }
@@ -241,7 +243,7 @@ func sameOption(a Option, f factor, b Option) bool {
 			equal(x.VariablePerMTok, y.VariablePerMTok) && equal(x.HoursPerMonth, y.HoursPerMonth) &&
 			(a.Autoscale == nil || b.Autoscale == nil || equal(a.Autoscale.ReservedPerHour, b.Autoscale.ReservedPerHour))
 	case stepFactor:
-		return x.ReplicasPerBlock == y.ReplicasPerBlock && x.SpareReplicas == y.SpareReplicas && x.MinReplicas == y.MinReplicas && x.MaxReplicas == y.MaxReplicas
+		return a.AssumedSpares == b.AssumedSpares && x.ReplicasPerBlock == y.ReplicasPerBlock && x.SpareReplicas == y.SpareReplicas && x.MinReplicas == y.MinReplicas && x.MaxReplicas == y.MaxReplicas
 	case throughputFactor:
 		return a.Spot == b.Spot && a.Provisioned == b.Provisioned && slices.Equal(a.Throughput, b.Throughput) && equal(x.TokensPerHour, y.TokensPerHour) &&
 			equal(x.TargetUtilization, y.TargetUtilization) && equal(x.PeakFactor, y.PeakFactor) && a.Autoscale.sameStarts(b.Autoscale) &&

@@ -364,6 +364,9 @@ func (p *plan) capacity(o Option, constraints Constraints) (c cost.Capacity, err
 	if c.BlockCostPerHour == nil {
 		return c, fmt.Errorf("%w for an hour of %s", cost.ErrNoPrice, o.Name)
 	}
+	if o.AssumedSpares && constraints.Batch { // cost model, section 18
+		c.SpareReplicas = 0
+	}
 	if len(o.Throughput) > 0 {
 		c.TokensPerHour = p.throughput(o)
 	}

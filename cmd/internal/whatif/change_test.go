@@ -4,6 +4,7 @@ import (
 	"math"
 	"math/big"
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +54,7 @@ func onTerms() decide.Input {
 	own.Prices[0].Value = "4"
 	own.Prices = append(own.Prices, model.PriceSource{Item: "h100", Field: "spot", Value: "2", Unit: "USD/GPU-hour", Source: "list"})
 	own.Committed = &decide.Commitment{Until: time.Date(2027, 4, 1, 0, 0, 0, 0, time.UTC)}
+	own.AssumedSpares, own.Capacity.SpareReplicas = true, 1
 	own.Limits = &decide.Limits{Duration: time.Hour, PayloadBytes: big.NewRat(6_000_000, 1)}
 	own.Jobs = &decide.Jobs{PerDay: big.NewRat(1, 1), Deadline: 4 * time.Hour, Start: 6 * time.Minute}
 	own.Autoscale = &decide.Autoscale{ColdStart: 5 * time.Minute, StartsPerDay: big.NewRat(4, 1)}
@@ -88,6 +90,7 @@ func TestApplyToTerms(t *testing.T) {
 		{"options.gpt-5.5.credits.usd_per_month", "+10%", "1000", "1100", nil, ""},
 		{"options.own.autoscale.cold_start", "90s", "5m", "1m30s", nil, ""},
 		{"options.own.autoscale.starts_per_day", "8", "4", "8", nil, ""},
+		{"options.own.spare_replicas", "2", "1", "2", func(in decide.Input) string { return strconv.FormatBool(in.Options[1].AssumedSpares) }, "false"},
 		{"options.own.limits.duration", "60s", "1h", "1m", nil, ""},
 		{"options.own.limits.payload_bytes", "4e6", "6000000", "4000000", nil, ""},
 		{"options.own.jobs.per_day", "2", "1", "2", nil, ""},

@@ -82,6 +82,18 @@ func tierKnobs(o *decide.Option, prefix string, all map[string]knob) {
 	}
 }
 
+// spares is the knob of the spare replicas of o, which are not assumed any more once they are set.
+func spares(o *decide.Option) knob {
+	k := whole(&o.Capacity.SpareReplicas)
+	return knob{get: k.get, set: func(value string) error {
+		if err := k.set(value); err != nil {
+			return err
+		}
+		o.AssumedSpares = false
+		return nil
+	}}
+}
+
 // fleetKnobs adds those of a fleet.
 func fleetKnobs(o *decide.Option, book Book, prefix string, all map[string]knob) {
 	c := o.Capacity
@@ -95,7 +107,7 @@ func fleetKnobs(o *decide.Option, book Book, prefix string, all map[string]knob)
 	all[prefix+"peak_factor"] = number(&c.PeakFactor, atLeastOne)
 	all[prefix+"min_replicas"] = pointed(&c.MinReplicas)
 	all[prefix+"max_replicas"] = pointed(&c.MaxReplicas)
-	all[prefix+"spare_replicas"] = whole(&c.SpareReplicas)
+	all[prefix+"spare_replicas"] = spares(o)
 	all[prefix+"replicas_per_block"] = whole(&c.ReplicasPerBlock)
 	all[prefix+"operations_usd_per_month"] = sourced(o, "operations", number(&c.FixedMonthly, notNegative))
 	all[prefix+"variable_usd_per_mtok"] = sourced(o, "variable", number(&c.VariablePerMTok, notNegative))
