@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net/http"
 	"os"
 	"os/signal"
@@ -26,7 +27,11 @@ import (
 
 // load reads and validates the configuration.
 func (p *program) load() (*config.Config, error) {
-	return config.Load(p.configFile, collector.Packs()...)
+	cfg, err := config.Load(p.configFile, collector.Packs()...)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%w: name another with -c, or have discover --prometheus URL print a first one", err)
+	}
+	return cfg, err
 }
 
 // runDaemon runs until ctx ends, or with once for a single cycle.

@@ -9,6 +9,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/alecthomas/kingpin/v2"
+	promconfig "github.com/prometheus/common/config"
 
 	"tipline/collector"
 	"tipline/model"
@@ -19,6 +20,7 @@ type packOptions struct {
 	dir     string // folder with packs of the user's; empty means none
 	name    string
 	url     string
+	client  string // HTTP client configuration file; empty means none
 	groupBy string // labels with commas between them; empty means those of the pack
 	selects map[string]string
 }
@@ -34,6 +36,7 @@ func addPacks(app *kingpin.Application, p *program, commands map[string]func(con
 	test := packs.Command("test", "Show what a server has for each signal of a pack over the last day.")
 	test.Arg("pack", "The name of a pack.").Required().StringVar(&o.name)
 	test.Flag("prometheus", "The address of the server.").Required().PlaceHolder("URL").StringVar(&o.url)
+	test.Flag("http.config.file", "How to authenticate there and whom to trust, as a Prometheus HTTP client configuration.").PlaceHolder("FILE").StringVar(&o.client)
 	test.Flag("group-by", "Labels that make a workload, separated by commas. Default: those of the pack.").PlaceHolder("LABELS").StringVar(&o.groupBy)
 	test.Flag("select", "Count only series with this label value; may be repeated.").PlaceHolder("LABEL=VALUE").StringMapVar(&o.selects)
 	for name, command := range map[string]func(context.Context, *collector.Library, packOptions) int{
@@ -123,7 +126,15 @@ func (p *program) showPack(_ context.Context, library *collector.Library, o pack
 
 // testPack prints what a server has for one pack.
 func (p *program) testPack(ctx context.Context, library *collector.Library, o packOptions) int {
-	s := collector.Settings{Name: o.name, URL: o.url, Pack: o.name, Library: library, Select: o.selects}
+	server, err := discoverOptions{url: o.url, client: o.client}.server()
+	if err != nil {
+		return p.usage(err)
+	}
+	transport, err := promconfig.NewRoundTripperFromConfig(server.HTTP, "packs")
+	if err != nil {
+		return p.usage(fmt.Errorf("--http.config.file: %w", err))
+	}
+	s := collector.Settings{Name: o.name, URL: server.URL, Client: transport, Pack: o.name, Library: library, Select: o.selects}
 	if o.groupBy != "" {
 		s.GroupBy = strings.Split(o.groupBy, ",")
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
@@ -114,6 +115,17 @@ func TestPackIsTried(t *testing.T) {
 	prom.Answer(func(promtest.Query) promtest.Answer { return promtest.Status(401, "who are you") })
 	if code, _, stderr := try("--prometheus", prom.URL); code != exitNotRight || !strings.Contains(stderr, "unauthorized") {
 		t.Errorf("not let in: got %d, %s", code, stderr)
+	}
+	client := filepath.Join(folder, "client.yml")
+	writeFile(t, client, "basic_auth: {username: tipline, password: hunter2}\n")
+	prom.Answer(func(q promtest.Query) promtest.Answer {
+		if _, password, _ := (&http.Request{Header: q.Header}).BasicAuth(); password != "hunter2" {
+			return promtest.Status(401, "who are you")
+		}
+		return promtest.Answer{}
+	})
+	if code, _, stderr := try("--prometheus", prom.URL, "--http.config.file", client); code != exitNotRight || !strings.Contains(stderr, "the server answers, but has none") {
+		t.Errorf("let in by a file: got %d, %s", code, stderr)
 	}
 	if code, _, stderr := try("--prometheus", "nowhere"); code != exitUsage || !strings.Contains(stderr, "address of a server") {
 		t.Errorf("not an address: got %d, %s", code, stderr)

@@ -148,7 +148,7 @@ func TestCheck(t *testing.T) {
 	if !strings.Contains(errs, `did you mean "policy"?`) || !strings.Contains(errs, "-3") {
 		t.Errorf("got %q, want the value and the key that was meant", errs)
 	}
-	if code, _, errs = tipline(t, t.TempDir(), "check"); code != exitNotRight || !strings.Contains(errs, "no such file") {
+	if code, _, errs = tipline(t, t.TempDir(), "check"); code != exitNotRight || !strings.Contains(errs, "no such file or directory: name another with -c") {
 		t.Errorf("no file: exit %d, %q", code, errs)
 	}
 }

@@ -92,6 +92,8 @@ func (p *program) read(ctx context.Context, o origin, id string) (found, error) 
 		return found{}, errors.New("--receipt and --server: want one of the two")
 	case o.client != "" && o.server == "":
 		return found{}, errors.New("--http.config.file: want --server beside it")
+	case o.file == "" && id == "":
+		return found{}, errors.New("decision: want its id, the 12 hexadecimal digits that messages and reports call the receipt, or the 16 of a message, or --receipt with a file")
 	case o.file == "" && !ledger.ValidID(id) && !ledger.ValidMessageID(id):
 		return found{}, fmt.Errorf("decision: got %q, want the 12 hexadecimal digits that messages and reports call the receipt, or the 16 of a message", id)
 	case o.file != "":
