@@ -193,6 +193,6 @@ func (c console) Name() string { return "console" }
 func (c console) Send(_ context.Context, e alerting.Event) (alerting.Posted, error) {
 	c.player.messages++
 	c.player.say("tipline has something to say. In Slack it looks like this:")
-	_, err := fmt.Fprint(c.player.out, slack.Preview(e, slack.Layout{}, 110, false))
+	_, err := fmt.Fprint(c.player.out, slack.Preview(e, slack.Layout{}, 100, false))
 	return alerting.Posted{}, err
 }
