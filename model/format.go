@@ -37,6 +37,10 @@ func EscapeJSON(data []byte) []byte {
 	var out []byte // nil as long as everything stays
 	kept := 0      // how much of data is in out
 	for i := 0; i < len(data); {
+		if c := data[i]; c < utf8.RuneSelf && c != '\x7f' { // seen, or between values
+			i++
+			continue
+		}
 		r, n := utf8.DecodeRune(data[i:])
 		if r >= ' ' && (unseen(r) || r == utf8.RuneError && n == 1) {
 			out = append(out, data[kept:i]...)

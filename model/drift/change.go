@@ -24,8 +24,8 @@ const rollout = 3
 
 // Changed looks at all workloads of one source and says for each in the same order whether it changed at one of changes: its counter then counts otherwise, and use did not change.
 // Requests, where they are counted, must not have followed; where they are what is counted otherwise, tokens must not have.
-func Changed(all []func() model.Usage, changes []Change, now time.Time) []*model.Warning {
-	found := make([]*model.Warning, len(all))
+func Changed(all []func() model.Usage, changes []Change, now time.Time) []*Fault {
+	found := make([]*Fault, len(all))
 	if len(changes) == 0 {
 		return found
 	}
@@ -43,9 +43,16 @@ func Changed(all []func() model.Usage, changes []Change, now time.Time) []*model
 				}
 			}
 			if math.Abs(largest) >= leastKnown {
-				found[i] = &model.Warning{Code: MeaningChanged, Text: fmt.Sprintf(
-					"%s changed by the factor %.2g around %s, when %s; the counter counts otherwise, not the use", signalWords[c.Signal], math.Exp(largest), moment(c.At), c.Text,
-				)}
+				factor := math.Exp(largest)
+				reading := model.Reading{What: signalWords[c.Signal] + " of an hour over those before", Value: factor}
+				if largest > 0 {
+					reading.AtLeast = new(math.Exp(leastKnown))
+				} else {
+					reading.AtMost = new(math.Exp(-leastKnown))
+				}
+				found[i] = &Fault{Code: MeaningChanged, Text: fmt.Sprintf(
+					"%s changed by the factor %.2g around %s, when %s; the counter counts otherwise, not the use", signalWords[c.Signal], factor, moment(c.At), c.Text,
+				), Readings: []model.Reading{reading}}
 			}
 		}
 	}

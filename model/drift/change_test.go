@@ -42,6 +42,9 @@ func TestChanged(t *testing.T) {
 		if (got[1] != nil) != (tc.want != "") || got[1] != nil && (got[1].Code != MeaningChanged || !strings.Contains(got[1].Text, tc.want)) {
 			t.Errorf("%s: got %+v, want %q", tc.name, got[1], tc.want)
 		}
+		if got[1] != nil && (len(got[1].Readings) != 1 || !got[1].Readings[0].Faulty()) {
+			t.Errorf("%s: got the readings %+v, want one that is a fault", tc.name, got[1].Readings)
+		}
 		// Two days before, and with nothing known, the jump is no fault of this kind.
 		for _, changes := range [][]Change{nil, {{At: at.AddDate(0, 0, -2), Signal: tc.signal}}} {
 			if got := Changed(read, changes, faultEnd); got[1] != nil {

@@ -52,14 +52,16 @@ type Fault struct {
 }
 
 // Faults looks at all workloads of one source, which has answered, and says for each in the same order which faults of the data its last Recent days have. A verdict on
-// such a workload, and drift of it, would be about the counter and not about use. Each is read when it is looked at, most of them once or twice.
-func Faults(all []func() model.Usage, now time.Time) [][]Fault {
-	faults := make([][]Fault, len(all))
+// such a workload, and drift of it, would be about the counter and not about use. It also returns the renames of the last fortnight in the order of time. Each workload is
+// read when it is looked at, most of them once.
+func Faults(all []func() model.Usage, now time.Time) ([][]Fault, []Rename) {
+	faults, lives := make([][]Fault, len(all)), make([]life, len(all))
 	end := now.UTC().Truncate(time.Hour)
 	tokens := make([]ratios, len(all))
 	calls := func(i int) ratios { return against(all[i](), end, true) }
 	for i, read := range all {
 		u := read()
+		lives[i] = lifeOf(u)
 		tokens[i] = against(u, end, false)
 		if at, times, found, ok := tokens[i].unit(func() ratios { return calls(i) }); ok {
 			faults[i] = append(faults[i], Fault{Code: CounterUnit, Text: fmt.Sprintf(
@@ -73,8 +75,7 @@ func Faults(all []func() model.Usage, now time.Time) [][]Fault {
 		}
 	}
 	together(faults, tokens, calls, end)
-	relabelled(faults, all, end)
-	return faults
+	return faults, relabelled(faults, all, lives, end)
 }
 
 // ratios are the hours of searched over those of a week before, the newest last; NaN where either is not known or nothing.
@@ -321,15 +322,9 @@ type Rename struct {
 	volume float64 // of those that began, over that of those that ended
 }
 
-// Renames looks at all workloads of one source, which has answered, and returns the renames of the last fortnight in the order of time.
-func Renames(all []func() model.Usage, now time.Time) []Rename {
-	renames, _ := successions(all, now.UTC().Truncate(time.Hour))
-	return renames
-}
-
-// relabelled adds a fault where workloads ended in one hour: to them and to those that began then with their volume, or to all when the source has none left.
-func relabelled(faults [][]Fault, all []func() model.Usage, end time.Time) {
-	renames, gone := successions(all, end)
+// relabelled adds a fault where workloads ended in one hour: to them and to those that began then with their volume, which it returns, or to all when the source has none left.
+func relabelled(faults [][]Fault, all []func() model.Usage, lives []life, end time.Time) []Rename {
+	renames, gone := successions(all, lives, end)
 	for _, r := range renames {
 		for _, i := range slices.Concat(r.Was, r.Is) {
 			faults[i] = append(faults[i], Fault{Code: LabelChanged, Text: fmt.Sprintf(
@@ -344,29 +339,38 @@ func relabelled(faults [][]Fault, all []func() model.Usage, end time.Time) {
 			), Readings: []model.Reading{{What: "workloads of the source that are still measured", AtMost: new(0.0)}}})
 		}
 	}
+	return renames
+}
+
+// A life is from the first measured hour of a workload to the end of the last; zero without any.
+type life struct{ start, stop time.Time }
+
+func lifeOf(u model.Usage) life {
+	first := slices.IndexFunc(u.Hours, func(h model.Hour) bool { return h.Measured() })
+	if first < 0 {
+		return life{}
+	}
+	last := len(u.Hours)
+	for !u.Hours[last-1].Measured() {
+		last--
+	}
+	return life{u.Start.Add(time.Duration(first) * time.Hour), u.Start.Add(time.Duration(last) * time.Hour)}
 }
 
 // successions returns the workloads that ended when others began with their volume, and, by their end, those that have no heirs in a source that has nothing else left.
-func successions(all []func() model.Usage, end time.Time) (renames []Rename, gone map[time.Time][]int) {
+func successions(all []func() model.Usage, lives []life, end time.Time) (renames []Rename, gone map[time.Time][]int) {
 	began, ended := map[time.Time][]int{}, map[time.Time][]int{}
 	lasting := 0
-	for i, read := range all {
-		u := read()
-		first := slices.IndexFunc(u.Hours, func(h model.Hour) bool { return h.Measured() })
-		if first < 0 {
+	for i, l := range lives {
+		if l == (life{}) {
 			continue
 		}
-		last := len(u.Hours)
-		for !u.Hours[last-1].Measured() {
-			last--
-		}
-		start, stop := u.Start.Add(time.Duration(first)*time.Hour), u.Start.Add(time.Duration(last)*time.Hour)
-		began[start] = append(began[start], i)
-		switch silent := end.Sub(stop); {
+		began[l.start] = append(began[l.start], i)
+		switch silent := end.Sub(l.stop); {
 		case silent < quiet*time.Hour:
 			lasting++
-		case silent <= settledIn*time.Hour && stop.Sub(start) >= hoursAWeek*time.Hour:
-			ended[stop] = append(ended[stop], i)
+		case silent <= settledIn*time.Hour && l.stop.Sub(l.start) >= hoursAWeek*time.Hour:
+			ended[l.stop] = append(ended[l.stop], i)
 		}
 	}
 	gone = map[time.Time][]int{}

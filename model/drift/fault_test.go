@@ -37,6 +37,12 @@ func scale(h *model.Hour, times model.Tokens) {
 	}
 }
 
+// faultsOf returns the faults of all at the end.
+func faultsOf(all []model.Usage) [][]Fault {
+	faults, _ := Faults(readers(all), faultEnd)
+	return faults
+}
+
 // TestFaults tells what is wrong with the data from a change of use.
 func TestFaults(t *testing.T) {
 	t.Parallel()
@@ -154,12 +160,12 @@ func TestFaults(t *testing.T) {
 		}, []string{""}, ""},
 	} {
 		all := fleet(tc.n, tc.change)
-		if a, b := Faults(readers(all), faultEnd), Faults(readers(all), faultEnd); !reflect.DeepEqual(a, b) {
+		if a, b := faultsOf(all), faultsOf(all); !reflect.DeepEqual(a, b) {
 			t.Errorf("%s: got %v and then %v", tc.name, a, b)
 		}
 		var got []string
 		var text strings.Builder
-		for _, faults := range Faults(readers(all), faultEnd) {
+		for _, faults := range faultsOf(all) {
 			var code strings.Builder
 			for _, f := range faults {
 				code.WriteString(f.Code)
@@ -188,10 +194,10 @@ func TestRolloutIsNoRename(t *testing.T) {
 		for i := range all {
 			all[i].Labels = map[string]string{"namespace": "chat", label: all[i].Workload}
 		}
-		if got := Renames(readers(all), faultEnd); len(got) != renames {
+		if _, got := Faults(readers(all), faultEnd); len(got) != renames {
 			t.Errorf("%s: got %+v, want %d", label, got, renames)
 		}
-		for i, faults := range Faults(readers(all), faultEnd) {
+		for i, faults := range faultsOf(all) {
 			if (len(faults) > 0) != (renames > 0 && i != 1) {
 				t.Errorf("%s: workload %s: got %v", label, all[i].Workload, faults)
 			}
@@ -220,7 +226,8 @@ func TestFaultsAreSeldom(t *testing.T) {
 		}
 		for d := range 70 {
 			looked += len(all)
-			for _, faults := range Faults(readers(cut(all, 31+d)), faultEnd.AddDate(0, 0, -100+31+d)) {
+			said, _ := Faults(readers(cut(all, 31+d)), faultEnd.AddDate(0, 0, -100+31+d))
+			for _, faults := range said {
 				found += len(faults)
 			}
 		}
@@ -260,7 +267,7 @@ func FuzzFaults(f *testing.F) {
 				all[w].Hours = append(all[w].Hours, model.Hour{Coverage: model.Fraction(b%3) / 2, Requests: v, Tokens: model.Volume{model.Input: model.Tokens(v)}})
 			}
 		}
-		faults := Faults(readers(all), faultEnd)
+		faults := faultsOf(all)
 		if len(faults) != len(all) {
 			t.Fatalf("got faults of %d workloads, want %d", len(faults), len(all))
 		}

@@ -150,7 +150,8 @@ func mean(values []float64) (float64, bool) {
 
 // median returns the median of values, all known and at least one.
 func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
+	sorted := slices.Clone(values)
+	slices.Sort(sorted)
 	n := len(sorted)
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }

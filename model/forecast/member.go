@@ -13,8 +13,28 @@ type line struct {
 const furthest = 3
 
 // at returns the level h days after the origin, 1 being the first day.
-func (l line) at(h int) float64 {
-	return l.level + max(-furthest, min(furthest, l.growth*damped(h, l.damping)))
+func (l line) at(h int) float64 { return l.after(damped(h, l.damping)) }
+
+// after returns the level after so many days' worth of growth.
+func (l line) after(days float64) float64 {
+	return l.level + max(-furthest, min(furthest, l.growth*days))
+}
+
+// A fading remembers the powers that damped takes, for lines that are damped alike.
+type fading struct {
+	damping float64
+	days    []float64 // damped of 1 day, of 2 and so on
+}
+
+// at returns what l.at returns.
+func (f *fading) at(l line, h int) float64 {
+	if f.damping != l.damping {
+		f.damping, f.days = l.damping, nil
+	}
+	for len(f.days) < h {
+		f.days = append(f.days, damped(len(f.days)+1, l.damping))
+	}
+	return l.after(f.days[h-1])
 }
 
 // damped returns how many days' worth of growth are left of h days when the given share of it is left after each.

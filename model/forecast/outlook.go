@@ -31,10 +31,14 @@ func newOutlook(u model.Usage, origin time.Time, days int, k model.Known) (outlo
 	o := outlook{series: s, levels: l, pool: p, evidence: e, totals: make([]model.Distribution, days+1), calendar: c}
 	scale := usualDay(l.days)
 	sums := make([]float64, len(members)) // each member's total until the day
+	volumes := make([]float64, len(members))
 	var spread float64
 	for d := 1; d <= days; d++ {
 		for m, f := range p.lines {
-			sums[m] += math.Exp(f.at(d)) * l.season[(d-1)%week]
+			if d == 1 || f.growth != 0 { // most members forecast a level alone
+				volumes[m] = math.Exp(f.at(d))
+			}
+			sums[m] += volumes[m] * l.season[(d-1)%week]
 		}
 		usual := scale * float64(d)
 		center, disagreement := p.combine(sums, d, usual)
@@ -70,9 +74,10 @@ const scored = 30
 // deviation around it.
 func (p pool) combine(totals []float64, days int, usual float64) (center, disagreement float64) {
 	var squares float64
+	part := monthly(days)
 	for m, total := range totals {
 		if p.has[m] {
-			w, log := p.weight(m, days), math.Log(total/usual+offset)
+			w, log := p.weight(m, part), math.Log(total/usual+offset)
 			center += w * log
 			squares += w * log * log
 		}

@@ -86,6 +86,7 @@ func (l past) backtest(ahead, back int) [][]float64 {
 	n := len(l.days)
 	ahead = max(1, min(ahead, n/3))
 	errors := make([][]float64, len(members))
+	fadings := make([]fading, len(members))
 	for t := max(2, n-back); t+ahead <= n; t++ {
 		var actual, share float64
 		for i := t; i < t+ahead; i++ {
@@ -99,10 +100,15 @@ func (l past) backtest(ahead, back int) [][]float64 {
 		}
 		for m := range members {
 			f, forecast := l.lines[m][t], 0.0
+			volume := math.Exp(f.level)
 			for i := t; i < t+ahead; i++ {
-				if !math.IsNaN(l.days[i]) {
-					forecast += math.Exp(f.at(i-t+1)) * l.season[place(i, n)]
+				if math.IsNaN(l.days[i]) {
+					continue
 				}
+				if f.growth != 0 { // most members forecast a level alone
+					volume = math.Exp(fadings[m].at(f, i-t+1))
+				}
+				forecast += volume * l.season[place(i, n)]
 			}
 			errors[m] = append(errors[m], math.Log(forecast/share/base+offset)-math.Log(actual/share/base+offset))
 		}
@@ -142,20 +148,24 @@ func meanError(series ...[]float64) (float64, bool) {
 	return sum / float64(max(1, n)), n > 0
 }
 
-// weight returns the weight of member m for a total of the given number of days: that for a week up to a week, that for a month
-// from four weeks on, and between them as far as the logarithm of the days is.
-func (p pool) weight(m, days int) float64 {
+// weight returns the weight of member m for a total of which monthly says how far it is one of a month.
+func (p pool) weight(m int, monthly float64) float64 {
+	return (1-monthly)*p.weekly[m] + monthly*p.monthly[m]
+}
+
+// monthly returns how far a total of the given number of days is one of a month: 0 up to a week, 1 from four weeks on, and between them as far as the
+// logarithm of the days is.
+func monthly(days int) float64 {
 	part := math.Log(float64(max(1, days))/week) / math.Log(4)
-	part = max(0, min(1, part))
-	return (1-part)*p.weekly[m] + part*p.monthly[m]
+	return max(0, min(1, part))
 }
 
 // level returns the weighted mean level h days after the origin, as a logarithm.
 func (p pool) level(h int) float64 {
-	sum := 0.0
+	sum, part := 0.0, monthly(h)
 	for m, f := range p.lines {
 		if p.has[m] {
-			sum += p.weight(m, h) * f.at(h)
+			sum += p.weight(m, part) * f.at(h)
 		}
 	}
 	return sum

@@ -253,15 +253,16 @@ func findFaults(all []metered, now time.Time) []model.Rename {
 		for k, i := range places {
 			usage[k] = all[i].whole
 		}
-		for k, faults := range drift.Faults(usage, now) {
-			all[places[k]].faults = faults
+		faults, found := drift.Faults(usage, now)
+		for k, f := range faults {
+			all[places[k]].faults = f
 		}
 		for k, w := range drift.Changed(usage, all[places[0]].changes, now) {
 			if m := &all[places[k]]; w != nil { // which says more than that it changed
-				m.faults = append(slices.DeleteFunc(m.faults, func(f model.Warning) bool { return f.Code == drift.CounterChanged }), *w)
+				m.faults = append(slices.DeleteFunc(m.faults, func(f drift.Fault) bool { return f.Code == drift.CounterChanged }), *w)
 			}
 		}
-		for _, r := range drift.Renames(usage, now) {
+		for _, r := range found {
 			renames = append(renames, rename(func(k int) model.Usage { return all[places[k]].usage }, r))
 		}
 	}

@@ -57,7 +57,7 @@ func Doubles(cfg *config.Config, usage []model.Usage, read func(model.Usage) mod
 func findDoubles(all []metered, now time.Time) []model.DoubleMeter {
 	usage := make([]func() model.Usage, len(all))
 	for i, m := range all {
-		usage[i] = m.whole
+		usage[i] = func() model.Usage { return m.recent(now) } // of which the four weeks are a part
 		if m.stanza.Meter == config.Secondary {
 			all[i].unpriced = &model.Warning{Code: secondaryMeter, Text: "the configuration says that another meter counts the same traffic (meter: secondary): it is priced there"}
 		}
