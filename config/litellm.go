@@ -50,7 +50,9 @@ func ImportLiteLLM(r io.Reader, date string) (Book, []Quarantined, error) {
 		return Book{}, nil, err
 	}
 	var models map[string]json.RawMessage
-	if err := json.Unmarshal(data, &models); err != nil {
+	if err := json.Unmarshal(data, &models); errors.As(err, new(*json.UnmarshalTypeError)) {
+		return Book{}, nil, fmt.Errorf("price map: got %s, want an object with a key for every model", quote(string(data)))
+	} else if err != nil {
 		return Book{}, nil, fmt.Errorf("price map: %w", err)
 	}
 	book := Book{rows: map[string][]Row{}}

@@ -52,7 +52,7 @@ func Parse(name string, data []byte, packs ...model.Pack) (*Config, error) {
 
 // raw returns the file form of data, or nil when there is none.
 func (r *reader) raw(data []byte) *rawConfig {
-	top := r.document(data)
+	top := r.document(data, "sources and options")
 	if top == nil {
 		return nil
 	}

@@ -83,8 +83,8 @@ func (r *reader) sorted() Problems {
 	return slices.Compact(r.problems)
 }
 
-// document returns the top node of the only document of data, or nil when there is no such thing.
-func (r *reader) document(data []byte) *yaml.Node {
+// document returns the top node of the only document of data, or nil when there is no such thing; want says what one has at least.
+func (r *reader) document(data []byte, want string) *yaml.Node {
 	if len(data) > maxBytes {
 		r.wrong(place{}, "got %d bytes, want at most %d", len(data), maxBytes)
 		return nil
@@ -96,7 +96,7 @@ func (r *reader) document(data []byte) *yaml.Node {
 	}
 	var doc, second yaml.Node
 	if err := loader.Load(&doc); errors.Is(err, io.EOF) {
-		r.wrong(place{}, "the file is empty, want at least sources and options")
+		r.wrong(place{}, "the file is empty, want at least %s", want)
 		return nil
 	} else if err != nil {
 		r.syntax(err)
@@ -112,7 +112,7 @@ func (r *reader) document(data []byte) *yaml.Node {
 		r.syntax(err)
 	}
 	if len(doc.Content) == 0 || doc.Content[0].Tag == "!!null" {
-		r.wrong(place{}, "the file is empty, want at least sources and options")
+		r.wrong(place{}, "the file is empty, want at least %s", want)
 		return nil
 	}
 	return doc.Content[0]

@@ -37,7 +37,7 @@ func TestReferenceDocumentsEveryKey(t *testing.T) {
 	t.Parallel()
 	text := alternative.ReplaceAllString(readReference(t), "$1$2")
 	r := &reader{file: referenceFile, misread: map[string]bool{}}
-	top := r.document([]byte(text))
+	top := r.document([]byte(text), "")
 	r.decode(top, "", reflect.ValueOf(new(rawConfig)).Elem())
 	if len(r.problems) > 0 {
 		t.Fatalf("with every alternative:\n%v", r.sorted())

@@ -105,7 +105,7 @@ func LoadScenario(path string) (*Scenario, error) {
 // ParseScenario resolves data like LoadScenario, as if it had been read from the file name.
 func ParseScenario(name string, data []byte) (*Scenario, error) {
 	r := &reader{file: name, misread: map[string]bool{}}
-	if top := r.document(data); top != nil {
+	if top := r.document(data, "volume, current, constraints and options"); top != nil {
 		raw := new(rawScenario)
 		r.refuseSecrets(top, "")
 		r.decode(top, "", reflect.ValueOf(raw).Elem())

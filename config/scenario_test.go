@@ -26,7 +26,7 @@ func TestScenarioReference(t *testing.T) {
 	}
 	text := alternative.ReplaceAllString(string(data), "$1$2")
 	r := &reader{file: scenarioFile, misread: map[string]bool{}}
-	top := r.document([]byte(text))
+	top := r.document([]byte(text), "")
 	r.decode(top, "", reflect.ValueOf(new(rawScenario)).Elem())
 	if len(r.problems) > 0 {
 		t.Fatalf("with every alternative:\n%v", r.sorted())
@@ -72,7 +72,7 @@ options:
 		{"others without a volume", "current: a", "current: a\nothers: [{option: a}]", "others[0]: tokens_per_month is missing"},
 		{"others of less than nothing", "current: a", "current: a\nothers: [{option: a, tokens_per_month: -5}]", `others[0].tokens_per_month: got "-5", want tokens in a month`},
 		{"a contract over what is not there", "current: a", "current: a\ncontracts: [{name: c, options: [b], discount: 0.1}]", `contracts[0].options[0]: got "b", want the name of an option of kind api`},
-		{"nothing", good, "", "the file is empty"},
+		{"nothing", good, "", "the file is empty, want at least volume"},
 		{"a list", good, "[]", "got a list, want a mapping"},
 	} {
 		_, err := ParseScenario("s.yml", []byte(strings.Replace(good, tc.from, tc.to, 1)))

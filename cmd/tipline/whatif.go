@@ -284,6 +284,17 @@ func (s start) answer(changes []config.Setting) (whatIfAnswer, error) {
 		}
 		a.Changes = append(a.Changes, did)
 	}
+	if len(changes) > 0 { // one by one they may pass through what is out of order
+		for _, o := range changed.Options {
+			if o.API == nil {
+				continue
+			}
+			if err := o.API.Validate(); err != nil {
+				return a, fmt.Errorf("options.%s: with all changes: %w", o.Name, err)
+			}
+		}
+	}
+	changed.SpendAnew(in)
 	a.is = changed
 	a.Volume = model.Tokens(whatif.MonthlyTokens(changed.Forecast))
 	if months := changed.Forecast.Months; len(months) > 0 {

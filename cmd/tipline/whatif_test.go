@@ -81,10 +81,21 @@ func TestWhatIfUnderAContract(t *testing.T) {
 		"options.large.contract_tiers.1.above_usd=30000":   {39_000, 8_000}, // all of it, at 80% off by the file
 		"options.large.other_usd_per_month=60000":          {39_000, 8_000},
 		"options.large.prices=-50%":                        {39_000, 20_000},
+		"options.small.prices=+100%":                       {39_000, 8_000}, // the others spend 60,000 USD then
+		"options.large.contract_tiers.3.discount=0.9":      {},
+		"options.large.contract_tiers.1.above_usd=600000":  {}, // above the second
+		"options.large.contract_tiers.1.above_usd=-100%":   {},
+		"options.own.gpu=h200":                             {},
 		"options.large.contract_tiers.all_units=true":      {39_000, -16_000}, // 70,000 × 0.2 − 30,000: the others save more than it costs
 		"options.large.minimum_commit_usd_per_month=60000": {39_000, 0},
 	} {
 		code, out, errs := tipline(t, t.TempDir(), "whatif", "testdata/whatif/contract.yaml", "-o", "json", "--set="+set)
+		if want == [2]float64{} {
+			if code != exitNotRight || out != "" || !strings.HasPrefix(errs, "tipline: "+strings.Join(strings.Split(set, ".")[:2], ".")) {
+				t.Errorf("%s: exit %d, %s, %s, want to be told what is wrong with it", set, code, out, errs)
+			}
+			continue
+		}
 		var a struct {
 			Today  verdictOf
 			WhatIf verdictOf `json:"what_if"`

@@ -501,6 +501,61 @@ func (in *Input) SetElsewhere(account string, spent model.USD, tokens model.Toke
 	in.setOthers(o)
 }
 
+// SpendAnew brings what others spend under contracts to the prices of in, where before, the same input, had others: it is the spending of their tokens on
+// options of in. What is stated otherwise than in before stays as it is.
+func (in *Input) SpendAnew(before Input) {
+	for _, o := range slices.Clone(in.Others) {
+		if len(o.Elsewhere) == 0 || !slices.EqualFunc(o.Elsewhere, before.others(o.Account).Elsewhere, sameSpend) {
+			continue
+		}
+		i := slices.IndexFunc(in.Options, func(api Option) bool { return api.Account == o.Account })
+		if i < 0 {
+			continue
+		}
+		o.Elsewhere = slices.Clone(o.Elsewhere)
+		for j, s := range o.Elsewhere {
+			t := s.From
+			if t.Before(in.Forecast.Origin) {
+				t = in.Forecast.Origin
+			}
+			o.Elsewhere[j].USD = new(big.Rat).Add(s.USD, in.dearer(before, in.Options[i], t))
+		}
+		in.setOthers(o)
+	}
+}
+
+// dearer returns by how much more others spend at a time, in USD a month, on the accounts of options under the contract of api but its own, at the
+// prices of in than at those of before.
+func (in *Input) dearer(before Input, api Option, t time.Time) *big.Rat {
+	usd, seen := new(big.Rat), map[string]bool{api.Account: true}
+	for _, o := range in.Options {
+		usage := in.others(o.Account).Usage
+		i := slices.IndexFunc(before.Options, func(was Option) bool { return was.Name == o.Name })
+		if o.Contract == "" || o.Contract != api.Contract || seen[o.Account] || i < 0 {
+			continue
+		}
+		was, is := before.Options[i].at(t).API, o.at(t).API
+		if was == nil || is == nil {
+			continue
+		}
+		paid, err := was.Of(usage, usage)
+		if err != nil {
+			continue
+		}
+		due, err := is.Of(usage, usage)
+		if err != nil {
+			continue
+		}
+		seen[o.Account] = true
+		usd.Add(usd, due.Sub(due, paid))
+	}
+	return usd
+}
+
+func sameSpend(a, b Spend) bool {
+	return a.From.Equal(b.From) && equal(a.USD, b.USD) && equal(orZero(a.Tokens), orZero(b.Tokens))
+}
+
 // SetOthers makes others use so many tokens of account, whoever they are: at the mix that they have, or at that of the workload where there were none.
 func (in *Input) SetOthers(account string, total model.Tokens) {
 	o, now := in.others(account), in.OthersOf(account)

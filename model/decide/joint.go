@@ -55,7 +55,9 @@ type joiner struct {
 	policy Policy
 }
 
-// joiners returns the workload as one that may leave the account of the API that serves it, or move to another.
+// joiners returns the workload as one that may leave the account of the API that serves it, or move to another: the whole of it, by what it uses at the
+// median volume. A hybrid with a part on the account is among those that neither leave nor join: how it splits its load depends on the price that the
+// others make, so that every set of workloads would have other splits. What it uses counts in the bill, and it may be what a workload leaves for.
 func (e *explanation) joiners(d model.Decision) (all []joiner) {
 	if e.now.due == nil || !slices.ContainsFunc(e.all, func(c *costed) bool { return c.api.Account != "" }) {
 		return nil

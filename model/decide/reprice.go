@@ -386,9 +386,7 @@ func credited(v Verdict, option string) model.USD {
 // sameOthers reports whether a and b bring the same to a bill.
 func sameOthers(a, b Others) bool {
 	return a.Account == b.Account && slices.EqualFunc(a.Usage, b.Usage, sameUsage) &&
-		slices.EqualFunc(a.Elsewhere, b.Elsewhere, func(a, b Spend) bool {
-			return a.From.Equal(b.From) && equal(a.USD, b.USD) && equal(orZero(a.Tokens), orZero(b.Tokens))
-		})
+		slices.EqualFunc(a.Elsewhere, b.Elsewhere, sameSpend)
 }
 
 // closer is by how much of the current cost a saving must grow for a workload to count as closer to a move.

@@ -75,6 +75,9 @@ func find(in *decide.Input, book Book, path string) (knob, error) {
 	if k, known := all[path]; known {
 		return k, nil
 	}
+	if fleet, found := strings.CutSuffix(path, ".gpu"); found && all[fleet+".usd_per_hour"].set != nil {
+		return knob{}, fmt.Errorf("%s: unknown path: another GPU is another price and another rate, want %s.usd_per_hour and %s.throughput, each a number or an item that \"tipline prices list\" shows", path, fleet, fleet)
+	}
 	names := make([]string, 0, len(all))
 	for name := range all {
 		names = append(names, name)
