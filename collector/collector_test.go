@@ -14,6 +14,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -324,6 +325,17 @@ func TestF17_SickServer(t *testing.T) {
 	if _, err := c.Collect(t.Context(), noon); err == nil || len(server.Queries()) != 1 {
 		t.Errorf("got error %v, want one that comes at once: there is no time for a retry", err)
 	}
+	// One that does not say when to come back is asked once more for the newest hours, and not at all for the sixty days before them.
+	synctest.Test(t, func(t *testing.T) {
+		server := promtest.New(func(promtest.Query) promtest.Answer { return promtest.Status(500, "oops") })
+		c := newCollector(t, Settings{}, server, newMemory())
+		for cycle := 1; cycle <= 3; cycle++ {
+			_, err := c.Collect(t.Context(), noon)
+			if sent := len(server.Queries()); err == nil || sent != 2 {
+				t.Errorf("cycle %d: got error %v and %d queries, want 2", cycle, err, sent)
+			}
+		}
+	})
 }
 
 func TestOlderHoursFail(t *testing.T) {
