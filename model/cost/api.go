@@ -38,6 +38,8 @@ type Bill struct {
 	Tokens    *big.Rat // of all classes
 	Parts     []Part   // sum to Cost
 	Fallbacks []string // prices that were missing and what stood in for them
+
+	sum bool // only Cost and Tokens are asked for, which takes a third of the memory
 }
 
 // Part is one term of a cost.
@@ -175,6 +177,14 @@ func (p Prices) MonthlyBeside(beside Beside, usage []Usage) (Bill, error) {
 // used returns what usage is charged at levels, without the commitment and the fixed fee.
 func (p Prices) used(usage []Usage, levels []level) (Bill, error) {
 	bill := Bill{Cost: new(big.Rat), Tokens: totalOf(usage)}
+	if err := p.charge(&bill, usage, levels); err != nil {
+		return Bill{}, err
+	}
+	return bill, nil
+}
+
+// charge adds to bill what usage is charged at levels, without the commitment and the fixed fee.
+func (p Prices) charge(bill *Bill, usage []Usage, levels []level) error {
 	kept := one
 	if p.Discount != nil && p.Discount.Sign() > 0 {
 		kept = sub(one, p.Discount)
@@ -187,20 +197,20 @@ func (p Prices) used(usage []Usage, levels []level) (Bill, error) {
 	for _, u := range usage {
 		for _, class := range model.Classes {
 			if tokens := u.Tokens[class]; tokens != nil && tokens.Sign() < 0 {
-				return Bill{}, fmt.Errorf("%s tokens: got %s, want 0 or more", class, Decimal(tokens))
+				return fmt.Errorf("%s tokens: got %s, want 0 or more", class, Decimal(tokens))
 			}
 		}
 		requests.Add(&requests, or(u.Requests, zero))
 	}
 	for _, l := range levels {
 		if err := bill.charge(l, usage, paid); err != nil {
-			return Bill{}, err
+			return err
 		}
 	}
 	if fee := or(p.RequestFee, zero); fee.Sign() > 0 && requests.Sign() > 0 {
 		bill.add("request fees", mul(&requests, fee), kept, fmt.Sprintf("%s requests × %s USD", Decimal(&requests), Decimal(fee)))
 	}
-	return bill, nil
+	return nil
 }
 
 // reprice adds to b, what usage costs after that of others, what it does to their bill where all units are priced anew. It returns what they are
@@ -359,7 +369,12 @@ func (b *Bill) charge(l level, usage []Usage, kept *big.Rat) error {
 			if l.share != one {
 				tokens = mul(tokens, l.share)
 			}
-			b.add(class.String()+" tokens"+u.kind()+l.name, perMillion(tokens, price), kept,
+			usd := perMillion(tokens, price)
+			if b.sum {
+				b.Cost.Add(b.Cost, usd.Mul(usd, kept))
+				continue
+			}
+			b.add(class.String()+" tokens"+u.kind()+l.name, usd, kept,
 				fmt.Sprintf("%s × %s USD/Mtok", model.FormatTokens(model.Tokens(Float(tokens))), Decimal(price)))
 		}
 	}

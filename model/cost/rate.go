@@ -43,8 +43,11 @@ func (p Prices) Rate(usage []Usage) (Rate, error) {
 	variable := p
 	variable.MinimumCommit, variable.FixedMonthly, variable.Tiers, variable.Scale = nil, nil, nil, nil
 	perMTok := func(p Prices) (*big.Rat, error) {
-		bill, err := p.Monthly(usage)
-		if err != nil {
+		if err := p.Validate(); err != nil {
+			return nil, err
+		}
+		bill := Bill{Cost: new(big.Rat), Tokens: totalOf(usage), sum: true}
+		if err := p.charge(&bill, usage, p.levels(zero, bill.Tokens)); err != nil {
 			return nil, err
 		}
 		if bill.Tokens.Sign() == 0 {
