@@ -141,6 +141,7 @@ type Collector struct {
 	queries   queries
 	rules     rules
 	unsure    []unsure // what makes it unsure how many GPUs there are
+	gpusBy    string   // see model.Usage
 	layer     Layer    // of the pack or the queries; empty when they do not say
 	versioned *pack    // that says what versions change; nil of queries of one's own
 	counter   string   // expression of what input is counted by, to see whether there is any
@@ -312,6 +313,11 @@ func (c *Collector) prepareQueries() error {
 	if len(gpus.Join) == 0 {
 		gpus.Join = []string{"namespace"}
 	}
+	what := "cards"
+	if p.GPU.Held != nil {
+		what = "containers"
+	}
+	c.gpusBy = what + " by " + strings.Join(slices.Sorted(slices.Values(gpus.Join)), " and ")
 	for _, name := range gpus.Join {
 		if !slices.Contains(s.GroupBy, name) {
 			return fmt.Errorf("gpus.join: label %q is not in group_by (%s)", name, strings.Join(s.GroupBy, ", "))
@@ -802,7 +808,7 @@ func (c *Collector) usage(now time.Time) []model.Usage {
 		}
 		if c.settings.GPUs != nil {
 			key, words := c.gpuScope(s.labels)
-			u.GPUScope, u.GPUDevices = words, c.devices[key]
+			u.GPUScope, u.GPUDevices, u.GPUsBy = words, c.devices[key], c.gpusBy
 		}
 		all = append(all, u)
 	}

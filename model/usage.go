@@ -47,6 +47,7 @@ type Usage struct {
 	// GPUDevices are the GPUs of GPUScope by what tells one from another, each the share of the last day in which it was seen there; nil when not known. It is shared by all
 	// workloads of the scope.
 	GPUDevices map[string]float64
+	GPUsBy     string         // what those are and by which labels they are joined: "cards by namespace", or "containers by app" that hold cards; empty without GPUScope
 	TTFTP95    *time.Duration // 95th percentile of time to first token over the last day; nil when unknown
 	Prompts    *Prompts       // how long the prompts were over the last day; nil when unknown
 	Failed     *float64       // requests that failed over the last day; nil when unknown

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"tipline/collector"
 	"tipline/model"
 )
 
@@ -28,7 +29,7 @@ func shareGPUs(found []metered, now time.Time) {
 		key := m.server + "\x00" + m.usage.GPUScope
 		s := scopes[key]
 		if s == nil {
-			s = &scope{name: m.usage.GPUScope, server: m.server, part: 1}
+			s = &scope{name: m.usage.GPUScope, server: m.server, by: m.usage.GPUsBy, part: 1}
 			scopes[key] = s
 		}
 		s.places = append(s.places, i)
@@ -52,11 +53,13 @@ func shareGPUs(found []metered, now time.Time) {
 	for _, s := range all {
 		s.shareOut(found)
 	}
+	doubt(all, found)
 }
 
 // A scope is what the GPU metrics of a server are about that cover some series.
 type scope struct {
 	name, server string
+	by           string             // what its devices are, and by which labels they are joined, see model.Usage
 	places       []int              // of its series
 	devices      map[string]float64 // its GPUs, see model.Usage; nil when they are not known one by one
 	running      []int              // the places that were measured in the last day
@@ -126,15 +129,19 @@ func overlap(all []*scope) {
 	}
 }
 
+// name tells the workload that m is part of from those of other sources too.
+func (m metered) name() string {
+	return m.usage.Source + "\x00" + cmp.Or(m.stanza.Name, m.usage.Workload)
+}
+
 // shareOut gives the series of s their shares of its GPUs.
 func (s *scope) shareOut(found []metered) {
 	shares := map[string]float64{} // by workload
-	name := func(m metered) string { return m.usage.Source + "\x00" + cmp.Or(m.stanza.Name, m.usage.Workload) }
 	for k, i := range s.running {
 		if s.weights[k] /= s.total; s.total == 0 {
 			s.weights[k] = 1 / float64(len(s.running))
 		}
-		shares[name(found[i])] += s.weights[k]
+		shares[found[i].name()] += s.weights[k]
 	}
 	workloads := len(shares)
 	for k, i := range s.running {
@@ -148,8 +155,8 @@ func (s *scope) shareOut(found []metered) {
 			texts = append(texts, fmt.Sprintf("some of the %.4g GPUs in %s are those in %s too: %.4g of them are counted here, by the tokens of the last day", gpu.Count, s.name, names(s.beside), gpu.Count*s.part))
 			gpu.Count *= s.part
 		}
-		if share, untold := shares[name(found[i])]; untold { // once, however many series it is made of
-			delete(shares, name(found[i]))
+		if share, untold := shares[found[i].name()]; untold { // once, however many series it is made of
+			delete(shares, found[i].name())
 			if workloads > 1 {
 				texts = append(texts, fmt.Sprintf("%d workloads run on the %.4g GPUs in %s: %s of them are this one's, by its tokens of the last day",
 					workloads, gpu.Count, s.name, model.FormatPercent(model.Fraction(share))))
@@ -164,6 +171,43 @@ func (s *scope) shareOut(found []metered) {
 			gpu.USDPerHour = &usd
 		}
 		u.GPU = &gpu
+	}
+}
+
+// doubt says of the series of scopes whose GPUs may be those of others too that their number is unsure: where one source knows cards and another the containers that
+// hold some, on one server and joined by other labels, nothing tells which are the same.
+func doubt(all []*scope, found []metered) {
+	ways := map[string][]string{} // in which GPUs are counted on a server
+	for _, s := range all {
+		if len(s.running) > 0 && !slices.Contains(ways[s.server], s.by) {
+			ways[s.server] = append(ways[s.server], s.by)
+		}
+	}
+	for _, s := range all {
+		what, labels, _ := strings.Cut(s.by, " by ")
+		i := slices.IndexFunc(ways[s.server], func(by string) bool {
+			other, others, _ := strings.Cut(by, " by ")
+			return other != what && others != labels
+		})
+		if i < 0 {
+			continue
+		}
+		said := map[string]bool{} // by workload
+		for _, k := range s.running {
+			u := &found[k].usage
+			if u.GPU == nil {
+				continue
+			}
+			gpu := *u.GPU
+			gpu.Unsure = slices.Compact(slices.Sorted(slices.Values(append(slices.Clip(gpu.Unsure), "shared"))))
+			u.GPU = &gpu
+			if name := found[k].name(); !said[name] {
+				said[name] = true
+				u.Warnings = append(slices.Clip(u.Warnings), model.Warning{Code: collector.GPUUnsure, Text: fmt.Sprintf(
+					"how many GPUs there are in %s is unsure (shared): they are counted as %s here and as %s by another source, which do not say which of them are the same", s.name, s.by, ways[s.server][i],
+				)})
+			}
+		}
 	}
 }
 

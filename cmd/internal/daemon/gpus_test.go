@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"tipline/collector"
 	"tipline/collector/promtest"
 	"tipline/model"
 )
@@ -211,5 +212,37 @@ func TestOverlappingGPUs(t *testing.T) {
 	}
 	if s := all[0].whole().Serving; s[3].GPUs != 0 {
 		t.Errorf("got %v GPUs of one alone, of which some are another source's", s[3].GPUs)
+	}
+}
+
+// TestGPUsOfOtherKinds holds that the number of GPUs is said to be unsure where one source counts cards and another containers that hold some, on the same server and by
+// other labels, and nowhere else.
+func TestGPUsOfOtherKinds(t *testing.T) {
+	t.Parallel()
+	run := func(source, server, scope, by string) metered {
+		u := model.Usage{Source: source, Workload: source, Start: opening.Add(-24 * time.Hour).Truncate(time.Hour), GPUScope: scope, GPUsBy: by, GPU: &model.GPU{Count: 4}}
+		for range 24 {
+			u.Hours = append(u.Hours, model.Hour{Coverage: 1, Tokens: model.Volume{model.Output: 1}})
+			u.Serving = append(u.Serving, model.Serving{GPUs: 4})
+		}
+		return held(metered{usage: u, server: server})
+	}
+	for _, test := range []struct {
+		other  metered
+		unsure bool
+	}{
+		{run("b", "s", "app bot", "containers by app"), true},
+		{run("b", "other", "app bot", "containers by app"), false},
+		{run("b", "s", "app bot", "cards by app"), false},
+		{run("b", "s", "namespace bot", "containers by namespace"), false},
+	} {
+		all := []metered{run("a", "s", "namespace chat", "cards by namespace"), test.other}
+		shareGPUs(all, opening)
+		for _, m := range all {
+			said := len(m.usage.Warnings) == 1 && m.usage.Warnings[0].Code == collector.GPUUnsure
+			if said != test.unsure || (len(m.usage.GPU.Unsure) == 1) != test.unsure || m.usage.GPU.Count != 4 {
+				t.Errorf("%s beside %s on %s: got %+v and %v, want it unsure: %v", all[0].usage.GPUsBy, test.other.usage.GPUsBy, test.other.server, m.usage.GPU, m.usage.Warnings, test.unsure)
+			}
+		}
 	}
 }
