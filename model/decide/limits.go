@@ -29,9 +29,9 @@ func (p *plan) within(o Option, tokensPerHour *big.Rat) error {
 	if l.Duration > 0 {
 		least, why := p.leastTime(tokensPerHour)
 		if least > l.Duration {
-			return fmt.Errorf("a mean request takes a replica of %s %s at least, and %s is the limit: %s", o.Name, least.Round(time.Second), l.Duration, l.Source)
+			return fmt.Errorf("a mean request takes a replica of %s %s at least, and %s is the limit: %s", o.Name, least.Round(time.Millisecond), short(l.Duration), l.Source)
 		}
-		untold = append(untold, fmt.Sprintf("whether requests are answered in %s (%s)", l.Duration, why))
+		untold = append(untold, fmt.Sprintf("whether requests are answered in %s (%s)", short(l.Duration), why))
 	}
 	if l.PayloadBytes != nil {
 		why, fits, err := p.payload(o)
@@ -43,9 +43,21 @@ func (p *plan) within(o Option, tokensPerHour *big.Rat) error {
 		}
 	}
 	if len(untold) > 0 {
-		p.warn("ENDPOINT_LIMITS", "it is not certain %s; the limits of %s: %s", strings.Join(untold, ", nor "), o.Name, l.Source)
+		p.warn("ENDPOINT_LIMITS", "of the limits of %s (%s) it is not certain %s", o.Name, l.Source, strings.Join(untold, ", nor "))
 	}
 	return nil
+}
+
+// short writes d without what is zero behind it, such as 1h.
+func short(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 // leastTime returns how long a mean request takes at least, 0 when that is not known, and says so.

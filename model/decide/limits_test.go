@@ -40,7 +40,7 @@ func TestLimits(t *testing.T) {
 		infeasible, says []string
 	}{
 		{name: "no limits"},
-		{name: "a request that takes longer", limits: Limits{Duration: 7 * time.Second}, infeasible: []string{"a mean request", "7s at least", "documentation"}},
+		{name: "a request that takes longer", limits: Limits{Duration: 7 * time.Second}, infeasible: []string{"a mean request", "7.2s at least", "documentation"}},
 		{name: "one that may not", limits: Limits{Duration: 8 * time.Second}, says: []string{"7.2s of a replica", "answered in 8s"}},
 		{name: "a prompt that is larger", limits: Limits{PayloadBytes: rat("5999")}, infeasible: []string{"a mean prompt of 1.50k tokens", "5999 bytes"}},
 		{name: "one that may not be", limits: Limits{PayloadBytes: rat("6001")}, says: []string{"6001 bytes", "how long the longest is, is not known"}},
