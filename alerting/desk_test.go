@@ -105,6 +105,47 @@ func (m *mailbox) Send(_ context.Context, e Event) (Posted, error) {
 	return Posted{Wanted: wanted, Channel: "C1", Time: "at " + e.ID}, nil
 }
 
+// TestMessageAndReceiptAreOneTransaction holds that what the ledger is to hold of a message is written with it and not without it, also of those that are summed up.
+func TestMessageAndReceiptAreOneTransaction(t *testing.T) {
+	t.Parallel()
+	for _, n := range []int{1, stormSize + 1} {
+		s, box := &memory{}, &mailbox{name: "box"}
+		var told []string
+		d, err := NewDesk(s, []Notifier{box}, slog.New(slog.DiscardHandler), func(e Event) map[string][]byte {
+			told = append(told, e.ID)
+			return map[string][]byte{e.ID: []byte(e.Reason)}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var judged []Judged
+		for i := range n {
+			w := evaluation("X", 1000, 500)
+			w.Workload = fmt.Sprintf("w%d", i)
+			judged = append(judged, Judged{Report: w, Policy: Policy{Confirmations: 1}})
+		}
+		s.failBefore = func(int) bool { return true }
+		if _, err := d.Consider(judged, morning); err == nil || d.Pending() != 0 {
+			t.Fatalf("%d messages: got %v with %d queued, want nothing while the disk is full", n, err, d.Pending())
+		}
+		s.failBefore, told = nil, nil
+		if _, err := d.Consider(judged, morning); err != nil || d.Pending() != 1 {
+			t.Fatalf("%d messages: got %v with %d queued, want one", n, err, d.Pending())
+		}
+		slices.Sort(told)
+		for _, id := range slices.Compact(told) {
+			if row, err := s.Get(ledgerBucket, id); err != nil || row == nil {
+				t.Errorf("%d messages: no receipt of %s, %v", n, id, err)
+			}
+		}
+		for l := range d.outbox.all() {
+			if !slices.Contains(told, l.Event.ID) {
+				t.Errorf("%d messages: %s is queued without a receipt", n, l.Event.ID)
+			}
+		}
+	}
+}
+
 func newDesk(t *testing.T, s Store, to ...Notifier) *Desk {
 	t.Helper()
 	d, err := NewDesk(s, to, slog.New(slog.NewTextHandler(t.Output(), nil)), nil)

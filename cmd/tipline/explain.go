@@ -85,6 +85,9 @@ func (p *program) explain(f found, format string) error {
 	}
 	if f.fleet() {
 		sections = []func(){e.message, e.month, e.costs, e.repriced, e.readings, e.sources}
+		for i, section := range sections {
+			sections[i] = e.guarded(section)
+		}
 	}
 	for _, section := range sections {
 		section()

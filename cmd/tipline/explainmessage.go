@@ -55,6 +55,18 @@ func checkMessage(f found) checked {
 	return c
 }
 
+// guarded returns section, which a file that no tipline wrote may break.
+func (e *explainer) guarded(section func()) func() {
+	return func() {
+		defer func() {
+			if p := recover(); p != nil {
+				e.line("  The rest cannot be shown: it is not as tipline writes it.")
+			}
+		}()
+		section()
+	}
+}
+
 // message says what the message says.
 func (e *explainer) message() {
 	m := *e.f.message
@@ -73,7 +85,7 @@ func (e *explainer) message() {
 func (e *explainer) month() {
 	m := e.f.message
 	b := cmp.Or(m.Budget, m.Month)
-	if b == nil || b.Projected == nil {
+	if b == nil || b.Projected == nil || b.SpentUSD == nil {
 		return
 	}
 	e.title("WHAT " + strings.ToUpper(b.Month) + " COSTS")
@@ -112,7 +124,7 @@ func (e *explainer) month() {
 // costs says what the options in use cost, of a digest.
 func (e *explainer) costs() {
 	m := e.f.message
-	if len(m.Costs) == 0 {
+	if len(m.Costs) == 0 || m.Digest == nil {
 		return
 	}
 	e.title("WHAT THE OPTIONS IN USE COST A MONTH")
@@ -129,7 +141,7 @@ func (e *explainer) costs() {
 // repriced says what a change of prices does to every workload, and where the prices are from.
 func (e *explainer) repriced() {
 	m := e.f.message
-	if m.Change == nil {
+	if m.Change == nil || m.Prices == nil {
 		return
 	}
 	e.title("WHAT EACH WORKLOAD COSTS A MONTH ON THE OPTION IN USE")

@@ -34,6 +34,29 @@ func messages(t *testing.T, folder string) map[alerting.Reason]string {
 	return ids
 }
 
+// TestExplainStrangeMessages holds that a file which no tipline wrote is refused, or what can be said of it, with an error.
+func TestExplainStrangeMessages(t *testing.T) {
+	t.Parallel()
+	for name, message := range map[string]string{
+		"nothing":             `{}`,
+		"no budget":           `{"version": 1, "kind": "over_budget"}`,
+		"an unknown kind":     `{"version": 1, "kind": "rumour", "budget": {}}`,
+		"a newer one":         `{"version": 99, "kind": "digest", "digest": {}}`,
+		"a digest of nothing": `{"version": 1, "kind": "digest", "digest": {"month": {}}, "month": {"items": [{}]}, "parts": [{}]}`,
+		"prices of nothing":   `{"version": 1, "kind": "prices_moved", "prices": {}, "change": {}, "bills": {"is": [{"option": {"Account": "a"}, "usage": [{}]}]}, "each": [{}]}`,
+		"a dear digit":        `{"version": 1, "kind": "prices_moved", "prices": {}, "change": {"tariffs": {"a": {"Hour": "1e999999999"}}}}`,
+		"a storm of words":    `{"version": 1, "kind": "summed_up", "storm": {"named": [{"reason": "drifted"}]}}`,
+		"another's receipt":   `{"version": 1, "kind": "digest", "digest": {}, "receipts": ["0123456789ab"]}`,
+	} {
+		file := filepath.Join(t.TempDir(), "receipt.json")
+		writeFile(t, file, `{"message": `+message+`, "receipts": {"0123456789ab": {"version": 2}}}`)
+		code, out, errs := alone(t, "explain", "--receipt", file)
+		if code != exitNotRight || errs == "" || strings.Contains(errs, "panic") {
+			t.Errorf("%s: exit %d, %q, want an error\n%s", name, code, errs, out)
+		}
+	}
+}
+
 // TestExplainMessages explains a message about a budget, one about prices and one about a workload by their ids, here and in a process without server,
 // configuration and data file, and finds what was changed on the way.
 func TestExplainMessages(t *testing.T) {

@@ -170,6 +170,9 @@ func TestFaults(t *testing.T) {
 			for _, f := range faults {
 				code.WriteString(f.Code)
 				text.WriteString(f.Text + "\n")
+				if len(f.Readings) == 0 || slices.ContainsFunc(f.Readings, func(r model.Reading) bool { return !r.Faulty() }) {
+					t.Errorf("%s: %s has the readings %+v, want those that make it a fault", tc.name, f.Code, f.Readings)
+				}
 			}
 			got = append(got, code.String())
 		}

@@ -169,3 +169,16 @@ func TestMessagesAreCompacted(t *testing.T) {
 		}
 	}
 }
+
+// TestIDsAreNoNumbers holds that an id of digits and an e is not taken for a number of thousands of digits, and that such a number is.
+func TestIDsAreNoNumbers(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		`{"id":"8e1234567890"}`: false, `{"Decision": "81234567e890"}`: false, `{"hash":"1234567890e12345"}`: false, `{"receipts": ["8e1234567890", "9e1234567890"]}`: false,
+		`{"Input":"8e1234567890"}`: true, `{"id":"8e1234567890","Input":"1e99999"}`: true, `{"receipts":[],"Hour":"8e12345"}`: true,
+	} {
+		if huge([]byte(text)) != want {
+			t.Errorf("%s: got %v", text, !want)
+		}
+	}
+}
