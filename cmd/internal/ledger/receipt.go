@@ -107,7 +107,7 @@ func (r *Receipt) SetInputs(in *decide.Input) {
 	}
 	if in.TTFTP95 != nil {
 		r.Capacity = append(r.Capacity, model.CapacityNumber{
-			Option: in.Current, What: "time to first token, 95th percentile", Value: in.TTFTP95.String(), Label: model.Measured, From: "the last day",
+			Option: in.Current, What: "time to first token, 95th percentile", Value: in.TTFTP95.Round(time.Millisecond).String(), Label: model.Measured, From: "the last day",
 		})
 	}
 	r.decided = in
