@@ -18,7 +18,6 @@ import (
 	"tipline/collector"
 	"tipline/config"
 	"tipline/model"
-	"tipline/model/drift"
 )
 
 // upgraded returns the address of a Prometheus that has scraped an agentgateway for four weeks up to end, which went from one version to another forty hours before. What it counts
@@ -138,7 +137,7 @@ defaults: {current: api, candidates: [api], constraints: {data_sensitivity: inte
 				t.Fatalf("got %+v, want one fault", report.DataFaults)
 			}
 			f := report.DataFaults[0]
-			if f.Code != drift.MeaningChanged || f.Workload != "aws.bedrock" || !strings.Contains(f.Text, "the prompt tokens changed by the factor") ||
+			if f.Code != "COUNTER_MEANING_CHANGED" || f.Workload != "aws.bedrock" || !strings.Contains(f.Text, "the prompt tokens changed by the factor") ||
 				!strings.Contains(f.Text, "from "+tc.from+" to "+tc.to) || !strings.Contains(f.Text, "includes what is read from and written to a cache after 1.4.1") {
 				t.Errorf("got %+v, want what changed and with which versions", f)
 			}
