@@ -127,7 +127,7 @@ var faults = []struct {
 	}},
 	{"F88", "reload in mid run", []string{"alerting TestF94_AtOnce", "cmd/internal/daemon TestSoak", "cmd/internal/daemon TestServe"}},
 	{"F89", "a workload that is watched no more", []string{
-		"cmd/internal/daemon TestNothingStandsThatIsPricedElsewhere", "cmd/internal/daemon TestDigestTellsNewAndVanished",
+		"cmd/internal/daemon TestNothingStandsThatIsPricedElsewhere", "cmd/internal/daemon TestNewAndVanishedWorkloads",
 	}},
 	{"F90", "a panic in a template, a message, an evaluation", []string{
 		"cmd/internal/daemon TestPanicSpoilsOneWorkload", "cmd/internal/daemon TestPanicInTheHistory", "alerting/templates FuzzTemplate", "alerting TestPanicOfANotifier", "cmd/tipline TestSecretsStayInside",

@@ -523,7 +523,8 @@ func (a whatIfAnswer) decision(line func(string, ...any)) {
 		for _, w := range o.Warnings {
 			if text := sentence(w.Text); !slices.Contains(notes, text) {
 				notes = append(notes, text)
-				if !strings.Contains(text, o.Option) {
+				ofAnother := func(other model.OptionCost) bool { return strings.HasPrefix(text, other.Option+" ") }
+				if !strings.Contains(text, o.Option) && !slices.ContainsFunc(a.WhatIf.Options, ofAnother) {
 					text = o.Option + ": " + text
 				}
 				line("  Note: %s.", text)

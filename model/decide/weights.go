@@ -8,33 +8,36 @@ import (
 )
 
 // served returns the models that o serves, of a hybrid those of its base and its overflow: the first that each names, since the others are
-// accepted in its place. It is false when one of them names none.
-func (o Option) served(options map[string]Option) (models []string, known bool) {
+// accepted in its place; and the one of them that names none, if there is one.
+func (o Option) served(options map[string]Option) (models []string, unnamed string) {
 	parts := []Option{o}
 	if o.Hosting == model.Hybrid {
 		parts = []Option{options[o.Base], options[o.Overflow]}
 	}
 	for _, part := range parts {
 		if len(part.Models) == 0 {
-			return nil, false
+			return nil, part.Name
 		}
 		if !slices.ContainsFunc(models, func(name string) bool { return sameModel(name, part.Models[0]) }) {
 			models = append(models, part.Models[0])
 		}
 	}
-	return models, true
+	return models, ""
 }
 
 // sameModel reports whether two names are of the same weights, whoever serves them.
 func sameModel(a, b string) bool { return a == b || model.BareModel(a) == model.BareModel(b) }
 
 // changesModel says from which models to which others a move from now to o is (cost model, section 2.3); empty when it is none. It is not known
-// when one of the two does not name what it serves.
-func changesModel(now, o Option, options map[string]Option) (change string, known bool) {
-	from, fromKnown := now.served(options)
-	to, toKnown := o.served(options)
-	if !fromKnown || !toKnown {
-		return "", false
+// when an option does not name what it serves, which is returned then.
+func changesModel(now, o Option, options map[string]Option) (change, unnamed string) {
+	from, unnamed := now.served(options)
+	if unnamed != "" {
+		return "", unnamed
+	}
+	to, unnamed := o.served(options)
+	if unnamed != "" {
+		return "", unnamed
 	}
 	among := func(some, others []string) bool {
 		return !slices.ContainsFunc(some, func(name string) bool {
@@ -42,9 +45,9 @@ func changesModel(now, o Option, options map[string]Option) (change string, know
 		})
 	}
 	if among(from, to) && among(to, from) {
-		return "", true
+		return "", ""
 	}
-	return strings.Join(from, " and ") + " to " + strings.Join(to, " and "), true
+	return strings.Join(from, " and ") + " to " + strings.Join(to, " and "), ""
 }
 
 // warnModelChange warns when a move from the current option to c is to other weights, which the comparison takes for as good, and when that is not known.
@@ -52,13 +55,12 @@ func (c *costed) warnModelChange(in Input, options map[string]Option) {
 	if c.option.Name == in.Current {
 		return
 	}
-	change, known := changesModel(options[in.Current], c.option, options)
-	switch c.modelChange, c.alike = change, known && change == ""; {
+	change, unnamed := changesModel(options[in.Current], c.option, options)
+	switch c.modelChange, c.alike = change, unnamed == "" && change == ""; {
 	case change != "":
 		c.warn("MODEL_CHANGE", "a move from %s to %s is a model change, %s: the costs compare only if its quality is accepted as equal for this workload",
 			in.Current, c.option.Name, change)
-	case !known:
-		c.warn("MODEL_CHANGE", "whether a move from %s to %s is a model change is not known, since one of them does not say which model it serves",
-			in.Current, c.option.Name)
+	case unnamed != "":
+		c.warn("MODEL_CHANGE", "%s does not say which models it serves, so whether a move from or to it is a model change is not known", unnamed)
 	}
 }

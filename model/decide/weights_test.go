@@ -94,17 +94,16 @@ func TestModelOfAHybrid(t *testing.T) {
 		byName[o.Name] = o
 	}
 	for _, tc := range []struct {
-		from, to, change string
-		known            bool
+		from, to, change, unnamed string
 	}{
-		{"mixed", "mixed", "", true},
-		{"own", "mixed", "own/qwen to own/qwen and lab/llama-3.3", true},
-		{"mixed", "own", "own/qwen and lab/llama-3.3 to own/qwen", true},
-		{"own", "unnamed", "", false},
-		{"unnamed", "mixed", "", false},
+		{"mixed", "mixed", "", ""},
+		{"own", "mixed", "own/qwen to own/qwen and lab/llama-3.3", ""},
+		{"mixed", "own", "own/qwen and lab/llama-3.3 to own/qwen", ""},
+		{"own", "unnamed", "", "unnamed"},
+		{"unnamed", "mixed", "", "unnamed"},
 	} {
-		if change, known := changesModel(byName[tc.from], byName[tc.to], byName); change != tc.change || known != tc.known {
-			t.Errorf("%s to %s: got %q, %t, want %q, %t", tc.from, tc.to, change, known, tc.change, tc.known)
+		if change, unnamed := changesModel(byName[tc.from], byName[tc.to], byName); change != tc.change || unnamed != tc.unnamed {
+			t.Errorf("%s to %s: got %q, %q, want %q, %q", tc.from, tc.to, change, unnamed, tc.change, tc.unnamed)
 		}
 	}
 }
