@@ -395,7 +395,7 @@ func (r record) next(j Judged, now time.Time, changes batch, receipts map[string
 			c.Event.Drifts = news
 		}
 	}
-	if sighted, news := r.Presence.next(j.Sighting, w, r.Seen.IsZero()); news == "" {
+	if sighted, news := r.Presence.next(j.Sighting, w); news == "" {
 		after.Presence = sighted
 	} else if c.Event == nil && w.Decision.ID != "" { // otherwise the next evaluation tells it
 		c.Event, after.Presence = newEvent(news, &after, j, now), sighted

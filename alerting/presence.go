@@ -21,29 +21,29 @@ const (
 // presence is what is known of whether a workload is there.
 type presence struct {
 	Began bool            `json:"began,omitempty"` // that it did is no news any more
-	Gone  bool            `json:"gone,omitempty"`  // the same of its end, until it is measured again
+	There bool            `json:"there,omitempty"` // an evaluation saw it, and none since then that it was gone
 	News  *model.Presence `json:"news,omitempty"`  // told last
 }
 
-// next returns the presence after an evaluation of w that made a sighting, and the reason to tell it; empty when that is no news. What ended before the first evaluation of it is none.
-func (p presence) next(s Sighting, w model.WorkloadReport, first bool) (presence, Reason) {
+// next returns the presence after an evaluation of w that made a sighting, and the reason to tell it; empty when that is no news. What ended before an evaluation
+// saw it is none, also where that was an evaluation by an early version, which looked at no presence.
+func (p presence) next(s Sighting, w model.WorkloadReport) (presence, Reason) {
 	switch s {
 	case There:
-		p.Gone = false
+		p.There = true
 	case Began:
-		p.Gone = false
+		p.There = true
 		if !p.Began && w.Usage.FirstSample != nil {
 			p.Began = true
 			return p, WorkloadNew
 		}
 	case Gone:
-		if news := !p.Gone && !first && w.Usage.LastSample != nil; news {
-			p.Gone = true
+		if p.There && w.Usage.LastSample != nil {
+			p.There = false
 			return p, WorkloadGone
 		}
-		p.Gone = true
 	case Renamed:
-		p.Began, p.Gone = true, true
+		p.Began, p.There = true, false
 	case Uncertain:
 	}
 	return p, ""

@@ -22,6 +22,7 @@ func TestPresence(t *testing.T) {
 		{"new, and gone", "b.?g", "n--v"},
 		{"one that had ended before the first look", "gggg", "----"},
 		{"and came back, and ended again", "gg.gg", "---v-"},
+		{"one that had ended before it was looked at by this version", "?ggg", "----"},
 		{"renamed", ".rrr?ggg", "--------"},
 		{"the name that it has now", "rrr...bb", "--------"},
 		{"a verdict first", "BBBb..", "n-f---"},
