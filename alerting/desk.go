@@ -305,6 +305,7 @@ func (d *Desk) commit(changes batch, events ...Event) error {
 		waiting := queue.waiting()
 		for _, e := range events {
 			d.account(e, changes)
+			e.Grounds = nil // its receipt has them; a message may wait for weeks
 			for _, n := range d.notifiers {
 				if !e.Reaches(n.Name()) {
 					continue

@@ -146,6 +146,27 @@ func TestMessageAndReceiptAreOneTransaction(t *testing.T) {
 	}
 }
 
+// TestGroundsAreInTheReceipt holds that what the numbers of a message were worked out from is known when its receipt is written, and not kept while it waits.
+func TestGroundsAreInTheReceipt(t *testing.T) {
+	t.Parallel()
+	var accounted any
+	d, err := NewDesk(&memory{}, []Notifier{&mailbox{name: "box"}}, slog.New(slog.DiscardHandler), func(e Event) map[string][]byte {
+		accounted = e.Grounds
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := d.Digest(model.Digest{}, "costs", Route{}, morning); err != nil || accounted != "costs" || d.Pending() != 1 {
+		t.Fatalf("got %v, grounds %v and %d messages that wait, want those of the digest", err, accounted, d.Pending())
+	}
+	for l := range d.outbox.all() {
+		if l.Event.Grounds != nil {
+			t.Errorf("got %v in the outbox, want nothing", l.Event.Grounds)
+		}
+	}
+}
+
 func newDesk(t *testing.T, s Store, to ...Notifier) *Desk {
 	t.Helper()
 	d, err := NewDesk(s, to, slog.New(slog.NewTextHandler(t.Output(), nil)), nil)
