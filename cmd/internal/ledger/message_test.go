@@ -170,12 +170,13 @@ func TestMessagesAreCompacted(t *testing.T) {
 	}
 }
 
-// TestIDsAreNoNumbers holds that an id of digits and an e is not taken for a number of thousands of digits, and that such a number is.
+// TestIDsAreNoNumbers holds that an id or a name of digits and an e is not taken for a number of thousands of digits, and that such a number is.
 func TestIDsAreNoNumbers(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]bool{
 		`{"id":"8e1234567890"}`: false, `{"Decision": "81234567e890"}`: false, `{"hash":"1234567890e12345"}`: false, `{"receipts": ["8e1234567890", "9e1234567890"]}`: false,
-		`{"Input":"8e1234567890"}`: true, `{"id":"8e1234567890","Input":"1e99999"}`: true, `{"receipts":[],"Hour":"8e12345"}`: true,
+		`{"workload":"1e23456","case":"1234567890e12345","source":"e2024","Name":"7e12345"}`: false, `{"tariffs":{"p4000":{}}}`: false,
+		`{"Input":"8e1234567890"}`: true, `{"Input":"._1_e99999"}`: true, `{"id":"8e1234567890","Input":"1e99999"}`: true, `{"receipts":[],"Hour":"8e12345"}`: true,
 	} {
 		if huge([]byte(text)) != want {
 			t.Errorf("%s: got %v", text, !want)

@@ -17,10 +17,10 @@ import (
 var ErrNoInputs = errors.New("it does not hold the inputs of the decision")
 
 // hugeExponent matches a text from which a fraction of thousands of digits would be made. No receipt holds one.
-var hugeExponent = regexp.MustCompile(`"[+-]?[0-9_.]*[eEpP][+-]?[0-9_]{4,}"`)
+var hugeExponent = regexp.MustCompile(`"[+-]?[_.]*[0-9][0-9_.]*[eEpP][+-]?[0-9_]{4,}"`)
 
-// named matches where ids stand, one of which may look like such a text.
-var named = regexp.MustCompile(`"(?:id|hash|receipt|[dD]ecision)":\s*"[0-9a-f]{12,16}"|"(?:receipts|rest)":\s*\[[^\]]*\]`)
+// named matches where ids and names stand, one of which may look like such a text, and from which none is made.
+var named = regexp.MustCompile(`"(?i:id|hash|receipt|decision|case|event|workload|source|option|current|previous|was|is|before|after|owner|budget|notifier|name)":\s*"[^"\\]*"|"(?:receipts|rest|unknown|closer)":\s*\[[^\]]*\]`)
 
 // huge reports whether data has a number that no receipt holds.
 func huge(data []byte) bool { return hugeExponent.Match(named.ReplaceAll(data, nil)) }
