@@ -15,12 +15,12 @@ import (
 
 // sendDigest queues a digest of the last report.
 func (d *Daemon) sendDigest(context.Context) {
+	d.mu.Lock() // first, so that the report is of the evaluation that the rest is of
+	defer d.mu.Unlock()
 	report := d.Report()
 	if report == nil {
 		return
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	g := digest(d.placed(report), d.desk.Outcomes(report), d.month)
 	grounds := &ledger.Grounds{Month: &d.month, Parts: d.parts}
 	for _, w := range report.Workloads {
