@@ -298,7 +298,7 @@ func Told(r ledger.Receipt, told *alerting.Announcement) (alerting.Event, error)
 	}
 	switch {
 	case e.Reason == alerting.PricesMoved:
-		return e, fmt.Errorf("decision %s was told in a message about prices, of which the ledger keeps no more than that it was sent on %s", r.ID, e.Time.Format(time.DateOnly))
+		return e, fmt.Errorf("decision %s was told by message %s about prices, of %s: name that one", r.ID, e.ID, e.Time.Format(time.DateOnly))
 	case e.Reason == alerting.Drifted && len(e.Drifts) == 0, e.Reason == alerting.Approaching && w.Crossover == nil,
 		e.Reason == alerting.Ends && w.Decision.Commitment == nil:
 		return e, fmt.Errorf("the ledger does not hold any more what the message about decision %s was about", r.ID)
