@@ -87,3 +87,19 @@ func TestPresenceGoesNowhere(t *testing.T) {
 		t.Error("a beginning takes the place of another message")
 	}
 }
+
+// TestManyNewWorkloads holds that a message that sums up beginnings and ends keeps the times that their headlines say.
+func TestManyNewWorkloads(t *testing.T) {
+	t.Parallel()
+	for _, reason := range []Reason{WorkloadNew, WorkloadGone} {
+		var events []Event
+		for range stormSize + 1 {
+			events = append(events, Event{Reason: reason, Report: model.WorkloadReport{Usage: model.UsageSummary{FirstSample: &morning, LastSample: &morning}}})
+		}
+		for _, e := range calm(events, morning)[0].Storm.Named {
+			if u := e.Report.Usage; u.FirstSample == nil || u.LastSample == nil {
+				t.Errorf("%s: got %+v, want when it began and ended", reason, u)
+			}
+		}
+	}
+}
