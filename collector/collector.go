@@ -152,11 +152,11 @@ type Collector struct {
 	turn chan struct{} // holds a value while a collection is under way: one at a time
 
 	mu      sync.Mutex
-	archive *archive                      // guarded by mu
-	chunk   pace                          // of the hourly queries; guarded by mu
-	served  pace                          // of those about the engines; guarded by mu
-	barren  time.Time                     // when a search through older hours last found nothing at all; guarded by mu
-	devices map[string]map[string]float64 // the GPUs of every scope by what tells them apart, as last answered; guarded by mu
+	archive *archive                        // guarded by mu
+	chunk   pace                            // of the hourly queries; guarded by mu
+	served  pace                            // of those about the engines; guarded by mu
+	barren  time.Time                       // when a search through older hours last found nothing at all; guarded by mu
+	devices map[string]map[string]model.Day // the GPUs of every scope by what tells them apart, as last answered; guarded by mu
 
 	hollow int // hours without data in a row that Fill has come across; belongs to who has the turn
 

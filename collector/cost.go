@@ -13,7 +13,7 @@ type Cost struct {
 	Query    string        // what it asks for
 	Signals  []string      // that it reads, in their order; empty where there is only what Query says
 	Requests int           // times that it was sent
-	Hours    int           // that it asks for at once by now; 0 of one about an instant
+	Hours    int           // that it asks for at once by now; 0 of one about an instant or the last day
 	Series   int           // of an answer
 	Samples  int           // of an answer
 	Bytes    int64         // of an answer, after decompression

@@ -184,30 +184,38 @@ func (c *Collector) addGPUs(ctx context.Context, now time.Time, all []model.Usag
 	return notes
 }
 
-// askDevices learns which GPUs there are in every scope, so that those of one scope that are in another too are known, and returns what is to be said about the source. What
-// was known before stays when there is no answer.
+// askDevices learns which GPUs there were in every scope at the end of every hour of the last day, so that those of one scope that were in another too are known, and returns
+// what is to be said about the source. What was known before stays when there is no answer.
 func (c *Collector) askDevices(ctx context.Context, now time.Time) []model.Warning {
 	if c.settings.GPUs == nil {
 		return nil
 	}
-	found, notes, ok := c.lastDay(ctx, now, c.queries.devices, c.settings.GPUs.Join, GPUFailed)
-	if !ok {
-		return notes
+	at := c.complete(now)
+	m, notes, err := c.client.ask(ctx, c.queries.devices, v1.Range{Start: at.Add(-23 * time.Hour), End: at, Step: time.Hour})
+	if err != nil {
+		c.log.WarnContext(ctx, "the last day was not read", "code", GPUFailed, "error", err)
+		return []model.Warning{{Code: GPUFailed, Text: err.Error()}}
 	}
-	devices := map[string]map[string]float64{}
-	for p, looks := range found {
-		if n, wrong := looks.check(1e6); wrong == 0 && n > 0 {
-			if devices[p.labels] == nil {
-				devices[p.labels] = map[string]float64{}
+	devices := map[string]map[string]model.Day{}
+	for _, stream := range m {
+		_, key := identify(stream.Metric, c.settings.GPUs.Join)
+		// Exporters agree on the UUID of a card, and not on whether GPU- stands before it.
+		device := strings.TrimPrefix(strings.TrimRight(string(stream.Metric[signalLabel]), "/"), "GPU-")
+		for _, look := range stream.Values {
+			if n, wrong := (cell{float64(look.Value), 1}).check(1e6); wrong == 0 && n > 0 {
+				if devices[key] == nil {
+					devices[key] = map[string]model.Day{}
+				}
+				day := devices[key][device]
+				day[look.Timestamp.Time().UTC().Hour()] = n
+				devices[key][device] = day
 			}
-			// Exporters agree on the UUID of a card, and not on whether GPU- stands before it.
-			devices[p.labels][strings.TrimPrefix(strings.TrimRight(p.of, "/"), "GPU-")] = n / 24
 		}
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.devices = devices
-	return notes
+	return c.relevant(notes)
 }
 
 // askReplicas looks once a day whether counters are stored once for every replica of a Prometheus, and returns what is to be said of it. Queries of one's own say nothing

@@ -82,6 +82,46 @@ func TestGPUs(t *testing.T) {
 	}
 }
 
+// TestGPUDevices holds that every GPU is known in the hours of the last day in which it was in a scope, and in no others.
+func TestGPUDevices(t *testing.T) {
+	t.Parallel()
+	last := noon.Truncate(time.Hour)
+	moved := last.Add(-6 * time.Hour)
+	server := promtest.New(engine([]string{"chat", "other"}, func(q promtest.Query) []promtest.Series {
+		if !strings.Contains(q.Expr, "label_join") {
+			return nil
+		}
+		var all []promtest.Series
+		for namespace, held := range map[string]func(time.Time) bool{"chat": moved.After, "other": func(at time.Time) bool { return !moved.After(at) }} {
+			card := promtest.Series{Labels: map[string]string{"namespace": namespace, "tipline_signal": "GPU-1/"}}
+			for _, at := range q.Times() {
+				if held(at) {
+					card.Points = append(card.Points, promtest.Point{At: at, Value: 1})
+				}
+			}
+			all = append(all, card)
+		}
+		return all
+	}))
+	c := newCollector(t, Settings{Pack: "vllm", GPUs: &GPUs{Pack: "dcgm"}, Backfill: 24 * time.Hour}, server, newMemory())
+	want := map[string]model.Day{}
+	for i := range 24 {
+		at, namespace := last.Add(time.Duration(-i)*time.Hour), "other"
+		if at.Before(moved) {
+			namespace = "chat"
+		}
+		day := want[namespace]
+		day[at.Hour()] = 1
+		want[namespace] = day
+	}
+	for _, u := range collect(t, c, noon).Usage {
+		namespace := u.Labels["namespace"]
+		if diff := cmp.Diff(map[string]model.Day{"1": want[namespace]}, u.GPUDevices); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", namespace, diff)
+		}
+	}
+}
+
 // TestGPUCosts holds that what GPUs cost is known of all that run on them, and that a broken query leaves the rest.
 func TestGPUCosts(t *testing.T) {
 	t.Parallel()

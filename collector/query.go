@@ -77,7 +77,7 @@ type queries struct {
 	ttft     string // 95th percentile of the time to first token per workload over the day before
 	cost     string // what the GPUs cost an hour, the mean of the day before
 	gpu      string // both GPU signals over the day before
-	devices  string // the GPUs one by one, and in how many of the hours of the day before each was seen
+	devices  string // the GPUs one by one that are there at an instant
 	prompts  string // how long prompts were per workload over the day before
 	daily    string // requests that failed, and times that one was sent again, per workload over the day before
 	served   string // how the engines did per workload, or per group of GPUs, over the hour before the evaluation
@@ -174,15 +174,15 @@ func gpuQuery(g *gpuPack, join []string) string {
 	return strings.Join(parts, "\nor ")
 }
 
-// gpuDevices returns the expression for how many GPUs each device is, once for every value of the join labels, added up over the looks at every full hour of the day. What
-// tells a device from another takes the place of the signal.
+// gpuDevices returns the expression for how many GPUs each device is at an instant, once for every value of the join labels. What tells a device from another takes the
+// place of the signal.
 func gpuDevices(g *gpuPack, join []string) string {
 	every := append(slices.Clone(join), g.Device...)
 	shown := "(" + g.shown(unsure{}, every, join) + ") > bool -1" // one GPU, however busy
 	if g.Held != nil {
 		shown = g.Held.perDevice(every)
 	}
-	device := []string{fmt.Sprintf("sum_over_time((%s)[%s:1h])", shown, dayWindow), strconv.Quote(signalLabel), `"/"`}
+	device := []string{shown, strconv.Quote(signalLabel), `"/"`}
 	for _, name := range g.Device {
 		device = append(device, strconv.Quote(name))
 	}

@@ -33,6 +33,18 @@ type Serving struct {
 	Queued   bool          // Waiting is known
 }
 
+// A Day has a number for each of 24 hours in a row, at the hour of the day in UTC at which it ends, wherever the day begins.
+type Day [24]float64
+
+// Mean returns the mean of d.
+func (d Day) Mean() float64 {
+	sum := 0.0
+	for _, n := range d {
+		sum += n
+	}
+	return sum / float64(len(d))
+}
+
 // Usage is what one workload used, hour by hour.
 type Usage struct {
 	Workload string            // name, unique in a configuration
@@ -44,9 +56,9 @@ type Usage struct {
 	Serving  []Serving         // of each of Hours; empty when the source says nothing of engines
 	GPUScope string            // what the GPU metrics of the source are about that cover the workload, for example "namespace chat"; empty when it reads none
 	GPU      *GPU              // nil when the source has no GPU metrics for the workload
-	// GPUDevices are the GPUs of GPUScope by what tells one from another, each the share of the last day in which it was seen there; nil when not known. It is shared by all
-	// workloads of the scope.
-	GPUDevices map[string]float64
+	// GPUDevices are the GPUs of GPUScope by what tells one from another, each as often as it was seen there in every hour of the last day; nil when not known. It is shared by
+	// all workloads of the scope.
+	GPUDevices map[string]Day
 	GPUsBy     string         // what those are and by which labels they are joined: "cards by namespace", or "containers by app" that hold cards; empty without GPUScope
 	TTFTP95    *time.Duration // 95th percentile of time to first token over the last day; nil when unknown
 	Prompts    *Prompts       // how long the prompts were over the last day; nil when unknown

@@ -59,15 +59,15 @@ func shareGPUs(found []metered, now time.Time) {
 // A scope is what the GPU metrics of a server are about that cover some series.
 type scope struct {
 	name, server string
-	by           string             // what its devices are, and by which labels they are joined, see model.Usage
-	places       []int              // of its series
-	devices      map[string]float64 // its GPUs, see model.Usage; nil when they are not known one by one
-	running      []int              // the places that were measured in the last day
-	weights      []float64          // their tokens
-	total        float64            // of weights
-	each         float64            // of them for one of its GPUs
-	beside       []*scope           // others that have some of its GPUs too
-	part         float64            // of its GPUs that is its own share, 0 to 1; the rest is that of beside
+	by           string               // what its devices are, and by which labels they are joined, see model.Usage
+	places       []int                // of its series
+	devices      map[string]model.Day // its GPUs, see model.Usage; nil when they are not known one by one
+	running      []int                // the places that were measured in the last day
+	weights      []float64            // their tokens
+	total        float64              // of weights
+	each         float64              // of them for one of its GPUs
+	beside       []*scope             // others that had some of its GPUs at the same time
+	part         float64              // of its GPUs that is its own share, 0 to 1; the rest is that of beside
 }
 
 // weigh finds which series of s were measured in the day before now, or before their source was away, and with how many tokens; the others have no GPUs.
@@ -88,13 +88,14 @@ func (s *scope) weigh(found []metered, read map[string]time.Time, now time.Time)
 	}
 }
 
-// overlap finds which of all have GPUs in common on their server, and gives each its part of them: of every GPU by the tokens that each of its scopes has for one of its own.
+// overlap finds which of all had GPUs in common on their server, and gives each its part of them: of every GPU in every hour of the last day, by the tokens that each of the
+// scopes that had it then has for one of its own. A GPU that went from one scope to another is that of each in its hours.
 func overlap(all []*scope) {
 	holders := map[string][]*scope{} // by server and device
 	for _, s := range all {
 		var gpus float64
 		for _, device := range slices.Sorted(maps.Keys(s.devices)) { // in order, since sums of floats depend on it
-			gpus += s.devices[device]
+			gpus += s.devices[device].Mean()
 			holders[s.server+"\x00"+device] = append(holders[s.server+"\x00"+device], s)
 		}
 		s.each = s.total / gpus
@@ -105,22 +106,27 @@ func overlap(all []*scope) {
 		}
 		var mine, seen float64
 		for _, device := range slices.Sorted(maps.Keys(s.devices)) {
-			var longest, held, tokens float64
-			for _, o := range holders[s.server+"\x00"+device] {
-				if len(o.running) == 0 {
+			for hour, own := range s.devices[device] {
+				if own == 0 {
 					continue
 				}
-				longest, held, tokens = max(longest, o.devices[device]), held+o.devices[device], tokens+o.devices[device]*o.each
-				if o != s && !slices.Contains(s.beside, o) {
-					s.beside = append(s.beside, o)
+				var most, held, tokens float64
+				for _, o := range holders[s.server+"\x00"+device] {
+					n := o.devices[device][hour]
+					if n == 0 || len(o.running) == 0 {
+						continue
+					}
+					most, held, tokens = max(most, n), held+n, tokens+n*o.each
+					if o != s && !slices.Contains(s.beside, o) {
+						s.beside = append(s.beside, o)
+					}
 				}
-			}
-			own := s.devices[device]
-			seen += own
-			if tokens > 0 {
-				mine += longest * own * s.each / tokens
-			} else {
-				mine += longest * own / held
+				seen += own
+				if tokens > 0 {
+					mine += most * own * s.each / tokens
+				} else {
+					mine += most * own / held
+				}
 			}
 		}
 		if len(s.beside) > 0 {

@@ -158,10 +158,10 @@ func TestSharesOfGPUs(t *testing.T) {
 func TestOverlappingGPUs(t *testing.T) {
 	t.Parallel()
 	usd := 2.0
-	run := func(source, scope string, tokens float64, devices map[string]float64) metered {
+	run := func(source, scope string, tokens float64, devices map[string]model.Day) metered {
 		count := 0.0
 		for _, seen := range devices {
-			count += seen
+			count += seen.Mean()
 		}
 		cost := usd * count
 		u := model.Usage{Source: source, Workload: source + scope, Start: opening.Add(-24 * time.Hour).Truncate(time.Hour), GPUScope: scope, GPUDevices: devices, GPU: &model.GPU{Count: count, USDPerHour: &cost}}
@@ -171,14 +171,18 @@ func TestOverlappingGPUs(t *testing.T) {
 		}
 		return held(metered{usage: u, server: "s"})
 	}
-	cards := func(ids ...string) map[string]float64 {
-		seen := map[string]float64{}
+	during := func(from, to int, ids ...string) map[string]model.Day { // hours of the day
+		seen := map[string]model.Day{}
 		for _, id := range ids {
-			seen[id] = 1
+			var day model.Day
+			for hour := from; hour < to; hour++ {
+				day[hour] = 1
+			}
+			seen[id] = day
 		}
 		return seen
 	}
-	half := map[string]float64{"1": 0.5}
+	cards := func(ids ...string) map[string]model.Day { return during(0, 24, ids...) }
 	for _, test := range []struct {
 		name string
 		all  []metered
@@ -189,7 +193,9 @@ func TestOverlappingGPUs(t *testing.T) {
 		{"two namespaces of one source", []metered{run("a", "x", 6, cards("1")), run("a", "y", 2, cards("1"))}, []float64{0.75, 0.25}},
 		{"two workloads of one scope", []metered{run("a", "x", 1, cards("1", "2")), run("a", "x", 3, cards("1", "2")), run("b", "y", 4, cards("1", "2"))}, []float64{0.25, 0.75, 1}},
 		{"no tokens at all", []metered{run("a", "x", 0, cards("1")), run("b", "y", 0, cards("1"))}, []float64{0.5, 0.5}},
-		{"one that came in the afternoon", []metered{run("a", "x", 2, cards("1")), run("b", "y", 1, half)}, []float64{2.0 / 3, 1.0 / 3}},
+		{"one that came in the afternoon", []metered{run("a", "x", 2, cards("1")), run("b", "y", 1, during(12, 24, "1"))}, []float64{0.75, 0.25}},
+		{"a card that moved", []metered{run("a", "x", 9, during(0, 6, "1")), run("b", "y", 1, during(6, 24, "1"))}, []float64{0.25, 0.75}},
+		{"a card that moved, with an hour of both", []metered{run("a", "x", 7, during(0, 7, "1")), run("b", "y", 18, during(6, 24, "1"))}, []float64{6.5 / 24, 17.5 / 24}},
 		{"nothing in common", []metered{run("a", "x", 1, cards("1")), run("b", "y", 1, cards("2"))}, []float64{1, 1}},
 		{"not known one by one", []metered{run("a", "x", 1, cards("1")), run("b", "y", 1, nil)}, []float64{1, 0}},
 	} {

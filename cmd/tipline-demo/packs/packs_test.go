@@ -482,7 +482,7 @@ func (w *world) checkGPUs(t *testing.T) {
 	}
 	var devices float64
 	for _, hours := range usage[0].GPUDevices {
-		devices += hours * 24 / hoursOfGPUs
+		devices += hours.Mean() * 24 / hoursOfGPUs
 	}
 	if math.Abs(devices-w.GPUs) > 1e-9 {
 		t.Errorf("%v: one by one got %v, which are %v GPUs, want %v", w.Expositions, usage[0].GPUDevices, devices, w.GPUs)
