@@ -807,8 +807,8 @@ func (c *Collector) usage(now time.Time) []model.Usage {
 			Workload: uniqueName(s.labels, c.settings.GroupBy, key, taken), Source: c.settings.Name, Layer: string(c.layer), Labels: maps.Clone(s.labels),
 		}
 		if c.settings.GPUs != nil {
-			key, words := c.gpuScope(s.labels)
-			u.GPUScope, u.GPUDevices, u.GPUsBy = words, c.devices[key], c.gpusBy
+			_, words := c.gpuScope(s.labels)
+			u.GPUScope, u.GPUDevices, u.GPUsBy = words, c.devices, c.gpusBy
 		}
 		all = append(all, u)
 	}

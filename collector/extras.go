@@ -198,17 +198,18 @@ func (c *Collector) askDevices(ctx context.Context, now time.Time) []model.Warni
 	}
 	devices := map[string]map[string]model.Day{}
 	for _, stream := range m {
-		_, key := identify(stream.Metric, c.settings.GPUs.Join)
+		labels, _ := identify(stream.Metric, c.settings.GPUs.Join)
+		_, scope := c.gpuScope(labels)
 		// Exporters agree on the UUID of a card, and not on whether GPU- stands before it.
 		device := strings.TrimPrefix(strings.TrimRight(string(stream.Metric[signalLabel]), "/"), "GPU-")
 		for _, look := range stream.Values {
 			if n, wrong := (cell{float64(look.Value), 1}).check(1e6); wrong == 0 && n > 0 {
-				if devices[key] == nil {
-					devices[key] = map[string]model.Day{}
+				if devices[scope] == nil {
+					devices[scope] = map[string]model.Day{}
 				}
-				day := devices[key][device]
+				day := devices[scope][device]
 				day[look.Timestamp.Time().UTC().Hour()] = n
-				devices[key][device] = day
+				devices[scope][device] = day
 			}
 		}
 	}

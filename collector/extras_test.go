@@ -116,7 +116,7 @@ func TestGPUDevices(t *testing.T) {
 	}
 	for _, u := range collect(t, c, noon).Usage {
 		namespace := u.Labels["namespace"]
-		if diff := cmp.Diff(map[string]model.Day{"1": want[namespace]}, u.GPUDevices); diff != "" {
+		if diff := cmp.Diff(map[string]model.Day{"1": want[namespace]}, u.GPUDevices[u.GPUScope]); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", namespace, diff)
 		}
 	}

@@ -56,9 +56,9 @@ type Usage struct {
 	Serving  []Serving         // of each of Hours; empty when the source says nothing of engines
 	GPUScope string            // what the GPU metrics of the source are about that cover the workload, for example "namespace chat"; empty when it reads none
 	GPU      *GPU              // nil when the source has no GPU metrics for the workload
-	// GPUDevices are the GPUs of GPUScope by what tells one from another, each as often as it was seen there in every hour of the last day; nil when not known. It is shared by
-	// all workloads of the scope.
-	GPUDevices map[string]Day
+	// GPUDevices are the GPUs of every scope that the source's GPU metrics show, whether a workload is there or not, by what tells one GPU from another, each as often as it was
+	// seen there in every hour of the last day; nil when not known. It is shared by all workloads of the source.
+	GPUDevices map[string]map[string]Day
 	GPUsBy     string         // what those are and by which labels they are joined: "cards by namespace", or "containers by app" that hold cards; empty without GPUScope
 	TTFTP95    *time.Duration // 95th percentile of time to first token over the last day; nil when unknown
 	Prompts    *Prompts       // how long the prompts were over the last day; nil when unknown

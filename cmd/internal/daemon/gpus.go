@@ -22,6 +22,7 @@ const gpuShared = "GPU_SHARED"
 func shareGPUs(found []metered, now time.Time) {
 	scopes := map[string]*scope{}  // by server and name
 	read := map[string]time.Time{} // up to when a source was read that is away
+	shown := map[string]bool{}     // whose GPUs are in scopes, by source
 	for i, m := range found {
 		if m.usage.GPUScope == "" {
 			continue
@@ -33,11 +34,21 @@ func shareGPUs(found []metered, now time.Time) {
 			scopes[key] = s
 		}
 		s.places = append(s.places, i)
-		if s.devices == nil {
-			s.devices = m.usage.GPUDevices
-		}
 		if m.outage != "" {
 			read[m.usage.Source] = latest(read[m.usage.Source], m.whole().Last())
+		}
+		if shown[m.usage.Source] {
+			continue // they are the same for all of a source
+		}
+		shown[m.usage.Source] = true
+		for name, devices := range m.usage.GPUDevices { // of scopes without a workload too
+			key := m.server + "\x00" + name
+			if scopes[key] == nil {
+				scopes[key] = &scope{name: name, server: m.server, by: m.usage.GPUsBy, part: 1}
+			}
+			if scopes[key].devices == nil {
+				scopes[key].devices = devices
+			}
 		}
 	}
 	all := make([]*scope, 0, len(scopes))
@@ -56,7 +67,7 @@ func shareGPUs(found []metered, now time.Time) {
 	doubt(all, found)
 }
 
-// A scope is what the GPU metrics of a server are about that cover some series.
+// A scope is what the GPU metrics of a server are about that cover some series, or none.
 type scope struct {
 	name, server string
 	by           string               // what its devices are, and by which labels they are joined, see model.Usage
@@ -67,7 +78,9 @@ type scope struct {
 	total        float64              // of weights
 	each         float64              // of them for one of its GPUs
 	beside       []*scope             // others that had some of its GPUs at the same time
-	part         float64              // of its GPUs that is its own share, 0 to 1; the rest is that of beside
+	idle         []*scope             // those without a workload that had some of its GPUs at the same time
+	part         float64              // of its GPUs that is its own share, 0 to 1; the rest is that of beside and nobody's
+	nobodys      float64              // of its GPUs that it would have too if there were no idle
 }
 
 // weigh finds which series of s were measured in the day before now, or before their source was away, and with how many tokens; the others have no GPUs.
@@ -89,7 +102,8 @@ func (s *scope) weigh(found []metered, read map[string]time.Time, now time.Time)
 }
 
 // overlap finds which of all had GPUs in common on their server, and gives each its part of them: of every GPU in every hour of the last day, by the tokens that each of the
-// scopes that had it then has for one of its own. A GPU that went from one scope to another is that of each in its hours.
+// scopes that had it then has for one of its own. A GPU that went from one scope to another is that of each in its hours. A scope without a workload that was measured in that
+// day has no tokens, so it takes an equal part of the hour, which is nobody's; but not where another source joins the GPU by other labels, which may be those of the same pods.
 func overlap(all []*scope) {
 	holders := map[string][]*scope{} // by server and device
 	for _, s := range all {
@@ -104,35 +118,54 @@ func overlap(all []*scope) {
 		if len(s.running) == 0 {
 			continue
 		}
-		var mine, seen float64
+		var mine, nobodys, seen float64
 		for _, device := range slices.Sorted(maps.Keys(s.devices)) {
 			for hour, own := range s.devices[device] {
 				if own == 0 {
 					continue
 				}
 				var most, held, tokens float64
+				var running, idle []*scope
 				for _, o := range holders[s.server+"\x00"+device] {
 					n := o.devices[device][hour]
-					if n == 0 || len(o.running) == 0 {
-						continue
-					}
-					most, held, tokens = max(most, n), held+n, tokens+n*o.each
-					if o != s && !slices.Contains(s.beside, o) {
-						s.beside = append(s.beside, o)
+					switch {
+					case n == 0:
+					case len(o.running) == 0:
+						idle = append(idle, o)
+					default:
+						running = append(running, o)
+						most, held, tokens = max(most, n), held+n, tokens+n*o.each
 					}
 				}
-				seen += own
-				if tokens > 0 {
-					mine += most * own * s.each / tokens
+				if slices.ContainsFunc(running, func(o *scope) bool { return o.by != s.by }) {
+					idle = nil
 				} else {
-					mine += most * own / held
+					idle = slices.DeleteFunc(idle, func(o *scope) bool { return o.by != s.by })
 				}
+				share := most * own / held
+				if tokens > 0 {
+					share = most * own * s.each / tokens
+				}
+				nobody := share * float64(len(idle)) / float64(len(idle)+len(running))
+				mine, nobodys, seen = mine+share-nobody, nobodys+nobody, seen+own
+				s.beside, s.idle = union(s.beside, running), union(s.idle, idle)
 			}
 		}
-		if len(s.beside) > 0 {
-			s.part = mine / seen
+		s.beside = slices.DeleteFunc(s.beside, func(o *scope) bool { return o == s })
+		if len(s.beside)+len(s.idle) > 0 {
+			s.part, s.nobodys = mine/seen, nobodys/seen
 		}
 	}
+}
+
+// union returns some with those of more that are not among them.
+func union(some, more []*scope) []*scope {
+	for _, s := range more {
+		if !slices.Contains(some, s) {
+			some = append(some, s)
+		}
+	}
+	return some
 }
 
 // name tells the workload that m is part of from those of other sources too.
@@ -152,15 +185,18 @@ func (s *scope) shareOut(found []metered) {
 	workloads := len(shares)
 	for k, i := range s.running {
 		u := &found[i].usage
-		if u.GPU == nil || len(s.running) == 1 && len(s.beside) == 0 {
+		if u.GPU == nil || len(s.running) == 1 && len(s.beside)+len(s.idle) == 0 {
 			continue
 		}
 		gpu := *u.GPU
 		var texts []string
 		if len(s.beside) > 0 {
 			texts = append(texts, fmt.Sprintf("some of the %.4g GPUs in %s are those in %s too: %.4g of them are counted here, by the tokens of the last day", gpu.Count, s.name, names(s.beside), gpu.Count*s.part))
-			gpu.Count *= s.part
 		}
+		if len(s.idle) > 0 {
+			texts = append(texts, fmt.Sprintf("some of the %.4g GPUs in %s are those in %s too, without a workload that was measured: %.4g of them are nobody's, an equal part of every hour", gpu.Count, s.name, names(s.idle), gpu.Count*s.nobodys))
+		}
+		gpu.Count *= s.part
 		if share, untold := shares[found[i].name()]; untold { // once, however many series it is made of
 			delete(shares, found[i].name())
 			if workloads > 1 {

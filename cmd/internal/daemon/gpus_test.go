@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -76,8 +77,6 @@ options:%[2]s`, r.server.URL, options)
 	}
 }
 
-// TestSharesOfGPUs holds what is shared out where nobody had tokens, where a workload is no longer measured, on two servers, while a source is away and where a workload is made
-// of several series, and that hours in which another source had a workload there say nothing of the GPUs of one alone, however long ago they are.
 // held returns m with the hours of its usage as whole reads them.
 func held(m metered) metered {
 	start, hours, serving := m.usage.Start, m.usage.Hours, m.usage.Serving
@@ -89,6 +88,21 @@ func held(m metered) metered {
 	return m
 }
 
+// acquainted lets all of a source know the GPUs of every scope that one of them knows.
+func acquainted(all []metered) {
+	scopes := map[string]map[string]map[string]model.Day{} // by source
+	for i := range all {
+		u := &all[i].usage
+		if scopes[u.Source] == nil {
+			scopes[u.Source] = map[string]map[string]model.Day{}
+		}
+		maps.Copy(scopes[u.Source], u.GPUDevices)
+		u.GPUDevices = scopes[u.Source]
+	}
+}
+
+// TestSharesOfGPUs holds what is shared out where nobody had tokens, where a workload is no longer measured, on two servers, while a source is away and where a workload is made
+// of several series, and that hours in which another source had a workload there say nothing of the GPUs of one alone, however long ago they are.
 func TestSharesOfGPUs(t *testing.T) {
 	t.Parallel()
 	usd := 10.0
@@ -164,7 +178,7 @@ func TestOverlappingGPUs(t *testing.T) {
 			count += seen.Mean()
 		}
 		cost := usd * count
-		u := model.Usage{Source: source, Workload: source + scope, Start: opening.Add(-24 * time.Hour).Truncate(time.Hour), GPUScope: scope, GPUDevices: devices, GPU: &model.GPU{Count: count, USDPerHour: &cost}}
+		u := model.Usage{Source: source, Workload: source + scope, Start: opening.Add(-24 * time.Hour).Truncate(time.Hour), GPUScope: scope, GPUDevices: map[string]map[string]model.Day{scope: devices}, GPU: &model.GPU{Count: count, USDPerHour: &cost}}
 		for range 24 {
 			u.Hours = append(u.Hours, model.Hour{Coverage: 1, Tokens: model.Volume{model.Output: model.Tokens(tokens)}})
 			u.Serving = append(u.Serving, model.Serving{GPUs: count})
@@ -201,6 +215,7 @@ func TestOverlappingGPUs(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
+			acquainted(test.all)
 			shareGPUs(test.all, opening)
 			for i, want := range test.want {
 				u := test.all[i].usage
@@ -210,7 +225,33 @@ func TestOverlappingGPUs(t *testing.T) {
 			}
 		})
 	}
-	all := []metered{run("a", "namespace chat", 8, cards("1", "2", "3", "4")), run("b", "app bot", 4, cards("3", "4"))}
+	left := run("a", "x", 6, cards("1", "2"))
+	left.usage.GPUDevices["batch"], left.usage.GPUDevices["web"] = during(0, 12, "1"), during(0, 6, "1")
+	other := run("a", "y", 2, cards("1"))
+	all := []metered{left, other}
+	acquainted(all)
+	shareGPUs(all, opening)
+	const nobodys = 0.25*2/4 + 0.25/3 // beside x and y two others in six hours, and one in six
+	for i, want := range []float64{1 + 0.6*(1-nobodys), 0.4 * (1 - nobodys)} {
+		u, of := all[i].usage, []float64{2, 1}[i]
+		said := fmt.Sprintf("some of the %v GPUs in %s are those in batch and web too, without a workload that was measured: %.4g of them are nobody's, an equal part of every hour",
+			of, u.GPUScope, []float64{0.6, 0.4}[i]*nobodys)
+		if math.Abs(u.GPU.Count-want) > 1e-9 || len(u.Warnings) != 1 || !strings.HasSuffix(u.Warnings[0].Text, said) {
+			t.Errorf("%s beside pods of no workload: got %v GPUs and %v, want %v and %q", u.GPUScope, u.GPU.Count, u.Warnings, want, said)
+		}
+	}
+	if sum := all[0].usage.GPU.Count + all[1].usage.GPU.Count + nobodys; math.Abs(sum-2) > 1e-9 {
+		t.Errorf("got %v GPUs with those of nobody, want both", sum)
+	}
+	byApp := run("b", "app bot", 4, cards("1"))
+	byApp.usage.GPUsBy = "cards by app"
+	unlike := []metered{run("a", "x", 4, cards("1")), byApp}
+	unlike[0].usage.GPUDevices["batch"] = cards("1") // the namespace of app bot, for all that is known
+	shareGPUs(unlike, opening)
+	if a, b := unlike[0].usage.GPU.Count, unlike[1].usage.GPU.Count; math.Abs(a-0.5) > 1e-9 || math.Abs(b-0.5) > 1e-9 {
+		t.Errorf("got %v and %v GPUs where another source may have what no workload has, want a half for each", a, b)
+	}
+	all = []metered{run("a", "namespace chat", 8, cards("1", "2", "3", "4")), run("b", "app bot", 4, cards("3", "4"))}
 	shareGPUs(all, opening)
 	const want = "some of the 4 GPUs in namespace chat are those in app bot too: 3 of them are counted here, by the tokens of the last day"
 	if w := all[0].usage.Warnings; len(w) != 1 || w[0].Code != gpuShared || w[0].Text != want {

@@ -481,7 +481,7 @@ func (w *world) checkGPUs(t *testing.T) {
 		t.Errorf("%v: got %+v, %v of them busy, want %v and %v", w.Expositions, gpu, busy, w.GPUs, w.Busy)
 	}
 	var devices float64
-	for _, hours := range usage[0].GPUDevices {
+	for _, hours := range usage[0].GPUDevices[usage[0].GPUScope] {
 		devices += hours.Mean() * 24 / hoursOfGPUs
 	}
 	if math.Abs(devices-w.GPUs) > 1e-9 {
@@ -510,7 +510,7 @@ func TestPodsOfAnExporter(t *testing.T) {
 	s.Pack, s.Queries = "", &collector.Queries{Input: team, Output: team}
 	s.GroupBy, s.GPUs = []string{"namespace"}, &collector.GPUs{Pack: w.Pack, Join: []string{"namespace"}}
 	usage := collect(t, s).Usage
-	if len(usage) != 1 || usage[0].GPU == nil || usage[0].GPU.Count != 2 || len(usage[0].GPUDevices) != 2 {
+	if len(usage) != 1 || usage[0].GPU == nil || usage[0].GPU.Count != 2 || len(usage[0].GPUDevices[usage[0].GPUScope]) != 2 {
 		t.Errorf("got %+v, want a workload with the two cards that pods of its namespace hold", usage)
 	}
 }
