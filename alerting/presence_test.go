@@ -88,17 +88,19 @@ func TestPresenceGoesNowhere(t *testing.T) {
 	}
 }
 
-// TestManyNewWorkloads holds that a message that sums up beginnings and ends keeps the times that their headlines say.
-func TestManyNewWorkloads(t *testing.T) {
+// TestSummedUpKeepsWhatHeadlinesSay holds that a message that sums up beginnings and ends of workloads keeps their times, and one of ends of commitments keeps those.
+func TestSummedUpKeepsWhatHeadlinesSay(t *testing.T) {
 	t.Parallel()
-	for _, reason := range []Reason{WorkloadNew, WorkloadGone} {
+	for _, reason := range []Reason{WorkloadNew, WorkloadGone, Ends} {
 		var events []Event
 		for range stormSize + 1 {
-			events = append(events, Event{Reason: reason, Report: model.WorkloadReport{Usage: model.UsageSummary{FirstSample: &morning, LastSample: &morning}}})
+			events = append(events, Event{Reason: reason, Report: model.WorkloadReport{
+				Usage: model.UsageSummary{FirstSample: &morning, LastSample: &morning}, Decision: model.Decision{Commitment: &model.Commitment{}},
+			}})
 		}
 		for _, e := range calm(events, morning)[0].Storm.Named {
-			if u := e.Report.Usage; u.FirstSample == nil || u.LastSample == nil {
-				t.Errorf("%s: got %+v, want when it began and ended", reason, u)
+			if r := e.Report; r.Usage.FirstSample == nil || r.Usage.LastSample == nil || r.Decision.Commitment == nil {
+				t.Errorf("%s: got %+v, want when it began and ended, and the commitment", reason, r)
 			}
 		}
 	}

@@ -92,7 +92,7 @@ func (e Event) brief() Event {
 	e.Report = model.WorkloadReport{
 		Workload: w.Workload, Current: w.Current, Crossover: w.Crossover,
 		Usage:    model.UsageSummary{FirstSample: w.Usage.FirstSample, LastSample: w.Usage.LastSample},
-		Decision: model.Decision{ID: d.ID, Recommendation: d.Recommendation, Option: d.Option, Reason: d.Reason, SavingUSDPerMonth: d.SavingUSDPerMonth},
+		Decision: model.Decision{ID: d.ID, Recommendation: d.Recommendation, Option: d.Option, Reason: d.Reason, SavingUSDPerMonth: d.SavingUSDPerMonth, Commitment: d.Commitment},
 	}
 	return e
 }
