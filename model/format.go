@@ -176,15 +176,18 @@ func FormatUSDPerMTok(p USDPerMTok) string {
 	return "$" + significant(v, 3) + "/Mtok"
 }
 
-// FormatPercent writes a ratio as a percentage: whole from 10 % on, one digit below.
+// FormatPercent writes a ratio as a percentage: whole from 10 % on, one digit below, and one where it is nearly all, since 100 % are all.
 func FormatPercent(f Fraction) string {
 	v := 100 * float64(f)
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return unknownText
 	}
 	digits := 0
-	if a := math.Abs(float64(f)); a < 0.0995 && a >= 0.0005 {
+	switch a := math.Abs(float64(f)); {
+	case a < 0.0995 && a >= 0.0005:
 		digits = 1
+	case a >= 0.995 && a < 1-1e-9: // what is nearer is all but for rounding
+		v, digits = math.Copysign(min(100*a, 99.9), v), 1
 	}
 	text := strings.TrimSuffix(strconv.FormatFloat(v, 'f', digits, 64), ".0")
 	if text == "-0" {

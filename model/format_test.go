@@ -147,7 +147,7 @@ func TestFormatPercent(t *testing.T) {
 	for _, tc := range []struct {
 		in   float64
 		want string
-	}{{0, "0%"}, {0.0004, "0%"}, {0.05, "5%"}, {0.051, "5.1%"}, {0.0995, "10%"}, {math.Nextafter(0.0995, 0), "9.9%"}, {0.834, "83%"}, {1.5, "150%"}, {-0.13, "−13%"}, {math.NaN(), "unknown"}} {
+	}{{0, "0%"}, {0.0004, "0%"}, {0.05, "5%"}, {0.051, "5.1%"}, {0.0995, "10%"}, {math.Nextafter(0.0995, 0), "9.9%"}, {0.834, "83%"}, {0.9949, "99%"}, {0.99744, "99.7%"}, {0.999999, "99.9%"}, {-0.9999, "−99.9%"}, {math.Nextafter(1, 0), "100%"}, {1, "100%"}, {1.5, "150%"}, {-0.13, "−13%"}, {math.NaN(), "unknown"}} {
 		if got := FormatPercent(Fraction(tc.in)); got != tc.want {
 			t.Errorf("FormatPercent(%v): got %q, want %q", tc.in, got, tc.want)
 		}
