@@ -97,7 +97,8 @@ func (c *Collector) askVersions(ctx context.Context, now time.Time) {
 	c.archive.setRecord(func(r *record) { r.Versions, r.Changes = now.UTC(), changes })
 }
 
-// changesIn returns when the share of the processes in m, of which every series is a version, that are later than one of the changes of p became another.
+// changesIn returns when processes in m, of which every series is a version, went from one side of a change of p to the other: the first came to a side, the last left it, or one side
+// lost some while the other won. Where both sides run for long and only one of them is scaled, or both the same way, nothing went.
 func changesIn(m prommodel.Matrix, p *pack) []Change {
 	var all []Change
 	for _, change := range p.Changes {
@@ -123,12 +124,14 @@ func changesIn(m prommodel.Matrix, p *pack) []Change {
 			}
 		}
 		var before census
-		share := func(c census) float64 { return total(c.later) / (total(c.later) + total(c.older)) }
 		for i, at := range slices.Sorted(maps.Keys(hours)) {
 			now := hours[at]
-			if was, is := share(before), share(now); i > 0 && was != is {
+			older, later := total(now.older), total(now.later)
+			olderBefore, laterBefore := total(before.older), total(before.later)
+			went := (older > 0) != (olderBefore > 0) || (later > 0) != (laterBefore > 0) || (older-olderBefore)*(later-laterBefore) < 0
+			if i > 0 && went {
 				from, to := before.older, now.later
-				if is < was { // it was taken back
+				if later*olderBefore < laterBefore*older { // it was taken back
 					from, to = before.later, now.older
 				}
 				all = append(all, Change{At: time.Unix(at, 0).UTC(), Signal: string(change.Signal), From: most(from), To: most(to), What: change.What})

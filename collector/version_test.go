@@ -31,8 +31,8 @@ func TestVersionOf(t *testing.T) {
 	}
 }
 
-// TestChangesIn holds that every hour in which the share of processes beyond a version changes is a moment of its own, an upgrade in steps and one that is taken back too; and that what is
-// no version, and upgrades on one side of it, are none.
+// TestChangesIn holds that every hour in which processes go from one side of a version to the other is a moment of its own, an upgrade in steps and one that is taken back too; and that what is
+// no version, upgrades on one side of it, and another number of processes on a side, are none.
 func TestChangesIn(t *testing.T) {
 	t.Parallel()
 	p := &pack{Version: &versionMetric{"build_info", "tag"}, Changes: []change{{After: "1.4.1", Signal: input, What: "more"}}}
@@ -47,6 +47,9 @@ func TestChangesIn(t *testing.T) {
 		{"before it", map[string]string{"v1.3.0": "22--", "v1.4.1": "--22"}, ""},
 		{"after it", map[string]string{"v1.5.0": "22--", "v1.6.0": "--22"}, ""},
 		{"more processes", map[string]string{"v1.4.1": "1234"}, ""},
+		{"more processes of one side", map[string]string{"v1.4.1": "1234", "v1.5.0": "2222"}, ""},
+		{"more of both, and less", map[string]string{"v1.4.1": "1241", "v1.5.0": "3583"}, ""},
+		{"a first one of a side while the other stays", map[string]string{"v1.4.1": "222-", "v1.5.0": "-122"}, "1 v1.4.1 v1.5.0, 3 v1.4.1 v1.5.0"},
 		{"no versions", map[string]string{"main": "22--", "latest": "--22"}, ""},
 		{"a gap", map[string]string{"v1.4.1": "1--1"}, ""},
 		{"a gap, and an upgrade in it", map[string]string{"v1.4.1": "1---", "v1.5.0": "---1"}, "3 v1.4.1 v1.5.0"},
