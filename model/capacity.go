@@ -6,7 +6,7 @@ import "strconv"
 type MeasuredCapacity struct {
 	TokensPerHour float64  `json:"tokens_per_hour_per_replica"` // input and output of requests such as below
 	Low           float64  `json:"low_tokens_per_hour_per_replica"`
-	High          *float64 `json:"high_tokens_per_hour_per_replica"` // null: the limit was never reached, so a replica can serve more than was seen
+	High          *float64 `json:"high_tokens_per_hour_per_replica"` // null: the limit was hardly ever reached, so a replica can serve what was seen and maybe more
 	LimitSeconds  float64  `json:"ttft_limit_seconds"`
 
 	Hours   int `json:"hours"`         // that kept the limit and count

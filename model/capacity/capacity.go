@@ -79,6 +79,7 @@ func (r reading) shape() cost.MeasuredShape {
 // Measure returns the tokens that a replica of the engines of u can serve in an hour, with requests such as those of the last week, while the
 // 95th percentile of the time to first token and the queue are inside the limit. Where waits grow slowly towards the limit that is the load at which every
 // other hour comes to it (see cross); where they rise suddenly it is the load that was kept up in the hours with the highest one, three of them at least.
+// A range that has no upper end says that it was not told: as much was served, and maybe more can be.
 // Only hours that kept the limit count, and of them only those of which the time to first token, the
 // requests and a steady number of replicas are known; where a queue is ever known it must be, and the wait in it (Little's law: requests
 // waiting over requests a second) be inside the limit too. Replicas that are not known are GPUs over gpusPerReplica, 0 when that is not
@@ -300,18 +301,25 @@ func estimate(kept []sample, reached []float64, m *model.MeasuredCapacity) error
 	if err != nil {
 		return err
 	}
+	served := level
 	if c != nil { // and by luck some hours beyond kept the limit
 		level, low, high = c.at, c.low, c.high
 	}
-	m.TokensPerHour, m.Low = level, (1-misfit)*min(low, level)
-	near := 0
+	near, beyond := 0, 0
 	for _, load := range reached {
 		if math.Abs(load/level-1) <= reachedLoad {
 			near++
 		}
+		if load >= level {
+			beyond++
+		}
 	}
-	if near >= leastRank {
+	// Without a line what was kept up is the capacity when every other hour with so much came to the limit, and not by mere chance a few of them.
+	if near >= leastRank && (c != nil || beyond >= k) {
 		m.High = new((1 + misfit) * max(high, level))
+	} else { // what a line says beyond what was served was not tried
+		level = min(level, served)
 	}
+	m.TokensPerHour, m.Low = level, (1-misfit)*min(low, level)
 	return nil
 }

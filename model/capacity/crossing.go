@@ -160,7 +160,11 @@ func (l line) likelihood(samples []sample) float64 {
 	sum := -indifferent * l.size * l.size / 2
 	for _, s := range samples {
 		mean, off, _ := l.off(s)
-		sum += math.Log(l.scale) - off*off/2 - math.Log(math.Erfc(mean/math.Sqrt2))
+		seen := math.Erfc(mean / math.Sqrt2)
+		if seen == 0 { // or its logarithm would make a line that is never below the limit the likeliest of all
+			return math.Inf(-1)
+		}
+		sum += math.Log(l.scale) - off*off/2 - math.Log(seen)
 	}
 	return sum
 }

@@ -442,7 +442,7 @@ func measure(options []decide.Option, current string, u model.Usage, limit time.
 	case err != nil:
 		why = err.Error()
 	case m.High == nil:
-		why = fmt.Sprintf("its replicas were never near the limit, at which they serve more than the %s tokens an hour that were seen", model.FormatTokens(model.Tokens(m.TokensPerHour)))
+		why = fmt.Sprintf("its replicas were hardly ever near the limit, at which they serve no less than the %s tokens an hour that were seen", model.FormatTokens(model.Tokens(m.TokensPerHour)))
 	case !m.Known():
 		why = fmt.Sprintf("a replica serves between %s and %s tokens an hour at the limit, as far as its hours tell, which is too wide a range to go by",
 			model.FormatTokens(model.Tokens(m.Low)), model.FormatTokens(model.Tokens(*m.High)))

@@ -437,7 +437,7 @@ func TestMeasuredCapacity(t *testing.T) {
 		because     string // empty: it is measured
 	}{
 		{"it comes up to its limit every day", "ttft_limit: 1s, ", 1.15, ""},
-		{"it is never near it", "ttft_limit: 1s, ", 0.5, "never near the limit"},
+		{"it is never near it", "ttft_limit: 1s, ", 0.5, "hardly ever near the limit"},
 		{"there is no limit", "", 1.15, "there is no limit"},
 	} {
 		load = tc.load
