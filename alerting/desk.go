@@ -103,6 +103,7 @@ type record struct {
 	Severity Severity `json:"severity,omitempty"` // of that message
 	Except   []string `json:"except,omitempty"`   // notifiers that it does not go to as the last evaluation had it
 	Owner    string   `json:"owner,omitempty"`    // of the workload
+	Blocks   bool     `json:"blocks,omitempty"`   // State.Blocked is kept, which early versions did not
 	Presence presence `json:"presence,omitzero"`
 	Said     string   `json:"said,omitempty"` // id of the decision that a message was about last, or that was confirmed without one
 }
@@ -143,6 +144,13 @@ func (r record) standing(j Judged) []string {
 		return nil
 	}
 	return j.route(r.Reason).Except
+}
+
+// toldMust reports whether the message about what stands in r, which an early version has sent, said that the current option may not stay.
+func (r record) toldMust(j Judged) bool {
+	s := r.State
+	moves := s.Standing != "" && s.Standing != s.Current && (r.Reason == FirstSeen || r.Reason == Switched)
+	return s.Standing == none || moves && r.Severity == Blocked.Of(j.Report, j.Critical)
 }
 
 const recordVersion = 1
@@ -338,8 +346,11 @@ func (d *Desk) account(e Event, changes batch) {
 // into receipts. At most one message comes of it: that of the verdict, or else of what is most pressing beside it.
 func (r record) next(j Judged, now time.Time, changes batch, receipts map[string][]byte) (record, Considered) {
 	w := j.Report
+	if !r.Blocks {
+		r.State.Blocked = r.toldMust(j)
+	}
 	after := r
-	after.Version, after.Seen, after.Owner = recordVersion, now, j.Owner
+	after.Version, after.Seen, after.Owner, after.Blocks = recordVersion, now, j.Owner, true
 	c := Considered{Workload: w.Workload}
 	after.State, c.Reason = r.State.Next(w, now, j.Policy)
 	verdict := w.Decision.Recommendation + " " + w.Decision.Option + " " + w.Decision.Reason
@@ -349,13 +360,24 @@ func (r record) next(j Judged, now time.Time, changes batch, receipts map[string
 	}
 	var over bool
 	after.Snooze, over = r.Snooze.next(j.Snooze, after.State.Standing, w, now, j.Policy)
-	answered := after.Snooze.Quiet() // before it was confirmed, or while it swung
-	if c.Reason.Notify() {
+	must := c.Reason == Blocked && after.State.Standing == r.State.Standing // which nobody knew who said to be quiet about the move
+	if must && after.Snooze.Quiet() && !after.Snooze.Migrating {
+		after.Snooze.Over, over = true, false
+	}
+	answered := after.Snooze.Quiet() && !must // before it was confirmed, or while it swung
+	switch {
+	case c.Reason.Notify():
 		after.Reason, after.Severity = c.Reason, j.severity(c.Reason)
+	case c.Reason == Allowed, c.Reason == Swung && !after.State.swings(): // what shows the move shows what it is by now
+		after.Reason = Switched
+		if after.State.Blocked {
+			after.Reason = Blocked
+		}
+		after.Severity = j.severity(after.Reason)
 	}
 	after.Except = after.standing(j)
 	swings := after.State.swings() || r.State.swings() // of which no message of a change of prices tells
-	told := !swings && r.Flip != nil && r.Flip.Option == after.State.Standing && now.Sub(r.Flip.Time) <= flipHolds && reflect.DeepEqual(r.Flip.Route, j.route(c.Reason))
+	told := !swings && c.Reason != Blocked && r.Flip != nil && r.Flip.Option == after.State.Standing && now.Sub(r.Flip.Time) <= flipHolds && reflect.DeepEqual(r.Flip.Route, j.route(c.Reason))
 	switch {
 	case c.Reason.Notify() && told:
 		changes.put(ledgerBucket, Announced+w.Decision.ID, encode(Announcement{Event: r.Flip.Event, Reason: PricesMoved, Time: now}))
@@ -452,6 +474,7 @@ type Firing struct {
 	Workload  string
 	Current   string
 	Option    string    // empty when no option may serve the workload
+	Must      bool      // Current may not serve it
 	Since     time.Time // the evaluation that confirmed it
 	Severity  Severity  // of the message about it
 	Owner     string    // of the workload; empty when nobody is named
@@ -472,7 +495,7 @@ func (d *Desk) Firing() []Firing {
 		if s.Standing == "" || s.Standing == s.Current || s.swings() {
 			continue
 		}
-		f := Firing{Workload: workload, Current: s.Current, Option: s.Standing, Since: s.Confirmed, Severity: r.Severity, Owner: r.Owner, Snoozed: r.Snooze.Quiet(), Except: r.Except, Decision: r.Said}
+		f := Firing{Workload: workload, Current: s.Current, Option: s.Standing, Must: s.Blocked, Since: s.Confirmed, Severity: r.Severity, Owner: r.Owner, Snoozed: r.Snooze.Quiet(), Except: r.Except, Decision: r.Said}
 		f.Migrating = f.Snoozed && r.Snooze.Migrating
 		if f.Option == none {
 			f.Option = ""

@@ -1026,7 +1026,7 @@ func TestSame(t *testing.T) {
 	t.Parallel()
 	full := record{
 		Version: recordVersion, State: State{Current: "api"}, Seen: morning, Told: []Told{{Kind: "volume"}}, Flip: &Flip{Option: "own"},
-		Approach: Approach{Option: "own"}, Ending: Ending{Until: "2027-04-30"}, Snooze: Snooze{Decision: "0123456789ab"}, Case: "c0ffee00c0ffee00", Promise: &Promise{To: "own"}, Reason: FirstSeen, Severity: Info, Except: []string{"webhook"}, Owner: "team", Presence: presence{Began: true}, Said: "0123456789ab",
+		Blocks: true, Approach: Approach{Option: "own"}, Ending: Ending{Until: "2027-04-30"}, Snooze: Snooze{Decision: "0123456789ab"}, Case: "c0ffee00c0ffee00", Promise: &Promise{To: "own"}, Reason: FirstSeen, Severity: Info, Except: []string{"webhook"}, Owner: "team", Presence: presence{Began: true}, Said: "0123456789ab",
 	}
 	fields := reflect.TypeFor[record]()
 	for i := range fields.NumField() {

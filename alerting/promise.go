@@ -37,7 +37,7 @@ const (
 func (p *Promise) next(w model.WorkloadReport, reason Reason, standing string, now time.Time, policy Policy) (*Promise, *Outcome) {
 	d := w.Decision
 	switch reason {
-	case FirstSeen, Switched:
+	case FirstSeen, Switched, Blocked:
 		if s := d.SavingUSDPerMonth; s != nil && s.P50 >= leastSaved && d.Option == standing && standing != w.Current {
 			return &Promise{From: w.Current, To: standing, USD: s.P50}, nil
 		}

@@ -23,10 +23,10 @@ var Severities = []Severity{Info, Warning, Critical}
 func (r Reason) Of(w model.WorkloadReport, critical bool) Severity {
 	s := 0
 	switch r {
-	case NoOption, OverBudget, DataFaulty, Reopened:
+	case Blocked, NoOption, OverBudget, DataFaulty, Reopened:
 		s = 1
 	case FirstSeen, Switched, Reminded, Unstable:
-		if why := w.Decision.Reason; why == model.ReasonCurrentInfeasible || why == model.ReasonNoFeasibleOption {
+		if mustLeave(w) {
 			s = 1
 		}
 	default:

@@ -26,6 +26,8 @@ func TestSeverity(t *testing.T) {
 		{Unstable, must, false, Warning},
 		{Unstable, answers('0'), false, Warning},
 		{Unstable, answers('X'), false, Info},
+		{Blocked, must, false, Warning},
+		{Blocked, must, true, Critical},
 		{Drifted, must, false, Info},
 		{NoOption, model.WorkloadReport{}, false, Warning},
 		{NoOption, model.WorkloadReport{}, true, Critical},

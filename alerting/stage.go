@@ -21,7 +21,7 @@ func (d *Desk) Cases(report *model.Report, answers Answers) []*model.Case {
 	defer d.mu.Unlock()
 	waiting := map[string]bool{} // workloads of whose verdict a message has not arrived yet
 	for l := range d.outbox.all() {
-		if r := l.Event.Reason; r == FirstSeen || r == Switched || r == NoOption {
+		if r := l.Event.Reason; r == FirstSeen || r == Switched || r == Blocked || r == NoOption {
 			waiting[l.Event.Workload] = true
 		}
 	}

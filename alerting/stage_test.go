@@ -216,6 +216,7 @@ var happenings = []struct {
 	{"it saves less than half of what was promised", func(l *life) bool { l.live(17, 'b'); l.deliver(); return l.current == "X" }},
 	{"a year passes", func(l *life) bool { l.live(367, l.last); return l.current == "X" }},
 	{"evaluations take it back", func(l *life) bool { l.live(3, 'z'); l.deliver(); return l.current == "now" }},
+	{"what serves it may not any more", func(l *life) bool { l.live(3, 'B'); return l.current == "now" }},
 	{"no option may serve the workload", func(l *life) bool { l.live(3, '0'); return true }},
 	{"data or prices are not known", func(l *life) bool { l.live(1, '?'); return true }},
 	{"they are known again", func(l *life) bool { known := l.last != '?'; l.live(1, 'X'); return !known }},

@@ -60,9 +60,11 @@ const (
 	FirstSeen    Reason = "first_seen"      // the first verdict is confirmed: to move
 	Switched     Reason = "switched"        // another verdict is confirmed
 	Returned     Reason = "returned"        // an announced move is withdrawn: the current option is to be kept after all
+	Blocked      Reason = "current_blocked" // the current option may not serve the workload any more, and another may
+	Allowed      Reason = "current_allowed" // the current option may serve the workload again; what stands stays
 	NoOption     Reason = "no_option"       // no option may serve the workload any more
 	Unstable     Reason = "unstable"        // the confirmed verdict changes too often to tell every change
-	Swung        Reason = "swung"           // a verdict that was told to be unstable has changed once more
+	Swung        Reason = "swung"           // a verdict has changed once more that changes too often to tell every change
 	Approaching  Reason = "approaching"     // of a message alone: the projection crosses a threshold, and the date to act by is near
 	Ends         Reason = "commitment_ends" // of a message alone: a commitment ends, another option is right from then on, and the date to act by is near
 	Digested     Reason = "digest"          // of a message alone: a report summed up, by a schedule of its own
@@ -81,7 +83,7 @@ const (
 
 // Kinds are the reasons that are worth a message.
 var Kinds = []Reason{
-	FirstSeen, Switched, Returned, NoOption, Unstable, Approaching, Ends, Drifted, PricesMoved,
+	FirstSeen, Switched, Returned, Blocked, NoOption, Unstable, Approaching, Ends, Drifted, PricesMoved,
 	OverBudget, Digested, Reminded, Reopened, Answered, DataFaulty, WorkloadNew, WorkloadGone,
 	Summed, Tested,
 }
@@ -99,6 +101,8 @@ const none = "(no option)"
 type State struct {
 	Current   string    `json:"current"`             // the current option that the rest is about
 	Standing  string    `json:"standing,omitempty"`  // the option confirmed to be on; empty before the first confirmation
+	Blocked   bool      `json:"blocked,omitempty"`   // it is confirmed that Current may not serve the workload
+	Turned    int       `json:"turned,omitempty"`    // evaluations in a row that found the opposite of Blocked
 	Candidate string    `json:"candidate,omitempty"` // another option that asks to be confirmed
 	Count     int       `json:"count,omitempty"`     // evaluations in a row that asked for Candidate
 	Since     time.Time `json:"since,omitzero"`      // the first of them
@@ -112,6 +116,9 @@ type State struct {
 }
 
 // Next returns the state after an evaluation and what the evaluation did. It is pure.
+//
+// A verdict is the option to be on and whether the current one may serve the workload: when that is blocked it is confirmed and told although the same move stood
+// before, and when it is blocked no more without a word, as long as the move stands.
 //
 // Evaluations closer together than p.ConfirmEvery do not count, so how often the schedule evaluates does not change
 // when a verdict is confirmed. An unknown verdict neither counts nor resets, however long it lasts. What was told stands for a day at least.
@@ -139,22 +146,35 @@ func (s State) Next(w model.WorkloadReport, now time.Time, p Policy) (State, Rea
 		return s, Unchanged
 	}
 	s.Counted = now
-	if asked == s.Standing {
+	blocked := mustLeave(w)
+	if s.Turned++; blocked == s.Blocked {
+		s.Turned = 0
+	}
+	switch {
+	case asked == s.Standing:
 		s.Candidate, s.Count, s.Since = "", 0, time.Time{}
+	case asked != s.Candidate:
+		s.Candidate, s.Count, s.Since = asked, 1, now
+	default:
+		s.Count++
+	}
+	enough := max(1, p.Confirmations)
+	switch {
+	case asked == s.Standing && s.Turned == 0:
 		if own, _ := (State{}).asks(w, p); own != asked { // the margins alone keep what stands, and its message would say something else
 			return s, Unchanged
 		}
 		after, reason := s.agreed(now)
 		return after.numbered(reason), reason
-	}
-	if asked != s.Candidate {
-		s.Candidate, s.Count, s.Since = asked, 0, now
-	}
-	if s.Count++; s.Count < p.Confirmations || s.dwells(now) {
+	case !blocked && s.Turned >= enough && s.Count < enough && s.Standing != none:
+		s.Blocked, s.Turned = false, 0
+		return s, Allowed
+	case s.Count < enough && (s.Turned < enough || !blocked), s.dwells(now): // a block counts whichever other option is best meanwhile
 		return s, Waiting
 	}
-	before := s.Standing
-	s.Standing, s.Candidate, s.Count, s.Since, s.Confirmed = asked, "", 0, time.Time{}, now
+	before := s
+	s.Standing, s.Blocked, s.Confirmed = asked, blocked, now
+	s.Candidate, s.Count, s.Since, s.Turned = "", 0, time.Time{}, 0
 	reason := s.confirmed(before)
 	if reason.Notify() {
 		s, reason = s.changed(before, reason, now)
@@ -186,14 +206,22 @@ func (s State) Declined(option string) State {
 	return s
 }
 
-// confirmed names what it means that the standing verdict took the place of before.
-func (s State) confirmed(before string) Reason {
+// mustLeave reports whether what serves w may not serve it any more.
+func mustLeave(w model.WorkloadReport) bool {
+	why := w.Decision.Reason
+	return why == model.ReasonCurrentInfeasible || why == model.ReasonNoFeasibleOption
+}
+
+// confirmed names what it means that the verdict of s took the place of that of before.
+func (s State) confirmed(before State) Reason {
 	switch {
 	case s.Standing == none:
 		return NoOption
-	case before == "" && s.Standing == s.Current:
+	case s.Blocked && !before.Blocked:
+		return Blocked
+	case before.Standing == "" && s.Standing == s.Current:
 		return Settled
-	case before == "":
+	case before.Standing == "":
 		return FirstSeen
 	case s.Standing == s.Current:
 		return Returned
@@ -203,7 +231,7 @@ func (s State) confirmed(before string) Reason {
 
 // asks returns the option that the evaluation asks to be on, and false when it does not know. Once a move to X is
 // confirmed it stands until X loses p.Leave against the current option, or may not serve the workload, or another
-// alternative is cheaper than X by p.Enter.
+// alternative is cheaper than X by p.Enter. One that had to be made, and need not be any more, stands only while X costs less.
 func (s State) asks(w model.WorkloadReport, p Policy) (string, bool) {
 	d := w.Decision
 	if d.Recommendation == model.Unknown || d.Recommendation == "" {
@@ -221,7 +249,11 @@ func (s State) asks(w model.WorkloadReport, p Policy) (string, bool) {
 		return s.Standing, true
 	}
 	if d.Option == w.Current {
-		if float64(standing) >= float64(rival)*(1+p.Leave) {
+		leave := p.Leave
+		if s.Blocked {
+			leave = 0
+		}
+		if float64(standing) >= float64(rival)*(1+leave) {
 			return d.Option, true
 		}
 		return s.Standing, true

@@ -37,10 +37,12 @@ func evaluation(option string, costs ...model.USD) model.WorkloadReport {
 // letters abbreviates reasons in timelines.
 var letters = map[Reason]string{
 	Unchanged: "-", Waiting: "w", NoData: "?", Settled: "b", Followed: "d", Restarted: "0", FirstSeen: "f", Switched: "s", Returned: "r", NoOption: "n",
+	Blocked: "m", Allowed: "a", Unstable: "u", Swung: "~",
 }
 
 // answers maps a letter of a timeline to an evaluation: S stay, X and Y move there, x a move to X that has lost most of its
-// saving, z one that has become a loss, ? unknown, 0 nothing feasible.
+// saving, z one that has become a loss, ? unknown, 0 nothing feasible; B and C that X and
+// Y must be moved to, since the current option is blocked.
 func answers(c rune) model.WorkloadReport {
 	switch c {
 	case 'S':
@@ -55,6 +57,13 @@ func answers(c rune) model.WorkloadReport {
 		return evaluation("Y", 1000, 500, 450)
 	case 'Y':
 		return evaluation("Y", 1000, 500, 300)
+	case 'B', 'C':
+		w := evaluation("X", 1000, 1100, 1200)
+		if c == 'C' {
+			w = evaluation("Y", 1000, 1200, 1100)
+		}
+		w.Decision.Reason = model.ReasonCurrentInfeasible
+		return w
 	case '0':
 		return evaluation(none)
 	}
@@ -74,6 +83,20 @@ func TestNext(t *testing.T) {
 		{"an announced move is withdrawn when it has become a loss", "XXXzzzz", "wwfwwr-"},
 		{"a slightly better alternative is not worth another message", "XXXyyyy", "wwf----"},
 		{"a much better alternative is", "XXXYYYY", "wwfwws-"},
+		{"a block is told with where to move", "BBBB", "wwm-"},
+		{"and after a verdict to stay", "SSSBBBB", "wwbwwm-"},
+		{"and although the same move stood before", "XXXBBBB", "wwfwwm-"},
+		{"one that does not last is not told", "XXXBBXBB", "wwfww-ww"},
+		{"an evaluation that does not know neither counts nor resets it", "XXXB??BB", "wwfw??wm"},
+		{"it is told whichever other option is best meanwhile", "SSSBCB", "wwbwwm"},
+		{"the move that stands is not told again when the block goes", "XXXBBBBXXXX", "wwfwwm-wwa-"},
+		{"but the block is when it comes back", "XXXBBBXXXBBB", "wwfwwmwwawwm"},
+		{"a move that no longer has to be made and saves nothing is withdrawn", "BBBSSS", "wwmwwr"},
+		{"one that still saves stands", "BBBxxxx", "wwmwwa-"},
+		{"until it has become a loss", "BBBxxxzzz", "wwmwwawwr"},
+		{"a slightly better alternative while the block lasts is not worth another message", "BBBCCC", "wwm---"},
+		{"another option may serve it after none: the block is known", "000BBB", "wwnwws"},
+		{"none may serve it any more after a block", "BBB000", "wwmwwn"},
 		{"no feasible option is announced", "SSS000", "wwbwwn"},
 		{"no feasible option from the start is announced", "0000", "wwn-"},
 	} {
@@ -114,7 +137,7 @@ func TestNextDoesNotDependOnTheSchedule(t *testing.T) {
 		random := rand.New(rand.NewPCG(seed, 1))
 		var days []rune
 		for range 40 {
-			days = append(days, []rune("SSXXXYz?")[random.IntN(8)])
+			days = append(days, []rune("SSXXXYz?BC")[random.IntN(10)])
 			if random.IntN(3) > 0 && len(days) > 1 {
 				days[len(days)-1] = days[len(days)-2] // days resemble those before them
 			}
@@ -143,6 +166,7 @@ func TestNextDoesNotDependOnTheSchedule(t *testing.T) {
 func FuzzNext(f *testing.F) {
 	f.Add("SSSXXXzzz", uint16(1440))
 	f.Add("X?X?XY0Y0Y0", uint16(5))
+	f.Add("XXXBXBBCB0BBXXBSSzB", uint16(1440))
 	f.Fuzz(func(t *testing.T, evaluations string, minutes uint16) {
 		var s State
 		var last time.Time

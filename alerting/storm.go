@@ -77,7 +77,7 @@ func storm(events []Event, now time.Time) Event {
 
 // urgency orders events: what cannot stay as it is before all others, then by the saving in dollars a month; none is less than any.
 func (e Event) urgency() float64 {
-	if e.Reason == NoOption || e.Report.Decision.Reason == model.ReasonCurrentInfeasible {
+	if e.Reason == NoOption || mustLeave(e.Report) {
 		return math.Inf(1)
 	}
 	if s := e.Report.Decision.SavingUSDPerMonth; s != nil {

@@ -51,6 +51,9 @@ func place(s State) string {
 	case none:
 		return "no option"
 	}
+	if s.Blocked {
+		return "must move to " + s.Standing
+	}
 	return "move to " + s.Standing
 }
 
@@ -97,6 +100,7 @@ func TestTransitions(t *testing.T) {
 		{"evaluations say X", says('X')},
 		{"evaluations say Y, hardly cheaper than X", says('y')},
 		{"evaluations say Y, cheaper than X by `policy.enter`", says('Y')},
+		{"the current option may not serve the workload, and evaluations say X", says('B')},
 		{"no option may serve the workload", says('0')},
 		{"the verdict is not known", says('?')},
 		{"the verdict changes for the fourth time within 14 days", func(s State) (State, Reason) {
@@ -121,12 +125,13 @@ func TestTransitions(t *testing.T) {
 	begun := State{Current: "now"}
 	settled, _ := says('S')(begun)
 	moving, _ := says('X')(begun)
+	must, _ := says('B')(begun)
 	nothing, _ := says('0')(begun)
 	swinging := begun
 	for _, c := range "XzXz" {
 		swinging, _ = confirm(swinging, answers(c))
 	}
-	from := []State{begun, settled, moving, nothing, swinging}
+	from := []State{begun, settled, moving, must, nothing, swinging}
 
 	var table strings.Builder
 	edges := map[[2]string][]string{}

@@ -16,6 +16,7 @@ type Swing struct {
 	Since  time.Time `json:"since,omitzero"`   // when that was told; zero: the verdict does not swing
 	Other  string    `json:"other,omitempty"`  // the answer before the last change
 	NoneIs bool      `json:"none_is,omitzero"` // it was told that no option may serve the workload
+	MustIs bool      `json:"must_is,omitzero"` // it was told that the current option may not, and nothing else since; kept of a verdict that does not swing too
 	Calm   streak    `json:"calm,omitzero"`    // days on which evaluations said what stands
 }
 
@@ -35,21 +36,28 @@ func (s State) dwells(now time.Time) bool {
 	return !last.IsZero() && now.Sub(last) < dwell-earliness
 }
 
-// changed returns s after a change at now, from the answer before and worth a message by itself, and what is to be told of it.
-func (s State) changed(before string, reason Reason, now time.Time) (State, Reason) {
+// changed returns s after a change at now, from the verdict of before and worth a message by itself, and what is to be told of it. When it is
+// only that the current option is blocked once more, the answer does not swing, and is not told again when that was said last.
+func (s State) changed(before State, reason Reason, now time.Time) (State, Reason) {
 	often := !s.Changed[0].IsZero() && now.Sub(s.Changed[0]) <= changesWithin
 	copy(s.Changed[:], s.Changed[1:])
 	s.Changed[mostChanges-1] = now
 	switch {
-	case !s.swings() && !often:
+	case !s.swings() && before.Standing == s.Standing && often && s.Swing.MustIs:
+		return s, Swung
+	case !s.swings() && (!often || before.Standing == s.Standing):
+		s.Swing.MustIs = s.Blocked
 		return s, reason
 	case !s.swings():
-		s.Swing, reason = Swing{Since: now, NoneIs: before == none}, Unstable
-	case reason != NoOption || s.Swing.NoneIs:
+		s.Swing, reason = Swing{Since: now, NoneIs: before.Standing == none}, Unstable
+	case (reason != NoOption || s.Swing.NoneIs) && (reason != Blocked || s.Swing.MustIs):
 		reason = Swung
 	}
-	s.Swing.Other, s.Swing.Calm = before, streak{}
+	if s.Swing.Calm = (streak{}); before.Standing != s.Standing {
+		s.Swing.Other = before.Standing
+	}
 	s.Swing.NoneIs = s.Swing.NoneIs || s.Standing == none
+	s.Swing.MustIs = s.Swing.MustIs || s.Blocked && reason != Swung
 	return s, reason
 }
 
@@ -63,8 +71,8 @@ func (s State) agreed(now time.Time) (State, Reason) {
 	if s.Swing.Calm = s.Swing.Calm.next(true, now, daily); !s.Swing.Calm.holds(daily) {
 		return s, Unchanged
 	}
-	s.Swing, s.Changed = Swing{}, [mostChanges]time.Time{mostChanges - 1: now}
-	return s, s.confirmed(s.Standing)
+	s.Swing, s.Changed = Swing{MustIs: s.Blocked}, [mostChanges]time.Time{mostChanges - 1: now}
+	return s, s.confirmed(s)
 }
 
 // unsettled returns what the message of a verdict that was before and is s by now is to tell of its changes; nil when it neither swings nor did.

@@ -106,7 +106,7 @@ func (r *reader) channelLabel(raw *rawConfig, c *Config) (label string, channels
 
 // kinds are those of the messages that a route can choose, as package alerting names them.
 var kinds = []string{
-	"approaching", "commitment_ends", "data_fault", "digest", "drifted", "first_seen", "no_option", "over_budget", "prices_moved", "reminded", "reopened", "returned", "switched", "unstable",
+	"approaching", "commitment_ends", "current_blocked", "data_fault", "digest", "drifted", "first_seen", "no_option", "over_budget", "prices_moved", "reminded", "reopened", "returned", "switched", "unstable",
 	"workload_gone", "workload_new",
 }
 
@@ -120,7 +120,7 @@ var severities = []string{"info", "warning", "critical"}
 var notifiers = []string{"slack", "webhook", "alertmanager"}
 
 // standing are the kinds of messages that an Alertmanager shows, as long as what they tell stands.
-var standing = []string{"first_seen", "no_option", "switched"}
+var standing = []string{"current_blocked", "first_seen", "no_option", "switched"}
 
 func (r *reader) routes(raw *rawConfig, c *Config) (routes []Route) {
 	for _, raws := range raw.Notify.Routes {

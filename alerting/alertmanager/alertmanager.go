@@ -124,8 +124,11 @@ func labels(f alerting.Firing) map[string]string {
 // annotations says in words what the newest evaluation found, or no more than the verdict while there is none.
 func annotations(f alerting.Firing, report *model.Report) map[string]string {
 	summary := fmt.Sprintf("%s: move from %s to %s", f.Workload, f.Current, f.Option)
-	if f.Option == "" {
+	switch {
+	case f.Option == "":
 		summary = fmt.Sprintf("%s: no option may serve it", f.Workload)
+	case f.Must:
+		summary = fmt.Sprintf("%s: must move from %s to %s", f.Workload, f.Current, f.Option)
 	}
 	notes := map[string]string{"summary": words.Clean(summary, words.MaxLine)}
 	if report == nil {

@@ -56,7 +56,7 @@ const (
 // Of returns the chart of e, nil when it has none or it cannot be drawn.
 func Of(e alerting.Event) *Chart {
 	switch e.Reason {
-	case alerting.FirstSeen, alerting.Switched, alerting.Returned, alerting.Unstable, alerting.Approaching, alerting.Ends, alerting.Reminded, alerting.Answered:
+	case alerting.FirstSeen, alerting.Switched, alerting.Returned, alerting.Blocked, alerting.Unstable, alerting.Approaching, alerting.Ends, alerting.Reminded, alerting.Answered:
 		if c := Ahead(e.Report, rival(e)); c != nil {
 			return c
 		}

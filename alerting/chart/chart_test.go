@@ -28,7 +28,7 @@ func TestWhichHaveAChart(t *testing.T) {
 		}
 	}
 	want := []alerting.Reason{
-		alerting.FirstSeen, alerting.Switched, alerting.Returned, alerting.Unstable, alerting.Approaching, alerting.Ends, alerting.PricesMoved, alerting.OverBudget, alerting.Digested, alerting.Reminded, alerting.Answered,
+		alerting.FirstSeen, alerting.Switched, alerting.Returned, alerting.Blocked, alerting.Unstable, alerting.Approaching, alerting.Ends, alerting.PricesMoved, alerting.OverBudget, alerting.Digested, alerting.Reminded, alerting.Answered,
 	}
 	if !slices.Equal(with, want) {
 		t.Errorf("got %v, want %v", with, want)

@@ -17,6 +17,8 @@ func Of(r alerting.Reason) (alerting.Event, bool) {
 		return switched(), true
 	case alerting.Returned:
 		return returned(), true
+	case alerting.Blocked:
+		return blocked(), true
 	case alerting.NoOption:
 		return homeless(), true
 	case alerting.Unstable:
@@ -49,7 +51,7 @@ func Of(r alerting.Reason) (alerting.Event, bool) {
 		return stormy(), true
 	case alerting.Tested:
 		return alerting.NewTest("", time.Date(2026, 11, 12, 6, 0, 0, 0, time.UTC)), true
-	case alerting.Unchanged, alerting.Waiting, alerting.NoData, alerting.Settled, alerting.Followed, alerting.Restarted, alerting.Swung:
+	case alerting.Unchanged, alerting.Waiting, alerting.NoData, alerting.Settled, alerting.Followed, alerting.Restarted, alerting.Swung, alerting.Allowed:
 	}
 	return alerting.Event{}, false
 }
@@ -227,6 +229,29 @@ func swinging() alerting.Event {
 		Because:           "at 9.78B tokens a month haiku costs $15,500 a month; base-plus-burst saves $200 of it (1.6%)",
 		SavingUSDPerMonth: &model.Quantiles[model.USD]{P10: -1_595, P50: 247, P90: 2_382}, ProbabilityCheaper: new(model.Fraction(0.56)),
 		WouldChange: []string{"less than 9.63B tokens a month: below that haiku alone is cheaper than base-plus-burst"},
+	}
+	return e
+}
+
+// blocked returns the message that the model of what serves a workload is retired sooner than a move takes; nothing else may be put off until then.
+func blocked() alerting.Event {
+	e := switched()
+	e.Reason, e.Severity = alerting.Blocked, alerting.Warning
+	e.Report.Crossover, e.Report.Moved = nil, nil
+	e.Report.CostAhead = costs(e.Report.Forecast.CalendarMonths, haiku, llama)
+	for i := range e.Report.Options {
+		switch o := &e.Report.Options[i]; o.Option {
+		case "haiku", "base-plus-burst":
+			o.Blocked = []string{"RETIRED"}
+			o.Warnings = []model.Warning{{Code: "RETIRES", Text: "the model of haiku is served until 2026-12-31; a move away would have to begin by 2026-11-02"}}
+		case "llama-70b-2xh100":
+			o.Prospect = nil
+		}
+	}
+	e.Report.Decision = model.Decision{
+		ID: "8514a8524d8c", Recommendation: model.Move, Option: "llama-70b-2xh100", Hosting: model.SelfHosted, Reason: model.ReasonCurrentInfeasible,
+		Because:     "haiku may not serve this workload (RETIRED); llama-70b-2xh100 is the cheapest that may, at $26,900 a month",
+		WouldChange: []string{},
 	}
 	return e
 }

@@ -52,7 +52,7 @@ type about struct {
 func answerable(e alerting.Event) bool {
 	d := e.Report.Decision
 	switch e.Told().Reason {
-	case alerting.FirstSeen, alerting.Switched, alerting.Reminded:
+	case alerting.FirstSeen, alerting.Switched, alerting.Blocked, alerting.Reminded:
 		return d.ID != "" && d.Recommendation == model.Move && d.Option != "" && (e.Answer == nil || !e.Answer.Final)
 	default:
 		return false

@@ -71,6 +71,7 @@ func summed(s alerting.Storm) string {
 		what string
 	}{
 		{s.Count[alerting.NoOption], "without an option"},
+		{s.Count[alerting.Blocked], "that must move"},
 		{s.Count[alerting.FirstSeen] + s.Count[alerting.Switched], "to move"},
 		{s.Count[alerting.Returned], "to stay after all"},
 		{s.Count[alerting.Approaching], "coming near a threshold"},

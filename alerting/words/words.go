@@ -76,6 +76,9 @@ func Headline(e alerting.Event) string {
 	if d.Reason == model.ReasonCurrentInfeasible {
 		verb = "must move to " + option
 	}
+	if e.Reason == alerting.Blocked {
+		verb = Clean(e.Report.Current, 40) + " may not serve it, " + verb
+	}
 	if s := d.SavingUSDPerMonth; s != nil && s.P50 > 0 {
 		return fmt.Sprintf("%s: %s, saves %s a month", workload, verb, model.FormatUSDKnown(s.P50, *s))
 	}
@@ -529,6 +532,8 @@ func When(e alerting.Event) string {
 		return ""
 	case e.Reason == alerting.NoOption:
 		return "Act now: what serves it is not allowed to."
+	case w.Decision.Reason == model.ReasonCurrentInfeasible:
+		return "Act now: " + notAllowed(w) + "."
 	case w.Decision.Recommendation == model.Move:
 		return "Act now: the projected volume is already there."
 	case x == nil || x.CrossesOn == "" && x.ActBy == "":
@@ -542,6 +547,19 @@ func When(e alerting.Event) string {
 	default:
 		return fmt.Sprintf("Crosses around %s; act by %s.", day(x.CrossesOn), day(x.ActBy))
 	}
+}
+
+// notAllowed says until when the current option of w, which may not stay, still serves it, when its model is retired.
+func notAllowed(w model.WorkloadReport) string {
+	for _, o := range w.Options {
+		for _, warning := range o.Warnings {
+			if o.Option == w.Current && warning.Code == "RETIRES" {
+				served, _, _ := strings.Cut(Clean(warning.Text, MaxLine), ";")
+				return served
+			}
+		}
+	}
+	return "what serves it is not allowed to"
 }
 
 // day writes a date such as 2027-01-12 for a reader.

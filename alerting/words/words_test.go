@@ -177,7 +177,7 @@ func TestSummedAddsUp(t *testing.T) {
 	t.Parallel()
 	number := regexp.MustCompile(`\d+`)
 	for _, r := range []alerting.Reason{
-		alerting.FirstSeen, alerting.Switched, alerting.Returned, alerting.NoOption, alerting.Unstable, alerting.Approaching, alerting.Drifted, alerting.Reminded, alerting.Reopened,
+		alerting.FirstSeen, alerting.Switched, alerting.Returned, alerting.Blocked, alerting.NoOption, alerting.Unstable, alerting.Approaching, alerting.Drifted, alerting.Reminded, alerting.Reopened,
 	} {
 		s := alerting.Storm{Count: map[alerting.Reason]int{alerting.FirstSeen: 11, r: 30}}
 		total, sum := s.Size(), 0

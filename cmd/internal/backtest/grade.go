@@ -22,15 +22,17 @@ const leastCovered = 0.5
 // A message that advises to leave an option is right when, over the whole periods of 30 days from it on that the history has, the option to be on would have
 // cost less than the one to leave, at the volume that was used in each; otherwise it is wrong. One that says that a threshold comes near is right when the
 // volume of 30 days has passed the threshold by 30 days after the day that it named, wrong when that day is over and it has not, and too late when it had
-// before. One that no option may serve the workload is right when none could have served what came in one of those periods.
+// before. One that the option in use, or none, may serve the workload is right when it could not have served what came in one of those periods.
 func grade(m Message, days []observed, end time.Time) Grade {
 	switch m.Kind {
 	case alerting.FirstSeen, alerting.Switched, alerting.Returned:
 		return gradeMove(m, days, end)
 	case alerting.Approaching:
 		return gradeApproach(m, days, end)
+	case alerting.Blocked:
+		return gradeUnserved(m, days, end, func(d observed) bool { return d.blocked }, "the option in use could", "the option in use could not")
 	case alerting.NoOption:
-		return gradeNoOption(m, days, end)
+		return gradeUnserved(m, days, end, func(d observed) bool { return d.unserved }, "an option could", "no option could")
 	default:
 		return Grade{Verdict: Informs, Because: "it advises no move now"}
 	}
@@ -51,7 +53,9 @@ func tooEarly(m Message, end time.Time) Grade {
 	return Grade{Verdict: TooEarly, Because: fmt.Sprintf("the history ends %s after it, and 30 days are compared at least", count(int(end.Sub(m.At)/day), "day"))}
 }
 
-func gradeNoOption(m Message, days []observed, end time.Time) Grade {
+// gradeUnserved holds a message that a workload may not be served any more, by the option in use or by any, against what by says of what came; could and couldNot begin
+// the sentence that says so.
+func gradeUnserved(m Message, days []observed, end time.Time, by func(observed) bool, could, couldNot string) Grade {
 	ends, _ := after(m.At, days)
 	if len(ends) == 0 {
 		return tooEarly(m, end)
@@ -62,7 +66,7 @@ func gradeNoOption(m Message, days []observed, end time.Time) Grade {
 			continue
 		}
 		graded++
-		if d.unserved {
+		if by(d) {
 			unserved++
 		}
 	}
@@ -70,9 +74,9 @@ func gradeNoOption(m Message, days []observed, end time.Time) Grade {
 	case graded == 0:
 		return Grade{Verdict: Unknown, Because: "what came after it was not measured"}
 	case unserved == 0:
-		return Grade{Verdict: Wrong, GradedDays: 30 * graded, Because: fmt.Sprintf("an option could have served what came in each of %s of 30 days", count(graded, "period"))}
+		return Grade{Verdict: Wrong, GradedDays: 30 * graded, Because: fmt.Sprintf("%s have served what came in each of %s of 30 days", could, count(graded, "period"))}
 	}
-	return Grade{Verdict: Right, GradedDays: 30 * graded, Because: fmt.Sprintf("no option could have served what came in %d of %s of 30 days", unserved, count(graded, "period"))}
+	return Grade{Verdict: Right, GradedDays: 30 * graded, Because: fmt.Sprintf("%s have served what came in %d of %s of 30 days", couldNot, unserved, count(graded, "period"))}
 }
 
 // gradeBudget holds a message that a month is going to cost more than a budget against the last that was known of that month, which was at as; the hours
@@ -195,7 +199,7 @@ func alerts(messages []Message, workload, to string, hostings map[string]model.H
 		last := len(all) - 1
 		stands := last >= 0 && (all[last].to.IsZero() || m.At.Before(all[last].to))
 		switch another := m.Kind != alerting.NoOption && hostings[m.To] != hostings[to]; m.Kind {
-		case alerting.FirstSeen, alerting.Switched, alerting.NoOption:
+		case alerting.FirstSeen, alerting.Switched, alerting.Blocked, alerting.NoOption:
 			if another {
 				if stands {
 					all[last].to = m.At

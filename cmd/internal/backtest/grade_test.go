@@ -141,6 +141,27 @@ func TestGradeNoOption(t *testing.T) {
 	}
 }
 
+// TestGradeBlocked holds that what is said not to be served by the option in use is held against whether that could have served what came.
+func TestGradeBlocked(t *testing.T) {
+	t.Parallel()
+	blocked := func(from int) func(int) observed {
+		return func(d int) observed { return observed{covered: 1, blocked: d >= from} }
+	}
+	for _, tc := range []struct {
+		name string
+		days []observed
+		want Verdict
+	}{
+		{"from then on", daily(0, 70, blocked(5)), Right},
+		{"never", daily(0, 70, blocked(100)), Wrong},
+		{"too early", daily(0, 34, blocked(5)), TooEarly},
+	} {
+		if got := grade(Message{At: at(5), Kind: alerting.Blocked, From: "api", To: "fleet"}, tc.days, at(70)); got.Verdict != tc.want {
+			t.Errorf("%s: got %+v, want %s", tc.name, got, tc.want)
+		}
+	}
+}
+
 // TestGradeBudget holds that a month is held against its budget when it is over, or is spent.
 func TestGradeBudget(t *testing.T) {
 	t.Parallel()

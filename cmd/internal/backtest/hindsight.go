@@ -22,6 +22,7 @@ type observed struct {
 	at       time.Time
 	tokens   model.Tokens         // of the 30 days before at, or of its life if that is shorter, brought to a month of 730 hours
 	covered  model.Fraction       // share of them that was measured
+	blocked  bool                 // the option in use could not have served them
 	unserved bool                 // no option could have served them
 	costs    map[string]model.USD // a month, of the options that could have served them, at the prices of that day; of the current one what would stop being paid on leaving it
 }
@@ -52,6 +53,7 @@ func (h *hindsight) observe(w model.WorkloadReport, in decide.Input, now time.Ti
 		o.costs[w.Current] = c.AvoidableUSDPerMonth
 	}
 	o.unserved = v.Decision.Reason == model.ReasonNoFeasibleOption
+	o.blocked = o.unserved || v.Decision.Reason == model.ReasonCurrentInfeasible
 	h.days = append(h.days, o)
 
 	policy := daemon.AlertPolicy(in.Policy)
@@ -65,7 +67,8 @@ func (h *hindsight) observe(w model.WorkloadReport, in decide.Input, now time.Ti
 	if last := len(h.crossings) - 1; reason == alerting.Returned && last >= 0 {
 		h.crossings[last].ended = began
 	}
-	if first := reason == alerting.FirstSeen; first || reason == alerting.Switched && before.Standing == w.Current {
+	moves := reason == alerting.FirstSeen || reason == alerting.Switched || reason == alerting.Blocked
+	if first := before.Standing == ""; moves && (first || before.Standing == w.Current) {
 		h.crossings = append(h.crossings, Crossing{
 			At: began, Workload: w.Workload, From: w.Current, To: h.state.Standing, AtStart: first,
 			patience: time.Duration(policy.Confirmations) * max(policy.ConfirmEvery, day),

@@ -397,7 +397,7 @@ func message(e alerting.Event) Message {
 	w, d := e.Report, e.Report.Decision
 	m := Message{At: e.Time.UTC(), Workload: e.Workload, Kind: e.Reason, Previous: e.Previous, Text: words.Headline(e), budget: e.Budget}
 	switch e.Reason {
-	case alerting.FirstSeen, alerting.Switched:
+	case alerting.FirstSeen, alerting.Switched, alerting.Blocked:
 		m.From, m.To = w.Current, d.Option
 		if s := d.SavingUSDPerMonth; s != nil {
 			m.Saving = new(rounded(s.P50, 2))

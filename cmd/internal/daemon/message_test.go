@@ -77,6 +77,14 @@ var lives = map[alerting.Reason]func(t *testing.T, r *rig){
 		r.replaced(t, operations, dear)
 		r.days(t, 2)
 	},
+	alerting.Blocked: func(t *testing.T, r *rig) { // the move that is told first stays the same
+		r.days(t, 1)
+		r.replaced(t, "data_sensitivity: internal", "data_sensitivity: regulated")
+		r.days(t, 1)
+		if last := r.box.events[len(r.box.events)-1]; last.Reason != alerting.Blocked || last.Severity != alerting.Warning || last.Case != r.box.events[0].Case {
+			t.Errorf("got %s of severity %s, want a warning of the same case", last.Reason, last.Severity)
+		}
+	},
 	alerting.NoOption: func(t *testing.T, r *rig) {
 		r.replaced(t, "data_sensitivity: internal", "data_sensitivity: internal, residency: [eu]")
 		r.days(t, 1)

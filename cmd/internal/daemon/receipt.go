@@ -272,7 +272,7 @@ func (d *Daemon) tellOf(a ledger.Answer, receipt []byte) (alerting.Event, error)
 		return alerting.Event{}, err
 	}
 	var told alerting.Announcement
-	if json.Unmarshal(row, &told) == nil && slices.Contains([]alerting.Reason{alerting.Switched, alerting.Reminded, alerting.Unstable}, told.Reason) {
+	if json.Unmarshal(row, &told) == nil && slices.Contains([]alerting.Reason{alerting.Switched, alerting.Blocked, alerting.Reminded, alerting.Unstable}, told.Reason) {
 		about = told.Reason
 	}
 	w := r.Workload
