@@ -29,7 +29,7 @@ type client struct {
 	api     querier
 	guard   *guard
 	timeout time.Duration    // of one query, its whole answer included
-	clock   func() time.Time // to measure costs with; nil measures nothing
+	clock   func() time.Time // to measure costs with; nil measures none
 	costs   costs
 }
 
@@ -51,16 +51,18 @@ func newClient(s Settings) (*client, error) {
 	parameters := u.Query()
 	parameters.Set("partial_response", "false")
 	parameters.Set("deny_partial_response", "1")
-	if s.Clock != nil {
+	var stopwatch func() time.Time
+	if s.Costs {
+		stopwatch = s.Clock
 		parameters.Set("stats", "1") // for Cost.Peak
 	}
 	u.RawQuery = parameters.Encode()
-	g := &guard{next: next, maxBytes: cmp.Or(s.MaxResponseBytes, defaultMaxResponseBytes)}
+	g := &guard{next: next, maxBytes: cmp.Or(s.MaxResponseBytes, defaultMaxResponseBytes), clock: s.Clock}
 	c, err := api.NewClient(api.Config{Address: u.String(), RoundTripper: g})
 	if err != nil {
 		return nil, errors.New("url: want the address of a server, for example http://prometheus:9090")
 	}
-	return &client{api: v1.NewAPI(c), guard: g, timeout: cmp.Or(s.Timeout, defaultTimeout), clock: s.Clock}, nil
+	return &client{api: v1.NewAPI(c), guard: g, timeout: cmp.Or(s.Timeout, defaultTimeout), clock: stopwatch}, nil
 }
 
 // ask evaluates expr at every step of r and returns the notes that the server has about it.

@@ -44,7 +44,8 @@ type Settings struct {
 	MaxResponseBytes int64             // of one answer after decompression; 0 means 32 MiB
 	Concurrency      int               // queries in flight at once; 0 means 4
 
-	Clock func() time.Time // to measure with what queries take, see Costs; nil measures nothing
+	Clock func() time.Time // that of the server is compared with it; nil compares nothing
+	Costs bool             // what queries take is measured by Clock, which must not be nil; see Collector.Costs
 
 	Siblings []map[string]string // the Select of other sources that read the same server with the same Pack
 }
@@ -89,6 +90,9 @@ type Result struct {
 
 	// Filled is the share of the hours of Settings.Backfill, as far as the server is believed to reach, that need not be asked for again.
 	Filled model.Fraction
+
+	// Ahead is by how much the clock of the server is ahead of Settings.Clock, less than 0 when it is behind; nil when that is not known.
+	Ahead *time.Duration
 
 	// Unattributed is the share of the tokens of the last day that no workload has, because the source does not select them; nil when
 	// that is not known.
@@ -349,6 +353,7 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 	}
 	defer c.giveTurn()
 	sent := c.client.guard.sent.Load()
+	c.client.guard.skew.forget()
 	var result Result
 	if err := c.load(now); err != nil {
 		return result, err
@@ -381,6 +386,8 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 		result.Unattributed, notes = c.unattributed(ctx, now, result.Usage)
 		result.Warnings = append(result.Warnings, notes...)
 	}
+	result.Ahead = c.client.guard.skew.ahead()
+	result.Warnings = append(result.Warnings, clockNote(result.Ahead)...)
 	result.Queries = int(c.client.guard.sent.Load() - sent)
 	slices.SortStableFunc(result.Warnings, func(a, b model.Warning) int {
 		return cmp.Or(strings.Compare(a.Code, b.Code), strings.Compare(a.Text, b.Text))
@@ -651,7 +658,11 @@ func (c *Collector) keep(asked span, answers []answer, now time.Time, found bool
 	if len(c.archive.series) == 0 {
 		return false // a wrong tenant or a wrong name looks like this: nothing is settled by it
 	}
-	c.archive.settle(asked, c.complete(now))
+	past := now // by both clocks: what is still to come there is not settled by having nothing yet
+	if ahead := c.client.guard.skew.ahead(); ahead != nil && *ahead < 0 {
+		past = now.Add(*ahead)
+	}
+	c.archive.settle(asked, c.complete(past))
 	floor := c.archive.record.Floor
 	if beyond = !floor.IsZero() && asked.From.Before(floor); beyond && found {
 		c.archive.setRecord(func(r *record) { r.Floor, r.Looked = time.Time{}, now.UTC() }) // there is more by now

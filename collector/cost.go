@@ -24,7 +24,7 @@ type Cost struct {
 // ChunkHours is how many hours the hourly queries ask for at once where the server agrees.
 const ChunkHours = chunkHours
 
-// Costs returns what the queries of c, which has a Settings.Clock, took since it was made, in the order in which they are sent; those that were not sent are left out.
+// Costs returns what the queries of c, which has Settings.Costs, took since it was made, in the order in which they are sent; those that were not sent are left out.
 func (c *Collector) Costs() []Cost {
 	c.mu.Lock()
 	hours, engines := c.chunk.hours, c.served.hours

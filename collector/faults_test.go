@@ -141,6 +141,85 @@ func TestF31_LessThanBefore(t *testing.T) {
 	}
 }
 
+// dated returns an answer that says that it is at by the server's clock.
+func dated(a promtest.Answer, at time.Time) promtest.Answer {
+	return header(a, "Date", at.Format(http.TimeFormat))
+}
+
+// TestF52_Clocks holds that the dates of answers are compared with our clock, to the second: more than a minute is told, and what nobody can know is not.
+func TestF52_Clocks(t *testing.T) {
+	t.Parallel()
+	offset := func(d time.Duration) func(promtest.Answer) promtest.Answer {
+		return func(a promtest.Answer) promtest.Answer { return dated(a, noon.Add(d)) }
+	}
+	kept := false
+	for _, tc := range []struct {
+		name  string
+		dates func(promtest.Answer) promtest.Answer
+		want  any // by how much the server is ahead; nil when that is not known
+		text  string
+	}{
+		{"no date", func(a promtest.Answer) promtest.Answer { return a }, nil, ""},
+		{"no date that can be read", func(a promtest.Answer) promtest.Answer { return header(a, "Date", "yesterday") }, nil, ""},
+		{"the same time", offset(0), time.Duration(0), ""},
+		{"the fraction of the second is left out", offset(-time.Second), time.Duration(0), ""},
+		{"a minute ahead", offset(time.Minute), time.Minute, ""},
+		{"more than a minute ahead", offset(61 * time.Second), 61 * time.Second, "the clock of the server is 1m1s ahead of ours: set the one that is wrong"},
+		{"five minutes behind", offset(-5*time.Minute - time.Second), -5 * time.Minute, "the clock of the server is 5m0s behind ours: set the one that is wrong"},
+		{"more than that", offset(-7*time.Minute - time.Second), -7 * time.Minute, "the clock of the server is 7m0s behind ours: set the one that is wrong; until then the age of its data is not known"},
+		{"one that a cache had kept", func(a promtest.Answer) promtest.Answer {
+			if kept = !kept; kept {
+				return dated(a, noon.Add(-time.Hour))
+			}
+			return dated(a, noon)
+		}, time.Duration(0), ""},
+	} {
+		server := promtest.New(func(q promtest.Query) promtest.Answer { return tc.dates(steady(always, never)(q)) })
+		c := newCollector(t, Settings{Backfill: 24 * time.Hour, Concurrency: 1, Clock: func() time.Time { return noon }}, server, newMemory())
+		r := collect(t, c, noon)
+		var got any
+		if r.Ahead != nil {
+			got = *r.Ahead
+		}
+		text := ""
+		for _, w := range r.Warnings {
+			if w.Code == ClockSkew {
+				text = w.Text
+			}
+		}
+		if got != tc.want || text != tc.text {
+			t.Errorf("%s: got %v and %q, want %v and %q", tc.name, got, text, tc.want, tc.text)
+		}
+	}
+}
+
+// TestF52_HoursToCome holds that hours that are still to come by the server's clock are measured once they have come, although ours had them long past; and that hours that are
+// to come by ours are not used.
+func TestF52_HoursToCome(t *testing.T) {
+	t.Parallel()
+	at, ours := noon, noon.Add(30*time.Hour)
+	server := promtest.New(func(q promtest.Query) promtest.Answer { return dated(steady(always, at)(q), at) })
+	c := newCollector(t, Settings{Backfill: 48 * time.Hour, Clock: func() time.Time { return ours }}, server, newMemory())
+	collect(t, c, ours.Add(-12*time.Hour))
+	if r := collect(t, c, ours); !strings.Contains(codes(r.Warnings), ClockSkew) {
+		t.Fatalf("got %q, want %s", codes(r.Warnings), ClockSkew)
+	}
+	ours, at = noon.Add(10*time.Hour), noon.Add(10*time.Hour) // somebody has set it
+	u := collect(t, c, ours).Usage[0]
+	if len(u.Hours) == 0 || !u.End().Equal(ours.Truncate(time.Hour)) {
+		t.Fatalf("got %d hours up to %s, want those up to %s", len(u.Hours), u.End(), ours)
+	}
+	for i, h := range u.Hours {
+		if !h.Measured() {
+			t.Errorf("the hour from %s is not measured", u.Start.Add(time.Duration(i)*time.Hour))
+		}
+	}
+	ours, at = noon.Add(2*time.Hour), noon.Add(2*time.Hour) // both were wrong
+	if u := collect(t, c, ours).Usage[0]; u.End().After(ours) {
+		t.Errorf("got hours up to %s, want none after %s", u.End(), ours)
+	}
+}
+
 // TestF68_OldDaysAreDropped holds that days leave the history after 400 days, and workloads with their last day.
 func TestF68_OldDaysAreDropped(t *testing.T) {
 	t.Parallel()

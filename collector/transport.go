@@ -22,6 +22,8 @@ type guard struct {
 	maxBytes int64        // of one answer after decompression
 	sent     atomic.Int64 // requests sent so far
 	getOnly  atomic.Bool  // the server does not take POST
+	clock    func() time.Time
+	skew     skew // of the server's clock; nothing is known of it without clock
 }
 
 // RoundTrip sends the request, reads the whole answer and judges it. A server that refuses POST is asked by GET, and
@@ -81,9 +83,16 @@ func (g *guard) send(req *http.Request) (*http.Response, error) {
 	if cost != nil {
 		cost.Requests++
 	}
+	var sent time.Time
+	if g.clock != nil {
+		sent = g.clock()
+	}
 	resp, err := g.next.RoundTrip(req)
 	if err != nil {
 		return nil, transportError(req.Context(), err)
+	}
+	if g.clock != nil {
+		g.skew.see(resp.Header.Get("Date"), sent, g.clock())
 	}
 	defer func() { _ = resp.Body.Close() }() // all of it has been read, or none of it matters
 	body, err := g.unfold(resp)

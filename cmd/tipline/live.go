@@ -203,6 +203,7 @@ func (p *program) checkSource(ctx context.Context, cfg *config.Config, s config.
 	}
 	found.Findings = health(s, library, h)
 	settings.Backfill, settings.Siblings, settings.Clock = min(settings.Backfill, rehearsed), cfg.Siblings(s), p.now
+	settings.Costs = true
 	c, err := collector.New(settings, scratch, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return found, nil, nil, err

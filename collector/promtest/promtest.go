@@ -91,7 +91,7 @@ type Answer struct {
 
 	Status int         // 0 means 200
 	Body   []byte      // sent instead of Series when not nil
-	Header http.Header // added to the answer; Content-Type is application/json unless it says otherwise
+	Header http.Header // added to the answer; Content-Type is application/json unless it says otherwise, and there is no Date
 	Gzip   bool        // compress what is sent
 	CutAt  int         // above 0: close the connection after this many bytes although more were announced
 	Drip   bool        // send byte after byte, a millisecond apart, until the client goes away
@@ -269,6 +269,7 @@ func (a Answer) send(w http.ResponseWriter, r *http.Request) {
 	}
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
+	h["Date"] = nil // net/http would say what time it is here, and the test has a time of its own
 	for name, values := range a.Header {
 		h[http.CanonicalHeaderKey(name)] = values
 	}

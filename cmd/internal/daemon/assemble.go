@@ -49,6 +49,7 @@ type metered struct {
 	series []map[string]string           // labels of what it is made of, without what it was before
 	server string                        // where the source is read: the name of the first source that reads the same server
 	outage string                        // why the source could not be read; empty when it answered
+	skew   string                        // why it is not known how old the data is; empty when it is
 
 	answered    []model.Warning       // what a person has answered that counts in it
 	faults      []drift.Fault         // why what the source says is not what was used
@@ -156,6 +157,7 @@ func together(parts []metered) metered {
 	for _, p := range parts[1:] {
 		if !p.former {
 			m.series, m.outage = append(m.series, p.series...), cmp.Or(m.outage, p.outage)
+			m.skew = cmp.Or(m.skew, p.skew)
 			m.server, m.expressions = p.server, p.expressions
 		}
 	}
@@ -407,6 +409,10 @@ func (e *evaluation) decide(u model.Usage, accounts *decide.Accounts, now time.T
 
 	if m.outage != "" {
 		e.unknown("SOURCE_DOWN", fmt.Sprintf("source %s could not be read: %s", u.Source, m.outage))
+		return
+	}
+	if m.skew != "" {
+		e.unknown(collector.ClockSkew, m.skew)
 		return
 	}
 	if len(m.faults) > 0 {

@@ -174,6 +174,9 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 				results[i], errs[i] = s.collector.Collect(ctx, now)
 			}
 			reports[i] = model.SourceReport{Source: s.cfg.Name, Up: errs[i] == nil, Queries: results[i].Queries, Warnings: results[i].Warnings, UnattributedTokensRatio: results[i].Unattributed}
+			if ahead := results[i].Ahead; ahead != nil {
+				reports[i].ClockAheadSeconds = new(ahead.Seconds())
+			}
 			if errs[i] == nil {
 				reports[i].FilledRatio = &results[i].Filled
 			} else {
@@ -195,6 +198,10 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 		for _, c := range s.collector.Changes() {
 			changes = append(changes, drift.Change{At: c.At, Signal: c.Signal, Text: c.Text()})
 		}
+		skew := ""
+		if ahead := results[i].Ahead; ahead != nil && ahead.Abs() > collector.SkewTrusted {
+			skew = fmt.Sprintf("the clock of source %s is %s %s ours, so the age of its data is not known", s.cfg.Name, ahead.Abs().Round(time.Second), collector.Beside(*ahead))
+		}
 		for _, u := range results[i].Usage {
 			stanza := d.setup.cfg.For(u.Labels, s.cfg.Name)
 			if stanza.Drop {
@@ -208,7 +215,7 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 			}
 			read := func(u model.Usage) model.Usage { return s.collector.Read(u, now) }
 			since := func(u model.Usage, since time.Time) model.Usage { return s.collector.ReadSince(u, now, since) }
-			found = append(found, metered{usage: u, read: read, since: since, stanza: stanza, server: d.setup.cfg.Server(s.cfg), outage: reports[i].Error, changes: changes, expressions: s.collector.Expressions()})
+			found = append(found, metered{usage: u, read: read, since: since, stanza: stanza, server: d.setup.cfg.Server(s.cfg), outage: reports[i].Error, skew: skew, changes: changes, expressions: s.collector.Expressions()})
 		}
 	}
 	return found, reports, errors.Join(errs...)

@@ -3,6 +3,7 @@ package daemon
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"time"
 
@@ -47,8 +48,13 @@ func (d *Daemon) silence(sources []model.SourceReport, workloads []model.Workloa
 func dataFaults(sources []model.SourceReport, workloads []metered) (faults []model.DataFault) {
 	for _, s := range sources {
 		for _, w := range s.Warnings {
-			if w.Code == collector.StoredPerReplica || w.Code == collector.TooManyWorkloads {
+			switch w.Code {
+			case collector.StoredPerReplica, collector.TooManyWorkloads:
 				faults = append(faults, model.DataFault{Source: s.Source, Code: w.Code, Text: w.Text})
+			case collector.ClockSkew:
+				faults = append(faults, model.DataFault{Source: s.Source, Code: w.Code, Text: w.Text, Readings: []model.Reading{{
+					What: "seconds between the clock of the server and ours", Value: math.Abs(*s.ClockAheadSeconds), AtLeast: new(collector.SkewTold.Seconds()),
+				}}})
 			}
 		}
 	}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"errors"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -73,5 +74,61 @@ func TestFaultsOfSources(t *testing.T) {
 	}
 	if w := report.Sources[0].Warnings; len(w) != 1 || w[0].Code != collector.TTFTFailed {
 		t.Errorf("got %+v, want that the time to first token was not read", w)
+	}
+}
+
+// TestF52_ClockOfTheServer holds that a clock that differs from the server's is told once, with by how much, so that its receipt can be computed again; and that the verdict
+// stands still, and nothing ends, while the difference is so large that nobody knows how old the data is.
+func TestF52_ClockOfTheServer(t *testing.T) {
+	t.Parallel()
+	var ahead time.Duration
+	good := route(steady(map[string]string{"team_alias": "support"}, 2e7), nothingMeasured)
+	var r *rig
+	r = newRig(t, func(q promtest.Query) promtest.Answer {
+		a := good(q)
+		a.Header = http.Header{"Date": {r.clock().Add(ahead).Format(http.TimeFormat)}}
+		return a
+	})
+	skewed := func(faults []model.DataFault) (found []model.DataFault) {
+		for _, f := range faults {
+			if f.Code == collector.ClockSkew && f.Source == "gateway" {
+				found = append(found, f)
+			}
+		}
+		return found
+	}
+	moved := func(report *model.Report, want string) {
+		t.Helper()
+		if got := workload(t, report, "support").Decision; got.Recommendation != want {
+			t.Errorf("with %s: got %s (%s), want %s", ahead, got.Recommendation, got.Because, want)
+		}
+	}
+	report := r.days(t, 3)
+	moved(report, model.Move)
+	if at := report.Sources[0].ClockAheadSeconds; at == nil || *at != 0 || len(report.DataFaults) != 0 {
+		t.Errorf("got %v and %+v, want clocks that agree", at, report.DataFaults)
+	}
+	r.box.events = nil
+	ahead = 2 * time.Minute
+	report = r.days(t, 2)
+	moved(report, model.Move)
+	if f := skewed(report.DataFaults); len(f) != 1 || len(f[0].Readings) != 1 || f[0].Readings[0].Value != 120 || !f[0].Readings[0].Faulty() {
+		t.Errorf("got %+v, want one of 120 seconds", f)
+	}
+	if len(r.box.events) != 1 || len(skewed(r.box.events[0].Faults)) != 1 {
+		t.Fatalf("got %v, want one message about the clock", r.reasons())
+	}
+	r.accounted(t, r.box.events[0])
+	ahead = -7 * time.Hour // and the second that the header leaves out; longer than data may be old
+	report = r.days(t, 2)
+	moved(report, model.Unknown)
+	if w := workload(t, report, "support"); !strings.Contains(w.Decision.Because, "6h59m59s behind ours") {
+		t.Errorf("got %q, want the clock named", w.Decision.Because)
+	}
+	ahead = 0
+	report = r.days(t, 1)
+	moved(report, model.Move)
+	if len(skewed(report.DataFaults)) != 0 || len(r.box.events) != 1 {
+		t.Errorf("got %+v and %v, want the one message alone", report.DataFaults, r.reasons())
 	}
 }

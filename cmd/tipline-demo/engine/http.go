@@ -101,6 +101,7 @@ func respond(answer func(*http.Request) (reply, error)) http.Handler {
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
+		w.Header()["Date"] = nil // what is in here has a time of its own
 		w.Header().Set("Vary", "Accept-Encoding")
 		if !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 			w.WriteHeader(status)

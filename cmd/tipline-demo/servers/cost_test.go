@@ -19,7 +19,7 @@ func TestCosts(t *testing.T) {
 	for _, days := range []int{1, 3} {
 		ticks := 0
 		clock := func() time.Time { ticks++; return end.Add(time.Duration(ticks) * time.Second) }
-		c, err := collector.New(collector.Settings{Name: "gateway", URL: url, Pack: "litellm", GroupBy: []string{"team_alias"}, Backfill: time.Duration(days) * 24 * time.Hour, Concurrency: 1, Clock: clock},
+		c, err := collector.New(collector.Settings{Name: "gateway", URL: url, Pack: "litellm", GroupBy: []string{"team_alias"}, Backfill: time.Duration(days) * 24 * time.Hour, Concurrency: 1, Clock: clock, Costs: true},
 			storetest.Open(t), slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
