@@ -25,8 +25,23 @@ func (o Option) served(options map[string]Option) (models []string, unnamed stri
 	return models, ""
 }
 
-// sameModel reports whether two names are of the same weights, whoever serves them.
-func sameModel(a, b string) bool { return a == b || model.BareModel(a) == model.BareModel(b) }
+// sameModel reports whether two names are of the same weights, whoever serves them. A name without a version may be of any.
+func sameModel(a, b string) bool {
+	bare := model.BareModel(a)
+	if bare != model.BareModel(b) {
+		return false
+	}
+	x, y := version(a, bare), version(b, bare)
+	return strings.HasPrefix(x, y) || strings.HasPrefix(y, x)
+}
+
+// version returns the date and the version that name has behind what is bare of it, without what stands between them; empty for none and for the latest.
+func version(name, bare string) string {
+	dense := strings.NewReplacer(".", "", "_", "", "-", "", ":", "", "@", "", " ", "", "latest", "")
+	text := dense.Replace(strings.ToLower(name))
+	bare = dense.Replace(bare)
+	return text[strings.LastIndex(text, bare)+len(bare):]
+}
 
 // changesModel says from which models to which others a move from now to o is (cost model, section 2.3); empty when it is none. It is not known
 // when an option does not name what it serves, which is returned then.
