@@ -1,7 +1,9 @@
 package model
 
 import (
+	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -493,8 +495,31 @@ func (x *Crossover) Overdue(now time.Time) bool {
 
 // Interval is a range of monthly volumes, open on the left and closed on the right.
 type Interval struct {
-	FromExclusive Tokens  `json:"from_exclusive"`
-	ToInclusive   *Tokens `json:"to_inclusive"` // null: every larger volume
+	FromExclusive Tokens `json:"from_exclusive"`
+	ToInclusive   End    `json:"to_inclusive"` // null: every larger volume
+}
+
+// End is the last monthly volume of an Interval, in tokens; infinite when every larger volume is in it.
+type End Tokens
+
+// Unbounded reports whether every larger volume is in the interval.
+func (e End) Unbounded() bool { return math.IsInf(float64(e), 1) }
+
+// MarshalJSON writes a number of tokens, or null when e is unbounded.
+func (e End) MarshalJSON() ([]byte, error) {
+	if e.Unbounded() {
+		return []byte("null"), nil
+	}
+	return json.Marshal(Tokens(e))
+}
+
+// UnmarshalJSON reads what MarshalJSON writes.
+func (e *End) UnmarshalJSON(data []byte) error {
+	if string(data) == "null" {
+		*e = End(math.Inf(1))
+		return nil
+	}
+	return json.Unmarshal(data, (*Tokens)(e))
 }
 
 // Reasons of a Decision (cost model, section 11); ReasonUnknown stands where the procedure could not run.

@@ -1,6 +1,11 @@
 package model
 
-import "testing"
+import (
+	"encoding/json"
+	"math"
+	"slices"
+	"testing"
+)
 
 func TestAccountUseText(t *testing.T) {
 	t.Parallel()
@@ -22,5 +27,23 @@ func TestAccountUseText(t *testing.T) {
 		if got := use.Text("haiku"); got != want {
 			t.Errorf("got  %q\nwant %q", got, want)
 		}
+	}
+}
+
+// TestIntervalJSON holds that an interval without an end says null there, and that what is written is read again.
+func TestIntervalJSON(t *testing.T) {
+	t.Parallel()
+	const want = `[{"from_exclusive":0,"to_inclusive":1.5e+21},{"from_exclusive":2e+21,"to_inclusive":null}]`
+	intervals := []Interval{{0, 1.5e21}, {2e21, End(math.Inf(1))}}
+	data, err := json.Marshal(intervals)
+	if err != nil || string(data) != want {
+		t.Fatalf("wrote %s, %v, want %s", data, err, want)
+	}
+	var got []Interval
+	if err := json.Unmarshal(data, &got); err != nil || !slices.Equal(got, intervals) {
+		t.Errorf("read %v, %v, want %v", got, err, intervals)
+	}
+	if err := json.Unmarshal([]byte(`[{"to_inclusive":"far"}]`), &got); err == nil {
+		t.Errorf("a text as an end: got %v, want an error", got)
 	}
 }

@@ -17,8 +17,10 @@ const MaxIntervals = 1000
 // Interval is a range of monthly volumes, open on the left and closed on the right; a nil To has no right end.
 type Interval struct{ From, To *big.Rat }
 
-// window is an Interval whose ends are each the nearest float; an infinite one has no right end.
-type window struct{ from, to float64 }
+// window returns a range of volumes whose ends are each the nearest float.
+func window(from, to float64) model.Interval {
+	return model.Interval{FromExclusive: model.Tokens(from), ToInclusive: model.End(to)}
+}
 
 // Crossover is where a fleet is cheaper than an API (cost model, section 7). It is not for use by several goroutines at once: its exact numbers are
 // worked out when they are asked for, in memory of its own.
@@ -36,19 +38,19 @@ type Crossover struct {
 	NoneAtOrBelow *big.Rat // smooth lower bound; nil unless the fleet runs all month, F' ≥ 0, M > 0 and the API has no commitment
 	AlwaysAbove   *big.Rat // smooth upper bound, past the minimum fleet; nil unless the fleet runs all month, F' ≥ 0 and M > 0
 
-	variable *big.Rat    // USD per million tokens
-	most     *big.Rat    // volume that the quota allows; nil without a quota, 0 when it allows none
-	parts    []staircase // the favourable set is the union of theirs
-	windows  []window    // the favourable set, see Intervals
+	variable *big.Rat         // USD per million tokens
+	most     *big.Rat         // volume that the quota allows; nil without a quota, 0 when it allows none
+	parts    []staircase      // the favourable set is the union of theirs
+	windows  []model.Interval // the favourable set, see Intervals
 }
 
 // A staircase is the cost of a fleet against a straight piece of an API's bill.
 type staircase interface {
 	// favourable returns the favourable set within the piece without the quota, and the volume after which windows may have been left out of
 	// it; infinite when none were.
-	favourable() (set []window, cut float64)
+	favourable() (set []model.Interval, cut float64)
 	// near returns that set at volume and just above it.
-	near(volume *big.Rat) []window
+	near(volume *big.Rat) []model.Interval
 	// exactly returns the end of a window, or of the piece, of which v is the nearest float; nil when there is none.
 	exactly(v float64) *big.Rat
 }
@@ -95,7 +97,7 @@ func FindCrossover(api Rate, f *Fleet) Crossover {
 
 // find fills in the favourable set of the parts of x; dearer says whether a token of the API costs more than what varies with volume.
 func (x *Crossover) find(dearer bool) {
-	var unlimited []window
+	var unlimited []model.Interval
 	searched := math.Inf(1)
 	for _, part := range x.parts {
 		windows, cut := part.favourable()
@@ -106,15 +108,15 @@ func (x *Crossover) find(dearer bool) {
 		x.Searched = cut
 	}
 	if len(unlimited) > 0 {
-		x.Unlimited = x.exactly(unlimited[0].from)
+		x.Unlimited = x.exactly(float64(unlimited[0].FromExclusive))
 	}
 	x.windows = x.clip(unlimited)
 	switch {
 	case len(x.windows) > 0:
 		x.Reason = model.CrossoverFound
-		x.First = x.exactly(x.windows[0].from)
-		if last := x.windows[len(x.windows)-1]; math.IsInf(last.to, 1) {
-			x.Permanent = x.exactly(last.from)
+		x.First = x.exactly(float64(x.windows[0].FromExclusive))
+		if last := x.windows[len(x.windows)-1]; last.ToInclusive.Unbounded() {
+			x.Permanent = x.exactly(float64(last.FromExclusive))
 		}
 	case len(unlimited) > 0:
 		x.Reason = model.NeverCapacityLimit
@@ -128,16 +130,12 @@ func (x *Crossover) find(dearer bool) {
 }
 
 // Intervals returns the favourable set, ascending: at most MaxIntervals of it for each piece of the API's bill, and the unbounded one. Every
-// end is the float nearest to it, and belongs to x.
+// end is the float nearest to it. The list belongs to x.
 func (x *Crossover) Intervals() []model.Interval {
-	intervals := make([]model.Interval, len(x.windows))
-	for i, w := range x.windows {
-		intervals[i].FromExclusive = model.Tokens(w.from)
-		if !math.IsInf(w.to, 1) {
-			intervals[i].ToInclusive = (*model.Tokens)(&x.windows[i].to)
-		}
+	if x.windows == nil {
+		return []model.Interval{} // a report says null of what is not known
 	}
-	return intervals
+	return x.windows
 }
 
 // exactly returns the boundary of x of which v is the nearest float; nil for an infinite one.
@@ -172,7 +170,7 @@ func (x *Crossover) Most() *big.Rat { return x.most }
 // Near returns, exactly, the last interval that ends below volume and the next two, with those that Intervals leaves out at volume and just above it.
 func (x *Crossover) Near(volume *big.Rat) (exact []Interval) {
 	v := Float(volume)
-	next := sort.Search(len(x.windows), func(i int) bool { return x.windows[i].to >= v })
+	next := sort.Search(len(x.windows), func(i int) bool { return float64(x.windows[i].ToInclusive) >= v })
 	about := slices.Clone(x.windows[max(0, next-1):min(next+2, len(x.windows))])
 	if x.Searched != nil {
 		for _, s := range x.parts {
@@ -180,7 +178,7 @@ func (x *Crossover) Near(volume *big.Rat) (exact []Interval) {
 		}
 	}
 	for _, w := range about {
-		exact = append(exact, Interval{From: x.exactly(w.from), To: x.exactly(w.to)})
+		exact = append(exact, Interval{From: x.exactly(float64(w.FromExclusive)), To: x.exactly(float64(w.ToInclusive))})
 	}
 	return exact
 }
@@ -242,7 +240,7 @@ func newSteps(api Segment, f *Fleet) *steps {
 }
 
 // favourable lists at most MaxIntervals bounded windows.
-func (s *steps) favourable() (set []window, cut float64) {
+func (s *steps) favourable() (set []model.Interval, cut float64) {
 	n, permanent := s.begin(), s.permanentStep()
 	cut = math.Inf(1)
 	switch s.margin.Sign() {
@@ -275,7 +273,7 @@ func (s *steps) favourable() (set []window, cut float64) {
 			break
 		}
 		if len(set) == MaxIntervals {
-			cut = set[MaxIntervals-1].to
+			cut = float64(set[MaxIntervals-1].ToInclusive)
 			break
 		}
 		set = join(set, s.window(from, to))
@@ -299,7 +297,7 @@ func (s *steps) favourable() (set []window, cut float64) {
 	return set, cut
 }
 
-func (s *steps) near(volume *big.Rat) (set []window) {
+func (s *steps) near(volume *big.Rat) (set []model.Interval) {
 	n := s.stepOf(volume)
 	for range 2 {
 		if from, to, ok := s.bounds(n); ok {
@@ -412,30 +410,30 @@ func (s *steps) bounds(n *big.Int) (from, to *big.Int, some bool) {
 }
 
 // window returns a range of parts in tokens.
-func (s *steps) window(from, to *big.Int) window {
-	w := window{s.float(from, s.unit), math.Inf(1)}
+func (s *steps) window(from, to *big.Int) model.Interval {
+	end := math.Inf(1)
 	if to != nil {
-		w.to = s.float(to, s.unit)
+		end = s.float(to, s.unit)
 	}
-	return w
+	return window(s.float(from, s.unit), end)
 }
 
 // join appends next, which begins at or after the end of the last window, and merges the two where they touch.
-func join(set []window, next window) []window {
-	if n := len(set); n > 0 && set[n-1].to >= next.from {
-		set[n-1].to = max(set[n-1].to, next.to)
+func join(set []model.Interval, next model.Interval) []model.Interval {
+	if n := len(set); n > 0 && set[n-1].ToInclusive >= model.End(next.FromExclusive) {
+		set[n-1].ToInclusive = max(set[n-1].ToInclusive, next.ToInclusive)
 		return set
 	}
 	return append(set, next)
 }
 
 // union returns the volumes in a or in b, both of which may be written to.
-func union(a, b []window) []window {
+func union(a, b []model.Interval) []model.Interval {
 	if len(a) == 0 {
 		return b
 	}
 	a = append(a, b...)
-	slices.SortStableFunc(a, func(x, y window) int { return cmp.Compare(x.from, y.from) })
+	slices.SortStableFunc(a, func(x, y model.Interval) int { return cmp.Compare(x.FromExclusive, y.FromExclusive) })
 	set := a[:0]
 	for _, next := range a {
 		set = join(set, next)
@@ -444,16 +442,16 @@ func union(a, b []window) []window {
 }
 
 // clip returns the part of set that the quota allows.
-func (x *Crossover) clip(set []window) []window {
+func (x *Crossover) clip(set []model.Interval) []model.Interval {
 	if x.most == nil {
 		return set
 	}
 	most := Float(x.most)
 	for i, w := range set {
-		if w.from >= most {
+		if float64(w.FromExclusive) >= most {
 			return set[:i]
 		}
-		set[i].to = min(w.to, most)
+		set[i].ToInclusive = min(w.ToInclusive, model.End(most))
 	}
 	return set
 }

@@ -6,6 +6,8 @@ import (
 	"math/big"
 	"slices"
 	"sort"
+
+	"tipline/model"
 )
 
 // maxRanges is how many ranges of volume of a fleet that follows its load are looked at for each piece of an API's bill, and fewSteps how many
@@ -56,10 +58,10 @@ type change struct {
 	hour   int
 }
 
-// A piece is a window, and whether it is favourable.
+// A piece is a range of volumes, and whether it is favourable.
 type piece struct {
-	window
-	wins bool
+	from, to float64
+	wins     bool
 }
 
 // Follow prepares a under the shape of l, in months of its length.
@@ -269,16 +271,16 @@ type followed struct {
 // split calls yield for ranges that follow each other and make up (lo, hi], from the last to the first when backward, and says which of them
 // are favourable. It stops when yield returns false, and when it has looked at more ranges than left; then it is false. What the replicas cost
 // never falls with volume, so what they cost at the ends of a range bounds what they cost within.
-func (s followed) split(lo, hi float64, backward bool, left *int, yield func(w window, wins bool) bool) bool {
+func (s followed) split(lo, hi float64, backward bool, left *int, yield func(p piece) bool) bool {
 	if *left--; *left < 0 {
 		return false
 	}
 	charged := [2]float64{s.net * lo, s.net * hi}
 	switch {
 	case max(charged[0], charged[1]) <= s.fixed+s.f.capacity(lo*(1-near)):
-		return yield(window{lo, hi}, false)
+		return yield(piece{lo, hi, false})
 	case min(charged[0], charged[1]) > s.fixed+s.f.capacity(hi*(1+near)):
-		return yield(window{lo, hi}, true)
+		return yield(piece{lo, hi, true})
 	}
 	if middle := lo + (hi-lo)/2; (hi-lo)*s.f.perToken() > fewSteps && lo < middle && middle < hi {
 		if backward {
@@ -300,7 +302,7 @@ func (s followed) split(lo, hi float64, backward bool, left *int, yield func(w w
 		if (begin > from || end < to) && !(begin < end*(1-near)) {
 			begin, end = to, to
 		}
-		for _, p := range [...]piece{{window{from, begin}, false}, {window{begin, end}, true}, {window{end, to}, false}} {
+		for _, p := range [...]piece{{from, begin, false}, {begin, end, true}, {end, to, false}} {
 			if p.from < p.to {
 				pieces = append(pieces, p)
 			}
@@ -311,7 +313,7 @@ func (s followed) split(lo, hi float64, backward bool, left *int, yield func(w w
 		slices.Reverse(pieces)
 	}
 	for _, p := range pieces {
-		if !yield(p.window, p.wins) {
+		if !yield(p) {
 			return false
 		}
 	}
@@ -320,27 +322,27 @@ func (s followed) split(lo, hi float64, backward bool, left *int, yield func(w w
 
 // windows returns the favourable windows of (lo, hi], until one more than most of them has ended, and how far it looked. A window that had not
 // ended there is left out.
-func (s followed) windows(lo, hi float64, most int) (set []window, seen float64) {
+func (s followed) windows(lo, hi float64, most int) (set []model.Interval, seen float64) {
 	if !(lo < hi) {
 		return nil, hi
 	}
 	left := maxRanges
 	seen = lo
-	all := s.split(lo, hi, false, &left, func(w window, wins bool) bool {
+	all := s.split(lo, hi, false, &left, func(p piece) bool {
 		n := len(set)
 		switch {
-		case !wins && n > most:
+		case !p.wins && n > most:
 			return false
-		case wins && n > 0 && set[n-1].to == w.from:
-			set[n-1].to = w.to
-		case wins:
-			set = append(set, w)
+		case p.wins && n > 0 && set[n-1].ToInclusive == model.End(p.from):
+			set[n-1].ToInclusive = model.End(p.to)
+		case p.wins:
+			set = append(set, window(p.from, p.to))
 		}
-		seen = w.to
+		seen = p.to
 		return true
 	})
-	if n := len(set); !all && n > 0 && set[n-1].to == seen {
-		seen, set = set[n-1].from, set[:n-1]
+	if n := len(set); !all && n > 0 && float64(set[n-1].ToInclusive) == seen {
+		seen, set = float64(set[n-1].FromExclusive), set[:n-1]
 	}
 	return set, seen
 }
@@ -373,7 +375,7 @@ func (s followed) bounds() (lo, hi, after float64, ever bool) {
 	return lo, min(hi, after, max(lo, far)), after, true
 }
 
-func (s followed) favourable() (set []window, cut float64) {
+func (s followed) favourable() (set []model.Interval, cut float64) {
 	cut = math.Inf(1)
 	lo, hi, after, ever := s.bounds()
 	if !ever {
@@ -382,7 +384,7 @@ func (s followed) favourable() (set []window, cut float64) {
 	set, seen := s.windows(lo, hi, MaxIntervals)
 	if len(set) > MaxIntervals {
 		set = set[:MaxIntervals]
-		seen = set[MaxIntervals-1].to
+		seen = float64(set[MaxIntervals-1].ToInclusive)
 	}
 	if seen < hi {
 		cut = seen
@@ -392,21 +394,21 @@ func (s followed) favourable() (set []window, cut float64) {
 	}
 	if seen < hi { // where it is dearer for the last time
 		left, known := maxRanges, false
-		s.split(seen, hi, true, &left, func(w window, wins bool) bool {
-			if wins {
-				after = w.from
+		s.split(seen, hi, true, &left, func(p piece) bool {
+			if p.wins {
+				after = p.from
 			}
-			known = !wins
-			return wins
+			known = !p.wins
+			return p.wins
 		})
 		if !known {
 			return set, cut
 		}
 	}
-	return join(set, window{after, s.to}), cut
+	return join(set, window(after, s.to)), cut
 }
 
-func (s followed) near(volume *big.Rat) []window {
+func (s followed) near(volume *big.Rat) []model.Interval {
 	lo, hi, after, ever := s.bounds()
 	if !ever {
 		return nil
@@ -414,7 +416,7 @@ func (s followed) near(volume *big.Rat) []window {
 	v := Float(volume)
 	set, seen := s.windows(max(lo, v-1/s.f.perToken()), hi, 1) // that at volume may begin below, and is the first
 	if seen >= hi && after < s.to {
-		set = join(set, window{after, s.to})
+		set = join(set, window(after, s.to))
 	}
 	return set
 }
@@ -448,11 +450,11 @@ func (f *Follower) First(api Rate, variable *big.Rat) float64 {
 			continue
 		}
 		begins, left := after, maxRanges
-		all := !(lo < hi) || s.split(lo, hi, false, &left, func(w window, wins bool) bool {
-			if wins {
-				begins = w.from
+		all := !(lo < hi) || s.split(lo, hi, false, &left, func(p piece) bool {
+			if p.wins {
+				begins = p.from
 			}
-			return !wins
+			return !p.wins
 		})
 		if (!all && left >= 0) || all && after < s.to {
 			first = min(first, begins)

@@ -255,7 +255,7 @@ func TestFollowingOfTooManySteps(t *testing.T) {
 		t.Fatalf("got %s, cut at %v, first %v, permanent %v; want cut, without a permanent one", x.Reason, x.Searched, x.First, x.Permanent)
 	}
 	for _, i := range x.Intervals() {
-		if i.ToInclusive == nil || float64(*i.ToInclusive) > cost.Float(x.Searched) {
+		if float64(i.ToInclusive) > cost.Float(x.Searched) {
 			t.Errorf("lists %+v, beyond what was searched, %v", i, x.Searched)
 		}
 	}

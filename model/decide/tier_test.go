@@ -111,7 +111,7 @@ func TestTiersByHand(t *testing.T) {
 	// The fleet wins below the bound, loses just above it and wins again further on.
 	ends := false
 	for _, w := range v.Options[3].Crossover.Intervals {
-		ends = ends || w.ToInclusive != nil && *w.ToInclusive == 1e10
+		ends = ends || w.ToInclusive == 1e10
 	}
 	if x := v.Options[3].Crossover; !ends || x.PermanentTokensPerMonth == nil || *x.PermanentTokensPerMonth < 2e10 {
 		t.Errorf("all units: got windows %+v, want one that ends at 10B and more above 20B", x.Intervals)

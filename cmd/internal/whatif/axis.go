@@ -70,9 +70,7 @@ func bounds(x model.Crossover, marks []Mark) (low, high float64) {
 	}
 	for _, i := range x.Intervals {
 		see(float64(i.FromExclusive))
-		if i.ToInclusive != nil {
-			see(float64(*i.ToInclusive))
-		}
+		see(float64(i.ToInclusive))
 	}
 	if most == 0 {
 		return 6, 12
@@ -88,11 +86,7 @@ func bounds(x model.Crossover, marks []Mark) (low, high float64) {
 func shade(intervals []model.Interval, from, to float64) rune {
 	covered := 0.0
 	for _, i := range intervals {
-		end := math.Inf(1)
-		if i.ToInclusive != nil {
-			end = float64(*i.ToInclusive)
-		}
-		covered += max(0, min(to, end)-max(from, float64(i.FromExclusive)))
+		covered += max(0, min(to, float64(i.ToInclusive))-max(from, float64(i.FromExclusive)))
 	}
 	switch part := covered / (to - from); {
 	case part <= 0:
@@ -114,12 +108,12 @@ func Ranges(x model.Crossover) string {
 		}
 		from := model.FormatTokens(i.FromExclusive)
 		switch {
-		case i.ToInclusive == nil:
+		case i.ToInclusive.Unbounded():
 			parts = append(parts, "above "+from)
 		case i.FromExclusive == 0:
-			parts = append(parts, "up to "+model.FormatTokens(*i.ToInclusive))
+			parts = append(parts, "up to "+model.FormatTokens(model.Tokens(i.ToInclusive)))
 		default:
-			parts = append(parts, from+" to "+model.FormatTokens(*i.ToInclusive))
+			parts = append(parts, from+" to "+model.FormatTokens(model.Tokens(i.ToInclusive)))
 		}
 	}
 	switch {

@@ -330,6 +330,7 @@ func TestCloneSharesNothing(t *testing.T) {
 func TestAxis(t *testing.T) {
 	t.Parallel()
 	tokens := func(v float64) *model.Tokens { n := model.Tokens(v); return &n }
+	unbounded := model.End(math.Inf(1))
 	for _, tc := range []struct {
 		name      string
 		intervals []model.Interval
@@ -341,12 +342,12 @@ func TestAxis(t *testing.T) {
 		},
 		{
 			"from the volume on",
-			[]model.Interval{{FromExclusive: 1e9}},
+			[]model.Interval{{FromExclusive: 1e9, ToInclusive: unbounded}},
 			[3]string{strings.Repeat("─", 32) + strings.Repeat("█", 32), strings.Repeat(" ", 32) + "▲", "100M" + strings.Repeat(" ", 28) + "1B" + strings.Repeat(" ", 30) + "10B"},
 		},
 		{
 			"a narrow window",
-			[]model.Interval{{FromExclusive: 1.01e9, ToInclusive: tokens(1.02e9)}},
+			[]model.Interval{{FromExclusive: 1.01e9, ToInclusive: 1.02e9}},
 			[3]string{strings.Repeat("─", 32) + "▒" + strings.Repeat("─", 31), strings.Repeat(" ", 32) + "▲", "100M" + strings.Repeat(" ", 28) + "1B" + strings.Repeat(" ", 30) + "10B"},
 		},
 	} {
@@ -357,14 +358,14 @@ func TestAxis(t *testing.T) {
 			}
 		}
 	}
-	cut := model.Crossover{Intervals: []model.Interval{{FromExclusive: 1e8, ToInclusive: tokens(1e9)}, {FromExclusive: 5e9}}, SearchedTokensPerMonth: tokens(1e9)}
+	cut := model.Crossover{Intervals: []model.Interval{{FromExclusive: 1e8, ToInclusive: 1e9}, {FromExclusive: 5e9, ToInclusive: unbounded}}, SearchedTokensPerMonth: tokens(1e9)}
 	if got, want := Axis(cut, []Mark{{1e9, '▲'}, {1e10, '△'}})[0], strings.Repeat("█", 21)+strings.Repeat("·", 16)+strings.Repeat("█", 27); got != want {
 		t.Errorf("not searched beyond a volume:\ngot  %q\nwant %q", got, want)
 	}
 	if got := Ranges(model.Crossover{Reason: model.CrossoverFound, SearchedTokensPerMonth: tokens(1e9)}); got != "at volumes that are not known" {
 		t.Errorf("ranges that were not found: got %q", got)
 	}
-	if got := Ranges(model.Crossover{Intervals: []model.Interval{{ToInclusive: tokens(1e9)}, {FromExclusive: 2e9, ToInclusive: tokens(3e9)}, {FromExclusive: 4e9}}}); got != "up to 1.00B, 2.00B to 3.00B, above 4.00B" {
+	if got := Ranges(model.Crossover{Intervals: []model.Interval{{ToInclusive: 1e9}, {FromExclusive: 2e9, ToInclusive: 3e9}, {FromExclusive: 4e9, ToInclusive: unbounded}}}); got != "up to 1.00B, 2.00B to 3.00B, above 4.00B" {
 		t.Errorf("ranges: got %q", got)
 	}
 }
