@@ -371,7 +371,10 @@ func (b *Bill) charge(l level, usage []Usage, kept *big.Rat) error {
 			}
 			usd := perMillion(tokens, price)
 			if b.sum {
-				b.Cost.Add(b.Cost, usd.Mul(usd, kept))
+				if kept != one {
+					usd.Mul(usd, kept)
+				}
+				b.Cost.Add(b.Cost, usd)
 				continue
 			}
 			b.add(class.String()+" tokens"+u.kind()+l.name, usd, kept,
