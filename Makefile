@@ -34,7 +34,7 @@ demo: ## watch a workload cross a hosting threshold; ONCE=1 ends after the first
 	@bin/tipline-demo $(if $(ONCE),--once) $(DEMO_FLAGS)
 
 test: ## run the tests of all modules
-	$(call each,$(GO) test ./...)
+	$(call each,$(GO) test -timeout 30m ./...)
 
 build: ## build the daemon, one static binary, as bin/tipline
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/tipline ./cmd/tipline
