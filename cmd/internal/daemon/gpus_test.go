@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"tipline/collector"
 	"tipline/collector/promtest"
 	"tipline/model"
@@ -291,5 +293,43 @@ func TestGPUsOfOtherKinds(t *testing.T) {
 				t.Errorf("%s beside %s on %s: got %+v and %v, want it unsure: %v", all[0].usage.GPUsBy, test.other.usage.GPUsBy, test.other.server, m.usage.GPU, m.usage.Warnings, test.unsure)
 			}
 		}
+	}
+}
+
+// TestUtilizationIsNotLoad holds that how busy GPUs are changes nothing but the ratio that is shown: no verdict, cost, capacity or load rests on it.
+func TestUtilizationIsNotLoad(t *testing.T) {
+	t.Parallel()
+	evaluated := func(busy float64) model.WorkloadReport {
+		engines := steady(map[string]string{"namespace": "chat", "model_name": "a"}, 6e6)
+		r := newRig(t, func(q promtest.Query) promtest.Answer {
+			if !strings.Contains(q.Expr, "DCGM") {
+				return engines(q)
+			}
+			return promtest.Answer{Series: promtest.Each(q, map[string]string{"namespace": "chat"}, func(signal string, _ time.Time) (float64, bool) {
+				v, ok := map[string]float64{"gpu_count": 8, "gpu_busy": 8 * busy}[signal]
+				return v, ok
+			})}
+		})
+		_, options, _ := strings.Cut(r.text, "options:")
+		r.text = fmt.Sprintf(`sources:
+  - {name: one, prometheus: {url: "%s"}, pack: vllm, group_by: [namespace, model_name], hosting: self-hosted, gpus: {pack: dcgm}, backfill: 28d}
+options:%s`, r.server.URL, options)
+		if err := r.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		report, err := r.Evaluate(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return workload(t, report, "chat/a")
+	}
+	idle, full := evaluated(0), evaluated(1)
+	if i, f := idle.Usage.GPUUtilizationRatio, full.Usage.GPUUtilizationRatio; i == nil || f == nil || *i != 0 || *f != 1 {
+		t.Fatalf("got %v and %v of the time busy, want 0 and 1", i, f)
+	}
+	idle.Usage.GPUUtilizationRatio, full.Usage.GPUUtilizationRatio = nil, nil
+	idle.Decision.ID, full.Decision.ID = "", "" // of a receipt with all that is shown
+	if diff := cmp.Diff(idle, full); diff != "" || len(idle.Options) == 0 {
+		t.Errorf("%d options; GPUs that are busy changed (-idle +busy):\n%s", len(idle.Options), diff)
 	}
 }
