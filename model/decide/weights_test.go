@@ -133,8 +133,11 @@ func TestSameModel(t *testing.T) {
 	}{
 		{"anthropic/claude-3-5-sonnet-20241022", "us.anthropic.claude-3-5-sonnet-20241022-v2:0", true},
 		{"claude-3-5-sonnet@20241022", "claude-3-5-sonnet-20241022", true},
-		{"openai/gpt-4o", "gpt-4o-2024-11-20", true}, {"gpt-4o-latest", "gpt-4o-2024-11-20", true},
-		{"gpt-4o-2024-05-13", "gpt-4o-2024-11-20", false}, {"deepseek-ai/DeepSeek-V2", "deepseek/deepseek-v3", false}, {"gemini-1.5-flash-001", "gemini-1.5-flash-002", false},
+		{"openai/gpt-4o", "gpt-4o-2024-11-20", true},
+		{"gpt-4o-latest", "gpt-4o-2024-11-20", true},
+		{"gpt-4o-2024-05-13", "gpt-4o-2024-11-20", false},
+		{"deepseek-ai/DeepSeek-V2", "deepseek/deepseek-v3", false},
+		{"gemini-1.5-flash-001", "gemini-1.5-flash-002", false},
 	} {
 		if got := sameModel(tc.a, tc.b); got != tc.same {
 			t.Errorf("%s and %s: got %t, want %t", tc.a, tc.b, got, tc.same)
