@@ -837,7 +837,7 @@ func TestF23_Sawtooth(t *testing.T) {
 			t.Errorf("hour %d: got %+v, want measured %v", i, hour, want)
 		}
 	}
-	want := []model.Warning{{Code: Sawtooth, Text: "the counter fell more than 3 times an hour: probably several workers behind one /metrics; " +
+	want := []model.Warning{{Code: Sawtooth, Text: "the counter fell more than 3 times an hour: probably several workers behind one /metrics, or a gauge; " +
 		"3 hours of the last 30 days are not measured, the latest from 2026-11-20 11:00"}}
 	if diff := cmp.Diff(want, u.Warnings); diff != "" {
 		t.Errorf("warnings (-want +got):\n%s", diff)

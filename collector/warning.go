@@ -68,7 +68,7 @@ type noteText struct{ code, text string }
 
 // noteTexts says what each note means, in the order of the bits.
 var noteTexts = [...]noteText{
-	{Sawtooth, fmt.Sprintf("the counter fell more than %d times an hour: probably several workers behind one /metrics", maxResets)},
+	{Sawtooth, fmt.Sprintf("the counter fell more than %d times an hour: probably several workers behind one /metrics, or a gauge", maxResets)},
 	{NotFinite, "the server answered NaN or infinity"},
 	{Negative, "the server answered a number below zero"},
 	{OutOfRange, "the server answered a number that no workload can reach"},

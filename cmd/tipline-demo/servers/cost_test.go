@@ -32,8 +32,8 @@ func TestCosts(t *testing.T) {
 		sent := 0
 		for _, cost := range c.Costs() {
 			now, sent = append(now, cost.Query), sent+cost.Requests
-			if cost.Requests == 0 || cost.Bytes == 0 || cost.Took != time.Second || (cost.Series > 0) != (cost.Samples > 0) || cost.Series > 0 && cost.Peak < cost.Series {
-				t.Errorf("%d days: %+v, want an answer that took a tick of the clock", days, cost)
+			if cost.Requests == 0 || cost.Bytes == 0 || cost.Took < time.Second || (cost.Series > 0) != (cost.Samples > 0) || cost.Series > 0 && cost.Peak < cost.Series {
+				t.Errorf("%d days: %+v, want an answer that took ticks of the clock", days, cost)
 			}
 			if cost.Query == "hours" {
 				teams := len(result.Usage)

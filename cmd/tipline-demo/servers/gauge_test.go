@@ -1,0 +1,103 @@
+package servers
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/prometheus/model/labels"
+
+	"tipline/cmd/internal/daemon"
+	"tipline/cmd/internal/store/storetest"
+	"tipline/cmd/tipline-demo/engine"
+	"tipline/collector"
+	"tipline/config"
+	"tipline/model"
+)
+
+// TestGaugeIsNoCounter feeds a gauge in the place of a counter of tokens: every fall of it would be taken for a restart and count all that it shows once more. Its hours are not used,
+// the workload says why and has no verdict, and one that is counted beside it has.
+func TestGaugeIsNoCounter(t *testing.T) {
+	t.Parallel()
+	e, err := engine.Open(func() time.Time { return end })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	batch := e.Begin()
+	for _, c := range []struct {
+		name, system, kind string
+		perStep            float64
+		gauge              bool
+	}{
+		{"agentgateway_gen_ai_client_token_usage_sum", "counted", "input", 8e4, false},
+		{"agentgateway_gen_ai_client_token_usage_sum", "counted", "output", 2e4, false},
+		{"agentgateway_gen_ai_server_request_duration_count", "counted", "", 20, false},
+		{"agentgateway_gen_ai_client_token_usage_sum", "shown", "input", 8e4, true},
+		{"agentgateway_gen_ai_client_token_usage_sum", "shown", "output", 2e4, false},
+		{"agentgateway_gen_ai_server_request_duration_count", "shown", "", 20, false},
+	} {
+		series := &engine.Series{Labels: labels.FromStrings("__name__", c.name, "job", "agentgateway", "gen_ai_system", c.system, "gen_ai_token_type", c.kind)}
+		total := 0.0
+		for when := end.AddDate(0, 0, -14); !when.After(end); when = when.Add(step) {
+			load := c.perStep * (1 + 0.5*math.Sin(float64(when.Unix())))
+			total += load
+			value := total
+			if c.gauge {
+				value = load
+			}
+			if err := batch.Add(series, when, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := batch.Commit(); err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewServer(e.Handler())
+	t.Cleanup(server.Close)
+	text := fmt.Sprintf(`sources:
+  - {name: gateway, prometheus: {url: %q}, pack: agentgateway-1.4, group_by: [gen_ai_system], hosting: api, backfill: 14d}
+options:
+  - {name: api, kind: api, model: example/model, prices: {input: 1, cache_read: 0.1, output: 5}}
+defaults: {current: api, candidates: [api], constraints: {data_sensitivity: internal, ops_capacity: limited}}
+`, server.URL)
+	d, err := daemon.New(daemon.Options{
+		Load: func() (*config.Config, error) { return config.Parse("tipline.yml", []byte(text), collector.Packs()...) },
+		Now:  func() time.Time { return end }, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Store: storetest.Open(t), Registry: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := d.Evaluate(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	known := map[string]bool{}
+	for _, w := range report.Workloads {
+		known[w.Workload] = w.Decision.Recommendation != model.Unknown
+		if w.Workload != "shown" {
+			continue
+		}
+		said := false
+		for _, warning := range w.Warnings {
+			said = said || warning.Code == string(collector.Sawtooth) && strings.Contains(warning.Text, "or a gauge")
+		}
+		if !said {
+			t.Errorf("got the warnings %+v, want one that it may be a gauge", w.Warnings)
+		}
+	}
+	if len(report.Workloads) != 2 || !known["counted"] || known["shown"] {
+		t.Errorf("verdicts are known of %v, want that of counted alone", known)
+	}
+}
