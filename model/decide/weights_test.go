@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -88,7 +89,7 @@ func TestModelOfAHybrid(t *testing.T) {
 	t.Parallel()
 	hybrid := way("mixed", "hybrid", "3", "own/qwen", "lab/llama-3.3") // which is accepted in the place of the second
 	hybrid[2].Models = []string{"lab/llama-3.3"}
-	options := append(hybrid, append(way("own", "self-hosted", "3", "own/qwen"), way("unnamed", "api", "3")...)...)
+	options := slices.Concat(hybrid, way("own", "self-hosted", "3", "own/qwen"), way("unnamed", "api", "3"))
 	byName := map[string]Option{}
 	for _, o := range options {
 		byName[o.Name] = o
