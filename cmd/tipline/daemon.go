@@ -49,7 +49,7 @@ func (p *program) runDaemon(ctx context.Context, listen *toolkit.FlagConfig, onc
 		p.log.Error("the data file was damaged and has been put aside; history is read again and no message repeats what was announced", "moved_to", aside)
 	}
 	registry := prometheus.NewRegistry()
-	d, err := daemon.New(daemon.Options{Load: p.load, Now: p.now, Log: p.log, Store: file, Registry: registry, Background: !once, Draw: drawChart})
+	d, err := daemon.New(daemon.Options{Load: p.load, Now: p.now, Clock: p.now, Log: p.log, Store: file, Registry: registry, Background: !once, Draw: drawChart})
 	if err != nil {
 		return p.fail(err)
 	}
@@ -189,7 +189,7 @@ func (p *program) report(ctx context.Context, format, at string) int {
 		return p.fail(err)
 	}
 	defer forget()
-	d, err := daemon.New(daemon.Options{Load: p.load, Now: now, Log: p.log, Store: file})
+	d, err := daemon.New(daemon.Options{Load: p.load, Now: now, Clock: p.now, Log: p.log, Store: file})
 	if err != nil {
 		return p.fail(err)
 	}

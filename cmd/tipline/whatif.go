@@ -176,7 +176,7 @@ func (p *program) evaluateOne(ctx context.Context, cfg *config.Config, name stri
 		return nil, err
 	}
 	defer forget()
-	d, err := daemon.New(daemon.Options{Load: p.load, Now: p.now, Log: p.log, Store: file})
+	d, err := daemon.New(daemon.Options{Load: p.load, Now: p.now, Clock: p.now, Log: p.log, Store: file})
 	if err != nil {
 		return nil, err
 	}

@@ -32,6 +32,7 @@ type Options struct {
 	Notifiers []alerting.Notifier   // beside those that the configuration names
 	Registry  prometheus.Registerer // for the operational metrics; nil registers none
 	Stored    bool                  // no server is asked: what the store holds of history is all there is
+	Clock     func() time.Time      // that of the machine, with which those of servers are compared; nil compares none. Now may be of the past
 
 	// Background leaves history that is older than two months to Serve, which reads it between the cycles; otherwise every cycle waits for all of it.
 	Background bool

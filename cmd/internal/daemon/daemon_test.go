@@ -97,8 +97,9 @@ type rig struct {
 	text   string
 	box    *box
 
-	background bool         // older history is read between cycles
-	log        *slog.Logger // nil: that of the test
+	machine    func() time.Time // the clock with which those of servers are compared; nil compares none
+	background bool             // older history is read between cycles
+	log        *slog.Logger     // nil: that of the test
 
 	mu  sync.Mutex
 	now time.Time
@@ -130,6 +131,7 @@ func (b *box) Send(_ context.Context, e alerting.Event) (alerting.Posted, error)
 func newRig(t testing.TB, answer func(promtest.Query) promtest.Answer) *rig {
 	t.Helper()
 	r := &rig{server: promtest.Start(t, answer), folder: t.TempDir(), box: &box{}, now: opening}
+	r.machine = r.clock
 	r.text = fmt.Sprintf(settings, r.server.URL, r.server.URL, r.folder)
 	var err error
 	if r.store, err = store.Open(r.folder); err != nil {
@@ -151,7 +153,7 @@ func (r *rig) start(t testing.TB) {
 		Now:   r.clock,
 		Log:   cmp.Or(r.log, slog.New(slog.NewTextHandler(t.Output(), nil))),
 		Store: r.store, Notifiers: []alerting.Notifier{r.box}, Registry: prometheus.NewRegistry(),
-		Background: r.background,
+		Background: r.background, Clock: r.machine,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -77,6 +77,24 @@ func TestFaultsOfSources(t *testing.T) {
 	}
 }
 
+// TestNowMayBePast holds that an evaluation as of a past time, as a backtest makes them, takes no server for one whose clock is ahead.
+func TestNowMayBePast(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(q promtest.Query) promtest.Answer {
+		a := route(steady(map[string]string{"team_alias": "support"}, 2e7), nothingMeasured)(q)
+		a.Header = http.Header{"Date": {opening.AddDate(0, 3, 0).Format(http.TimeFormat)}}
+		return a
+	})
+	for _, machine := range []func() time.Time{nil, func() time.Time { return opening.AddDate(0, 3, 0) }} {
+		r.machine = machine
+		r.start(t)
+		report := r.days(t, 1)
+		if d := workload(t, report, "support").Decision; d.Recommendation != model.Move || len(report.DataFaults) != 0 {
+			t.Errorf("got %s (%s) and %+v, want a move and no fault", d.Recommendation, d.Because, report.DataFaults)
+		}
+	}
+}
+
 // TestF52_ClockOfTheServer holds that a clock that differs from the server's is told once, with by how much, so that its receipt can be computed again; and that the verdict
 // stands still, and nothing ends, while the difference is so large that nobody knows how old the data is.
 func TestF52_ClockOfTheServer(t *testing.T) {

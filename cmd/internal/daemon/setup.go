@@ -165,7 +165,7 @@ func (d *Daemon) newSource(s config.Source, siblings []map[string]string, librar
 	if err != nil {
 		return source{}, err
 	}
-	settings.Siblings, settings.Clock = siblings, d.options.Now
+	settings.Siblings, settings.Clock = siblings, d.options.Clock
 	if d.options.Background {
 		settings.AtOnce = atOnce
 	}
