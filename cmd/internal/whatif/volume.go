@@ -1,6 +1,7 @@
 package whatif
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"math/big"
@@ -74,67 +75,49 @@ func volumeKnobs(in *decide.Input, all map[string]knob) {
 // others is the knob of what other workloads use of an account: all of it more or less, at the mix that it has or, where there was nothing, at the
 // mix of the workload.
 func others(in *decide.Input, account string) knob {
-	now := func() float64 { return float64(in.OthersOf(account)) }
-	return knob{
-		get: func() string {
-			if now() == 0 {
-				return notSet
-			}
-			return model.FormatTokens(model.Tokens(now()))
-		},
-		set: func(value string) error {
-			next, err := measure(value, now())
-			if err != nil || !(next >= 0 && next <= 1e18) {
-				return fmt.Errorf("tokens of other workloads in a month of 730 hours, from 0 to 1e18, or a change such as +50%%")
-			}
-			in.SetOthers(account, model.Tokens(next))
-			return nil
-		},
-	}
+	return tokensOfOthers(func() model.Tokens { return in.OthersOf(account) }, func(next model.Tokens) { in.SetOthers(account, next) })
 }
 
 // elsewhere is the knob of what other workloads spend on the other APIs of the contract that account is under, before its tiers. Their tokens are more
 // or less by as much.
 func elsewhere(in *decide.Input, account string) knob {
 	now := func() float64 { return float64(in.ElsewhereOf(account)) }
-	return knob{
-		get: func() string {
-			if now() == 0 {
-				return notSet
-			}
-			return model.FormatUSD(model.USD(now()))
-		},
-		set: func(value string) error {
-			next, err := measure(value, now())
-			if err != nil || !(next >= 0 && next <= 1e12) {
-				return fmt.Errorf("dollars that other workloads spend in a month of 730 hours, from 0 to 1e12, or a change such as +50%%")
-			}
-			tokens := in.TokensElsewhere(account)
-			if spent := now(); spent > 0 {
-				tokens *= model.Tokens(next / spent)
-			}
-			in.SetElsewhere(account, model.USD(next), tokens)
-			return nil
-		},
-	}
+	format := func(usd float64) string { return model.FormatUSD(model.USD(usd)) }
+	return ofOthers(now, format, 1e12, "dollars that other workloads spend in a month of 730 hours, from 0 to 1e12, or a change such as +50%", func(next float64) {
+		tokens := in.TokensElsewhere(account)
+		if spent := now(); spent > 0 {
+			tokens *= model.Tokens(next / spent)
+		}
+		in.SetElsewhere(account, model.USD(next), tokens)
+	})
 }
 
 // tokensElsewhere is the knob of the tokens that other workloads use of those APIs.
 func tokensElsewhere(in *decide.Input, account string) knob {
-	now := func() float64 { return float64(in.TokensElsewhere(account)) }
+	return tokensOfOthers(func() model.Tokens { return in.TokensElsewhere(account) }, func(next model.Tokens) { in.SetElsewhere(account, in.ElsewhereOf(account), next) })
+}
+
+// tokensOfOthers is the knob of tokens of other workloads in a month.
+func tokensOfOthers(now func() model.Tokens, set func(next model.Tokens)) knob {
+	return ofOthers(func() float64 { return float64(now()) }, func(tokens float64) string { return model.FormatTokens(model.Tokens(tokens)) }, 1e18,
+		"tokens of other workloads in a month of 730 hours, from 0 to 1e18, or a change such as +50%", func(next float64) { set(model.Tokens(next)) })
+}
+
+// ofOthers is the knob of a number of other workloads from 0 to most, which is not set while it is 0; want says what may be given.
+func ofOthers(now func() float64, format func(float64) string, most float64, want string, set func(next float64)) knob {
 	return knob{
 		get: func() string {
 			if now() == 0 {
 				return notSet
 			}
-			return model.FormatTokens(model.Tokens(now()))
+			return format(now())
 		},
 		set: func(value string) error {
 			next, err := measure(value, now())
-			if err != nil || !(next >= 0 && next <= 1e18) {
-				return fmt.Errorf("tokens of other workloads in a month of 730 hours, from 0 to 1e18, or a change such as +50%%")
+			if err != nil || !(next >= 0 && next <= most) {
+				return errors.New(want)
 			}
-			in.SetElsewhere(account, in.ElsewhereOf(account), model.Tokens(next))
+			set(next)
 			return nil
 		},
 	}

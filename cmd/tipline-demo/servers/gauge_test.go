@@ -1,22 +1,14 @@
 package servers
 
 import (
-	"fmt"
-	"log/slog"
 	"math"
-	"net/http/httptest"
 	"strings"
 	"testing"
-	"time"
 
-	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/prometheus/model/labels"
 
-	"tipline/cmd/internal/daemon"
-	"tipline/cmd/internal/store/storetest"
 	"tipline/cmd/tipline-demo/engine"
 	"tipline/collector"
-	"tipline/config"
 	"tipline/model"
 )
 
@@ -24,15 +16,7 @@ import (
 // the workload says why and has no verdict, and one that is counted beside it has.
 func TestGaugeIsNoCounter(t *testing.T) {
 	t.Parallel()
-	e, err := engine.Open(func() time.Time { return end })
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	e := opened(t)
 	batch := e.Begin()
 	for _, c := range []struct {
 		name, system, kind string
@@ -63,26 +47,7 @@ func TestGaugeIsNoCounter(t *testing.T) {
 	if err := batch.Commit(); err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(e.Handler())
-	t.Cleanup(server.Close)
-	text := fmt.Sprintf(`sources:
-  - {name: gateway, prometheus: {url: %q}, pack: agentgateway-1.4, group_by: [gen_ai_system], hosting: api, backfill: 14d}
-options:
-  - {name: api, kind: api, model: example/model, prices: {input: 1, cache_read: 0.1, output: 5}}
-defaults: {current: api, candidates: [api], constraints: {data_sensitivity: internal, ops_capacity: limited}}
-`, server.URL)
-	d, err := daemon.New(daemon.Options{
-		Load: func() (*config.Config, error) { return config.Parse("tipline.yml", []byte(text), collector.Packs()...) },
-		Now:  func() time.Time { return end }, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
-		Store: storetest.Open(t), Registry: prometheus.NewRegistry(),
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	report, err := d.Evaluate(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
+	report := reportOn(t, e, 14)
 	known := map[string]bool{}
 	for _, w := range report.Workloads {
 		known[w.Workload] = w.Decision.Recommendation != model.Unknown

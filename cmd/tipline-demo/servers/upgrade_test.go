@@ -20,19 +20,11 @@ import (
 	"tipline/model"
 )
 
-// upgraded returns the address of a Prometheus that has scraped an agentgateway for four weeks up to end, which went from one version to another forty hours before. What it counts
+// upgraded returns a Prometheus engine that has scraped an agentgateway for four weeks up to end, which went from one version to another forty hours before. What it counts
 // as the input of Bedrock is before and since then so many times the tokens that were not read from a cache.
-func upgraded(t *testing.T, from, to string, before, since float64) string {
+func upgraded(t *testing.T, from, to string, before, since float64) *engine.Engine {
 	t.Helper()
-	e, err := engine.Open(func() time.Time { return end })
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := e.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	e := opened(t)
 	begin, at := end.AddDate(0, 0, -28), end.Add(-40*time.Hour)
 	batch := e.Begin()
 	add := func(series *engine.Series, when time.Time, v float64) {
@@ -79,9 +71,48 @@ func upgraded(t *testing.T, from, to string, before, since float64) string {
 	if err := batch.Commit(); err != nil {
 		t.Fatal(err)
 	}
+	return e
+}
+
+// opened returns an engine at end.
+func opened(t *testing.T) *engine.Engine {
+	t.Helper()
+	e, err := engine.Open(func() time.Time { return end })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := e.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return e
+}
+
+// reportOn returns what tipline makes of the last days of an agentgateway in e.
+func reportOn(t *testing.T, e *engine.Engine, days int) *model.Report {
+	t.Helper()
 	server := httptest.NewServer(e.Handler())
 	t.Cleanup(server.Close)
-	return server.URL
+	text := fmt.Sprintf(`sources:
+  - {name: gateway, prometheus: {url: %q}, pack: agentgateway-1.4, group_by: [gen_ai_system], hosting: api, backfill: %dd}
+options:
+  - {name: api, kind: api, model: example/model, prices: {input: 1, cache_read: 0.1, output: 5}}
+defaults: {current: api, candidates: [api], constraints: {data_sensitivity: internal, ops_capacity: limited}}
+`, server.URL, days)
+	d, err := daemon.New(daemon.Options{
+		Load: func() (*config.Config, error) { return config.Parse("tipline.yml", []byte(text), collector.Packs()...) },
+		Now:  func() time.Time { return end }, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
+		Store: storetest.Open(t), Registry: prometheus.NewRegistry(),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := d.Evaluate(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return report
 }
 
 // TestUpgradeChangesAMeaning holds that a jump at the moment of an upgrade after which a counter is known to mean something else is a fault of the data that names both, and leaves the
@@ -102,24 +133,7 @@ func TestUpgradeChangesAMeaning(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			t.Parallel()
-			text := fmt.Sprintf(`sources:
-  - {name: gateway, prometheus: {url: %q}, pack: agentgateway-1.4, group_by: [gen_ai_system], hosting: api, backfill: 28d}
-options:
-  - {name: api, kind: api, model: example/model, prices: {input: 1, cache_read: 0.1, output: 5}}
-defaults: {current: api, candidates: [api], constraints: {data_sensitivity: internal, ops_capacity: limited}}
-`, upgraded(t, tc.from, tc.to, tc.before, tc.since))
-			d, err := daemon.New(daemon.Options{
-				Load: func() (*config.Config, error) { return config.Parse("tipline.yml", []byte(text), collector.Packs()...) },
-				Now:  func() time.Time { return end }, Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
-				Store: storetest.Open(t), Registry: prometheus.NewRegistry(),
-			})
-			if err != nil {
-				t.Fatal(err)
-			}
-			report, err := d.Evaluate(t.Context())
-			if err != nil {
-				t.Fatal(err)
-			}
+			report := reportOn(t, upgraded(t, tc.from, tc.to, tc.before, tc.since), 28)
 			known := map[string]bool{}
 			for _, w := range report.Workloads {
 				known[w.Workload] = w.Decision.Recommendation != model.Unknown
