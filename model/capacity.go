@@ -1,6 +1,10 @@
 package model
 
-import "strconv"
+import (
+	"fmt"
+	"strconv"
+	"strings"
+)
 
 // MeasuredCapacity is what one replica of the engines of a workload was seen to serve inside the limit of the time to first token.
 type MeasuredCapacity struct {
@@ -65,9 +69,42 @@ func (n CapacityNumber) Text() string {
 	return FormatTokens(Tokens(v))
 }
 
+// CapacityText lists what the fleet of o is taken to do, and on whose word; empty where o is none. Of a benchmark's dozen mixes of prompt and answer it says the first
+// and how many more there are.
+func (o OptionCost) CapacityText() string {
+	var numbers []string
+	mixes := 0
+	for i, n := range o.Capacity {
+		if n.Value == "" {
+			continue
+		}
+		mix := strings.HasPrefix(n.What, "throughput ")
+		if mix && i > 0 && strings.HasPrefix(o.Capacity[i-1].What, "throughput ") && n.Label == o.Capacity[i-1].Label {
+			mixes++
+			continue
+		}
+		numbers = append(numbers, strings.Join(strings.Fields(fmt.Sprintf("%s %s %s (%s)", n.What, n.Text(), n.Unit, n.Label)), " "))
+	}
+	switch {
+	case mixes == 1:
+		numbers = append(numbers, "1 more throughput at another mix of prompt and answer")
+	case mixes > 1:
+		numbers = append(numbers, fmt.Sprintf("%d more throughputs at other mixes of prompt and answer", mixes))
+	}
+	return strings.Join(numbers, ", ")
+}
+
 // AssumedCapacity says how much of a verdict rests on numbers that nobody measured.
 type AssumedCapacity struct {
 	USDPerMonth USD      `json:"usd_per_month"` // of the current and the best option: GPU hours of fleets that such a number sizes
 	Ratio       Fraction `json:"ratio"`         // of the cost of the two
 	Numbers     []string `json:"numbers"`       // which, with their option
+}
+
+// Text says in a sentence without its full stop how much that is.
+func (a AssumedCapacity) Text() string {
+	if len(a.Numbers) == 0 {
+		return "nothing of the verdict rests on assumed capacity"
+	}
+	return fmt.Sprintf("%s of the cost that is compared, %s a month, rests on assumed capacity: %s", FormatPercent(a.Ratio), FormatUSDAbout(a.USDPerMonth), strings.Join(a.Numbers, ", "))
 }

@@ -136,7 +136,7 @@ func annotations(f alerting.Firing, report *model.Report) map[string]string {
 	}
 	for _, w := range report.Workloads {
 		if w.Workload == f.Workload {
-			notes["description"] = words.Clean(words.Sentence(w.Decision.Because)+" "+words.Volume(w), 4*words.MaxLine)
+			notes["description"] = words.Clean(strings.TrimSpace(words.Sentence(w.Decision.Because)+" "+words.Volume(w)+" "+words.Rests(w)), 4*words.MaxLine)
 			notes["receipt"] = cmp.Or(f.Decision, w.Decision.ID) // that of the newest evaluation is gone with the next
 		}
 	}

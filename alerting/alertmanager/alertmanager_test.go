@@ -47,7 +47,9 @@ func server(t *testing.T) (board *Board, posts *[][]alert, refuse *bool) {
 }
 
 func report(because string) *model.Report {
-	return &model.Report{Workloads: []model.WorkloadReport{{Workload: "support", Decision: model.Decision{ID: "0123", Because: because}}}}
+	return &model.Report{Workloads: []model.WorkloadReport{{Workload: "support", Decision: model.Decision{
+		ID: "0123", Because: because, AssumedCapacity: &model.AssumedCapacity{USDPerMonth: 5_872, Ratio: 0.16, Numbers: []string{"throughput of fleet"}},
+	}}}}
 }
 
 // TestShow follows a verdict from its confirmation to its end: what stands is sent again under the same labels, whatever the
@@ -67,6 +69,9 @@ func TestShow(t *testing.T) {
 	first, second := (*posts)[0][0], (*posts)[1][0]
 	if identity(first.Labels) != identity(second.Labels) || first.Annotations["description"] == second.Annotations["description"] {
 		t.Errorf("got %+v and %+v, want one identity with other numbers", first, second)
+	}
+	if want := "It saves $5,000. 16% of the cost that is compared, $5,900 a month, rests on assumed capacity: throughput of fleet."; first.Annotations["description"] != want {
+		t.Errorf("got the description %q, want %q", first.Annotations["description"], want)
 	}
 	if !first.StartsAt.Equal(morning.Add(-time.Hour)) || first.EndsAt.Sub(morning) < 2*Resend || first.Annotations["receipt"] != "0123" {
 		t.Errorf("got %+v, want it to start when it was confirmed and to outlast two resends", first)

@@ -17,6 +17,7 @@ import (
 
 	"tipline/alerting"
 	"tipline/alerting/sample"
+	"tipline/alerting/words"
 	"tipline/model"
 )
 
@@ -27,7 +28,10 @@ func event() alerting.Event {
 		ID: "0123456789abcdef", Reason: alerting.Switched, Time: morning, Workload: "support-chat <!channel>", Previous: "haiku",
 		Report: model.WorkloadReport{
 			Workload: "support-chat <!channel>", Current: "haiku",
-			Decision: model.Decision{ID: "0514a8524d8c", Recommendation: model.Move, Option: "llama", Because: "it costs less"},
+			Decision: model.Decision{
+				ID: "0514a8524d8c", Recommendation: model.Move, Option: "llama", Because: "it costs less",
+				AssumedCapacity: &model.AssumedCapacity{USDPerMonth: 5_872, Ratio: 0.16, Numbers: []string{"throughput of llama"}},
+			},
 		},
 	}
 }
@@ -90,6 +94,15 @@ func TestSend(t *testing.T) {
 	}
 	if want := "support-chat <!channel>: move to llama"; p.Headline != want || !strings.HasPrefix(p.Text, want) {
 		t.Errorf("got %q and %q, want both to begin with %q: JSON escapes, not the words", p.Headline, p.Text, want)
+	}
+}
+
+// TestSaysWhatIsAssumed holds that what rests on capacity that nobody measured is in the words and in the numbers of a request.
+func TestSaysWhatIsAssumed(t *testing.T) {
+	t.Parallel()
+	p := payload(event())
+	if a := p.Report.Decision.AssumedCapacity; a == nil || !strings.Contains(p.Text, words.Rests(p.Report)) || !strings.Contains(p.Text, "rests on assumed capacity: throughput of llama.") {
+		t.Errorf("got %+v and %q, want both to say it", a, p.Text)
 	}
 }
 

@@ -346,7 +346,7 @@ func Below(e alerting.Event) []string {
 		return said
 	}
 	var all []string
-	for _, line := range []string{Because(e), Volume(e.Report), When(e)} {
+	for _, line := range []string{Because(e), Volume(e.Report), When(e), Rests(e.Report)} {
 		if line != "" {
 			all = append(all, line)
 		}
@@ -720,12 +720,19 @@ func since(w model.WorkloadReport) string {
 	return fmt.Sprintf("Since the answer of %s %s costs %s a month: %s.", model.FormatDate(m.Since), Clean(m.Option, MaxName), more(m.Cost.ChangeUSDPerMonth), strings.Join(by, ", "))
 }
 
+// Rests says how much of the verdict on w rests on capacity that nobody measured; empty when nothing does.
+func Rests(w model.WorkloadReport) string {
+	if a := w.Decision.AssumedCapacity; a != nil && len(a.Numbers) > 0 {
+		return Sentence(Clean(a.Text(), MaxLine))
+	}
+	return ""
+}
+
 // Doubts lists what makes the numbers uncertain: how much rests on numbers that nobody measured first, the age of prices last.
 func Doubts(w model.WorkloadReport) []string {
 	var lines, ages []string
-	if a := w.Decision.AssumedCapacity; a != nil && len(a.Numbers) > 0 {
-		lines = append(lines, fmt.Sprintf("%s of the cost that is compared, %s a month, rests on assumed numbers: %s.",
-			model.FormatPercent(a.Ratio), model.FormatUSDAbout(a.USDPerMonth), Clean(strings.Join(a.Numbers, ", "), MaxLine)))
+	if rests := Rests(w); rests != "" {
+		lines = append(lines, rests)
 	}
 	seen := map[string]bool{}
 	add := func(warnings []model.Warning) {

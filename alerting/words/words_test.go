@@ -39,6 +39,24 @@ func TestVolumeOfAYoungWorkload(t *testing.T) {
 	}
 }
 
+// TestRests holds that a message in plain words says how much rests on capacity that nobody measured, in the words of the report, and nothing where all was measured.
+func TestRests(t *testing.T) {
+	t.Parallel()
+	e := event()
+	a := &model.AssumedCapacity{USDPerMonth: 5_872, Ratio: 0.16, Numbers: []string{"throughput of\x1b[2J llama"}}
+	e.Report.Decision.AssumedCapacity = a
+	const want = "16% of the cost that is compared, $5,900 a month, rests on assumed capacity: throughput of [2J llama."
+	if text, doubts := Text(e), Doubts(e.Report); !strings.Contains(text, " "+want) || len(doubts) != 1 || doubts[0] != want {
+		t.Errorf("got %q and %q, want both to say %q", text, doubts, want)
+	}
+	for _, known := range []*model.AssumedCapacity{{}, nil} {
+		e.Report.Decision.AssumedCapacity = known
+		if text, doubts := Text(e), Doubts(e.Report); strings.Contains(text, "assumed") || len(doubts) > 0 {
+			t.Errorf("%+v: got %q and %q, want nothing about it", known, text, doubts)
+		}
+	}
+}
+
 // TestWhen holds that nobody is told to act by a day that has passed.
 func TestWhen(t *testing.T) {
 	t.Parallel()

@@ -292,7 +292,7 @@ func (e *explainer) mix() string {
 	var parts []string
 	for _, c := range model.Classes {
 		if share := e.in.Forecast.Next[model.Next30d].Mix[c]; share > 0 {
-			parts = append(parts, fmt.Sprintf("%s %.4f%%", classNames[c.String()], 100*float64(share)))
+			parts = append(parts, fmt.Sprintf("%s %s", classNames[c.String()], model.FormatPercent(share)))
 		}
 	}
 	return "; " + strings.Join(parts, ", ")
@@ -579,7 +579,7 @@ func (e *explainer) capacity() {
 	}
 	e.table("  ", rows)
 	if a := e.r.Workload.Decision.AssumedCapacity; a != nil {
-		e.line("  %s.", sentence(restsOn(a)))
+		e.line("  %s.", sentence(a.Text()))
 	}
 }
 

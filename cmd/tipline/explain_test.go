@@ -83,6 +83,9 @@ func TestExplainElsewhere(t *testing.T) {
 			t.Errorf("no %q in\n%s", want, out)
 		}
 	}
+	if fine := regexp.MustCompile(`[0-9]\.[0-9]{2,}%`).FindString(out); fine != "" || !regexp.MustCompile(`tokens; prompt [0-9.]+%, generated [0-9.]+%\.`).MatchString(out) {
+		t.Errorf("got %q, want the mix in percent, to one digit at most\n%s", fine, out)
+	}
 	if code, again, _ := alone(t, "explain", "--receipt", file, "-o", "json"); code != exitDone || again != receipt {
 		t.Errorf("exit %d: the receipt as JSON is not the file that it was read from", code)
 	}

@@ -244,44 +244,18 @@ func workloadNotes(w model.WorkloadReport) []string {
 func capacityNotes(w model.WorkloadReport) []string {
 	var lines []string
 	for _, o := range w.Options {
-		if len(o.Capacity) == 0 || o.Option != w.Current && o.Option != w.Decision.Best {
-			continue
+		if text := o.CapacityText(); text != "" && (o.Option == w.Current || o.Option == w.Decision.Best) {
+			lines = append(lines, fmt.Sprintf("%s is taken to do: %s", o.Option, text))
 		}
-		var numbers []string
-		mixes := 0
-		for i, n := range o.Capacity {
-			if n.Value == "" {
-				continue
-			}
-			mix := strings.HasPrefix(n.What, "throughput ")
-			if mix && i > 0 && strings.HasPrefix(o.Capacity[i-1].What, "throughput ") && n.Label == o.Capacity[i-1].Label {
-				mixes++
-				continue // a benchmark has a dozen, which JSON lists
-			}
-			numbers = append(numbers, strings.Join(strings.Fields(fmt.Sprintf("%s %s %s (%s)", n.What, n.Text(), n.Unit, n.Label)), " "))
-		}
-		if mixes > 0 {
-			numbers = append(numbers, count(mixes, "more throughput")+" at other mixes of prompt and answer")
-		}
-		lines = append(lines, fmt.Sprintf("%s is taken to do: %s", o.Option, strings.Join(numbers, ", ")))
 	}
 	if a := w.Decision.AssumedCapacity; a != nil {
-		lines = append(lines, restsOn(a))
+		lines = append(lines, a.Text())
 	}
 	if paid, gap := w.Usage.GPUUSDPerMonth, w.Usage.GPUCostGapPerMonth; paid != nil && gap != nil {
 		lines = append(lines, fmt.Sprintf("its GPUs cost %s a month by the word of OpenCost; the model counts %s of GPU hours for the projected volume",
 			model.FormatUSD(*paid), model.FormatUSDAbout(*paid+*gap)))
 	}
 	return lines
-}
-
-// restsOn says how much of a verdict rests on assumed capacity.
-func restsOn(a *model.AssumedCapacity) string {
-	if len(a.Numbers) == 0 {
-		return "nothing of the verdict rests on assumed capacity"
-	}
-	return fmt.Sprintf("%s of the cost that is compared, %s a month, rests on assumed capacity: %s", model.FormatPercent(a.Ratio),
-		model.FormatUSDAbout(a.USDPerMonth), strings.Join(a.Numbers, ", "))
 }
 
 var markdownEscape = strings.NewReplacer(

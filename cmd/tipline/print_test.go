@@ -70,4 +70,12 @@ func TestCapacityIsPrinted(t *testing.T) {
 	if len(lines) != 1 || lines[0] != want {
 		t.Errorf("got %q, want %q", lines, want)
 	}
+	for want, a := range map[string]model.AssumedCapacity{
+		"16% of the cost that is compared, $5,900 a month, rests on assumed capacity: target utilization of own": {USDPerMonth: 5_872, Ratio: 0.16, Numbers: []string{"target utilization of own"}},
+		"nothing of the verdict rests on assumed capacity":                                                       {},
+	} {
+		if lines := capacityNotes(model.WorkloadReport{Decision: model.Decision{AssumedCapacity: &a}}); len(lines) != 1 || lines[0] != want {
+			t.Errorf("got %q, want %q", lines, want)
+		}
+	}
 }

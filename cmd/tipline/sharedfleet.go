@@ -43,7 +43,7 @@ func (e *explainer) tenants() {
 		if t.Now != nil {
 			now = cents(model.USD(*t.Now))
 		}
-		rows = append(rows, []string{t.Workload, t.Decision, fmt.Sprintf("%.4f", t.Peak), cents(model.USD(t.Variable)), cents(model.USD(t.Alone)), now})
+		rows = append(rows, []string{t.Workload, t.Decision, fmt.Sprintf("%.2f", t.Peak), cents(model.USD(t.Variable)), cents(model.USD(t.Alone)), now})
 	}
 	e.table("  ", rows)
 }

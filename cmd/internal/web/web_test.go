@@ -417,6 +417,32 @@ func TestPageShowsTheAccount(t *testing.T) {
 	}
 }
 
+// TestPageShowsOnWhoseWord holds that the page says on whose word every number of a fleet is taken, and how much of the verdict rests on what nobody measured.
+func TestPageShowsOnWhoseWord(t *testing.T) {
+	t.Parallel()
+	report := sample()
+	w := &report.Workloads[0]
+	w.Options[1].Capacity = []model.CapacityNumber{
+		{Option: "fleet", What: "throughput", Value: "2382548", Unit: "tokens/h per replica", Label: model.Measured},
+		{Option: "fleet", What: "target utilization", Value: "0.6", Unit: "share", Label: model.Assumed},
+		{Option: "fleet", What: hostile, Value: "1", Label: model.Benchmark},
+	}
+	w.Decision.AssumedCapacity = &model.AssumedCapacity{USDPerMonth: 5825, Ratio: 0.34, Numbers: []string{"target utilization of " + hostile}}
+	page := ask(t, options(report), "GET", "/", "").Body.String()
+	for _, want := range []string{
+		"<small>taken to do: <bdi>throughput 2.38M tokens/h per replica (measured), target utilization 0.6 share (assumed), &lt;script&gt;", "1 (benchmark)</bdi></small>",
+		`<p class="note"><bdi>34% of the cost that is compared, $5,800 a month, rests on assumed capacity: target utilization of &lt;script&gt;`,
+	} {
+		if !strings.Contains(page, want) || strings.Contains(page, "<script") {
+			t.Errorf("%q is not on the page, or not escaped", want)
+		}
+	}
+	w.Decision.AssumedCapacity = &model.AssumedCapacity{}
+	if page := ask(t, options(report), "GET", "/", "").Body.String(); !strings.Contains(page, `<p class="note"><bdi>nothing of the verdict rests on assumed capacity</bdi>.</p>`) {
+		t.Error("the page does not say that nothing is assumed")
+	}
+}
+
 func TestPageShowsHowProjectionsTurnedOut(t *testing.T) {
 	t.Parallel()
 	body := ask(t, options(sample()), http.MethodGet, "/", "").Body.String()
