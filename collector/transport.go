@@ -19,11 +19,11 @@ import (
 // somebody else takes. Everything else becomes an *Error that says what it was.
 type guard struct {
 	next     http.RoundTripper
-	maxBytes int64        // of one answer after decompression
-	sent     atomic.Int64 // requests sent so far
-	getOnly  atomic.Bool  // the server does not take POST
-	clock    func() time.Time
-	skew     skew // of the server's clock; nothing is known of it without clock
+	maxBytes int64            // of one answer after decompression
+	sent     atomic.Int64     // requests sent so far
+	getOnly  atomic.Bool      // the server does not take POST
+	clock    func() time.Time // nil measures nothing: neither skew nor whether an answer drips
+	skew     skew             // of the server's clock
 }
 
 // RoundTrip sends the request, reads the whole answer and judges it. A server that refuses POST is asked by GET, and
@@ -167,11 +167,19 @@ func open(req *http.Request, resp *http.Response, body io.Reader) ([]byte, error
 
 // unfold returns what the body of an answer unfolds to.
 func (g *guard) unfold(resp *http.Response) (*bounded, error) {
-	r := &bounded{from: resp.Body, left: g.maxBytes, err: &Error{Reason: TooLarge, Status: resp.StatusCode, Text: fmt.Sprintf("more than %d bytes", g.maxBytes)}}
+	var packed io.Reader = resp.Body
+	if g.clock != nil {
+		packed = &drip{from: packed, clock: g.clock, status: resp.StatusCode}
+	}
+	r := &bounded{from: packed, left: g.maxBytes, err: &Error{Reason: TooLarge, Status: resp.StatusCode, Text: fmt.Sprintf("more than %d bytes", g.maxBytes)}}
 	switch encoding := resp.Header.Get("Content-Encoding"); encoding {
 	case "", "identity":
 	case "gzip":
-		z, err := gzip.NewReader(resp.Body)
+		z, err := gzip.NewReader(packed)
+		var e *Error
+		if errors.As(err, &e) { // it drips
+			return nil, e
+		}
 		if err != nil {
 			return nil, &Error{Reason: BadAnswer, Status: resp.StatusCode, Text: "broken gzip", Err: err}
 		}

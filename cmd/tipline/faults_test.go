@@ -16,7 +16,7 @@ var faults = []struct {
 	{"F01", "connection refused", []string{"collector TestOnTheWire", "cmd/internal/daemon TestServerDownAtStart"}},
 	{"F02", "no such host, or another address for it", []string{"collector TestOnTheWire", "collector TestF02_AddressChange"}},
 	{"F03", "hangs without a byte", []string{"collector TestOnTheWire", "collector TestSlowServer"}},
-	{"F04", "a byte now and then", []string{"collector TestOnTheWire", "cmd/internal/daemon TestSourceSoak"}},
+	{"F04", "a byte now and then", []string{"collector TestF04_Drip", "collector TestOnTheWire", "cmd/internal/daemon TestSourceSoak"}},
 	{"F05", "cut in mid body", []string{"collector TestF05_CutAtEveryByte", "collector TestOnTheWire", "cmd/internal/daemon TestSourceSoak"}},
 	{"F06", "huge body", []string{"collector TestFaults"}},
 	{"F07", "compression bomb", []string{"collector TestFaults", "cmd/internal/daemon TestSourceSoak"}},
