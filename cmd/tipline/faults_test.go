@@ -25,7 +25,7 @@ var faults = []struct {
 	{"F10", "a login page with status 200", []string{"collector TestFaults"}},
 	{"F11", "redirect to another host", []string{"collector TestF11_RedirectsAreNotFollowed", "collector TestFaults"}},
 	{"F12", "TLS: expired, wrong name, unknown authority, certificate wanted", []string{"collector TestF12_TLS"}},
-	{"F13", "rotated token", []string{"cmd/internal/daemon TestF13_RotatedToken"}},
+	{"F13", "rotated token", []string{"cmd/internal/daemon TestF13_RotatedToken", "cmd/internal/daemon TestF13_RotatedWithinACollection"}},
 	{"F14", "missing tenant, and the wrong one", []string{"collector TestAnswers", "collector TestNoDataAtAll", "cmd/internal/daemon TestF14_Tenants"}},
 	{"F15", "one of several servers down", []string{"collector TestF15_OneQueryFails", "cmd/internal/daemon TestFaults", "cmd/internal/daemon TestF14_Tenants"}},
 	{"F16", "POST refused", []string{"collector TestF16_PostRefused"}},

@@ -72,25 +72,30 @@ func TestF14_Tenants(t *testing.T) {
 	}
 }
 
-// TestF13_RotatedToken holds that a credential is read again for every collection, so that a new one is used without a reload.
-func TestF13_RotatedToken(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join(t.TempDir(), "token")
-	write(t, file, "first")
-	server := promtest.Start(t, func(q promtest.Query) promtest.Answer {
-		token, err := os.ReadFile(file)
-		if err != nil || q.Header.Get("Authorization") == "Bearer first" && string(token) != "first" {
-			return promtest.Status(http.StatusUnauthorized, "the token has expired")
-		}
-		if q.Header.Get("Authorization") != "Bearer "+string(token) {
-			return promtest.Status(http.StatusForbidden, "no such token")
-		}
-		return steady(map[string]string{"team_alias": "support"}, 1e6)(q)
-	})
+// credentials are the ways in which a file can say who asks, in the configuration and in a request.
+var credentials = map[string]struct{ yaml, header, prefix string }{
+	"authorization": {"authorization: {credentials_file: %q}", "Authorization", "Bearer "},
+	"basic_auth":    {"basic_auth: {username: tipline, password_file: %q}", "Authorization", "Basic "},
+	"http_headers":  {"http_headers: {X-Api-Key: {files: [%q]}}", "X-Api-Key", ""},
+}
+
+// credentialOf returns what q says who asks.
+func credentialOf(q promtest.Query, prefix, header string) string {
+	given := strings.TrimPrefix(q.Header.Get(header), prefix)
+	if prefix == "Basic " {
+		_, password, _ := (&http.Request{Header: q.Header}).BasicAuth()
+		return password
+	}
+	return given
+}
+
+// credentialCollector returns a collector for a source at address that is configured with how, a part of its prometheus section.
+func credentialCollector(t *testing.T, address, how string) *collector.Collector {
+	t.Helper()
 	cfg, err := config.Parse("tipline.yml", fmt.Appendf(nil, `
 sources:
-  - {name: gateway, prometheus: {url: %q, authorization: {credentials_file: %q}}, pack: litellm, group_by: [team_alias], hosting: api}
-`, server.URL, file), collector.Packs()...)
+  - {name: gateway, prometheus: {url: %q, %s}, pack: litellm, group_by: [team_alias], hosting: api}
+`, address, how), collector.Packs()...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -103,10 +108,72 @@ sources:
 	if err != nil {
 		t.Fatal(err)
 	}
-	for i, token := range []string{"first", "second"} {
-		write(t, file, token)
-		if _, err := c.Collect(t.Context(), opening.Add(time.Duration(i)*time.Hour)); err != nil {
-			t.Errorf("with the %s token: %v", token, err)
+	return c
+}
+
+// TestF13_RotatedToken holds that a credential is read again for every collection, so that a new one is used without a reload.
+func TestF13_RotatedToken(t *testing.T) {
+	t.Parallel()
+	for name, how := range credentials {
+		file := filepath.Join(t.TempDir(), "token")
+		write(t, file, "first")
+		server := promtest.Start(t, func(q promtest.Query) promtest.Answer {
+			token, err := os.ReadFile(file)
+			if given := credentialOf(q, how.prefix, how.header); err != nil || given != string(token) {
+				return promtest.Status(http.StatusUnauthorized, "the token has expired")
+			}
+			return steady(map[string]string{"team_alias": "support"}, 1e6)(q)
+		})
+		c := credentialCollector(t, server.URL, fmt.Sprintf(how.yaml, file))
+		for i, token := range []string{"first", "second"} {
+			write(t, file, token)
+			if _, err := c.Collect(t.Context(), opening.Add(time.Duration(i)*time.Hour)); err != nil {
+				t.Errorf("%s: with the %s token: %v", name, token, err)
+			}
+		}
+	}
+}
+
+// TestF13_RotatedWithinACollection holds that what is refused with a credential whose file has changed meanwhile is asked for once more with the new one, in the same collection,
+// and that nothing else is: not without a change, and not a second time.
+func TestF13_RotatedWithinACollection(t *testing.T) {
+	t.Parallel()
+	for name, how := range credentials {
+		for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+			file := filepath.Join(t.TempDir(), "token")
+			for _, tc := range []struct {
+				what, next string // the credential that takes the place of the first while that is being refused
+				asked      string // credentials of requests up to the first answer
+				up         bool
+			}{
+				{"a change", "second", "first second", true},
+				{"no change", "first", "first", false},
+				{"a change for the worse", "third", "first third", false},
+			} {
+				write(t, file, "first")
+				server := promtest.Start(t, func(q promtest.Query) promtest.Answer {
+					if credentialOf(q, how.prefix, how.header) == "second" {
+						return steady(map[string]string{"team_alias": "support"}, 1e6)(q)
+					}
+					write(t, file, tc.next)
+					return promtest.Status(status, "no such token")
+				})
+				c := credentialCollector(t, server.URL, fmt.Sprintf(how.yaml, file))
+				_, err := c.Collect(t.Context(), opening)
+				var asked []string
+				for _, q := range server.Queries() {
+					if q.Method == http.MethodPost { // a 403 is tried by GET as well, see TestF16_PostRefused
+						asked = append(asked, credentialOf(q, how.prefix, how.header))
+					}
+				}
+				got := strings.Join(asked[:min(len(asked), 2)], " ")
+				if (err == nil) != tc.up || got != tc.asked || tc.up != (len(asked) > 2) {
+					t.Errorf("%s, %d, %s: asked as %q, error %v; want %q", name, status, tc.what, asked, err, tc.asked)
+				}
+				if err != nil && !strings.Contains(err.Error(), string(collector.Unauthorized)) {
+					t.Errorf("%s, %d, %s: got %v, want %s", name, status, tc.what, err, collector.Unauthorized)
+				}
+			}
 		}
 	}
 }
