@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"iter"
 	"maps"
 	"math"
 	"net/url"
@@ -36,22 +37,24 @@ const (
 // An answer is what the server says about the workloads in a run of hours.
 type answer struct {
 	span   span
-	groups map[string]*group // by canonical labels
+	groups map[string]*group // of the workloads on the roll, by canonical labels
+	others others
 	notes  []model.Warning
 
 	roll    *roll
 	last    *group // of the series before, since servers sort the series by their labels
-	values  []byte // of the labels that make its workload, one after the other
+	values  []byte // of the labels that make its workload, see valuesOf
 	scratch []byte
 	signals []signal // that there are
 	free    []cell   // that no series has yet
 }
 
-// A roll knows the workloads that answers have been about, so that their labels are not put together anew for each answer.
+// A roll is the workloads that the history keeps, so that their labels are not put together anew for each answer.
 type roll struct {
 	groupBy []string
-	mu      sync.Mutex
-	members map[string]member // by the values of groupBy one after the other; guarded by mu
+	most    int // how many there may be
+	mu      sync.RWMutex
+	members map[string]member // by the values of groupBy, see valuesOf; guarded by mu
 }
 
 // A member of a roll is the labels of a workload and one string for them.
@@ -60,25 +63,43 @@ type member struct {
 	labels map[string]string
 }
 
-func newRoll(groupBy []string) *roll { return &roll{groupBy: groupBy, members: map[string]member{}} }
+func newRoll(groupBy []string) *roll {
+	return &roll{groupBy: groupBy, most: maxWorkloads, members: map[string]member{}}
+}
 
-// call returns the workload with these labels, whose values are those of groupBy.
-func (r *roll) call(values []byte, labels []label) member {
+// call returns the workload with these values, and false when it is not on the roll.
+func (r *roll) call(values []byte) (member, bool) {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	m, known := r.members[string(values)]
+	return m, known
+}
+
+// enter puts the workload with these labels on the roll, unless there are as many as there may be.
+func (r *roll) enter(m member) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	m, known := r.members[string(values)]
-	if known {
-		return m
+	if len(r.members) >= r.most {
+		return false
 	}
-	m.labels = make(map[string]string, len(r.groupBy))
-	for _, name := range r.groupBy {
-		m.labels[name] = string(value(labels, name))
+	r.members[string(valuesOf(nil, r.groupBy, func(name string) string { return m.labels[name] }))] = m
+	return true
+}
+
+// forget takes all off the roll.
+func (r *roll) forget() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	clear(r.members)
+}
+
+// valuesOf appends to b the values that of has for the labels groupBy, each after its length.
+func valuesOf[T string | []byte](b []byte, groupBy []string, of func(name string) T) []byte {
+	for _, name := range groupBy {
+		v := of(name)
+		b = append(binary.AppendUvarint(b, uint64(len(v))), v...)
 	}
-	m.key = canonical(m.labels)
-	if len(r.members) < maxWorkloads { // of hostile labels no more are remembered
-		r.members[string(values)] = m
-	}
-	return m
+	return b
 }
 
 // A group is the answer about one workload.
@@ -106,32 +127,40 @@ type hour struct {
 }
 
 func newAnswer(s span, r *roll) answer {
-	return answer{span: s, groups: map[string]*group{}, roll: r}
+	return answer{span: s, groups: map[string]*group{}, others: others{most: r.most, newcomers: map[string]*group{}}, roll: r}
 }
 
-// take sorts a series by workload, signal and hour. The point at t is about the hour that ends at t.
+// take sorts a series by workload, signal and hour.
 func (a *answer) take(labels []label, points []point) error {
 	g := a.group(labels)
-	name := value(labels, signalLabel)
-	i := slices.IndexFunc(g.columns, func(c column) bool { return string(c.signal) == string(name) })
+	name := a.signal(value(labels, signalLabel))
+	if g == nil {
+		return a.others.add(name, points, a.span)
+	}
+	i := slices.IndexFunc(g.columns, func(c column) bool { return c.signal == name })
 	if i < 0 {
 		n := a.span.hours()
 		if len(a.free) < n {
 			a.free = make([]cell, seriesAtOnce*n)
 		}
-		i, g.columns = len(g.columns), append(g.columns, column{a.signal(name), a.free[:n:n]})
+		i, g.columns = len(g.columns), append(g.columns, column{name, a.free[:n:n]})
 		a.free = a.free[n:]
 	}
 	cells := g.columns[i].cells
-	from := a.span.From.UnixMilli()
+	return a.span.each(points, func(i int, v float64) { cells[i] = cell{v, cells[i].seen + 1} })
+}
+
+// each calls do with the place in s and the value of every point. The point at t is about the hour that ends at t.
+func (s span) each(points []point, do func(i int, v float64)) error {
+	from, hours := s.From.UnixMilli(), s.hours()
 	for _, p := range points {
 		since := p.at - from
 		i := int(since/hourMillis) - 1
-		if since%hourMillis != 0 || i < 0 || i >= len(cells) {
+		if since%hourMillis != 0 || i < 0 || i >= hours {
 			return &Error{Reason: BadAnswer, Text: fmt.Sprintf("a sample at %s, want whole hours after %s up to %s",
-				time.UnixMilli(p.at).UTC().Format(time.RFC3339), a.span.From.Format(time.RFC3339), a.span.To.Format(time.RFC3339))}
+				time.UnixMilli(p.at).UTC().Format(time.RFC3339), s.From.Format(time.RFC3339), s.To.Format(time.RFC3339))}
 		}
-		cells[i] = cell{p.value, cells[i].seen + 1}
+		do(i, p.value)
 	}
 	return nil
 }
@@ -152,23 +181,51 @@ func (a *answer) signal(name []byte) signal {
 	return a.signals[i]
 }
 
-// group returns the group of a series, a new one when it is the first of its workload.
+// group returns the group of a series, a new one when it is the first of its workload; nil when it is one of those that are summed up.
 func (a *answer) group(labels []label) *group {
-	a.scratch = a.scratch[:0]
-	for _, name := range a.roll.groupBy {
-		v := value(labels, name)
-		a.scratch = append(binary.AppendUvarint(a.scratch, uint64(len(v))), v...)
-	}
+	a.scratch = valuesOf(a.scratch[:0], a.roll.groupBy, func(name string) []byte { return value(labels, name) })
 	if a.last != nil && bytes.Equal(a.scratch, a.values) {
 		return a.last
 	}
 	a.values = append(a.values[:0], a.scratch...)
-	m := a.roll.call(a.values, labels)
+	m, known := a.roll.call(a.values)
+	if !known {
+		a.last = a.others.group(a.values, func() *group {
+			m := make(map[string]string, len(a.roll.groupBy))
+			for _, name := range a.roll.groupBy {
+				m[name] = string(value(labels, name))
+			}
+			return newGroup(m)
+		}, a.span)
+		return a.last
+	}
 	if a.last = a.groups[m.key]; a.last == nil {
-		a.last = &group{labels: m.labels, columns: make([]column, 0, len(hourly))}
+		a.last = newGroup(m.labels)
 		a.groups[m.key] = a.last
 	}
 	return a.last
+}
+
+func newGroup(labels map[string]string) *group {
+	return &group{labels: labels, columns: make([]column, 0, len(hourly))}
+}
+
+// all returns the groups of a, without what is summed up.
+func (a *answer) all() iter.Seq[*group] {
+	return func(yield func(*group) bool) {
+		for _, groups := range []map[string]*group{a.groups, a.others.newcomers} {
+			for _, g := range groups {
+				if !yield(g) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// empty reports whether a is about no workload.
+func (a *answer) empty() bool {
+	return len(a.groups) == 0 && len(a.others.newcomers) == 0 && a.others.sum == nil
 }
 
 // value returns the value of a label, nil when it is missing.
@@ -240,10 +297,10 @@ func (c cell) check(most float64) (float64, note) {
 	switch {
 	case c.seen > 1:
 		return 0, noteDuplicate
-	case math.IsNaN(c.value) || math.IsInf(c.value, 0):
-		return 0, noteNotFinite
 	case c.value < 0:
 		return 0, noteNegative
+	case math.IsNaN(c.value) || math.IsInf(c.value, 0):
+		return 0, noteNotFinite
 	case c.value > most:
 		return 0, noteOutOfRange
 	}

@@ -139,7 +139,10 @@ func TestReadAnswer(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := map[string][]int{}
-	for key, g := range a.groups {
+	groups := map[string]*group{}
+	for g := range a.all() {
+		key := canonical(g.labels)
+		groups[key] = g
 		for _, c := range g.column(input).cells {
 			got[key] = append(got[key], c.seen)
 		}
@@ -148,7 +151,7 @@ func TestReadAnswer(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("values an hour (-want +got):\n%s", diff)
 	}
-	if h := judge(rules{}, a.groups["team=b"], 1); h.notes&noteDuplicate == 0 {
+	if h := judge(rules{}, groups["team=b"], 1); h.notes&noteDuplicate == 0 {
 		t.Errorf("F36: two series for one workload: got %+v, want a refusal", h)
 	}
 	for name, when := range map[string]time.Time{"before": s.From, "after": s.To.Add(time.Hour), "between": s.To.Add(-time.Minute)} {
@@ -295,7 +298,7 @@ func TestOutputThatVanishes(t *testing.T) {
 			}
 		}
 		g := &group{labels: map[string]string{"team": "a"}, columns: []column{seen, in, out}}
-		a.add(answer{span: span{at.Add(time.Duration(from) * time.Hour), at.Add(time.Duration(from+len(outputs)) * time.Hour)}, groups: map[string]*group{"team=a": g}}, r)
+		a.add(answer{span: span{at.Add(time.Duration(from) * time.Hour), at.Add(time.Duration(from+len(outputs)) * time.Hour)}, others: others{newcomers: map[string]*group{"a": g}}}, r)
 	}
 	known := func(a *archive, hours int) string {
 		var text strings.Builder
@@ -315,7 +318,7 @@ func TestOutputThatVanishes(t *testing.T) {
 		{"vanishes in a later answer", [][]float64{{50}, {absent, absent}}, "+--"},
 		{"idle", [][]float64{{50}, {0, 0}}, "+++"},
 	} {
-		a := &archive{store: newMemory(), atOnce: rowsAtOnce, series: map[string]*series{}, unsaved: map[string][]byte{}}
+		a := &archive{store: newMemory(), atOnce: rowsAtOnce, roll: newRoll([]string{"team"}), series: map[string]*series{}, unsaved: map[string][]byte{}}
 		hours := 0
 		for _, outputs := range tc.says {
 			say(a, hours, outputs...)

@@ -32,7 +32,7 @@ const (
 	// stores that were away arrive within it. The newest hours fit into one chunk.
 	settleAfter = 24 * time.Hour
 
-	// maxWorkloads bounds the memory that label values of a source can take.
+	// maxWorkloads bounds the memory that label values of a source can take. Those that the history has stay; of new ones see before.
 	maxWorkloads = 10_000
 
 	dateForm = "2006-01-02"
@@ -61,8 +61,8 @@ type archive struct {
 	changed bool               // the record is not saved
 	series  map[string]*series // by canonical labels
 	unsaved map[string][]byte  // other rows than days and the record; nil deletes
+	roll    *roll              // the same, without the sum of the names that are too many
 	corrupt []string           // what could not be read since that was last said
-	refused int                // workloads beyond maxWorkloads
 	lost    bool               // the record claims less than the saved one, see save
 	failed  error              // why the store could not be read since load
 }
@@ -78,6 +78,8 @@ type record struct {
 
 	Versions time.Time `json:"versions,omitzero"` // when it was last asked which versions of the program there are
 	Changes  []Change  `json:"changes,omitempty"` // that their change brings, of the last weeks before that
+
+	Others int `json:"others,omitempty"` // how many names were too many, when there were last any
 }
 
 // seriesRecord names a workload.
@@ -126,12 +128,12 @@ func parseDate(text string) (date, error) {
 }
 
 // newArchive returns the archive of a source in store. It reads nothing yet.
-func newArchive(store History, source string, scope any) (*archive, error) {
+func newArchive(store History, source string, scope any, groupBy []string) (*archive, error) {
 	text, err := json.Marshal(scope) // maps are written sorted
 	if err != nil {
 		return nil, err
 	}
-	return &archive{store: store, atOnce: rowsAtOnce, prefix: url.PathEscape(source) + "/" + shortHash(string(text))[:16] + "/"}, nil
+	return &archive{store: store, atOnce: rowsAtOnce, roll: newRoll(groupBy), prefix: url.PathEscape(source) + "/" + shortHash(string(text))[:16] + "/"}, nil
 }
 
 // shortHash returns 128 bits of the SHA-256 of text in hexadecimal.
@@ -159,6 +161,7 @@ func (a *archive) load(now time.Time) error {
 		a.corrupt = []string{a.failed.Error()}
 	}
 	a.loaded, a.changed, a.lost, a.failed = false, false, false, nil
+	a.roll.forget()
 	byID := map[string]*series{}
 	var lost, unserved []date // days that could not be read, and days of engines
 	oldest, _ := dateOf(now.Add(-KeepFor))
@@ -214,7 +217,11 @@ func (a *archive) load(now time.Time) error {
 	}
 	for id, s := range byID {
 		if s.labels != nil {
-			a.series[canonical(s.labels)] = s
+			key := canonical(s.labels)
+			a.series[key] = s
+			if key != othersKey {
+				a.roll.enter(member{key, s.labels})
+			}
 			continue
 		}
 		// Whose days these are is not known any more.
@@ -308,21 +315,41 @@ func (a *archive) setRecord(change func(*record)) {
 // add takes over what an answer says.
 func (a *archive) add(ans answer, r rules) {
 	for _, key := range slices.Sorted(maps.Keys(ans.groups)) {
-		g := ans.groups[key]
-		if g.column(input).cells == nil && g.column(output).cells == nil {
-			continue // other labels than those of the token counters, so nobody's
-		}
-		s := a.workload(key, g.labels)
-		if s == nil {
-			a.refused++
+		a.addGroup(a.series[key], ans.groups[key], ans.span, r)
+	}
+	for _, name := range ans.others.inOrder() {
+		g := ans.others.newcomers[name]
+		if !g.counted() {
 			continue
 		}
-		generates, cells := s.generates || g.counts(output), r.cells(g)
-		for i, n := 0, ans.span.hours(); i < n; {
-			d, of := dateOf(ans.span.From.Add(time.Duration(i) * time.Hour))
-			for o := a.day(s, d); of < len(o.hours) && i < n; i, of = i+1, of+1 {
-				a.put(s, o, d, of, r.hour(cells, i, generates))
-			}
+		if s := a.workload(canonical(g.labels), g.labels); s != nil {
+			a.addGroup(s, g, ans.span, r)
+		} else {
+			ans.others.sumUp(g, ans.span)
+		}
+	}
+	if sum := ans.others.sum; sum != nil && sum.counted() {
+		s := a.sumOf()
+		if n := ans.others.names; ans.span.To.After(s.last) && n != a.record.Others {
+			a.setRecord(func(r *record) { r.Others = n })
+		}
+		a.addGroup(s, sum, ans.span, r)
+	}
+}
+
+// counted reports whether g has tokens: with other labels than those of their counters it is nobody's.
+func (g *group) counted() bool { return g.column(input).cells != nil || g.column(output).cells != nil }
+
+// addGroup takes over what an answer about span says of s.
+func (a *archive) addGroup(s *series, g *group, of span, r rules) {
+	if !g.counted() {
+		return
+	}
+	generates, cells := s.generates || g.counts(output), r.cells(g)
+	for i, n := 0, of.hours(); i < n; {
+		d, at := dateOf(of.From.Add(time.Duration(i) * time.Hour))
+		for o := a.day(s, d); at < len(o.hours) && i < n; i, at = i+1, at+1 {
+			a.put(s, o, d, at, r.hour(cells, i, generates))
 		}
 	}
 }
@@ -330,11 +357,17 @@ func (a *archive) add(ans answer, r rules) {
 // workload returns the series of a workload, a new one when it was not known; nil when there are too many.
 func (a *archive) workload(key string, labels map[string]string) *series {
 	s := a.series[key]
-	if s == nil && len(a.series) < maxWorkloads {
-		s = &series{id: shortHash(key), labels: labels}
-		a.series[key] = s
-		a.unsaved[a.prefix+seriesRow+s.id] = mustJSON(seriesRecord{recordVersion, s.labels})
+	if s == nil && a.roll.enter(member{key, labels}) {
+		s = a.newSeries(key, labels)
 	}
+	return s
+}
+
+// newSeries returns a series with these labels that nothing is known of yet.
+func (a *archive) newSeries(key string, labels map[string]string) *series {
+	s := &series{id: shortHash(key), labels: labels}
+	a.series[key] = s
+	a.unsaved[a.prefix+seriesRow+s.id] = mustJSON(seriesRecord{recordVersion, s.labels})
 	return s
 }
 
@@ -406,7 +439,7 @@ func (a *archive) read(s *series, kind string, d date, decode func(row []byte) e
 func (a *archive) settle(s span, end time.Time) {
 	var alive []*series
 	for _, known := range a.series {
-		if last, ok := a.lastSeen(known, end); ok && end.Sub(last) <= settleAfter {
+		if a.lately(known, end, settleAfter) {
 			alive = append(alive, known)
 		}
 	}
@@ -562,6 +595,12 @@ func (a *archive) lastSeen(s *series, end time.Time) (last time.Time, ok bool) {
 		}
 	}
 	return time.Time{}, false
+}
+
+// lately reports whether the server said anything about an hour of s that is at most within before end.
+func (a *archive) lately(s *series, end time.Time, within time.Duration) bool {
+	last, ok := a.lastSeen(s, end)
+	return ok && end.Sub(last) <= within
 }
 
 // eachDay calls fn with every day of s.

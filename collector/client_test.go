@@ -371,7 +371,8 @@ func TestEncodings(t *testing.T) {
 // cellsOf returns the values of an answer by workload, signal and hour.
 func cellsOf(a answer) map[string]map[signal][]float64 {
 	all := map[string]map[signal][]float64{}
-	for key, g := range a.groups {
+	for g := range a.all() {
+		key := canonical(g.labels)
 		all[key] = map[signal][]float64{}
 		for _, column := range g.columns {
 			for _, c := range column.cells {
@@ -423,7 +424,7 @@ func FuzzDecodeQuery(f *testing.F) {
 		if diff := cmp.Diff(cellsOf(read), cellsOf(a), cmpopts.EquateNaNs()); diff != "" {
 			t.Errorf("what is taken of %s is not what the client library reads (-library +taken):\n%s", body, diff)
 		}
-		for _, g := range a.groups {
+		for g := range a.all() {
 			for i := range s.hours() {
 				h := judge(rules{includesCache: true}, g, i)
 				var d, back day

@@ -150,7 +150,6 @@ type Collector struct {
 	versioned *pack    // that says what versions change; nil of queries of one's own
 	counter   string   // expression of what input is counted by, to see whether there is any
 	client    *client
-	roll      *roll
 	log       *slog.Logger
 
 	turn chan struct{} // holds a value while a collection is under way: one at a time
@@ -195,7 +194,6 @@ func New(s Settings, h History, log *slog.Logger) (*Collector, error) {
 	if err := checkLabels(s.GroupBy, s.Select); err != nil {
 		return nil, err
 	}
-	c.roll = newRoll(s.GroupBy)
 	if c.client, err = newClient(s); err != nil {
 		return nil, err
 	}
@@ -204,7 +202,7 @@ func New(s Settings, h History, log *slog.Logger) (*Collector, error) {
 	if text := s.Library.text(s.Pack); text != "" || s.Period != 0 || s.Stamps != "" || s.CacheApart != nil {
 		scope = append(scope, text, s.Period, s.Stamps, s.CacheApart)
 	}
-	c.archive, err = newArchive(h, s.Name, scope)
+	c.archive, err = newArchive(h, s.Name, scope, s.GroupBy)
 	return c, err
 }
 
@@ -386,6 +384,7 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 		result.Unattributed, notes = c.unattributed(ctx, now, result.Usage)
 		result.Warnings = append(result.Warnings, notes...)
 	}
+	result.Usage = c.withOthers(result.Usage, now)
 	result.Ahead = c.client.guard.skew.ahead()
 	result.Warnings = append(result.Warnings, clockNote(result.Ahead)...)
 	result.Queries = int(c.client.guard.sent.Load() - sent)
@@ -471,7 +470,7 @@ func (c *Collector) Stored(now time.Time) ([]model.Usage, error) {
 	if err := c.load(now); err != nil {
 		return nil, err
 	}
-	return c.usage(now), nil
+	return c.withOthers(c.usage(now), now), nil
 }
 
 func (c *Collector) load(now time.Time) error {
@@ -574,7 +573,7 @@ func (c *Collector) fetch(ctx context.Context, now time.Time) ([]model.Warning, 
 		more, err := c.fetch(ctx, now) // the older hours too
 		return append(warnings, more...), err
 	}
-	return append(warnings, c.limits()...), nil
+	return append(warnings, c.limits(now)...), nil
 }
 
 // fetchBatch asks for some spans at once, newest first, and takes over the answers, which the next save writes. It is false when older ones are not to be asked for: one
@@ -599,7 +598,7 @@ func (c *Collector) fetchBatch(ctx context.Context, now time.Time, batch []span,
 		found := false
 		for _, a := range answers[i] {
 			warnings = append(warnings, a.notes...)
-			found = found || len(a.groups) > 0
+			found = found || !a.empty()
 		}
 		if *empty += asked.hours(); found {
 			*empty = 0
@@ -698,7 +697,7 @@ func (c *Collector) save() error {
 }
 
 // limits returns what is to be said about the source when its answers are in.
-func (c *Collector) limits() []model.Warning {
+func (c *Collector) limits(now time.Time) []model.Warning {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	var warnings []model.Warning
@@ -707,13 +706,7 @@ func (c *Collector) limits() []model.Warning {
 			Code: NoData, Text: "the server answers, but has none of the counters: wrong address, tenant, pack or select?",
 		})
 	}
-	if c.archive.refused > 0 {
-		warnings = append(warnings, model.Warning{Code: TooManyWorkloads, Text: fmt.Sprintf(
-			"more than %d workloads: the others are left out, group by fewer labels", maxWorkloads,
-		)})
-		c.archive.refused = 0
-	}
-	return warnings
+	return append(warnings, c.crowded(c.complete(now))...)
 }
 
 // askAll evaluates expr at the hours of the spans, at the same time; see askHours.
@@ -781,7 +774,7 @@ func (c *Collector) grow() {
 // askSpan evaluates expr at the end of each hour of s.
 func (c *Collector) askSpan(ctx context.Context, expr string, s span) (a answer, err error) {
 	notes, err := c.client.each(ctx, expr, v1.Range{Start: s.From.Add(time.Hour), End: s.To, Step: time.Hour}, func() taker {
-		a = newAnswer(s, c.roll)
+		a = newAnswer(s, c.archive.roll)
 		return a.take
 	})
 	a.notes = c.relevant(notes)
@@ -802,7 +795,7 @@ func (c *Collector) relevant(notes []model.Warning) []model.Warning {
 	})
 }
 
-// usage returns the workloads that the archive has at now, without their hours, sorted by name.
+// usage returns the workloads that the archive has at now, without their hours, sorted by name, and without the sum of the names that are too many.
 func (c *Collector) usage(now time.Time) []model.Usage {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -811,11 +804,11 @@ func (c *Collector) usage(now time.Time) []model.Usage {
 	var all []model.Usage
 	for _, key := range slices.Sorted(maps.Keys(c.archive.series)) {
 		s := c.archive.series[key]
-		if last, ok := c.archive.lastSeen(s, end); !ok || end.Sub(last) > goneAfter {
+		if key == othersKey || !c.archive.lately(s, end, goneAfter) {
 			continue
 		}
 		u := model.Usage{
-			Workload: uniqueName(s.labels, c.settings.GroupBy, key, taken), Source: c.settings.Name, Layer: string(c.layer), Labels: maps.Clone(s.labels),
+			Workload: unique(workloadName(s.labels, c.settings.GroupBy), key, taken), Source: c.settings.Name, Layer: string(c.layer), Labels: maps.Clone(s.labels),
 		}
 		if c.settings.GPUs != nil {
 			_, words := c.gpuScope(s.labels)
@@ -823,8 +816,14 @@ func (c *Collector) usage(now time.Time) []model.Usage {
 		}
 		all = append(all, u)
 	}
-	slices.SortFunc(all, func(a, b model.Usage) int { return strings.Compare(a.Workload, b.Workload) })
+	sortUsage(all)
 	return all
+}
+
+func sortUsage(all []model.Usage) {
+	slices.SortFunc(all, func(a, b model.Usage) int {
+		return cmp.Or(strings.Compare(a.Workload, b.Workload), cmp.Compare(a.Names, b.Names))
+	})
 }
 
 // Read returns u, which Collect or Stored returned for now, with its hours, and what is to be said about them before its warnings. Hours that cannot be read
@@ -856,7 +855,11 @@ func (c *Collector) ReadSince(u model.Usage, now, since time.Time) model.Usage {
 func (c *Collector) hours(u model.Usage, now, since time.Time) (model.Usage, []note) {
 	end := c.complete(now)
 	c.mu.Lock()
-	s := c.archive.series[canonical(u.Labels)]
+	key := canonical(u.Labels)
+	if u.Names > 0 {
+		key = othersKey
+	}
+	s := c.archive.series[key]
 	c.mu.Unlock()
 	if s == nil { // the history could not be read since
 		s = new(series)
@@ -920,10 +923,9 @@ func (c *Collector) read(s *series, span func() (from, to time.Time)) reading {
 	return r
 }
 
-// uniqueName returns the name of the workload with these labels, which are also key, and marks it as taken.
-func uniqueName(labels map[string]string, groupBy []string, key string, taken map[string]bool) string {
-	name := workloadName(labels, groupBy)
-	if taken[name] { // "a/b" and "c" against "a" and "b/c"
+// unique returns name, with key where another workload has it, as "a/b" and "c" may that of "a" and "b/c", and marks it as taken.
+func unique(name, key string, taken map[string]bool) string {
+	if taken[name] {
 		name += " (" + key + ")"
 	}
 	taken[name] = true

@@ -796,26 +796,6 @@ func TestHostileLabels(t *testing.T) {
 	}
 }
 
-// TestF46_TooManyWorkloads holds that label values cannot take all memory.
-func TestF46_TooManyWorkloads(t *testing.T) {
-	t.Parallel()
-	server := promtest.New(func(q promtest.Query) promtest.Answer {
-		var all []promtest.Series
-		for i := range maxWorkloads + 7 {
-			l := map[string]string{"team_alias": fmt.Sprint(i), "requested_model": "m"}
-			all = append(all, promtest.Each(q, l, func(signal string, _ time.Time) (float64, bool) {
-				n, ok := typical[signal]
-				return n, ok
-			})...)
-		}
-		return promtest.Answer{Series: all}
-	})
-	r := collect(t, newCollector(t, Settings{Backfill: time.Hour}, server, newMemory()), noon)
-	if len(r.Usage) != maxWorkloads || !strings.Contains(codes(r.Warnings), TooManyWorkloads) {
-		t.Errorf("got %d workloads, warnings %q; want %d and %s", len(r.Usage), codes(r.Warnings), maxWorkloads, TooManyWorkloads)
-	}
-}
-
 // TestF23_Sawtooth holds that a counter that several processes take turns to answer for is refused, and why.
 func TestF23_Sawtooth(t *testing.T) {
 	t.Parallel()

@@ -131,7 +131,7 @@ func (c *Collector) addDaily(ctx context.Context, now time.Time, all []model.Usa
 }
 
 // unattributed returns the share of the tokens of the last day that no workload has, and what is to be said about the source. Where nothing
-// is selected every series is in some workload, unless there are more of them than can be kept; where nothing was measured it is not known.
+// is selected every series is in some workload, or in the sum of those that are too many; where nothing was measured it is not known.
 // The user's own queries say nothing of what they leave out.
 func (c *Collector) unattributed(ctx context.Context, now time.Time, all []model.Usage) (*model.Fraction, []model.Warning) {
 	switch {
@@ -144,9 +144,7 @@ func (c *Collector) unattributed(ctx context.Context, now time.Time, all []model
 			_, hours := u.Between(since, u.End())
 			return hours > 0
 		})
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		if !measured || len(c.archive.series) >= maxWorkloads {
+		if !measured {
 			return nil, nil
 		}
 		return new(model.Fraction), nil

@@ -16,7 +16,7 @@ import (
 // A Kept is one hour of one workload as the history keeps it.
 type Kept struct {
 	Workload string            // the name of the usage; Restore goes by the labels alone
-	Labels   map[string]string // the group_by labels and values that make the workload
+	Labels   map[string]string // the group_by labels and values that make the workload; a label without a name is the sum of the names that are too many
 	Start    time.Time         // of the hour, in UTC
 	Hour     model.Hour        // without coverage it has no tokens
 	Serving  model.Serving     // how the engines did
@@ -36,9 +36,17 @@ func (c *Collector) Kept(now time.Time) (iter.Seq2[Kept, error], error) {
 	oldest, _ := dateOf(now.Add(-KeepFor))
 	return func(yield func(Kept, error) bool) {
 		taken := map[string]bool{}
-		for _, key := range slices.Sorted(maps.Keys(all)) {
+		keys := slices.Sorted(maps.Keys(all))
+		if i := slices.Index(keys, othersKey); i >= 0 { // its name is one that no workload has
+			keys = append(slices.Delete(keys, i, i+1), othersKey)
+		}
+		for _, key := range keys {
 			s := all[key]
-			name := uniqueName(s.labels, c.settings.GroupBy, key, taken)
+			name := othersName
+			if key != othersKey {
+				name = workloadName(s.labels, c.settings.GroupBy)
+			}
+			name = unique(name, key, taken)
 			r := c.read(s, func() (from, to time.Time) { return oldest.start(), later(c.complete(now), s.last.Add(time.Hour)) })
 			if r.err != nil {
 				yield(Kept{}, r.err)
@@ -69,9 +77,16 @@ func (c *Collector) Restore(k Kept, now time.Time, replace bool) (bool, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	s := c.archive.workload(canonical(k.Labels), maps.Clone(k.Labels))
+	key := canonical(k.Labels)
+	s := c.archive.series[key]
+	switch {
+	case key == othersKey:
+		s = c.archive.sumOf()
+	case s == nil:
+		s = c.archive.workload(key, maps.Clone(k.Labels))
+	}
 	if s == nil {
-		return false, fmt.Errorf("labels: got workload number %d of the source, want %d at most", maxWorkloads+1, maxWorkloads)
+		return false, fmt.Errorf("labels: got workload number %d of the source, want %d at most", c.archive.roll.most+1, c.archive.roll.most)
 	}
 	d, i := dateOf(k.Start)
 	o := c.archive.day(s, d)
@@ -91,7 +106,7 @@ func (c *Collector) Save() error { return c.save() }
 
 // checkKept returns the notes of k, and an error when the server cannot have said what k says.
 func (c *Collector) checkKept(k Kept, now time.Time) (note, error) {
-	if got, want := slices.Sorted(maps.Keys(k.Labels)), slices.Sorted(slices.Values(c.settings.GroupBy)); !slices.Equal(got, want) {
+	if got, want := slices.Sorted(maps.Keys(k.Labels)), slices.Sorted(slices.Values(c.settings.GroupBy)); !slices.Equal(got, want) && !maps.Equal(k.Labels, othersLabels) {
 		return 0, fmt.Errorf("labels: got %q, want %q, the group_by of source %s", got, want, c.settings.Name)
 	}
 	for name, value := range k.Labels {

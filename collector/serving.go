@@ -85,6 +85,9 @@ func (c *Collector) keepServing(asked span, answers []answer) {
 func (c *Collector) addServing(a answer) {
 	gpus, users := c.attachedGPUs(a)
 	for key, s := range c.archive.series {
+		if key == othersKey {
+			continue
+		}
 		g := a.groups[key]
 		if g == nil {
 			g = &group{}
@@ -111,13 +114,16 @@ func (c *Collector) attachedGPUs(a answer) (gpus map[string][]cell, users map[st
 		return nil, nil
 	}
 	gpus, users = map[string][]cell{}, map[string][]int{}
-	for _, g := range a.groups {
+	for g := range a.all() {
 		if cells := g.column(gpuCount).cells; cells != nil {
 			scope, _ := c.gpuScope(g.labels)
 			gpus[scope], users[scope] = cells, make([]int, len(cells))
 		}
 	}
-	for _, s := range c.archive.series {
+	for key, s := range c.archive.series {
+		if key == othersKey {
+			continue
+		}
 		scope, _ := c.gpuScope(s.labels)
 		for i := range users[scope] {
 			if hour := c.archive.at(s, a.span.From.Add(time.Duration(i)*time.Hour)); hour.Measured() {

@@ -32,7 +32,7 @@ const (
 	NoData             = "NO_DATA"             // the server answers, but has none of the series
 	BackfillIncomplete = "BACKFILL_INCOMPLETE" // older hours could not be read this time; they are asked for again
 	HistoryCorrupt     = "HISTORY_CORRUPT"     // a stored day could not be read; it is asked for again
-	TooManyWorkloads   = "TOO_MANY_WORKLOADS"  // label values beyond the limit are left out
+	TooManyWorkloads   = "TOO_MANY_WORKLOADS"  // names beyond the limit are counted together
 	ClockSkew          = "CLOCK_SKEW"          // the clock of the server differs from ours
 	StoredPerReplica   = "STORED_PER_REPLICA"  // counters are there once for every replica of a Prometheus, so that every sum is too large
 	TTFTFailed         = "TTFT_QUERY_FAILED"

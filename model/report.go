@@ -71,6 +71,7 @@ type WorkloadReport struct {
 	Workload   string            `json:"workload"`
 	Source     string            `json:"source"`
 	Labels     map[string]string `json:"labels,omitempty"`
+	Names      int               `json:"names,omitempty"`         // how many names it sums up that are too many to be workloads of their own; absent of a workload
 	Owner      string            `json:"owner,omitempty"`         // as the configuration names it
 	CostCentre string            `json:"cost_centre,omitempty"`   // to which its cost is charged, as the configuration names it
 	Channel    string            `json:"slack_channel,omitempty"` // where messages about it go, if no route says otherwise; absent when that is where all go

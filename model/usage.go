@@ -51,6 +51,7 @@ type Usage struct {
 	Source   string            // name of the source that counted it
 	Layer    string            // where on their way the source counts tokens, such as gateway or engine; empty when it does not say
 	Labels   map[string]string // the group_by labels and values that make the workload
+	Names    int               // how many names it sums up that are too many to be workloads of their own; 0 of a workload
 	Start    time.Time         // start of Hours[0], a whole hour in UTC
 	Hours    []Hour            // consecutive hours; an hour nobody measured has Coverage 0
 	Serving  []Serving         // of each of Hours; empty when the source says nothing of engines

@@ -36,6 +36,9 @@ const seriesEnded = "SERIES_ENDED"
 // stale is the code of the warning that a workload is no longer measured.
 const stale = "STALE"
 
+// manyNames is the code of the warning that a workload is the sum of names that are too many to be workloads.
+const manyNames = "MANY_NAMES"
+
 // channelRefused is the code of the warning that a label asks for a channel that it may not choose.
 const channelRefused = "CHANNEL_REFUSED"
 
@@ -83,11 +86,25 @@ func (m *metered) then(change func(model.Usage) model.Usage) {
 	m.read = func(u model.Usage) model.Usage { return change(read(u)) }
 }
 
-// key tells m from what other sources call by the same name.
-func (m metered) key() string { return m.usage.Source + "\x00" + m.usage.Workload }
+// many reports whether m is the sum of names that are too many to be workloads.
+func (m metered) many() bool { return m.usage.Names > 0 }
+
+// key tells m from what other sources call by the same name, and from the sum of many names.
+func (m metered) key() string {
+	return fmt.Sprintf("%s\x00%s\x00%t", m.usage.Source, m.usage.Workload, m.many())
+}
+
+// stanzaFor returns what cfg says of u. The sum of many names has no labels, and is what no stanza has a name for.
+func stanzaFor(cfg *config.Config, u model.Usage) config.Workload {
+	stanza := cfg.For(u.Labels, u.Source)
+	if u.Names > 0 {
+		stanza.Name = ""
+	}
+	return stanza
+}
 
 // named gives every usage the name its stanza asks for and adds up those that share one; what a workload was before goes on in what it is.
-// The result is sorted by name, so that a report reads the same whatever the sources answered first.
+// The result is sorted by name, so that a report reads the same whatever the sources answered first, with the sums of many names last.
 func named(found []metered) []metered {
 	series := map[string][]int{} // places by name
 	for i := range found {
@@ -129,9 +146,15 @@ func named(found []metered) []metered {
 		byName[m.key()] = append(byName[m.key()], m)
 	}
 	merged := make([]metered, 0, len(byName))
+	var sums []metered // of many names, which have a name that no workload has
 	for _, parts := range byName {
-		merged = append(merged, together(parts))
+		if m := together(parts); m.many() {
+			sums = append(sums, m)
+		} else {
+			merged = append(merged, m)
+		}
 	}
+	slices.SortFunc(sums, func(a, b metered) int { return strings.Compare(a.usage.Source, b.usage.Source) })
 	sort.Slice(merged, func(i, j int) bool {
 		a, b := merged[i].usage, merged[j].usage
 		if a.Workload != b.Workload {
@@ -144,6 +167,17 @@ func named(found []metered) []metered {
 		if merged[i].usage.Workload == merged[i-1].usage.Workload {
 			merged[i].usage.Workload += "@" + merged[i].usage.Source
 		}
+	}
+	taken := map[string]bool{}
+	for _, m := range merged {
+		taken[m.usage.Workload] = true
+	}
+	for _, m := range sums {
+		for taken[m.usage.Workload] {
+			m.usage.Workload += "@" + m.usage.Source
+		}
+		taken[m.usage.Workload] = true
+		merged = append(merged, m)
 	}
 	return merged
 }
@@ -244,7 +278,7 @@ func latest(a, b time.Time) time.Time {
 func findFaults(all []metered, now time.Time) []model.Rename {
 	bySource := map[string][]int{}
 	for i, m := range all {
-		if m.outage == "" {
+		if m.outage == "" && !m.many() { // which change with what is in it
 			bySource[m.usage.Source] = append(bySource[m.usage.Source], i)
 		}
 	}
@@ -308,6 +342,7 @@ func project(m metered, u model.Usage, cfg *config.Config, now time.Time) evalua
 		Workload: u.Workload,
 		Source:   u.Source,
 		Labels:   u.Labels,
+		Names:    u.Names,
 		Owner:    m.stanza.Owner, CostCentre: m.stanza.CostCentre, Channel: m.stanza.SlackChannel,
 		Current:  current,
 		Usage:    summarize(u, now),
@@ -339,7 +374,7 @@ func project(m metered, u model.Usage, cfg *config.Config, now time.Time) evalua
 		}
 		return unknown(m.unpriced.Code, m.unpriced.Text)
 	}
-	if current == "" {
+	if current == "" && !m.many() {
 		return unknown("NO_OPTIONS", "the configuration names no current option for this workload: add it to workloads or to defaults")
 	}
 	options := involved(cfg.Options, slices.Concat([]string{current}, candidates, m.hosted.options()))
@@ -358,6 +393,12 @@ func project(m metered, u model.Usage, cfg *config.Config, now time.Time) evalua
 	e.used, e.inMonth = decide.Used{}, decide.Used{}
 	if ended := m.outage == "" && now.Sub(u.Last()) > givenUp; !ended {
 		e.used, e.inMonth = e.input.Used(), e.input.UsedInMonth(m.hosted.with(w, now).Stays)
+	}
+	if m.many() {
+		e.input = nil
+		return unknown(manyNames, fmt.Sprintf(
+			"it sums up the names beyond those that can be workloads of their own, %d of them, and nothing is decided about all of them as if they were one: group the source by fewer labels", u.Names,
+		))
 	}
 	e.report = w
 	return e

@@ -203,7 +203,7 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 			skew = fmt.Sprintf("the clock of source %s is %s %s ours, so the age of its data is not known", s.cfg.Name, ahead.Abs().Round(time.Second), collector.Beside(*ahead))
 		}
 		for _, u := range results[i].Usage {
-			stanza := d.setup.cfg.For(u.Labels, s.cfg.Name)
+			stanza := stanzaFor(d.setup.cfg, u)
 			if stanza.Drop {
 				reports[i].Dropped++
 				continue

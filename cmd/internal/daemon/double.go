@@ -45,7 +45,7 @@ func warned(w model.WorkloadReport, code string) bool {
 func Doubles(cfg *config.Config, usage []model.Usage, read func(model.Usage) model.Usage, now time.Time) []model.DoubleMeter {
 	var found []metered
 	for _, u := range usage {
-		if stanza := cfg.For(u.Labels, u.Source); !stanza.Drop {
+		if stanza := stanzaFor(cfg, u); !stanza.Drop {
 			found = append(found, metered{usage: u, read: read, stanza: stanza})
 		}
 	}

@@ -19,7 +19,7 @@ const (
 
 // sightings returns what the evaluation that made report found out about whether its workloads are there. gaps are the longest times, by workload, in which it was not measured and was again
 // afterwards: a batch that runs once a week has not ended on the second day. While a source is down or has gaps, or all that it counts is gone, nothing of it is known; nor is it
-// of traffic that is priced at another meter.
+// of traffic that is priced at another meter, or of the sum of many names.
 func sightings(report *model.Report, gaps map[string]time.Duration) map[string]alerting.Sighting {
 	faulty := map[string]bool{}  // workloads
 	unread := map[string]bool{}  // sources
@@ -54,7 +54,7 @@ func sightings(report *model.Report, gaps map[string]time.Duration) map[string]a
 		switch {
 		case renamed[w.Workload]:
 			all[w.Workload] = alerting.Renamed
-		case faulty[w.Workload] || secondary(w) || first == nil || last == nil:
+		case faulty[w.Workload] || secondary(w) || w.Names > 0 || first == nil || last == nil:
 		case report.AsOf.Sub(*last) <= staleAfter:
 			all[w.Workload] = alerting.There
 			if age := report.AsOf.Sub(*first); age >= sureAfter && age <= lately && first.Sub(began[w.Source]) >= sureAfter {

@@ -14,8 +14,11 @@ import (
 )
 
 // maxWorkloads is how many workloads are exported. With three options each has some 40 series: those of 2,000 are 84,000 and 8.6 MB a scrape, near what a
-// scrape may take and more than a target should cost the server. They are the first by name, so that the choice does not change between scrapes; tipline_workloads_not_exported counts the others, which the report has.
+// scrape may take and more than a target should cost the server. They are the first by name, so that the choice does not change between scrapes; tipline_workloads_not_exported counts the others, which the report has, and
+// their tokens are those of the workload otherName.
 const maxWorkloads = 2000
+
+const otherName = "other"
 
 func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("tipline_"+name, help, labels, nil)
@@ -59,7 +62,7 @@ var (
 	budgetSpent         = desc("budget_spent_usd", "Part of the median projection that falls to the tokens measured so far, in US dollars.", "budget")
 	unattributed        = desc("unattributed_tokens_ratio", "Share of the tokens of the last day that a source counts, whatever it selects, and no workload has; what other programs count on its server is not among them.", "source")
 	dark                = desc("dark_tokens_ratio", "Share of the tokens of the last day that all servers count, at whatever program, and no workload has; of what is counted at several layers the largest counts.")
-	notExported         = desc("workloads_not_exported", "Workloads beyond the first 2,000 by name, which have no series of their own.")
+	notExported         = desc("workloads_not_exported", "Workloads beyond the first 2,000 by name, which have no series of their own; their tokens are those of the workload other.")
 )
 
 var all = []*prometheus.Desc{
@@ -121,9 +124,29 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 	for of, n := range faults {
 		send(dataFaults, float64(n), of[0], of[1])
 	}
-	workloads := report.Workloads
-	send(notExported, float64(max(0, len(workloads)-maxWorkloads)))
-	for _, w := range workloads[:min(len(workloads), maxWorkloads)] {
+	var workloads []model.WorkloadReport
+	other := map[string]model.Tokens{} // by class, of those that have no series of their own
+	beyond, name := 0, otherName
+	for _, w := range report.Workloads {
+		if w.Names == 0 && len(workloads) < maxWorkloads {
+			workloads = append(workloads, w)
+			if w.Workload == name {
+				name += " (not exported)"
+			}
+			continue
+		}
+		if w.Names == 0 {
+			beyond++
+		}
+		for class, tokens := range w.Usage.Last30dClassTokens {
+			other[class] += tokens
+		}
+	}
+	send(notExported, float64(beyond))
+	for class, tokens := range other {
+		send(tokensLast30d, float64(tokens), name, class)
+	}
+	for _, w := range workloads {
 		send.usage(w)
 		send.forecast(w)
 		for _, o := range w.Options {

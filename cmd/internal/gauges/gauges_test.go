@@ -148,10 +148,50 @@ func TestCap(t *testing.T) {
 		if got := testutil.CollectAndCount(of(report), "tipline_workload_coverage_ratio"); got != min(n, 2000) {
 			t.Errorf("%d workloads: %d exported", n, got)
 		}
-		want := fmt.Sprintf("# HELP tipline_workloads_not_exported Workloads beyond the first 2,000 by name, which have no series of their own.\n"+
+		want := fmt.Sprintf("# HELP tipline_workloads_not_exported Workloads beyond the first 2,000 by name, which have no series of their own; their tokens are those of the workload other.\n"+
 			"# TYPE tipline_workloads_not_exported gauge\ntipline_workloads_not_exported %d\n", max(0, n-2000))
 		if err := testutil.CollectAndCompare(of(report), strings.NewReader(want), "tipline_workloads_not_exported"); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestF102_Other holds that what has no series of its own is in the tokens of one workload more, however many there are, and whatever others are called.
+func TestF102_Other(t *testing.T) {
+	tokens := func(name string, names int) model.WorkloadReport {
+		return model.WorkloadReport{Workload: name, Names: names, Usage: model.UsageSummary{Last30dClassTokens: map[string]model.Tokens{"input": 2, "output": 1}}}
+	}
+	for _, tc := range []struct {
+		first, want string
+		n           int
+	}{{"w", "other", 50_000}, {"other", "other (not exported)", 2100}} {
+		report := &model.Report{Workloads: []model.WorkloadReport{tokens(tc.first, 0)}}
+		for i := range tc.n - 1 {
+			report.Workloads = append(report.Workloads, tokens(fmt.Sprintf("w%05d", i), 0))
+		}
+		report.Workloads = append(report.Workloads, tokens("other@gateway", 7), model.WorkloadReport{Workload: "unknown"})
+		registry := prometheus.NewPedanticRegistry()
+		registry.MustRegister(of(report))
+		families, err := registry.Gather()
+		if err != nil {
+			t.Fatal(err)
+		}
+		series, sum, other := 0, 0.0, 0.0
+		for _, f := range families {
+			for _, m := range f.Metric {
+				series++
+				if f.GetName() == "tipline_workload_tokens_last_30d" {
+					sum += m.GetGauge().GetValue()
+					for _, l := range m.Label {
+						if l.GetValue() == tc.want {
+							other += m.GetGauge().GetValue()
+						}
+					}
+				}
+			}
+		}
+		if n := float64(tc.n); sum != 3*(n+1) || other != 3*(n-1999) || series != 2000*3+2+1 {
+			t.Errorf("%d workloads: got %v tokens, %v of them %s, in %d series, want all, those beyond 2000 and 6003", tc.n, sum, other, tc.want, series)
 		}
 	}
 }
