@@ -55,9 +55,9 @@ func TestMain(m *testing.M) {
 
 // An assignment is what a process of TestScale is to do.
 type assignment struct {
-	Do      string // cold, warm, plain or serve
+	Do      string // cold, warm, evaluate, plain, serve or keep
 	URL     string // of the server
-	Folder  string // with the data file
+	Folder  string // with the data file, or of answers that are kept
 	Queries string // file of the queries, which cold and warm write and plain reads
 	Days    int
 	Now     time.Time
@@ -206,7 +206,7 @@ func part(text string) error {
 			return err
 		}
 	}
-	do := map[string]func(context.Context, assignment, *figures) error{"cold": collect, "warm": collect, "evaluate": evaluate, "plain": plain, "serve": serve}[a.Do]
+	do := map[string]func(context.Context, assignment, *figures) error{"cold": collect, "warm": collect, "evaluate": evaluate, "plain": plain, "serve": serve, "keep": keep}[a.Do]
 	if err := do(context.Background(), a, &f); err != nil {
 		return err
 	}
@@ -397,8 +397,9 @@ func discard(ctx context.Context, address, form, encoding string) error {
 
 // TestScale measures a cold start and the mean of ten cycles after it against the Prometheus that is installed, and a plain client that asks the same and
 // throws the answers away. TIPLINE_SCALE is the number of workloads and of days, after which "made" takes a process that makes up answers of that
-// size for the server; TIPLINE_SCALE_DATA is a folder for the blocks, which are written when it is not there. TIPLINE_SCALE_MEMORY, as "512 256", gives
-// the cold start and the cycles after it so many MB, each in a control group of its own. It holds what was read, and no time.
+// size for the server; TIPLINE_SCALE_DATA is a folder for the blocks, which are written when it is not there. A Prometheus computes each answer once: the
+// plain client is given the same bytes from a folder, which is TIPLINE_SCALE_ANSWERS where a later run is to have them too. TIPLINE_SCALE_MEMORY, as
+// "512 256", gives the cold start and the cycles after it so many MB, each in a control group of its own. It holds what was read, and no time.
 func TestScale(t *testing.T) {
 	var workloads, days int
 	var made string
@@ -408,7 +409,7 @@ func TestScale(t *testing.T) {
 	folder := t.TempDir()
 	address, newest := "", end
 	if made == "made" {
-		address = startServe(t, workloads)
+		address = startPart(t, assignment{Do: "serve", Workloads: workloads})
 	} else {
 		data := os.Getenv("TIPLINE_SCALE_DATA")
 		if data == "" {
@@ -420,7 +421,11 @@ func TestScale(t *testing.T) {
 			}
 		}
 		newest = newestIn(t, data)
-		address = startPrometheus(t, folder, data)
+		answers := os.Getenv("TIPLINE_SCALE_ANSWERS")
+		if answers == "" {
+			answers = filepath.Join(folder, "answers")
+		}
+		address = startPart(t, assignment{Do: "keep", URL: startPrometheus(t, folder, data), Folder: answers})
 	}
 	run := func(a assignment) figures {
 		a.URL, a.Days = address, days
@@ -494,10 +499,10 @@ func newestIn(t *testing.T, folder string) time.Time {
 	return time.UnixMilli(newest).UTC().Truncate(time.Hour)
 }
 
-// startServe starts a process that makes answers up, and returns its address.
-func startServe(t *testing.T, workloads int) string {
+// startPart starts a process that answers as a server until the test ends, and returns its address.
+func startPart(t *testing.T, a assignment) string {
 	t.Helper()
-	text, err := json.Marshal(assignment{Do: "serve", Workloads: workloads})
+	text, err := json.Marshal(a)
 	if err != nil {
 		t.Fatal(err)
 	}
