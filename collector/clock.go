@@ -19,8 +19,9 @@ const (
 
 // A skew is by how much the clock of a server is ahead of ours, as far as its answers tell.
 type skew struct {
-	mu    sync.Mutex
-	least *time.Duration // the nearest to zero of those seen; nil when no answer had a date; guarded by mu
+	mu     sync.Mutex
+	least  *time.Duration // the nearest to zero of those seen; nil when no answer had a date; guarded by mu
+	sample time.Duration  // by which the newest sample is ahead, where that is more than SkewTold; guarded by mu
 }
 
 // see takes over what the Date header of an answer says, of which the request was sent and whose head arrived at these times by our clock. The server
@@ -46,23 +47,41 @@ func (s *skew) ahead() *time.Duration {
 	return s.least
 }
 
+// sampled takes over by how much the newest sample is ahead of our clock.
+func (s *skew) sampled(ahead time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sample = ahead
+}
+
 // forget begins anew: clocks are set.
 func (s *skew) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.least = nil
+	s.least, s.sample = nil, 0
 }
 
-// clockNote says that the clock of the server is ahead, or behind, where that is more than it may be.
-func clockNote(ahead *time.Duration) []model.Warning {
-	if ahead == nil || ahead.Abs() <= SkewTold {
-		return nil
+// judge returns what ahead does, or by how much the newest sample is ahead where the clock of the server does not explain that, and says so where it is more than it may be.
+func (s *skew) judge() (ahead *time.Duration, note []model.Warning) {
+	ahead = s.ahead()
+	s.mu.Lock()
+	sample := s.sample
+	s.mu.Unlock()
+	explained, text := SkewTold, "the clock of the server is %s %s ours: set the one that is wrong"
+	if ahead != nil {
+		explained += ahead.Abs()
 	}
-	text := fmt.Sprintf("the clock of the server is %s %s ours: set the one that is wrong", ahead.Abs().Round(time.Second), Beside(*ahead))
+	if sample > explained {
+		ahead, text = &sample, "the newest sample is %s %s our clock: set ours, or that of what scrapes or sends it"
+	}
+	if ahead == nil || ahead.Abs() <= SkewTold {
+		return ahead, nil
+	}
+	text = fmt.Sprintf(text, ahead.Abs().Round(time.Second), Beside(*ahead))
 	if ahead.Abs() > SkewTrusted {
 		text += "; until then the age of its data is not known"
 	}
-	return []model.Warning{{Code: ClockSkew, Text: text}}
+	return ahead, []model.Warning{{Code: ClockSkew, Text: text}}
 }
 
 // Beside says whether a clock that is ahead by that much is ahead of another or behind it.

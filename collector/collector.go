@@ -91,7 +91,8 @@ type Result struct {
 	// Filled is the share of the hours of Settings.Backfill, as far as the server is believed to reach, that need not be asked for again.
 	Filled model.Fraction
 
-	// Ahead is by how much the clock of the server is ahead of Settings.Clock, less than 0 when it is behind; nil when that is not known.
+	// Ahead is by how much the clock of the server, or of what gives it samples, is ahead of Settings.Clock, less than 0 when it is behind; nil when that is
+	// not known.
 	Ahead *time.Duration
 
 	// Unattributed is the share of the tokens of the last day that no workload has, because the source does not select them; nil when
@@ -163,7 +164,7 @@ type Collector struct {
 
 	hollow int // hours without data in a row that Fill has come across; belongs to who has the turn
 
-	replicas struct { // what was found when it was last asked which counters are stored once for every replica; belongs to who has the turn
+	look struct { // what was found when it was last looked which counters are stored once for every replica; belongs to who has the turn
 		asked time.Time
 		note  []model.Warning
 	}
@@ -188,8 +189,15 @@ func New(s Settings, h History, log *slog.Logger) (*Collector, error) {
 		return nil, err
 	}
 	s = c.settings
-	if c.counter, err = s.counted(); err != nil {
+	if c.counter, err = s.counted(seen); err != nil {
 		return nil, err
+	}
+	if s.Queries == nil {
+		newest, err := s.counted("timestamp(%s)")
+		if err != nil {
+			return nil, err
+		}
+		c.queries.watched = marked(storedPerReplica, perReplica(c.counter)) + "\nor " + marked(newestSample, "max "+newest)
 	}
 	if err := checkLabels(s.GroupBy, s.Select); err != nil {
 		return nil, err
@@ -378,15 +386,15 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 		result.Warnings = append(result.Warnings, c.addPrompts(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addCosts(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addDaily(ctx, now, result.Usage)...)
-		result.Warnings = append(result.Warnings, c.askReplicas(ctx, now)...)
+		result.Warnings = append(result.Warnings, c.lookDaily(ctx, now)...)
 	}
 	if err == nil {
 		result.Unattributed, notes = c.unattributed(ctx, now, result.Usage)
 		result.Warnings = append(result.Warnings, notes...)
 	}
 	result.Usage = c.withOthers(result.Usage, now)
-	result.Ahead = c.client.guard.skew.ahead()
-	result.Warnings = append(result.Warnings, clockNote(result.Ahead)...)
+	result.Ahead, notes = c.client.guard.skew.judge()
+	result.Warnings = append(result.Warnings, notes...)
 	result.Queries = int(c.client.guard.sent.Load() - sent)
 	slices.SortStableFunc(result.Warnings, func(a, b model.Warning) int {
 		return cmp.Or(strings.Compare(a.Code, b.Code), strings.Compare(a.Text, b.Text))

@@ -217,22 +217,37 @@ func (c *Collector) askDevices(ctx context.Context, now time.Time) []model.Warni
 	return c.relevant(notes)
 }
 
-// askReplicas looks once a day whether counters are stored once for every replica of a Prometheus, and returns what is to be said of it. Queries of one's own say nothing
-// of what they sum up.
-func (c *Collector) askReplicas(ctx context.Context, now time.Time) []model.Warning {
-	if c.settings.Queries != nil || now.Sub(c.replicas.asked) < lookAgain {
-		return c.replicas.note
+// lookDaily looks once a day whether counters are stored once for every replica of a Prometheus, and whether there are samples that are still to come by our clock, as those of a
+// scraper have whose clock is ahead: then at every collection. It returns what is to be said of replicas.
+func (c *Collector) lookDaily(ctx context.Context, now time.Time) []model.Warning {
+	if c.queries.watched == "" || now.Sub(c.look.asked) < lookAgain {
+		return c.look.note
 	}
-	counters, err := probeReplicas(ctx, c.client, c.counter, c.complete(now))
+	at, clock := c.complete(now), time.Time{}
+	if c.settings.Clock != nil { // an instant sees the five minutes before it: none of those here is over
+		clock = c.settings.Clock()
+		at = clock.Add(SkewTold + SkewTrusted).Truncate(time.Second)
+	}
+	m, _, err := c.client.ask(ctx, c.queries.watched, v1.Range{Start: at, End: at, Step: time.Hour})
 	if err != nil {
 		c.log.WarnContext(ctx, "replicas not looked for", "error", err)
-		return c.replicas.note
+		return c.look.note
 	}
-	c.replicas.asked, c.replicas.note = now, nil
-	if counters > 0 {
-		c.replicas.note = []model.Warning{{Code: StoredPerReplica, Text: PerReplica(counters)}}
+	c.look.asked, c.look.note = now, nil
+	found := map[signal]float64{}
+	for _, stream := range m {
+		for _, pair := range stream.Values {
+			found[signal(stream.Metric[signalLabel])] = float64(pair.Value)
+		}
 	}
-	return c.replicas.note
+	if counters := found[storedPerReplica]; counters > 0 {
+		c.look.note = []model.Warning{{Code: StoredPerReplica, Text: PerReplica(int(counters))}}
+	}
+	if ahead := time.UnixMilli(int64(1000 * found[newestSample])).Sub(clock); !clock.IsZero() && ahead > SkewTold {
+		c.client.guard.skew.sampled(ahead)
+		c.look.asked = time.Time{}
+	}
+	return c.look.note
 }
 
 // unsureGPUs says what makes it unsure how many GPUs the scope has, gpu being those that were counted, if any, and the reasons, sorted. What is less than a twentieth of them

@@ -193,6 +193,67 @@ func TestF52_Clocks(t *testing.T) {
 	}
 }
 
+// TestF52_NewestSample holds that samples that are still to come by our clock are found, by the query that looks for replicas once a day, and then at every collection until they
+// are no more; that more than a minute is told and what the clock of the server explains is not told twice.
+func TestF52_NewestSample(t *testing.T) {
+	t.Parallel()
+	var server, sample time.Duration // ahead of our clock
+	ours := noon
+	prometheus := promtest.New(func(q promtest.Query) promtest.Answer {
+		a := promtest.Answer{Series: promtest.Each(q, nil, func(signal string, at time.Time) (float64, bool) {
+			newest := ours.Add(sample)
+			return float64(newest.UnixMilli()) / 1000, signal == "newest_sample" && !newest.After(at) && at.Sub(newest) < 5*time.Minute
+		})}
+		a.Series = append(a.Series, steady(always, never)(q).Series...)
+		return dated(a, ours.Add(server))
+	})
+	c := newCollector(t, Settings{Backfill: 24 * time.Hour, Clock: func() time.Time { return ours }}, prometheus, newMemory())
+	const day = 24 * time.Hour
+	for _, tc := range []struct {
+		name           string
+		later          time.Duration // than the row before
+		server, sample time.Duration
+		looked         bool
+		ahead          time.Duration
+		text           string
+	}{
+		{"in time", 0, 0, -15 * time.Second, true, 0, ""},
+		{"not looked for within a day", day - time.Hour, 0, 4 * time.Minute, false, 0, ""},
+		{"a minute", time.Hour, 0, time.Minute, true, 0, ""},
+		{"more than a minute", day, 0, 61 * time.Second, true, 61 * time.Second, "the newest sample is 1m1s ahead of our clock: set ours, or that of what scrapes or sends it"},
+		{
+			"more than five, looked for at once", time.Hour, 0, 330 * time.Second, true, 330 * time.Second,
+			"the newest sample is 5m30s ahead of our clock: set ours, or that of what scrapes or sends it; until then the age of its data is not known",
+		},
+		{"as the server's clock", time.Hour, 2 * time.Minute, 2*time.Minute + time.Second, true, 2 * time.Minute, "the clock of the server is 2m0s ahead of ours: set the one that is wrong"},
+		{
+			"more than the server's clock", time.Hour, 2 * time.Minute, 4 * time.Minute, true, 4 * time.Minute,
+			"the newest sample is 4m0s ahead of our clock: set ours, or that of what scrapes or sends it",
+		},
+		{"set", time.Hour, 0, 0, true, 0, ""},
+		{"not looked for within a day again", time.Hour, 0, 4 * time.Minute, false, 0, ""},
+	} {
+		ours = ours.Add(tc.later)
+		server, sample = tc.server, tc.sample
+		r := collect(t, c, ours)
+		looked := 0
+		for _, q := range prometheus.Queries() {
+			if strings.Contains(q.Expr, "newest_sample") {
+				looked++
+			}
+		}
+		text := ""
+		for _, w := range r.Warnings {
+			if w.Code == ClockSkew {
+				text = w.Text
+			}
+		}
+		if r.Ahead == nil || *r.Ahead != tc.ahead || text != tc.text || looked > 1 || (looked == 1) != tc.looked {
+			t.Errorf("%s: got %v and %q after %d looks, want %v and %q, looked for: %v", tc.name, r.Ahead, text, looked, tc.ahead, tc.text, tc.looked)
+		}
+	}
+}
+
 // TestF52_HoursToCome holds that hours that are still to come by the server's clock are measured once they have come, although ours had them long past; and that hours that are
 // to come by ours are not used.
 func TestF52_HoursToCome(t *testing.T) {

@@ -52,7 +52,7 @@ func Probe(ctx context.Context, s Settings, now time.Time) (h Health, err error)
 			return h, err
 		}
 		h.Sent += sent
-		if counter, err = s.counted(); err != nil {
+		if counter, err = s.counted(seen); err != nil {
 			return h, err
 		}
 		if h.Twice, err = s.probeTwice(ctx, c, now); err != nil {
@@ -75,8 +75,8 @@ func Probe(ctx context.Context, s Settings, now time.Time) (h Health, err error)
 	return h, nil
 }
 
-// counted returns an expression of the series that s counts input by.
-func (s Settings) counted() (string, error) {
+// counted returns an expression of the series that s counts input by, in that form; queries of one's own have theirs.
+func (s Settings) counted(form string) (string, error) {
 	if s.Queries != nil {
 		return "(" + strings.ReplaceAll(s.Queries.Input, "$__window", hourWindow) + "\n)", nil
 	}
@@ -87,7 +87,7 @@ func (s Settings) counted() (string, error) {
 	if p, err = s.adapted(p); err != nil {
 		return "", err
 	}
-	for _, t := range trials(p, s) {
+	for _, t := range trials(p, s, form) {
 		if len(t.found) > 0 {
 			return "(" + strings.Join(t.found, " or ") + ")", nil
 		}
@@ -100,7 +100,7 @@ var replicaLabels = []string{"__replica__", "prometheus_replica", "receive_repli
 
 // perReplica returns an expression of how many series of counter are scraped by several replicas and stored once for each.
 func perReplica(counter string) string {
-	return fmt.Sprintf("count(count without (%s) (%s) > 1 and on (instance) up)", labelList(replicaLabels), counter)
+	return fmt.Sprintf("count(count without (%s) (%s) > 1 and on (instance) "+seen+")", labelList(replicaLabels), counter, "up")
 }
 
 // probeReplicas returns how many of the series of counter that are scraped differ from another in nothing but which replica scraped them: every sum over them is too large.

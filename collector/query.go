@@ -56,6 +56,12 @@ const (
 	allTokens     signal = "all_tokens"     // input and output of everything that the pack counts
 )
 
+// The signals of a source as a whole that are looked at once a day.
+const (
+	storedPerReplica signal = "stored_per_replica" // counters
+	newestSample     signal = "newest_sample"      // seconds since 1970
+)
+
 const (
 	signalLabel = "tipline_signal"
 	hourWindow  = "1h"
@@ -82,6 +88,7 @@ type queries struct {
 	daily    string // requests that failed, and times that one was sent again, per workload over the day before
 	served   string // how the engines did per workload, or per group of GPUs, over the hour before the evaluation
 	versions string // processes by the version of the program, at an instant; empty where that changes no meaning
+	watched  string // counters stored once for every replica, and the newest sample; empty of queries of one's own, which do not say what they sum up
 	dark     string // tokens of the source over the day before, those selected and all of them
 }
 

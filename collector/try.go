@@ -51,7 +51,7 @@ func Try(ctx context.Context, s Settings, now time.Time) (readings []Reading, se
 	if err != nil {
 		return nil, 0, err
 	}
-	for _, t := range trials(p, s) {
+	for _, t := range trials(p, s, seen) {
 		r, err := t.read(ctx, c, now.Truncate(time.Second))
 		if err != nil {
 			return nil, int(c.guard.sent.Load()), fmt.Errorf("%s: %w", t.name, err)
@@ -64,8 +64,8 @@ func Try(ctx context.Context, s Settings, now time.Time) (readings []Reading, se
 // seen is the form of a series that is there or was in the hour before, as that of a cloud is.
 const seen = "last_over_time(%s[1h])"
 
-// trials returns every signal of p in the order in which they are shown.
-func trials(p *pack, s Settings) []trial {
+// trials returns every signal of p in the order in which they are shown, its series in the form seen.
+func trials(p *pack, s Settings, seen string) []trial {
 	if p.GPU != nil {
 		return gpuTrials(p.GPU, s.GroupBy)
 	}

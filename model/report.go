@@ -63,7 +63,7 @@ type SourceReport struct {
 
 	FilledRatio             *Fraction `json:"filled_ratio,omitempty"`              // share of the history asked for that has been read; absent when that is not known
 	UnattributedTokensRatio *Fraction `json:"unattributed_tokens_ratio,omitempty"` // share of its tokens of the last day that no workload has
-	ClockAheadSeconds       *float64  `json:"clock_ahead_seconds,omitempty"`       // by which the clock of its server is ahead of ours, less than 0 when it is behind; absent when that is not known
+	ClockAheadSeconds       *float64  `json:"clock_ahead_seconds,omitempty"`       // by which the clock of its server, or of what gives it samples, is ahead of ours, less than 0 when it is behind; absent when that is not known
 }
 
 // WorkloadReport is everything one cycle found about one workload.

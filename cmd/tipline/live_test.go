@@ -105,7 +105,7 @@ func TestCheckLiveWeighsQueries(t *testing.T) {
 	))
 	code, out, errs := tipline(t, folder, "check", "--live")
 	for _, want := range []string{
-		"        QUERY                   ASKED  SERIES  SAMPLES  SIZE", "; the slowest is ", "s of 30s\n", "  input output cache_read cache_write requests coverage resets\n",
+		"        QUERY                ASKED  SERIES  SAMPLES  SIZE", "; the slowest is ", "s of 30s\n", "  input output cache_read cache_write requests coverage resets\n",
 		"  near  hours: 6 hours are asked for at once, since the server refused, or had no time for, 24: ",
 		"B, and prometheus.max_response_bytes is 2.05kB: raise it, group by fewer labels, or select fewer series\n",
 	} {

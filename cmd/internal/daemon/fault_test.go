@@ -3,6 +3,7 @@ package daemon
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,11 +100,15 @@ func TestNowMayBePast(t *testing.T) {
 // stands still, and nothing ends, while the difference is so large that nobody knows how old the data is.
 func TestF52_ClockOfTheServer(t *testing.T) {
 	t.Parallel()
-	var ahead time.Duration
+	var ahead, sample time.Duration // the clock of the server, and the newest sample
 	good := route(steady(map[string]string{"team_alias": "support"}, 2e7), nothingMeasured)
 	var r *rig
 	r = newRig(t, func(q promtest.Query) promtest.Answer {
 		a := good(q)
+		if strings.Contains(q.Expr, "litellm_") && slices.Contains(q.Signals(), "newest_sample") {
+			at := float64(r.clock().Add(sample).Unix())
+			a.Series = promtest.Each(q, nil, func(signal string, _ time.Time) (float64, bool) { return at, signal == "newest_sample" })
+		}
 		a.Header = http.Header{"Date": {r.clock().Add(ahead).Format(http.TimeFormat)}}
 		return a
 	})
@@ -148,5 +153,17 @@ func TestF52_ClockOfTheServer(t *testing.T) {
 	moved(report, model.Move)
 	if len(skewed(report.DataFaults)) != 0 || len(r.box.events) != 1 {
 		t.Errorf("got %+v and %v, want the one message alone", report.DataFaults, r.reasons())
+	}
+	sample = 330 * time.Second // what scrapes has another clock than what answers
+	report = r.days(t, 2)
+	moved(report, model.Unknown)
+	if f := skewed(report.DataFaults); len(f) != 1 || f[0].Readings[0].Value != 330 || !strings.Contains(f[0].Text, "the newest sample is 5m30s ahead") {
+		t.Errorf("got %+v, want one of 330 seconds", f)
+	}
+	sample = -15 * time.Second
+	report = r.days(t, 1)
+	moved(report, model.Move)
+	if len(skewed(report.DataFaults)) != 0 {
+		t.Errorf("got %+v, want clocks that agree", report.DataFaults)
 	}
 }

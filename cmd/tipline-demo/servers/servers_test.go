@@ -363,7 +363,7 @@ func checkPacks(t *testing.T, address string) {
 			c = newCollector(t, collector.Settings{URL: address, Pack: "vllm", GroupBy: []string{"namespace", "model_name"}, GPUs: &collector.GPUs{Pack: name}})
 		}
 		all := c.Expressions()
-		for _, expr := range []string{all.Hourly, all.TTFT, all.GPUs, all.Served} {
+		for _, expr := range []string{all.Hourly, all.TTFT, all.GPUs, all.Served, all.Watched} {
 			if expr == "" {
 				continue
 			}
