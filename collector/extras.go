@@ -112,7 +112,7 @@ func promptsOf(upTo map[float64]float64, tokens float64) *model.Prompts {
 }
 
 // addDaily fills in the requests that failed or were sent again and returns what is to be said about the source. A workload without the
-// counter has no number, unless the pack says that no series means none.
+// counter has no number.
 func (c *Collector) addDaily(ctx context.Context, now time.Time, all []model.Usage) []model.Warning {
 	counted, notes, ok := c.lastDay(ctx, now, c.queries.daily, c.settings.GroupBy, ErrorsFailed)
 	if !ok {
@@ -122,7 +122,7 @@ func (c *Collector) addDaily(ctx context.Context, now time.Time, all []model.Usa
 		for s, into := range map[signal]**float64{failures: &all[i].Failed, retries: &all[i].Retried} {
 			found, known := counted[place{canonical(all[i].Labels), string(s)}]
 			n, wrong := found.check(24 * maxRequestsPerHour)
-			if wrong == 0 && (known || c.rules.zeroIfAbsent[s]) {
+			if known && wrong == 0 {
 				*into = &n
 			}
 		}

@@ -199,8 +199,8 @@ func TestTTFT(t *testing.T) {
 	}
 }
 
-// TestDaily holds that the numbers of requests that failed and that were sent again are what their counters say, and that no counter is no number unless the pack says that
-// it is none.
+// TestDaily holds that the numbers of requests that failed and that were sent again are what their counters say, and that no counter is no number. Where the pack says that
+// it is none, the query does.
 func TestDaily(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -213,7 +213,7 @@ func TestDaily(t *testing.T) {
 		{"none", "vllm", []float64{0}, nil, [2]float64{0, -1}},
 		{"no series of a counter of its own", "vllm", nil, nil, [2]float64{-1, -1}},
 		{"no request has been sent again", "dynamo", []float64{12.5}, nil, [2]float64{12.5, -1}},
-		{"no series of a label of the requests", "envoy-ai-gateway", nil, nil, [2]float64{0, -1}},
+		{"no series although none means zero", "envoy-ai-gateway", nil, nil, [2]float64{-1, -1}},
 		{"NaN", "vllm", []float64{math.NaN()}, nil, [2]float64{-1, -1}},
 		{"infinite", "vllm", []float64{math.Inf(1)}, nil, [2]float64{-1, -1}},
 		{"negative", "vllm", []float64{-1}, nil, [2]float64{-1, -1}},

@@ -73,7 +73,7 @@ type counter struct {
 	Plus     *counter          `yaml:"plus"`     // added
 	Scale    float64           `yaml:"scale"`    // tokens or requests per unit; 0 means 1
 	Doubtful []string          `yaml:"doubtful"` // read where none of Metrics exists, and marked as doubtful
-	Absent   string            `yaml:"absent"`   // what no series means beside an input: zero or unknown; empty means unknown
+	Absent   string            `yaml:"absent"`   // what no series means beside an input, or of errors and retries beside requests: zero or unknown; empty means unknown
 }
 
 // histogram lists the names of one classic histogram without _bucket, best first.
@@ -463,11 +463,6 @@ func (p *pack) rules() rules {
 	r := rules{
 		includesCache: p.InputIncludesCache, zeroIfAbsent: map[signal]bool{},
 		countsRequests: p.Requests != nil, countsCacheWrite: p.Tokens[cacheWrite] != nil,
-	}
-	for _, s := range daily {
-		if c := p.counter(s); c != nil {
-			r.zeroIfAbsent[s] = c.Absent == "zero"
-		}
 	}
 	for s, c := range p.Tokens {
 		r.zeroIfAbsent[s] = c.Absent == "zero"

@@ -110,7 +110,7 @@ func packQueries(p *pack, selected map[string]string, groupBy []string) queries 
 	var ofDay []string
 	for _, s := range daily {
 		if c := p.counter(s); c != nil {
-			ofDay = append(ofDay, marked(s, w.over(24*time.Hour).counted(s, c)))
+			ofDay = append(ofDay, marked(s, w.over(24*time.Hour).sometimes(s, c)))
 		}
 	}
 	q.daily = strings.Join(ofDay, "\nor ")

@@ -55,6 +55,16 @@ func (w wording) counted(s signal, c *counter) string {
 	return w.added(parts)
 }
 
+// sometimes returns what counted does, and 0 where the program begins to show c with the first one that it counts, in the groups whose
+// requests it counts.
+func (w wording) sometimes(s signal, c *counter) string {
+	text := w.counted(s, c)
+	if c.Absent != "zero" || w.pack.Requests == nil {
+		return text
+	}
+	return text + " or 0 * count by (" + w.by() + ") (" + strings.Join(w.each(w.pack.Requests, seen), " or ") + ")"
+}
+
 // tokens returns the input and output per group over the window, as they are counted.
 func (w wording) tokens() string {
 	var parts []string
