@@ -492,6 +492,9 @@ func (f *finder) strange(ctx context.Context) error {
 	}
 	for _, p := range f.packs {
 		if slices.ContainsFunc(p.inputs(), func(name string) bool { return f.found[name] != nil }) {
+			if operator, text, _ := matcherKind(p.Where["job"]); operator == "=~" { // names without the program's own: all of such a job are its
+				matchers = append(matchers, "job!~"+strconv.Quote(text))
+			}
 			for c := p.Tokens[output]; c != nil; c = c.Else {
 				for _, name := range c.Metrics {
 					known[regexp.QuoteMeta(name)] = true

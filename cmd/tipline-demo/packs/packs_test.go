@@ -29,6 +29,7 @@ type truth struct {
 	Pack        string
 	Expositions []string                      // the i-th replica shows the i-th of them, the others the first
 	Want        map[string]map[string]float64 // per scrape and replica, by workload and class or other signal that is counted; without one it is not known
+	Others      map[string]float64            // as of Want, of what counts no tokens and is no workload
 	Now         map[string]float64            // of one replica at any instant, by signal
 	TTFTSeconds float64                       `json:"ttft_seconds"` // 0 means that it is not looked at
 	Job         string                        // of the targets; empty means the name of the pack
@@ -414,7 +415,7 @@ func (w *world) checkServing(t *testing.T, usage []model.Usage) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	queue := slices.ContainsFunc(d.Counts, func(c collector.Count) bool { return c.Signal == "waiting" })
+	_, queue := w.Now["waiting"]
 	for _, u := range usage {
 		if d.Layer != collector.EngineLayer {
 			if u.Serving != nil {
@@ -480,29 +481,36 @@ func (w *world) checkUnattributed(t *testing.T) {
 		}
 		return sum
 	}
+	dark := func(r collector.Result) float64 {
+		if r.Unattributed == nil {
+			return math.NaN()
+		}
+		return float64(*r.Unattributed)
+	}
+	one, other := w.Pack+"-1:8000", "other:8000"
 	s := w.settings()
 	whole := collect(t, s)
-	s.Select = map[string]string{"pod": w.Pack + "-1"}
+	s.Select = map[string]string{"instance": one}
 	part := collect(t, s)
-	if whole.Unattributed == nil || *whole.Unattributed != 0 {
-		t.Errorf("%v: nothing selected: got %v, want 0", w.Expositions, whole.Unattributed)
+	if got := dark(whole); got != 0 {
+		t.Errorf("%v: nothing selected: got %v, want 0", w.Expositions, got)
 	}
 	want := 1 - tokens(part)/tokens(whole)
-	if part.Unattributed == nil || math.Abs(float64(*part.Unattributed)-want) > 0.01 || !(want > 0.2) {
-		t.Errorf("%v: one replica of %d: got %v, want %v", w.Expositions, w.Replicas, part.Unattributed, want)
+	if got := dark(part); !(math.Abs(got-want) <= 0.01) || !(want > 0.2) {
+		t.Errorf("%v: one replica of %d: got %v, want %v", w.Expositions, w.Replicas, got, want)
 	}
-	s.Siblings = []map[string]string{{"pod": w.Pack + "-1", "job": w.target()}, {"pod": w.Pack + "-1"}}
-	if twice := collect(t, s); twice.Unattributed == nil || math.Abs(float64(*twice.Unattributed)-want) > 0.01 {
-		t.Errorf("%v: one replica of %d, selected three times: got %v, want %v", w.Expositions, w.Replicas, twice.Unattributed, want)
+	s.Siblings = []map[string]string{{"instance": one, "job": w.target()}, {"instance": one}}
+	if got := dark(collect(t, s)); !(math.Abs(got-want) <= 0.01) {
+		t.Errorf("%v: one replica of %d, selected three times: got %v, want %v", w.Expositions, w.Replicas, got, want)
 	}
-	s.Siblings = []map[string]string{{"pod": "other"}}
+	s.Siblings = []map[string]string{{"instance": other}}
 	for i := range w.Replicas {
-		if name := w.Pack + "-" + strconv.Itoa(i); name != w.Pack+"-1" {
-			s.Siblings = append(s.Siblings, map[string]string{"pod": name})
+		if name := w.Pack + "-" + strconv.Itoa(i) + ":8000"; name != one {
+			s.Siblings = append(s.Siblings, map[string]string{"instance": name})
 		}
 	}
-	if part = collect(t, s); part.Unattributed == nil || math.Abs(float64(*part.Unattributed)) > 0.001 {
-		t.Errorf("%v: one replica of %d, the others selected elsewhere: got %v, want 0", w.Expositions, w.Replicas, float64(*part.Unattributed))
+	if got := dark(collect(t, s)); !(math.Abs(got) <= 0.001) {
+		t.Errorf("%v: one replica of %d, the others selected elsewhere: got %v, want 0", w.Expositions, w.Replicas, got)
 	}
 }
 
@@ -573,9 +581,12 @@ func (w *world) try(t *testing.T, held map[string]bool) {
 		for what, each := range workload {
 			want[what] += each * w.steps
 		}
-		if w.TTFTSeconds > 0 {
-			want["ttft_p95"] = w.TTFTSeconds
-		}
+	}
+	for what, each := range w.Others {
+		want[what] += each * w.steps
+	}
+	if w.TTFTSeconds > 0 {
+		want["ttft_p95"] = w.TTFTSeconds
 	}
 	for what, each := range w.Now {
 		want[what] = each
@@ -594,6 +605,9 @@ func (w *world) try(t *testing.T, held map[string]bool) {
 		t.Errorf("%v: got %d queries for %d signals, want at most three each", w.Expositions, sent, len(readings))
 	}
 	for _, r := range readings {
+		if _, shown := w.Now[r.Signal]; shown && r.Series == 0 {
+			t.Errorf("%v: %s: got no series", w.Expositions, r.Signal)
+		}
 		truth, known := want[r.Signal]
 		held[r.Signal] = held[r.Signal] || r.Series > 0 && known
 		if r.Series > 0 && (len(r.Metrics) == 0 || r.Workloads == 0 || math.IsNaN(r.Value)) {
