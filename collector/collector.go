@@ -218,12 +218,9 @@ func New(s Settings, h History, log *slog.Logger) (*Collector, error) {
 func (s Settings) adapted(p *pack) (*pack, error) {
 	changed := *p
 	if s.CacheApart != nil {
-		changed.CacheApart = s.CacheApart
-		if err := checkWhere(s.CacheApart); err != nil {
+		changed.CacheApart = []map[string]string{s.CacheApart}
+		if err := errors.Join(checkWhere(s.CacheApart), p.mayStandApart()); err != nil {
 			return nil, fmt.Errorf("cache_apart: %w", err)
-		}
-		if p.counter(cacheRead) == nil && p.counter(cacheWrite) == nil {
-			return nil, fmt.Errorf("cache_apart: has no effect on pack %q, which counts no cached tokens", p.Name)
 		}
 	}
 	if s.Period == 0 && s.Stamps == "" {

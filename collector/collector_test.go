@@ -893,6 +893,7 @@ func TestNewRefuses(t *testing.T) {
 		"no name":                {func(s *Settings) { s.Name = "" }, "name: missing"},
 		"a period of counters":   {func(s *Settings) { s.Period = time.Minute }, `have no effect on pack "litellm"`},
 		"a cache that is not":    {func(s *Settings) { s.Pack, s.CacheApart = "kong", map[string]string{"ai_provider": "x"} }, `has no effect on pack "kong"`},
+		"a cache always apart":   {func(s *Settings) { s.Pack, s.CacheApart = "bedrock-yace", map[string]string{"region": "x"} }, `whose input never holds cached tokens`},
 		"a bad cache_apart":      {func(s *Settings) { s.CacheApart = map[string]string{"a": "~("} }, "cache_apart: a: error parsing regexp"},
 		"unknown pack":           {func(s *Settings) { s.Pack = "vlm" }, `pack "vlm": unknown, want one of agentgateway, agentgateway-1.4, amd, `},
 		"GPU pack":               {func(s *Settings) { s.Pack = "dcgm" }, "counts GPUs"},

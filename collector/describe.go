@@ -56,7 +56,7 @@ func (l *Library) Describe(name string) (Description, error) {
 	}
 	w := wording{p, everything, p.GroupBy, time.Hour}
 	for _, t := range w.trials("%s") {
-		d.Counts = append(d.Counts, Count{t.name, t.found})
+		d.Counts = append(d.Counts, Count{t.name, slices.Concat(t.found, t.plus)})
 	}
 	q := packQueries(p, nil, p.GroupBy)
 	d.Queries = []string{q.hourly}
@@ -81,7 +81,11 @@ func (p *pack) inputHolds() string {
 	case !p.InputIncludesCache:
 		return "no cached tokens, which are counted apart"
 	case len(p.CacheApart) > 0:
-		return "cached tokens too, but not of " + whereList(p.CacheApart)
+		of := make([]string, len(p.CacheApart))
+		for i, apart := range p.CacheApart {
+			of[i] = whereList(apart)
+		}
+		return "cached tokens too, but not of " + strings.Join(of, ", nor of ")
 	}
 	var kinds []string
 	if p.Tokens[cacheRead] != nil {

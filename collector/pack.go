@@ -26,7 +26,7 @@ type pack struct {
 	Where              map[string]string   `yaml:"where"`                // only such series count, see checkWhere
 	Tokens             map[signal]*counter `yaml:"tokens"`               // input and output at least
 	InputIncludesCache bool                `yaml:"input_includes_cache"` // fresh = input - cache_read - cache_write
-	CacheApart         map[string]string   `yaml:"cache_apart"`          // series whose input leaves the cache out although others include it
+	CacheApart         []map[string]string `yaml:"cache_apart"`          // series whose input leaves the cache out although others include it: those of any of these
 	Requests           *counter            `yaml:"requests"`
 	Errors             *counter            `yaml:"errors"`
 	Retries            *counter            `yaml:"retries"`        // times that a request was sent again, to the same model or another; preemption is none
@@ -69,6 +69,7 @@ type packLabels struct {
 type counter struct {
 	Metrics  []string          `yaml:"metrics"`
 	Where    map[string]string `yaml:"where"`    // only such series count, see checkWhere
+	Called   map[string]string `yaml:"called"`   // what these series call labels that those of the input have under the names before
 	Else     *counter          `yaml:"else"`     // where a target has none of Metrics: another generation, with other labels
 	Plus     *counter          `yaml:"plus"`     // added
 	Scale    float64           `yaml:"scale"`    // tokens or requests per unit; 0 means 1
@@ -81,7 +82,7 @@ type histogram struct {
 	Histograms []string          `yaml:"histograms"`
 	Quantiles  []string          `yaml:"quantiles"` // instead of Histograms: gauges of the 95th percentile of each period
 	Where      map[string]string `yaml:"where"`
-	Else       *histogram        `yaml:"else"`  // for workloads that have none of these
+	Else       *histogram        `yaml:"else"`  // for workloads that have none of these, or targets in prompt_lengths
 	Scale      float64           `yaml:"scale"` // seconds per unit; 0 means 1
 }
 
@@ -89,7 +90,8 @@ type histogram struct {
 type gauge struct {
 	Metrics []string          `yaml:"metrics"`
 	Where   map[string]string `yaml:"where"`
-	Per     []string          `yaml:"per"` // of series that are alike in these labels only the largest counts
+	Per     []string          `yaml:"per"`  // of series that are alike in these labels only the largest counts
+	Else    *gauge            `yaml:"else"` // where a target has none of Metrics: another generation, with other labels
 }
 
 // periodSums describes gauges that show what a cloud counted in its last period, again at every scrape.
@@ -254,7 +256,7 @@ func (c *packCheck) all(p *pack) {
 			c.wrong("tokens."+string(s), "missing")
 		}
 	}
-	c.where("cache_apart", p.CacheApart)
+	c.cacheApart(p)
 	c.versions(p)
 	for path, count := range p.counters() {
 		// An engine for embeddings generates nothing: an output without a name that is zero when absent.
@@ -265,12 +267,14 @@ func (c *packCheck) all(p *pack) {
 	}
 	if h := p.PromptLengths; h != nil {
 		c.histogram("prompt_lengths", h)
-		if len(h.Quantiles) > 0 || h.Else != nil {
-			c.wrong("prompt_lengths", "want histograms alone")
+		for ; h != nil; h = h.Else {
+			if len(h.Quantiles) > 0 {
+				c.wrong("prompt_lengths", "want histograms alone")
+			}
 		}
 	}
 	for path, g := range map[string]*gauge{"running": p.Running, "waiting": p.Waiting, "cache_usage": p.CacheUsage} {
-		if g != nil {
+		for ; g != nil; g, path = g.Else, path+".else" {
 			c.metrics(path+".metrics", g.Metrics)
 			c.where(path+".where", g.Where)
 		}
@@ -354,6 +358,7 @@ func (c *packCheck) counter(path string, count *counter, nameless bool) {
 		c.metrics(path+".metrics", count.Metrics)
 	}
 	c.where(path+".where", count.Where)
+	c.where(path+".called", count.Called)
 	c.scale(path+".scale", count.Scale)
 	if count.Absent != "" && count.Absent != "zero" && count.Absent != "unknown" {
 		c.wrong(path+".absent", "got %q, want zero or unknown", count.Absent)
@@ -389,6 +394,30 @@ func (c *packCheck) scale(path string, scale float64) {
 	if scale < 0 || scale > 1e9 {
 		c.wrong(path, "got %v, want above 0", scale)
 	}
+}
+
+// cacheApart checks which series leave the cache out of their input.
+func (c *packCheck) cacheApart(p *pack) {
+	for _, apart := range p.CacheApart {
+		c.where("cache_apart", apart)
+		if len(apart) == 0 {
+			c.wrong("cache_apart", "want labels")
+		}
+		if err := p.mayStandApart(); err != nil {
+			c.wrong("cache_apart", "%v", err)
+		}
+	}
+}
+
+// mayStandApart reports why no series of p can leave the cache out of its input although others include it.
+func (p *pack) mayStandApart() error {
+	switch {
+	case p.counter(cacheRead) == nil && p.counter(cacheWrite) == nil:
+		return fmt.Errorf("has no effect on pack %q, which counts no cached tokens", p.Name)
+	case !p.InputIncludesCache:
+		return fmt.Errorf("has no effect on pack %q, whose input never holds cached tokens", p.Name)
+	}
+	return nil
 }
 
 // where checks matchers.

@@ -54,6 +54,10 @@ func TestPackIsReadStrictly(t *testing.T) {
 		"a GPU that is void": {`{name: x, gpu: {busy: [{metric: a}], device: [b], attached: c}}`, "want above 0"},
 		"busy and held":      {`{name: x, gpu: {busy: [{metric: a, full: 1}], held: {metric: b}, device: [c]}}`, "either busy or held"},
 		"held while nothing": {`{name: x, gpu: {held: {metric: b, while: {metric: c}}, device: [c]}}`, "gpu.held.while.on: want labels"},
+		"nothing apart":      {`{name: x, input_includes_cache: true, cache_apart: [{}], tokens: {input: {metrics: [a]}, output: {metrics: [b]}, cache_read: {metrics: [c]}}}`, "cache_apart: want labels"},
+		"always apart":       {`{name: x, cache_apart: [{a: b}], tokens: {input: {metrics: [a]}, output: {metrics: [b]}, cache_read: {metrics: [c]}}}`, "cache_apart: has no effect"},
+		"a bad label":        {`{name: x, tokens: {input: {metrics: [a], called: {"": b}}, output: {metrics: [b]}}}`, "tokens.input.called: select: got"},
+		"a gauge or nothing": {`{name: x, waiting: {metrics: [a], else: {}}, tokens: {input: {metrics: [a]}, output: {metrics: [b]}}}`, "waiting.else.metrics: want"},
 		"two documents":      {good + "\n---\n" + good, "document"},
 		"nothing":            {"", "document"},
 	} {

@@ -29,6 +29,7 @@ type Reading struct {
 type trial struct {
 	name, unit string
 	found      []string // expressions of the series, best first
+	plus       []string // of others that are added to them
 	value      string   // expression of the value per workload
 	worst      bool     // the largest value is shown instead of the sum
 	zero       bool     // no series means 0
@@ -89,11 +90,7 @@ func (w wording) trials(seen string) []trial {
 		if name == requests || name == failures || name == retries {
 			unit = "requests/day"
 		}
-		found := w.each(c, seen)
-		if c.Plus != nil {
-			found = append(found, w.each(c.Plus, seen)...)
-		}
-		all = append(all, trial{string(name), unit, found, w.counted(name, c), false, c.Absent == "zero"})
+		all = append(all, trial{name: string(name), unit: unit, found: w.each(c, seen), plus: w.each(c.Plus, seen), value: w.counted(name, c), zero: c.Absent == "zero"})
 	}
 	if p.TTFTSeconds != nil {
 		var found []string
@@ -103,14 +100,14 @@ func (w wording) trials(seen string) []trial {
 			}
 			found = append(found, w.alternatives(h.Quantiles, seen, h.Where)...)
 		}
-		all = append(all, trial{string(ttftP95), "seconds", found, w.ttft(), true, false})
+		all = append(all, trial{name: string(ttftP95), unit: "seconds", found: found, value: w.ttft(), worst: true})
 	}
-	if h := p.PromptLengths; h != nil {
+	if p.PromptLengths != nil {
 		var found []string
-		for _, name := range h.Histograms {
-			found = append(found, w.alternatives([]string{name + "_count"}, seen, h.Where)...)
+		for h := p.PromptLengths; h != nil; h = h.Else {
+			found = append(found, w.forms(h.series("_count"), seen, nil)...)
 		}
-		all = append(all, trial{"prompt_lengths", "requests/day", found, w.lengths("_count", w.groupBy), false, false})
+		all = append(all, trial{name: "prompt_lengths", unit: "requests/day", found: found, value: w.lengths("_count", w.groupBy)})
 	}
 	for _, level := range []struct {
 		name, unit, of string
@@ -120,10 +117,14 @@ func (w wording) trials(seen string) []trial {
 		{string(waiting), "requests now", "sum", p.Waiting},
 		{"cache_usage", "of 1 now", "max", p.CacheUsage},
 	} {
-		if g := level.gauge; g != nil {
-			found := w.alternatives(g.Metrics, seen, g.Where)
-			all = append(all, trial{level.name, level.unit, found, w.level(g, level.of), level.of == "max", false})
+		if level.gauge == nil {
+			continue
 		}
+		var found []string
+		for g := level.gauge; g != nil; g = g.Else {
+			found = append(found, w.alternatives(g.Metrics, seen, g.Where)...)
+		}
+		all = append(all, trial{name: level.name, unit: level.unit, found: found, value: w.level(level.gauge, level.of), worst: level.of == "max"})
 	}
 	return all
 }
@@ -136,9 +137,9 @@ func gpuTrials(g *gpuPack, join []string) []trial {
 	busy, count := gpuParts(g, join)
 	const unit = "GPUs, mean of the day"
 	if g.Held != nil {
-		return []trial{{string(gpuCount), unit, []string{selector(g.Held.Metric, whereList(g.Held.Where))}, count, false, false}}
+		return []trial{{name: string(gpuCount), unit: unit, found: []string{selector(g.Held.Metric, whereList(g.Held.Where))}, value: count}}
 	}
-	return []trial{{string(gpuCount), unit, found, count, false, false}, {string(gpuBusy), unit, found, busy, false, false}}
+	return []trial{{name: string(gpuCount), unit: unit, found: found, value: count}, {name: string(gpuBusy), unit: unit, found: found, value: busy}}
 }
 
 // read asks for the names, the labels and the value of t.
@@ -149,6 +150,9 @@ func (t trial) read(ctx context.Context, c *client, now time.Time) (Reading, err
 		return m, err
 	}
 	found := "(" + strings.Join(t.found, " or ") + ")"
+	if len(t.plus) > 0 { // of series with the same labels, or takes the first
+		found = fmt.Sprintf(`(%s or label_replace(%s, %q, "plus", "", ""))`, found, strings.Join(t.plus, " or "), partLabel)
+	}
 	names, err := ask("count by (__name__) " + found)
 	if err != nil || len(names) == 0 {
 		return r, err
@@ -168,7 +172,7 @@ func (t trial) read(ctx context.Context, c *client, now time.Time) (Reading, err
 			labels[string(name)] = name != prommodel.MetricNameLabel
 		}
 	}
-	maps.DeleteFunc(labels, func(_ string, shown bool) bool { return !shown })
+	maps.DeleteFunc(labels, func(name string, shown bool) bool { return !shown || name == partLabel })
 	r.Labels = slices.Sorted(maps.Keys(labels))
 	values, err := ask(t.value)
 	if err != nil {

@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -42,7 +43,7 @@ func (w wording) by() string { return labelList(w.groupBy) }
 // counted returns what the counter c of the signal s says per group over the window. Where the input of some series leaves
 // the cache out and that of others does not, it is added to the former.
 func (w wording) counted(s signal, c *counter) string {
-	total := w.total(c, nil)
+	total := w.total(c, everything)
 	if s != input || len(w.pack.CacheApart) == 0 {
 		return total
 	}
@@ -76,8 +77,8 @@ func (w wording) tokens() string {
 	return w.added(parts)
 }
 
-// total returns what c says per group over the window, of the series that match only.
-func (w wording) total(c *counter, only map[string]string) string {
+// total returns what c says per group over the window, of the series that match one of only.
+func (w wording) total(c *counter, only []map[string]string) string {
 	text := w.increases(w.by(), c, only)
 	if c.Else != nil {
 		// Each target is read in the form that it has, so that while programs are upgraded one by one nothing is lost and
@@ -111,9 +112,32 @@ func (w wording) added(parts []string) string {
 	return "sum by (" + w.by() + ") (" + strings.Join(named, " or ") + ")"
 }
 
-// increases returns the increase over the window of the best name that each series of c has, added up.
-func (w wording) increases(by string, c *counter, only map[string]string) string {
-	return "sum by (" + by + ") (" + strings.Join(w.alternatives(c.Metrics, w.increase(), c.Where, only), " or ") + ")" + times(c.Scale)
+// increases returns the increase over the window of the best name that each series of c has, added up, of those that match one of only.
+func (w wording) increases(by string, c *counter, only []map[string]string) string {
+	var texts []string
+	for _, values := range only {
+		texts = append(texts, w.forms(c, w.increase(), values)...)
+	}
+	return "sum by (" + by + ") (" + strings.Join(texts, " or ") + ")" + times(c.Scale)
+}
+
+// forms returns form for each name of c, restricted to the matchers, with the labels called as those of the input are.
+func (w wording) forms(c *counter, form string, only map[string]string) []string {
+	selections := make([]map[string]string, len(w.selections))
+	for i, selected := range w.selections {
+		selections[i] = map[string]string{}
+		for label, value := range selected {
+			selections[i][cmp.Or(c.Called[label], label)] = value
+		}
+	}
+	w.selections = selections
+	texts := w.alternatives(c.Metrics, form, c.Where, only)
+	for i := range texts {
+		for _, label := range slices.Sorted(maps.Keys(c.Called)) {
+			texts[i] = fmt.Sprintf(`label_replace(%s, %q, "$1", %q, "(.+)")`, texts[i], label, c.Called[label])
+		}
+	}
+	return texts
 }
 
 // increase returns the form of what one series counted over the window.
@@ -152,7 +176,7 @@ func (w wording) alternatives(names []string, form string, where ...map[string]s
 func (w wording) each(c *counter, form string) []string {
 	var texts []string
 	for ; c != nil; c = c.Else {
-		texts = append(texts, w.alternatives(c.Metrics, form, c.Where)...)
+		texts = append(texts, w.forms(c, form, nil)...)
 	}
 	return texts
 }
@@ -202,23 +226,52 @@ func (w wording) prompts() string {
 		fmt.Sprintf(`label_replace(%s, "le", %q, "", "")`, w.lengths("_sum", w.groupBy), sumBound)
 }
 
-// lengths adds up the increases over the window of the series of the lengths of prompts that end in suffix.
+// lengths adds up the increases over the window of the series of the lengths of prompts that end in suffix. Generations may have other
+// buckets, so that a target is read in one of them.
 func (w wording) lengths(suffix string, by []string) string {
-	h := w.pack.PromptLengths
-	names := make([]string, len(h.Histograms))
-	for i, name := range h.Histograms {
-		names[i] = name + suffix
+	if w.pack.PromptLengths.Else == nil {
+		return w.increases(labelList(by), w.pack.PromptLengths.series(suffix), everything)
 	}
-	return "sum by (" + labelList(by) + ") (" + strings.Join(w.alternatives(names, w.increase(), h.Where), " or ") + ")"
+	per := wording{groupBy: by}.perTarget()
+	var forms []string
+	for h := w.pack.PromptLengths; h != nil; h = h.Else {
+		form := w.increases(per, h.series(suffix), everything)
+		for _, better := range forms {
+			form += " unless on (" + w.perTarget() + ") " + better
+		}
+		forms = append(forms, form)
+	}
+	return "sum by (" + labelList(by) + ") (" + strings.Join(forms, " or ") + ")"
+}
+
+// series returns the series of h that end in suffix.
+func (h *histogram) series(suffix string) *counter {
+	c := counter{Where: h.Where}
+	for _, name := range h.Histograms {
+		c.Metrics = append(c.Metrics, name+suffix)
+	}
+	return &c
 }
 
 // level returns what the gauge g shows now per group: the sum over the replicas, or with of = "max" the worst of them.
 func (w wording) level(g *gauge, of string) string {
+	if g.Else == nil {
+		return of + " by (" + w.by() + ") (" + w.shown(g) + ")"
+	}
+	var forms []string
+	for ; g != nil; g = g.Else {
+		forms = append(forms, of+" by ("+w.perTarget()+") ("+w.shown(g)+")")
+	}
+	return of + " by (" + w.by() + ") (" + strings.Join(forms, " or ") + ")"
+}
+
+// shown returns what the gauge g alone shows now.
+func (w wording) shown(g *gauge) string {
 	shown := strings.Join(w.alternatives(g.Metrics, "%s", g.Where), " or ")
 	if len(g.Per) > 0 {
 		shown = "max by (" + labelList(append(slices.Clone(w.groupBy), g.Per...)) + ") (" + shown + ")"
 	}
-	return of + " by (" + w.by() + ") (" + shown + ")"
+	return shown
 }
 
 // served returns how the engines of each group did over the window: the time to first token, the queue and the replicas. Of engines that

@@ -2,6 +2,7 @@
 package packs
 
 import (
+	"bytes"
 	"cmp"
 	"encoding/json"
 	"log/slog"
@@ -37,9 +38,11 @@ type truth struct {
 	Bare        bool                          // the scrape knows jobs and instances, and no pods
 	Period      string                        // of gauges that show the sum of a period; empty means counters
 	Stamps      string                        // the time of such a sample, scrape or cloud
+	Rename      map[string]string             // what is written otherwise in the expositions
 	Set         struct {
 		Period, Stamps string
 		GroupBy        []string // empty means those of the pack
+		CacheApart     map[string]string
 	}
 	GPUs, Busy float64  // Busy 0 means that it is not known
 	USD        float64  // that the GPUs cost an hour; 0 means that it is not known
@@ -199,6 +202,9 @@ func newScraper(t *testing.T, e *engine.Engine, c truth, replica int) *scraper {
 	if err != nil {
 		t.Fatal(err)
 	}
+	for _, old := range slices.Sorted(maps.Keys(c.Rename)) {
+		data = bytes.ReplaceAll(data, []byte(old), []byte(c.Rename[old]))
+	}
 	s := &scraper{truth: c, engine: e, replica: replica, exposition: data, counters: map[string]bool{}}
 	for line := range strings.Lines(string(data)) {
 		fields := strings.Fields(line)
@@ -314,7 +320,8 @@ func (s *scraper) period(t *testing.T, minute, period int) float64 {
 
 func (w *world) settings() collector.Settings {
 	s := collector.Settings{
-		Name: w.Pack, URL: "http://prometheus", Client: w.client, Pack: w.Pack, Backfill: 4 * time.Hour, Stamps: w.Set.Stamps, GroupBy: w.Set.GroupBy,
+		Name: w.Pack, URL: "http://prometheus", Client: w.client, Pack: w.Pack, Backfill: 4 * time.Hour,
+		Stamps: w.Set.Stamps, GroupBy: w.Set.GroupBy, CacheApart: w.Set.CacheApart,
 	}
 	if w.Set.Period != "" {
 		s.Period, _ = time.ParseDuration(w.Set.Period)
