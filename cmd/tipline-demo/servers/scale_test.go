@@ -425,7 +425,7 @@ func TestScale(t *testing.T) {
 		if answers == "" {
 			answers = filepath.Join(folder, "answers")
 		}
-		address = startPart(t, assignment{Do: "keep", URL: startPrometheus(t, folder, data), Folder: answers})
+		address = startPart(t, assignment{Do: "keep", URL: startPrometheus(t, "prometheus", folder, data, "--query.max-samples=200000000", "--query.timeout=10m"), Folder: answers})
 	}
 	run := func(a assignment) figures {
 		a.URL, a.Days = address, days

@@ -3,22 +3,21 @@ package servers
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
 	"math"
-	"net"
-	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
-	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	promconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/prometheus/model/labels"
 
 	"tipline/cmd/internal/store/storetest"
@@ -27,13 +26,18 @@ import (
 	"tipline/model"
 )
 
-// What happened lasts a day from begin.
-const hours = 24
-
+// What happened lasts a day from begin, or the days of TIPLINE_DAYS.
 var (
+	hours = 24 * max(1, number(os.Getenv("TIPLINE_DAYS")))
 	begin = time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)
-	end   = begin.Add(hours * time.Hour)
+	end   = begin.Add(time.Duration(hours) * time.Hour)
 )
+
+// number returns the whole number that text is, or 0.
+func number(text string) int {
+	n, _ := strconv.Atoi(text) // what is none is 0
+	return n
+}
 
 // A pod is one process and the counters that it shows.
 type pod struct {
@@ -42,6 +46,7 @@ type pod struct {
 	every time.Duration // between scrapes
 	from  time.Time     // of the first scrape
 	to    time.Time     // of the last scrape
+	after time.Duration // that it lives on after that
 	first float64       // what the counters show at first, in steps
 	reset time.Duration // after which it starts again at zero; 0 means never
 	gap   [2]time.Time  // between which it is not scraped, though it counts
@@ -76,6 +81,10 @@ func pods() []pod {
 	for i := range hours / 4 { // replaced every four hours
 		from := begin.Add(time.Duration(4*i) * time.Hour)
 		all = append(all, pod{team: "replaced-1m", name: fmt.Sprint("p", i), every: time.Minute, from: from, to: from.Add(4*time.Hour - time.Minute)})
+	}
+	for i := range hours / 8 { // three replicas, each replaced once a day, at some moment between two scrapes
+		from := begin.Add(time.Duration(8*i)*time.Hour + time.Duration(11*i%30)*time.Second)
+		all = append(all, pod{team: "deployed-30s", name: fmt.Sprint("p", i), every: 30 * time.Second, from: from, to: from.Add(min(24*time.Hour-time.Minute, end.Sub(from))), after: 19 * time.Second, first: float64(7*i%30) / 300})
 	}
 	for i := range hours * 12 { // three scrapes each, of which the first shows work already
 		from := begin.Add(time.Duration(i)*step + time.Minute)
@@ -156,91 +165,43 @@ func embedded(t *testing.T) string {
 	return server.URL
 }
 
-// installed returns the address of the Prometheus that is installed here, which Debian has in an old release, with what happened imported.
-func installed(t *testing.T) string {
+// installed starts the Prometheus that is installed here, which Debian has in an old release.
+func installed(t *testing.T, flags ...string) server {
 	t.Helper()
-	for _, program := range []string{"prometheus", "promtool"} {
-		if _, err := exec.LookPath(program); err != nil {
-			t.Skipf("no %s here: Debian has it in the package prometheus", program)
-		}
-	}
-	folder := t.TempDir()
-	file, err := os.Create(filepath.Join(folder, "happened.om"))
+	program, err := exec.LookPath("prometheus")
 	if err != nil {
-		t.Fatal(err)
+		t.Skip("no prometheus here: Debian has it in the package of that name")
 	}
-	if err := errors.Join(writeOpenMetrics(file), file.Close()); err != nil {
-		t.Fatal(err)
-	}
-	data := filepath.Join(folder, "data")
-	if out, err := exec.CommandContext(t.Context(), "promtool", "tsdb", "create-blocks-from", "openmetrics", "-q", file.Name(), data).CombinedOutput(); err != nil {
-		t.Fatalf("promtool: %v: %s", err, out)
-	}
-	return startPrometheus(t, folder, data)
+	s := runPrometheus(t, program, flags...)
+	s.fill(t)
+	return s
 }
 
-// startPrometheus starts the installed Prometheus on data, which nothing is added to, and waits until it is ready.
-func startPrometheus(t testing.TB, folder, data string) string {
+// given returns the server of TIPLINE_PROMETHEUS_URL, which is asked as the file TIPLINE_HTTP_CONFIG says, in the form of http_config of Prometheus: credentials, headers of tenants,
+// proxies. It must hold what TIPLINE_OPENMETRICS writes, or take it by remote write at TIPLINE_REMOTE_WRITE_URL.
+func given(t *testing.T) server {
 	t.Helper()
-	settings := filepath.Join(folder, "prometheus.yml")
-	if err := os.WriteFile(settings, []byte("{}"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
-	server := exec.Command("prometheus", "--config.file="+settings, "--storage.tsdb.path="+data, "--web.listen-address="+address,
-		"--storage.tsdb.retention.time=100y", "--query.max-samples=200000000", "--query.timeout=10m", "--log.level=error")
-	var said strings.Builder
-	server.Stdout, server.Stderr = &said, &said
-	if err := server.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		_ = server.Process.Kill()
-		_ = server.Wait() // it was killed
-	})
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(50 * time.Millisecond) {
-		ready, err := get(t.Context(), "http://"+address+"/-/ready")
-		if err == nil && ready == http.StatusOK {
-			return "http://" + address
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("prometheus is not ready after a minute: %v: %s", err, said.String())
-		}
-	}
-}
-
-func get(ctx context.Context, address string) (status int, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, address, http.NoBody)
-	if err != nil {
-		return 0, err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return 0, err
-	}
-	return response.StatusCode, response.Body.Close()
-}
-
-// given returns the address that TIPLINE_PROMETHEUS_URL has. Its server must hold what TIPLINE_OPENMETRICS writes.
-func given(t *testing.T) string {
-	t.Helper()
-	address := os.Getenv("TIPLINE_PROMETHEUS_URL")
-	if address == "" {
+	s := server{url: os.Getenv("TIPLINE_PROMETHEUS_URL")}
+	if s.url == "" {
 		t.Skip("TIPLINE_PROMETHEUS_URL names no server")
 	}
-	return address
+	if path := os.Getenv("TIPLINE_HTTP_CONFIG"); path != "" {
+		settings, _, err := promconfig.LoadHTTPConfigFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.client = *settings
+	}
+	if address := os.Getenv("TIPLINE_REMOTE_WRITE_URL"); address != "" {
+		s.write = []string{address}
+		s.fill(t)
+	}
+	return s
 }
 
-// TestServers holds that what a collector reads is what happened, on the engine of the demo, on the Prometheus that is installed, and on the
-// server of TIPLINE_PROMETHEUS_URL; and that each takes the expressions of every pack. TIPLINE_OPENMETRICS names a file to write what happened
-// to, for such a server to import.
+// TestServers holds that what a collector reads is what happened, on the engine of the demo, on the Prometheus that is installed, on the servers
+// that make servers has built, and on the server of TIPLINE_PROMETHEUS_URL; and that each takes the expressions of every pack. TIPLINE_OPENMETRICS
+// names a file to write what happened to, for such a server to import.
 func TestServers(t *testing.T) {
 	t.Parallel()
 	if path := os.Getenv("TIPLINE_OPENMETRICS"); path != "" {
@@ -252,12 +213,25 @@ func TestServers(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for name, address := range map[string]func(*testing.T) string{"embedded": embedded, "installed": installed, "given": given} {
+	kinds := map[string]func(*testing.T) server{
+		"embedded":  func(t *testing.T) server { t.Helper(); return server{url: embedded(t)} },
+		"installed": func(t *testing.T) server { t.Helper(); return installed(t) },
+		"given":     given,
+	}
+	for name, start := range built {
+		kinds[name] = func(t *testing.T) server {
+			t.Helper()
+			s := start(t, program(t, name))
+			s.fill(t)
+			return s
+		}
+	}
+	for name, start := range kinds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			url := address(t)
-			checkTotals(t, url)
-			checkPacks(t, url)
+			s := start(t)
+			checkTotals(t, s)
+			checkPacks(t, s)
 		})
 	}
 }
@@ -276,13 +250,13 @@ func newCollector(t *testing.T, s collector.Settings) *collector.Collector {
 // hours one minute, or five. Servers extrapolate to the ends of a window, each in its way; and what a new series shows at first is not an
 // increase: of pods that live for three scrapes that is a third, which extrapolation more than makes up for.
 var tolerances = map[string]float64{
-	"steady-1m": 0.001, "steady-5m": 0.001, "gap-1m": 0.001, "restarts-1m": 0.003, "restarts-5m": 0.013, "replaced-1m": 0.005, "shortlived-1m": 0.2,
+	"steady-1m": 0.001, "steady-5m": 0.001, "gap-1m": 0.001, "deployed-30s": 0.001, "restarts-1m": 0.003, "restarts-5m": 0.013, "replaced-1m": 0.005, "shortlived-1m": 0.2,
 }
 
-// checkTotals compares the tokens of every workload with what happened in the hours that were seen.
-func checkTotals(t *testing.T, address string) {
+// checkTotals compares the tokens of every workload with what happened in the hours that were seen, and returns how many queries that took.
+func checkTotals(t *testing.T, s server) (queries int) {
 	t.Helper()
-	c := newCollector(t, collector.Settings{URL: address, Pack: "litellm", Backfill: hours * time.Hour})
+	c := newCollector(t, s.settings(t))
 	result, err := c.Collect(t.Context(), end.Add(5*time.Minute))
 	if err != nil {
 		t.Fatal(err)
@@ -322,11 +296,13 @@ func checkTotals(t *testing.T, address string) {
 			t.Errorf("no workload of %s", team)
 		}
 	}
+	return result.Queries
 }
 
 // happened returns the tokens of a team in the hours of u that were seen whole.
 func happened(team string, start time.Time, u model.Usage) float64 {
 	tokens := perStep["litellm_input_tokens_metric_total"] + perStep["litellm_output_tokens_metric_total"]
+	mine := slices.DeleteFunc(pods(), func(p pod) bool { return p.team != team })
 	var total float64
 	for i, h := range u.Hours {
 		if h.Coverage < 1 {
@@ -334,8 +310,8 @@ func happened(team string, start time.Time, u model.Usage) float64 {
 		}
 		from := start.Add(time.Duration(i) * time.Hour)
 		to := from.Add(time.Hour)
-		for _, p := range pods() {
-			if p.team != team || p.to.Before(from) || p.from.After(to) {
+		for _, p := range mine {
+			if p.to.Before(from) || p.from.After(to) {
 				continue
 			}
 			var before float64
@@ -343,8 +319,8 @@ func happened(team string, start time.Time, u model.Usage) float64 {
 				_, before = p.steps(from)
 			}
 			last := to
-			if p.to.Before(to) {
-				last = p.to
+			if ends := p.to.Add(p.after); ends.Before(to) {
+				last = ends
 			}
 			_, after := p.steps(last)
 			total += (after - before) * tokens
@@ -354,13 +330,14 @@ func happened(team string, start time.Time, u model.Usage) float64 {
 }
 
 // checkPacks holds that a server takes the expressions of every pack, but for names that only Prometheus 3 knows.
-func checkPacks(t *testing.T, address string) {
+func checkPacks(t *testing.T, s server) {
 	t.Helper()
+	settings := s.settings(t)
 	for _, pack := range collector.Packs() {
 		name := pack.Name
-		c, err := collector.New(collector.Settings{Name: name, URL: address, Pack: name, Backfill: time.Hour}, storetest.Open(t), slog.New(slog.DiscardHandler))
+		c, err := collector.New(collector.Settings{Name: name, URL: s.url, Client: settings.Client, Pack: name, Backfill: time.Hour}, storetest.Open(t), slog.New(slog.DiscardHandler))
 		if err != nil { // a pack of GPUs is asked beside one of tokens
-			c = newCollector(t, collector.Settings{URL: address, Pack: "vllm", GroupBy: []string{"namespace", "model_name"}, GPUs: &collector.GPUs{Pack: name}})
+			c = newCollector(t, collector.Settings{URL: s.url, Client: settings.Client, Pack: "vllm", GroupBy: []string{"namespace", "model_name"}, GPUs: &collector.GPUs{Pack: name}})
 		}
 		all := c.Expressions()
 		for _, expr := range []string{all.Hourly, all.TTFT, all.GPUs, all.Served, all.Watched} {
