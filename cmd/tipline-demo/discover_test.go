@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -128,7 +129,7 @@ func TestDiscover(t *testing.T) {
 	}
 	for _, want := range []string{
 		"queries sent to " + server.URL,
-		"metered twice: meta-llama/Llama-3.3-70B-Instruct (litellm ", "the source litellm counts it, and vllm does not",
+		"metered twice: meta-llama/Llama-3.3-70B-Instruct (litellm ", "priced at litellm, and not at vllm, which says meter: secondary",
 		"without a price: acme/acme-9 (support/acme-9, ", "without a price: engines of your own with org/reranker-v2 on NVIDIA H100",
 		"not placed: acme_prompt_tokens_total of acme: no pack reads it",
 		"labels that are refused: a workload of litellm with ", "this looks like a secret", "one has 20000 bytes",
@@ -142,7 +143,7 @@ func TestDiscover(t *testing.T) {
 		t.Error("a key in a label is shown")
 	}
 	for _, want := range []string{
-		"  - name: litellm\n", "  # - name: vllm\n", "select: {model_name: org/reranker-v2}", "gpus: {pack: dcgm} # 4 NVIDIA H100 80GB HBM3",
+		"  - name: litellm\n", "  - name: vllm\n", "match: {model_name: meta-llama/Llama-3.3-70B-Instruct}\n    source: vllm\n    meter: secondary\n", "gpus: {pack: dcgm} # 4 NVIDIA H100 80GB HBM3",
 		"model: openai/gpt-5-mini #", "throughput: {book: tensorrt-llm/llama-3.3-70b-fp8/2xh100}", "# - name: acme-acme-9",
 		"1. ", "current: own-llama-3.3-70b-fp8-2xh100",
 	} {
@@ -162,12 +163,16 @@ func TestDiscover(t *testing.T) {
 	var counted float64
 	current := map[string]string{}
 	for _, w := range report.Workloads {
-		if w.Usage.Last30dTokens != nil {
+		secondary := slices.ContainsFunc(w.Warnings, func(w model.Warning) bool { return w.Code == "SECONDARY_METER" })
+		if w.Usage.Last30dTokens != nil && !secondary {
 			counted += float64(*w.Usage.Last30dTokens)
 		}
 		current[w.Labels["team_alias"]] = w.Current
 	}
-	near(t, "tokens of all workloads", counted, used, 0.03) // the hour that is not over is left out
+	near(t, "tokens of all workloads that are priced", counted, used, 0.03) // the hour that is not over is left out
+	if u := report.Unattributed; u == nil || u.Ratio > 0.001 || len(u.At) > 0 {
+		t.Errorf("got %+v, want no tokens without a workload", u)
+	}
 	for _, team := range hostileTeams {
 		if current[team] != "openai-gpt-5-mini" {
 			t.Errorf("team %q: got %q, want the option of its stanza", team, current[team])

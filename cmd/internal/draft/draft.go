@@ -5,7 +5,6 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,9 +28,9 @@ type Server struct {
 // A Draft is a configuration and what a reader should know of it.
 type Draft struct {
 	Config    []byte // YAML that config.Parse takes; nil when nothing is metered
-	Sources   int    // that count
-	Workloads int
-	Tokens    model.Tokens // of all workloads in 28 days
+	Sources   int
+	Workloads int          // that are priced: not those that another source counts too
+	Tokens    model.Tokens // of these in 28 days
 	Findings  []Finding
 }
 
@@ -41,7 +40,7 @@ type Finding struct {
 	Lines []string
 }
 
-// maxStanzas is how many workloads have a stanza of their own. The others are measured all the same.
+// maxStanzas is how many workloads have a stanza with options. The others are measured all the same.
 const maxStanzas = 100
 
 // Write returns a configuration for what d found on server at now. What is guessed says so in a comment.
@@ -57,22 +56,35 @@ func Write(d collector.Discovery, library *collector.Library, server Server, now
 	twice, suspected := findTwice(meters)
 	for _, s := range meters {
 		s.guessHosting()
-		w.sources = append(w.sources, s.split(names)...)
 	}
-	w.workloads = workloads(w.sources)
+	w.sources = meters
+	var second []*workload
+	for _, workload := range workloads(w.sources) {
+		if workload.secondary() {
+			second = append(second, workload)
+		} else {
+			w.workloads = append(w.workloads, workload)
+		}
+		if line := workload.inPart(); line != "" {
+			suspected = append(suspected, line)
+		}
+	}
 	w.options = &options{
-		book: book{config.Builtin().At(w.now.Format(time.DateOnly))}, cards: d.Cards, names: map[string]bool{}, asked: map[string]bool{},
+		book: book{config.Builtin().At(w.now.Format(time.DateOnly))}, cards: d.Cards, names: map[string]*yaml.Node{}, asked: map[string]bool{}, standing: map[string]standing{},
 	}
-	w.stanzas = w.workloads[:min(len(w.workloads), maxStanzas)]
-	for _, workload := range w.stanzas {
+	for _, workload := range w.workloads[:min(len(w.workloads), maxStanzas)] {
 		w.options.choose(workload)
+		w.stanzas = append(w.stanzas, priced(workload))
 	}
+	w.options.floors()
+	w.stanzas = append(w.stanzas, elsewhere(w.sources, w.workloads, second)...)
 	if d.Replicas > 0 {
 		w.find("stored twice", []string{"the tokens below are too many: " + collector.PerReplica(d.Replicas)})
 	}
 	w.find("metered twice", twice)
 	w.find("perhaps metered twice", suspected)
 	w.find("without a price", w.options.unpriced)
+	w.find("taken for a model of a similar name", w.options.taken)
 	w.find("not placed", w.unplaced())
 	w.find("GPUs without a workload", idle)
 	w.find("authentication", w.left)
@@ -88,8 +100,8 @@ type writer struct {
 	http      []any    // keys of prometheus beside the url
 	left      []string // of the authentication that does not stand in the file
 	sources   []*source
-	workloads []*workload
-	stanzas   []*workload
+	workloads []*workload // that are priced
+	stanzas   []stanza    // of the largest of these, and then of those that are priced elsewhere
 	options   *options
 	findings  []Finding
 }
@@ -115,22 +127,11 @@ func (w *writer) unplaced() []string {
 		lines = append(lines, strings.TrimPrefix(line+": ", ": ")+u.Why)
 	}
 	for _, s := range w.sources {
-		var rest model.Tokens
-		if s.off && s.only == nil && !slices.ContainsFunc(w.sources, func(part *source) bool { return part.only != nil && part.metered.Pack == s.metered.Pack }) {
-			for _, stream := range s.metered.Streams {
-				if s.dropped[streamKey(stream)] == nil {
-					rest += s.metered.Scale() * stream.Tokens()
-				}
-			}
-		}
-		if rest > 0 {
-			lines = append(lines, fmt.Sprintf("%s tokens of %s that no other source counts: select them there", model.FormatTokens(rest), s.name))
-		}
-		if generated(s) == 0 && !s.off && s.metered.Tokens() > 0 && slices.ContainsFunc(s.pack.Counts, func(c collector.Count) bool { return c.Signal == "output" }) {
+		if generated(s) == 0 && s.metered.Tokens() > 0 && slices.ContainsFunc(s.pack.Counts, func(c collector.Count) bool { return c.Signal == "output" }) {
 			lines = append(lines, s.name+": it counts input and no output, which is right for embeddings only")
 		}
 	}
-	if more := w.workloads[len(w.stanzas):]; len(more) > 0 {
+	if more := w.workloads[min(len(w.workloads), maxStanzas):]; len(more) > 0 {
 		var sum model.Tokens
 		for _, workload := range more {
 			sum += workload.tokens()
@@ -151,14 +152,11 @@ func generated(s *source) (sum model.Tokens) {
 // write returns the configuration without what a configuration may not hold, such as a stanza with a key in a label.
 func (w *writer) write() (Draft, error) {
 	for i := len(w.stanzas) - 1; i >= 0; i-- {
-		for _, value := range w.stanzas[i].labels {
-			if len(value) > longestLabel {
-				w.refuse(i, fmt.Sprintf("one has %d bytes", len(value)))
-				break
-			}
+		if long := w.stanzas[i].longest(); long > longestLabel {
+			w.refuse(i, fmt.Sprintf("one has %d bytes", long))
 		}
 	}
-	for slices.ContainsFunc(w.sources, (*source).counts) {
+	for len(w.sources) > 0 {
 		text, err := w.assemble()
 		if err != nil {
 			return Draft{}, err
@@ -185,30 +183,24 @@ const longestLabel = 1000
 
 // refuse takes out the i-th stanza and says why.
 func (w *writer) refuse(i int, why string) {
-	workload := w.stanzas[i]
+	refused := w.stanzas[i]
 	w.stanzas = slices.Delete(slices.Clone(w.stanzas), i, i+1)
-	w.refused(fmt.Sprintf("a workload of %s with %s tokens in 28 days is measured and has no stanza, for its labels cannot stand in a configuration: %s",
-		workload.source.name, model.FormatTokens(workload.tokens()), why))
+	priced := ""
+	if refused.primary != nil {
+		priced = ", and is priced there although " + refused.primary.name + " counts it too"
+	}
+	w.refused(fmt.Sprintf("a workload of %s with %s tokens in 28 days is measured and has no stanza%s, for its labels cannot stand in a configuration: %s",
+		refused.source.name, model.FormatTokens(refused.tokens), priced, why))
 }
 
-// refuseSource takes out the i-th of the sources that count, with its workloads, and says why.
+// refuseSource takes out the i-th of the sources, with its workloads, and says why.
 func (w *writer) refuseSource(i int, why string) {
-	for _, s := range w.sources {
-		if s.off {
-			continue
-		}
-		if i == 0 {
-			s.off = true
-			of := func(workload *workload) bool { return workload.source == s }
-			w.stanzas = slices.DeleteFunc(slices.Clone(w.stanzas), of)
-			w.workloads = slices.DeleteFunc(slices.Clone(w.workloads), of)
-			w.sources = slices.DeleteFunc(slices.Clone(w.sources), func(other *source) bool { return other == s })
-			w.refused(fmt.Sprintf("the source %s with %s tokens in 28 days is left out, for what selects it cannot stand in a configuration: %s",
-				s.name, model.FormatTokens(s.metered.Tokens()), why))
-			return
-		}
-		i--
-	}
+	s := w.sources[i]
+	w.sources = slices.Delete(slices.Clone(w.sources), i, i+1)
+	w.stanzas = slices.DeleteFunc(slices.Clone(w.stanzas), func(st stanza) bool { return st.source == s })
+	w.workloads = slices.DeleteFunc(slices.Clone(w.workloads), func(workload *workload) bool { return workload.source == s })
+	w.refused(fmt.Sprintf("the source %s with %s tokens in 28 days is left out, for what selects it cannot stand in a configuration: %s",
+		s.name, model.FormatTokens(s.metered.Tokens()), why))
 }
 
 func (w *writer) refused(line string) {
@@ -230,12 +222,7 @@ func place(p config.Problem, list string) (i int, found bool) {
 
 // draft returns the finished configuration.
 func (w *writer) draft(text []byte) Draft {
-	d := Draft{Config: text, Workloads: len(w.workloads), Findings: w.findings}
-	for _, s := range w.sources {
-		if s.counts() {
-			d.Sources++
-		}
-	}
+	d := Draft{Config: text, Sources: len(w.sources), Workloads: len(w.workloads), Findings: w.findings}
 	for _, workload := range w.workloads {
 		d.Tokens += workload.tokens()
 	}
@@ -253,16 +240,12 @@ func (w *writer) assemble() (string, error) {
 		}
 		b.WriteString("\n" + section)
 	}
-	var on, sourcesOff, stanzas []*yaml.Node
+	var sources, stanzas []*yaml.Node
 	for _, s := range w.sources {
-		if s.off {
-			sourcesOff = append(sourcesOff, w.source(s))
-		} else {
-			on = append(on, w.source(s))
-		}
+		sources = append(sources, w.source(s))
 	}
-	for i, workload := range w.stanzas {
-		stanzas = append(stanzas, w.stanza(i, workload))
+	for i, s := range w.stanzas {
+		stanzas = append(stanzas, s.write(i))
 	}
 	defaults := mapping(false, "constraints", remarked(mapping(true, "data_sensitivity", text("internal"), "ops_capacity", text("limited")),
 		"assumed: public, internal or regulated; none, limited or dedicated"))
@@ -273,7 +256,7 @@ func (w *writer) assemble() (string, error) {
 		whole *yaml.Node
 		why   string // of what is off
 	}{
-		{key: "sources", nodes: on, off: sourcesOff, why: "What these count, another source counts too. Count each token once."},
+		{key: "sources", nodes: sources},
 		{key: "options", nodes: w.options.nodes, off: w.options.missing, why: "What serves workloads now and has no price in the book: fill in the question marks, and name it as current."},
 		{key: "workloads", nodes: stanzas},
 		{key: "defaults", whole: defaults},
@@ -343,37 +326,13 @@ func (w *writer) source(s *source) *yaml.Node {
 	n := mapping(false, "name", text(s.name),
 		"prometheus", mapping(len(w.http) == 0, append([]any{"url", text(w.server.URL)}, w.http...)...),
 		"pack", text(m.Pack))
-	selected := map[string]string{}
-	maps.Copy(selected, m.Select)
-	maps.Copy(selected, s.only)
-	if len(selected) > 0 {
-		add(n, "select", texts(selected))
+	if len(m.Select) > 0 {
+		add(n, "select", texts(m.Select))
 	}
 	add(n, "group_by", list(m.GroupBy))
 	add(n, "hosting", remarked(text(s.hosting), s.why))
 	if s.cards != "" {
 		add(n, "gpus", remarked(mapping(true, "pack", text(s.cards)), s.cardsAs))
-	}
-	return headed(n, lines...)
-}
-
-// stanza writes what is known of the i-th workload.
-func (w *writer) stanza(i int, workload *workload) *yaml.Node {
-	match := mapping(true)
-	for _, label := range workload.source.metered.GroupBy {
-		add(match, label, text(workload.labels[label]))
-	}
-	lines := []string{fmt.Sprintf("%d. %s tokens in 28 days, %s of them output, served by %s",
-		i+1, model.FormatTokens(workload.tokens()), percent(workload.output, workload.tokens()), workload.served())}
-	n := mapping(false, "match", match, "source", text(workload.source.name))
-	if workload.current != "" {
-		add(n, "current", text(workload.current))
-		add(n, "candidates", list(workload.candidates))
-	} else {
-		lines = append(lines, "current: what serves it now has no price yet, so there is no verdict")
-		if len(workload.candidates) > 0 {
-			lines = append(lines, "candidates: "+strings.Join(workload.candidates, ", "))
-		}
 	}
 	return headed(n, lines...)
 }

@@ -84,124 +84,146 @@ func TestTwice(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		gateway, engine collector.Stream
-		sources         int
+		twice           bool
 		about           string // of the finding
 	}{
-		"all of it":               {asked(9e6, 1e6, "a", "llama", llama, "hosted_vllm"), at(9.2e6, 1.02e6, llama), 1, "metered twice"},
-		"under another spelling":  {asked(9e6, 1e6, "a", "llama-3.3-70b", "", "openai"), at(9.2e6, 1.02e6, llama), 1, "metered twice"},
-		"nobody says who serves":  {asked(9e6, 1e6, "a", llama, "", ""), at(9e6, 1e6, llama), 1, "metered twice"},
-		"half of it":              {asked(9e6, 1e6, "a", "llama", llama, "hosted_vllm"), at(18e6, 2e6, llama), 2, "perhaps metered twice"},
-		"input alone":             {asked(9e6, 1e6, "a", "llama", llama, "hosted_vllm"), at(9e6, 2e6, llama), 2, "perhaps metered twice"},
-		"another model":           {asked(9e6, 1e6, "a", "llama", llama, "hosted_vllm"), at(9e6, 1e6, "org/other"), 2, ""},
-		"somebody else is paid":   {asked(9e6, 1e6, "a", "llama", llama, "deepinfra"), at(9e6, 1e6, llama), 2, ""},
-		"too few to tell":         {asked(900, 100, "a", "llama", llama, "hosted_vllm"), at(900, 100, llama), 2, ""},
-		"nothing says what it is": {asked(9e6, 1e6, "a", "", "", "hosted_vllm"), at(9e6, 1e6, ""), 2, ""},
+		"all of it":               {asked(9e6, 1e6, "a", "llama", llama, "hosted_vllm"), at(9.2e6, 1.02e6, llama), true, "metered twice"},
+		"under another spelling":  {asked(9e6, 1e6, "a", "llama-3.3-70b", "", "openai"), at(9.2e6, 1.02e6, llama), true, "metered twice"},
+		"nobody says who serves":  {asked(9e6, 1e6, "a", llama, "", ""), at(9e6, 1e6, llama), true, "metered twice"},
+		"half of it":              {asked(9e6, 1e6, "a", "llama", llama, "hosted_vllm"), at(18e6, 2e6, llama), false, "perhaps metered twice"},
+		"input alone":             {asked(9e6, 1e6, "a", "llama", llama, "hosted_vllm"), at(9e6, 2e6, llama), false, "perhaps metered twice"},
+		"another model":           {asked(9e6, 1e6, "a", "llama", llama, "hosted_vllm"), at(9e6, 1e6, "org/other"), false, ""},
+		"somebody else is paid":   {asked(9e6, 1e6, "a", "llama", llama, "deepinfra"), at(9e6, 1e6, llama), false, ""},
+		"too few to tell":         {asked(900, 100, "a", "llama", llama, "hosted_vllm"), at(900, 100, llama), false, ""},
+		"nothing says what it is": {asked(9e6, 1e6, "a", "", "", "hosted_vllm"), at(9e6, 1e6, ""), false, ""},
 	} {
 		d, cfg := write(t, collector.Discovery{Metered: []collector.Metered{engineMeter(tc.engine), gatewayMeter(tc.gateway)}})
-		if len(cfg.Sources) != tc.sources || d.Sources != tc.sources {
-			t.Errorf("%s: got %d sources, want %d in\n%s", name, len(cfg.Sources), tc.sources, d.Config)
+		if got := metersOf(cfg); d.Sources != 2 || got["litellm"] == "" || (got["vllm secondary"] != "") != tc.twice || (got["vllm"] == "") != tc.twice {
+			t.Errorf("%s: got the stanzas %q of %d sources, want those of the engine secondary: %v in\n%s", name, got, d.Sources, tc.twice, d.Config)
+		}
+		if want := map[bool]int{true: 1, false: 2}[tc.twice]; d.Workloads != want {
+			t.Errorf("%s: got %d workloads, want %d: what is counted twice is one", name, d.Workloads, want)
 		}
 		for _, about := range []string{"metered twice", "perhaps metered twice"} {
 			if said := d.said(about); (said != "") != (about == tc.about) || said != "" && (!strings.Contains(said, "litellm") || !strings.Contains(said, "vllm")) {
 				t.Errorf("%s: %s: got %q", name, about, said)
 			}
 		}
-		if tc.sources == 1 && (cfg.Sources[0].Pack != "litellm" || !strings.Contains(string(d.Config), "# - name: vllm\n")) {
-			t.Errorf("%s: want the gateway alone and the engine as a comment in\n%s", name, d.Config)
-		}
 	}
 }
 
-// TestTwiceInPart holds that what only one of two meters counts stays counted.
+// metersOf returns what the stanzas of cfg match, by their source and meter.
+func metersOf(cfg *config.Config) map[string]string {
+	by := map[string]string{}
+	for _, w := range cfg.Workloads {
+		key := strings.TrimSpace(w.Source + " " + w.Meter)
+		var values []string
+		for _, label := range slices.Sorted(maps.Keys(w.Match)) {
+			values = append(values, strings.Join(w.Match[label], "|"))
+		}
+		slices.Reverse(values) // team before model
+		by[key] = strings.TrimPrefix(by[key]+" "+strings.Join(values, "/"), " ")
+	}
+	return by
+}
+
+// TestTwiceInPart holds that what only one of two meters counts stays priced there, that what both count is matched by the models that are known now, or by all labels where
+// another workload has the same model, and that a workload of which a part is counted twice is said.
 func TestTwiceInPart(t *testing.T) {
 	t.Parallel()
-	streams := []collector.Stream{stream(9e6, 1e6, "namespace", "llm", "model_name", "org/m-1", "job", "vllm")}
-	rest := func(n int) []collector.Stream {
-		var more []collector.Stream
-		for i := range n {
-			more = append(more, stream(1e6, 1e5, "namespace", "llm", "model_name", fmt.Sprintf("org/own-%d", i), "job", "vllm"))
+	sdk := func(input, output model.Tokens, job, requested, responded string) collector.Stream {
+		return stream(input, output, "job", job, "gen_ai_request_model", requested, "gen_ai_response_model", responded)
+	}
+	gateway := gatewayMeter(asked(9e6, 1e6, "a", "m-1", "org/m-1", "hosted_vllm"), asked(4e6, 1e6, "a", "m-2", "org/m-2", "hosted_vllm"))
+	engine := func(input, output model.Tokens, name string) collector.Stream {
+		return stream(input, output, "namespace", "llm", "model_name", name, "job", "vllm")
+	}
+	group := []string{"job", "gen_ai_request_model"}
+	for name, tc := range map[string]struct {
+		other  collector.Metered
+		want   map[string]string // of the stanzas of the other source
+		inPart string
+	}{
+		"two of three models": {
+			engineMeter(engine(9e6, 1e6, "org/m-1"), engine(4e6, 1e6, "org/m-2"), engine(1e6, 1e5, "org/own")),
+			map[string]string{"vllm": "llm/org/own", "vllm secondary": "org/m-1|org/m-2"},
+			"",
+		},
+		"one of two workloads of a model": {
+			meter("otel-genai", group, sdk(9e6, 1e6, "chat", "m", "org/m-1"), sdk(2e6, 2e5, "search", "m", "org/other")),
+			map[string]string{"otel-genai": "search/m", "otel-genai secondary": "chat/m"},
+			"",
+		},
+		"most of a workload": {
+			meter("otel-genai", group, sdk(9e6, 1e6, "chat", "m", "org/m-1"), sdk(2e6, 2e5, "chat", "m", "org/other")),
+			map[string]string{"otel-genai secondary": "m"},
+			"10.0M of the 12.2M tokens of chat/m (otel-genai) are counted by litellm too, and all of them are priced at litellm",
+		},
+		"the lesser part of a workload": {
+			meter("otel-genai", group, sdk(9e6, 1e6, "chat", "m", "org/m-1"), sdk(20e6, 2e6, "chat", "m", "org/other")),
+			map[string]string{"otel-genai": "chat/m"},
+			"10.0M of the 32.0M tokens of chat/m (otel-genai) are counted by litellm too, and all of them are priced at otel-genai",
+		},
+	} {
+		d, cfg := write(t, collector.Discovery{Metered: []collector.Metered{gateway, tc.other}})
+		got := metersOf(cfg)
+		delete(got, "litellm")
+		if !maps.Equal(got, tc.want) || !strings.Contains(d.said("perhaps metered twice"), tc.inPart) || (d.said("perhaps metered twice") != "") != (tc.inPart != "") {
+			t.Errorf("%s: got %q and %q, want %q in\n%s", name, got, d.said("perhaps metered twice"), tc.want, d.Config)
 		}
-		return append(more, streams...)
-	}
-	gateway := gatewayMeter(asked(9e6, 1e6, "a", "m-1", "org/m-1", "hosted_vllm"))
-	d, cfg := write(t, collector.Discovery{Metered: []collector.Metered{engineMeter(rest(2)...), gateway}})
-	var selected []string
-	for _, s := range cfg.Sources {
-		selected = append(selected, s.Name+" "+s.Select["model_name"])
-	}
-	if got, want := strings.Join(selected, ", "), "vllm-own-0 org/own-0, vllm-own-1 org/own-1, litellm "; got != want {
-		t.Errorf("got the sources %q, want %q in\n%s", got, want, d.Config)
-	}
-	d, cfg = write(t, collector.Discovery{Metered: []collector.Metered{engineMeter(rest(maxParts + 1)...), gateway}})
-	if len(cfg.Sources) != 1 || !strings.Contains(d.said("not placed"), "23.1M tokens of vllm that no other source counts") {
-		t.Errorf("got %d sources and %q, want the gateway, and the tokens that are left out in\n%s", len(cfg.Sources), d.said("not placed"), d.Config)
 	}
 }
 
-// TestPartsSelectNothingTwice holds that what is left of a meter is selected by a label that selects nothing which another source counts, and
-// that no two sources have one name.
-func TestPartsSelectNothingTwice(t *testing.T) {
+// TestTwiceAtACloud holds that a cloud that counts what a gateway sends to it does not make it an engine of one's own, that it counts nothing which the gateway sends to
+// somebody else, and that a gateway which does not say whom it pays may be in front of another.
+func TestTwiceAtACloud(t *testing.T) {
 	t.Parallel()
-	sdk := func(input, output model.Tokens, requested, responded string) collector.Stream {
-		return stream(input, output, "job", "app", "gen_ai_request_model", requested, "gen_ai_response_model", responded)
-	}
-	gateway := gatewayMeter(asked(9e6, 1e6, "a", "m-1", "org/m-1", "hosted_vllm"))
-	group := []string{"job", "gen_ai_request_model"}
-	for name, tc := range map[string]struct {
-		left   collector.Stream
-		want   map[string]string // selected beside the gateway; nil: the other source is off
-		unread bool
-	}{
-		"by what was asked":    {sdk(1e6, 1e5, "other", "m-1-other"), map[string]string{"gen_ai_request_model": "other"}, false},
-		"by what answered":     {sdk(1e6, 1e5, "", "other"), map[string]string{"gen_ai_response_model": "other"}, false},
-		"by nothing":           {sdk(1e6, 1e5, "", ""), nil, true},
-		"by nothing but twice": {sdk(2000, 200, "m-1", ""), nil, false}, // of the model that is counted twice
+	const claude = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+	cloud := meter("bedrock-yace", []string{"dimension_ModelId"}, stream(9e6, 1e6, "dimension_ModelId", claude))
+	for provider, want := range map[string]struct{ meters, about string }{
+		"aws.bedrock": {"secondary", "metered twice"},
+		"anthropic":   {"", ""},
+		"openai":      {"secondary", "metered twice"}, // what a gateway calls another gateway
+		"":            {"secondary", "metered twice"},
 	} {
-		d, cfg := write(t, collector.Discovery{Metered: []collector.Metered{gateway, meter("otel-genai", group, sdk(9e6, 1e6, "m-1", "org/m-1"), tc.left)}})
-		var got map[string]string
+		d, cfg := write(t, collector.Discovery{Metered: []collector.Metered{cloud, gatewayMeter(asked(9e6, 1e6, "a", "claude", claude, provider))}})
+		i := slices.IndexFunc(cfg.Workloads, func(w config.Workload) bool { return w.Source == "bedrock-yace" })
+		if i < 0 || cfg.Workloads[i].Meter != want.meters || (d.said("metered twice") != "") != (want.about != "") || d.said("perhaps metered twice") != "" {
+			t.Errorf("%q: got %+v, %+v in\n%s", provider, cfg.Workloads, d.Findings, d.Config)
+		}
 		for _, s := range cfg.Sources {
-			if s.Pack != "litellm" {
-				got = s.Select
+			if s.Hosting != model.API {
+				t.Errorf("%q: got %s at %s, want api: nothing here is an engine of one's own", provider, s.Hosting, s.Name)
 			}
 		}
-		if !maps.Equal(got, tc.want) || strings.Contains(d.said("not placed"), "that no other source counts") != tc.unread {
-			t.Errorf("%s: got %v and %q, want %v in\n%s", name, got, d.said("not placed"), tc.want, d.Config)
-		}
-	}
-	engines := func(job string, streams ...collector.Stream) collector.Metered {
-		m := engineMeter(streams...)
-		m.Select = map[string]string{"job": job}
-		return m
-	}
-	_, cfg := write(t, collector.Discovery{Metered: []collector.Metered{
-		gateway,
-		engines("a", stream(9e6, 1e6, "namespace", "a", "model_name", "org/m-1"), stream(1e6, 1e5, "namespace", "a", "model_name", "llama")),
-		engines("a-llama", stream(2e6, 3e5, "namespace", "b", "model_name", "other")),
-	}})
-	if len(cfg.Sources) != 3 {
-		t.Errorf("got %d sources, want three of different names", len(cfg.Sources))
 	}
 }
 
 // TestChoices holds what is taken for the current option of a workload: what its labels say, as the price book has it, and nothing otherwise.
 func TestChoices(t *testing.T) {
 	t.Parallel()
-	for name, tc := range map[string]struct{ requested, upstream, provider, current string }{
-		"as the book writes it":      {"chat", "meta-llama/llama-3.3-70b-instruct", "novita", "novita-meta-llama-llama-3.3-70b-instruct"},
-		"with its provider in front": {"chat", "openai/gpt-5-mini", "openai", "openai-gpt-5-mini"},
-		"with a date":                {"chat", "claude-haiku-4-5-20251001", "anthropic", "anthropic-claude-haiku-4-5"},
-		"as Bedrock writes it":       {"chat", "us.meta.llama3-3-70b-instruct-v1:0", "aws.bedrock", "bedrock-meta.llama3-3-70b-instruct-v1:0"},
-		"by its maker":               {"gpt-5-mini", "", "", "openai-gpt-5-mini"},
-		"weights that many serve":    {"gpt-oss-120b", "", "", ""},
-		"another provider":           {"gpt-5-mini", "", "azure", ""},
-		"unknown":                    {"acme-9", "", "acme", ""},
+	for name, tc := range map[string]struct{ requested, upstream, provider, current, taken string }{
+		"as the book writes it":      {"chat", "meta-llama/llama-3.3-70b-instruct", "novita", "novita-meta-llama-llama-3.3-70b-instruct", ""},
+		"with its provider in front": {"chat", "openai/gpt-5-mini", "openai", "openai-gpt-5-mini", ""},
+		"with a date":                {"chat", "claude-haiku-4-5-20251001", "anthropic", "anthropic-claude-haiku-4-5", ""},
+		"in other letters":           {"GPT-5-mini", "", "openai", "openai-gpt-5-mini", ""},
+		"as Bedrock writes it":       {"chat", "us.meta.llama3-3-70b-instruct-v1:0", "aws.bedrock", "bedrock-meta.llama3-3-70b-instruct-v1:0", "us.meta.llama3-3-70b-instruct-v1:0 for bedrock/meta.llama3-3-70b-instruct-v1:0 (a/chat, "},
+		"under a name alike":         {"fast", "gpt5-mini", "openai", "openai-gpt-5-mini", "gpt5-mini for openai/gpt-5-mini (a/fast, "},
+		"by its maker":               {"gpt-5-mini", "", "", "openai-gpt-5-mini", ""},
+		"weights that many serve":    {"gpt-oss-120b", "", "", "", ""},
+		"another provider":           {"gpt-5-mini", "", "azure", "", ""},
+		"unknown":                    {"acme-9", "", "acme", "", ""},
+		"unknown behind an alias":    {"best", "acme-9-large", "acme", "", ""},
 	} {
 		d, cfg := write(t, collector.Discovery{Metered: []collector.Metered{gatewayMeter(asked(9e6, 1e6, "a", tc.requested, tc.upstream, tc.provider))}})
 		if got := cfg.Workloads[0].Current; got != tc.current {
 			t.Errorf("%s: got %q, want %q in\n%s", name, got, tc.current, d.Config)
 		}
-		if (d.said("without a price") == "") == (tc.current == "") {
-			t.Errorf("%s: got %q, want to be told whether it has a price", name, d.said("without a price"))
+		if unpriced := d.said("without a price"); (unpriced == "") == (tc.current == "") || unpriced != "" && tc.upstream != "" && !strings.Contains(unpriced, tc.upstream) {
+			t.Errorf("%s: got %q, want to be told whether it has a price, under its name and not under its alias", name, unpriced)
+		}
+		if got := d.said("taken for a model of a similar name"); (got != "") != (tc.taken != "") || !strings.Contains(got, tc.taken) || strings.Contains(string(d.Config), "since the names are alike") != (tc.taken != "") {
+			t.Errorf("%s: got %q, want %q, and the same at its stanza in\n%s", name, got, tc.taken, d.Config)
 		}
 	}
 }
@@ -232,6 +254,40 @@ func TestGPUs(t *testing.T) {
 		}
 		if (cfg.Sources[0].GPUs != nil) != (len(tc.cards) > 0 && tc.cards[0].Namespace == "llm") {
 			t.Errorf("%s: got the GPUs %+v", name, cfg.Sources[0].GPUs)
+		}
+	}
+}
+
+// TestSharedFleet holds that a fleet which several workloads share is given no least number of replicas, of which each would pay for all, and that it is known what is there
+// although another workload could use the same option.
+func TestSharedFleet(t *testing.T) {
+	t.Parallel()
+	const llama = "meta-llama/Llama-3.1-8B-Instruct"
+	engine := func(namespace, name string, input model.Tokens) collector.Stream {
+		return stream(input, 1e6, "namespace", namespace, "model_name", name, "job", "vllm")
+	}
+	cards := []collector.Cards{{Pack: "dcgm", Namespace: "llm", Type: "NVIDIA H100 80GB HBM3", Count: 8}}
+	api := gatewayMeter(asked(90e6, 1e6, "a", llama, "", "deepinfra"))
+	d, _ := write(t, collector.Discovery{Metered: []collector.Metered{api, engineMeter(engine("llm", llama, 9e6))}, Cards: cards})
+	if !strings.Contains(string(d.Config), "min_replicas: 7 # 8 GPUs are there") {
+		t.Errorf("the workload of another source asked for the option first: no replicas in\n%s", d.Config)
+	}
+	gateway := gatewayMeter(asked(6e6, 6e5, "a", llama, "", "hosted_vllm"), asked(3e6, 4e5, "b", llama, "", "hosted_vllm"))
+	d, cfg := write(t, collector.Discovery{Metered: []collector.Metered{gateway, engineMeter(engine("llm", llama, 9e6))}, Cards: cards})
+	if cfg.Workloads[0].Current == "" || cfg.Workloads[0].Current != cfg.Workloads[1].Current || strings.Contains(string(d.Config), "min_replicas") {
+		t.Errorf("got %+v, want two workloads on one fleet without a least number of replicas in\n%s", cfg.Workloads, d.Config)
+	}
+}
+
+// TestServed holds what is said of who serves a workload whose model nothing says.
+func TestServed(t *testing.T) {
+	t.Parallel()
+	d, _ := write(t, collector.Discovery{Metered: []collector.Metered{
+		meter("tgi", []string{"namespace", "service"}, stream(9e6, 1e6, "namespace", "embed", "service", "tgi")), gatewayMeter(asked(1e6, 1e5, "a", "", "", "")),
+	}})
+	for _, want := range []string{"served by engines of your own, which do not say their model\n", "served by a model that no label names\n"} {
+		if !strings.Contains(string(d.Config), want) {
+			t.Errorf("no %q in\n%s", want, d.Config)
 		}
 	}
 }

@@ -21,11 +21,20 @@ type options struct {
 	book  book
 	cards []collector.Cards
 	nodes []*yaml.Node
-	names map[string]bool
+	names map[string]*yaml.Node // of nodes
 
 	missing  []*yaml.Node // what serves workloads now and has no price, to be filled in
 	unpriced []string     // what that is, for a reader
+	taken    []string     // models that were taken for others of the book, for a reader
 	asked    map[string]bool
+
+	standing map[string]standing // the fleets that serve workloads, by the name of the option
+}
+
+// standing is a fleet of which GPUs are there already.
+type standing struct {
+	gpus, replicas int
+	workloads      int // that it serves
 }
 
 // choose gives w its current option and its candidates.
@@ -60,13 +69,14 @@ func (o *options) apiNow(w *workload) string {
 	for _, exact := range []bool{true, false} {
 		for _, name := range w.models {
 			if item, is := o.book.api(w.provider, name); item != "" && is == exact {
+				o.take(w, name, item)
 				return o.api(item, "")
 			}
 		}
 	}
 	asked := w.provider
 	if len(w.models) > 0 {
-		asked = w.provider + "/" + w.models[0]
+		asked = w.provider + "/" + w.named()
 		for _, name := range w.models {
 			if item, _ := o.book.api(maker(name), name); w.provider == "" && maker(name) != "" && item != "" {
 				return o.api(item, "guessed: no label says who serves it; ")
@@ -82,6 +92,20 @@ func (o *options) apiNow(w *workload) string {
 	o.lack(asked, w, mapping(false,
 		"name", text(optionName(asked)), "kind", text("api"), "model", text(asked), "prices", mapping(true, "input", text("?"), "output", text("?"))))
 	return ""
+}
+
+// take notes that the model of w is not called as item is, which may be another: no price follows from a name that is only alike. A date behind the name
+// of a model says which of its releases it is, and its provider in front who serves it.
+func (o *options) take(w *workload, name, item string) {
+	called, _ := strings.CutPrefix(name, w.provider+"/")
+	if strings.EqualFold(w.provider+"/"+released.ReplaceAllString(called, ""), item) || strings.EqualFold(called, item) || strings.EqualFold(w.provider+"/"+called, item) {
+		return
+	}
+	w.taken = fmt.Sprintf("%s is taken for %s, since the names are alike: correct current if it is not", shown(name), item)
+	if !o.asked[name+" "+item] {
+		o.asked[name+" "+item] = true
+		o.taken = append(o.taken, fmt.Sprintf("%s for %s (%s, %s tokens in 28 days)", shown(name), item, w.title(), model.FormatTokens(w.tokens())))
+	}
 }
 
 // lack notes what serves w and has no price.
@@ -104,11 +128,16 @@ func optionName(item string) string {
 // api returns the option of an item of the price book.
 func (o *options) api(item, why string) string {
 	name := optionName(item)
-	if !o.names[name] {
-		o.names[name] = true
-		o.nodes = append(o.nodes, mapping(false, "name", text(name), "kind", text("api"), "model", remarked(text(item), why+o.book.said(item))))
-	}
+	o.add(name, mapping(false, "name", text(name), "kind", text("api"), "model", remarked(text(item), why+o.book.said(item))))
 	return name
+}
+
+// add adds an option unless it is there already.
+func (o *options) add(name string, node *yaml.Node) {
+	if o.names[name] == nil {
+		o.names[name] = node
+		o.nodes = append(o.nodes, node)
+	}
 }
 
 // held returns the type and number of the GPUs that w runs on, as far as one type is known.
@@ -151,18 +180,20 @@ func (o *options) fleetNow(w *workload) string {
 		for _, r := range o.book.replicas(modelKey(name)) {
 			if known && r.card.name == gpu.name {
 				r.card = gpu
-				return o.fleet(r, name, count)
+				option := o.fleet(r, name)
+				o.standing[option] = standing{gpus: int(count), replicas: int(count) / r.gpus, workloads: o.standing[option].workloads + 1}
+				return option
 			}
 		}
 	}
 	what := "engines of your own"
 	if len(w.models) > 0 {
-		what += " with " + w.models[0]
+		what += " with " + w.named()
 	}
 	if exported != "" {
 		what += " on " + exported
 	}
-	skeleton := mapping(false, "name", text(optionName("own-"+slug(w.models))), "kind", text("self-hosted"))
+	skeleton := mapping(false, "name", text(optionName("own-"+slug(w.named()))), "kind", text("self-hosted"))
 	price, said := o.book.hour(gpu)
 	gpuNode := mapping(true, "type", text("?"), "per_replica", text("?"), "usd_per_hour", text("?"))
 	if known && price != "" {
@@ -176,12 +207,9 @@ func (o *options) fleetNow(w *workload) string {
 
 var notPlain = regexp.MustCompile(`[^a-z0-9.]+`)
 
-// slug returns the last part of the first name in small letters.
-func slug(names []string) string {
-	if len(names) == 0 {
-		return "engines"
-	}
-	name := strings.ToLower(names[0])
+// slug returns the last part of the name of a model in small letters.
+func slug(name string) string {
+	name = strings.ToLower(name)
 	name = strings.Trim(notPlain.ReplaceAllString(name[strings.LastIndexByte(name, '/')+1:], "-"), "-.")
 	if name == "" {
 		return "engines"
@@ -211,28 +239,30 @@ func (o *options) fleets(w *workload, key string) []string {
 			name = m
 		}
 	}
-	return []string{o.fleet(best, name, 0)}
+	return []string{o.fleet(best, name)}
 }
 
-// fleet returns the option of replicas as r, count GPUs of which are there already.
-func (o *options) fleet(r replica, served string, count float64) string {
+// fleet returns the option of replicas as r.
+func (o *options) fleet(r replica, served string) string {
 	parts := strings.Split(r.item, "/")
 	name := "own-" + parts[1] + "-" + parts[2]
 	if !simple.MatchString(served) {
 		served = parts[1]
 	}
-	if o.names[name] {
-		return name
-	}
-	o.names[name] = true
 	price, said := o.book.hour(r.card)
 	throughput := mapping(true, "book", text(r.item))
-	node := mapping(false, "name", text(name), "kind", text("self-hosted"), "model", text(served),
+	o.add(name, mapping(false, "name", text(name), "kind", text("self-hosted"), "model", text(served),
 		"gpu", remarked(mapping(true, "type", text(r.card.name), "per_replica", number(r.gpus), "price", text(price)), said),
-		"throughput", remarked(throughput, "a published benchmark at full load: put what your replicas do in its place (tokens_per_hour)"))
-	if replicas := int(count) / r.gpus; replicas > 2 {
-		add(node, "min_replicas", remarked(number(replicas-1), strconv.Itoa(int(count))+" GPUs are there, one replica of them spare"))
-	}
-	o.nodes = append(o.nodes, node)
+		"throughput", remarked(throughput, "a published benchmark at full load: put what your replicas do in its place (tokens_per_hour)")))
 	return name
+}
+
+// floors says of every fleet that is there how many replicas it has at least. One that several workloads share is costed for each of them by itself, so that
+// all of its replicas would be paid for several times.
+func (o *options) floors() {
+	for name, s := range o.standing {
+		if s.replicas > 2 && s.workloads == 1 {
+			add(o.names[name], "min_replicas", remarked(number(s.replicas-1), strconv.Itoa(s.gpus)+" GPUs are there, one replica of them spare"))
+		}
+	}
 }

@@ -19,12 +19,10 @@ type source struct {
 	name    string
 	hosting string
 	why     string             // of the hosting
-	dropped map[string]*source // the source that counts a stream instead, by streamKey
+	primary map[string]*source // the source that counts a stream too and knows more of it, by streamKey
 	backed  map[string]*source // the engines of one's own that a model is passed on to, by modelKey
 	cards   string             // pack of the GPUs; empty when none are known
 	cardsAs string             // what they are, for a reader
-	only    map[string]string  // what is selected beside metered.Select
-	off     bool               // all that it counts is counted elsewhere
 }
 
 // A workload is what a source groups together.
@@ -32,17 +30,30 @@ type workload struct {
 	source        *source
 	labels        map[string]string
 	input, output model.Tokens // in 28 days
+	twice         model.Tokens // of these, that primary counts too
+	primary       *source      // nil when no other source counts any of it
 	streams       []collector.Stream
 	models        []string // names of its model, of the largest stream
 	provider      string   // as the price book calls it; empty when nothing says it
 	current       string   // name of an option; empty when what serves it now has no price
+	taken         string   // what its model was taken for because the names are alike, for a reader; empty when they are the same
 	candidates    []string
 }
 
-// counts tells whether s stands in the configuration.
-func (s *source) counts() bool { return !s.off }
+// secondary tells whether w is priced at its primary meter: a workload is priced as a whole, where most of it is counted twice.
+func (w *workload) secondary() bool { return w.primary != nil && 2*w.twice > w.tokens() }
 
 func (w *workload) tokens() model.Tokens { return w.input + w.output }
+
+// named returns the longest of the names that w has for its model, empty when it has none: that by which it is asked for is an alias.
+func (w *workload) named() (longest string) {
+	for _, name := range w.models {
+		if len(name) > len(longest) {
+			longest = name
+		}
+	}
+	return longest
+}
 
 // outputShare returns the share of the output, a quarter where nothing was counted.
 func (w *workload) outputShare() float64 {
@@ -64,6 +75,12 @@ func (w *workload) served() string {
 	}
 	names := slices.Sorted(maps.Keys(by))
 	slices.SortStableFunc(names, func(a, b string) int { return cmp.Compare(by[b], by[a]) })
+	if names[0] == "" && len(names) == 1 {
+		if w.source.runs() {
+			return "engines of your own, which do not say their model"
+		}
+		return "a model that no label names"
+	}
 	text := shown(names[0])
 	if len(names) > 1 {
 		var all model.Tokens
@@ -130,7 +147,7 @@ func newSources(metered []collector.Metered, library *collector.Library, taken m
 		if err != nil {
 			return nil, err
 		}
-		s := &source{metered: m, pack: d, name: m.Pack, dropped: map[string]*source{}, backed: map[string]*source{}}
+		s := &source{metered: m, pack: d, name: m.Pack, primary: map[string]*source{}, backed: map[string]*source{}}
 		if job := m.Select["job"]; plainName.MatchString(job) && job != m.Pack {
 			s.name += "-" + job
 		}
@@ -148,58 +165,6 @@ func unique(name string, taken map[string]bool) string {
 	}
 	taken[free] = true
 	return free
-}
-
-// maxParts is how many sources are made of what is left of one whose other streams are counted elsewhere.
-const maxParts = 20
-
-// telling returns the label of the model whose values select the streams that are left and none that another source counts; empty when
-// there is none.
-func (s *source) telling(left []collector.Stream) string {
-	for _, label := range s.pack.Model {
-		values := map[string]bool{"": true} // which selects what has no such label
-		for _, stream := range s.metered.Streams {
-			if s.dropped[streamKey(stream)] != nil {
-				values[stream.Labels[label]] = true
-			}
-		}
-		if !slices.ContainsFunc(left, func(stream collector.Stream) bool { return values[stream.Labels[label]] }) {
-			return label
-		}
-	}
-	return ""
-}
-
-// split returns s, or what is left of it when another source counts the rest: a source for every model.
-func (s *source) split(taken map[string]bool) []*source {
-	var left []collector.Stream
-	for _, stream := range s.metered.Streams {
-		if s.dropped[streamKey(stream)] == nil && stream.Tokens() > 0 {
-			left = append(left, stream)
-		}
-	}
-	label := s.telling(left)
-	byValue := map[string][]collector.Stream{}
-	for _, stream := range left {
-		byValue[stream.Labels[label]] = append(byValue[stream.Labels[label]], stream)
-	}
-	switch {
-	case len(s.dropped) == 0:
-		return []*source{s}
-	case len(left) == 0 || label == "" || len(byValue) > maxParts:
-		s.off = true
-		return []*source{s}
-	}
-	parts := []*source{}
-	for _, value := range slices.Sorted(maps.Keys(byValue)) {
-		part := *s
-		part.name = unique(s.name+"-"+slug([]string{value}), taken)
-		part.metered.Streams, part.dropped, part.only = byValue[value], nil, map[string]string{label: value}
-		parts = append(parts, &part)
-	}
-	whole := *s
-	whole.off = true
-	return append(parts, &whole)
 }
 
 // guessHosting guesses how what s counts is served now: as most of its tokens are.
@@ -247,9 +212,6 @@ func percent(part, all model.Tokens) string {
 func workloads(sources []*source) []*workload {
 	var all []*workload
 	for _, s := range sources {
-		if s.off {
-			continue
-		}
 		byLabels := map[string]*workload{}
 		for _, stream := range s.metered.Streams {
 			labels := map[string]string{}
@@ -266,6 +228,10 @@ func workloads(sources []*source) []*workload {
 			w.streams = append(w.streams, stream)
 			w.input += s.metered.Scale() * stream.Input
 			w.output += s.metered.Scale() * stream.Output
+			if primary := s.primary[streamKey(stream)]; primary != nil {
+				w.primary = cmp.Or(w.primary, primary)
+				w.twice += s.metered.Scale() * stream.Tokens()
+			}
 		}
 	}
 	slices.SortStableFunc(all, func(a, b *workload) int {
