@@ -271,7 +271,7 @@ func (f *finder) count(ctx context.Context, p *pack) (*claim, error) {
 	m, err := f.tally(ctx, c)
 	var e *Error
 	switch {
-	case errors.As(err, &e) && (e.Reason == Unreachable || e.Reason == Canceled || e.Reason == Unauthorized || e.Reason == Untrusted):
+	case errors.As(err, &e) && (e.Reason == Unreachable || e.Reason == Canceled || e.Reason == Unauthorized || e.Reason == NoCredentials || e.Reason == Untrusted):
 		return nil, err
 	case err != nil:
 		f.leave(c.metrics, "the server does not say what the pack "+p.Name+" counts: "+err.Error())

@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/url"
 	"strconv"
@@ -24,6 +25,7 @@ const (
 	Overloaded    Reason = "overloaded"     // 429 or 5xx
 	Canceled      Reason = "canceled"       // the cycle was ended
 	Unauthorized  Reason = "unauthorized"   // 401 or 403
+	NoCredentials Reason = "no_credentials" // the file that holds them cannot be read, so that nothing was sent
 	Untrusted     Reason = "untrusted"      // TLS: expired, wrong name, unknown authority, client certificate wanted
 	Refused       Reason = "refused"        // 4xx: the server does not like the query
 	LimitReached  Reason = "limit_reached"  // the server says that the query is too large; smaller ones may do
@@ -64,7 +66,7 @@ func (e *Error) Retryable() bool {
 	switch e.Reason {
 	case Unreachable, TimedOut, Overloaded, BadAnswer:
 		return true
-	case Canceled, Unauthorized, Untrusted, Refused, LimitReached, TooLarge, NotPrometheus, WrongType, Partial:
+	case Canceled, Unauthorized, NoCredentials, Untrusted, Refused, LimitReached, TooLarge, NotPrometheus, WrongType, Partial:
 		return false
 	}
 	return false
@@ -89,6 +91,7 @@ func transportError(ctx context.Context, err error) *Error {
 		verify   *tls.CertificateVerificationError
 		record   tls.RecordHeaderError
 		op       *net.OpError
+		file     *fs.PathError
 		timeout  interface{ Timeout() bool }
 	)
 	switch {
@@ -96,6 +99,8 @@ func transportError(ctx context.Context, err error) *Error {
 		e.Reason = Canceled
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		e.Reason, e.Text = TimedOut, "no complete answer in time"
+	case errors.As(err, &file):
+		e.Reason = NoCredentials
 	case errors.As(err, &unknown), errors.As(err, &invalid), errors.As(err, &hostname), errors.As(err, &verify),
 		errors.As(err, &record), errors.As(err, &op) && op.Op == "remote error":
 		e.Reason = Untrusted

@@ -147,8 +147,10 @@ func health(s config.Source, library *collector.Library, h collector.Health) []f
 	switch {
 	case h.Ahead:
 		all = append(all, finding{true, "the server has samples a quarter of an hour ahead of this machine: set the clock of one of them"})
+	case !h.Scraped && !slices.ContainsFunc(h.Readings, func(r collector.Reading) bool { return r.Series > 0 }):
+		all = append(all, finding{true, "nothing was scraped in the last five minutes, not even `up`: is it the right tenant (http_headers under prometheus), and does it scrape anything?"})
 	case !h.Scraped:
-		all = append(all, finding{false, "no series `up` was scraped in the last five minutes, so the clocks are not compared"})
+		all = append(all, finding{false, "no series `up` was scraped in the last five minutes: what is there was sent to the server, or it scrapes no more"})
 	}
 	for i, r := range h.Readings {
 		if instead := i > 0 && h.Readings[i-1].Series > 0 && r.Signal == "cache_read_doubtful"; instead && r.Series == 0 {
@@ -256,14 +258,14 @@ func rehearsal(r collector.Result, read reader, backfill, took time.Duration, no
 	return all
 }
 
-// covered returns the share of the hours of the week before now that were measured, of every workload those from its first to its last; false when there are none.
+// covered returns the share of the hours of the week before now that were measured, of every workload those after its first to its last; false when there are none.
 func covered(usage []model.Usage, read reader, now time.Time) (model.Fraction, bool) {
 	var hours, measured float64
 	for _, u := range usage {
 		u = read(u)
 		from, to := now.Add(-7*24*time.Hour).Truncate(time.Hour), u.Last()
-		if from.Before(u.Start) {
-			from = u.Start
+		if begun := u.Start.Add(time.Hour); from.Before(begun) { // in the middle of its first hour
+			from = begun
 		}
 		if to.IsZero() { // none was
 			to = u.End()
@@ -343,6 +345,7 @@ func hint(library *collector.Library, pack string) string {
 // remedies say what to do about an error of a server.
 var remedies = map[collector.Reason]string{
 	collector.Unauthorized:  "give basic_auth, authorization or oauth2 under prometheus",
+	collector.NoCredentials: "name a file that is there and may be read",
 	collector.Untrusted:     "give tls_config under prometheus",
 	collector.NotPrometheus: "is that the address of the API, without /api/v1 and without a login page in front?",
 	collector.Unreachable:   "is the address right, and may this machine reach it?",

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/fnv"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"tipline/collector"
 	"tipline/collector/promtest"
 	"tipline/config"
+	"tipline/model"
 )
 
 // one is an answer of one series with one sample.
@@ -59,11 +61,18 @@ func TestCheckLive(t *testing.T) {
 		code   int
 		want   string
 	}{
-		"none of them":  {func(promtest.Query) promtest.Answer { return promtest.Answer{} }, exitNotRight, "ok    cache_write: nothing found, which means none"},
-		"nothing there": {func(promtest.Query) promtest.Answer { return promtest.Answer{} }, exitNotRight, "FIX   input: nothing found: are the metrics of "},
-		"starting":      {func(promtest.Query) promtest.Answer { return promtest.Status(503, "starting") }, exitUnreachable, "FIX   "},
-		"not let in":    {func(promtest.Query) promtest.Answer { return promtest.Status(401, "who are you") }, exitNotRight, "give basic_auth"},
-		"a login page":  {func(promtest.Query) promtest.Answer { return promtest.HTML() }, exitNotRight, "login page in front?"},
+		"none of them":   {func(promtest.Query) promtest.Answer { return promtest.Answer{} }, exitNotRight, "ok    cache_write: nothing found, which means none"},
+		"nothing there":  {func(promtest.Query) promtest.Answer { return promtest.Answer{} }, exitNotRight, "FIX   input: nothing found: are the metrics of "},
+		"another tenant": {func(promtest.Query) promtest.Answer { return promtest.Answer{} }, exitNotRight, "FIX   nothing was scraped in the last five minutes, not even `up`: is it the right tenant"},
+		"sent to it": {func(q promtest.Query) promtest.Answer {
+			if strings.HasPrefix(q.Expr, "count(up)") {
+				return promtest.Answer{}
+			}
+			return scraped(q)
+		}, exitDone, "ok    no series `up` was scraped in the last five minutes: what is there was sent"},
+		"starting":     {func(promtest.Query) promtest.Answer { return promtest.Status(503, "starting") }, exitUnreachable, "FIX   "},
+		"not let in":   {func(promtest.Query) promtest.Answer { return promtest.Status(401, "who are you") }, exitNotRight, "give basic_auth"},
+		"a login page": {func(promtest.Query) promtest.Answer { return promtest.HTML() }, exitNotRight, "login page in front?"},
 		"a clock ahead": {func(q promtest.Query) promtest.Answer {
 			if strings.HasPrefix(q.Expr, "count(up)") {
 				return one(map[string]string{}, q.End, 1)
@@ -81,6 +90,43 @@ func TestCheckLive(t *testing.T) {
 		if code, out, errs := tipline(t, folder, "check", "--live"); code != tc.code || !strings.Contains(out, tc.want) || errs != "" {
 			t.Errorf("%s: exit %d, %s\n%s\nwant %d and %q", name, code, errs, out, tc.code, tc.want)
 		}
+	}
+}
+
+// TestCheckLiveWithoutCredentials holds that a file with credentials that is not there is told from a server that cannot be reached.
+func TestCheckLiveWithoutCredentials(t *testing.T) {
+	t.Parallel()
+	prom, folder := promtest.Start(t, scraped), t.TempDir()
+	writeFile(t, filepath.Join(folder, "tipline.yml"), fmt.Sprintf(
+		"sources:\n  - {name: gateway, prometheus: {url: %q, authorization: {credentials_file: token}}, pack: litellm, group_by: [team_alias], hosting: api}\n", prom.URL,
+	))
+	code, out, errs := tipline(t, folder, "check", "--live")
+	if code != exitNotRight || !strings.Contains(out, "FIX   no_credentials: ") || !strings.Contains(out, "no such file or directory: name a file that is there and may be read\n") ||
+		strings.Contains(out, "is the address right") || errs != "" {
+		t.Errorf("exit %d, %s\n%s", code, errs, out)
+	}
+}
+
+// TestCovered holds that the hour in which a workload began is no gap, and that every other hour of the last week that was not measured is one.
+func TestCovered(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 29, 17, 0, 0, 0, time.UTC)
+	for text, want := range map[string]model.Fraction{"": -1, "-": -1, "+": -1, "-+": 1, "-++": 1, "+-+": 0.5, "-+-+--": 2. / 3, "--": 0, "-" + strings.Repeat("+", 6*24): 1} {
+		u := model.Usage{Start: now.Add(-time.Duration(len(text)) * time.Hour)}
+		for _, hour := range text {
+			u.Hours = append(u.Hours, model.Hour{Coverage: map[rune]model.Fraction{'+': 1, '-': 0.4}[hour]})
+		}
+		got, known := covered([]model.Usage{u}, func(u model.Usage) model.Usage { return u }, now)
+		if known != (want >= 0) || known && math.Abs(float64(got-want)) > 1e-9 {
+			t.Errorf("%q: got %v, %v, want %v", text, got, known, want)
+		}
+	}
+	long := model.Usage{Start: now.Add(-8 * 24 * time.Hour), Hours: make([]model.Hour, 8*24)} // the first hour of the week is none of its first
+	for i := range long.Hours {
+		long.Hours[i].Coverage = model.Fraction(min(i%168, 1))
+	}
+	if got, known := covered([]model.Usage{long}, func(u model.Usage) model.Usage { return u }, now); !known || math.Abs(float64(got)-167./168) > 1e-9 {
+		t.Errorf("got %v, %v, want all hours of a week but one", got, known)
 	}
 }
 
