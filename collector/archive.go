@@ -79,7 +79,9 @@ type record struct {
 	Versions time.Time `json:"versions,omitzero"` // when it was last asked which versions of the program there are
 	Changes  []Change  `json:"changes,omitempty"` // that their change brings, of the last weeks before that
 
-	Others int `json:"others,omitempty"` // how many names were too many, when there were last any
+	Others   int                   `json:"others,omitempty"`  // how many names were too many, when there were last any
+	Reviewed time.Time             `json:"reviewed,omitzero"` // the day at which closed days were last asked for again
+	Revised  map[string][]Revision `json:"revised,omitempty"` // what that found, by the id of the series
 }
 
 // seriesRecord names a workload.

@@ -369,6 +369,9 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 		result.Warnings = append(result.Warnings, notes...)
 	}
 	if err == nil {
+		err = c.review(ctx, now)
+	}
+	if err == nil {
 		c.grow()
 		c.askVersions(ctx, now)
 	}

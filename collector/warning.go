@@ -18,6 +18,7 @@ const (
 	CacheSplitUnknown     = "CACHE_SPLIT_UNKNOWN"     // all input counts as fresh
 	CacheSplitDoubtful    = "CACHE_SPLIT_DOUBTFUL"    // cache reads come from a counter that can count too much
 	RequestsUnknown       = "REQUESTS_UNKNOWN"        // no request counter with the workload's labels
+	Revised               = "REVISED"                 // the server says something else of a closed day than before
 	Vanished              = "VANISHED"                // it had data and has none now
 	TTFTUnknown           = "TTFT_UNKNOWN"            // no time to first token over the last day
 	GPUUnknown            = "GPU_UNKNOWN"             // no GPU is attached, or their number makes no sense
@@ -58,10 +59,11 @@ const (
 	noteCacheUnknown
 	noteCacheDoubtful
 	noteRequests
+	noteRevised
 
 	// noteRefused are the notes after which nothing of the hour can be used.
 	noteRefused = noteSawtooth | noteNotFinite | noteNegative | noteOutOfRange | noteDuplicate | noteMissing
-	noteAll     = noteRequests<<1 - 1
+	noteAll     = noteRevised<<1 - 1
 )
 
 type noteText struct{ code, text string }
@@ -77,6 +79,7 @@ var noteTexts = [...]noteText{
 	{CacheSplitUnknown, "cache reads are not known, so all input counts as fresh"},
 	{CacheSplitDoubtful, "cache reads come from a counter that can count the same tokens several times"},
 	{RequestsUnknown, "requests are not counted under these labels"},
+	{Revised, "the server said something else of a closed day later, of which what is more was taken"},
 }
 
 // noteWarnings sums up the notes of the hours of the last 30 days before end, where those of all hours end.

@@ -42,8 +42,12 @@ var faults = []struct {
 	{"F27", "windows of Prometheus 3 are left-open", []string{"cmd/tipline-demo/servers TestServers"}},
 	{"F28", "windows shorter than two scrapes", []string{"cmd/tipline-demo/servers TestServers"}},
 	{"F29", "gap between scrapes", []string{"collector TestHour", "cmd/tipline-demo/packs TestPacks"}},
-	{"F30", "late samples", []string{"collector TestAnHourIsAskedAgainUntilItIsComplete", "collector TestF31_LessThanBefore"}},
-	{"F31", "data beyond the reach of the querier", []string{"collector TestF31_LessThanBefore"}},
+	{"F30", "late samples, an import seen half", []string{
+		"collector TestAnHourIsAskedAgainUntilItIsComplete", "collector TestF31_LessThanBefore", "cmd/tipline-demo/servers TestF30_ImportSeenHalf",
+	}},
+	{"F31", "data beyond the reach of the querier", []string{
+		"collector TestF31_LessThanBefore", "collector TestF31_Revised", "cmd/internal/daemon TestF31_RevisedDay",
+	}},
 	{"F32", "limit on the length of a query", []string{"collector TestF32_QueryLimit", "collector TestShortQueriesBridgeGaps", "collector TestAnswers"}},
 	{"F33", "limits on points, samples and series", []string{"collector TestF32_QueryLimit", "collector TestAnswers", "collector TestQueriesAreWhatServersExpect"}},
 	{"F34", "NaN and infinity", []string{"collector TestHour", "collector TestGPUs", "collector TestDaily", "collector FuzzDecodeQuery"}},

@@ -57,6 +57,7 @@ type metered struct {
 	answered    []model.Warning       // what a person has answered that counts in it
 	faults      []drift.Fault         // why what the source says is not what was used
 	unpriced    *model.Warning        // says that another meter counts its traffic too; nil means that it is priced
+	revisions   []collector.Revision  // closed days of which the source says something else than before
 	changes     []drift.Change        // moments at which what its source counts may have become something else
 	expressions collector.Expressions // what the source is asked
 	past        []forecast.Past       // earlier projections of the workload
@@ -192,6 +193,7 @@ func together(parts []metered) metered {
 		if !p.former {
 			m.series, m.outage = append(m.series, p.series...), cmp.Or(m.outage, p.outage)
 			m.skew = cmp.Or(m.skew, p.skew)
+			m.revisions = append(slices.Clip(m.revisions), p.revisions...)
 			m.server, m.expressions = p.server, p.expressions
 		}
 	}
@@ -291,7 +293,11 @@ func findFaults(all []metered, now time.Time) []model.Rename {
 		}
 		faults, found := drift.Faults(usage, now)
 		for k, f := range faults {
-			all[places[k]].faults = f
+			m := &all[places[k]]
+			m.faults = f
+			for _, r := range m.revisions {
+				m.faults = append(m.faults, drift.Fault{Code: collector.Revised, Text: r.Text(), Readings: r.Readings()})
+			}
 		}
 		for k, w := range drift.Changed(usage, all[places[0]].changes, now) {
 			if m := &all[places[k]]; w != nil { // which says more than that it changed

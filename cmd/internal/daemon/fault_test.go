@@ -167,3 +167,47 @@ func TestF52_ClockOfTheServer(t *testing.T) {
 		t.Errorf("got %+v, want clocks that agree", report.DataFaults)
 	}
 }
+
+// TestF31_RevisedDay holds that a verdict stands still while a closed day of its workload is revised, until the next look a day later, and that this is told once, with both figures, and
+// can be computed again; and that the workload of another source is not concerned.
+func TestF31_RevisedDay(t *testing.T) {
+	t.Parallel()
+	more := 1.0
+	closed := opening.Truncate(24 * time.Hour)
+	r := newRig(t, route(func(q promtest.Query) promtest.Answer {
+		return promtest.Answer{Series: promtest.Each(q, map[string]string{"team_alias": "support"}, func(signal string, at time.Time) (float64, bool) {
+			v := map[string]float64{"input": 16e6, "output": 4e6, "requests": 2e4, "coverage": 1}[signal]
+			if signal != "coverage" && at.After(closed) && !at.After(closed.Add(24*time.Hour)) {
+				v *= more
+			}
+			return v, true
+		})}
+	}, steady(map[string]string{"model_name": "llama"}, 1e6)))
+	report := r.days(t, 2)
+	more = 1.25 // a store that was away has come back
+	r.box.events = nil
+	for day, want := range []bool{true, false, false, false, false, false, false} { // the last is the second look
+		report = r.days(t, 1)
+		support := workload(t, report, "support")
+		if got := support.Decision.Recommendation == model.Unknown; got != want {
+			t.Errorf("day %d: got %s (%s), want it unknown: %v", day, support.Decision.Recommendation, support.Decision.Because, want)
+		}
+		if want && (len(report.DataFaults) != 1 || report.DataFaults[0].Code != collector.Revised || report.DataFaults[0].Workload != "support" ||
+			!strings.Contains(support.Decision.Because, "says 600M tokens now, where it said 480M before")) {
+			t.Errorf("day %d: got %+v and %q, want the revision of one workload with both figures", day, report.DataFaults, support.Decision.Because)
+		}
+		if llama := workload(t, report, "llama"); llama.Decision.Recommendation == model.Unknown {
+			t.Errorf("day %d: the workload of another source is unknown: %s", day, llama.Decision.Because)
+		}
+	}
+	var told []alerting.Event
+	for _, e := range r.box.events {
+		if e.Reason == alerting.DataFaulty {
+			told = append(told, e)
+		}
+	}
+	if len(told) != 1 || len(told[0].Faults) != 1 || told[0].Faults[0].Code != collector.Revised {
+		t.Fatalf("got %v, want one message about the revision", r.reasons())
+	}
+	r.accounted(t, told[0])
+}
