@@ -111,14 +111,59 @@ type UsageSummary struct {
 	FirstSample         *time.Time        `json:"first_sample"` // start of the first measured hour that history holds
 	LastSample          *time.Time        `json:"last_sample"`  // end of the newest measured hour
 	GPUCount            *float64          `json:"gpu_count,omitempty"`
-	GPUCountUnsure      []string          `json:"gpu_count_unsure,omitempty"` // why GPUCount is unsure: mig, partition, dra, shared
+	GPUCountUnsure      []string          `json:"gpu_count_unsure,omitempty"`  // why GPUCount is unsure: mig, partition, dra, shared
+	GPUCountNobodys     *float64          `json:"gpu_count_nobodys,omitempty"` // GPUs more that it would have if pods of no workload did not run on some of them too; absent when none do
 	GPUUtilizationRatio *Fraction         `json:"gpu_utilization_ratio,omitempty"`
 	EconomicUtilization *Fraction         `json:"economic_utilization_ratio,omitempty"` // tokens served over tokens that the current fleet could serve
 	IdleUSDPerMonth     *USD              `json:"idle_usd_per_month,omitempty"`
 	GPUUSDPerMonth      *USD              `json:"gpu_usd_per_month,omitempty"`          // by the word of OpenCost, of the last day over 730 hours
 	GPUCostGapPerMonth  *USD              `json:"gpu_cost_gap_usd_per_month,omitempty"` // GPU hours of the current option as modelled at the projected volume, less that
 	TTFTP95Seconds      *float64          `json:"ttft_p95_seconds,omitempty"`
-	Capacity            *MeasuredCapacity `json:"capacity,omitempty"` // of one replica of its engines; absent when it was not measured
+	ErrorRatio          *Fraction         `json:"error_ratio,omitempty"` // of the requests of the last day, those that failed; absent when not known
+	RetryRatio          *Fraction         `json:"retry_ratio,omitempty"` // times that one was sent again over requests, likewise; 1 and above are the same
+	Capacity            *MeasuredCapacity `json:"capacity,omitempty"`    // of one replica of its engines; absent when it was not measured
+}
+
+// LoadText says in a line, in parts that semicolons join, how the workload loads what serves it, as far as that was measured; empty when nothing was.
+func (u UsageSummary) LoadText() string {
+	var facts []string
+	add := func(format string, args ...any) { facts = append(facts, fmt.Sprintf(format, args...)) }
+	if p := u.PeakFactor; p != nil {
+		add("the busiest hour of the last full weeks has %.2f times the tokens of the mean one", *p)
+	}
+	if c := u.CacheReadRatio; c != nil {
+		add("%s of the tokens are read from a cache", FormatPercent(*c))
+	}
+	if e := u.EconomicUtilization; e != nil {
+		add("its fleet serves %s of what it could", FormatPercent(*e))
+	}
+	if g := u.GPUCount; g != nil {
+		text := fmt.Sprintf("%.4g GPUs", *g)
+		if text == "1 GPUs" {
+			text = "1 GPU"
+		}
+		if len(u.GPUCountUnsure) > 0 {
+			text += " (unsure: " + strings.Join(u.GPUCountUnsure, ", ") + ")"
+		}
+		if n := u.GPUCountNobodys; n != nil {
+			text += fmt.Sprintf(" and %.4g of nobody's", *n)
+		}
+		if b := u.GPUUtilizationRatio; b != nil {
+			text += fmt.Sprintf(", busy %s of the time", FormatPercent(*b))
+		}
+		add("%s", text)
+	}
+	var requests []string
+	if e := u.ErrorRatio; e != nil {
+		requests = append(requests, FormatPercent(*e)+" failed")
+	}
+	if r := u.RetryRatio; r != nil {
+		requests = append(requests, FormatPercent(*r)+" were sent again")
+	}
+	if len(requests) > 0 {
+		add("of the requests of the last day %s", strings.Join(requests, " and "))
+	}
+	return strings.Join(facts, "; ")
 }
 
 // ForecastSummary is the part of a Forecast that is shown.

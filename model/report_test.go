@@ -47,3 +47,23 @@ func TestIntervalJSON(t *testing.T) {
 		t.Errorf("a text as an end: got %v, want an error", got)
 	}
 }
+
+// TestLoadText holds that what was measured of how a workload loads what serves it is said, and nothing of what was not.
+func TestLoadText(t *testing.T) {
+	t.Parallel()
+	all := UsageSummary{
+		PeakFactor: new(2.8432), CacheReadRatio: new(Fraction(0.123)), EconomicUtilization: new(Fraction(0.43)), GPUCount: new(1.75), GPUCountNobodys: new(0.25),
+		GPUCountUnsure: []string{"mig", "shared"}, GPUUtilizationRatio: new(Fraction(0.97)), ErrorRatio: new(Fraction(0.004)), RetryRatio: new(Fraction(0.031)),
+	}
+	for want, u := range map[string]UsageSummary{
+		"the busiest hour of the last full weeks has 2.84 times the tokens of the mean one; 12% of the tokens are read from a cache; its fleet serves 43% of what it could; " +
+			"1.75 GPUs (unsure: mig, shared) and 0.25 of nobody's, busy 97% of the time; of the requests of the last day 0.4% failed and 3.1% were sent again": all,
+		"1 GPU": {GPUCount: new(1.0)},
+		"of the requests of the last day 0% were sent again": {RetryRatio: new(Fraction(0))},
+		"": {},
+	} {
+		if got := u.LoadText(); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}

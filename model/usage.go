@@ -267,6 +267,7 @@ func commonLabels(a, b map[string]string) map[string]string {
 // GPU is what the GPU exporter says of the GPUs that a workload runs on, averaged over the last day.
 type GPU struct {
 	Count       float64   // GPUs attached, on average; of those that others run on too only its share, once they are shared out
+	Nobodys     float64   // GPUs more that it would have if pods of no workload did not run on some of them too
 	Utilization *Fraction // share of time in which the GPU was busy; nil when unknown. Busy is not used well: see cost model 4.5
 	USDPerHour  *float64  // what Count of them cost by the word of OpenCost; nil when unknown
 	Unsure      []string  // why Count is unsure, sorted: mig, partition, dra or shared; nil when nothing says that it is
@@ -274,7 +275,7 @@ type GPU struct {
 
 // with returns g and o together.
 func (g *GPU) with(o GPU) *GPU {
-	sum := GPU{Count: g.Count + o.Count, USDPerHour: both(g.USDPerHour, o.USDPerHour)}
+	sum := GPU{Count: g.Count + o.Count, Nobodys: g.Nobodys + o.Nobodys, USDPerHour: both(g.USDPerHour, o.USDPerHour)}
 	sum.Unsure = slices.Concat(g.Unsure, o.Unsure)
 	slices.Sort(sum.Unsure)
 	sum.Unsure = slices.Compact(sum.Unsure)

@@ -242,6 +242,9 @@ func (e *explainer) volume() {
 	if t := w.Usage.Last30dTokens; t != nil {
 		e.line("  Measured    %s tokens in the 30 days before, %s of the time seen: %s.", model.FormatTokens(*t), model.FormatPercent(w.Usage.CoverageRatio), classes(w.Usage.Last30dClassTokens))
 	}
+	if text := w.Usage.LoadText(); text != "" {
+		e.line("  Load        %s.", text)
+	}
 	if f := w.Forecast; f != nil {
 		q := f.Next30dTokens
 		e.line("  Projected   %s tokens in the next 30 days; in 8 of 10 futures between %s and %s. Growth: %s a month.",

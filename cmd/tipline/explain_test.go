@@ -77,7 +77,7 @@ func TestExplainElsewhere(t *testing.T) {
 		"Receipt " + id + " of sup|port", "VERDICT: move sup|port from api to fleet", " a month; fleet saves $",
 		fmt.Sprintf("%d × 7.98 USD/h × 730 h", *r.Workload.Options[1].Replicas), "operations  9387 USD a month", "= $9,387.00",
 		"api: " + cents(api), "fleet: " + cents(fleet), fmt.Sprintf("%s − %s = %s a month", cents(api), cents(fleet), cents(api-fleet)),
-		"sum by (team_alias) (increase(litellm_input_tokens_metric_total[1h])", "336 hours from ", "[SWITCH]", "WHERE IT BREAKS EVEN\n  - Cheapest of what is allowed, in full cost, up to ", "a replica costs less than api from ", "all the same to the cent",
+		"sum by (team_alias) (increase(litellm_input_tokens_metric_total[1h])", "336 hours from ", "  Load        the busiest hour of the last full weeks has ", "[SWITCH]", "WHERE IT BREAKS EVEN\n  - Cheapest of what is allowed, in full cost, up to ", "a replica costs less than api from ", "all the same to the cent",
 	} {
 		if !strings.Contains(out, want) {
 			t.Errorf("no %q in\n%s", want, out)

@@ -545,7 +545,11 @@ func summarize(u model.Usage, now time.Time) model.UsageSummary {
 	}
 	if u.GPU != nil {
 		s.GPUCount, s.GPUCountUnsure, s.GPUUtilizationRatio = &u.GPU.Count, u.GPU.Unsure, u.GPU.Utilization
+		if u.GPU.Nobodys > 0 {
+			s.GPUCountNobodys = &u.GPU.Nobodys
+		}
 	}
+	s.ErrorRatio, s.RetryRatio = ofRequests(u, now)
 	if u.TTFTP95 != nil {
 		seconds := u.TTFTP95.Seconds()
 		s.TTFTP95Seconds = &seconds

@@ -1,7 +1,9 @@
 package daemon
 
 import (
+	"math"
 	"testing"
+	"time"
 
 	"tipline/model"
 )
@@ -16,6 +18,31 @@ func TestNamesAreUnique(t *testing.T) {
 	for i, m := range named(found) {
 		if want := []string{"chat", "chat@b", "chat@c", "chat@d"}[i]; m.usage.Workload != want {
 			t.Errorf("got %s of source %s, want %s", m.usage.Workload, m.usage.Source, want)
+		}
+	}
+}
+
+// TestRequestsThatFailed holds that a report says which share of the requests of the last day failed and was sent again, and nothing where either is not known.
+func TestRequestsThatFailed(t *testing.T) {
+	t.Parallel()
+	u := model.Usage{Start: opening.Add(-48 * time.Hour)}
+	for range 48 {
+		u.Hours = append(u.Hours, model.Hour{Coverage: 1, Requests: 100, Tokens: model.Volume{model.Input: 1}})
+	}
+	for _, tc := range []struct {
+		failed, retried, errors, retries *float64
+	}{
+		{nil, nil, nil, nil},
+		{new(0.0), new(12.0), new(0.0), new(0.005)},
+		{new(240.0), nil, new(0.1), nil},
+		{nil, new(4800.0), nil, new(1.0)},
+	} {
+		u.Failed, u.Retried = tc.failed, tc.retried
+		s := summarize(u, opening)
+		for what, pair := range map[string][2]*float64{"failed": {(*float64)(s.ErrorRatio), tc.errors}, "sent again": {(*float64)(s.RetryRatio), tc.retries}} {
+			if got, want := pair[0], pair[1]; (got == nil) != (want == nil) || got != nil && math.Abs(*got-*want) > 1e-12 {
+				t.Errorf("%+v: %s: got %v, want %v", tc, what, got, want)
+			}
 		}
 	}
 }

@@ -121,11 +121,10 @@ func reading(u model.Usage, w model.WorkloadReport, now time.Time) map[string]fl
 	if u.TTFTP95 != nil {
 		values[drift.TTFT] = u.TTFTP95.Seconds()
 	}
-	if requests := lastDay(u, now); requests > 0 {
-		for kind, of := range map[string]*float64{drift.ErrorShare: u.Failed, drift.RetryShare: u.Retried} {
-			if of != nil {
-				values[kind] = max(drift.LeastErrors, min(1, *of/requests))
-			}
+	failed, retried := ofRequests(u, now)
+	for kind, share := range map[string]*model.Fraction{drift.ErrorShare: failed, drift.RetryShare: retried} {
+		if share != nil {
+			values[kind] = max(drift.LeastErrors, float64(*share))
 		}
 	}
 	if w.Usage.EconomicUtilization != nil {
@@ -139,6 +138,18 @@ func reading(u model.Usage, w model.WorkloadReport, now time.Time) map[string]fl
 		}
 	}
 	return values
+}
+
+// ofRequests returns which share of the requests of the day before now failed, and how often one was sent again over their number, at most 1; nil when not known.
+func ofRequests(u model.Usage, now time.Time) (failed, retried *model.Fraction) {
+	requests := lastDay(u, now)
+	share := func(n *float64) *model.Fraction {
+		if n == nil || requests == 0 {
+			return nil
+		}
+		return new(model.Fraction(min(1, *n/requests)))
+	}
+	return share(u.Failed), share(u.Retried)
 }
 
 // lastDay returns the requests of the day before now, scaled up where few of its hours were not measured, and 0 when they are not known.

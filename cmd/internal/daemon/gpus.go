@@ -196,6 +196,7 @@ func (s *scope) shareOut(found []metered) {
 		if len(s.idle) > 0 {
 			texts = append(texts, fmt.Sprintf("some of the %.4g GPUs in %s are those in %s too, without a workload that was measured: %.4g of them are nobody's, an equal part of every hour", gpu.Count, s.name, names(s.idle), gpu.Count*s.nobodys))
 		}
+		gpu.Nobodys = gpu.Count * s.nobodys * s.weights[k]
 		gpu.Count *= s.part
 		if share, untold := shares[found[i].name()]; untold { // once, however many series it is made of
 			delete(shares, found[i].name())

@@ -241,9 +241,16 @@ func TestOverlappingGPUs(t *testing.T) {
 		if math.Abs(u.GPU.Count-want) > 1e-9 || len(u.Warnings) != 1 || !strings.HasSuffix(u.Warnings[0].Text, said) {
 			t.Errorf("%s beside pods of no workload: got %v GPUs and %v, want %v and %q", u.GPUScope, u.GPU.Count, u.Warnings, want, said)
 		}
+		if s := summarize(all[i].whole(), opening); s.GPUCountNobodys == nil || *s.GPUCountNobodys != u.GPU.Nobodys {
+			t.Errorf("%s: a report says %v of nobody's, want %v", u.GPUScope, s.GPUCountNobodys, u.GPU.Nobodys)
+		}
 	}
-	if sum := all[0].usage.GPU.Count + all[1].usage.GPU.Count + nobodys; math.Abs(sum-2) > 1e-9 {
-		t.Errorf("got %v GPUs with those of nobody, want both", sum)
+	sum, rest := 0.0, 0.0
+	for _, m := range all {
+		sum, rest = sum+m.usage.GPU.Count+m.usage.GPU.Nobodys, rest+m.usage.GPU.Nobodys
+	}
+	if math.Abs(rest-nobodys) > 1e-9 || math.Abs(sum-2) > 1e-9 {
+		t.Errorf("got %v GPUs of nobody and %v with them, want %v and both", rest, sum, nobodys)
 	}
 	byApp := run("b", "app bot", 4, cards("1"))
 	byApp.usage.GPUsBy = "cards by app"
