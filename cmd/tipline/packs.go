@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"text/tabwriter"
 
@@ -155,8 +156,11 @@ func (p *program) testPack(ctx context.Context, library *collector.Library, o pa
 	for _, r := range readings {
 		found += r.Series
 		from := "nothing found"
-		if r.Series > 0 {
+		switch {
+		case r.Series > 0:
 			from = strings.Join(r.Metrics, ", ")
+		case r.Zero:
+			from = "nothing found, which means none"
 		}
 		fmt.Fprintln(table, strings.Join(plain([]string{
 			r.Signal, from, fmt.Sprint(r.Series), fmt.Sprint(r.Workloads), readingValue(r), r.Unit, strings.Join(r.Labels, " "),
@@ -166,12 +170,20 @@ func (p *program) testPack(ctx context.Context, library *collector.Library, o pa
 		return code
 	}
 	fmt.Fprintf(p.stdout, "queries sent: %d\n", sent)
-	if found > 0 {
-		return exitDone
-	}
 	d, err := library.Describe(o.name)
 	if err != nil {
 		return p.fail(err)
+	}
+	if found > 0 {
+		groupBy := s.GroupBy
+		if len(groupBy) == 0 {
+			groupBy = d.GroupBy
+		}
+		if missing := missingLabels(readings[0], groupBy); missing != "" {
+			fmt.Fprintf(p.stdout, "none of the series of %s that were looked at has %s, by which workloads are told apart: group by other labels (--group-by, in the configuration group_by)\n",
+				readings[0].Signal, model.Printable(missing))
+		}
+		return exitDone
 	}
 	hint := ""
 	if d.Switch != "" {
@@ -183,6 +195,15 @@ func (p *program) testPack(ctx context.Context, library *collector.Library, o pa
 // unreachable tells whether a server gave no answer at all.
 func unreachable(r collector.Reason) bool {
 	return r == collector.Unreachable || r == collector.TimedOut || r == collector.Overloaded || r == collector.Untrusted
+}
+
+// missingLabels returns those of groupBy that no series of r has, with commas between them; none where there is no series.
+func missingLabels(r collector.Reading, groupBy []string) string {
+	if r.Series == 0 {
+		return ""
+	}
+	missing := slices.DeleteFunc(slices.Clone(groupBy), func(label string) bool { return slices.Contains(r.Labels, label) })
+	return strings.Join(missing, ", ")
 }
 
 // readingValue writes the value of r, a question mark when there is none.

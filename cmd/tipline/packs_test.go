@@ -96,13 +96,16 @@ func TestPackIsTried(t *testing.T) {
 	if code != exitDone || len(lines) != 7 {
 		t.Fatalf("got %d, %s%s", code, stderr, stdout)
 	}
-	for i, want := range []string{"SIGNAL READ FROM", "input acme_tokens_total 3 1 2.50M tokens/day app bad\uFFFDname kind", "output acme_tokens_total 3 1", "cache_read nothing found 0 0 ?"} {
+	for i, want := range []string{"SIGNAL READ FROM", "input acme_tokens_total 3 1 2.50M tokens/day app bad\uFFFDname kind", "output acme_tokens_total 3 1", "cache_read nothing found, which means none 0 0 ?"} {
 		if got := strings.Join(strings.Fields(lines[i]), " "); !strings.HasPrefix(got, want) {
 			t.Errorf("got %q, want %q", got, want)
 		}
 	}
 	if want := "queries sent: 10"; lines[5] != want {
 		t.Errorf("got %q, want %q", lines[5], want)
+	}
+	if code, stdout, _ := try("--prometheus", prom.URL, "--group-by", "team,app"); code != exitDone || !strings.Contains(stdout, "none of the series of input that were looked at has team, by which") {
+		t.Errorf("a label that is not there: got %d, %s", code, stdout)
 	}
 	prom.Answer(func(promtest.Query) promtest.Answer { return promtest.Answer{} })
 	if code, _, stderr := try("--prometheus", prom.URL); code != exitNotRight || !strings.Contains(stderr, "none of the metrics of a gateway of our own, turned on by --with-metrics") {
