@@ -420,12 +420,24 @@ func (p *pack) evidence(streams []Stream) float64 {
 	return float64(filled) / float64(all)
 }
 
-// grouping returns the labels of p that some stream has; where the place of the program is not among them, its scrape job stands in for it.
+// grouping returns the labels of p that some stream has, and of those that say the same the first one instead of one that none has; where the place of the program is not
+// among them, its scrape job stands in for it.
 func (p *pack) grouping(streams []Stream, byJob bool) []string {
 	has := func(label string) bool {
 		return slices.ContainsFunc(streams, func(s Stream) bool { return s.Labels[label] != "" })
 	}
-	there := slices.DeleteFunc(slices.Clone(p.GroupBy), func(label string) bool { return !has(label) })
+	var there []string
+	for _, label := range p.GroupBy {
+		alike := []string{label}
+		for _, say := range [][]string{p.Labels.Model, p.Labels.Provider} {
+			if slices.Contains(say, label) {
+				alike = append(alike, say...)
+			}
+		}
+		if i := slices.IndexFunc(alike, has); i >= 0 && !slices.Contains(there, alike[i]) {
+			there = append(there, alike[i])
+		}
+	}
 	placeless := slices.Contains(p.GroupBy, "namespace") && !slices.Contains(there, "namespace")
 	if (placeless || len(there) == 0) && byJob && has("job") && !slices.Contains(there, "job") {
 		there = append([]string{"job"}, there...)

@@ -126,3 +126,18 @@ func TestDiscoverAll(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestDiscoverOtherLabels holds that workloads are told apart by what an exporter calls the labels of a pack instead.
+func TestDiscoverOtherLabels(t *testing.T) {
+	t.Parallel()
+	for file, want := range map[string][]string{
+		"azure-openai.prom":   {"resourceID", "dimension"},
+		"azure-openai.2.prom": {"resourceID", "dimensionModelDeploymentName"},
+	} {
+		w := build(t, truth{Pack: "azure-openai", Expositions: []string{file}, Period: "1m", Stamps: "scrape", Replicas: 1})
+		d, err := collector.Discover(t.Context(), collector.Settings{URL: "http://prometheus", Client: w.client}, start.Add(minutes*time.Minute))
+		if err != nil || len(d.Metered) != 1 || !slices.Equal(d.Metered[0].GroupBy, want) {
+			t.Errorf("%s: got %+v, %v, want one pack grouped by %q", file, d.Metered, err, want)
+		}
+	}
+}

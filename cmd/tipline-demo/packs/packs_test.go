@@ -49,6 +49,19 @@ type truth struct {
 	Unsure     []string // why and how many make their number unsure, in the order of the pack
 }
 
+// exposition returns what a file of c says.
+func (c truth) exposition(t *testing.T, file string) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, old := range slices.Sorted(maps.Keys(c.Rename)) {
+		data = bytes.ReplaceAll(data, []byte(old), []byte(c.Rename[old]))
+	}
+	return data
+}
+
 // target returns the scrape job.
 func (c truth) target() string { return cmp.Or(c.Job, c.Pack) }
 
@@ -198,13 +211,7 @@ func newScraper(t *testing.T, e *engine.Engine, c truth, replica int) *scraper {
 	if replica < len(c.Expositions) {
 		file = c.Expositions[replica]
 	}
-	data, err := os.ReadFile(filepath.Join("testdata", file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, old := range slices.Sorted(maps.Keys(c.Rename)) {
-		data = bytes.ReplaceAll(data, []byte(old), []byte(c.Rename[old]))
-	}
+	data := c.exposition(t, file)
 	s := &scraper{truth: c, engine: e, replica: replica, exposition: data, counters: map[string]bool{}}
 	for line := range strings.Lines(string(data)) {
 		fields := strings.Fields(line)
