@@ -138,6 +138,7 @@ type busyGauge struct {
 // gpuCost are gauges of what is paid for GPUs, in US dollars an hour.
 type gpuCost struct {
 	Total *heldGauge `yaml:"total"` // of everything with the labels of a workload's GPUs
+	Per   []string   `yaml:"per"`   // labels that tell one Total from another beside those, however many exporters show it
 	Each  string     `yaml:"each"`  // of one GPU of the pack, where Total says nothing
 	On    []string   `yaml:"on"`    // labels that a GPU shares with its Each
 }

@@ -250,7 +250,7 @@ func gpuCosts(g *gpuPack, join []string) string {
 	device := append(slices.Clone(join), slices.Concat(g.Device, g.Cost.On)...)
 	held := g.Held.perDevice(device)
 	each := "max by (" + labelList(g.Cost.On) + ") (" + selector(g.Cost.Each, "") + ")"
-	total := "sum by (" + by + ") (" + selector(g.Cost.Total.Metric, whereList(g.Cost.Total.Where)) + ")"
+	total := "sum by (" + by + ") (" + g.Cost.Total.perDevice(append(slices.Clone(join), g.Cost.Per...)) + ")"
 	priced := "sum by (" + by + ") (" + held + " * " + on + "group_left () " + each + ") unless sum by (" + by + ") (" + held + " unless " + on + each + ")"
 	return marked(gpuUSD, "avg_over_time(("+total+" or ("+priced+"))["+dayWindow+":5m])")
 }

@@ -166,6 +166,19 @@ func (u UsageSummary) LoadText() string {
 	return strings.Join(facts, "; ")
 }
 
+// GPUCostText says what the GPUs of the current fleet cost by the word of OpenCost, and how far what the model counts is from that; empty when either is not known.
+func (u UsageSummary) GPUCostText() string {
+	if u.GPUUSDPerMonth == nil || u.GPUCostGapPerMonth == nil {
+		return ""
+	}
+	gap, is := *u.GPUCostGapPerMonth, "more"
+	if gap < 0 {
+		gap, is = -gap, "less"
+	}
+	return fmt.Sprintf("its GPUs cost %s a month by the word of OpenCost; the model counts %s of GPU hours for the projected volume, %s %s",
+		FormatUSD(*u.GPUUSDPerMonth), FormatUSDAbout(*u.GPUUSDPerMonth+*u.GPUCostGapPerMonth), FormatUSDAbout(gap), is)
+}
+
 // ForecastSummary is the part of a Forecast that is shown.
 type ForecastSummary struct {
 	Next30dTokens       Quantiles[Tokens]            `json:"next_30d_tokens"`

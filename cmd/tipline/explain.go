@@ -584,6 +584,9 @@ func (e *explainer) capacity() {
 	if a := e.r.Workload.Decision.AssumedCapacity; a != nil {
 		e.line("  %s.", sentence(a.Text()))
 	}
+	if text := e.r.Workload.Usage.GPUCostText(); text != "" {
+		e.line("  %s.", sentence(text))
+	}
 }
 
 // checks says what came of computing the receipt again.

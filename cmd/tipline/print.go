@@ -251,9 +251,8 @@ func capacityNotes(w model.WorkloadReport) []string {
 	if a := w.Decision.AssumedCapacity; a != nil {
 		lines = append(lines, a.Text())
 	}
-	if paid, gap := w.Usage.GPUUSDPerMonth, w.Usage.GPUCostGapPerMonth; paid != nil && gap != nil {
-		lines = append(lines, fmt.Sprintf("its GPUs cost %s a month by the word of OpenCost; the model counts %s of GPU hours for the projected volume",
-			model.FormatUSD(*paid), model.FormatUSDAbout(*paid+*gap)))
+	if text := w.Usage.GPUCostText(); text != "" {
+		lines = append(lines, text)
 	}
 	return lines
 }

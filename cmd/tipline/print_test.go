@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"tipline/cmd/internal/ledger"
 	"tipline/model"
 )
 
@@ -76,6 +77,19 @@ func TestCapacityIsPrinted(t *testing.T) {
 	} {
 		if lines := capacityNotes(model.WorkloadReport{Decision: model.Decision{AssumedCapacity: &a}}); len(lines) != 1 || lines[0] != want {
 			t.Errorf("got %q, want %q", lines, want)
+		}
+	}
+	for gap, want := range map[model.USD]string{
+		1_300: "its GPUs cost $21,900 a month by the word of OpenCost; the model counts $23,200 of GPU hours for the projected volume, $1,300 more",
+		-900:  "its GPUs cost $21,900 a month by the word of OpenCost; the model counts $21,000 of GPU hours for the projected volume, $900 less",
+	} {
+		usage := model.UsageSummary{GPUUSDPerMonth: new(model.USD(21_900)), GPUCostGapPerMonth: &gap}
+		if lines := capacityNotes(model.WorkloadReport{Usage: usage}); len(lines) != 1 || lines[0] != want {
+			t.Errorf("got %q, want %q", lines, want)
+		}
+		e := &explainer{r: ledger.Receipt{Capacity: []model.CapacityNumber{number("throughput", "2382548", "tokens/h per replica", model.Measured)}, Workload: model.WorkloadReport{Usage: usage}}}
+		if e.capacity(); !strings.Contains(e.out.String(), "  "+want+".\n") {
+			t.Errorf("got %q, want %q in it", e.out.String(), want)
 		}
 	}
 }

@@ -443,6 +443,11 @@ func TestPageShowsOnWhoseWord(t *testing.T) {
 	if page := ask(t, options(report), "GET", "/", "").Body.String(); !strings.Contains(page, `<p class="note"><bdi>nothing of the verdict rests on assumed capacity</bdi>.</p>`) {
 		t.Error("the page does not say that nothing is assumed")
 	}
+	w.Usage.GPUUSDPerMonth, w.Usage.GPUCostGapPerMonth = new(model.USD(21_900)), new(model.USD(-3_100))
+	const want = `<p class="note">its GPUs cost $21,900 a month by the word of OpenCost; the model counts $18,800 of GPU hours for the projected volume, $3,100 less.</p>`
+	if page := ask(t, options(report), "GET", "/", "").Body.String(); !strings.Contains(page, want) {
+		t.Errorf("%q is not on the page", want)
+	}
 }
 
 func TestPageShowsHowProjectionsTurnedOut(t *testing.T) {
