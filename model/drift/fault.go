@@ -30,6 +30,7 @@ const (
 	hoursAWeek = 7 * 24          // every hour is compared with the same hour a week before
 	alike      = 0.15            // how far factors may be from each other, as a logarithm
 	quiet      = 3               // hours without a sample after which a workload has ended
+	usually    = 95              // percent of the hours of the week before that must be known, for a gap to be one
 	gapHours   = 6               // unmeasured hours of the last day that are a gap
 	sameVolume = 0.25            // how far the volume of a new label may be from that of the old one, as a logarithm
 	fleetLeast = 3               // workloads of a source that must change alike; 2 where requests are counted and stay
@@ -41,6 +42,9 @@ const (
 
 // FaultsWithin is how far back hours are looked at for faults.
 const FaultsWithin = (searched + hoursAWeek) * time.Hour
+
+// GapReach is how long before the newest sample a ScrapeGap may have begun: its 24 hours, and those of the week before that may be missing.
+const GapReach = (24 + hoursAWeek*(100-usually)/100) * time.Hour
 
 // leastFactor is the smallest common factor that is taken for another meaning of the counter.
 var leastFactor = math.Log(1.25)
@@ -287,13 +291,14 @@ func middle(all []ratios, at int) float64 {
 	return median(of)
 }
 
-// gap returns how many of the last 24 hours before the newest sample were not measured, 0 when hours are missing in most weeks.
+// gap returns how many of the last 24 hours before the newest sample were not measured, 0 when hours are missing in most weeks, or when that sample is old: what has ended
+// has no gap.
 func gap(u model.Usage, end time.Time) (missing int) {
 	last := min(len(u.Hours), int(end.Sub(u.Start)/time.Hour))
 	for last > 0 && !u.Hours[last-1].Measured() {
 		last-- // what is still to come is no gap, or the workload has ended
 	}
-	if last < 8*24 {
+	if last < 8*24 || int(end.Sub(u.Start)/time.Hour)-last > gapHours {
 		return 0
 	}
 	usual := 0
@@ -307,7 +312,7 @@ func gap(u model.Usage, end time.Time) (missing int) {
 			missing++
 		}
 	}
-	if usual < hoursAWeek*95/100 {
+	if usual < hoursAWeek*usually/100 {
 		return 0
 	}
 	return missing

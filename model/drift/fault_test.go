@@ -153,6 +153,11 @@ func TestFaults(t *testing.T) {
 				gone(h)
 			}
 		}, []string{ScrapeGap, ""}, "7 of the last 24 hours were not measured"},
+		{"a gap before the end of a workload", 2, func(i, back int, h *model.Hour) {
+			if i == 0 && (back <= 7 || back > 11 && back <= 18) {
+				gone(h)
+			}
+		}, []string{"", ""}, ""},
 		{"a workload that is seldom measured", 1, func(_, back int, h *model.Hour) {
 			if back%3 == 0 {
 				gone(h)

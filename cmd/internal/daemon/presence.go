@@ -18,17 +18,19 @@ const (
 )
 
 // sightings returns what the evaluation that made report found out about whether its workloads are there. gaps are the longest times, by workload, in which it was not measured and was again
-// afterwards: a batch that runs once a week has not ended on the second day. While a source is down or has gaps, or all that it counts is gone, nothing of it is known; nor is it
+// afterwards: a batch that runs once a week has not ended on the second day. While a source is down, or all that it counts is gone, nothing of it is known; nor is it of a workload
+// with a gap, or that was last measured when a gap of another may have begun, which may not be over for it; nor
 // of traffic that is priced at another meter, or of the sum of many names.
 func sightings(report *model.Report, gaps map[string]time.Duration) map[string]alerting.Sighting {
 	faulty := map[string]bool{}  // workloads
 	unread := map[string]bool{}  // sources
+	gap := map[string]bool{}     // sources
 	renamed := map[string]bool{} // workloads
 	for _, f := range report.DataFaults {
 		switch {
 		case f.Workload != "":
 			faulty[f.Workload] = true
-			unread[f.Source] = unread[f.Source] || f.Code == drift.ScrapeGap
+			gap[f.Source] = gap[f.Source] || f.Code == drift.ScrapeGap
 		case f.Source != "":
 			unread[f.Source] = true
 		}
@@ -51,6 +53,10 @@ func sightings(report *model.Report, gaps map[string]time.Duration) map[string]a
 	all := map[string]alerting.Sighting{}
 	for _, w := range report.Workloads {
 		first, last := w.Usage.FirstSample, w.Usage.LastSample
+		least := max(sureAfter, gaps[w.Workload]+time.Hour) // that it must be away
+		if gap[w.Source] {
+			least = max(least, staleAfter+drift.GapReach)
+		}
 		switch {
 		case renamed[w.Workload]:
 			all[w.Workload] = alerting.Renamed
@@ -60,7 +66,7 @@ func sightings(report *model.Report, gaps map[string]time.Duration) map[string]a
 			if age := report.AsOf.Sub(*first); age >= sureAfter && age <= lately && first.Sub(began[w.Source]) >= sureAfter {
 				all[w.Workload] = alerting.Began
 			}
-		case report.AsOf.Sub(*last) >= max(sureAfter, gaps[w.Workload]+time.Hour) && measured[w.Source] && !unread[w.Source]:
+		case report.AsOf.Sub(*last) >= least && measured[w.Source] && !unread[w.Source]:
 			all[w.Workload] = alerting.Gone
 		}
 	}

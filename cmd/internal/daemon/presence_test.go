@@ -18,8 +18,8 @@ import (
 	"tipline/model/drift"
 )
 
-// TestSightings holds which workloads began or ended: not those of a source that is as young as they are, is not read, or has gaps, nor those that were renamed, have faults, or have
-// been away for as long before.
+// TestSightings holds which workloads began or ended: not those of a source that is as young as they are, or is not read, nor those that were renamed, have faults, have
+// been away for as long before, or were last measured when another may have begun to have a gap.
 func TestSightings(t *testing.T) {
 	t.Parallel()
 	const day = 24 * time.Hour
@@ -35,7 +35,7 @@ func TestSightings(t *testing.T) {
 		w("first", "b", 3*day, 0), w("second", "b", 3*day, 0),
 		w("down 1", "c", 60*day, 0), w("down 2", "c", 60*day, 2*day),
 		w("all gone 1", "d", 60*day, 2*day), w("all gone 2", "d", 60*day, 2*day),
-		w("gap 1", "e", 60*day, 0), w("gap 2", "e", 60*day, 2*day),
+		w("gap 1", "e", 60*day, 0), w("gap 2", "e", 60*day, 30*time.Hour), w("gone before", "e", 60*day, 2*day),
 	}
 	workloads[slices.IndexFunc(workloads, func(w model.WorkloadReport) bool { return w.Workload == "other meter" })].Warnings = []model.Warning{{Code: secondaryMeter}}
 	got := sightings(&model.Report{
@@ -44,7 +44,7 @@ func TestSightings(t *testing.T) {
 		DataFaults: []model.DataFault{{Source: "a", Workload: "faulty", Code: drift.CounterChanged}, {Source: "e", Workload: "gap 1", Code: drift.ScrapeGap}},
 	}, map[string]time.Duration{"weekly": 6 * day, "weekly no more": 6 * day})
 	want := map[alerting.Sighting][]string{
-		alerting.There: {"old", "just seen", "a week old", "first", "second", "down 1"}, alerting.Began: {"new"}, alerting.Gone: {"gone", "weekly no more"}, alerting.Renamed: {"was", "is"},
+		alerting.There: {"old", "just seen", "a week old", "first", "second", "down 1"}, alerting.Began: {"new"}, alerting.Gone: {"gone", "weekly no more", "gone before"}, alerting.Renamed: {"was", "is"},
 	}
 	for _, w := range workloads {
 		sighting := alerting.Uncertain
