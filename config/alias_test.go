@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // aliased is the small configuration with names for its model.
@@ -200,6 +201,41 @@ func TestWas(t *testing.T) {
 		"{match: {team: blue}, was: {team: red}, drop: true}":                                                ".was: has no effect on traffic that is dropped",
 		"{match: {team: [red, green]}, name: old}\n  - {match: {team: blue}, was: {team: red}, name: paint}": ".was: has no effect: the stanza on line",
 		"{match: {team: blue}, was: {team: [red, green]}, name: paint}\n  - {match: {team: red}, name: old}": "is never used: the stanza on line",
+	} {
+		_, err := Parse("f", []byte(with(stanza)), packs...)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %q", stanza, err, want)
+		}
+	}
+}
+
+// TestJumps holds what a stanza says of jumps of a counter, or defaults where it says nothing.
+func TestJumps(t *testing.T) {
+	t.Parallel()
+	with := func(stanza string) string {
+		return strings.Replace(small, "workloads:\n", "workloads:\n  - "+stanza+"\n", 1)
+	}
+	at := time.Date(2026, 11, 20, 14, 0, 0, 0, time.UTC)
+	c := parse(t, with("{match: {team: blue}, jumps: [{at: 2026-11-20T14:00:00Z, is: use}, {at: 2026-11-18T09:00:00+02:00, is: counter}, {at: 2026-11-10T00:00:00Z, is: counter}]}"))
+	w := c.For(map[string]string{"team": "blue"}, "gateway")
+	if got, want := w.CountsSince(), time.Date(2026, 11, 18, 7, 0, 0, 0, time.UTC); !got.Equal(want) {
+		t.Errorf("got %s, want %s: the last one of the counter", got, want)
+	}
+	for found, want := range map[time.Time]bool{at: true, at.Add(-3 * time.Hour): true, at.Add(4 * time.Hour): false, w.CountsSince(): false, {}: false} {
+		if w.JumpedByUse(found) != want {
+			t.Errorf("a jump at %s is one of use: got %v, want %v", found, !want, want)
+		}
+	}
+	if w := c.For(map[string]string{"team": "red"}, "gateway"); !w.CountsSince().IsZero() || w.JumpedByUse(at) {
+		t.Errorf("got %+v, want nothing of another workload", w.Jumps)
+	}
+	for stanza, want := range map[string]string{
+		"{match: {team: blue}, jumps: [{is: use}]}":                                  "workloads[0].jumps[0]: at is missing, want the hour that the fault names",
+		"{match: {team: blue}, jumps: [{at: 2026-11-20T14:00:00Z}]}":                 "workloads[0].jumps[0]: is is missing, want counter or use",
+		"{match: {team: blue}, jumps: [{at: 2026-11-20, is: use}]}":                  `got "2026-11-20", want an hour such as 2027-02-01T14:00:00Z`,
+		"{match: {team: blue}, jumps: [{at: 2026-11-20T14:00:00Z, is: growth}]}":     `got "growth", want counter or use`,
+		"{match: {team: blue}, jumps: [{from: 2026-11-20T14:00:00Z, is: use}]}":      "from",
+		"{match: {team: blue}, drop: true, jumps: [{at: 2026-11-20T14:00Z, is: x}]}": "jumps: has no effect on traffic that is dropped",
 	} {
 		_, err := Parse("f", []byte(with(stanza)), packs...)
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -136,6 +136,7 @@ type Workload struct {
 	Constraints  decide.Constraints
 	Policy       decide.Policy // that of the configuration, but for what the stanza says otherwise
 	Known        model.Known   // what is known of it beside its history
+	Jumps        []Jump        `json:",omitempty"` // of its counter, as far as a person has said what they were
 	SlackChannel string        // empty means that of Defaults, or else of Notify.Slack
 	Refused      string        `json:",omitempty"` // the channel that a label asked for and that Labels does not allow; empty means none
 	Owner        string        `json:",omitempty"` // who is to know of it, for routes; empty means nobody by name
@@ -143,6 +144,36 @@ type Workload struct {
 	Critical     bool          `json:",omitempty"` // its messages are more severe by one step
 	Meter        string        `json:",omitempty"` // what it is where its traffic is counted by another meter too: Primary, Secondary or Separate; empty means not said
 	Drop         bool          `json:",omitempty"` // what it matches is traffic and no workload
+}
+
+// A Jump is a moment at which what is counted of a workload jumped.
+type Jump struct {
+	At  time.Time // the hour from which on it was otherwise
+	Use bool      // its use changed, and not what the counter counts
+}
+
+// What a jump is.
+const (
+	JumpOfCounter = "counter" // the counter counts otherwise since then
+	JumpOfUse     = "use"     // it is what was used
+)
+
+// near is how far from the hour that a person names a jump may be found when more hours are known.
+const near = 3 * time.Hour
+
+// JumpedByUse reports whether a jump that is found at t is known to be one of use.
+func (w Workload) JumpedByUse(t time.Time) bool {
+	return slices.ContainsFunc(w.Jumps, func(j Jump) bool { return j.Use && t.Sub(j.At).Abs() <= near })
+}
+
+// CountsSince returns when its counter began to count as it does now; zero when that is not known to have changed.
+func (w Workload) CountsSince() (since time.Time) {
+	for _, j := range w.Jumps {
+		if !j.Use && j.At.After(since) {
+			since = j.At
+		}
+	}
+	return since
 }
 
 // Labels names the labels of workloads that say what their stanzas leave out. Empty ones say nothing.

@@ -445,6 +445,7 @@ type rawWorkload struct {
 	Policy      rawPolicy         `yaml:"policy"`
 	Events      []rawEvent        `yaml:"events"`
 	Holidays    []scalar          `yaml:"holidays"`
+	Jumps       []rawJump         `yaml:"jumps"`
 	Notify      rawWorkloadNotify `yaml:"notify"`
 }
 
@@ -465,6 +466,12 @@ type rawEvent struct {
 	Change scalar `yaml:"change"`
 }
 
+type rawJump struct {
+	At   place  `yaml:"-"`
+	Hour scalar `yaml:"at"`
+	Is   scalar `yaml:"is"`
+}
+
 type rawDefaults struct {
 	At          place             `yaml:"-"`
 	Current     scalar            `yaml:"current"`
@@ -472,6 +479,7 @@ type rawDefaults struct {
 	Constraints rawConstraints    `yaml:"constraints"`
 	Events      []rawEvent        `yaml:"events"`
 	Holidays    []scalar          `yaml:"holidays"`
+	Jumps       []rawJump         `yaml:"jumps"`
 	Notify      rawWorkloadNotify `yaml:"notify"`
 	Labels      rawLabels         `yaml:"labels"`
 }

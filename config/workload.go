@@ -13,7 +13,7 @@ import (
 // workloads resolves the stanzas and the defaults into c, whose sources and options are resolved already.
 func (r *reader) workloads(raw *rawConfig, c *Config) {
 	d := raw.Defaults
-	shared := rawWorkload{At: d.At, Current: d.Current, Candidates: d.Candidates, Constraints: d.Constraints, Events: d.Events, Holidays: d.Holidays, Notify: d.Notify}
+	shared := rawWorkload{At: d.At, Current: d.Current, Candidates: d.Candidates, Constraints: d.Constraints, Events: d.Events, Holidays: d.Holidays, Jumps: d.Jumps, Notify: d.Notify}
 	c.Defaults = r.workload(shared, rawWorkload{}, c)
 	c.Labels = r.attributes(raw, c)
 	lines := map[string]int{}
@@ -114,6 +114,7 @@ func (r *reader) workload(w, shared rawWorkload, c *Config) Workload {
 		resolved.Candidates = slices.Insert(resolved.Candidates, 0, resolved.Current)
 	}
 	resolved.Known = r.known(w, shared)
+	resolved.Jumps = r.jumps(w, shared)
 	resolved.Constraints = r.constraints(w, shared.Constraints, current.given())
 	resolved.Policy = r.policy(w.Policy, c.Policy)
 	return resolved
@@ -160,6 +161,34 @@ func (r *reader) known(w, shared rawWorkload) (k model.Known) {
 		}
 	}
 	return k
+}
+
+// jumps reads what jumps of a counter were: those of shared where w has none of its own.
+func (r *reader) jumps(w, shared rawWorkload) (jumps []Jump) {
+	all := w.Jumps
+	if all == nil {
+		all = shared.Jumps
+	}
+	for _, raw := range all {
+		if raw.At.node == nil {
+			continue // not a mapping, which has been reported
+		}
+		if !raw.Hour.given() {
+			r.missing(raw.At, "at", ", want the hour that the fault names, such as 2027-02-01T14:00:00Z")
+			continue
+		}
+		if !raw.Is.given() {
+			r.missing(raw.At, "is", ", want "+oneOf([]string{JumpOfCounter, JumpOfUse}))
+			continue
+		}
+		at, err := time.Parse(time.RFC3339, raw.Hour.text())
+		if err != nil {
+			r.wrong(raw.Hour.place, "got %s, want an hour such as 2027-02-01T14:00:00Z", quote(raw.Hour.text()))
+			continue
+		}
+		jumps = append(jumps, Jump{At: at.UTC(), Use: r.choice(raw.Is, JumpOfCounter, JumpOfUse) == JumpOfUse})
+	}
+	return jumps
 }
 
 // event reads a change of the volume that is known.

@@ -124,6 +124,14 @@ func (u Usage) Until(t time.Time) Usage {
 	return u
 }
 
+// Since returns u without the hours that start before t.
+func (u Usage) Since(t time.Time) Usage {
+	n := u.startedBefore(t)
+	u.Start = u.Start.Add(time.Duration(n) * time.Hour)
+	u.Hours, u.Serving = u.Hours[n:], u.Serving[min(n, len(u.Serving)):]
+	return u
+}
+
 // Between adds up the measured hours that start in [from, to) and returns the share of that span that was measured.
 func (u Usage) Between(from, to time.Time) (Volume, Fraction) {
 	var sum Volume

@@ -35,11 +35,11 @@ func Changed(all []func() model.Usage, changes []Change, now time.Time) []*Fault
 		for _, c := range changes {
 			first := searched - int(end.Sub(c.At)/time.Hour) - 1 // the hour in which it came
 			counted, others := against(only(u, c.Signal), end, c.Signal == requestsSignal), against(u, end, c.Signal != requestsSignal)
-			largest := 0.0
+			largest, at := 0.0, 0
 			for k := max(1, first); k < min(searched, first+rollout); k++ {
 				by, _, sharp := counted.jump(k)
 				if followed, _, _ := others.jump(k); sharp && math.Abs(by) > math.Abs(largest) && math.Abs(followed) < math.Abs(by)/3 {
-					largest = by
+					largest, at = by, k
 				}
 			}
 			if math.Abs(largest) >= leastKnown {
@@ -52,7 +52,7 @@ func Changed(all []func() model.Usage, changes []Change, now time.Time) []*Fault
 				}
 				found[i] = &Fault{Code: MeaningChanged, Text: fmt.Sprintf(
 					"%s changed by the factor %.2g around %s, when %s; the counter counts otherwise, not the use", signalWords[c.Signal], factor, moment(c.At), c.Text,
-				), Readings: []model.Reading{reading}}
+				), Readings: []model.Reading{reading}, Jumped: hourAt(end, at)}
 			}
 		}
 	}

@@ -53,6 +53,7 @@ var leastFactor = math.Log(1.25)
 type Fault struct {
 	Code, Text string
 	Readings   []model.Reading
+	Jumped     time.Time // the first hour of which what was counted was otherwise; zero of faults that are no jump
 }
 
 // Faults looks at all workloads of one source, which has answered, and says for each in the same order which faults of the data its last Recent days have. A verdict on
@@ -70,7 +71,7 @@ func Faults(all []func() model.Usage, now time.Time) ([][]Fault, []Rename) {
 		if at, times, found, ok := tokens[i].unit(func() ratios { return calls(i) }); ok {
 			faults[i] = append(faults[i], Fault{Code: CounterUnit, Text: fmt.Sprintf(
 				"the tokens of an hour were %s times what they were from %s on%s: the unit of the counter has changed, not the use", factor(times), clock(end, at), calls(i).stayed(at),
-			), Readings: []model.Reading{{What: "tokens of an hour over those before", Value: found, AtLeast: new(times / 2), AtMost: new(times * 2)}}})
+			), Readings: []model.Reading{{What: "tokens of an hour over those before", Value: found, AtLeast: new(times / 2), AtMost: new(times * 2)}}, Jumped: hourAt(end, at)})
 		}
 		if n := gap(u, end); n >= gapHours {
 			faults[i] = append(faults[i], Fault{Code: ScrapeGap, Text: fmt.Sprintf(
@@ -244,7 +245,7 @@ func together(faults [][]Fault, tokens []ratios, calls func(i int) ratios, end t
 		faults[i] = append(faults[i], Fault{Code: CounterChanged, Text: fmt.Sprintf(
 			"the tokens of %d of %d workloads of the source changed by the same factor, ×%.3g, in the hour from %s%s: the counter counts otherwise, not the use",
 			len(changed), used, math.Exp(largest), clock(end, at), calls(i).stayed(at),
-		), Readings: []model.Reading{common, {What: fmt.Sprintf("workloads of %d that changed by that factor", used), Value: float64(len(changed)), AtLeast: new(max(float64(least), mostOthers*float64(used)))}}})
+		), Readings: []model.Reading{common, {What: fmt.Sprintf("workloads of %d that changed by that factor", used), Value: float64(len(changed)), AtLeast: new(max(float64(least), mostOthers*float64(used)))}}, Jumped: hourAt(end, at)})
 	}
 }
 
@@ -442,9 +443,10 @@ func names(all []func() model.Usage, of []int) string {
 	return text
 }
 
-func clock(end time.Time, at int) string {
-	return moment(end.Add(time.Duration(at-searched) * time.Hour))
-}
+// hourAt returns when the hour at the place at of those that are searched began.
+func hourAt(end time.Time, at int) time.Time { return end.Add(time.Duration(at-searched) * time.Hour) }
+
+func clock(end time.Time, at int) string { return moment(hourAt(end, at)) }
 
 func moment(t time.Time) string { return t.UTC().Format("2 January 2006 15:04 UTC") }
 

@@ -304,6 +304,15 @@ func findFaults(all []metered, now time.Time) []model.Rename {
 				m.faults = append(slices.DeleteFunc(m.faults, func(f drift.Fault) bool { return f.Code == drift.CounterChanged }), *w)
 			}
 		}
+		for _, i := range places {
+			m := &all[i]
+			m.faults = slices.DeleteFunc(m.faults, func(f drift.Fault) bool { return m.stanza.JumpedByUse(f.Jumped) })
+			for k, f := range m.faults {
+				if !f.Jumped.IsZero() {
+					m.faults[k].Text += fmt.Sprintf("; under jumps, a stanza of workloads that matches it says what it was: {at: %s, is: counter}, or is: use if it is what was used", f.Jumped.Format(time.RFC3339))
+				}
+			}
+		}
 		for _, r := range found {
 			renames = append(renames, rename(func(k int) model.Usage { return all[places[k]].usage }, r))
 		}

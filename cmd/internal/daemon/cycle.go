@@ -213,8 +213,11 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 					"its label %s asks for the Slack channel %.80q, which defaults.labels.slack_channel does not allow", d.setup.cfg.Labels.SlackChannel, asked,
 				)})
 			}
-			read := func(u model.Usage) model.Usage { return s.collector.Read(u, now) }
-			since := func(u model.Usage, since time.Time) model.Usage { return s.collector.ReadSince(u, now, since) }
+			from := stanza.CountsSince()
+			read := func(u model.Usage) model.Usage { return s.collector.Read(u, now).Since(from) }
+			since := func(u model.Usage, since time.Time) model.Usage {
+				return s.collector.ReadSince(u, now, latest(since, from))
+			}
 			found = append(found, metered{usage: u, read: read, since: since, stanza: stanza, server: d.setup.cfg.Server(s.cfg), outage: reports[i].Error, skew: skew, revisions: s.collector.Revisions(u), changes: changes, expressions: s.collector.Expressions()})
 		}
 	}

@@ -120,6 +120,9 @@ func (d *Daemon) judged(report *model.Report) []alerting.Judged {
 	judged, seen := make([]alerting.Judged, len(report.Workloads)), sightings(report, d.gaps)
 	for i, w := range report.Workloads {
 		stanza := d.stanzas[w.Workload] // the labels that all of its series share may match another one
+		if seen[w.Workload] == alerting.Began && !stanza.CountsSince().IsZero() {
+			seen[w.Workload] = alerting.There // it is its counter that is new
+		}
 		judged[i] = alerting.Judged{
 			Report: w, Policy: AlertPolicy(stanza.Policy), Snooze: d.snoozing(w, report.AsOf), Receipt: func() []byte { return d.written(w.Decision.ID) },
 			Sighting: seen[w.Workload], Critical: stanza.Critical, Owner: stanza.Owner,

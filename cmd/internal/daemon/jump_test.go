@@ -1,0 +1,68 @@
+package daemon
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"tipline/alerting"
+	"tipline/collector/promtest"
+	"tipline/model"
+	"tipline/model/drift"
+)
+
+// TestJump holds that a jump of a counter leaves no verdict until a person says in the configuration what it was, as the reason proposes: the verdict is then on what has been counted
+// since, or on all of it, and what began to be counted otherwise is told as no new workload.
+func TestJump(t *testing.T) {
+	t.Parallel()
+	at := opening.Add(-30 * time.Hour)
+	gateway := func(q promtest.Query) promtest.Answer {
+		return promtest.Answer{Series: promtest.Each(q, map[string]string{"team_alias": "support"}, func(signal string, end time.Time) (float64, bool) {
+			tokens := 2e4
+			if end.After(at) {
+				tokens = 2e7
+			}
+			v, ok := map[string]float64{"input": 0.8 * tokens, "output": 0.2 * tokens, "requests": 100, "coverage": 1, "resets": 0}[signal]
+			return v, ok
+		})}
+	}
+	r := newRig(t, route(gateway, steady(map[string]string{"model_name": "llama"}, 1e5)))
+	plain := r.text
+	report := r.days(t, 2)
+	w := workload(t, report, "support")
+	if w.Decision.Recommendation != model.Unknown || !warned(w, drift.CounterUnit) || !strings.Contains(w.Decision.Because, "{at: 2026-11-01T00:00:00Z, is: counter}, or is: use") {
+		t.Fatalf("got %s (%s), want none and how to say what it was", w.Decision.Recommendation, w.Decision.Because)
+	}
+	for _, tc := range []struct {
+		at     time.Time
+		is     string
+		known  bool
+		tokens float64
+	}{
+		{at, "counter", true, 2e7 * (30 + 24)},
+		{at.Add(2 * time.Hour), "use", true, 2e7*(30+24) + 2e4*(14*24-30)}, // not to the hour
+		{at.Add(-48 * time.Hour), "use", false, 2e7*(30+24) + 2e4*(14*24-30)},
+	} {
+		r.text = plain + fmt.Sprintf("workloads:\n  - {match: {team_alias: support}, policy: {min_history: 24h}, jumps: [{at: %s, is: %s}]}\n", tc.at.Format(time.RFC3339), tc.is)
+		if err := r.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		r.mu.Lock()
+		r.now = opening.Add(24 * time.Hour)
+		r.mu.Unlock()
+		report := r.days(t, 1)
+		w := workload(t, report, "support")
+		if known := w.Decision.Recommendation != model.Unknown; known != tc.known {
+			t.Errorf("%+v: got %s (%s)", tc, w.Decision.Recommendation, w.Decision.Because)
+		}
+		if got := float64(*w.Usage.Last30dTokens); got < 0.97*tc.tokens || got > 1.01*tc.tokens {
+			t.Errorf("%+v: got %v tokens", tc, got)
+		}
+	}
+	for _, w := range r.Report().Workloads {
+		if w.Presence != nil && w.Presence.Kind == string(alerting.WorkloadNew) {
+			t.Errorf("%s: got %+v, want no news of a workload", w.Workload, w.Presence)
+		}
+	}
+}
