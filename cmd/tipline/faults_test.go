@@ -32,7 +32,7 @@ var faults = []struct {
 	{"F17", "retries pile up on a sick server", []string{"collector TestF17_SickServer"}},
 	{"F18", "Thanos answers partially", []string{"collector TestAnswers", "collector TestFaults", "collector TestQueriesAreWhatServersExpect"}},
 	{"F19", "Thanos has forgotten a store", []string{"collector TestAnswers", "collector TestQueriesAreWhatServersExpect"}},
-	{"F20", "what had data has none", []string{"collector TestF20_Vanished", "cmd/internal/daemon TestFaults"}},
+	{"F20", "what had data has none", []string{"collector TestF20_Vanished", "cmd/internal/daemon TestF20_RandomHistories", "cmd/internal/daemon TestFaults"}},
 	{"F21", "VictoriaMetrics says isPartial", []string{"collector TestFaults"}},
 	{"F22", "benign notes", []string{"collector TestFaults", "collector TestAnswers"}},
 	{"F23", "several processes behind one /metrics", []string{"collector TestF23_Sawtooth", "collector TestHour"}},
@@ -73,7 +73,7 @@ var faults = []struct {
 	{"F52", "the clock differs from the server's", []string{"collector TestF52_Clocks", "collector TestF52_NewestSample", "cmd/tipline-demo/packs TestF52_ScraperAhead", "collector TestF52_HoursToCome", "cmd/internal/daemon TestF52_ClockOfTheServer", "cmd/tipline TestCheckLive"}},
 	{"F53", "evaluations missed while down", []string{"cmd/internal/daemon TestServe", "cmd/internal/daemon TestKilledBetweenDurableSteps"}},
 	{"F54", "a history that takes longer to read than a cycle may", []string{"collector TestFill", "cmd/internal/daemon TestHistoryIsReadBetweenCycles", "cmd/internal/daemon TestTimesAreLeftOut"}},
-	{"F55", "the newest sample is old", []string{"collector TestF20_Vanished", "cmd/internal/daemon TestFaults"}},
+	{"F55", "the newest sample is old", []string{"collector TestF20_Vanished", "cmd/internal/daemon TestF20_RandomHistories", "cmd/internal/daemon TestFaults"}},
 	{"F56", "time stamps of other forms", []string{"collector TestReadAnswer", "collector FuzzDecodeQuery"}},
 	{"F57", "SIGKILL at any instruction", []string{
 		"cmd/internal/daemon TestSourceSoak", "cmd/internal/daemon TestKilledBetweenDurableSteps", "cmd/internal/daemon TestSoak", "cmd/internal/store TestKill",
