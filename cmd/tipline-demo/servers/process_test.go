@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -24,9 +23,8 @@ import (
 type server struct {
 	url    string
 	client promconfig.HTTPClientConfig // how it is asked, and written to
-	write  []string                    // addresses of remote write, each of which gets a share of the pods
+	write  string                      // address of remote write
 	flush  string                      // address that makes what was written readable; empty where it is at once
-	stop   []func()                    // ends the process behind each of write
 }
 
 // settings returns those of a collector of what happened.
@@ -41,7 +39,7 @@ func (s server) settings(t *testing.T) collector.Settings {
 
 // built are the servers that make servers builds, by the name of their program.
 var built = map[string]func(t *testing.T, program string) server{
-	"prometheus-3.5": unlimited, "prometheus-3.16": unlimited, "thanos": runThanos, "mimir": runMimir, "victoriametrics": runVictoriaMetrics,
+	"prometheus-3.5": unlimited, "prometheus-3.16": unlimited, "victoriametrics-1.151": runVictoriaMetrics,
 }
 
 // program returns the path of a program in the folder TIPLINE_SERVERS.
@@ -67,7 +65,7 @@ func runPrometheus(t *testing.T, program string, flags ...string) server {
 	t.Helper()
 	folder := t.TempDir()
 	at := startPrometheus(t, program, folder, filepath.Join(folder, "data"), append(flags, "--web.enable-remote-write-receiver")...)
-	return server{url: at, write: []string{at + "/api/v1/write"}}
+	return server{url: at, write: at + "/api/v1/write"}
 }
 
 // startPrometheus starts a Prometheus on data, which scrapes nothing, and waits until it is ready.
@@ -85,70 +83,11 @@ func startPrometheus(t testing.TB, program, folder, data string, more ...string)
 	return "http://" + at
 }
 
-// runThanos starts a querier before two receivers, each of which has half of the pods.
-func runThanos(t *testing.T, program string) server {
-	t.Helper()
-	var s server
-	querier := []string{"query", "--log.level=error", "--grpc-address=" + address(t)}
-	for _, name := range []string{"a", "b"} {
-		store, web, remote := address(t), address(t), address(t)
-		s.stop = append(s.stop, run(t, "http://"+web+"/-/ready", program, "receive", "--log.level=error", "--tsdb.path="+t.TempDir(), "--tsdb.retention=100y",
-			"--label=receiver=\""+name+"\"", "--grpc-address="+store, "--http-address="+web, "--remote-write.address="+remote))
-		s.write = append(s.write, "http://"+remote+"/api/v1/receive")
-		querier = append(querier, "--endpoint="+store)
-	}
-	web := address(t)
-	run(t, "http://"+web+"/-/ready", program, append(querier, "--http-address="+web)...)
-	s.url = "http://" + web
-	return s
-}
-
-// mimirLimits are the limits of tenants: one may not ask for a day at once, one may not read all pods of a day.
-const mimirLimits = `
-overrides:
-  short: {max_total_query_length: 10h}
-  few: {max_fetched_series_per_query: 600}
-`
-
-// runMimir starts all of Mimir in one process, with a tenant of its own and limits for some others.
-func runMimir(t *testing.T, program string) server {
-	t.Helper()
-	folder := t.TempDir()
-	limits := filepath.Join(folder, "limits.yml")
-	if err := os.WriteFile(limits, []byte(mimirLimits), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	web, grpc := address(t), address(t)
-	_, port, _ := strings.Cut(web, ":")
-	_, grpcPort, _ := strings.Cut(grpc, ":")
-	args := []string{
-		"-target=all", "-log.level=error", "-usage-stats.enabled=false", "-activity-tracker.filepath=" + filepath.Join(folder, "activity"),
-		"-server.http-listen-address=127.0.0.1", "-server.grpc-listen-address=127.0.0.1", "-server.http-listen-port=" + port, "-server.grpc-listen-port=" + grpcPort,
-		"-common.storage.backend=filesystem", "-common.storage.filesystem.dir=" + filepath.Join(folder, "common"), "-blocks-storage.storage-prefix=blocks",
-		"-blocks-storage.tsdb.dir=" + filepath.Join(folder, "tsdb"), "-blocks-storage.bucket-store.sync-dir=" + filepath.Join(folder, "sync"), "-compactor.data-dir=" + filepath.Join(folder, "compactor"),
-		"-ruler-storage.storage-prefix=ruler", "-alertmanager-storage.storage-prefix=alertmanager", "-alertmanager.storage.path=" + filepath.Join(folder, "alertmanager"), "-ruler.rule-path=" + filepath.Join(folder, "rules"),
-		"-ingester.ring.replication-factor=1", "-distributor.ingestion-rate-limit=1e9", "-distributor.ingestion-burst-size=1000000000", "-ingester.max-global-series-per-user=0",
-		"-querier.query-ingesters-within=0", "-querier.query-store-after=0", "-runtime-config.file=" + limits,
-	}
-	for _, ring := range []string{"ingester.ring", "distributor.ring", "compactor.ring", "store-gateway.sharding-ring", "alertmanager.sharding-ring", "ruler.ring", "query-scheduler.ring", "overrides-exporter.ring", "querier.ring"} {
-		args = append(args, "-"+ring+".store=inmemory", "-"+ring+".instance-addr=127.0.0.1")
-	}
-	run(t, "http://"+web+"/ready", program, append(args, "-query-frontend.instance-addr=127.0.0.1")...)
-	return server{url: "http://" + web + "/prometheus", write: []string{"http://" + web + "/api/v1/push"}, client: tenant("llm")}
-}
-
-// tenant returns how a Mimir is asked as a tenant.
-func tenant(name string) promconfig.HTTPClientConfig {
-	c := promconfig.DefaultHTTPClientConfig
-	c.HTTPHeaders = &promconfig.Headers{Headers: map[string]promconfig.Header{"X-Scope-OrgID": {Values: []string{name}}}}
-	return c
-}
-
 func runVictoriaMetrics(t *testing.T, program string) server {
 	t.Helper()
 	at := address(t)
 	run(t, "http://"+at+"/-/ready", program, "-storageDataPath="+t.TempDir(), "-httpListenAddr="+at, "-retentionPeriod=100y", "-loggerLevel=ERROR")
-	return server{url: "http://" + at, write: []string{"http://" + at + "/api/v1/write"}, flush: "http://" + at + "/internal/force_flush"}
+	return server{url: "http://" + at, write: "http://" + at + "/api/v1/write", flush: "http://" + at + "/internal/force_flush"}
 }
 
 // address returns one of this machine that nothing listens at.
@@ -162,8 +101,8 @@ func address(t testing.TB) string {
 	return listener.Addr().String()
 }
 
-// run starts a program, waits until it says at an address that it is ready, and returns what ends it before the test does.
-func run(t testing.TB, ready, program string, args ...string) (stop func()) {
+// run starts a program, which ends with the test, and waits until it says at an address that it is ready.
+func run(t testing.TB, ready, program string, args ...string) {
 	t.Helper()
 	server := exec.Command(program, args...)
 	var said bytes.Buffer
@@ -171,7 +110,7 @@ func run(t testing.TB, ready, program string, args ...string) (stop func()) {
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	stop = func() {
+	stop := func() {
 		_ = server.Process.Kill()
 		_ = server.Wait() // it was killed
 	}
@@ -179,7 +118,7 @@ func run(t testing.TB, ready, program string, args ...string) (stop func()) {
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		status, err := get(t.Context(), ready)
 		if err == nil && status == http.StatusOK {
-			return stop
+			return
 		}
 		if time.Now().After(deadline) {
 			stop()
@@ -204,24 +143,20 @@ func get(ctx context.Context, address string) (status int, err error) {
 func (s server) fill(t *testing.T) {
 	t.Helper()
 	const slice = 30 * time.Minute
-	requests := make([]map[time.Time]*prompb.WriteRequest, len(s.write))
-	for i := range requests {
-		requests[i] = map[time.Time]*prompb.WriteRequest{}
-	}
-	for i, p := range pods() {
-		to := requests[i%len(requests)]
+	requests := map[time.Time]*prompb.WriteRequest{}
+	for _, p := range pods() {
 		for _, name := range counters {
 			identity := prompb.FromLabels(labels.FromStrings("__name__", name, "team_alias", p.team, "requested_model", "m", "pod", p.name), nil)
 			var now time.Time
 			err := p.samples(func(at time.Time, steps float64) error {
 				if of := at.Truncate(slice); of != now {
 					now = of
-					if to[now] == nil {
-						to[now] = &prompb.WriteRequest{}
+					if requests[now] == nil {
+						requests[now] = &prompb.WriteRequest{}
 					}
-					to[now].Timeseries = append(to[now].Timeseries, prompb.TimeSeries{Labels: identity})
+					requests[now].Timeseries = append(requests[now].Timeseries, prompb.TimeSeries{Labels: identity})
 				}
-				series := &to[now].Timeseries[len(to[now].Timeseries)-1]
+				series := &requests[now].Timeseries[len(requests[now].Timeseries)-1]
 				series.Samples = append(series.Samples, prompb.Sample{Value: steps * perStep[name], Timestamp: at.UnixMilli()})
 				return nil
 			})
@@ -231,10 +166,8 @@ func (s server) fill(t *testing.T) {
 		}
 	}
 	for at := begin; !at.After(end); at = at.Add(slice) {
-		for i, address := range s.write {
-			if request := requests[i][at]; request != nil {
-				s.send(t, address, request)
-			}
+		if request := requests[at]; request != nil {
+			s.send(t, request)
 		}
 	}
 	if s.flush != "" {
@@ -245,7 +178,7 @@ func (s server) fill(t *testing.T) {
 }
 
 // send writes to a server by remote write, in its first version.
-func (s server) send(t *testing.T, address string, write *prompb.WriteRequest) {
+func (s server) send(t *testing.T, write *prompb.WriteRequest) {
 	t.Helper()
 	body, err := write.Marshal()
 	if err != nil {
@@ -255,7 +188,7 @@ func (s server) send(t *testing.T, address string, write *prompb.WriteRequest) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, bytes.NewReader(snappy.Encode(nil, body)))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.write, bytes.NewReader(snappy.Encode(nil, body)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,6 +205,6 @@ func (s server) send(t *testing.T, address string, write *prompb.WriteRequest) {
 		t.Fatal(err)
 	}
 	if response.StatusCode/100 != 2 {
-		t.Fatalf("%s: HTTP %d: %s", address, response.StatusCode, said.String())
+		t.Fatalf("%s: HTTP %d: %s", s.write, response.StatusCode, said.String())
 	}
 }

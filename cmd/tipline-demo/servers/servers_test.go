@@ -8,9 +8,12 @@ import (
 	"io"
 	"log/slog"
 	"math"
+	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"os/exec"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -28,14 +31,20 @@ import (
 
 // What happened lasts a day from begin, or the days of TIPLINE_DAYS.
 var (
-	hours = 24 * max(1, number(os.Getenv("TIPLINE_DAYS")))
+	hours = 24 * days(os.Getenv("TIPLINE_DAYS"))
 	begin = time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)
 	end   = begin.Add(time.Duration(hours) * time.Hour)
 )
 
-// number returns the whole number that text is, or 0.
-func number(text string) int {
-	n, _ := strconv.Atoi(text) // what is none is 0
+// days returns the number of days that text is; one where it is empty.
+func days(text string) int {
+	if text == "" {
+		return 1
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 1 {
+		panic(fmt.Sprintf("TIPLINE_DAYS: got %q, want a number of days", text))
+	}
 	return n
 }
 
@@ -192,8 +201,7 @@ func given(t *testing.T) server {
 		}
 		s.client = *settings
 	}
-	if address := os.Getenv("TIPLINE_REMOTE_WRITE_URL"); address != "" {
-		s.write = []string{address}
+	if s.write = os.Getenv("TIPLINE_REMOTE_WRITE_URL"); s.write != "" {
 		s.fill(t)
 	}
 	return s
@@ -232,6 +240,9 @@ func TestServers(t *testing.T) {
 			s := start(t)
 			checkTotals(t, s)
 			checkPacks(t, s)
+			if name != "embedded" && name != "given" {
+				checkCompressed(t, s)
+			}
 		})
 	}
 }
@@ -355,4 +366,45 @@ func checkPacks(t *testing.T, s server) {
 			}
 		}
 	}
+}
+
+// checkCompressed asks s by a name that is not of this machine, over s as a proxy: answers are compressed on the way, and the same.
+func checkCompressed(t *testing.T, s server) {
+	t.Helper()
+	const expr = "last_over_time(litellm_input_tokens_metric_total[1d])"
+	plain, err := newCollector(t, s.settings(t)).Ask(t.Context(), expr, end)
+	if err != nil {
+		t.Fatal(err)
+	}
+	far, err := url.Parse(s.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.client.ProxyURL = promconfig.URL{URL: &url.URL{Scheme: far.Scheme, Host: far.Host}}
+	far.Host = "metrics.example"
+	s.url = far.String()
+	settings := s.settings(t)
+	seen := &encoding{RoundTripper: settings.Client}
+	settings.Client = seen
+	unfolded, err := newCollector(t, settings).Ask(t.Context(), expr, end)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if seen.name != "gzip" || len(plain) < len(tolerances) || !reflect.DeepEqual(unfolded, plain) {
+		t.Errorf("got %d series in the encoding %q, want the %d that came without one, in gzip", len(unfolded), seen.name, len(plain))
+	}
+}
+
+// An encoding is a transport that knows how the last answer was encoded.
+type encoding struct {
+	http.RoundTripper
+	name string
+}
+
+func (e *encoding) RoundTrip(r *http.Request) (*http.Response, error) {
+	response, err := e.RoundTripper.RoundTrip(r)
+	if err == nil {
+		e.name = response.Header.Get("Content-Encoding")
+	}
+	return response, err
 }
