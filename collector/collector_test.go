@@ -687,7 +687,7 @@ func TestF62_HistoryCannotBeWritten(t *testing.T) {
 	h.fail = errors.New("no space left on device")
 	c := newCollector(t, Settings{Backfill: 24 * time.Hour}, server, h)
 	r, err := c.Collect(t.Context(), noon)
-	if !errors.Is(err, h.fail) || len(r.Usage) != 1 {
+	if !errors.Is(err, h.fail) || ReasonOf(err) != NotKept || len(r.Usage) != 1 {
 		t.Fatalf("got %d workloads, error %v; want the workload from memory and the error", len(r.Usage), err)
 	}
 	if u := c.Read(r.Usage[0], noon); u.Measured() != 24*time.Hour {

@@ -34,7 +34,20 @@ const (
 	BadAnswer     Reason = "bad_answer"     // JSON, but not what a query is answered with
 	WrongType     Reason = "wrong_type"     // a scalar, a string, a native histogram
 	Partial       Reason = "partial"        // part of the data could not be read
+	NotKept       Reason = "not_kept"       // of no query: the history could not be read, or not be written
 )
+
+// ReasonOf returns why a collection failed with err.
+func ReasonOf(err error) Reason {
+	var e *Error
+	switch {
+	case errors.As(err, &e):
+		return e.Reason
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return Canceled
+	}
+	return NotKept
+}
 
 // Error is a query that gave nothing that can be used. Its text holds no credentials and quotes at most 512 bytes of
 // what the server said, in one line.
@@ -66,7 +79,7 @@ func (e *Error) Retryable() bool {
 	switch e.Reason {
 	case Unreachable, TimedOut, Overloaded, BadAnswer:
 		return true
-	case Canceled, Unauthorized, NoCredentials, Untrusted, Refused, LimitReached, TooLarge, NotPrometheus, WrongType, Partial:
+	case Canceled, Unauthorized, NoCredentials, Untrusted, Refused, LimitReached, TooLarge, NotPrometheus, WrongType, Partial, NotKept:
 		return false
 	}
 	return false

@@ -66,6 +66,16 @@ const (
 	noteAll     = noteRevised<<1 - 1
 )
 
+// Refuses reports whether hours of a workload are not used that a warning of this code is about.
+func Refuses(code string) bool {
+	for bit, t := range noteTexts {
+		if t.code == code {
+			return noteRefused&(1<<bit) != 0
+		}
+	}
+	return false
+}
+
 type noteText struct{ code, text string }
 
 // noteTexts says what each note means, in the order of the bits.

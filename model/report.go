@@ -55,6 +55,7 @@ type SourceReport struct {
 	Source  string `json:"source"`
 	Up      bool   `json:"up"`
 	Error   string `json:"error,omitempty"`
+	Reason  string `json:"reason,omitempty"` // of Error, one of those of the collector, such as unreachable, timeout, unauthorized; absent without one
 	Queries int    `json:"queries"`
 
 	Warnings []Warning `json:"warnings,omitempty"` // about it as a whole

@@ -247,13 +247,12 @@ func rehearsal(r collector.Result, read reader, backfill, took time.Duration, no
 			about[w.Code] = append(about[w.Code], u.Workload)
 		}
 	}
-	refused := []string{collector.Sawtooth, collector.NotFinite, collector.Negative, collector.OutOfRange, collector.Duplicate, collector.MissingSignal}
 	for _, code := range slices.Sorted(maps.Keys(about)) {
 		text := code + ": " + about[code][0]
 		if others := len(about[code]) - 1; others > 0 {
 			text += fmt.Sprintf(" and %d more", others)
 		}
-		all = append(all, finding{slices.Contains(refused, code), text + ": " + first[code]})
+		all = append(all, finding{collector.Refuses(code), text + ": " + first[code]})
 	}
 	return all
 }

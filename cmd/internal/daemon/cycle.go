@@ -180,7 +180,7 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 			if errs[i] == nil {
 				reports[i].FilledRatio = &results[i].Filled
 			} else {
-				reports[i].Error = errs[i].Error()
+				reports[i].Error, reports[i].Reason = errs[i].Error(), string(collector.ReasonOf(errs[i]))
 				results[i].Usage, _ = s.collector.Stored(now)
 				errs[i] = fmt.Errorf("source %s: %w", s.cfg.Name, errs[i])
 			}

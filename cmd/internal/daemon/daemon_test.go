@@ -285,6 +285,11 @@ func TestFaults(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			reason := map[string]collector.Reason{
+				"unauthorized": collector.Unauthorized, "limit": collector.LimitReached, "server error": collector.Overloaded, "login page": collector.NotPrometheus,
+				"cut body": collector.Unreachable, "huge body": collector.TooLarge, "partial answer": collector.Partial, "not json": collector.BadAnswer,
+				"an unexpected way": collector.WrongType, // nothing is wrong with the source of what has vanished
+			}[name]
 			other := steady(map[string]string{"model_name": "llama"}, 1e5)
 			r := newRig(t, route(good, other))
 			r.days(t, 2)
@@ -295,6 +300,9 @@ func TestFaults(t *testing.T) {
 			}
 			if got := workload(t, report, "llama").Decision; got.Recommendation != model.Stay {
 				t.Errorf("llama, whose source works: got %s (%s), want stay", got.Recommendation, got.Because)
+			}
+			if got := report.Sources[0].Reason; got != string(reason) || report.Sources[1].Reason != "" {
+				t.Errorf("got the reasons %q and %q, want %q and none", got, report.Sources[1].Reason, reason)
 			}
 			faulty := 0
 			for _, e := range r.box.events {

@@ -5,11 +5,13 @@ import (
 	"cmp"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"tipline/collector"
 	"tipline/model"
 )
 
@@ -56,6 +58,7 @@ var (
 	caseStage           = desc("workload_case_stage", "1 for the stage in which what is to be decided about a workload is.", "workload", "stage")
 	dataFaults          = desc("data_faults", "Why what a source says is not what was used, for how many workloads, or for the source itself; a notifier that messages do not reach is in place of a source.", "source", "code")
 	sourceUp            = desc("source_up", "1 when the source answered in the last cycle, 0 otherwise.", "source")
+	readingsRefused     = desc("readings_refused", "Why what a source answered was not used: 1 with the reason why it was not read in the last cycle, and how many of its workloads have hours that were refused, or none any more.", "source", "reason")
 	historyFilled       = desc("source_history_filled_ratio", "Share of the history asked of a source that has been read.", "source")
 	budgetUSD           = desc("budget_usd", "What the workloads of a budget may cost in a calendar month, in US dollars.", "budget")
 	budgetProjected     = desc("budget_projected_usd", "What the workloads of a budget are projected to cost in the current calendar month, in US dollars.", "budget", "quantile")
@@ -67,27 +70,27 @@ var (
 
 var all = []*prometheus.Desc{
 	tokensLast30d, projected, costUSD, crossover, breakeven, recommended, probability, saving, secondsToCrossover, gpuUtilization,
-	economicUtilization, idleUSD, coverage, lastSample, forecastError, forecastNaiveError, forecastBias, forecastCoverage, driftScore, caseStage, priceAge, oldestPrice, dataFaults, sourceUp, historyFilled, budgetUSD, budgetProjected, budgetSpent, unattributed, dark, notExported,
+	economicUtilization, idleUSD, coverage, lastSample, forecastError, forecastNaiveError, forecastBias, forecastCoverage, driftScore, caseStage, priceAge, oldestPrice, dataFaults, sourceUp, readingsRefused, historyFilled, budgetUSD, budgetProjected, budgetSpent, unattributed, dark, notExported,
 }
 
 // month is the length of the months in which a crossover is counted.
 const month = 730 * time.Hour
 
-// collector builds every series from the report at each scrape, so that a workload that is gone stops being exported.
-type collector struct{ report func() *model.Report }
+// exporter builds every series from the report at each scrape, so that a workload that is gone stops being exported.
+type exporter struct{ report func() *model.Report }
 
 // New returns a collector of the report that report returns, which may be nil. An unknown value has no series.
-func New(report func() *model.Report) prometheus.Collector { return collector{report} }
+func New(report func() *model.Report) prometheus.Collector { return exporter{report} }
 
 // Describe sends the description of every series.
-func (c collector) Describe(ch chan<- *prometheus.Desc) {
+func (c exporter) Describe(ch chan<- *prometheus.Desc) {
 	for _, d := range all {
 		ch <- d
 	}
 }
 
 // Collect sends a series for every known value of the report.
-func (c collector) Collect(ch chan<- prometheus.Metric) {
+func (c exporter) Collect(ch chan<- prometheus.Metric) {
 	report := c.report()
 	if report == nil {
 		return
@@ -116,6 +119,22 @@ func (c collector) Collect(ch chan<- prometheus.Metric) {
 		if checked, err := time.Parse(time.DateOnly, b.Checked); err == nil {
 			send(priceAge, report.AsOf.Sub(checked).Seconds(), b.Book)
 		}
+	}
+	refused := map[[2]string]int{}
+	for _, s := range report.Sources {
+		if s.Reason != "" {
+			refused[[2]string{s.Source, s.Reason}]++
+		}
+	}
+	for _, w := range report.Workloads {
+		for _, warning := range w.Warnings {
+			if code := warning.Code; collector.Refuses(code) || code == collector.Vanished {
+				refused[[2]string{w.Source, strings.ToLower(code)}]++
+			}
+		}
+	}
+	for of, n := range refused {
+		send(readingsRefused, float64(n), of[0], of[1])
 	}
 	faults := map[[2]string]int{}
 	for _, f := range report.DataFaults {

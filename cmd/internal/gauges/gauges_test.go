@@ -21,13 +21,13 @@ func full() *model.Report {
 	return &model.Report{
 		AsOf:         time.Date(2026, 8, 11, 12, 0, 0, 0, time.UTC),
 		Budgets:      []model.BudgetReport{{Budget: "support", USD: 20_000, Projected: &model.Quantiles[model.USD]{P10: 1, P50: 2, P90: 3}, SpentUSD: new(model.USD(1.5))}, {Budget: "unknown", USD: 5}},
-		Sources:      []model.SourceReport{{Source: "gateway", Up: true, FilledRatio: new(model.Fraction(0.42)), UnattributedTokensRatio: new(model.Fraction(0.12))}, {Source: "vllm", Error: "refused"}},
+		Sources:      []model.SourceReport{{Source: "gateway", Up: true, FilledRatio: new(model.Fraction(0.42)), UnattributedTokensRatio: new(model.Fraction(0.12))}, {Source: "vllm", Error: "refused", Reason: "unreachable"}},
 		Unattributed: &model.Unattributed{Tokens: 25, OfTokens: 100, Ratio: 0.25},
 		PriceBooks:   []model.PriceBook{{Book: "built-in", Checked: "2026-08-01"}, {Book: "own.csv"}},
 		DataFaults:   []model.DataFault{{Source: "vllm", Code: "SOURCE_DOWN"}, {Source: "gateway", Workload: "a", Code: "COUNTER_CHANGED"}, {Source: "gateway", Workload: "b", Code: "COUNTER_CHANGED"}},
 		Workloads: []model.WorkloadReport{
 			{
-				Workload: "chat", Current: "mini",
+				Workload: "chat", Source: "gateway", Current: "mini",
 				Usage: model.UsageSummary{
 					Last30dClassTokens:  map[string]model.Tokens{"input": 1.5e9, "output": 3e8},
 					CoverageRatio:       0.975,
@@ -61,6 +61,7 @@ func full() *model.Report {
 				},
 				Decision: model.Decision{Recommendation: model.Move, Option: "own"},
 				Drift:    []model.Drift{{Kind: "volume", Score: 1.25}},
+				Warnings: []model.Warning{{Code: "SAWTOOTH"}, {Code: "VANISHED"}, {Code: "REQUESTS_UNKNOWN"}}, // nothing is refused by the last
 				Case:     &model.Case{Stage: model.StageAnnounced, Option: "own"},
 			},
 			// Nothing is known of this one: no cost, no forecast, no verdict.
@@ -104,7 +105,7 @@ func TestUnknownHasNoSeries(t *testing.T) {
 		t.Errorf("%d series before the first report", n)
 	}
 	report := full()
-	report.Workloads, report.Sources[0].FilledRatio, report.Sources[0].UnattributedTokensRatio = report.Workloads[1:], nil, nil
+	report.Workloads, report.Sources[0].FilledRatio, report.Sources[0].UnattributedTokensRatio, report.Sources[1].Reason = report.Workloads[1:], nil, nil, ""
 	report.Budgets[0].Projected, report.DataFaults, report.Unattributed = nil, nil, nil
 	registry := prometheus.NewPedanticRegistry()
 	registry.MustRegister(of(report))
