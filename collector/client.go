@@ -31,6 +31,7 @@ type client struct {
 	timeout time.Duration    // of one query, its whole answer included
 	clock   func() time.Time // to measure costs with; nil measures none
 	costs   costs
+	circuit circuit
 }
 
 // pauseBeforeRetry is the wait before a query is sent a second time when the server does not name one.
@@ -62,12 +63,14 @@ func newClient(s Settings) (*client, error) {
 	if err != nil {
 		return nil, errors.New("url: want the address of a server, for example http://prometheus:9090")
 	}
-	return &client{api: v1.NewAPI(c), guard: g, timeout: cmp.Or(s.Timeout, defaultTimeout), clock: stopwatch}, nil
+	asks := &client{api: v1.NewAPI(c), guard: g, timeout: cmp.Or(s.Timeout, defaultTimeout), clock: stopwatch}
+	asks.circuit.close()
+	return asks, nil
 }
 
 // ask evaluates expr at every step of r and returns the notes that the server has about it.
 func (c *client) ask(ctx context.Context, expr string, r v1.Range) (matrix prommodel.Matrix, notes []model.Warning, err error) {
-	err = c.patiently(ctx, func() (err error) {
+	err = c.patiently(ctx, expr, func() (err error) {
 		matrix, notes, err = c.once(ctx, expr, r)
 		return err
 	})
@@ -77,7 +80,7 @@ func (c *client) ask(ctx context.Context, expr string, r v1.Range) (matrix promm
 // each does what ask does and gives every series to a taker that begin returns, a new one for every attempt. What a taker was given counts only
 // when there is no error.
 func (c *client) each(ctx context.Context, expr string, r v1.Range, begin func() taker) (notes []model.Warning, err error) {
-	err = c.patiently(ctx, func() error {
+	err = c.patiently(ctx, expr, func() error {
 		rest, said, err := c.once(context.WithValue(ctx, takerKey{}, begin()), expr, r)
 		if err == nil && len(rest) > 0 {
 			err = &Error{Reason: BadAnswer, Text: oneLine("a series in a form that is not known: " + rest[0].Metric.String())}
@@ -88,14 +91,19 @@ func (c *client) each(ctx context.Context, expr string, r v1.Range, begin func()
 	return notes, err
 }
 
-// patiently does something once more that may do better a moment later, after the time that the server asks for if the cycle has it.
-func (c *client) patiently(ctx context.Context, once func() error) error {
-	err := once()
-	var e *Error
-	if !errors.As(err, &e) || !e.Retryable() || !wait(ctx, max(pauseBeforeRetry, e.RetryAfter), c.timeout) {
+// patiently does something once more that may do better a moment later, after the time that the server asks for if the cycle has it; and nothing at all when the server
+// has been found sick.
+func (c *client) patiently(ctx context.Context, expr string, once func() error) error {
+	if err := c.circuit.open(); err != nil {
 		return err
 	}
-	return once()
+	err := once()
+	var e *Error
+	if errors.As(err, &e) && e.Retryable() && c.circuit.again() && wait(ctx, max(pauseBeforeRetry, e.RetryAfter), c.timeout) {
+		err = once()
+	}
+	c.circuit.ended(expr, err)
+	return err
 }
 
 func (c *client) once(ctx context.Context, expr string, r v1.Range) (matrix prommodel.Matrix, notes []model.Warning, err error) {

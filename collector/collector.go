@@ -357,6 +357,7 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 	defer c.giveTurn()
 	sent := c.client.guard.sent.Load()
 	c.client.guard.skew.forget()
+	c.client.circuit.close()
 	var result Result
 	if err := c.load(now); err != nil {
 		return result, err
@@ -438,6 +439,7 @@ func (c *Collector) Fill(ctx context.Context, now time.Time) (filled model.Fract
 		return 0, false, err
 	}
 	defer c.giveTurn()
+	c.client.circuit.close()
 	if err := c.load(now); err != nil {
 		return 0, false, err
 	}

@@ -338,6 +338,109 @@ func TestF17_SickServer(t *testing.T) {
 	})
 }
 
+// TestF17_SickBesideTheHours holds that a server that answers for the hours and fails otherwise is asked three things more and not the others, each twice, in every collection; and that one query
+// that fails, or several of which one between is answered, keep none from being asked.
+func TestF17_SickBesideTheHours(t *testing.T) {
+	t.Parallel()
+	settings := Settings{Pack: "vllm", GroupBy: []string{"namespace", "model_name"}, GPUs: &GPUs{Pack: "dcgm"}, Backfill: 24 * time.Hour}
+	labels := map[string]string{"namespace": "ns", "model_name": "m"}
+	var fails func(i int) bool // whether the i-th expression beside the hours does
+	others := map[string]int{}
+	var mu sync.Mutex // hours of engines are asked for at the same time
+	answer := func(q promtest.Query) promtest.Answer {
+		if slices.Contains(q.Signals(), "coverage") {
+			return promtest.Answer{Series: promtest.Each(q, labels, func(signal string, _ time.Time) (float64, bool) {
+				v, ok := typical[signal]
+				return v, ok
+			})}
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		if _, known := others[q.Expr]; !known {
+			others[q.Expr] = len(others)
+		}
+		if fails(others[q.Expr]) {
+			return promtest.Status(503, "shutting down")
+		}
+		return promtest.Answer{}
+	}
+	for name, tc := range map[string]struct {
+		fails    func(i int) bool
+		all      bool // what there is to ask is asked
+		failures int  // queries that fail, retries included
+	}{
+		"everything":         {func(int) bool { return true }, false, 2 * sickAfter},
+		"all but a few":      {func(i int) bool { return i >= 2 }, false, 2 * sickAfter},
+		"one":                {func(i int) bool { return i == 1 }, true, 2},
+		"two of every three": {func(i int) bool { return i%3 != 2 }, true, 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			fails, others = func(int) bool { return false }, map[string]int{}
+			server := promtest.New(answer)
+			collect(t, newCollector(t, settings, server, newMemory()), noon)
+			if len(others) < 7 {
+				t.Fatalf("only %d queries beside the hours", len(others))
+			}
+			server.Queries()
+			fails = tc.fails
+			c := newCollector(t, settings, server, newMemory())
+			for cycle := range 2 {
+				r := collect(t, c, noon.Add(time.Duration(cycle)*24*time.Hour))
+				asked, failures := map[string]bool{}, 0
+				for _, q := range server.Queries() {
+					if i, other := others[q.Expr]; other {
+						asked[q.Expr] = true
+						if fails(i) {
+							failures++
+						}
+					}
+				}
+				if got := len(asked) == len(others); got != tc.all || tc.failures > 0 && failures != tc.failures || failures > sickAfter+retriesAtMost+2 {
+					t.Errorf("%s, cycle %d: asked %d of %d, of which %d in vain, want %d and all of them: %v", name, cycle, len(asked), len(others), failures, tc.failures, tc.all)
+				}
+				said := slices.ContainsFunc(r.Warnings, func(w model.Warning) bool {
+					return strings.HasPrefix(w.Text, "overloaded: not asked, since 3 queries in a row have failed, the last with overloaded (HTTP 503): shutting down")
+				})
+				if said == tc.all {
+					t.Errorf("%s, cycle %d: got the warnings %v", name, cycle, r.Warnings)
+				}
+			}
+		})
+	}
+}
+
+// TestF17_OneBudget holds that a collection has so many retries and no more, however many of its queries fail: the hours that it could not read are read by the next ones.
+func TestF17_OneBudget(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		tried, failures := map[time.Time]int{}, 0
+		server := promtest.New(func(q promtest.Query) promtest.Answer {
+			mu.Lock()
+			defer mu.Unlock()
+			if tried[q.End]++; tried[q.End] == 1 && q.Step > 0 && q.End.Before(noon) {
+				failures++
+				return promtest.Status(503, "once")
+			}
+			return steady(always, never)(q)
+		})
+		c := newCollector(t, Settings{}, server, newMemory())
+		for cycle := 1; ; cycle++ {
+			failures = 0
+			r := collect(t, c, noon)
+			if failures > retriesAtMost+defaultConcurrency {
+				t.Errorf("cycle %d: %d queries failed, want at most %d and those under way", cycle, failures, retriesAtMost)
+			}
+			if cycle > 1 && len(r.Usage[0].Hours) == 60*24 {
+				break
+			}
+			if cycle > 10 {
+				t.Fatalf("got %d hours after %d cycles, want 60 days", len(r.Usage[0].Hours), cycle)
+			}
+		}
+	})
+}
+
 func TestOlderHoursFail(t *testing.T) {
 	t.Parallel()
 	border := noon.Add(-5 * 24 * time.Hour)

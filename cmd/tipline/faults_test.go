@@ -29,7 +29,7 @@ var faults = []struct {
 	{"F14", "missing tenant, and the wrong one", []string{"collector TestAnswers", "collector TestNoDataAtAll", "cmd/internal/daemon TestF14_Tenants"}},
 	{"F15", "one of several servers down", []string{"collector TestF15_OneQueryFails", "cmd/internal/daemon TestFaults", "cmd/internal/daemon TestF14_Tenants"}},
 	{"F16", "POST refused", []string{"collector TestF16_PostRefused"}},
-	{"F17", "retries pile up on a sick server", []string{"collector TestF17_SickServer"}},
+	{"F17", "retries pile up on a sick server", []string{"collector TestF17_SickServer", "collector TestF17_SickBesideTheHours", "collector TestF17_OneBudget"}},
 	{"F18", "Thanos answers partially", []string{"collector TestAnswers", "collector TestFaults", "collector TestQueriesAreWhatServersExpect"}},
 	{"F19", "Thanos has forgotten a store", []string{"collector TestAnswers", "collector TestQueriesAreWhatServersExpect"}},
 	{"F20", "what had data has none", []string{"collector TestF20_Vanished", "cmd/internal/daemon TestF20_RandomHistories", "cmd/internal/daemon TestFaults"}},
