@@ -303,10 +303,10 @@ func TestGPUsOfOtherKinds(t *testing.T) {
 	}
 }
 
-// TestUtilizationIsNotLoad holds that how busy GPUs are changes nothing but the ratio that is shown: no verdict, cost, capacity or load rests on it.
+// TestUtilizationIsNotLoad holds that how busy GPUs are changes nothing but the ratio that is shown: no verdict, cost, capacity or load rests on it, be it of the current fleet or of one in question.
 func TestUtilizationIsNotLoad(t *testing.T) {
 	t.Parallel()
-	evaluated := func(busy float64) model.WorkloadReport {
+	evaluated := func(current string, busy float64) model.WorkloadReport {
 		engines := steady(map[string]string{"namespace": "chat", "model_name": "a"}, 6e6)
 		r := newRig(t, func(q promtest.Query) promtest.Answer {
 			if !strings.Contains(q.Expr, "DCGM") {
@@ -321,22 +321,25 @@ func TestUtilizationIsNotLoad(t *testing.T) {
 		r.text = fmt.Sprintf(`sources:
   - {name: one, prometheus: {url: "%s"}, pack: vllm, group_by: [namespace, model_name], hosting: self-hosted, gpus: {pack: dcgm}, backfill: 28d}
 options:%s`, r.server.URL, options)
-		if err := r.Reload(); err != nil {
-			t.Fatal(err)
-		}
+		r.replaced(t, "current: api", "current: "+current)
 		report, err := r.Evaluate(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		return workload(t, report, "chat/a")
 	}
-	idle, full := evaluated(0), evaluated(1)
-	if i, f := idle.Usage.GPUUtilizationRatio, full.Usage.GPUUtilizationRatio; i == nil || f == nil || *i != 0 || *f != 1 {
-		t.Fatalf("got %v and %v of the time busy, want 0 and 1", i, f)
-	}
-	idle.Usage.GPUUtilizationRatio, full.Usage.GPUUtilizationRatio = nil, nil
-	idle.Decision.ID, full.Decision.ID = "", "" // of a receipt with all that is shown
-	if diff := cmp.Diff(idle, full); diff != "" || len(idle.Options) == 0 {
-		t.Errorf("%d options; GPUs that are busy changed (-idle +busy):\n%s", len(idle.Options), diff)
+	for _, current := range []string{"api", "fleet"} {
+		idle, full := evaluated(current, 0), evaluated(current, 1)
+		if i, f := idle.Usage.GPUUtilizationRatio, full.Usage.GPUUtilizationRatio; i == nil || f == nil || *i != 0 || *f != 1 {
+			t.Fatalf("got %v and %v of the time busy, want 0 and 1", i, f)
+		}
+		if served := idle.Usage.EconomicUtilization; (served != nil) != (current == "fleet") {
+			t.Errorf("on %s: got an economic utilization of %v, want one of a fleet alone", current, served)
+		}
+		idle.Usage.GPUUtilizationRatio, full.Usage.GPUUtilizationRatio = nil, nil
+		idle.Decision.ID, full.Decision.ID = "", "" // of a receipt with all that is shown
+		if diff := cmp.Diff(idle, full); diff != "" || len(idle.Options) == 0 {
+			t.Errorf("on %s, %d options; GPUs that are busy changed (-idle +busy):\n%s", current, len(idle.Options), diff)
+		}
 	}
 }
