@@ -75,7 +75,10 @@ func (o OptionCost) CapacityText() string {
 	var numbers []string
 	mixes := 0
 	for i, n := range o.Capacity {
-		if n.Value == "" {
+		if n.Value == "" { // its warning says how much that is
+			if n.Label == Assumed {
+				numbers = append(numbers, strings.TrimPrefix(n.What, "assumed ")+" (assumed)")
+			}
 			continue
 		}
 		mix := strings.HasPrefix(n.What, "throughput ")

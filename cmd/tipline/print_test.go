@@ -64,10 +64,10 @@ func TestCapacityIsPrinted(t *testing.T) {
 	}
 	lines := capacityNotes(model.WorkloadReport{Workload: "chat", Current: "own", Options: []model.OptionCost{{Option: "own", Capacity: []model.CapacityNumber{
 		number("throughput 128/128", "28312", "output tokens/s per replica", model.Benchmark), number("throughput 128/2048", "22714", "output tokens/s per replica", model.Benchmark),
-		number("throughput 500/2000", "17660", "output tokens/s per replica", model.Benchmark), number("target utilization", "0.65", "share", model.Assumed), number("queue", "", "", model.Assumed),
+		number("throughput 500/2000", "17660", "output tokens/s per replica", model.Benchmark), number("target utilization", "0.65", "share", model.Assumed), number("assumed utilization", "", "", model.Assumed), number("throughput fitted", "", "", model.Benchmark),
 		number("peak factor", "5.1607", "peak hour over mean hour", model.Measured), number("throughput", "2382548", "tokens/h per replica", model.Measured),
 	}}}})
-	const want = "own is taken to do: throughput 128/128 28312 output tokens/s per replica (benchmark), target utilization 0.65 share (assumed), peak factor 5.16 peak hour over mean hour (measured), throughput 2.38M tokens/h per replica (measured), 2 more throughputs at other mixes of prompt and answer"
+	const want = "own is taken to do: throughput 128/128 28312 output tokens/s per replica (benchmark), target utilization 0.65 share (assumed), utilization (assumed), peak factor 5.16 peak hour over mean hour (measured), throughput 2.38M tokens/h per replica (measured), 2 more throughputs at other mixes of prompt and answer"
 	if len(lines) != 1 || lines[0] != want {
 		t.Errorf("got %q, want %q", lines, want)
 	}
