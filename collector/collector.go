@@ -144,6 +144,8 @@ const costPack = "opencost"
 type Collector struct {
 	settings  Settings // with defaults filled in
 	queries   queries
+	among     func(matchers string) string // queries.hourly about the series that the matchers leave; nil of queries of one's own
+	cutting   sync.Mutex                   // held while it is found out how to cut what a server refuses
 	rules     rules
 	unsure    []unsure // what makes it unsure how many GPUs there are
 	gpusBy    string   // see model.Usage
@@ -298,6 +300,11 @@ func (c *Collector) prepareQueries() error {
 			s.Delay = max(s.Delay, p.PeriodSums.Delay)
 		}
 		c.queries = packQueries(p, s.Select, s.GroupBy)
+		c.among = func(matchers string) string {
+			w := worded(p, []map[string]string{s.Select}, s.GroupBy, time.Hour)
+			w.among = matchers
+			return w.hourly()
+		}
 		if len(s.Siblings) > 0 {
 			c.queries.dark = darkQuery(p, append([]map[string]string{s.Select}, s.Siblings...))
 		}
@@ -731,13 +738,20 @@ func (c *Collector) askAll(ctx context.Context, expr string, p *pace, batch []sp
 }
 
 // askHours evaluates expr at the end of each hour of s, in halves where the server found as much too much before, or does so now, and remembers
-// in p what was not. For what it had no time for it is asked in halves the next time only: it may be busy, and a cycle has no time either.
+// in p what was not; a single hour that is too much is asked for in parts, see cut. For what it had no time for it is asked in halves the next time only: it may be busy, and a cycle has no time either.
 func (c *Collector) askHours(ctx context.Context, expr string, p *pace, s span) ([]answer, error) {
 	if s.hours() <= c.most(p, chunkHours) {
-		a, err := c.askSpan(ctx, expr, s)
+		cuts := c.cutsOf(p)
+		answers, err := c.askParts(ctx, expr, cuts, s)
 		var e *Error
-		if !errors.As(err, &e) || e.Reason != LimitReached && e.Reason != TooLarge && e.Reason != TimedOut || s.hours() == 1 {
-			return []answer{a}, err
+		if !errors.As(err, &e) || e.Reason != LimitReached && e.Reason != TooLarge && e.Reason != TimedOut {
+			return answers, err
+		}
+		if s.hours() == 1 {
+			if e.Reason == LimitReached && p == &c.chunk && c.cutMore(ctx, p, len(cuts), s.To) {
+				return c.askHours(ctx, expr, p, s)
+			}
+			return nil, err
 		}
 		c.most(p, s.hours()/2)
 		if e.Reason == TimedOut {
@@ -757,7 +771,8 @@ func (c *Collector) askHours(ctx context.Context, expr string, p *pace, s span) 
 // a bad day.
 type pace struct {
 	hours int
-	good  int // collections in a row in which nothing was refused
+	cuts  []cut // of what is asked, where an hour of it was too much
+	good  int   // collections in a row in which nothing was refused
 }
 
 // most makes p no larger than hours and returns how many it allows.
@@ -765,7 +780,7 @@ func (c *Collector) most(p *pace, hours int) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if hours < p.hours {
-		*p = pace{hours: hours, good: -1} // of this collection too
+		p.hours, p.good = hours, -1 // of this collection too
 	}
 	return p.hours
 }
@@ -775,8 +790,13 @@ func (c *Collector) grow() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, p := range []*pace{&c.chunk, &c.served} {
-		if p.good++; p.good >= growAfter {
-			*p = pace{hours: min(chunkHours, p.hours+1)}
+		if p.good++; p.good < growAfter {
+			continue
+		}
+		if p.good = 0; len(p.cuts) > 0 {
+			p.cuts = p.cuts[:len(p.cuts)-1]
+		} else {
+			p.hours = min(chunkHours, p.hours+1)
 		}
 	}
 }

@@ -54,7 +54,7 @@ func (l *Library) Describe(name string) (Description, error) {
 		}
 		return d, nil
 	}
-	w := wording{p, everything, p.GroupBy, time.Hour}
+	w := worded(p, everything, p.GroupBy, time.Hour)
 	for _, t := range w.trials("%s") {
 		d.Counts = append(d.Counts, Count{t.name, slices.Concat(t.found, t.plus)})
 	}

@@ -290,7 +290,7 @@ func (f *finder) count(ctx context.Context, p *pack) (*claim, error) {
 func (f *finder) tally(ctx context.Context, c *claim) (m prommodel.Matrix, err error) {
 	for i, window := range f.windows {
 		c.window = window
-		w := wording{c.pack, everything, c.pack.telling(), window}
+		w := worded(c.pack, everything, c.pack.telling(), window)
 		var parts []string
 		for _, s := range []signal{input, output, cacheRead, cacheWrite} {
 			counter := c.pack.counter(s)

@@ -128,7 +128,7 @@ func (s Settings) probeTwice(ctx context.Context, c *client, now time.Time) (int
 	if err != nil || !p.engine() { // elsewhere a program has many series of a counter, some of which may be equal
 		return 0, err
 	}
-	w := wording{p, []map[string]string{s.Select}, s.GroupBy, 24 * time.Hour}
+	w := worded(p, []map[string]string{s.Select}, s.GroupBy, 24*time.Hour)
 	if len(w.groupBy) == 0 {
 		w.groupBy = p.GroupBy
 	}

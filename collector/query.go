@@ -94,19 +94,8 @@ type queries struct {
 
 // packQueries returns the expressions that read p, restricted to the matchers and grouped by the labels.
 func packQueries(p *pack, selected map[string]string, groupBy []string) queries {
-	w := wording{p, []map[string]string{selected}, groupBy, time.Hour}
-	var parts []string
-	for _, s := range hourly {
-		if c := p.counter(s); c != nil {
-			parts = append(parts, marked(s, w.counted(s, c)))
-		}
-	}
-	parts = append(parts, marked(coverage, covered("sum by ("+w.by()+") ("+strings.Join(w.present(), " or ")+")")))
-	if p.PeriodSums == nil { // a gauge may fall
-		falls := w.each(p.Tokens[input], "resets(%s["+hourWindow+"])")
-		parts = append(parts, marked(resets, "max by ("+w.by()+") ("+strings.Join(falls, " or ")+")"))
-	}
-	q := queries{hourly: strings.Join(parts, "\nor "), ttft: w.over(24 * time.Hour).ttft(), served: w.served(), prompts: w.over(24 * time.Hour).prompts()}
+	w := worded(p, []map[string]string{selected}, groupBy, time.Hour)
+	q := queries{hourly: w.hourly(), ttft: w.over(24 * time.Hour).ttft(), served: w.served(), prompts: w.over(24 * time.Hour).prompts()}
 	var ofDay []string
 	for _, s := range daily {
 		if c := p.counter(s); c != nil {
@@ -118,13 +107,29 @@ func packQueries(p *pack, selected map[string]string, groupBy []string) queries 
 	return q
 }
 
+// hourly returns the expression for every signal per workload over the hour before the evaluation.
+func (w wording) hourly() string {
+	var parts []string
+	for _, s := range hourly {
+		if c := w.pack.counter(s); c != nil {
+			parts = append(parts, marked(s, w.counted(s, c)))
+		}
+	}
+	parts = append(parts, marked(coverage, covered("sum by ("+w.by()+") ("+strings.Join(w.present(), " or ")+")")))
+	if w.pack.PeriodSums == nil { // a gauge may fall
+		falls := w.each(w.pack.Tokens[input], "resets(%s["+hourWindow+"])")
+		parts = append(parts, marked(resets, "max by ("+w.by()+") ("+strings.Join(falls, " or ")+")"))
+	}
+	return strings.Join(parts, "\nor ")
+}
+
 // darkQuery returns the expressions for the tokens that p counts over the day before, those that one of the selections leaves and all of them;
 // empty when one of them leaves everything. A series that two selections leave is counted once.
 func darkQuery(p *pack, selections []map[string]string) string {
 	if slices.ContainsFunc(selections, func(s map[string]string) bool { return len(s) == 0 }) {
 		return ""
 	}
-	claimed, all := wording{p, selections, nil, 24 * time.Hour}, wording{p, everything, nil, 24 * time.Hour}
+	claimed, all := worded(p, selections, nil, 24*time.Hour), worded(p, everything, nil, 24*time.Hour)
 	return marked(claimedTokens, claimed.tokens()) + "\nor " + marked(allTokens, all.tokens())
 }
 

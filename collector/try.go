@@ -70,7 +70,7 @@ func trials(p *pack, s Settings, seen string) []trial {
 	if p.GPU != nil {
 		return gpuTrials(p.GPU, s.GroupBy)
 	}
-	w := wording{p, []map[string]string{s.Select}, s.GroupBy, 24 * time.Hour}
+	w := worded(p, []map[string]string{s.Select}, s.GroupBy, 24*time.Hour)
 	if len(w.groupBy) == 0 {
 		w.groupBy = p.GroupBy
 	}

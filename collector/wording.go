@@ -27,6 +27,11 @@ type wording struct {
 	selections []map[string]string // only series with the label values of one of these count, once however many select them
 	groupBy    []string
 	window     time.Duration // that ends at the evaluation
+	among      string        // more matchers that series must satisfy to count
+}
+
+func worded(p *pack, selections []map[string]string, groupBy []string, window time.Duration) wording {
+	return wording{pack: p, selections: selections, groupBy: groupBy, window: window}
 }
 
 // everything is the selection that leaves nothing out.
@@ -158,7 +163,7 @@ func (w wording) increase() string {
 
 // alternatives returns form for each name, restricted to the matchers of the source, the pack and its part.
 func (w wording) alternatives(names []string, form string, where ...map[string]string) []string {
-	lists := []string{whereList(w.pack.Where)}
+	lists := []string{whereList(w.pack.Where), w.among}
 	for _, values := range where {
 		lists = append(lists, whereList(values))
 	}
@@ -280,7 +285,7 @@ func (w wording) served() string {
 	var parts []string
 	if w.pack.engine() {
 		engines, each := w.engines(), labelList(target)
-		all := wording{w.pack, everything, w.groupBy, w.window}.engines()
+		all := worded(w.pack, everything, w.groupBy, w.window).engines()
 		shared := all + " and on (" + each + ") count by (" + each + ") (" + all + ") > 1"
 		alone := "count by (" + w.by() + ") (" + engines + ") unless count by (" + w.by() + ") (" + shared + ")"
 		parts = append(parts, marked(replicas, constant(alone, promDuration(w.window))))

@@ -49,7 +49,9 @@ var faults = []struct {
 		"collector TestF31_LessThanBefore", "collector TestF31_Revised", "cmd/internal/daemon TestF31_RevisedDay",
 	}},
 	{"F32", "limit on the length of a query", []string{"collector TestF32_QueryLimit", "collector TestShortQueriesBridgeGaps", "collector TestAnswers"}},
-	{"F33", "limits on points, samples and series", []string{"cmd/tipline-demo/servers TestF33_SampleLimit", "collector TestF32_QueryLimit", "collector TestAnswers", "collector TestQueriesAreWhatServersExpect"}},
+	{"F33", "limits on points, samples and series", []string{
+		"cmd/tipline-demo/servers TestF33_SampleLimit", "collector TestF32_QueryLimit", "collector TestAnswers", "collector TestQueriesAreWhatServersExpect", "collector TestCuts", "cmd/tipline-demo/servers TestF33_AnHourInParts",
+	}},
 	{"F34", "NaN and infinity", []string{"collector TestHour", "collector TestGPUs", "collector TestDaily", "collector FuzzDecodeQuery"}},
 	{"F35", "unexpected type", []string{"collector TestAnswers", "collector TestFaults", "collector FuzzDecodeQuery"}},
 	{"F36", "two series for one workload", []string{"collector TestReadAnswer", "collector TestAnswers"}},

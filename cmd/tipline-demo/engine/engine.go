@@ -47,14 +47,17 @@ func Open(now func() time.Time) (*Engine, error) {
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	p := parser.NewParser(parser.Options{})
-	return &Engine{
-		dir: dir, now: now, db: db, parser: p,
-		queries: promql.NewEngine(promql.EngineOpts{
-			Logger: quiet, MaxSamples: 50_000_000, Timeout: 2 * time.Minute, LookbackDelta: 5 * time.Minute,
-			EnableAtModifier: true, EnableNegativeOffset: true, Parser: p,
-		}),
-	}, nil
+	e := &Engine{dir: dir, now: now, db: db, parser: parser.NewParser(parser.Options{})}
+	e.LimitSamples(50_000_000)
+	return e, nil
+}
+
+// LimitSamples makes e refuse queries that hold more samples than most at once, as --query.max-samples does. It must not be called beside a query.
+func (e *Engine) LimitSamples(most int) {
+	e.queries = promql.NewEngine(promql.EngineOpts{
+		Logger: slog.New(slog.DiscardHandler), MaxSamples: most, Timeout: 2 * time.Minute, LookbackDelta: 5 * time.Minute,
+		EnableAtModifier: true, EnableNegativeOffset: true, Parser: e.parser,
+	})
 }
 
 // Close ends the engine and removes its files.

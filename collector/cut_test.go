@@ -1,0 +1,79 @@
+package collector
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"tipline/collector/promtest"
+)
+
+// TestCuts holds that cuts put every value of a label, and its absence, into exactly one part, by the matchers as a server reads them; that the parts of values that begin and end alike are about
+// equal; that there is no cut where none helps; and that cuts are given up one by one, before more hours are asked for at once.
+func TestCuts(t *testing.T) {
+	t.Parallel()
+	hostile := []string{"", "a", "a\nb", `"} or vector(1) #`, `\x{61}`, ".*", "]", "^-]", "\u202e", "💥", "\ufeff", strings.Repeat("x", 300)}
+	var all []weighed
+	for i := range 500 {
+		all = append(all, weighed{map[string]string{"team": fmt.Sprintf("team-%03d-prod", i), "model": "m"}, 1})
+	}
+	for _, value := range hostile {
+		all = append(all, weighed{map[string]string{"team": value, "model": "m"}, 1})
+	}
+	var cuts []cut
+	for range maxCuts {
+		k, ok := bestCut(all, []string{"team", "model"}, cuts)
+		if !ok {
+			t.Fatalf("no cut after %d", len(cuts))
+		}
+		cuts = append(cuts, k)
+	}
+	parts := partMatchers(cuts)
+	sizes := make([]int, len(parts))
+	for _, w := range all {
+		in := 0
+		for i, part := range parts {
+			if leaves(t, part, w.labels["team"]) {
+				in, sizes[i] = in+1, sizes[i]+1
+			}
+		}
+		if in != 1 {
+			t.Errorf("%q is in %d parts", w.labels["team"], in)
+		}
+	}
+	for i, size := range sizes {
+		if even := len(all) / len(parts); size > 2*even {
+			t.Errorf("part %d has %d of %d workloads, want about %d", i, size, len(all), even)
+		}
+	}
+	same := []weighed{{map[string]string{"team": "a"}, 5}}
+	if k, ok := bestCut(same, []string{"team"}, nil); ok {
+		t.Errorf("got %+v of a single workload, want none", k)
+	}
+	c := newCollector(t, Settings{Backfill: time.Hour}, promtest.New(steady(always, never)), newMemory())
+	c.chunk = pace{hours: 1, cuts: cuts[:2]}
+	for _, want := range []pace{{hours: 1, cuts: cuts[:1]}, {hours: 1}, {hours: 2}} {
+		for range growAfter {
+			c.grow()
+		}
+		if len(c.chunk.cuts) != len(want.cuts) || c.chunk.hours != want.hours {
+			t.Errorf("got %d cuts and %d hours, want %d and %d", len(c.chunk.cuts), c.chunk.hours, len(want.cuts), want.hours)
+		}
+	}
+}
+
+// leaves reports whether the matchers, all of the label team, leave a value, with regular expressions anchored as Prometheus anchors them.
+func leaves(t *testing.T, matchers, value string) bool {
+	t.Helper()
+	for rest := matchers; rest != ""; rest = strings.TrimPrefix(rest, ",") {
+		operator := rest[len("team") : len("team")+2]
+		var pattern string
+		pattern, rest = unquote(t, rest[len("team")+2:])
+		if regexp.MustCompile("^(?:"+pattern+")$").MatchString(value) != (operator == "=~") {
+			return false
+		}
+	}
+	return true
+}
