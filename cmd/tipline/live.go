@@ -212,6 +212,9 @@ func (p *program) checkSource(ctx context.Context, cfg *config.Config, s config.
 	}
 	now := p.now()
 	result, err := c.Collect(ctx, now)
+	for tries := 1; tries < collections && timedOut(err); tries++ { // each asks for half as many hours at once as the one before
+		result, err = c.Collect(ctx, now)
+	}
 	found.Queries = queryCosts(s, c.Costs())
 	if err != nil {
 		return found, nil, nil, err
@@ -219,6 +222,15 @@ func (p *program) checkSource(ctx context.Context, cfg *config.Config, s config.
 	read = func(u model.Usage) model.Usage { return c.Read(u, now) }
 	found.Findings = append(found.Findings, rehearsal(result, read, settings.Backfill, p.now().Sub(now), now)...)
 	return found, result.Usage, read, nil
+}
+
+// collections is how often a live check collects the hours of a source for which the server has no time, as the daemon does once an hour.
+const collections = 4
+
+// timedOut tells whether err is that a server took too long.
+func timedOut(err error) bool {
+	var answered *collector.Error
+	return errors.As(err, &answered) && answered.Reason == collector.TimedOut
 }
 
 // leastCoverage is the share of the hours of a workload that must have been measured for nothing to be wrong with how it is scraped.

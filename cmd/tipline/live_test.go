@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -178,6 +179,36 @@ func TestCheckLiveWeighsQueries(t *testing.T) {
 	if len(s.Queries) < 3 || q.Query != "hours" || q.Pack != "litellm" || len(q.Signals) != 7 || q.Requests < 8 || q.Hours != 6 || q.Series != 6 || q.Samples != 36 || q.Bytes < 1024 ||
 		q.Seconds <= 0 || q.Peak != nil || len(q.Near) != 2 {
 		t.Errorf("got %+v, want 6 series of 6 hours near two limits, and nothing of what the server held, since it does not say", q)
+	}
+}
+
+// TestCheckLiveAsksForLess holds that a server which has no time for a day of hours is asked for fewer, as the daemon would from the next hour on, and that one which has no
+// time for any is given up.
+func TestCheckLiveAsksForLess(t *testing.T) {
+	t.Parallel()
+	folder, prom, _ := stageProgram(t)
+	for longest, tc := range map[int]struct {
+		code int
+		want string
+	}{
+		6: {exitDone, "near  hours: 6 hours are asked for at once, since the server refused, or had no time for, 24: "},
+		0: {exitUnreachable, "query timed out: is the server overloaded, or prometheus.timeout too short?\n"},
+	} {
+		prom.Answer(func(q promtest.Query) promtest.Answer {
+			if len(q.Times()) > longest && slices.Contains(q.Signals(), "coverage") {
+				return promtest.JSON(503, `{"status":"error","errorType":"timeout","error":"query timed out"}`)
+			}
+			if len(q.Signals()) == 0 {
+				return scraped(q)
+			}
+			return promtest.Answer{Series: promtest.Each(q, map[string]string{"team_alias": "a"}, func(signal string, _ time.Time) (float64, bool) {
+				return map[string]float64{"coverage": 1, "input": 4e6, "output": 1e6, "requests": 2e3}[signal], signal != "resets"
+			})}
+		})
+		code, out, errs := tipline(t, folder, "check", "--live")
+		if code != tc.code || !strings.Contains(out, tc.want) || errs != "" {
+			t.Errorf("%d hours: exit %d, %s\n%s\nwant %d and %q", longest, code, errs, out, tc.code, tc.want)
+		}
 	}
 }
 

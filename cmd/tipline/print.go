@@ -8,6 +8,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"tipline/cmd/internal/daemon"
 	"tipline/model"
 )
 
@@ -66,7 +67,11 @@ func row(w model.WorkloadReport, now time.Time) []string {
 	if current == "" {
 		current = unknown
 	}
-	return []string{w.Workload, current, used, next, pays, saves, sure, actBy, verdict(w.Decision)}
+	says := verdict(w.Decision)
+	if daemon.Secondary(w) {
+		says = "priced at another meter"
+	}
+	return []string{w.Workload, current, used, next, pays, saves, sure, actBy, says}
 }
 
 // verdict says in a few words what d recommends.

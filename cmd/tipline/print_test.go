@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"tipline/cmd/internal/ledger"
 	"tipline/model"
@@ -53,6 +54,19 @@ func TestProjectionsArePrinted(t *testing.T) {
 	}
 	if n := strings.Count(out.String(), "known event"); n != 1 {
 		t.Errorf("known events are graded %d times, want once, for the span that had one", n)
+	}
+}
+
+// TestSecondaryMeterIsPrinted holds that a workload which is priced elsewhere is not shown as one of which nothing is known.
+func TestSecondaryMeterIsPrinted(t *testing.T) {
+	t.Parallel()
+	workload := func(code string) model.WorkloadReport {
+		return model.WorkloadReport{Workload: "engine", Decision: model.Decision{Recommendation: model.Unknown}, Warnings: []model.Warning{{Code: code}}}
+	}
+	for code, want := range map[string]string{"SECONDARY_METER": "priced at another meter", "DOUBLE_METERED": "unknown"} {
+		if cells := row(workload(code), time.Time{}); cells[len(cells)-1] != want {
+			t.Errorf("%s: got %q, want %q", code, cells[len(cells)-1], want)
+		}
 	}
 }
 

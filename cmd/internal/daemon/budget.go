@@ -38,7 +38,7 @@ func budget(b config.Budget, report *model.Report, all []metered, verdicts []dec
 		if slices.ContainsFunc(all[i].series, func(labels map[string]string) bool { return !b.Covers(labels, w.Source) }) {
 			continue
 		}
-		if secondary(w) {
+		if Secondary(w) {
 			continue // it is in the cost of the primary meter
 		}
 		p := decide.MonthPart{Workload: w.Workload, Receipt: w.Decision.ID, Stays: months[i].Stays, Others: months[i].others}

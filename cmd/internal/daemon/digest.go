@@ -55,7 +55,7 @@ func digest(report *model.Report, outcomes map[string]alerting.Outcome, month mo
 			w.Case = new(model.Case)
 		}
 		switch kind, stands := pending[w.Case.Stage]; {
-		case secondary(w):
+		case Secondary(w):
 			g.Quiet++
 		case stands:
 			item.Kind, item.Text = kind, stood(w)

@@ -19,8 +19,8 @@ const (
 	secondaryMeter = "SECONDARY_METER" // and that one is priced
 )
 
-// secondary reports whether the traffic of w is priced by another meter.
-func secondary(w model.WorkloadReport) bool { return warned(w, secondaryMeter) }
+// Secondary reports whether the traffic of w is priced by another meter.
+func Secondary(w model.WorkloadReport) bool { return warned(w, secondaryMeter) }
 
 // firing returns the confirmed verdicts that stand, without those on workloads that report has no more, or that are priced at another meter by now. Before the first report
 // nothing is known of that.
@@ -31,7 +31,7 @@ func (d *Daemon) firing(report *model.Report) []alerting.Firing {
 	}
 	priced := map[string]bool{}
 	for _, w := range report.Workloads {
-		priced[w.Workload] = !secondary(w)
+		priced[w.Workload] = !Secondary(w)
 	}
 	return slices.DeleteFunc(firing, func(f alerting.Firing) bool { return !priced[f.Workload] })
 }

@@ -60,7 +60,7 @@ func sightings(report *model.Report, gaps map[string]time.Duration) map[string]a
 		switch {
 		case renamed[w.Workload]:
 			all[w.Workload] = alerting.Renamed
-		case faulty[w.Workload] || secondary(w) || w.Names > 0 || first == nil || last == nil:
+		case faulty[w.Workload] || Secondary(w) || w.Names > 0 || first == nil || last == nil:
 		case report.AsOf.Sub(*last) <= staleAfter:
 			all[w.Workload] = alerting.There
 			if age := report.AsOf.Sub(*first); age >= sureAfter && age <= lately && first.Sub(began[w.Source]) >= sureAfter {
