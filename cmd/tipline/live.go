@@ -225,7 +225,7 @@ func (p *program) checkSource(ctx context.Context, cfg *config.Config, s config.
 }
 
 // collections is how often a live check collects the hours of a source for which the server has no time, as the daemon does once an hour.
-const collections = 4
+const collections = 3
 
 // timedOut tells whether err is that a server took too long.
 func timedOut(err error) bool {

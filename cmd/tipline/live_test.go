@@ -153,7 +153,7 @@ func TestCheckLiveWeighsQueries(t *testing.T) {
 	code, out, errs := tipline(t, folder, "check", "--live")
 	for _, want := range []string{
 		"        QUERY                ASKED  SERIES  SAMPLES  SIZE", "; the slowest is ", "s of 30s\n", "  input output cache_read cache_write requests coverage resets\n",
-		"  near  hours: 6 hours are asked for at once, since the server refused, or had no time for, 24: ",
+		"  near  hours: asks for 6 hours at once, since the server refused, or had no time for, 24: ",
 		"B, and prometheus.max_response_bytes is 2.05kB: raise it, group by fewer labels, or select fewer series\n",
 	} {
 		if !strings.Contains(out, want) {
@@ -191,7 +191,7 @@ func TestCheckLiveAsksForLess(t *testing.T) {
 		code int
 		want string
 	}{
-		6: {exitDone, "near  hours: 6 hours are asked for at once, since the server refused, or had no time for, 24: "},
+		6: {exitDone, "near  hours: asks for 6 hours at once, since the server refused, or had no time for, 24: "},
 		0: {exitUnreachable, "query timed out: is the server overloaded, or prometheus.timeout too short?\n"},
 	} {
 		prom.Answer(func(q promtest.Query) promtest.Answer {
@@ -224,7 +224,7 @@ func TestNearLimits(t *testing.T) {
 		{collector.Cost{Took: 15 * time.Second}, "took 15s, and prometheus.timeout is 30s"},
 		{collector.Cost{Bytes: 16 << 20}, "an answer has 16.8MB, and prometheus.max_response_bytes is 33.6MB"},
 		{collector.Cost{Peak: mostSamples / 2}, "the server held 25.0M samples at once, and Prometheus refuses more than 50.0M"},
-		{collector.Cost{Hours: 23}, "23 hours are asked for at once"},
+		{collector.Cost{Hours: 23}, "asks for 23 hours at once"},
 	} {
 		got := strings.Join(nearLimits(tc.cost, limits), "\n")
 		if (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {

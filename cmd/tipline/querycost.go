@@ -60,7 +60,7 @@ func nearLimits(c collector.Cost, p config.Prometheus) []string {
 			model.FormatTokens(model.Tokens(c.Peak)), model.FormatTokens(mostSamples))
 	}
 	if c.Hours > 0 && c.Hours < collector.ChunkHours {
-		near("%d hours are asked for at once, since the server refused, or had no time for, %d: nothing is lost, and a cold start takes longer", c.Hours, collector.ChunkHours)
+		near("asks for %s at once, since the server refused, or had no time for, %d: nothing is lost, and a cold start takes longer", count(c.Hours, "hour"), collector.ChunkHours)
 	}
 	return said
 }

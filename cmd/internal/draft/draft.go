@@ -51,7 +51,7 @@ func Write(d collector.Discovery, library *collector.Library, server Server, now
 		return Draft{}, err
 	}
 	w := writer{discovery: d, server: server, now: now.UTC(), known: library.Packs()}
-	w.http, w.left = client(server.HTTP)
+	w.http, w.secrets = client(server.HTTP)
 	idle := attachCards(meters, d.Cards)
 	twice, suspected := findTwice(meters)
 	for _, s := range meters {
@@ -76,8 +76,13 @@ func Write(d collector.Discovery, library *collector.Library, server Server, now
 		w.options.choose(workload)
 		w.stanzas = append(w.stanzas, priced(workload))
 	}
-	w.options.floors()
 	w.stanzas = append(w.stanzas, elsewhere(w.sources, w.workloads, second)...)
+	others, left := together(w.workloads[min(len(w.workloads), maxStanzas):])
+	for _, s := range others {
+		w.options.choose(s.workload)
+	}
+	w.options.floors()
+	w.stanzas, w.left = append(w.stanzas, others...), left
 	if d.Replicas > 0 {
 		w.find("stored twice", []string{"the tokens below are too many: " + collector.PerReplica(d.Replicas)})
 	}
@@ -87,7 +92,7 @@ func Write(d collector.Discovery, library *collector.Library, server Server, now
 	w.find("taken for a model of a similar name", w.options.taken)
 	w.find("not placed", w.unplaced())
 	w.find("GPUs without a workload", idle)
-	w.find("authentication", w.left)
+	w.find("authentication", w.secrets)
 	return w.write()
 }
 
@@ -98,10 +103,11 @@ type writer struct {
 	now       time.Time
 	known     []model.Pack
 	http      []any    // keys of prometheus beside the url
-	left      []string // of the authentication that does not stand in the file
+	secrets   []string // of the authentication that does not stand in the file
 	sources   []*source
 	workloads []*workload // that are priced
-	stanzas   []stanza    // of the largest of these, and then of those that are priced elsewhere
+	stanzas   []stanza    // of the largest of these, of those that are priced elsewhere, and of all others of a model
+	left      []*workload // that are in none of them
 	options   *options
 	findings  []Finding
 }
@@ -131,13 +137,13 @@ func (w *writer) unplaced() []string {
 			lines = append(lines, s.name+": it counts input and no output, which is right for embeddings only")
 		}
 	}
-	if more := w.workloads[min(len(w.workloads), maxStanzas):]; len(more) > 0 {
+	if len(w.left) > 0 {
 		var sum model.Tokens
-		for _, workload := range more {
+		for _, workload := range w.left {
 			sum += workload.tokens()
 		}
 		lines = append(lines, fmt.Sprintf("%d more workloads with %s tokens in 28 days: they are measured and have no stanza, so they get what stands under defaults",
-			len(more), model.FormatTokens(sum)))
+			len(w.left), model.FormatTokens(sum)))
 	}
 	return lines
 }

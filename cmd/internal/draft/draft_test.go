@@ -292,16 +292,26 @@ func TestServed(t *testing.T) {
 	}
 }
 
-// TestManyWorkloads holds that the largest have a stanza and the others are counted.
+// TestManyWorkloads holds that the largest have a stanza, that the others of a model have one together, after those that are priced elsewhere, and that what is in none is said.
 func TestManyWorkloads(t *testing.T) {
 	t.Parallel()
-	var streams []collector.Stream
+	var gateway, engines []collector.Stream
 	for i := range maxStanzas + 50 {
-		streams = append(streams, asked(model.Tokens(1e6*(i+1)), 0, fmt.Sprintf("team-%d", i), "gpt-5-mini", "", "openai"))
+		gateway = append(gateway, asked(model.Tokens(1e6*(i+2)), 0, fmt.Sprintf("team-%d", i), "gpt-5-mini", "", "openai"))
 	}
-	d, cfg := write(t, collector.Discovery{Metered: []collector.Metered{gatewayMeter(streams...)}})
-	if len(cfg.Workloads) != maxStanzas || !slices.Equal(cfg.Workloads[0].Match["team_alias"], []string{"team-149"}) || !strings.Contains(d.said("not placed"), "50 more workloads with 1.27B tokens") {
-		t.Errorf("got %d stanzas, first %v, %q", len(cfg.Workloads), cfg.Workloads[0].Match, d.said("not placed"))
+	gateway = append(gateway, asked(1e6, 0, "small", "acme-9", "", "acme"), asked(2e5, 0, "nobody", "", "", ""), asked(4e5, 1e5, "late", "m", "org/m", "hosted_vllm"))
+	engines = append(engines, stream(4e5, 1e5, "namespace", "llm", "model_name", "org/m", "job", "vllm"))
+	d, cfg := write(t, collector.Discovery{Metered: []collector.Metered{gatewayMeter(gateway...), engineMeter(engines...)}})
+	if !slices.Equal(cfg.Workloads[0].Match["team_alias"], []string{"team-149"}) || !strings.Contains(d.said("not placed"), "1 more workloads with 200k tokens") {
+		t.Errorf("first %v, %q", cfg.Workloads[0].Match, d.said("not placed"))
+	}
+	var rest []string
+	for _, w := range cfg.Workloads[maxStanzas:] {
+		rest = append(rest, fmt.Sprint(w.Match, w.Meter, w.Current))
+	}
+	want := []string{"map[model_name:[org/m]]secondary", "map[requested_model:[gpt-5-mini]]openai-gpt-5-mini", "map[requested_model:[acme-9]]", "map[requested_model:[m]]"}
+	if !slices.Equal(rest, want) || !strings.Contains(string(d.Config), "# all others of this model, 50 with 1.32B tokens in 28 days, as the largest of them, which is served by openai/gpt-5-mini\n") {
+		t.Errorf("got %q, want %q in\n%s", rest, want, d.Config)
 	}
 }
 

@@ -10,12 +10,13 @@ import (
 	"tipline/model"
 )
 
-// A stanza says something of one workload, or of several that are priced at another meter.
+// A stanza says something of one workload, or of several that are alike.
 type stanza struct {
 	source   *source
 	labels   map[string][]string // that it matches
 	tokens   model.Tokens        // of what it matches in 28 days
-	workload *workload           // nil of what is priced at another meter
+	workload *workload           // the largest of what it matches; nil of what is priced at another meter
+	more     int                 // workloads that have no stanza of their own, of which it says what is known of the largest
 	primary  *source             // that meter; nil otherwise
 }
 
@@ -64,6 +65,33 @@ func elsewhere(sources []*source, priced, second []*workload) []stanza {
 		}
 	}
 	return stanzas
+}
+
+// together returns the stanzas of workloads that have none of their own, and those that are in none: one for all of a source that have one model, after the largest of them. Only
+// then do these have options to be chosen from.
+func together(rest []*workload) (stanzas []stanza, left []*workload) {
+	type model struct {
+		source *source
+		name   string
+	}
+	places := map[model]int{}
+	for _, w := range rest {
+		label := w.source.grouped()
+		of := model{w.source, w.labels[label]}
+		i, begun := places[of]
+		switch {
+		case label == "" || of.name == "" || !begun && len(stanzas) == maxStanzas:
+			left = append(left, w)
+			continue
+		case !begun:
+			i = len(stanzas)
+			places[of] = i
+			stanzas = append(stanzas, stanza{source: w.source, labels: map[string][]string{label: {of.name}}, workload: w})
+		}
+		stanzas[i].tokens += w.tokens()
+		stanzas[i].more++
+	}
+	return stanzas, left
 }
 
 // grouped returns the label by which s groups that names the model; empty when there is none.
@@ -117,6 +145,9 @@ func (s stanza) write(i int) *yaml.Node {
 	}
 	w := s.workload
 	lines := []string{fmt.Sprintf("%d. %s tokens in 28 days, %s of them output, served by %s", i+1, model.FormatTokens(s.tokens), percent(w.output, s.tokens), w.served())}
+	if s.more > 0 {
+		lines = []string{fmt.Sprintf("all others of this model, %d with %s tokens in 28 days, as the largest of them, which is served by %s", s.more, model.FormatTokens(s.tokens), w.served())}
+	}
 	if w.current != "" {
 		add(n, "current", text(w.current))
 		add(n, "candidates", list(w.candidates))
