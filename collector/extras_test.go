@@ -221,7 +221,6 @@ func TestDaily(t *testing.T) {
 		{"both", "bifrost", []float64{12.5}, []float64{3}, [2]float64{12.5, 3}},
 		{"no retry", "bifrost", []float64{12.5}, []float64{0}, [2]float64{12.5, 0}},
 		{"retries alone", "dynamo", nil, []float64{3}, [2]float64{-1, 3}},
-		{"retries alone where none means zero", "bifrost", nil, []float64{3}, [2]float64{0, 3}},
 		{"a wrong number of retries", "bifrost", []float64{12.5}, []float64{math.NaN()}, [2]float64{12.5, -1}},
 	} {
 		server := promtest.New(func(q promtest.Query) promtest.Answer {
