@@ -107,6 +107,7 @@ type gpuPack struct {
 	Held     *heldGauge  `yaml:"held"`     // instead of Busy: how many GPUs are held, and not how busy they are
 	Device   []string    `yaml:"device"`   // labels that tell one GPU from another
 	Type     []string    `yaml:"type"`     // labels that say which card it is; empty where it is not said
+	Named    *heldWhile  `yaml:"named"`    // gauge that is 1 and has the labels of Type where Busy has none of them; nil means that they are those of Busy
 	Cost     *gpuCost    `yaml:"cost"`     // what the GPUs cost; nil where it is not said, and then that of the pack opencost is looked for
 	Attached string      `yaml:"attached"` // label that is not empty when a workload holds the GPU; empty means that all are held
 	Unsure   []unsure    `yaml:"unsure"`   // what makes it unsure how many GPUs a workload has
@@ -324,6 +325,13 @@ func (c *packCheck) gpu(g *gpuPack) {
 			if len(w.On) == 0 {
 				c.wrong("gpu.held.while.on", "want labels")
 			}
+		}
+	}
+	if n := g.Named; n != nil {
+		c.metrics("gpu.named.metric", []string{n.Metric})
+		c.where("gpu.named.where", n.Where)
+		if len(n.On) == 0 || len(g.Type) == 0 || len(g.Busy) == 0 {
+			c.wrong("gpu.named", "want on, beside type and busy")
 		}
 	}
 	if p := g.Cost; p != nil && (g.Held == nil || p.Total == nil || p.Each == "" || len(p.On) == 0) {

@@ -53,6 +53,7 @@ func TestPackIsReadStrictly(t *testing.T) {
 		"unknown absence":    {`{name: x, tokens: {input: {metrics: [a], absent: nil}, output: {metrics: [b]}}}`, `got "nil"`},
 		"a GPU that is void": {`{name: x, gpu: {busy: [{metric: a}], device: [b], attached: c}}`, "want above 0"},
 		"busy and held":      {`{name: x, gpu: {busy: [{metric: a, full: 1}], held: {metric: b}, device: [c]}}`, "either busy or held"},
+		"named by nothing":   {`{name: x, gpu: {busy: [{metric: a, full: 1}], device: [b], type: [c], named: {metric: d}}}`, "gpu.named: want on"},
 		"held while nothing": {`{name: x, gpu: {held: {metric: b, while: {metric: c}}, device: [c]}}`, "gpu.held.while.on: want labels"},
 		"nothing apart":      {`{name: x, input_includes_cache: true, cache_apart: [{}], tokens: {input: {metrics: [a]}, output: {metrics: [b]}, cache_read: {metrics: [c]}}}`, "cache_apart: want labels"},
 		"always apart":       {`{name: x, cache_apart: [{a: b}], tokens: {input: {metrics: [a]}, output: {metrics: [b]}, cache_read: {metrics: [c]}}}`, "cache_apart: has no effect"},

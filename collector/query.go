@@ -286,13 +286,23 @@ func gpuSums(g *gpuPack, join []string) (busy, count string) {
 	device := labelList(append(slices.Clone(join), g.Device...))
 	perDevice := make([]string, len(g.Busy))
 	for i, b := range g.Busy {
-		perDevice[i] = "max by (" + device + ") (" + g.attached(b.Metric, "", join) + ")"
+		perDevice[i] = "max by (" + device + ") (" + g.named(g.attached(b.Metric, "", join), join) + ")"
 		if b.Full != 1 {
 			perDevice[i] += " / " + strconv.FormatFloat(b.Full, 'g', -1, 64)
 		}
 	}
 	devices := strings.Join(perDevice, " or ")
 	return "sum by (" + by + ") (" + devices + ")", "count by (" + by + ") (" + devices + ")"
+}
+
+// named returns shown with the labels of the type that are among those of join, where another gauge has them.
+func (g *gpuPack) named(shown string, join []string) string {
+	types := slices.DeleteFunc(slices.Clone(g.Type), func(label string) bool { return !slices.Contains(join, label) })
+	if g.Named == nil || len(types) == 0 {
+		return shown
+	}
+	on, each := labelList(g.Named.On), labelList(append(slices.Clone(g.Named.On), types...))
+	return "(" + shown + ") * on (" + on + ") group_left (" + labelList(types) + ") max by (" + each + ") (" + selector(g.Named.Metric, whereList(g.Named.Where)) + ")"
 }
 
 // perDevice returns how many GPUs each device holds, once however many exporters show it.

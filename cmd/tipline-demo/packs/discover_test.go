@@ -30,6 +30,9 @@ func (w *world) discover(t *testing.T) {
 		for _, c := range d.Cards {
 			if c.Pack == w.Pack {
 				count += c.Count
+				if c.Type != w.Card {
+					t.Errorf("%v: got %q GPUs, want %q", w.Expositions, c.Type, w.Card)
+				}
 			}
 		}
 		if math.Abs(count-w.GPUs) > 1e-9 {

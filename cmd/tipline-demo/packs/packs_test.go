@@ -44,6 +44,7 @@ type truth struct {
 		GroupBy        []string // empty means those of the pack
 		CacheApart     map[string]string
 	}
+	Card       string   // type of every GPU; empty means that it is not said
 	GPUs, Busy float64  // Busy 0 means that it is not known
 	USD        float64  // that the GPUs cost an hour; 0 means that it is not known
 	Unsure     []string // why and how many make their number unsure, in the order of the pack
