@@ -88,6 +88,7 @@ func everything() *model.Report {
 		},
 		Decision: model.Decision{Recommendation: model.Move, Option: "own", Hosting: "self-hosted"},
 		Drift:    []model.Drift{{Kind: "volume", Score: 1.5}},
+		Warnings: []model.Warning{{Code: "SAWTOOTH"}},
 	}
 	other := w
 	other.Workload = "other"
@@ -294,6 +295,7 @@ func TestDashboard(t *testing.T) {
 		"Tokens of no workload B":       {`{}`: 0.1},
 		"History read A":                {`{source="gateway"}`: 0.8},
 		"Data faults A":                 {`{code="COUNTER_CHANGED", source="gateway"}`: 2},
+		"Data faults B":                 {`{reason="sawtooth", source="gateway"}`: 2},
 		"Age of the oldest price A":     {`{option="api"}`: 20.5 * 86400},
 
 		"Error of past projections A":              {`{horizon="7d"}`: 0.06},
