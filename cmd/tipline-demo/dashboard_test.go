@@ -331,6 +331,7 @@ func TestDashboard(t *testing.T) {
 
 // elsewhere are the metrics that neither the dashboard nor the rules show, and why.
 var elsewhere = map[string]string{
+	"tipline_clock_steps_total":       "what depends on a clock is told by itself (CLOCK_SKEW); for a look at a machine",
 	"tipline_workload_case_stage":     "what is to be decided is on the page and in messages, which say who acts; for tables of one's own",
 	"tipline_schedule_skipped_total":  "a cycle that takes that long shows in tipline_evaluation_duration_seconds",
 	"tipline_template_failures_total": "a broken template is a warning of every report and in the log",

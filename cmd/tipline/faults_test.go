@@ -71,7 +71,7 @@ var faults = []struct {
 	{"F48", "the clocks go back", []string{"cmd/internal/daemon TestSchedule"}},
 	{"F49", "a schedule that never fires, or not every month", []string{"config TestBadFiles", "cmd/internal/daemon TestSchedule"}},
 	{"F50", "months of other lengths", []string{"model/forecast TestSpansAndMonthsAgree", "model/decide TestMonth"}},
-	{"F51", "the clock steps", []string{"cmd/internal/daemon TestSoak", "alerting TestStreakIgnoresTheSchedule"}},
+	{"F51", "the clock steps", []string{"cmd/internal/daemon TestF51_ClockSteps", "cmd/internal/daemon TestF51_EveryCycleLooks", "cmd/internal/daemon TestSoak", "alerting TestStreakIgnoresTheSchedule"}},
 	{"F52", "the clock differs from the server's", []string{"collector TestF52_Clocks", "collector TestF52_NewestSample", "cmd/tipline-demo/packs TestF52_ScraperAhead", "collector TestF52_HoursToCome", "cmd/internal/daemon TestF52_ClockOfTheServer", "cmd/tipline TestCheckLive"}},
 	{"F53", "evaluations missed while down", []string{"cmd/internal/daemon TestServe", "cmd/internal/daemon TestKilledBetweenDurableSteps"}},
 	{"F54", "a history that takes longer to read than a cycle may", []string{"collector TestFill", "cmd/internal/daemon TestHistoryIsReadBetweenCycles", "cmd/internal/daemon TestTimesAreLeftOut"}},

@@ -26,6 +26,7 @@ import (
 func (d *Daemon) Cycle(ctx context.Context) (*model.Report, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.watchClock()
 	now := d.options.Now().UTC()
 	began := time.Now()
 	answersErr := d.takeAnswers()
@@ -121,6 +122,7 @@ func (d *Daemon) Collect(ctx context.Context) error {
 	defer d.mu.Unlock()
 	d.history.Lock()
 	defer d.history.Unlock()
+	d.watchClock()
 	now := d.options.Now().UTC()
 	found, sources, err := d.read(ctx, now)
 	last := d.report.Load()

@@ -66,6 +66,7 @@ type Daemon struct {
 	mu        sync.Mutex // held during a cycle, a collection and a reload: one at a time
 	history   sync.Mutex // held while hours are read for one of these, and while older ones are filled in: what is read twice is the same
 	setup     *setup
+	looked    clockLook       // at the beginning of the last cycle or collection
 	answers   ledger.Answers  // what people said to decisions
 	compacted time.Time       // when the ledger was last gone through
 	stale     []model.Warning // which price lists could not be brought up to date, and why

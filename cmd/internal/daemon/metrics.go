@@ -23,6 +23,7 @@ type metrics struct {
 	skipped       *prometheus.CounterVec
 
 	templateFailures prometheus.Counter
+	clockSteps       prometheus.Counter
 }
 
 func newMetrics(registry prometheus.Registerer) *metrics {
@@ -55,10 +56,13 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		templateFailures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tipline_template_failures_total", Help: "Attempts to deliver a message whose template could not say it, made in the built-in words.",
 		}),
+		clockSteps: prometheus.NewCounter(prometheus.CounterOpts{
+			Name: "tipline_clock_steps_total", Help: "Times that the clock of the machine was found to have been set by more than a minute, or the machine to have slept.",
+		}),
 	}
 	m.reload.Set(1)
 	if registry != nil {
-		registry.MustRegister(m.evaluations, m.failures, m.duration, m.last, m.reload, m.notifications, m.pending, m.skipped, m.templateFailures,
+		registry.MustRegister(m.evaluations, m.failures, m.duration, m.last, m.reload, m.notifications, m.pending, m.skipped, m.templateFailures, m.clockSteps,
 			buildinfo.NewCollector("tipline"))
 	}
 	return m
