@@ -1044,8 +1044,9 @@ func BenchmarkCollect(b *testing.B) {
 	b.Run("cold", func(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
-			r, err := newCollector(b, Settings{}, server, newMemory()).Collect(b.Context(), noon)
-			if err != nil || len(r.Usage) != 100 || len(r.Usage[0].Hours) != 1440 {
+			c := newCollector(b, Settings{}, server, newMemory())
+			r, err := c.Collect(b.Context(), noon)
+			if err != nil || len(r.Usage) != 100 || len(c.Read(r.Usage[0], noon).Hours) != 1440 {
 				b.Fatalf("got %d workloads, error %v", len(r.Usage), err)
 			}
 			b.ReportMetric(float64(r.Queries), "queries")
