@@ -316,8 +316,15 @@ func (a *archive) setRecord(change func(*record)) {
 
 // add takes over what an answer says.
 func (a *archive) add(ans answer, r rules) {
+	a.each(ans, func(s *series, g *group) { a.addGroup(s, g, ans.span, r) })
+}
+
+// each calls take with every series that an answer says something about and with what it says: those that are kept, new ones as long as there is room, and the sum of the others.
+func (a *archive) each(ans answer, take func(*series, *group)) {
 	for _, key := range slices.Sorted(maps.Keys(ans.groups)) {
-		a.addGroup(a.series[key], ans.groups[key], ans.span, r)
+		if g := ans.groups[key]; g.counted() {
+			take(a.series[key], g)
+		}
 	}
 	for _, name := range ans.others.inOrder() {
 		g := ans.others.newcomers[name]
@@ -325,7 +332,7 @@ func (a *archive) add(ans answer, r rules) {
 			continue
 		}
 		if s := a.workload(canonical(g.labels), g.labels); s != nil {
-			a.addGroup(s, g, ans.span, r)
+			take(s, g)
 		} else {
 			ans.others.sumUp(g, ans.span)
 		}
@@ -335,7 +342,7 @@ func (a *archive) add(ans answer, r rules) {
 		if n := ans.others.names; ans.span.To.After(s.last) && n != a.record.Others {
 			a.setRecord(func(r *record) { r.Others = n })
 		}
-		a.addGroup(s, sum, ans.span, r)
+		take(s, sum)
 	}
 }
 
@@ -344,9 +351,6 @@ func (g *group) counted() bool { return g.column(input).cells != nil || g.column
 
 // addGroup takes over what an answer about span says of s.
 func (a *archive) addGroup(s *series, g *group, of span, r rules) {
-	if !g.counted() {
-		return
-	}
 	generates, cells := s.generates || g.counts(output), r.cells(g)
 	for i, n := 0, of.hours(); i < n; {
 		d, at := dateOf(of.From.Add(time.Duration(i) * time.Hour))

@@ -98,15 +98,7 @@ func (a *archive) review(d date, answers []answer, r rules) map[string]Revision 
 	fresh := map[*series]*day{}
 	for _, ans := range answers {
 		_, first := dateOf(ans.span.From)
-		for _, key := range slices.Sorted(maps.Keys(ans.groups)) {
-			g := ans.groups[key]
-			if g.column(input).cells == nil && g.column(output).cells == nil {
-				continue // nobody's, see add
-			}
-			s := a.workload(key, g.labels)
-			if s == nil {
-				continue
-			}
+		a.each(ans, func(s *series, g *group) {
 			if fresh[s] == nil {
 				fresh[s] = new(day)
 			}
@@ -114,7 +106,7 @@ func (a *archive) review(d date, answers []answer, r rules) map[string]Revision 
 			for i := range ans.span.hours() {
 				fresh[s][first+i] = r.hour(cells, i, generates)
 			}
-		}
+		})
 	}
 	found := map[string]Revision{}
 	for s, said := range fresh {
