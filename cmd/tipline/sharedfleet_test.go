@@ -33,7 +33,7 @@ func TestExplainSharedFleet(t *testing.T) {
 	}
 	file, data, out := explained(t, &r, []string{
 		"Receipt ID of a fleet that 2 workloads may share", "VERDICT: share fleet", "$17,476.20", "3 of them, spares included, for the 1.70 that the highest hour takes, Tuesday 06:00 UTC",
-		"$9,387.00", "$26,863.20", "$35,000.00", "$8,136.80", "0514a8524d8c", "0.8000", "unknown", "all the same to the cent",
+		"$9,387.00", "$26,863.20", "$35,000.00", "$8,136.80", "0514a8524d8c", "  0.80  ", "unknown", "all the same to the cent",
 	})
 	if strings.Contains(out, "what serves them now") {
 		t.Errorf("what search costs now is not known, and yet\n%s", out)
