@@ -165,8 +165,3 @@ func revise(was, said *day) (next day, before, now model.Tokens) {
 	}
 	return next, before, now
 }
-
-// blind reports whether h, a later answer about an hour, saw less of it than old did, or cannot be believed.
-func blind(old, h *hour) bool {
-	return h.Coverage < old.Coverage || h.notes&noteRefused != 0 || !h.seen()
-}

@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -12,7 +13,7 @@ import (
 )
 
 // TestHistoryIsReadBetweenCycles holds that the first cycle does not wait for a year of history, that the year is read all the same, that the
-// report says how far it is, and that a source that fails does not hold up the other.
+// report and the log say how far it is, and that a source that fails does not hold up the other.
 func TestHistoryIsReadBetweenCycles(t *testing.T) {
 	t.Parallel()
 	var early atomic.Bool // older hours were asked for before there was a report
@@ -35,6 +36,8 @@ func TestHistoryIsReadBetweenCycles(t *testing.T) {
 	}))
 	r.text = strings.ReplaceAll(r.text, "backfill: 14d", "backfill: 365d")
 	r.background = true
+	var said strings.Builder
+	r.log = slog.New(slog.NewTextHandler(&said, nil))
 	r.start(t)
 	d.Store(r.Daemon)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -56,6 +59,9 @@ func TestHistoryIsReadBetweenCycles(t *testing.T) {
 	}
 	if got := *r.Report().Sources[1].FilledRatio; got > 0.2 || !r.Report().Sources[1].Up {
 		t.Errorf("of the source that has no more, %v are read, want the first two months, and that it is up", got)
+	}
+	if n := strings.Count(said.String(), `msg="reading the history" source=gateway filled_ratio=`); n < 5 || n > 11 {
+		t.Errorf("the log said %d times how far the history is, want every tenth of it", n)
 	}
 	c := r.setup.sources[0].collector
 	stored, err := c.Stored(opening)
