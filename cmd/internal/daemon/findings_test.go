@@ -88,7 +88,11 @@ func TestMovedSinceTheLastCycle(t *testing.T) {
 	if first.Moved != nil {
 		t.Errorf("the first cycle: got %+v, want nothing to compare with", first.Moved)
 	}
-	r.server.Answer(route(steady(map[string]string{"team_alias": "support"}, 4e7), steady(map[string]string{"model_name": "llama"}, 1e5)))
+	support := map[string]string{"team_alias": "support"}
+	r.server.Answer(route(both( // what was before stays as it was
+		within(steady(support, 2e7), func(end time.Time) bool { return !end.After(opening) }),
+		within(steady(support, 4e7), func(end time.Time) bool { return end.After(opening) }),
+	), steady(map[string]string{"model_name": "llama"}, 1e5)))
 	for _, name := range []string{"an evaluation beside the cycles", "the second cycle"} {
 		report, err := r.Evaluate(t.Context())
 		if name == "the second cycle" {
