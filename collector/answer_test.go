@@ -329,3 +329,16 @@ func TestOutputThatVanishes(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusals holds that what gauges count as refused is what is refused.
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	for _, note := range noteTexts {
+		if got, want := slices.Contains(model.Refusals, note.code), Refuses(note.code); got != want {
+			t.Errorf("%s: among the refusals %v, want %v", note.code, got, want)
+		}
+	}
+	if !slices.Contains(model.Refusals, Vanished) {
+		t.Errorf("got %q, want %s among them", model.Refusals, Vanished)
+	}
+}

@@ -5,3 +5,6 @@ type Warning struct {
 	Code string `json:"code"` // stable, upper case, for example YOUNG_WORKLOAD
 	Text string `json:"text"` // one sentence naming the thing and the value
 }
+
+// Refusals are the codes of warnings about hours of a workload that are not used, or that has none any more.
+var Refusals = []string{"DUPLICATE_SERIES", "MISSING_SIGNAL", "NEGATIVE", "NOT_FINITE", "OUT_OF_RANGE", "SAWTOOTH", "VANISHED"}

@@ -4,6 +4,7 @@ package gauges
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -11,7 +12,6 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"tipline/collector"
 	"tipline/model"
 )
 
@@ -128,8 +128,8 @@ func (c exporter) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, w := range report.Workloads {
 		for _, warning := range w.Warnings {
-			if code := warning.Code; collector.Refuses(code) || code == collector.Vanished {
-				refused[[2]string{w.Source, strings.ToLower(code)}]++
+			if slices.Contains(model.Refusals, warning.Code) {
+				refused[[2]string{w.Source, strings.ToLower(warning.Code)}]++
 			}
 		}
 	}
