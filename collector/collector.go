@@ -200,6 +200,9 @@ func New(s Settings, h History, log *slog.Logger) (*Collector, error) {
 			return nil, err
 		}
 		c.queries.watched = marked(storedPerReplica, perReplica(c.counter)) + "\nor " + marked(newestSample, "max "+newest)
+		if c.versioned.PeriodSums == nil { // those have their own period
+			c.queries.watched += "\nor " + marked(scrapeInterval, scraped(newest))
+		}
 	}
 	if err := checkLabels(s.GroupBy, s.Select); err != nil {
 		return nil, err

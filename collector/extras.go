@@ -217,8 +217,11 @@ func (c *Collector) askDevices(ctx context.Context, now time.Time) []model.Warni
 	return c.relevant(notes)
 }
 
-// lookDaily looks once a day whether counters are stored once for every replica of a Prometheus, and whether there are samples that are still to come by our clock, as those of a
-// scraper have whose clock is ahead: then at every collection. It returns what is to be said of replicas.
+// seldom is the longest time between two scrapes of which an hour holds four, as the windows in which counters are read should.
+const seldom = time.Hour / 4
+
+// lookDaily looks once a day whether counters are stored once for every replica of a Prometheus, how often they are scraped, and whether there are samples that are still to come by
+// our clock, as those of a scraper have whose clock is ahead: then at every collection. It returns what is to be said of replicas and of scrapes.
 func (c *Collector) lookDaily(ctx context.Context, now time.Time) []model.Warning {
 	if c.queries.watched == "" || now.Sub(c.look.asked) < lookAgain {
 		return c.look.note
@@ -241,7 +244,14 @@ func (c *Collector) lookDaily(ctx context.Context, now time.Time) []model.Warnin
 		}
 	}
 	if counters := found[storedPerReplica]; counters > 0 {
-		c.look.note = []model.Warning{{Code: StoredPerReplica, Text: PerReplica(int(counters))}}
+		c.look.note = append(c.look.note, model.Warning{Code: StoredPerReplica, Text: PerReplica(int(counters))})
+	}
+	// Scrapes are a little late and early, and the mean of a few is too.
+	if interval := time.Duration(found[scrapeInterval] * float64(time.Second)); interval > seldom+seldom/20 {
+		c.look.note = append(c.look.note, model.Warning{Code: ScrapedSeldom, Text: fmt.Sprintf(
+			"counters are scraped every %.3g minutes (median of the series of the last 6 hours), want at most every %.0f, so that an hour holds four samples, and every %.0f for it to count as seen all the time",
+			interval.Minutes(), seldom.Minutes(), probeStep.Minutes(),
+		)})
 	}
 	if ahead := time.UnixMilli(int64(1000 * found[newestSample])).Sub(clock); !clock.IsZero() && ahead > SkewTold {
 		c.client.guard.skew.sampled(ahead)

@@ -60,6 +60,7 @@ const (
 const (
 	storedPerReplica signal = "stored_per_replica" // counters
 	newestSample     signal = "newest_sample"      // seconds since 1970
+	scrapeInterval   signal = "scrape_interval"    // seconds, see scraped
 )
 
 const (
@@ -88,7 +89,7 @@ type queries struct {
 	daily    string // requests that failed, and times that one was sent again, per workload over the day before
 	served   string // how the engines did per workload, or per group of GPUs, over the hour before the evaluation
 	versions string // processes by the version of the program, at an instant; empty where that changes no meaning
-	watched  string // counters stored once for every replica, and the newest sample; empty of queries of one's own, which do not say what they sum up
+	watched  string // counters stored once for every replica, the newest sample, and how often there is one; empty of queries of one's own, which do not say what they sum up
 	dark     string // tokens of the source over the day before, those selected and all of them
 }
 
@@ -335,6 +336,13 @@ func (g *gpuPack) attached(metric, matchers string, join []string) string {
 	}
 	exported := back(selector(metric, joined(matchers, labelName("exported_"+g.Attached)+`!=""`)), func(label string) string { return "exported_" + label })
 	return exported + " or " + selector(metric, joined(matchers, labelName(g.Attached)+`!=""`, labelName("exported_"+g.Attached)+`=""`))
+}
+
+// scraped returns an expression of how many seconds are between two scrapes of the median series, given one for the time of the newest sample of each. What is scraped more often
+// than every five minutes is looked at as often: 300. Of six hours a few in which nothing was scraped make no 15 minutes of five.
+func scraped(newest string) string {
+	const looked = "[6h:5m]"
+	return "quantile(0.5, (max_over_time(" + newest + looked + ") - min_over_time(" + newest + looked + ")) / (changes(" + newest + looked + ") > 0))"
 }
 
 // marked adds the signal's name to every series of expr.

@@ -36,6 +36,7 @@ const (
 	TooManyWorkloads   = "TOO_MANY_WORKLOADS"  // names beyond the limit are counted together
 	ClockSkew          = "CLOCK_SKEW"          // the clock of the server differs from ours
 	StoredPerReplica   = "STORED_PER_REPLICA"  // counters are there once for every replica of a Prometheus, so that every sum is too large
+	ScrapedSeldom      = "SCRAPED_SELDOM"      // too long between two samples of a counter for hours to be exact
 	TTFTFailed         = "TTFT_QUERY_FAILED"
 	PromptsFailed      = "PROMPTS_QUERY_FAILED"
 	GPUFailed          = "GPU_QUERY_FAILED"

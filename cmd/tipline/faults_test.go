@@ -40,7 +40,7 @@ var faults = []struct {
 	{"F25", "pods replaced all day", []string{"collector TestF25_AggregateOutside", "cmd/tipline-demo/packs TestPacks"}},
 	{"F26", "the first value of a new series", []string{"cmd/tipline-demo/servers TestServers"}},
 	{"F27", "windows of Prometheus 3 are left-open", []string{"cmd/tipline-demo/servers TestServers"}},
-	{"F28", "windows shorter than two scrapes", []string{"cmd/tipline-demo/servers TestServers"}},
+	{"F28", "windows shorter than two scrapes", []string{"cmd/tipline-demo/servers TestServers", "cmd/tipline-demo/packs TestF28_ScrapedSeldom"}},
 	{"F29", "gap between scrapes", []string{"collector TestHour", "cmd/tipline-demo/packs TestPacks"}},
 	{"F30", "late samples, an import seen half", []string{
 		"collector TestAnHourIsAskedAgainUntilItIsComplete", "collector TestF31_LessThanBefore", "cmd/tipline-demo/servers TestF30_ImportSeenHalf",
