@@ -206,6 +206,21 @@ func (a *answer) group(labels []label) *group {
 	return a.last
 }
 
+// join takes over b, which is about the same hours of other workloads. Which of the new ones may be kept is then a matter of both.
+func (a *answer) join(b answer) {
+	a.notes = append(a.notes, b.notes...)
+	maps.Copy(a.groups, b.groups)
+	for _, name := range b.others.inOrder() {
+		g := b.others.newcomers[name]
+		if a.others.group([]byte(name), func() *group { return g }, a.span) == nil {
+			a.others.sumUp(g, 1, a.span)
+		}
+	}
+	if b.others.sum != nil {
+		a.others.sumUp(b.others.sum, b.others.names, a.span)
+	}
+}
+
 func newGroup(labels map[string]string) *group {
 	return &group{labels: labels, columns: make([]column, 0, len(hourly))}
 }

@@ -321,21 +321,22 @@ func (a *archive) add(ans answer, r rules) {
 
 // each calls take with every series that an answer says something about and with what it says: those that are kept, new ones as long as there is room, and the sum of the others.
 func (a *archive) each(ans answer, take func(*series, *group)) {
-	for _, key := range slices.Sorted(maps.Keys(ans.groups)) {
-		if g := ans.groups[key]; g.counted() {
-			take(a.series[key], g)
+	one := func(key string, g *group) {
+		if !g.counted() {
+			return
 		}
+		if s := a.workload(key, g.labels); s != nil {
+			take(s, g)
+		} else {
+			ans.others.sumUp(g, 1, ans.span)
+		}
+	}
+	for _, key := range slices.Sorted(maps.Keys(ans.groups)) {
+		one(key, ans.groups[key])
 	}
 	for _, name := range ans.others.inOrder() {
 		g := ans.others.newcomers[name]
-		if !g.counted() {
-			continue
-		}
-		if s := a.workload(canonical(g.labels), g.labels); s != nil {
-			take(s, g)
-		} else {
-			ans.others.sumUp(g, ans.span)
-		}
+		one(canonical(g.labels), g)
 	}
 	if sum := ans.others.sum; sum != nil && sum.counted() {
 		s := a.sumOf()

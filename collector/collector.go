@@ -745,10 +745,10 @@ func (c *Collector) askAll(ctx context.Context, expr string, p *pace, batch []sp
 func (c *Collector) askHours(ctx context.Context, expr string, p *pace, s span) ([]answer, error) {
 	if s.hours() <= c.most(p, chunkHours) {
 		cuts := c.cutsOf(p)
-		answers, err := c.askParts(ctx, expr, cuts, s)
+		a, err := c.askParts(ctx, expr, cuts, s)
 		var e *Error
 		if !errors.As(err, &e) || e.Reason != LimitReached && e.Reason != TooLarge && e.Reason != TimedOut {
-			return answers, err
+			return []answer{a}, err
 		}
 		if s.hours() == 1 {
 			if e.Reason == LimitReached && p == &c.chunk && c.cutMore(ctx, p, len(cuts), s.To) {

@@ -77,21 +77,20 @@ func partMatchers(cuts []cut) []string {
 	return parts
 }
 
-// askParts evaluates expr, or the parts of it that cuts make, at the end of each hour of s.
-func (c *Collector) askParts(ctx context.Context, expr string, cuts []cut, s span) ([]answer, error) {
+// askParts evaluates expr, or the parts of it that cuts make, at the end of each hour of s. The parts are one answer, since the names that are too many are in all of them.
+func (c *Collector) askParts(ctx context.Context, expr string, cuts []cut, s span) (answer, error) {
 	if len(cuts) == 0 {
-		a, err := c.askSpan(ctx, expr, s)
-		return []answer{a}, err
+		return c.askSpan(ctx, expr, s)
 	}
-	var answers []answer
+	whole := newAnswer(s, c.archive.roll)
 	for _, matchers := range partMatchers(cuts) {
-		a, err := c.askSpan(ctx, c.among(matchers), s)
+		part, err := c.askSpan(ctx, c.among(matchers), s)
 		if err != nil {
-			return nil, err
+			return answer{}, err
 		}
-		answers = append(answers, a)
+		whole.join(part)
 	}
-	return answers, nil
+	return whole, nil
 }
 
 func (c *Collector) cutsOf(p *pace) []cut {

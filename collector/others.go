@@ -36,7 +36,7 @@ func (o *others) group(values []byte, create func() *group, s span) *group {
 				o.bound = []byte(name)
 				continue
 			}
-			o.sumUp(o.newcomers[name], s)
+			o.sumUp(o.newcomers[name], 1, s)
 			delete(o.newcomers, name)
 		}
 	}
@@ -64,11 +64,11 @@ func (o *others) add(of signal, points []point, s span) error {
 	return s.each(points, func(i int, v float64) { cells[i] = cells[i].with(of, cell{v, 1}) })
 }
 
-// sumUp adds g to the sum.
-func (o *others) sumUp(g *group, s span) {
+// sumUp adds g, which is of so many names that have prompt tokens as it has some, to the sum.
+func (o *others) sumUp(g *group, names int, s span) {
 	for _, c := range g.columns {
 		if c.signal == input {
-			o.names++
+			o.names += names
 		}
 		cells := o.cells(c.signal, s)
 		for i, v := range c.cells {

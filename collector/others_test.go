@@ -152,6 +152,56 @@ func TestF46_Others(t *testing.T) {
 	check(collect(t, c, noon.Add(40*time.Hour)), "a:0 bb:0 other:0 other:4 zebra-crossing:0", false)
 }
 
+// TestOthersInParts holds that names which come in the parts of an hour are kept, and summed up, as those that come at once.
+func TestOthersInParts(t *testing.T) {
+	t.Parallel()
+	s := span{noon.Truncate(time.Hour).Add(-time.Hour), noon.Truncate(time.Hour)}
+	const names = 40
+	for _, most := range []int{3, 6, 12, 25, names} {
+		read := func(parts int) string {
+			r := newRoll([]string{"user"})
+			r.most = most
+			c := &archive{store: newMemory(), atOnce: rowsAtOnce, series: map[string]*series{}, unsaved: map[string][]byte{}, roll: r}
+			known := map[string]string{"user": "a-known-one"}
+			c.workload(canonical(known), known)
+			whole := newAnswer(s, r)
+			for part := range parts {
+				a := newAnswer(s, r)
+				for i := range names {
+					if (i*7)%parts != part {
+						continue
+					}
+					name := fmt.Sprintf("u-%d", i*i)
+					if i == 5 {
+						name = "a-known-one"
+					}
+					for of, v := range map[signal]float64{input: float64(i), output: 1, coverage: 1, resets: 0} {
+						if err := a.take([]label{{[]byte("user"), []byte(name)}, {[]byte(signalLabel), []byte(of)}}, []point{{s.To.UnixMilli(), v}}); err != nil {
+							t.Fatal(err)
+						}
+					}
+				}
+				whole.join(a)
+			}
+			c.add(whole, rules{})
+			var all []string
+			for _, key := range slices.Sorted(maps.Keys(c.series)) {
+				all = append(all, fmt.Sprintf("%s %v", key, c.at(c.series[key], s.From)))
+			}
+			return fmt.Sprint(all, c.record.Others)
+		}
+		want := read(1)
+		if !strings.HasSuffix(want, fmt.Sprintf("] %d", names-most)) {
+			t.Errorf("%d may be kept: got %s, want %d others", most, want, names-most)
+		}
+		for _, parts := range []int{2, 8, 32} {
+			if got := read(parts); got != want {
+				t.Errorf("%d may be kept, in %d parts: got %s, want %s", most, parts, got, want)
+			}
+		}
+	}
+}
+
 // TestSumOfOthers holds that what cannot be true of one name is not hidden by the sum of many.
 func TestSumOfOthers(t *testing.T) {
 	t.Parallel()
