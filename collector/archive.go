@@ -215,7 +215,8 @@ func (a *archive) load(now time.Time) error {
 		return nil
 	})
 	if err != nil {
-		return fmt.Errorf("history of %s: %w", a.prefix, err)
+		a.failed = fmt.Errorf("history of %s: %w", a.prefix, err)
+		return a.failed
 	}
 	for id, s := range byID {
 		if s.labels != nil {
@@ -235,7 +236,8 @@ func (a *archive) load(now time.Time) error {
 			return nil
 		})
 		if err != nil {
-			return fmt.Errorf("history of %s: %w", a.prefix, err)
+			a.failed = fmt.Errorf("history of %s: %w", a.prefix, err)
+			return a.failed
 		}
 	}
 	for _, d := range lost {

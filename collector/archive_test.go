@@ -294,6 +294,46 @@ func TestUnreadableHistory(t *testing.T) {
 	}
 }
 
+// TestUnreadableDuringCollect holds the same when the history is read anew, in vain or not, while the server is asked.
+func TestUnreadableDuringCollect(t *testing.T) {
+	t.Parallel()
+	s := Settings{Backfill: 5 * 24 * time.Hour}
+	for _, inVain := range []bool{true, false} {
+		h, whole := &unreadable{memory: newMemory()}, newMemory()
+		var during func()
+		c := newCollector(t, s, promtest.New(func(q promtest.Query) promtest.Answer {
+			if during != nil {
+				during()
+				during = nil
+			}
+			return crowd(20)(q)
+		}), h)
+		undisturbed := newCollector(t, s, promtest.New(crowd(20)), whole)
+		first := collect(t, c, noon).Usage
+		collect(t, undisturbed, noon)
+		at := noon.Add(time.Hour)
+		during = func() {
+			h.err = errors.New("input/output error")
+			c.Read(first[0], noon)
+			if !inVain {
+				h.err = nil
+			}
+			if _, err := c.Stored(at); (err != nil) != inVain {
+				t.Errorf("in vain %v: got %v", inVain, err)
+			}
+			h.err = nil
+		}
+		if _, err := c.Collect(t.Context(), at); (err != nil) != inVain {
+			t.Errorf("in vain %v: got %v of a collection", inVain, err)
+		}
+		collect(t, c, at)
+		collect(t, undisturbed, at)
+		if !maps.EqualFunc(h.rows, whole.rows, slices.Equal[[]byte]) {
+			t.Errorf("in vain %v: got other rows than without the fault", inVain)
+		}
+	}
+}
+
 // TestDecayedRow holds that a day that can no longer be read while the program runs is not known, is said, and is fetched again.
 func TestDecayedRow(t *testing.T) {
 	t.Parallel()
