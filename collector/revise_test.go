@@ -146,3 +146,17 @@ func pick(yes bool, this, that float64) float64 {
 	}
 	return that
 }
+
+// TestReviewAfterClockAhead holds that a look at a day that is still to come, by a clock that was ahead, does not put off those of the days before it.
+func TestReviewAfterClockAhead(t *testing.T) {
+	t.Parallel()
+	c := newCollector(t, Settings{Backfill: 48 * time.Hour}, promtest.New(steady(always, never)), newMemory())
+	collect(t, c, noon)
+	c.archive.setRecord(func(r *record) {
+		r.Reviewed, r.Revised = noon.AddDate(1, 0, 0), map[string][]Revision{"a": {{Day: noon, Was: 1, Is: 2}}}
+	})
+	collect(t, c, noon.Add(time.Hour))
+	if r := c.archive.record; !r.Reviewed.Equal(noon.Truncate(24*time.Hour)) || len(r.Revised) > 0 {
+		t.Errorf("looked last at %s and found %v, want today and nothing", r.Reviewed, r.Revised)
+	}
+}
