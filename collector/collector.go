@@ -144,8 +144,8 @@ const costPack = "opencost"
 type Collector struct {
 	settings  Settings // with defaults filled in
 	queries   queries
-	among     func(matchers string) string // queries.hourly about the series that the matchers leave; nil of queries of one's own
-	cutting   sync.Mutex                   // held while it is found out how to cut what a server refuses
+	among     func([]side) string // queries.hourly about the series on all of these sides; nil of queries of one's own
+	cutting   sync.Mutex          // held while it is found out how to cut what a server refuses
 	rules     rules
 	unsure    []unsure // what makes it unsure how many GPUs there are
 	gpusBy    string   // see model.Usage
@@ -303,9 +303,9 @@ func (c *Collector) prepareQueries() error {
 			s.Delay = max(s.Delay, p.PeriodSums.Delay)
 		}
 		c.queries = packQueries(p, s.Select, s.GroupBy)
-		c.among = func(matchers string) string {
+		c.among = func(sides []side) string {
 			w := worded(p, []map[string]string{s.Select}, s.GroupBy, time.Hour)
-			w.among = matchers
+			w.among = sides
 			return w.hourly()
 		}
 		if len(s.Siblings) > 0 {

@@ -47,30 +47,42 @@ func charAt(text []rune, place int) (char rune, ok bool) {
 	return text[place], true
 }
 
-// matcher returns the matcher for a side of k. Characters are written by number, so that none of them means anything.
-func (k cut) matcher(first bool) string {
+// A side of a cut is the series that a part is made of.
+type side struct {
+	cut
+
+	first bool
+}
+
+// matcher returns the matcher for k. Characters are written by number, so that none of them means anything, but for those that never do, since servers limit how long a query is.
+func (k side) matcher() string {
 	var class strings.Builder
 	for _, char := range k.chars {
-		fmt.Fprintf(&class, `\x{%x}`, char)
+		if char >= '0' && char <= '9' || char >= 'A' && char <= 'Z' || char >= 'a' && char <= 'z' {
+			class.WriteRune(char)
+		} else {
+			fmt.Fprintf(&class, `\x{%x}`, char)
+		}
 	}
 	pattern := fmt.Sprintf("(?s).{%d}[%s].*", k.place, class.String())
 	if k.place < 0 {
 		pattern = fmt.Sprintf("(?s).*[%s].{%d}", class.String(), -k.place-1)
 	}
 	operator := "!~"
-	if first {
+	if k.first {
 		operator = "=~"
 	}
 	return labelName(k.label) + operator + strconv.Quote(pattern)
 }
 
-// partMatchers returns the matchers of every part that cuts make.
-func partMatchers(cuts []cut) []string {
-	parts := []string{""}
+// partsOf returns every part that cuts make.
+func partsOf(cuts []cut) [][]side {
+	parts := [][]side{nil}
 	for _, k := range cuts {
-		var halves []string
+		var halves [][]side
 		for _, part := range parts {
-			halves = append(halves, joined(part, k.matcher(true)), joined(part, k.matcher(false)))
+			part = slices.Clip(part)
+			halves = append(halves, append(part, side{k, true}), append(part, side{k, false}))
 		}
 		parts = halves
 	}
@@ -83,8 +95,8 @@ func (c *Collector) askParts(ctx context.Context, expr string, cuts []cut, s spa
 		return c.askSpan(ctx, expr, s)
 	}
 	whole := newAnswer(s, c.archive.roll)
-	for _, matchers := range partMatchers(cuts) {
-		part, err := c.askSpan(ctx, c.among(matchers), s)
+	for _, sides := range partsOf(cuts) {
+		part, err := c.askSpan(ctx, c.among(sides), s)
 		if err != nil {
 			return answer{}, err
 		}

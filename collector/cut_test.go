@@ -30,7 +30,7 @@ func TestCuts(t *testing.T) {
 		}
 		cuts = append(cuts, k)
 	}
-	parts := partMatchers(cuts)
+	parts := partsOf(cuts)
 	sizes := make([]int, len(parts))
 	for _, w := range all {
 		in := 0
@@ -64,13 +64,36 @@ func TestCuts(t *testing.T) {
 	}
 }
 
-// leaves reports whether the matchers, all of the label team, leave a value, with regular expressions anchored as Prometheus anchors them.
-func leaves(t *testing.T, matchers, value string) bool {
+// TestCutsOfCounters holds that every counter is cut by what it calls a label, and that the query of a part is not longer than servers take.
+func TestCutsOfCounters(t *testing.T) {
+	t.Parallel()
+	c := newCollector(t, Settings{Pack: "apisix", GroupBy: []string{"route_id"}}, promtest.New(steady(always, never)), newMemory())
+	part := c.among([]side{{cut{label: "route_id", chars: []rune("a")}, true}})
+	for _, counter := range []string{"apisix_llm_prompt_tokens{route_id=~", "apisix_llm_completion_tokens{route_id=~", `apisix_http_status{route=~`} {
+		if !strings.Contains(part, counter) {
+			t.Errorf("%s is not in %s", counter, part)
+		}
+	}
+	if strings.Contains(part, "apisix_http_status{route_id") {
+		t.Errorf("requests are cut by a label that they do not have: %s", part)
+	}
+	long := make([]side, maxCuts)
+	for i := range long {
+		long[i] = side{cut{label: "model_name", place: -10, chars: []rune("abcdefghijklmnopqr")}, false}
+	}
+	c = newCollector(t, Settings{Pack: "vllm"}, promtest.New(steady(always, never)), newMemory())
+	if n := len(c.among(long)); n > 16384 { // which VictoriaMetrics takes unless told otherwise, -search.maxQueryLen
+		t.Errorf("a query of %d bytes", n)
+	}
+}
+
+// leaves reports whether a part, whose cuts are all of the label team, has a value, with regular expressions anchored as Prometheus anchors them.
+func leaves(t *testing.T, part []side, value string) bool {
 	t.Helper()
-	for rest := matchers; rest != ""; rest = strings.TrimPrefix(rest, ",") {
-		operator := rest[len("team") : len("team")+2]
-		var pattern string
-		pattern, rest = unquote(t, rest[len("team")+2:])
+	for _, k := range part {
+		matcher := strings.TrimPrefix(k.matcher(), "team")
+		operator := matcher[:2]
+		pattern, _ := unquote(t, matcher[2:])
 		if regexp.MustCompile("^(?:"+pattern+")$").MatchString(value) != (operator == "=~") {
 			return false
 		}

@@ -27,7 +27,7 @@ type wording struct {
 	selections []map[string]string // only series with the label values of one of these count, once however many select them
 	groupBy    []string
 	window     time.Duration // that ends at the evaluation
-	among      string        // more matchers that series must satisfy to count
+	among      []side        // on which series must be to count
 }
 
 func worded(p *pack, selections []map[string]string, groupBy []string, window time.Duration) wording {
@@ -136,6 +136,10 @@ func (w wording) forms(c *counter, form string, only map[string]string) []string
 		}
 	}
 	w.selections = selections
+	w.among = slices.Clone(w.among)
+	for i := range w.among {
+		w.among[i].label = cmp.Or(c.Called[w.among[i].label], w.among[i].label)
+	}
 	texts := w.alternatives(c.Metrics, form, c.Where, only)
 	for i := range texts {
 		for _, label := range slices.Sorted(maps.Keys(c.Called)) {
@@ -163,7 +167,10 @@ func (w wording) increase() string {
 
 // alternatives returns form for each name, restricted to the matchers of the source, the pack and its part.
 func (w wording) alternatives(names []string, form string, where ...map[string]string) []string {
-	lists := []string{whereList(w.pack.Where), w.among}
+	lists := []string{whereList(w.pack.Where)}
+	for _, k := range w.among {
+		lists = append(lists, k.matcher())
+	}
 	for _, values := range where {
 		lists = append(lists, whereList(values))
 	}
