@@ -47,10 +47,14 @@ func (r Revision) Readings() []model.Reading {
 	return []model.Reading{ratio}
 }
 
-// Revisions returns what the last look at closed days found of u, which Collect or Stored returned, in the order of the days.
-func (c *Collector) Revisions(u model.Usage) []Revision {
+// Revisions returns what the last look at closed days found of u, which Collect or Stored returned for now, in the order of the days. At a now before that look, as in a
+// replay, nobody knew of it.
+func (c *Collector) Revisions(u model.Usage, now time.Time) []Revision {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.archive.record.Reviewed.After(now) {
+		return nil
+	}
 	return slices.Clone(c.archive.record.Revised[shortHash(canonical(u.Labels))])
 }
 

@@ -96,7 +96,10 @@ func TestF31_Revised(t *testing.T) {
 				t.Fatal(err)
 			}
 			for i, u := range stored {
-				for _, revision := range c.Revisions(u) {
+				if early := c.Revisions(u, now.Truncate(day).Add(-time.Second)); len(early) > 0 {
+					t.Errorf("%s: %v was known before it was looked for", tc.name, early)
+				}
+				for _, revision := range c.Revisions(u, now) {
 					told = append(told, fmt.Sprintf("%s %d: %s", u.Workload, age, revision.Text()))
 					if got := fmt.Sprint(revision.Was, revision.Is); got != fmt.Sprint(model.Tokens(288e6), tc.is) || !revision.Day.Equal(closed) || !revision.Readings()[0].Faulty() {
 						t.Errorf("%s: got %s of %s, want 288M and %v of %s, beyond the bound", tc.name, got, revision.Day, tc.is, closed)

@@ -220,7 +220,7 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 			since := func(u model.Usage, since time.Time) model.Usage {
 				return s.collector.ReadSince(u, now, latest(since, from))
 			}
-			found = append(found, metered{usage: u, read: read, since: since, stanza: stanza, server: d.setup.cfg.Server(s.cfg), outage: reports[i].Error, skew: skew, revisions: s.collector.Revisions(u), changes: changes, expressions: s.collector.Expressions()})
+			found = append(found, metered{usage: u, read: read, since: since, stanza: stanza, server: d.setup.cfg.Server(s.cfg), outage: reports[i].Error, skew: skew, revisions: s.collector.Revisions(u, now), changes: changes, expressions: s.collector.Expressions()})
 		}
 	}
 	return found, reports, errors.Join(errs...)

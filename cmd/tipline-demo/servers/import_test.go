@@ -78,7 +78,7 @@ func TestF30_ImportSeenHalf(t *testing.T) {
 		}
 		return total
 	}
-	revisions := c.Revisions(u)
+	revisions := c.Revisions(u, now.AddDate(0, 0, 1))
 	if len(revisions) != 1 || !revisions[0].Day.Equal(begin) || math.Abs(float64(revisions[0].Was)/sum(half)-1) > 1e-9 || math.Abs(float64(revisions[0].Is)/sum(whole)-1) > 1e-9 {
 		t.Errorf("got the revisions %+v, want that of the first day from %v to %v tokens", revisions, sum(half), sum(whole))
 	}
