@@ -218,15 +218,18 @@ func TestJumps(t *testing.T) {
 	at := time.Date(2026, 11, 20, 14, 0, 0, 0, time.UTC)
 	c := parse(t, with("{match: {team: blue}, jumps: [{at: 2026-11-20T14:00:00Z, is: use}, {at: 2026-11-18T09:00:00+02:00, is: counter}, {at: 2026-11-10T00:00:00Z, is: counter}]}"))
 	w := c.For(map[string]string{"team": "blue"}, "gateway")
-	if got, want := w.CountsSince(), time.Date(2026, 11, 18, 7, 0, 0, 0, time.UTC); !got.Equal(want) {
-		t.Errorf("got %s, want %s: the last one of the counter", got, want)
+	last := time.Date(2026, 11, 18, 7, 0, 0, 0, time.UTC)
+	for now, want := range map[time.Time]time.Time{at: last, last: last, last.Add(-time.Second): time.Date(2026, 11, 10, 0, 0, 0, 0, time.UTC), at.AddDate(0, 0, -11): {}} {
+		if got := w.CountsSince(now); !got.Equal(want) {
+			t.Errorf("at %s: got %s, want %s: the last one of the counter until then", now, got, want)
+		}
 	}
-	for found, want := range map[time.Time]bool{at: true, at.Add(-3 * time.Hour): true, at.Add(4 * time.Hour): false, w.CountsSince(): false, {}: false} {
+	for found, want := range map[time.Time]bool{at: true, at.Add(-3 * time.Hour): true, at.Add(4 * time.Hour): false, last: false, {}: false} {
 		if w.JumpedByUse(found) != want {
 			t.Errorf("a jump at %s is one of use: got %v, want %v", found, !want, want)
 		}
 	}
-	if w := c.For(map[string]string{"team": "red"}, "gateway"); !w.CountsSince().IsZero() || w.JumpedByUse(at) {
+	if w := c.For(map[string]string{"team": "red"}, "gateway"); !w.CountsSince(at).IsZero() || w.JumpedByUse(at) {
 		t.Errorf("got %+v, want nothing of another workload", w.Jumps)
 	}
 	for stanza, want := range map[string]string{

@@ -166,10 +166,10 @@ func (w Workload) JumpedByUse(t time.Time) bool {
 	return slices.ContainsFunc(w.Jumps, func(j Jump) bool { return j.Use && t.Sub(j.At).Abs() <= near })
 }
 
-// CountsSince returns when its counter began to count as it does now; zero when that is not known to have changed.
-func (w Workload) CountsSince() (since time.Time) {
+// CountsSince returns when its counter began to count as it does at now; zero when that is not known to have changed.
+func (w Workload) CountsSince(now time.Time) (since time.Time) {
 	for _, j := range w.Jumps {
-		if !j.Use && j.At.After(since) {
+		if !j.Use && j.At.After(since) && !j.At.After(now) {
 			since = j.At
 		}
 	}

@@ -215,7 +215,7 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 					"its label %s asks for the Slack channel %.80q, which defaults.labels.slack_channel does not allow", d.setup.cfg.Labels.SlackChannel, asked,
 				)})
 			}
-			from := stanza.CountsSince()
+			from := stanza.CountsSince(now)
 			read := func(u model.Usage) model.Usage { return s.collector.Read(u, now).Since(from) }
 			since := func(u model.Usage, since time.Time) model.Usage {
 				return s.collector.ReadSince(u, now, latest(since, from))

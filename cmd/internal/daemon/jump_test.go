@@ -43,6 +43,7 @@ func TestJump(t *testing.T) {
 		{at, "counter", true, 2e7 * (30 + 24)},
 		{at.Add(2 * time.Hour), "use", true, 2e7*(30+24) + 2e4*(14*24-30)}, // not to the hour
 		{at.Add(-48 * time.Hour), "use", false, 2e7*(30+24) + 2e4*(14*24-30)},
+		{opening.Add(25 * time.Hour), "counter", false, 2e7*(30+24) + 2e4*(14*24-30)}, // still to come
 	} {
 		r.text = plain + fmt.Sprintf("workloads:\n  - {match: {team_alias: support}, policy: {min_history: 24h}, jumps: [{at: %s, is: %s}]}\n", tc.at.Format(time.RFC3339), tc.is)
 		if err := r.Reload(); err != nil {
@@ -63,6 +64,29 @@ func TestJump(t *testing.T) {
 	for _, w := range r.Report().Workloads {
 		if w.Presence != nil && w.Presence.Kind == string(alerting.WorkloadNew) {
 			t.Errorf("%s: got %+v, want no news of a workload", w.Workload, w.Presence)
+		}
+	}
+}
+
+// TestNewAfterAJump holds that a workload which begins after the counters of its source jumped is news, and those that were there before are not.
+func TestNewAfterAJump(t *testing.T) {
+	t.Parallel()
+	began := opening.Add(-2 * 24 * time.Hour)
+	teams := both(steady(map[string]string{"team_alias": "support"}, 1e7), func(q promtest.Query) promtest.Answer {
+		return promtest.Answer{Series: promtest.Each(q, map[string]string{"team_alias": "fresh"}, func(signal string, end time.Time) (float64, bool) {
+			v, ok := map[string]float64{"input": 8e6, "output": 2e6, "requests": 100, "coverage": 1, "resets": 0}[signal]
+			return v, ok && end.After(began)
+		})}
+	})
+	r := newRig(t, route(teams, steady(map[string]string{"model_name": "llama"}, 1e5)))
+	r.text = strings.Replace(r.text, "defaults:\n", fmt.Sprintf("defaults:\n  jumps: [{at: %s, is: counter}]\n", opening.Add(-5*24*time.Hour).Format(time.RFC3339)), 1)
+	if err := r.Reload(); err != nil {
+		t.Fatal(err)
+	}
+	report := r.days(t, 2)
+	for name, want := range map[string]bool{"fresh": true, "support": false, "llama": false} {
+		if p := workload(t, report, name).Presence; (p != nil && p.Kind == string(alerting.WorkloadNew)) != want {
+			t.Errorf("%s: got %+v, want it to be new: %v", name, p, want)
 		}
 	}
 }

@@ -120,7 +120,7 @@ func (d *Daemon) judged(report *model.Report) []alerting.Judged {
 	judged, seen := make([]alerting.Judged, len(report.Workloads)), sightings(report, d.gaps)
 	for i, w := range report.Workloads {
 		stanza := d.stanzas[w.Workload] // the labels that all of its series share may match another one
-		if seen[w.Workload] == alerting.Began && !stanza.CountsSince().IsZero() {
+		if since := stanza.CountsSince(report.AsOf); seen[w.Workload] == alerting.Began && !since.IsZero() && w.Usage.FirstSample.Sub(since) < sureAfter {
 			seen[w.Workload] = alerting.There // it is its counter that is new
 		}
 		judged[i] = alerting.Judged{
