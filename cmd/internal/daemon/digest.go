@@ -42,7 +42,7 @@ var pending = map[model.Stage]string{
 }
 
 // digest sums report, which says where the cases stand, up: what is to be decided and what comes near, the soonest first, then what is not
-// known and what drifted. The moves that were made have outcomes, by workload, and month is that of all workloads.
+// known and what drifted. Of the sum of many names nothing is to be decided. The moves that were made have outcomes, by workload, and month is that of all workloads.
 func digest(report *model.Report, outcomes map[string]alerting.Outcome, month model.BudgetReport) model.Digest {
 	g := model.Digest{AsOf: report.AsOf, Items: []model.DigestItem{}}
 	if month.Projected != nil {
@@ -55,7 +55,7 @@ func digest(report *model.Report, outcomes map[string]alerting.Outcome, month mo
 			w.Case = new(model.Case)
 		}
 		switch kind, stands := pending[w.Case.Stage]; {
-		case Secondary(w):
+		case Secondary(w) || w.Names > 0: // the fault of its source says that there are so many names
 			g.Quiet++
 		case stands:
 			item.Kind, item.Text = kind, stood(w)

@@ -35,6 +35,7 @@ func TestDigest(t *testing.T) {
 	} {
 		report.Workloads[i].Case = &c
 	}
+	report.Workloads = append(report.Workloads, model.WorkloadReport{Workload: "other", Names: 3, Decision: model.Decision{Recommendation: model.Unknown, Because: "it sums up names"}})
 	got := digest(report, map[string]alerting.Outcome{"f": {From: "fleet", Made: opening, Promised: 500, Saves: 400}}, model.BudgetReport{})
 	var items []string
 	for _, i := range got.Items {
@@ -43,7 +44,7 @@ func TestDigest(t *testing.T) {
 	if all, want := strings.Join(items, ", "), "decide d, approaching a, approaching e, together , unstable h, seen g, fault , unknown b, moved f, drift c"; all != want {
 		t.Errorf("got %s, want %s", all, want)
 	}
-	if got.Quiet != 2 || got.Costed != 8 || got.USDPerMonth != 8000 || got.Graded != 1 || got.ErrorRatio != 0.06 {
+	if got.Quiet != 3 || got.Costed != 8 || got.USDPerMonth != 8000 || got.Graded != 1 || got.ErrorRatio != 0.06 {
 		t.Errorf("got %+v", got)
 	}
 }
