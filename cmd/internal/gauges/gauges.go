@@ -120,29 +120,24 @@ func (c exporter) Collect(ch chan<- prometheus.Metric) {
 			send(priceAge, report.AsOf.Sub(checked).Seconds(), b.Book)
 		}
 	}
-	refused := map[[2]string]int{}
+	refused, faults := tally{}, tally{}
 	for _, s := range report.Sources {
 		if s.Reason != "" {
-			refused[[2]string{s.Source, s.Reason}]++
+			refused.add(s.Source, s.Reason, "")
 		}
 	}
 	for _, w := range report.Workloads {
 		for _, warning := range w.Warnings {
 			if slices.Contains(model.Refusals, warning.Code) {
-				refused[[2]string{w.Source, strings.ToLower(warning.Code)}]++
+				refused.add(w.Source, strings.ToLower(warning.Code), w.Workload)
 			}
 		}
 	}
-	for of, n := range refused {
-		send(readingsRefused, float64(n), of[0], of[1])
-	}
-	faults := map[[2]string]int{}
 	for _, f := range report.DataFaults {
-		faults[[2]string{cmp.Or(f.Source, f.Notifier), f.Code}]++
+		faults.add(cmp.Or(f.Source, f.Notifier), f.Code, f.Workload)
 	}
-	for of, n := range faults {
-		send(dataFaults, float64(n), of[0], of[1])
-	}
+	refused.send(send, readingsRefused)
+	faults.send(send, dataFaults)
 	var workloads []model.WorkloadReport
 	other := map[string]model.Tokens{} // by class, of those that have no series of their own
 	beyond, name := 0, otherName
@@ -180,6 +175,23 @@ func (c exporter) Collect(ch chan<- prometheus.Metric) {
 		for _, d := range w.Drift {
 			send(driftScore, d.Score, w.Workload, d.Kind)
 		}
+	}
+}
+
+// tally has the workloads of which something is said, by its source and why, each once however often it is said; one without a name is the source itself.
+type tally map[[2]string]map[string]bool
+
+func (t tally) add(source, why, workload string) {
+	of := [2]string{source, why}
+	if t[of] == nil {
+		t[of] = map[string]bool{}
+	}
+	t[of][workload] = true
+}
+
+func (t tally) send(send send, d *prometheus.Desc) {
+	for of, workloads := range t {
+		send(d, float64(len(workloads)), of[0], of[1])
 	}
 }
 

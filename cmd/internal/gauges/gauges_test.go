@@ -24,7 +24,7 @@ func full() *model.Report {
 		Sources:      []model.SourceReport{{Source: "gateway", Up: true, FilledRatio: new(model.Fraction(0.42)), UnattributedTokensRatio: new(model.Fraction(0.12))}, {Source: "vllm", Error: "refused", Reason: "unreachable"}},
 		Unattributed: &model.Unattributed{Tokens: 25, OfTokens: 100, Ratio: 0.25},
 		PriceBooks:   []model.PriceBook{{Book: "built-in", Checked: "2026-08-01"}, {Book: "own.csv"}},
-		DataFaults:   []model.DataFault{{Source: "vllm", Code: "SOURCE_DOWN"}, {Source: "gateway", Workload: "a", Code: "COUNTER_CHANGED"}, {Source: "gateway", Workload: "b", Code: "COUNTER_CHANGED"}},
+		DataFaults:   []model.DataFault{{Source: "vllm", Code: "SOURCE_DOWN"}, {Source: "gateway", Workload: "a", Code: "COUNTER_CHANGED"}, {Source: "gateway", Workload: "b", Code: "COUNTER_CHANGED"}, {Source: "gateway", Workload: "b", Code: "COUNTER_CHANGED", Text: "of another of its series"}},
 		Workloads: []model.WorkloadReport{
 			{
 				Workload: "chat", Source: "gateway", Current: "mini",
@@ -61,7 +61,7 @@ func full() *model.Report {
 				},
 				Decision: model.Decision{Recommendation: model.Move, Option: "own"},
 				Drift:    []model.Drift{{Kind: "volume", Score: 1.25}},
-				Warnings: []model.Warning{{Code: "SAWTOOTH"}, {Code: "VANISHED"}, {Code: "REQUESTS_UNKNOWN"}}, // nothing is refused by the last
+				Warnings: []model.Warning{{Code: "SAWTOOTH"}, {Code: "SAWTOOTH", Text: "of another of its series"}, {Code: "VANISHED"}, {Code: "REQUESTS_UNKNOWN"}}, // nothing is refused by the last
 				Case:     &model.Case{Stage: model.StageAnnounced, Option: "own"},
 			},
 			// Nothing is known of this one: no cost, no forecast, no verdict.
