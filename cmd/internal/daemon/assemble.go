@@ -39,6 +39,9 @@ const stale = "STALE"
 // manyNames is the code of the warning that a workload is the sum of names that are too many to be workloads.
 const manyNames = "MANY_NAMES"
 
+// countedSince is the code of the warning that hours are left out since the counter counted otherwise.
+const countedSince = "COUNTED_SINCE"
+
 // channelRefused is the code of the warning that a label asks for a channel that it may not choose.
 const channelRefused = "CHANNEL_REFUSED"
 
@@ -360,10 +363,15 @@ func project(m metered, u model.Usage, cfg *config.Config, now time.Time) evalua
 		Names:    u.Names,
 		Owner:    m.stanza.Owner, CostCentre: m.stanza.CostCentre, Channel: m.stanza.SlackChannel,
 		Current:  current,
-		Usage:    summarize(u, now),
+		Usage:    m.summarize(u, now),
 		Options:  []model.OptionCost{},
 		Drift:    []model.Drift{},
 		Warnings: append(append([]model.Warning{}, u.Warnings...), m.answered...),
+	}
+	if m.partOfMonth(now) {
+		w.Warnings = append(w.Warnings, model.Warning{Code: countedSince, Text: fmt.Sprintf(
+			"what it used of this month is not known: what was counted before %s is left out, since the configuration says that its counter counted otherwise; the projection of the month is of what is used from then on", m.stanza.CountsSince(now).Format("2 January 2006 15:04 UTC"),
+		)})
 	}
 	unknown := func(code, text string) evaluation {
 		e.report = w
@@ -523,8 +531,18 @@ func involved(all []decide.Option, names []string) []decide.Option {
 	return slices.DeleteFunc(slices.Clone(all), func(o decide.Option) bool { return !slices.Contains(names, o.Name) })
 }
 
-// summarize says what was measured of u up to now.
-func summarize(u model.Usage, now time.Time) model.UsageSummary {
+// partOfMonth reports whether the counter of m began to count as it does in the calendar month of now: what it used of that is not known then.
+func (m metered) partOfMonth(now time.Time) bool {
+	return m.stanza.CountsSince(now).After(monthBegan(now))
+}
+
+// monthBegan returns the beginning of the calendar month of now, in UTC.
+func monthBegan(now time.Time) time.Time {
+	return time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC)
+}
+
+// summarize says what was measured of m, of which u is the usage, up to now.
+func (m metered) summarize(u model.Usage, now time.Time) model.UsageSummary {
 	s := model.UsageSummary{}
 	last := u.Last()
 	if last.IsZero() {
@@ -544,9 +562,10 @@ func summarize(u model.Usage, now time.Time) model.UsageSummary {
 	for _, c := range model.Classes {
 		s.Last30dClassTokens[c.String()] = volume[c]
 	}
-	month, _ := u.Between(time.Date(now.Year(), now.Month(), 1, 0, 0, 0, 0, time.UTC), now)
-	monthToDate := month.Total()
-	s.MonthToDateTokens = &monthToDate
+	if !m.partOfMonth(now) {
+		month, _ := u.Between(monthBegan(now), now)
+		s.MonthToDateTokens = new(month.Total())
+	}
 	if output, ok := volume.Share(model.Output); ok {
 		read, _ := volume.Share(model.CacheRead)
 		input := 1 - output - read

@@ -38,7 +38,7 @@ func TestRequestsThatFailed(t *testing.T) {
 		{nil, new(4800.0), nil, new(1.0)},
 	} {
 		u.Failed, u.Retried = tc.failed, tc.retried
-		s := summarize(u, opening)
+		s := metered{}.summarize(u, opening)
 		for what, pair := range map[string][2]*float64{"failed": {(*float64)(s.ErrorRatio), tc.errors}, "sent again": {(*float64)(s.RetryRatio), tc.retries}} {
 			if got, want := pair[0], pair[1]; (got == nil) != (want == nil) || got != nil && math.Abs(*got-*want) > 1e-12 {
 				t.Errorf("%+v: %s: got %v, want %v", tc, what, got, want)

@@ -134,7 +134,7 @@ func (d *Daemon) Collect(ctx context.Context) error {
 	summaries := make([]model.UsageSummary, len(workloads))
 	read := make([]bool, len(workloads)) // what could not be stays as it was
 	each(workloads, func(i int, m metered) {
-		read[i] = d.guarded(m, func() { summaries[i] = summarize(m.recent(now), now) })
+		read[i] = d.guarded(m, func() { summaries[i] = m.summarize(m.recent(now), now) })
 	})
 	usage := map[string]model.UsageSummary{}
 	for i, m := range workloads {

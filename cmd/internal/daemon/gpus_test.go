@@ -241,7 +241,7 @@ func TestOverlappingGPUs(t *testing.T) {
 		if math.Abs(u.GPU.Count-want) > 1e-9 || len(u.Warnings) != 1 || !strings.HasSuffix(u.Warnings[0].Text, said) {
 			t.Errorf("%s beside pods of no workload: got %v GPUs and %v, want %v and %q", u.GPUScope, u.GPU.Count, u.Warnings, want, said)
 		}
-		if s := summarize(all[i].whole(), opening); s.GPUCountNobodys == nil || *s.GPUCountNobodys != u.GPU.Nobodys {
+		if s := all[i].summarize(all[i].whole(), opening); s.GPUCountNobodys == nil || *s.GPUCountNobodys != u.GPU.Nobodys {
 			t.Errorf("%s: a report says %v of nobody's, want %v", u.GPUScope, s.GPUCountNobodys, u.GPU.Nobodys)
 		}
 	}

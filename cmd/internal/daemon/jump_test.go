@@ -90,3 +90,26 @@ func TestNewAfterAJump(t *testing.T) {
 		}
 	}
 }
+
+// TestMonthOfAJump holds that what a workload used of a month in which its counter began to count otherwise is not known, and is no little use to a budget.
+func TestMonthOfAJump(t *testing.T) {
+	t.Parallel()
+	month := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	for at, known := range map[time.Time]bool{month.Add(time.Hour): false, month: true, month.Add(-time.Hour): true} {
+		r := supported(t)
+		r.text += fmt.Sprintf("workloads:\n  - {match: {team_alias: support}, policy: {min_history: 24h}, jumps: [{at: %s, is: counter}]}\n", at.Format(time.RFC3339)) +
+			"budgets:\n  - {name: support, usd_per_month: 1000, match: {team_alias: support}}\n"
+		if err := r.Reload(); err != nil {
+			t.Fatal(err)
+		}
+		r.days(t, 2)
+		if err := r.Collect(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		report := r.Report()
+		w, b := workload(t, report, "support"), report.Budgets[0]
+		if w.Decision.Recommendation == model.Unknown || warned(w, countedSince) == known || (w.Usage.MonthToDateTokens != nil) != known || (b.Projected != nil) != known || (len(b.Unknown) == 0) != known {
+			t.Errorf("%s: got %s, %v of the month and the budget %+v, want them known: %v", at, w.Decision.Recommendation, w.Usage.MonthToDateTokens, b, known)
+		}
+	}
+}
