@@ -199,6 +199,22 @@ func TestTwiceAtACloud(t *testing.T) {
 	}
 }
 
+// TestTwiceAtOneProvider holds that of a model which two providers are paid for, what a gateway counts too is priced there, and that what goes past it to the other stays priced where it is counted.
+func TestTwiceAtOneProvider(t *testing.T) {
+	t.Parallel()
+	sdk := func(input, output model.Tokens, name, provider string) collector.Stream {
+		return stream(input, output, "job", "app", "gen_ai_request_model", name, "gen_ai_provider_name", provider)
+	}
+	gateway := gatewayMeter(asked(9e6, 1e6, "a", "claude", "claude-sonnet-4-5", "anthropic"))
+	client := meter("otel-genai", []string{"job", "gen_ai_request_model"},
+		sdk(9e6, 1e6, "claude-sonnet-4-5", "anthropic"), sdk(7e6, 7e5, "us.anthropic.claude-sonnet-4-5-20250929-v1:0", "aws.bedrock"))
+	d, cfg := write(t, collector.Discovery{Metered: []collector.Metered{gateway, client}})
+	got := metersOf(cfg)
+	if got["otel-genai"] != "app/us.anthropic.claude-sonnet-4-5-20250929-v1:0" || got["otel-genai secondary"] != "claude-sonnet-4-5" || d.Tokens != 17.7e6 {
+		t.Errorf("got %q and %.3g tokens, want what goes to Bedrock priced in\n%s", got, float64(d.Tokens), d.Config)
+	}
+}
+
 // TestChoices holds what is taken for the current option of a workload: what its labels say, as the price book has it, and nothing otherwise.
 func TestChoices(t *testing.T) {
 	t.Parallel()

@@ -47,10 +47,8 @@ func findTwice(sources []*source) (twice, suspected []string) {
 					suspected = append(suspected, fmt.Sprintf("%s: if one of these passes on to the other, say meter: secondary in the stanzas of the other", names))
 					continue
 				}
-				for _, stream := range s.metered.Streams {
-					if s.named(stream, key) {
-						s.primary[streamKey(stream)] = cmp.Or(s.primary[streamKey(stream)], primary)
-					}
+				for _, stream := range b.streams {
+					s.primary[streamKey(stream)] = cmp.Or(s.primary[streamKey(stream)], primary)
 				}
 				if s.runs() {
 					primary.backed[key] = s
@@ -70,7 +68,8 @@ func alike(a, b model.Tokens) bool {
 // A total is what a source counts of one model in 28 days, and a name that it has there.
 type total struct {
 	collector.Stream
-	name string
+	name    string
+	streams []collector.Stream // that are added up
 }
 
 // byModel adds up the streams of s that are still its own and that other may count too, under each model that they name. Whom other pays for a
@@ -95,6 +94,7 @@ func (s *source) byModel(other *source, paid map[string][]string) map[string]tot
 			t.name = cmp.Or(t.name, name)
 			t.Input += s.metered.Scale() * stream.Input
 			t.Output += s.metered.Scale() * stream.Output
+			t.streams = append(t.streams, stream)
 			totals[key] = t
 		}
 	}
