@@ -81,8 +81,8 @@ func Write(d collector.Discovery, library *collector.Library, server Server, now
 	for _, s := range others {
 		w.options.choose(s.workload)
 	}
-	w.options.floors()
 	w.stanzas, w.left = append(w.stanzas, others...), left
+	w.options.floors(w.stanzas)
 	if d.Replicas > 0 {
 		w.find("stored twice", []string{"the tokens below are too many: " + collector.PerReplica(d.Replicas)})
 	}

@@ -288,6 +288,14 @@ func TestSharedFleet(t *testing.T) {
 	if !strings.Contains(string(d.Config), "min_replicas: 7 # 8 GPUs are there") {
 		t.Errorf("the workload of another source asked for the option first: no replicas in\n%s", d.Config)
 	}
+	var many []collector.Stream // of which those of this model have one stanza
+	for i := range maxStanzas {
+		many = append(many, asked(90e6, 1e6, fmt.Sprintf("team-%d", i), "gpt-5-mini", "", "openai"))
+	}
+	d, _ = write(t, collector.Discovery{Metered: []collector.Metered{gatewayMeter(many...), engineMeter(engine("llm", llama, 9e6), engine("more", llama, 8e6))}, Cards: cards})
+	if !strings.Contains(string(d.Config), "all others of this model, 2 with") || strings.Contains(string(d.Config), "min_replicas") {
+		t.Errorf("want one stanza of two workloads on one fleet without a least number of replicas in\n%s", d.Config)
+	}
 	gateway := gatewayMeter(asked(6e6, 6e5, "a", llama, "", "hosted_vllm"), asked(3e6, 4e5, "b", llama, "", "hosted_vllm"))
 	d, cfg := write(t, collector.Discovery{Metered: []collector.Metered{gateway, engineMeter(engine("llm", llama, 9e6))}, Cards: cards})
 	if cfg.Workloads[0].Current == "" || cfg.Workloads[0].Current != cfg.Workloads[1].Current || strings.Contains(string(d.Config), "min_replicas") {

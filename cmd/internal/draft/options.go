@@ -32,10 +32,7 @@ type options struct {
 }
 
 // standing is a fleet of which GPUs are there already.
-type standing struct {
-	gpus, replicas int
-	workloads      int // that it serves
-}
+type standing struct{ gpus, replicas int }
 
 // choose gives w its current option and its candidates.
 func (o *options) choose(w *workload) {
@@ -181,7 +178,7 @@ func (o *options) fleetNow(w *workload) string {
 			if known && r.card.name == gpu.name {
 				r.card = gpu
 				option := o.fleet(r, name)
-				o.standing[option] = standing{gpus: int(count), replicas: int(count) / r.gpus, workloads: o.standing[option].workloads + 1}
+				o.standing[option] = standing{gpus: int(count), replicas: int(count) / r.gpus}
 				return option
 			}
 		}
@@ -257,11 +254,17 @@ func (o *options) fleet(r replica, served string) string {
 	return name
 }
 
-// floors says of every fleet that is there how many replicas it has at least. One that several workloads share is costed for each of them by itself, so that
-// all of its replicas would be paid for several times.
-func (o *options) floors() {
+// floors says of every fleet that is there how many replicas it has at least. One that several workloads of the stanzas share is costed for each of them by itself, so
+// that all of its replicas would be paid for several times.
+func (o *options) floors(stanzas []stanza) {
+	serves := map[string]int{}
+	for _, s := range stanzas {
+		if s.workload != nil {
+			serves[s.workload.current] += max(1, s.more)
+		}
+	}
 	for name, s := range o.standing {
-		if s.replicas > 2 && s.workloads == 1 {
+		if s.replicas > 2 && serves[name] == 1 {
 			add(o.names[name], "min_replicas", remarked(number(s.replicas-1), strconv.Itoa(s.gpus)+" GPUs are there, one replica of them spare"))
 		}
 	}
