@@ -199,14 +199,18 @@ func (w *writer) refuse(i int, why string) {
 		refused.source.name, model.FormatTokens(refused.tokens), priced, why))
 }
 
-// refuseSource takes out the i-th of the sources, with its workloads, and says why.
+// refuseSource takes out the i-th of the sources, with its workloads, and says why. What others count of them is priced there.
 func (w *writer) refuseSource(i int, why string) {
 	s := w.sources[i]
 	w.sources = slices.Delete(slices.Clone(w.sources), i, i+1)
-	w.stanzas = slices.DeleteFunc(slices.Clone(w.stanzas), func(st stanza) bool { return st.source == s })
+	also := ""
+	if slices.ContainsFunc(w.stanzas, func(st stanza) bool { return st.primary == s }) {
+		also = ", and what other sources count too is priced there"
+	}
+	w.stanzas = slices.DeleteFunc(slices.Clone(w.stanzas), func(st stanza) bool { return st.source == s || st.primary == s })
 	w.workloads = slices.DeleteFunc(slices.Clone(w.workloads), func(workload *workload) bool { return workload.source == s })
-	w.refused(fmt.Sprintf("the source %s with %s tokens in 28 days is left out, for what selects it cannot stand in a configuration: %s",
-		s.name, model.FormatTokens(s.metered.Tokens()), why))
+	w.refused(fmt.Sprintf("the source %s with %s tokens in 28 days is left out%s, for what selects it cannot stand in a configuration: %s",
+		s.name, model.FormatTokens(s.metered.Tokens()), also, why))
 }
 
 func (w *writer) refused(line string) {

@@ -374,6 +374,13 @@ func TestRefused(t *testing.T) {
 	if strings.Contains(string(d.Config)+said, key) {
 		t.Error("a key is shown")
 	}
+	const llama = "meta-llama/Llama-3.3-70B-Instruct"
+	gateway := gatewayMeter(asked(9e6, 1e6, "a", "llama", llama, "hosted_vllm"))
+	gateway.Select = map[string]string{"job": "Bearer " + key}
+	d, cfg = write(t, collector.Discovery{Metered: []collector.Metered{gateway, engineMeter(stream(9e6, 1e6, "namespace", "llm", "model_name", llama))}})
+	if len(cfg.Sources) != 1 || cfg.Sources[0].Pack != "vllm" || len(cfg.Workloads) != 0 || !strings.Contains(d.said("labels that are refused"), "the source litellm with 10.0M tokens in 28 days is left out, and what other sources count too is priced there") {
+		t.Errorf("got %+v, want nothing left to a source that is not read in\n%s", cfg.Workloads, d.Config)
+	}
 }
 
 // TestHour holds that a GPU has the price in the middle of those on demand, of its memory where there is one.
