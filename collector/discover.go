@@ -556,7 +556,7 @@ func (f *finder) cards(ctx context.Context) ([]Cards, error) {
 				continue
 			}
 			by := append([]string{"namespace"}, p.GPU.Type...)
-			_, count := gpuParts(p.GPU, by)
+			_, _, count := gpuParts(p.GPU, by)
 			m, err := f.ask(ctx, count)
 			var e *Error
 			if errors.As(err, &e) && (e.Reason == LimitReached || e.Reason == TimedOut || e.Reason == Refused) {

@@ -172,7 +172,7 @@ func (c *Collector) addGPUs(ctx context.Context, now time.Time, all []model.Usag
 	}
 	for i := range all {
 		key, scope := c.gpuScope(all[i].Labels)
-		gpu, warnings := judgeGPUs(found[place{key, string(gpuCount)}], found[place{key, string(gpuBusy)}], scope)
+		gpu, warnings := judgeGPUs(found[place{key, string(gpuCount)}], found[place{key, string(gpuBusy)}], found[place{key, string(gpuKnown)}], scope)
 		doubts, because := c.unsureGPUs(found, key, scope, gpu)
 		all[i].Warnings = append(append(all[i].Warnings, warnings...), doubts...)
 		if all[i].GPU = gpu; gpu != nil {
@@ -307,23 +307,32 @@ func (c *Collector) gpuScope(labels map[string]string) (key, words string) {
 }
 
 // judgeGPUs turns the GPU signals of a scope into a model.GPU, nil when they say nothing.
-func judgeGPUs(held, busy cell, scope string) (*model.GPU, []model.Warning) {
+func judgeGPUs(held, busy, known cell, scope string) (*model.GPU, []model.Warning) {
 	count, wrong := held.check(1e6)
 	if wrong != 0 || !(count > 0) {
 		return nil, []model.Warning{{Code: GPUUnknown, Text: "no GPU was seen in " + scope + " over the last day"}}
 	}
 	gpu := &model.GPU{Count: count}
-	if busy.seen == 0 {
+	of := count
+	if known.seen > 0 {
+		of = known.value
+	}
+	if busy.seen == 0 || of == 0 {
 		return gpu, []model.Warning{{Code: GPUUtilizationUnknown, Text: "GPUs in " + scope + " are counted, but not how busy they are"}}
 	}
-	share := model.Fraction(busy.value / count)
+	share := model.Fraction(busy.value / of)
 	const rounding = 1e-6
-	if busy.seen != 1 || math.IsNaN(float64(share)) || share < 0 || share > 1+rounding {
+	if busy.seen != 1 || known.seen > 1 || !(of > 0 && of <= count*(1+rounding)) || math.IsNaN(float64(share)) || share < 0 || share > 1+rounding {
 		return gpu, []model.Warning{{Code: GPUUtilizationRange, Text: fmt.Sprintf(
 			"GPUs in %s are busy %v of the time, want 0 to 1: not known", scope, float64(share),
 		)}}
 	}
 	share = min(1, share)
-	gpu.Utilization = &share
+	gpu.Utilization, gpu.Coverage = &share, model.Fraction(min(1, of/count))
+	if gpu.Busy() == nil {
+		return gpu, []model.Warning{{Code: GPUUtilizationUnknown, Text: fmt.Sprintf(
+			"how busy the GPUs in %s are is known of %s of their hours of the last day, want at least %s: not known", scope, model.FormatPercent(gpu.Coverage), model.FormatPercent(model.CoverageFloor),
+		)}}
+	}
 	return gpu, nil
 }

@@ -56,7 +56,7 @@ func TestGPUs(t *testing.T) {
 	} {
 		server := promtest.New(engine([]string{"chat", "chat", "other"}, func(q promtest.Query) []promtest.Series {
 			return promtest.Each(q, map[string]string{"namespace": "chat"}, func(signal string, _ time.Time) (float64, bool) {
-				return map[string]float64{"gpu_count": tc.count, "gpu_busy": tc.busy, "gpu_unsure_0": tc.slices}[signal], signal != "gpu_unsure_0" || tc.slices != 0
+				return map[string]float64{"gpu_count": tc.count, "gpu_known": tc.count, "gpu_busy": tc.busy, "gpu_unsure_0": tc.slices}[signal], signal != "gpu_unsure_0" || tc.slices != 0
 			})
 		}))
 		c := newCollector(t, Settings{Pack: "vllm", GPUs: &GPUs{Pack: "dcgm"}, Backfill: 24 * time.Hour}, server, newMemory())

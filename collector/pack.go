@@ -104,6 +104,7 @@ type periodSums struct {
 // gpuPack says how one exporter shows which GPUs are held and how busy they are.
 type gpuPack struct {
 	Busy     []busyGauge `yaml:"busy"`     // best first; empty where only Held is known
+	Silent   []string    `yaml:"silent"`   // gauges that a GPU shows too of which none of Busy is there, beside Busy; empty means that there are none
 	Held     *heldGauge  `yaml:"held"`     // instead of Busy: how many GPUs are held, and not how busy they are
 	Device   []string    `yaml:"device"`   // labels that tell one GPU from another
 	Type     []string    `yaml:"type"`     // labels that say which card it is; empty where it is not said
@@ -312,6 +313,12 @@ func checkStamps(stamps string) error {
 func (c *packCheck) gpu(g *gpuPack) {
 	if (len(g.Busy) == 0) == (g.Held == nil) || len(g.Device) == 0 {
 		c.wrong("gpu", "want device, and either busy or held")
+	}
+	if len(g.Silent) > 0 {
+		c.metrics("gpu.silent", g.Silent)
+		if len(g.Busy) == 0 {
+			c.wrong("gpu.silent", "want busy, which says how busy the other GPUs are")
+		}
 	}
 	if len(g.Called) > 0 && g.Attached == "" {
 		c.wrong("gpu.called", "want attached, which says whether a pod holds the GPU")

@@ -40,6 +40,7 @@ var daily = [...]signal{failures, retries}
 const (
 	gpuBusy  signal = "gpu_busy"  // GPUs, each counted by the share of time in which it was busy
 	gpuCount signal = "gpu_count" // GPUs held
+	gpuKnown signal = "gpu_known" // GPUs held, each counted by the share of time in which it was known how busy it was; without it of all
 	gpuUSD   signal = "gpu_usd"   // US dollars an hour
 )
 
@@ -173,12 +174,15 @@ func (q *Queries) expr(s signal) string {
 	return map[signal]string{input: q.Input, output: q.Output, cacheRead: q.CacheRead, requests: q.Requests}[s]
 }
 
-// gpuQuery returns the expression for both GPU signals per value of the join labels.
+// gpuQuery returns the expression for the GPU signals per value of the join labels.
 func gpuQuery(g *gpuPack, join []string) string {
 	var parts []string
-	busy, count := gpuParts(g, join)
+	busy, known, count := gpuParts(g, join)
 	if busy != "" {
 		parts = append(parts, marked(gpuBusy, busy))
+	}
+	if known != "" {
+		parts = append(parts, marked(gpuKnown, known))
 	}
 	parts = append(parts, marked(gpuCount, count))
 	for i, u := range g.Unsure {
@@ -241,6 +245,7 @@ func (g *gpuPack) shown(u unsure, device, own []string) string {
 		for _, b := range g.Busy {
 			metrics = append(metrics, b.Metric)
 		}
+		metrics = append(metrics, g.Silent...)
 	}
 	by := labelList(slices.Compact(slices.Sorted(slices.Values(device))))
 	for i, metric := range metrics {
@@ -263,37 +268,50 @@ func gpuCosts(g *gpuPack, join []string) string {
 
 // gpusServing returns the expression for the GPUs held all through the hour before the evaluation.
 func gpusServing(g *gpuPack, join []string) string {
-	_, count := gpuSums(g, join)
+	_, _, count := gpuSums(g, join)
 	return marked(gpuCount, constant(count, hourWindow))
 }
 
-// gpuParts returns the expressions for the GPUs busy and held. Both are means of what was there at five-minute steps of the
-// day, so that their ratio is the busy share of all GPU hours even when pods come and go. busy is empty when it is not known.
-func gpuParts(g *gpuPack, join []string) (busy, count string) {
-	mean := func(expr string) string { return "avg_over_time((" + expr + ")[" + dayWindow + ":5m])" }
-	busy, count = gpuSums(g, join)
-	if busy != "" {
-		busy = mean(busy)
+// gpuParts returns the expressions for the GPUs that are busy, of which it is known, and held. All are means of what was there at five-minute steps of the
+// day, those at which some are held, so that the ratio of the first two is the busy share of all GPU hours of which it is known even when pods come and go, and
+// that of the others how much that is of all. busy is empty when it is not known, and known when it is known of all.
+func gpuParts(g *gpuPack, join []string) (busy, known, count string) {
+	mean := func(expr string) string {
+		if expr == "" {
+			return ""
+		}
+		return "avg_over_time((" + expr + ")[" + dayWindow + ":5m])"
 	}
-	return busy, mean(count)
+	busy, known, count = gpuSums(g, join)
+	return mean(busy), mean(known), mean(count)
 }
 
-// gpuSums returns the expressions for the GPUs busy and held at one instant. busy is empty when it is not known.
-func gpuSums(g *gpuPack, join []string) (busy, count string) {
+// gpuSums returns the expressions for the GPUs that are busy, of which it is known, and held at one instant, see gpuParts.
+func gpuSums(g *gpuPack, join []string) (busy, known, count string) {
 	by := labelList(join)
 	if g.Held != nil {
-		return "", "sum by (" + by + ") (" + g.Held.perDevice(append(slices.Clone(join), g.Device...)) + ")"
+		return "", "", "sum by (" + by + ") (" + g.Held.perDevice(append(slices.Clone(join), g.Device...)) + ")"
 	}
 	device := labelList(append(slices.Clone(join), g.Device...))
-	perDevice := make([]string, len(g.Busy))
+	perDevice := func(metric string) string {
+		return "max by (" + device + ") (" + g.named(g.attached(metric, "", join), join) + ")"
+	}
+	busyOf, silentOf := make([]string, len(g.Busy)), make([]string, len(g.Silent))
 	for i, b := range g.Busy {
-		perDevice[i] = "max by (" + device + ") (" + g.named(g.attached(b.Metric, "", join), join) + ")"
+		busyOf[i] = perDevice(b.Metric)
 		if b.Full != 1 {
-			perDevice[i] += " / " + strconv.FormatFloat(b.Full, 'g', -1, 64)
+			busyOf[i] += " / " + strconv.FormatFloat(b.Full, 'g', -1, 64)
 		}
 	}
-	devices := strings.Join(perDevice, " or ")
-	return "sum by (" + by + ") (" + devices + ")", "count by (" + by + ") (" + devices + ")"
+	for i, metric := range g.Silent {
+		silentOf[i] = perDevice(metric)
+	}
+	shown, silent := strings.Join(busyOf, " or "), strings.Join(silentOf, " or ")
+	if silent == "" {
+		return "sum by (" + by + ") (" + shown + ")", "", "count by (" + by + ") (" + shown + ")"
+	}
+	none := " or 0 * (" + silent + ")"
+	return "sum by (" + by + ") (" + shown + none + ")", "sum by (" + by + ") ((" + shown + ") > bool -1" + none + ")", "count by (" + by + ") (" + shown + " or " + silent + ")"
 }
 
 // named returns shown with the labels of the type that are among those of join, where another gauge has them.

@@ -134,7 +134,10 @@ func gpuTrials(g *gpuPack, join []string) []trial {
 	for _, b := range g.Busy {
 		found = append(found, g.attached(b.Metric, "", nil))
 	}
-	busy, count := gpuParts(g, join)
+	for _, metric := range g.Silent {
+		found = append(found, g.attached(metric, "", nil))
+	}
+	busy, _, count := gpuParts(g, join)
 	const unit = "GPUs, mean of the day"
 	if g.Held != nil {
 		return []trial{{name: string(gpuCount), unit: unit, found: []string{selector(g.Held.Metric, whereList(g.Held.Where))}, value: count}}

@@ -23,7 +23,7 @@ const (
 	TTFTUnknown           = "TTFT_UNKNOWN"            // no time to first token over the last day
 	GPUUnknown            = "GPU_UNKNOWN"             // no GPU is attached, or their number makes no sense
 	GPUUnsure             = "GPU_COUNT_UNSURE"        // MIG slices, other partitions, claims (DRA) or shared GPUs are among them, or beside them and not counted
-	GPUUtilizationUnknown = "GPU_UTILIZATION_UNKNOWN" // the exporter counts GPUs and does not say how busy they are
+	GPUUtilizationUnknown = "GPU_UTILIZATION_UNKNOWN" // the exporter counts GPUs and says of too few hours of theirs how busy they are, or of none
 	GPUUtilizationRange   = "GPU_UTILIZATION_RANGE"   // utilization below 0 or above 1: not known
 )
 

@@ -101,28 +101,29 @@ type Presence struct {
 
 // UsageSummary is what was measured of one workload.
 type UsageSummary struct {
-	Last30dTokens       *Tokens           `json:"last_30d_tokens"`
-	Last30dClassTokens  map[string]Tokens `json:"last_30d_class_tokens,omitempty"` // by class name
-	MonthToDateTokens   *Tokens           `json:"month_to_date_tokens"`
-	CoverageRatio       Fraction          `json:"coverage_ratio"` // share of the last 30 days, or of the workload's life if shorter, that was measured
-	InputRatio          *Fraction         `json:"input_ratio"`
-	OutputRatio         *Fraction         `json:"output_ratio"`
-	CacheReadRatio      *Fraction         `json:"cache_read_ratio"`
-	PeakFactor          *float64          `json:"peak_factor"`
-	FirstSample         *time.Time        `json:"first_sample"` // start of the first measured hour that history holds
-	LastSample          *time.Time        `json:"last_sample"`  // end of the newest measured hour
-	GPUCount            *float64          `json:"gpu_count,omitempty"`
-	GPUCountUnsure      []string          `json:"gpu_count_unsure,omitempty"`  // why GPUCount is unsure: mig, partition, dra, shared
-	GPUCountNobodys     *float64          `json:"gpu_count_nobodys,omitempty"` // GPUs more that it would have if pods of no workload did not run on some of them too; absent when none do
-	GPUUtilizationRatio *Fraction         `json:"gpu_utilization_ratio,omitempty"`
-	EconomicUtilization *Fraction         `json:"economic_utilization_ratio,omitempty"` // tokens served over tokens that the current fleet could serve
-	IdleUSDPerMonth     *USD              `json:"idle_usd_per_month,omitempty"`
-	GPUUSDPerMonth      *USD              `json:"gpu_usd_per_month,omitempty"`          // by the word of OpenCost, of the last day over 730 hours
-	GPUCostGapPerMonth  *USD              `json:"gpu_cost_gap_usd_per_month,omitempty"` // GPU hours of the current option as modelled at the projected volume, less that
-	TTFTP95Seconds      *float64          `json:"ttft_p95_seconds,omitempty"`
-	ErrorRatio          *Fraction         `json:"error_ratio,omitempty"` // of the requests of the last day, those that failed; absent when not known
-	RetryRatio          *Fraction         `json:"retry_ratio,omitempty"` // times that one was sent again over requests, likewise; 1 and above are the same
-	Capacity            *MeasuredCapacity `json:"capacity,omitempty"`    // of one replica of its engines; absent when it was not measured
+	Last30dTokens          *Tokens           `json:"last_30d_tokens"`
+	Last30dClassTokens     map[string]Tokens `json:"last_30d_class_tokens,omitempty"` // by class name
+	MonthToDateTokens      *Tokens           `json:"month_to_date_tokens"`
+	CoverageRatio          Fraction          `json:"coverage_ratio"` // share of the last 30 days, or of the workload's life if shorter, that was measured
+	InputRatio             *Fraction         `json:"input_ratio"`
+	OutputRatio            *Fraction         `json:"output_ratio"`
+	CacheReadRatio         *Fraction         `json:"cache_read_ratio"`
+	PeakFactor             *float64          `json:"peak_factor"`
+	FirstSample            *time.Time        `json:"first_sample"` // start of the first measured hour that history holds
+	LastSample             *time.Time        `json:"last_sample"`  // end of the newest measured hour
+	GPUCount               *float64          `json:"gpu_count,omitempty"`
+	GPUCountUnsure         []string          `json:"gpu_count_unsure,omitempty"`               // why GPUCount is unsure: mig, partition, dra, shared
+	GPUCountNobodys        *float64          `json:"gpu_count_nobodys,omitempty"`              // GPUs more that it would have if pods of no workload did not run on some of them too; absent when none do
+	GPUUtilizationRatio    *Fraction         `json:"gpu_utilization_ratio,omitempty"`          // absent when it is known of less than half of the hours of its GPUs
+	GPUUtilizationCoverage *Fraction         `json:"gpu_utilization_coverage_ratio,omitempty"` // share of the hours of its GPUs of which it is known
+	EconomicUtilization    *Fraction         `json:"economic_utilization_ratio,omitempty"`     // tokens served over tokens that the current fleet could serve
+	IdleUSDPerMonth        *USD              `json:"idle_usd_per_month,omitempty"`
+	GPUUSDPerMonth         *USD              `json:"gpu_usd_per_month,omitempty"`          // by the word of OpenCost, of the last day over 730 hours
+	GPUCostGapPerMonth     *USD              `json:"gpu_cost_gap_usd_per_month,omitempty"` // GPU hours of the current option as modelled at the projected volume, less that
+	TTFTP95Seconds         *float64          `json:"ttft_p95_seconds,omitempty"`
+	ErrorRatio             *Fraction         `json:"error_ratio,omitempty"` // of the requests of the last day, those that failed; absent when not known
+	RetryRatio             *Fraction         `json:"retry_ratio,omitempty"` // times that one was sent again over requests, likewise; 1 and above are the same
+	Capacity               *MeasuredCapacity `json:"capacity,omitempty"`    // of one replica of its engines; absent when it was not measured
 }
 
 // LoadText says in a line, in parts that semicolons join, how the workload loads what serves it, as far as that was measured; empty when nothing was.
@@ -151,6 +152,9 @@ func (u UsageSummary) LoadText() string {
 		}
 		if b := u.GPUUtilizationRatio; b != nil {
 			text += fmt.Sprintf(", busy %s of the time", FormatPercent(*b))
+			if known := u.GPUUtilizationCoverage; known != nil && *known < 1 {
+				text += fmt.Sprintf(" (known of %s of their hours)", FormatPercent(*known))
+			}
 		}
 		add("%s", text)
 	}

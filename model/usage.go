@@ -276,7 +276,8 @@ func commonLabels(a, b map[string]string) map[string]string {
 type GPU struct {
 	Count       float64   // GPUs attached, on average; of those that others run on too only its share, once they are shared out
 	Nobodys     float64   // GPUs more that it would have if pods of no workload did not run on some of them too
-	Utilization *Fraction // share of time in which the GPU was busy; nil when unknown. Busy is not used well: see cost model 4.5
+	Utilization *Fraction // share of time in which the GPU was busy, of what is known of it, see Busy; nil when nothing is. Busy is not used well: see cost model 4.5
+	Coverage    Fraction  // share of the hours of Count of which that is known, 0 to 1
 	USDPerHour  *float64  // what Count of them cost by the word of OpenCost; nil when unknown
 	Unsure      []string  // why Count is unsure, sorted: mig, partition, dra or shared; nil when nothing says that it is
 }
@@ -287,9 +288,25 @@ func (g *GPU) with(o GPU) *GPU {
 	sum.Unsure = slices.Concat(g.Unsure, o.Unsure)
 	slices.Sort(sum.Unsure)
 	sum.Unsure = slices.Compact(sum.Unsure)
-	if g.Utilization != nil && o.Utilization != nil && sum.Count > 0 {
-		busy := Fraction((g.Count*float64(*g.Utilization) + o.Count*float64(*o.Utilization)) / sum.Count)
-		sum.Utilization = &busy
+	if known := g.known() + o.known(); known > 0 {
+		var busy float64
+		for _, one := range []*GPU{g, &o} {
+			if one.Utilization != nil {
+				busy += one.known() * float64(*one.Utilization)
+			}
+		}
+		sum.Utilization, sum.Coverage = new(Fraction(busy/known)), Fraction(known/sum.Count)
 	}
 	return &sum
+}
+
+// known returns how many GPUs it would be of whose every hour it is known how busy they are.
+func (g *GPU) known() float64 { return g.Count * float64(g.Coverage) }
+
+// Busy returns the share of time in which the GPUs were busy; nil when that is known of less than CoverageFloor of their hours.
+func (g *GPU) Busy() *Fraction {
+	if g.Coverage < CoverageFloor {
+		return nil
+	}
+	return g.Utilization
 }

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"math"
 	"reflect"
 	"slices"
 	"testing"
@@ -41,8 +42,8 @@ func TestMergeGPUs(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	busy, idle, usd := Fraction(1), Fraction(0.5), 6.0
-	u := Usage{Start: start, Hours: hours(48, 10, 1), GPU: &GPU{Count: 3, Utilization: &busy, USDPerHour: &usd, Unsure: []string{"mig"}}}
-	v := Usage{Start: start.Add(time.Hour), Hours: hours(47, 10, 1), GPU: &GPU{Count: 1, Utilization: &idle, USDPerHour: &usd, Unsure: []string{"dra", "mig"}}}
+	u := Usage{Start: start, Hours: hours(48, 10, 1), GPU: &GPU{Count: 3, Utilization: &busy, Coverage: 1, USDPerHour: &usd, Unsure: []string{"mig"}}}
+	v := Usage{Start: start.Add(time.Hour), Hours: hours(47, 10, 1), GPU: &GPU{Count: 1, Utilization: &idle, Coverage: 1, USDPerHour: &usd, Unsure: []string{"dra", "mig"}}}
 	unknown, over := v, Usage{Start: start, Hours: append(hours(12, 10, 1), hours(36, 0, 0)...)}
 	unknown.GPU = nil
 	for name, two := range map[string][2]Usage{"known": {u, v}, "one is not known": {u, unknown}, "one is over": {u, over}} {
@@ -67,6 +68,36 @@ func TestMergeGPUs(t *testing.T) {
 	}
 	if u.GPU.Count != 3 || v.GPU.Count != 1 {
 		t.Error("Merge changed what it was given")
+	}
+}
+
+// TestF42_BusyFloor holds that how busy GPUs are is said of those of which it is known, and not at all when it is known of less than half.
+func TestF42_BusyFloor(t *testing.T) {
+	t.Parallel()
+	start := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
+	silent, half := &GPU{Count: 1}, &GPU{Count: 1, Utilization: new(Fraction(0.5)), Coverage: 1}
+	for _, tc := range []struct {
+		gpus           []*GPU
+		busy, coverage Fraction // busy -1: not known
+	}{
+		{[]*GPU{silent}, -1, 0},
+		{[]*GPU{silent, silent}, -1, 0},
+		{[]*GPU{half, silent}, 0.5, 0.5},
+		{[]*GPU{half, silent, silent}, -1, 1. / 3},
+		{[]*GPU{silent, silent, half, half}, 0.5, 0.5},
+		{[]*GPU{{Count: 3, Utilization: new(Fraction(1)), Coverage: 0.5}, half}, 0.8, 0.625},
+	} {
+		all := Usage{Start: start, Hours: hours(24, 10, 1), GPU: tc.gpus[0]}
+		for _, g := range tc.gpus[1:] {
+			all = all.Merge(Usage{Start: start, Hours: hours(24, 10, 1), GPU: g})
+		}
+		got := Fraction(-1)
+		if b := all.GPU.Busy(); b != nil {
+			got = *b
+		}
+		if math.Abs(float64(got-tc.busy)) > 1e-9 || math.Abs(float64(all.GPU.Coverage-tc.coverage)) > 1e-9 {
+			t.Errorf("%d: got busy %v, known of %v; want %v, %v", len(tc.gpus), got, all.GPU.Coverage, tc.busy, tc.coverage)
+		}
 	}
 }
 

@@ -572,7 +572,8 @@ func (m metered) summarize(u model.Usage, now time.Time) model.UsageSummary {
 		s.InputRatio, s.OutputRatio, s.CacheReadRatio = &input, &output, &read
 	}
 	if u.GPU != nil {
-		s.GPUCount, s.GPUCountUnsure, s.GPUUtilizationRatio = &u.GPU.Count, u.GPU.Unsure, u.GPU.Utilization
+		s.GPUCount, s.GPUCountUnsure = &u.GPU.Count, u.GPU.Unsure
+		s.GPUUtilizationRatio, s.GPUUtilizationCoverage = u.GPU.Busy(), &u.GPU.Coverage
 		if u.GPU.Nobodys > 0 {
 			s.GPUCountNobodys = &u.GPU.Nobodys
 		}

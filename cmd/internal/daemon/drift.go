@@ -130,10 +130,10 @@ func reading(u model.Usage, w model.WorkloadReport, now time.Time) map[string]fl
 	if w.Usage.EconomicUtilization != nil {
 		values[drift.EconomicUtilization] = float64(*w.Usage.EconomicUtilization)
 	}
-	if g := u.GPU; g != nil && g.Utilization != nil {
-		values[drift.GPUUtilization] = float64(*g.Utilization)
+	if g := u.GPU; g != nil && g.Busy() != nil {
+		values[drift.GPUUtilization] = float64(*g.Busy())
 		used, share := u.Between(now.Add(-24*time.Hour).Truncate(time.Hour), now.Truncate(time.Hour))
-		if busy := g.Count * float64(*g.Utilization) * 24; busy > 0 && share >= 0.9 {
+		if busy := g.Count * float64(*g.Busy()) * 24; busy > 0 && share >= 0.9 {
 			values[drift.Throughput] = float64(used.Total()) / float64(share) / busy
 		}
 	}

@@ -175,7 +175,7 @@ func TestReadingsDrift(t *testing.T) {
 	t.Parallel()
 	u := driftedHours(10, func(*model.Hour) {})
 	ttft, busy := 400*time.Millisecond, model.Fraction(0.5)
-	u.TTFTP95, u.GPU = &ttft, &model.GPU{Count: 4, Utilization: &busy}
+	u.TTFTP95, u.GPU = &ttft, &model.GPU{Count: 4, Utilization: &busy, Coverage: 1}
 	values := reading(u, model.WorkloadReport{}, opening)
 	used, _ := u.Between(opening.Add(-24*time.Hour), opening)
 	if got, want := values[drift.Throughput], float64(used.Total())/48; values[drift.TTFT] != 0.4 || values[drift.GPUUtilization] != 0.5 || math.Abs(got/want-1) > 1e-9 {

@@ -1,0 +1,91 @@
+package packs
+
+import (
+	"fmt"
+	"log/slog"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"tipline/cmd/internal/store/storetest"
+	"tipline/cmd/tipline-demo/engine"
+	"tipline/collector"
+	"tipline/model"
+)
+
+// TestF42_GPUsOfWhichLittleIsKnown holds that it is said of how much of its GPUs' hours a workload knows how busy they are, and that it is not known, and not 0, below half: by every mix of cards
+// that say so under the pod's label, under none, not at all, as MIG slices do, or only since the pod is settled.
+func TestF42_GPUsOfWhichLittleIsKnown(t *testing.T) {
+	t.Parallel()
+	end := start.Add(26 * time.Hour)
+	since := end.Add(-24 * time.Hour)
+	// A kind of card is for what share of the day its busy gauge has the label of its pod.
+	kinds := []struct {
+		known float64
+		text  func(card int, at time.Time) string
+	}{
+		{1, func(card int, _ time.Time) string {
+			return fmt.Sprintf("DCGM_FI_DEV_GPU_UTIL{UUID=\"%d\",namespace=\"team\",pod=\"p%[1]d\"} 40\n", card)
+		}},
+		{0, func(card int, _ time.Time) string {
+			return fmt.Sprintf("DCGM_FI_DEV_GPU_UTIL{UUID=\"%d\",namespace=\"team\",pod=\"\"} 90\n", card)
+		}},
+		{0, func(int, time.Time) string { return "" }},
+		{0.25, func(card int, at time.Time) string {
+			if !at.After(end.Add(-6 * time.Hour)) {
+				return ""
+			}
+			return fmt.Sprintf("DCGM_FI_PROF_GR_ENGINE_ACTIVE{UUID=\"%d\",namespace=\"team\",pod=\"p%[1]d\"} 0.4\n", card)
+		}},
+	}
+	for mix := 1; mix < 1<<len(kinds); mix++ {
+		var cards []int // by their kind
+		for kind := range kinds {
+			if mix&(1<<kind) != 0 {
+				cards = append(cards, kind)
+			}
+		}
+		e, err := engine.Open(func() time.Time { return end })
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = e.Close() })
+		for at := since; !at.After(end); at = at.Add(5 * time.Minute) {
+			minute := at.Sub(start).Minutes()
+			var text strings.Builder
+			fmt.Fprintf(&text, "vllm:prompt_tokens_total{model_name=\"m\"} %[1]v\nvllm:generation_tokens_total{model_name=\"m\"} %[1]v\n", 1000*minute)
+			for card, kind := range cards {
+				fmt.Fprintf(&text, "DCGM_FI_DEV_FB_USED{UUID=\"%d\",namespace=\"team\",pod=\"p%[1]d\"} 70000\n", card)
+				text.WriteString(kinds[kind].text(card, at))
+			}
+			if err := e.Ingest([]byte(text.String()), at, map[string]string{"job": "all", "namespace": "team", "instance": "10.0.0.1:8000"}, func(_ string, v float64) float64 { return v }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c, err := collector.New(collector.Settings{
+			Name: "s", URL: "http://prometheus.test", Client: handler{e.Handler()}, Pack: "vllm", GroupBy: []string{"namespace"}, GPUs: &collector.GPUs{Pack: "dcgm"}, Backfill: 2 * time.Hour,
+		}, storetest.Open(t), slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := c.Collect(t.Context(), end.Add(3*time.Minute))
+		if err != nil || len(r.Usage) != 1 || r.Usage[0].GPU == nil {
+			t.Fatalf("%v: got %+v, error %v", cards, r.Usage, err)
+		}
+		var known float64
+		for _, kind := range cards {
+			known += kinds[kind].known / float64(len(cards))
+		}
+		gpu := r.Usage[0].GPU
+		said := slices.ContainsFunc(r.Usage[0].Warnings, func(w model.Warning) bool { return w.Code == collector.GPUUtilizationUnknown })
+		busy := gpu.Busy()
+		if gpu.Count != float64(len(cards)) || math.Abs(float64(gpu.Coverage)-known) > 0.01 || (busy != nil) == said {
+			t.Errorf("%v: got %v GPUs, known of %v, busy %v, told that it is not known %t; want known of %v", cards, gpu.Count, gpu.Coverage, busy, said, known)
+		}
+		if math.Abs(known-0.5) > 0.01 && (busy != nil) != (known > 0.5) || busy != nil && math.Abs(float64(*busy)-0.4) > 1e-6 {
+			t.Errorf("%v: got busy %v, known of %v; want 0.4 where it is known of half and nothing elsewhere", cards, busy, known)
+		}
+	}
+}
