@@ -17,8 +17,9 @@ import (
 	"tipline/model"
 )
 
-// querier is the one method of the Prometheus API that is needed.
+// querier is what is needed of the Prometheus API.
 type querier interface {
+	Metadata(ctx context.Context, metric, limit string) (map[string][]v1.Metadata, error)
 	QueryRange(ctx context.Context, query string, r v1.Range, opts ...v1.Option) (prommodel.Value, v1.Warnings, v1.Infos, error)
 }
 

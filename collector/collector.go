@@ -164,6 +164,10 @@ type Collector struct {
 	barren  time.Time                       // when a search through older hours last found nothing at all; guarded by mu
 	devices map[string]map[string]model.Day // the GPUs of every scope by what tells them apart, as last answered; guarded by mu
 
+	counters []readAs          // what is read as counters; nil where the pack says that they are gauges
+	typed    time.Time         // when the server was last asked of what type they are; belongs to who has the turn
+	gauges   map[signal]string // those of counters that are gauges as it says, one of every signal; guarded by mu
+
 	hollow int // hours without data in a row that Fill has come across; belongs to who has the turn
 
 	look struct { // what was found when it was last looked which counters are stored once for every replica; belongs to who has the turn
@@ -282,7 +286,7 @@ func (c *Collector) prepareQueries() error {
 	s := &c.settings
 	engines := false
 	if s.Queries != nil {
-		c.queries, c.layer = ownQueries(s.Queries, s.GroupBy), Layer(s.Queries.Layer)
+		c.queries, c.layer, c.counters = ownQueries(s.Queries, s.GroupBy), Layer(s.Queries.Layer), s.Queries.readAs()
 		c.rules = rules{includesCache: s.Queries.InputIncludesCache, countsRequests: s.Queries.Requests != ""}
 	} else {
 		p, err := s.Library.pack(s.Pack)
@@ -311,7 +315,7 @@ func (c *Collector) prepareQueries() error {
 		if len(s.Siblings) > 0 {
 			c.queries.dark = darkQuery(p, append([]map[string]string{s.Select}, s.Siblings...))
 		}
-		c.rules, c.queries.versions, c.versioned = p.rules(), p.versionQuery(), p
+		c.rules, c.queries.versions, c.versioned, c.counters = p.rules(), p.versionQuery(), p, p.readAs()
 	}
 	if s.GPUs == nil {
 		if !engines { // what a replica serves cannot be known
@@ -398,6 +402,7 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 		result.Warnings = append(result.Warnings, c.addCosts(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addDaily(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.lookDaily(ctx, now)...)
+		result.Warnings = append(result.Warnings, c.askTypes(ctx, now)...)
 	}
 	if err == nil {
 		result.Unattributed, notes = c.unattributed(ctx, now, result.Usage)
@@ -864,7 +869,9 @@ func sortUsage(all []model.Usage) {
 func (c *Collector) Read(u model.Usage, now time.Time) model.Usage {
 	u, notes := c.hours(u, now, time.Time{})
 	end := c.complete(now)
-	warnings := noteWarnings(notes, end)
+	c.mu.Lock()
+	warnings := noteWarnings(notes, end, c.gauges[input])
+	c.mu.Unlock()
 	seen := len(u.Hours) - 1
 	for seen > 0 && !(hour{u.Hours[seen], notes[seen]}).seen() {
 		seen--

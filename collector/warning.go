@@ -35,6 +35,7 @@ const (
 	HistoryCorrupt     = "HISTORY_CORRUPT"     // a stored day could not be read; it is asked for again
 	TooManyWorkloads   = "TOO_MANY_WORKLOADS"  // names beyond the limit are counted together
 	ClockSkew          = "CLOCK_SKEW"          // the clock of the server differs from ours
+	NotACounter        = "NOT_A_COUNTER"       // the server says that what is read as a counter is a gauge
 	StoredPerReplica   = "STORED_PER_REPLICA"  // counters are there once for every replica of a Prometheus, so that every sum is too large
 	ScrapedSeldom      = "SCRAPED_SELDOM"      // too long between two samples of a counter for hours to be exact
 	TTFTFailed         = "TTFT_QUERY_FAILED"
@@ -93,8 +94,9 @@ var noteTexts = [...]noteText{
 	{Revised, "the server said something else of a closed day later, of which what is more was taken"},
 }
 
-// noteWarnings sums up the notes of the hours of the last 30 days before end, where those of all hours end.
-func noteWarnings(notes []note, end time.Time) []model.Warning {
+// noteWarnings sums up the notes of the hours of the last 30 days before end, where those of all hours end. Gauge is the metric of the input when the server says
+// that it is one, and empty otherwise.
+func noteWarnings(notes []note, end time.Time, gauge string) []model.Warning {
 	var (
 		counts [len(noteTexts)]int
 		latest [len(noteTexts)]time.Time
@@ -111,6 +113,9 @@ func noteWarnings(notes []note, end time.Time) []model.Warning {
 	for bit, t := range noteTexts {
 		if counts[bit] == 0 {
 			continue
+		}
+		if t.code == Sawtooth && gauge != "" {
+			t.text = fmt.Sprintf("%s fell more than %d times an hour: it is a gauge, as the server says, and no counter", gauge, maxResets)
 		}
 		what := "concerned"
 		if noteRefused&(1<<bit) != 0 {

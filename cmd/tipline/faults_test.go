@@ -59,7 +59,7 @@ var faults = []struct {
 		"cmd/tipline-demo/packs TestStoredByReplicas", "model/metering TestTwins", "model/metering TestHalvesAreNoTwins", "cmd/tipline-demo/servers TestF37_BalancedReplicas",
 	}},
 	{"F38", "metric renamed, misspelt, gone", []string{"collector TestNoDataAtAll", "collector TestOutputThatVanishes", "cmd/tipline TestCheckLive"}},
-	{"F39", "a gauge taken for a counter", []string{"cmd/tipline-demo/servers TestGaugeIsNoCounter", "collector TestF23_Sawtooth"}},
+	{"F39", "a gauge taken for a counter", []string{"cmd/tipline-demo/servers TestGaugeIsNoCounter", "collector TestF39_NotACounter", "cmd/tipline-demo/packs TestPacks", "collector TestF23_Sawtooth"}},
 	{"F40", "token types overlap", []string{"cmd/tipline-demo/packs TestPacks"}},
 	{"F41", "input without cached tokens", []string{"cmd/tipline-demo/packs TestPacks"}},
 	{"F42", "GPUs without a pod", []string{"collector TestGPUs", "collector TestServingSharedGPUs", "cmd/tipline-demo/packs TestF42_GPUsOfWhichLittleIsKnown", "model TestF42_BusyFloor"}},

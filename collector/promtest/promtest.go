@@ -216,6 +216,7 @@ func (cutShort) Read([]byte) (int, error) { return 0, io.ErrUnexpectedEOF }
 // ServeHTTP answers /api/v1/query and /api/v1/query_range under any prefix.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if !strings.HasSuffix(r.URL.Path, "/api/v1/query_range") && !strings.HasSuffix(r.URL.Path, "/api/v1/query") {
+		w.Header()["Date"] = nil // as of every answer, see send
 		http.NotFound(w, r)
 		return
 	}

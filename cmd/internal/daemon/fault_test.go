@@ -58,10 +58,13 @@ func TestUndelivered(t *testing.T) {
 func TestFaultsOfSources(t *testing.T) {
 	t.Parallel()
 	faults := dataFaults([]model.SourceReport{{Source: "gateway", Warnings: []model.Warning{
-		{Code: collector.StoredPerReplica, Text: "doubled"}, {Code: collector.TooManyWorkloads, Text: "left out"}, {Code: collector.TTFTFailed, Text: "timeout"},
+		{Code: collector.StoredPerReplica, Text: "doubled"},
+		{Code: collector.TooManyWorkloads, Text: "left out"},
+		{Code: collector.TTFTFailed, Text: "timeout"},
+		{Code: collector.NotACounter, Text: "gauges"},
 	}}}, nil)
-	if len(faults) != 2 || faults[0].Code != collector.StoredPerReplica || faults[1].Code != collector.TooManyWorkloads || faults[0].Source != "gateway" || faults[0].Workload != "" {
-		t.Errorf("got %+v, want the first two of the source as a whole", faults)
+	if len(faults) != 3 || faults[2].Code != collector.NotACounter || faults[0].Code != collector.StoredPerReplica || faults[1].Code != collector.TooManyWorkloads || faults[0].Source != "gateway" || faults[0].Workload != "" {
+		t.Errorf("got %+v, want all but the timeout, of the source as a whole", faults)
 	}
 	r := newRig(t, func(q promtest.Query) promtest.Answer {
 		if strings.Contains(q.Expr, "histogram_quantile") {

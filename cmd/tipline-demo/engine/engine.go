@@ -9,6 +9,8 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
+	"sync"
 	"time"
 
 	prommodel "github.com/prometheus/common/model"
@@ -27,6 +29,16 @@ type Engine struct {
 	db      *tsdb.DB
 	queries *promql.Engine
 	parser  parser.Parser
+
+	mu       sync.Mutex
+	metadata map[string][]metadata // by metric; guarded by mu
+}
+
+// metadata is what a program says of a metric; help and unit are left out.
+type metadata struct {
+	Type prommodel.MetricType `json:"type"`
+	Help string               `json:"help"`
+	Unit string               `json:"unit"`
 }
 
 // Open returns an empty engine, for which a query without a time is one at now. Nothing survives Close: there is no
@@ -47,7 +59,7 @@ func Open(now func() time.Time) (*Engine, error) {
 	if err != nil {
 		return nil, errors.Join(err, os.RemoveAll(dir))
 	}
-	e := &Engine{dir: dir, now: now, db: db, parser: parser.NewParser(parser.Options{})}
+	e := &Engine{dir: dir, now: now, db: db, parser: parser.NewParser(parser.Options{}), metadata: map[string][]metadata{}}
 	e.LimitSamples(50_000_000)
 	return e, nil
 }
@@ -95,7 +107,7 @@ func (b *Samples) Commit() error { return b.to.Commit() }
 
 // Ingest appends an exposition in Prometheus' text format as if it had been scraped at the given time. Labels of the target
 // are added as a scrape adds them; a label of the exposition by the same name becomes exported_ and that name. Every
-// value is passed through change, which may be nil.
+// value is passed through change, which may be nil. What the exposition says of types is metadata from then on.
 func (e *Engine) Ingest(exposition []byte, at time.Time, target map[string]string, change func(name string, value float64) float64) error {
 	p, err := textparse.New(exposition, "text/plain", labels.NewSymbolTable(), textparse.ParserOptions{FallbackContentType: "text/plain"})
 	if err != nil {
@@ -109,6 +121,9 @@ func (e *Engine) Ingest(exposition []byte, at time.Time, target map[string]strin
 		}
 		if err != nil {
 			return errors.Join(err, batch.Rollback())
+		}
+		if entry == textparse.EntryType {
+			e.describe(p.Type())
 		}
 		if entry != textparse.EntrySeries {
 			continue
@@ -129,5 +144,15 @@ func (e *Engine) Ingest(exposition []byte, at time.Time, target map[string]strin
 		if err := batch.Add(&Series{Labels: builder.Labels()}, at, value); err != nil {
 			return errors.Join(err, batch.Rollback())
 		}
+	}
+}
+
+// describe keeps that a program says of what type a metric is.
+func (e *Engine) describe(metric []byte, of prommodel.MetricType) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	said := metadata{Type: of}
+	if name := string(metric); !slices.Contains(e.metadata[name], said) {
+		e.metadata[name] = append(e.metadata[name], said)
 	}
 }

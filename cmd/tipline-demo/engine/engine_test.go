@@ -285,6 +285,13 @@ func TestIngest(t *testing.T) {
 		{"__name__":"x_total","pod":"scraped","exported_pod":"own","team":"<!channel> \"a\\b\"\n"},"value":[1793620800,"10"]}]}}`)
 	_, body = get(t, server.URL+"/api/v1/query?query=y")
 	same(t, "not a number", body, `{"status":"success","data":{"resultType":"vector","result":[{"metric":{"__name__":"y","pod":"scraped"},"value":[1793620800,"NaN"]}]}}`)
+	if err := e.Ingest([]byte("# TYPE x_total gauge\n# TYPE \"a.b\" histogram\n"), noon, nil, nil); err != nil {
+		t.Fatal(err)
+	}
+	_, body = get(t, server.URL+"/api/v1/metadata")
+	same(t, "types", body, `{"status":"success","data":{"x_total":[{"type":"counter","help":"","unit":""},{"type":"gauge","help":"","unit":""}],"a.b":[{"type":"histogram","help":"","unit":""}]}}`)
+	_, body = get(t, server.URL+"/api/v1/metadata?metric=a.b")
+	same(t, "type", body, `{"status":"success","data":{"a.b":[{"type":"histogram","help":"","unit":""}]}}`)
 
 	if err := e.Ingest([]byte("x_total{ 5\n"), noon.Add(time.Minute), nil, nil); err == nil {
 		t.Error("a broken exposition was taken")

@@ -59,7 +59,7 @@ func (e *Engine) Handler() http.Handler {
 		"/api/v1/series":              e.series,
 		"/api/v1/labels":              e.labelNames,
 		"/api/v1/label/{name}/values": e.labelValues,
-		"/api/v1/metadata":            func(*http.Request) (reply, error) { return reply{data: map[string]any{}}, nil },
+		"/api/v1/metadata":            e.types,
 		"/api/v1/status/buildinfo":    func(*http.Request) (reply, error) { return reply{data: buildinfo}, nil },
 	} {
 		mux.Handle(path, respond(answer))
@@ -114,6 +114,17 @@ func respond(answer func(*http.Request) (reply, error)) http.Handler {
 		_, _ = zip.Write(body)
 		_ = zip.Close()
 	})
+}
+
+// types answers what programs say of the metric that is asked for, or of all.
+func (e *Engine) types(r *http.Request) (reply, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	said := maps.Clone(e.metadata)
+	if metric := r.FormValue("metric"); metric != "" {
+		maps.DeleteFunc(said, func(name string, _ []metadata) bool { return name != metric })
+	}
+	return reply{data: said}, nil
 }
 
 func (e *Engine) query(r *http.Request) (reply, error) {

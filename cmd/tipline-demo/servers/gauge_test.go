@@ -2,6 +2,7 @@ package servers
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,10 +14,27 @@ import (
 )
 
 // TestGaugeIsNoCounter feeds a gauge in the place of a counter of tokens: every fall of it would be taken for a restart and count all that it shows once more. Its hours are not used,
-// the workload says why and has no verdict, and one that is counted beside it has.
+// the workload says why and has no verdict, and one that is counted beside it has. Where the server knows the type of the metric, that is a fault of the data, and the workload says that it is
+// no doubt a gauge.
 func TestGaugeIsNoCounter(t *testing.T) {
 	t.Parallel()
+	for metadata, why := range map[string]string{
+		"": "or a gauge",
+		"# TYPE agentgateway_gen_ai_client_token_usage_sum gauge\n": "agentgateway_gen_ai_client_token_usage_sum fell more than 3 times an hour: it is a gauge, as the server says",
+	} {
+		t.Run(why, func(t *testing.T) {
+			t.Parallel()
+			gaugeIsNoCounter(t, metadata, why)
+		})
+	}
+}
+
+func gaugeIsNoCounter(t *testing.T, metadata, why string) {
+	t.Helper()
 	e := opened(t)
+	if err := e.Ingest([]byte(metadata), end, nil, nil); err != nil {
+		t.Fatal(err)
+	}
 	batch := e.Begin()
 	for _, c := range []struct {
 		name, system, kind string
@@ -56,13 +74,19 @@ func TestGaugeIsNoCounter(t *testing.T) {
 		}
 		said := false
 		for _, warning := range w.Warnings {
-			said = said || warning.Code == string(collector.Sawtooth) && strings.Contains(warning.Text, "or a gauge")
+			said = said || warning.Code == string(collector.Sawtooth) && strings.Contains(warning.Text, why)
 		}
 		if !said {
-			t.Errorf("got the warnings %+v, want one that it may be a gauge", w.Warnings)
+			t.Errorf("got the warnings %+v, want %q among them", w.Warnings, why)
 		}
 	}
 	if len(report.Workloads) != 2 || !known["counted"] || known["shown"] {
 		t.Errorf("verdicts are known of %v, want that of counted alone", known)
+	}
+	told := slices.ContainsFunc(report.DataFaults, func(f model.DataFault) bool {
+		return f.Code == collector.NotACounter && f.Source == "gateway" && strings.Contains(f.Text, "agentgateway_gen_ai_client_token_usage_sum (input)")
+	})
+	if told != (metadata != "") {
+		t.Errorf("got the faults %+v, want %s among them: %v", report.DataFaults, collector.NotACounter, metadata != "")
 	}
 }
