@@ -79,6 +79,9 @@ type record struct {
 	Versions time.Time `json:"versions,omitzero"` // when it was last asked which versions of the program there are
 	Changes  []Change  `json:"changes,omitempty"` // that their change brings, of the last weeks before that
 
+	Hourly string    `json:"hourly,omitempty"` // hash of what is asked of hours
+	Since  time.Time `json:"since,omitzero"`   // days before it may have been asked for otherwise; zero when none was
+
 	Others   int                   `json:"others,omitempty"`  // how many names were too many, when there were last any
 	Reviewed time.Time             `json:"reviewed,omitzero"` // the day at which closed days were last asked for again
 	Revised  map[string][]Revision `json:"revised,omitempty"` // what that found, by the id of the series

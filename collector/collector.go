@@ -377,6 +377,7 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 		return result, err
 	}
 	result.Warnings = c.loadWarnings()
+	c.noteAsked(now)
 	notes, err := c.fetch(ctx, now)
 	result.Warnings = append(result.Warnings, notes...)
 	if err == nil {

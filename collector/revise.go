@@ -58,12 +58,28 @@ func (c *Collector) Revisions(u model.Usage, now time.Time) []Revision {
 	return slices.Clone(c.archive.record.Revised[shortHash(canonical(u.Labels))])
 }
 
+// noteAsked remembers from which day on all hours were asked for as they are now: what another version of the program asked for may have counted something else, which the server did not revise.
+func (c *Collector) noteAsked(now time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	asks := shortHash(c.queries.hourly)
+	if asks == c.archive.record.Hourly {
+		return
+	}
+	today, _ := dateOf(c.complete(now))
+	c.archive.setRecord(func(r *record) {
+		if r.Hourly = asks; len(r.Settled) > 0 {
+			r.Since = (today + 1).start()
+		}
+	})
+}
+
 // review asks for the days of revisedAfter again at the first collection of a day at which they are closed, once each, and holds what the server says against the history. A look that
 // fails is not made up for: the later one is. The error is about the history, which was not written.
 func (c *Collector) review(ctx context.Context, now time.Time) error {
 	today, _ := dateOf(c.complete(now))
 	c.mu.Lock()
-	last, settled := c.archive.record.Reviewed, c.archive.record.Settled
+	last, settled, since := c.archive.record.Reviewed, c.archive.record.Settled, c.archive.record.Since
 	c.mu.Unlock()
 	if today.start().Equal(last) { // a later one is of a clock that was ahead
 		return nil
@@ -72,7 +88,7 @@ func (c *Collector) review(ctx context.Context, now time.Time) error {
 	for _, age := range revisedAfter {
 		d := today - age
 		asked := span{d.start(), (d + 1).start()}
-		if last.IsZero() || len(settled.missing(asked)) > 0 { // all that there is has just been read, or the day will be
+		if last.IsZero() || len(settled.missing(asked)) > 0 || asked.From.Before(since) { // all that there is has just been read, or the day will be, or it was asked for otherwise
 			continue
 		}
 		answers, err := c.askHours(ctx, c.queries.hourly, &c.chunk, asked)

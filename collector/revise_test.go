@@ -163,3 +163,35 @@ func TestReviewAfterClockAhead(t *testing.T) {
 		t.Errorf("looked last at %s and found %v, want today and nothing", r.Reviewed, r.Revised)
 	}
 }
+
+// TestReviewAfterUpgrade holds that what another query had counted, as that of an earlier version of the program, is not held against what the server says now, and later days are.
+func TestReviewAfterUpgrade(t *testing.T) {
+	t.Parallel()
+	factor := 10_000.0
+	server := promtest.New(func(q promtest.Query) promtest.Answer {
+		return promtest.Answer{Series: promtest.Each(q, support, func(signal string, _ time.Time) (float64, bool) {
+			v, ok := typical[signal]
+			return v * pick(counts(signal), factor, 1), ok
+		})}
+	})
+	h := newMemory()
+	const day = 24 * time.Hour
+	c := newCollector(t, Settings{Backfill: 9 * day}, server, h)
+	collect(t, c, noon)
+	collect(t, c, noon.Add(day))
+	c.archive.setRecord(func(r *record) { r.Hourly = "" })
+	factor = 20_000
+	var told []int
+	for age := 2; age < 14; age++ {
+		u := collect(t, c, noon.Add(time.Duration(age)*day)).Usage[0]
+		if len(c.Revisions(u)) > 0 {
+			told = append(told, age)
+		}
+		if age == 10 {
+			factor = 30_000
+		}
+	}
+	if got := fmt.Sprint(told); got != "[11 12 13]" {
+		t.Errorf("revisions were told on the days %s, want those after the server itself said something else", got)
+	}
+}
