@@ -37,7 +37,7 @@ func (d *drip) Read(p []byte) (int, error) {
 	}
 	d.last = now
 	d.arrived += n
-	if now.Sub(d.begun) < dripWindow {
+	if now.Sub(d.begun) < dripWindow || err != nil { // its end is no drip
 		return n, err
 	}
 	if d.arrived < leastBytes {

@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"testing/synctest"
 	"time"
 
@@ -37,6 +38,24 @@ func (d *dripping) Read(p []byte) (int, error) {
 		time.Sleep(d.every)
 	}
 	return d.body.Read(p[:min(len(p), n)])
+}
+
+// TestEndIsNoDrip holds that what is whole is taken, however little of it came at last.
+func TestEndIsNoDrip(t *testing.T) {
+	t.Parallel()
+	now := noon
+	d := &drip{from: iotest.OneByteReader(strings.NewReader("0123456789")), clock: func() time.Time {
+		now = now.Add(time.Second)
+		return now
+	}}
+	const window = int(dripWindow / time.Second)
+	if got, err := io.ReadAll(io.LimitReader(d, int64(window))); len(got) != window || err != nil {
+		t.Fatalf("got %q and %v, want %d bytes", got, err, window)
+	}
+	d.from = iotest.DataErrReader(strings.NewReader("cd"))
+	if got, err := io.ReadAll(d); string(got) != "cd" || err != nil {
+		t.Errorf("got %q and %v, want the end", got, err)
+	}
 }
 
 // TestF04_Drip holds that an answer that trickles in is given up long before the timeout, and asked for once more as after one, and that neither a server that takes its time
