@@ -21,7 +21,7 @@ const (
 type skew struct {
 	mu     sync.Mutex
 	least  *time.Duration // the nearest to zero of those seen; nil when no answer had a date; guarded by mu
-	sample time.Duration  // by which the newest sample is ahead, where that is more than SkewTold; guarded by mu
+	sample time.Duration  // by which the newest sample was ahead when it was last looked, where that is more than SkewTold; guarded by mu
 }
 
 // see takes over what the Date header of an answer says, of which the request was sent and whose head arrived at these times by our clock. The server
@@ -54,11 +54,11 @@ func (s *skew) sampled(ahead time.Duration) {
 	s.sample = ahead
 }
 
-// forget begins anew: clocks are set.
+// forget begins anew with the answers: clocks are set. What the newest sample says stays until it is looked at again.
 func (s *skew) forget() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.least, s.sample = nil, 0
+	s.least = nil
 }
 
 // judge returns what ahead does, or by how much the newest sample is ahead where the clock of the server does not explain that, and says so where it is more than it may be.

@@ -223,7 +223,7 @@ const seldom = time.Hour / 4
 // lookDaily looks once a day whether counters are stored once for every replica of a Prometheus, how often they are scraped, and whether there are samples that are still to come by
 // our clock, as those of a scraper have whose clock is ahead: then at every collection. It returns what is to be said of replicas and of scrapes.
 func (c *Collector) lookDaily(ctx context.Context, now time.Time) []model.Warning {
-	if c.queries.watched == "" || now.Sub(c.look.asked) < lookAgain {
+	if c.queries.watched == "" || now.Sub(c.look.asked).Abs() < lookAgain {
 		return c.look.note
 	}
 	at, clock := c.complete(now), time.Time{}
@@ -253,10 +253,12 @@ func (c *Collector) lookDaily(ctx context.Context, now time.Time) []model.Warnin
 			interval.Minutes(), seldom.Minutes(), probeStep.Minutes(),
 		)})
 	}
-	if ahead := time.UnixMilli(int64(1000 * found[newestSample])).Sub(clock); !clock.IsZero() && ahead > SkewTold {
-		c.client.guard.skew.sampled(ahead)
+	var ahead time.Duration
+	if newest := time.UnixMilli(int64(1000 * found[newestSample])); !clock.IsZero() && newest.Sub(clock) > SkewTold {
+		ahead = newest.Sub(clock)
 		c.look.asked = time.Time{}
 	}
+	c.client.guard.skew.sampled(ahead)
 	return c.look.note
 }
 

@@ -198,8 +198,11 @@ func TestF52_Clocks(t *testing.T) {
 func TestF52_NewestSample(t *testing.T) {
 	t.Parallel()
 	var server, sample time.Duration // ahead of our clock
-	ours := noon
+	ours, refused := noon, ""
 	prometheus := promtest.New(func(q promtest.Query) promtest.Answer {
+		if refused != "" && strings.Contains(q.Expr, "newest_sample") {
+			return dated(promtest.Status(400, refused), ours.Add(server))
+		}
 		a := promtest.Answer{Series: promtest.Each(q, nil, func(signal string, at time.Time) (float64, bool) {
 			newest := ours.Add(sample)
 			return float64(newest.UnixMilli()) / 1000, signal == "newest_sample" && !newest.After(at) && at.Sub(newest) < 5*time.Minute
@@ -225,6 +228,10 @@ func TestF52_NewestSample(t *testing.T) {
 			"more than five, looked for at once", time.Hour, 0, 330 * time.Second, true, 330 * time.Second,
 			"the newest sample is 5m30s ahead of our clock: set ours, or that of what scrapes or sends it; until then the age of its data is not known",
 		},
+		{
+			"not answered", time.Hour, 0, 0, true, 330 * time.Second,
+			"the newest sample is 5m30s ahead of our clock: set ours, or that of what scrapes or sends it; until then the age of its data is not known",
+		},
 		{"as the server's clock", time.Hour, 2 * time.Minute, 2*time.Minute + time.Second, true, 2 * time.Minute, "the clock of the server is 2m0s ahead of ours: set the one that is wrong"},
 		{
 			"more than the server's clock", time.Hour, 2 * time.Minute, 4 * time.Minute, true, 4 * time.Minute,
@@ -234,7 +241,10 @@ func TestF52_NewestSample(t *testing.T) {
 		{"not looked for within a day again", time.Hour, 0, 4 * time.Minute, false, 0, ""},
 	} {
 		ours = ours.Add(tc.later)
-		server, sample = tc.server, tc.sample
+		server, sample, refused = tc.server, tc.sample, ""
+		if tc.name == "not answered" {
+			refused = "no"
+		}
 		r := collect(t, c, ours)
 		looked := 0
 		for _, q := range prometheus.Queries() {
