@@ -22,8 +22,8 @@ const (
 // Secondary reports whether the traffic of w is priced by another meter.
 func Secondary(w model.WorkloadReport) bool { return warned(w, secondaryMeter) }
 
-// firing returns the confirmed verdicts that stand, without those on workloads that report has no more, or that are priced at another meter by now. Before the first report
-// nothing is known of that.
+// firing returns the confirmed verdicts that stand, without those on workloads that report has no more, or that are priced at another meter by now. The sum of many names may be called
+// what a workload was that is gone, and has no verdict. Before the first report nothing is known of that.
 func (d *Daemon) firing(report *model.Report) []alerting.Firing {
 	firing := d.desk.Firing()
 	if report == nil {
@@ -31,7 +31,7 @@ func (d *Daemon) firing(report *model.Report) []alerting.Firing {
 	}
 	priced := map[string]bool{}
 	for _, w := range report.Workloads {
-		priced[w.Workload] = !Secondary(w)
+		priced[w.Workload] = !Secondary(w) && w.Names == 0
 	}
 	return slices.DeleteFunc(firing, func(f alerting.Firing) bool { return !priced[f.Workload] })
 }

@@ -184,6 +184,9 @@ func TestNothingStandsThatIsPricedElsewhere(t *testing.T) {
 		if firing := r.firing(r.days(t, 4)); len(firing) != 1 || firing[0].Workload != "support" {
 			t.Fatalf("got %+v, want the move of support", firing)
 		}
+		if firing := r.firing(&model.Report{Workloads: []model.WorkloadReport{{Workload: "support", Names: 3}}}); len(firing) != 0 {
+			t.Errorf("got %+v, want nothing to stand of a sum of names that is called as it was", firing)
+		}
 		r.text += "workloads:\n  - " + stanza + "\n"
 		if err := r.Reload(); err != nil {
 			t.Fatal(err)
