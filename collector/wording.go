@@ -91,7 +91,7 @@ func (w wording) total(c *counter, only []map[string]string) string {
 		per := w.perTarget()
 		var forms []string
 		for form := c; form != nil; form = form.Else {
-			forms = append(forms, w.increases(per, form, only))
+			forms = append(forms, w.unless(w.increases(per, form, only), forms))
 		}
 		text = "sum by (" + w.by() + ") (" + strings.Join(forms, " or ") + ")"
 	}
@@ -106,6 +106,25 @@ func (w wording) perTarget() string {
 	return labelList(append(slices.Clone(w.groupBy), slices.DeleteFunc(slices.Clone(target), func(label string) bool {
 		return slices.Contains(w.groupBy, label)
 	})...))
+}
+
+// unless returns what form says of the groups of which none of the better forms says anything in the same target, where or does not leave out the others by itself: whether a
+// generation names tenants and providers, and what it calls them, differs, so that the same tokens may be of two groups.
+func (w wording) unless(form string, better []string) string {
+	if common := w.common(); common != w.perTarget() {
+		for _, b := range better {
+			form += " unless on (" + common + ") (" + b + ")"
+		}
+	}
+	return form
+}
+
+// common returns what perTarget does without the labels that generations may not share.
+func (w wording) common() string {
+	own := slices.Concat(w.pack.Labels.Tenant, w.pack.Labels.Provider)
+	return wording{groupBy: slices.DeleteFunc(slices.Clone(w.groupBy), func(label string) bool {
+		return slices.Contains(own, label) && !slices.Contains(target, label)
+	})}.perTarget()
 }
 
 // added adds up expressions per group; one that has nothing to say about a group adds nothing.
@@ -188,7 +207,10 @@ func (w wording) alternatives(names []string, form string, where ...map[string]s
 func (w wording) each(c *counter, form string) []string {
 	var texts []string
 	for ; c != nil; c = c.Else {
-		texts = append(texts, w.forms(c, form, nil)...)
+		better := texts
+		for _, text := range w.forms(c, form, nil) {
+			texts = append(texts, w.unless(text, better))
+		}
 	}
 	return texts
 }
@@ -249,7 +271,7 @@ func (w wording) lengths(suffix string, by []string) string {
 	for h := w.pack.PromptLengths; h != nil; h = h.Else {
 		form := w.increases(per, h.series(suffix), everything)
 		for _, better := range forms {
-			form += " unless on (" + w.perTarget() + ") " + better
+			form += " unless on (" + w.common() + ") " + better
 		}
 		forms = append(forms, form)
 	}
@@ -272,7 +294,7 @@ func (w wording) level(g *gauge, of string) string {
 	}
 	var forms []string
 	for ; g != nil; g = g.Else {
-		forms = append(forms, of+" by ("+w.perTarget()+") ("+w.shown(g)+")")
+		forms = append(forms, w.unless(of+" by ("+w.perTarget()+") ("+w.shown(g)+")", forms))
 	}
 	return of + " by (" + w.by() + ") (" + strings.Join(forms, " or ") + ")"
 }
