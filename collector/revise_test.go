@@ -183,8 +183,8 @@ func TestReviewAfterUpgrade(t *testing.T) {
 	factor = 20_000
 	var told []int
 	for age := 2; age < 14; age++ {
-		u := collect(t, c, noon.Add(time.Duration(age)*day)).Usage[0]
-		if len(c.Revisions(u)) > 0 {
+		now := noon.Add(time.Duration(age) * day)
+		if u := collect(t, c, now).Usage[0]; len(c.Revisions(u, now)) > 0 {
 			told = append(told, age)
 		}
 		if age == 10 {
