@@ -186,11 +186,11 @@ func TestF31_RevisedDay(t *testing.T) {
 			return v, true
 		})}
 	}, steady(map[string]string{"model_name": "llama"}, 1e6)))
-	report := r.days(t, 2)
+	r.days(t, 2)
 	more = 1.25 // a store that was away has come back
 	r.box.events = nil
 	for day, want := range []bool{true, false, false, false, false, false, false} { // the last is the second look
-		report = r.days(t, 1)
+		report := r.days(t, 1)
 		support := workload(t, report, "support")
 		if got := support.Decision.Recommendation == model.Unknown; got != want {
 			t.Errorf("day %d: got %s (%s), want it unknown: %v", day, support.Decision.Recommendation, support.Decision.Because, want)
