@@ -269,11 +269,8 @@ func (w wording) lengths(suffix string, by []string) string {
 	per := wording{groupBy: by}.perTarget()
 	var forms []string
 	for h := w.pack.PromptLengths; h != nil; h = h.Else {
-		form := w.increases(per, h.series(suffix), everything)
-		for _, better := range forms {
-			form += " unless on (" + w.common() + ") " + better
-		}
-		forms = append(forms, form)
+		form := append([]string{w.increases(per, h.series(suffix), everything)}, forms...)
+		forms = append(forms, strings.Join(form, " unless on ("+w.common()+") "))
 	}
 	return "sum by (" + labelList(by) + ") (" + strings.Join(forms, " or ") + ")"
 }
