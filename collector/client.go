@@ -112,7 +112,7 @@ func (c *client) once(ctx context.Context, expr string, r v1.Range) (matrix prom
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	if c.clock != nil {
-		cost, begun := &Cost{}, c.clock()
+		cost, measured := c.measure(expr)
 		ctx = context.WithValue(ctx, costKey{}, cost)
 		if take, ok := ctx.Value(takerKey{}).(taker); ok {
 			ctx = context.WithValue(ctx, takerKey{}, cost.counting(take))
@@ -122,8 +122,7 @@ func (c *client) once(ctx context.Context, expr string, r v1.Range) (matrix prom
 				cost.Series++
 				cost.Samples += len(stream.Values)
 			}
-			cost.Took = c.clock().Sub(begun)
-			c.costs.add(expr, *cost)
+			measured()
 		}()
 	}
 	value, warnings, infos, err := c.api.QueryRange(ctx, expr, r, v1.WithTimeout(c.timeout))

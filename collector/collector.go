@@ -172,6 +172,7 @@ type Collector struct {
 
 	look struct { // what was found when it was last looked which counters are stored once for every replica; belongs to who has the turn
 		asked time.Time
+		ahead bool // samples were ahead of our clock, so that every collection looks again
 		note  []model.Warning
 	}
 }

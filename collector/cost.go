@@ -43,6 +43,7 @@ func (c *Collector) Costs() []Cost {
 		{"prices of GPUs", c.queries.cost, 0},
 		{"failures", c.queries.daily, 0},
 		{"replicas and clocks", c.queries.watched, 0},
+		{"types of metrics", metadataPath, 0},
 		{"versions", c.queries.versions, 0},
 		{"tokens of no workload", c.queries.dark, 0},
 	}
@@ -84,6 +85,15 @@ func (c *costs) add(expr string, one Cost) {
 	c.by[expr] = Cost{
 		Requests: all.Requests + one.Requests, Series: max(all.Series, one.Series), Samples: max(all.Samples, one.Samples), Bytes: max(all.Bytes, one.Bytes),
 		Took: max(all.Took, one.Took), Peak: max(all.Peak, one.Peak),
+	}
+}
+
+// measure begins to measure what an answer to expr costs, until measured is called. The client has a clock.
+func (c *client) measure(expr string) (cost *Cost, measured func()) {
+	cost, begun := &Cost{}, c.clock()
+	return cost, func() {
+		cost.Took = c.clock().Sub(begun)
+		c.costs.add(expr, *cost)
 	}
 }
 

@@ -3,6 +3,7 @@ package collector
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"math"
@@ -223,7 +224,7 @@ const seldom = time.Hour / 4
 // lookDaily looks once a day whether counters are stored once for every replica of a Prometheus, how often they are scraped, and whether there are samples that are still to come by
 // our clock, as those of a scraper have whose clock is ahead: then at every collection. It returns what is to be said of replicas and of scrapes.
 func (c *Collector) lookDaily(ctx context.Context, now time.Time) []model.Warning {
-	if c.queries.watched == "" || now.Sub(c.look.asked).Abs() < lookAgain {
+	if c.queries.watched == "" || !c.look.ahead && now.Sub(c.look.asked).Abs() < lookAgain {
 		return c.look.note
 	}
 	at, clock := c.complete(now), time.Time{}
@@ -234,9 +235,12 @@ func (c *Collector) lookDaily(ctx context.Context, now time.Time) []model.Warnin
 	m, _, err := c.client.ask(ctx, c.queries.watched, v1.Range{Start: at, End: at, Step: time.Hour})
 	if err != nil {
 		c.log.WarnContext(ctx, "replicas not looked for", "error", err)
+		if e := (*Error)(nil); errors.As(err, &e) && !e.Retryable() { // nor will it be given an hour later
+			c.look.asked = now
+		}
 		return c.look.note
 	}
-	c.look.asked, c.look.note = now, nil
+	c.look.asked, c.look.ahead, c.look.note = now, false, nil
 	found := map[signal]float64{}
 	for _, stream := range m {
 		for _, pair := range stream.Values {
@@ -256,7 +260,7 @@ func (c *Collector) lookDaily(ctx context.Context, now time.Time) []model.Warnin
 	var ahead time.Duration
 	if newest := time.UnixMilli(int64(1000 * found[newestSample])); !clock.IsZero() && newest.Sub(clock) > SkewTold {
 		ahead = newest.Sub(clock)
-		c.look.asked = time.Time{}
+		c.look.ahead = true
 	}
 	c.client.guard.skew.sampled(ahead)
 	return c.look.note

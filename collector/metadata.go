@@ -89,6 +89,9 @@ func (c *Collector) askTypes(ctx context.Context, now time.Time) []model.Warning
 		". What falls is taken for a restart, and all that it shows then is counted once more: name the counters, or, where these show the sum of a period, say period_sums in a pack of your own"}}
 }
 
+// metadataPath is what a server is asked for types at, and what that costs is counted by.
+const metadataPath = "/api/v1/metadata"
+
 // types returns what the programs that the server scrapes say of their metrics, by name.
 func (c *client) types(ctx context.Context) (map[string][]v1.Metadata, error) {
 	if err := c.circuit.open(); err != nil {
@@ -96,6 +99,11 @@ func (c *client) types(ctx context.Context) (map[string][]v1.Metadata, error) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
+	if c.clock != nil {
+		cost, measured := c.measure(metadataPath)
+		defer measured()
+		ctx = context.WithValue(ctx, costKey{}, cost)
+	}
 	said, err := c.api.Metadata(ctx, "", "")
 	if err != nil {
 		return nil, queryError(ctx, err)

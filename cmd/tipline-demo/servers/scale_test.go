@@ -157,14 +157,16 @@ type recorder struct {
 }
 
 func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
-	form, err := io.ReadAll(req.Body)
-	if err != nil {
-		return nil, err
+	if req.Body != nil { // of what is asked by GET there is none, such as types of metrics
+		form, err := io.ReadAll(req.Body)
+		if err != nil {
+			return nil, err
+		}
+		req.Body = io.NopCloser(bytes.NewReader(form))
+		r.mu.Lock()
+		fmt.Fprintf(&r.asked, "%s\n", form)
+		r.mu.Unlock()
 	}
-	req.Body = io.NopCloser(bytes.NewReader(form))
-	r.mu.Lock()
-	fmt.Fprintf(&r.asked, "%s\n", form)
-	r.mu.Unlock()
 	r.queries.Add(1)
 	response, err := http.DefaultTransport.RoundTrip(req)
 	if err == nil {
