@@ -41,7 +41,11 @@ func answer(w http.ResponseWriter, r *http.Request, a assignment) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(a.Folder, fmt.Sprintf("%x.json.gz", sha256.Sum256(fmt.Appendf(nil, "%s?%s\n%s", r.URL.Path, r.URL.RawQuery, body))))
+	asked := body // what is about servers of other kinds stands in the address, which a plain client leaves out
+	if r.Method == http.MethodGet {
+		asked = []byte(r.URL.RawQuery)
+	}
+	path := filepath.Join(a.Folder, fmt.Sprintf("%x.json.gz", sha256.Sum256(fmt.Appendf(nil, "%s\n%s", r.URL.Path, asked))))
 	kept, err := os.Open(path)
 	if errors.Is(err, os.ErrNotExist) {
 		refused, err := forward(w, r, a.URL, body, path)
