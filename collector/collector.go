@@ -170,7 +170,7 @@ type Collector struct {
 
 	hollow int // hours without data in a row that Fill has come across; belongs to who has the turn
 
-	look struct { // what was found when it was last looked which counters are stored once for every replica; belongs to who has the turn
+	look struct { // what was found by the last look of lookDaily; belongs to who has the turn
 		asked time.Time
 		ahead bool // samples were ahead of our clock, so that every collection looks again
 		note  []model.Warning

@@ -100,7 +100,7 @@ var replicaLabels = []string{"__replica__", "prometheus_replica", "receive_repli
 
 // perReplica returns an expression of how many series of counter are scraped by several replicas and stored once for each.
 func perReplica(counter string) string {
-	return fmt.Sprintf("count(count without (%s) (%s) > 1 and on (instance) "+seen+")", labelList(replicaLabels), counter, "up")
+	return fmt.Sprintf("count(count without (%s) (%s) > 1 and on (instance) %s)", labelList(replicaLabels), counter, fmt.Sprintf(seen, "up"))
 }
 
 // probeReplicas returns how many of the series of counter that are scraped differ from another in nothing but which replica scraped them: every sum over them is too large.

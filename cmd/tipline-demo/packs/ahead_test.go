@@ -2,11 +2,9 @@ package packs
 
 import (
 	"fmt"
-	"log/slog"
 	"testing"
 	"time"
 
-	"tipline/cmd/internal/store/storetest"
 	"tipline/cmd/tipline-demo/engine"
 	"tipline/collector"
 )
@@ -39,16 +37,12 @@ func TestF52_ScraperAhead(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		c, err := collector.New(collector.Settings{
+		r := collectAt(t, collector.Settings{
 			Name: "s", URL: "http://prometheus.test", Client: handler{e.Handler()}, Pack: "litellm", GroupBy: []string{"team"}, Backfill: time.Hour,
 			Clock: func() time.Time { return end },
-		}, storetest.Open(t), slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := c.Collect(t.Context(), end)
-		if err != nil || len(r.Usage) != 1 {
-			t.Fatalf("%s: got %d workloads, error %v", tc.name, len(r.Usage), err)
+		}, end)
+		if len(r.Usage) != 1 {
+			t.Fatalf("%s: got %d workloads, want one", tc.name, len(r.Usage))
 		}
 		var got time.Duration
 		if r.Ahead != nil {

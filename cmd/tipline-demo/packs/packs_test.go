@@ -468,11 +468,15 @@ func (w *world) checkServing(t *testing.T, usage []model.Usage) {
 
 func collect(t *testing.T, s collector.Settings) collector.Result {
 	t.Helper()
+	return collectAt(t, s, start.Add((minutes+25)*time.Minute))
+}
+
+func collectAt(t *testing.T, s collector.Settings, now time.Time) collector.Result {
+	t.Helper()
 	c, err := collector.New(s, storetest.Open(t), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	now := start.Add((minutes + 25) * time.Minute)
 	result, err := c.Collect(t.Context(), now)
 	if err != nil {
 		t.Fatal(err)

@@ -2,12 +2,10 @@ package packs
 
 import (
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
-	"tipline/cmd/internal/store/storetest"
 	"tipline/cmd/tipline-demo/engine"
 	"tipline/collector"
 )
@@ -65,16 +63,12 @@ func TestF28_ScrapedSeldom(t *testing.T) {
 				}
 			}
 		}
-		c, err := collector.New(collector.Settings{
+		r := collectAt(t, collector.Settings{
 			Name: "s", URL: "http://prometheus.test", Client: handler{e.Handler()}, Pack: "litellm", GroupBy: []string{"team"}, Backfill: 8 * time.Hour,
 			Clock: func() time.Time { return end },
-		}, storetest.Open(t), slog.New(slog.DiscardHandler))
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := c.Collect(t.Context(), end)
-		if err != nil || len(r.Usage) != 1 {
-			t.Fatalf("%s: got %d workloads, error %v", tc.name, len(r.Usage), err)
+		}, end)
+		if len(r.Usage) != 1 {
+			t.Fatalf("%s: got %d workloads, want one", tc.name, len(r.Usage))
 		}
 		if said := seldom(r); (said != "") != (tc.want != "") || !strings.Contains(said, tc.want) {
 			t.Errorf("%s: got %q, want %q", tc.name, said, tc.want)
