@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -33,12 +34,14 @@ import (
 // childEnv makes the test binary a tipline that kills itself: its value is the folder with its configuration and data.
 const childEnv = "TIPLINE_KILL_TEST"
 
-// steps counts the points between two durable steps and kills the process at one of them.
-type steps struct{ passed, kill int }
+// steps counts the points between two durable steps and kills the process at one of them. Sources pass them at the same time.
+type steps struct {
+	passed atomic.Int64
+	kill   int64
+}
 
 func (s *steps) pass() {
-	s.passed++
-	if s.passed == s.kill {
+	if s.passed.Add(1) == s.kill {
 		_ = syscall.Kill(os.Getpid(), syscall.SIGKILL)
 		select {} // the signal is on its way
 	}
@@ -134,7 +137,7 @@ func child() int {
 		return 2
 	}
 	who := person{os.Getenv(childEnv + "_ANSWER"), os.Getenv(childEnv+"_BUTTON") != "", folder}
-	s := &steps{kill: kill}
+	s := &steps{kill: int64(kill)}
 	file, err := store.Open(filepath.Join(folder, "data"))
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -178,7 +181,7 @@ func child() int {
 		}
 		now = now.Truncate(24 * time.Hour).Add(30 * time.Hour)
 	}
-	fmt.Printf("steps %d\n", s.passed)
+	fmt.Printf("steps %d\n", s.passed.Load())
 	return 0
 }
 
