@@ -90,6 +90,7 @@ type rawPrometheus struct {
 type rawBasicAuth struct {
 	At           place  `yaml:"-"`
 	Username     scalar `yaml:"username"`
+	UsernameFile scalar `yaml:"username_file"`
 	Password     scalar `yaml:"password"`
 	PasswordFile scalar `yaml:"password_file"`
 }

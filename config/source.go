@@ -244,10 +244,10 @@ func (r *reader) httpClient(raw *rawPrometheus) promconfig.HTTPClientConfig {
 	c := promconfig.DefaultHTTPClientConfig
 	if b := raw.BasicAuth; b != nil {
 		c.BasicAuth = &promconfig.BasicAuth{
-			Username: r.word(b.Username), Password: promconfig.Secret(r.secret(b.Password)), PasswordFile: r.path(b.PasswordFile),
+			Username: r.word(b.Username), UsernameFile: r.path(b.UsernameFile), Password: promconfig.Secret(r.secret(b.Password)), PasswordFile: r.path(b.PasswordFile),
 		}
-		if !b.Username.given() {
-			r.missing(b.At, "username", "")
+		if !b.Username.given() && !b.UsernameFile.given() {
+			r.missing(b.At, "username", ", want a name, or in username_file the file that holds one")
 		}
 	}
 	if a := raw.Authorization; a != nil {

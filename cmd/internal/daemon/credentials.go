@@ -22,7 +22,7 @@ func credentialFiles(c promconfig.HTTPClientConfig) (files []string) {
 		files = append(files, a.CredentialsFile)
 	}
 	if b := c.BasicAuth; b != nil {
-		files = append(files, b.PasswordFile)
+		files = append(files, b.UsernameFile, b.PasswordFile)
 	}
 	if o := c.OAuth2; o != nil {
 		files = append(files, o.ClientSecretFile)

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"cmp"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -74,17 +75,18 @@ func TestF14_Tenants(t *testing.T) {
 
 // credentials are the ways in which a file can say who asks, in the configuration and in a request.
 var credentials = map[string]struct{ yaml, header, prefix string }{
-	"authorization": {"authorization: {credentials_file: %q}", "Authorization", "Bearer "},
-	"basic_auth":    {"basic_auth: {username: tipline, password_file: %q}", "Authorization", "Basic "},
-	"http_headers":  {"http_headers: {X-Api-Key: {files: [%q]}}", "X-Api-Key", ""},
+	"authorization":          {"authorization: {credentials_file: %q}", "Authorization", "Bearer "},
+	"basic_auth, a password": {"basic_auth: {username: tipline, password_file: %q}", "Authorization", "Basic "},
+	"basic_auth, a user":     {"basic_auth: {username_file: %q}", "Authorization", "Basic "},
+	"http_headers":           {"http_headers: {X-Api-Key: {files: [%q]}}", "X-Api-Key", ""},
 }
 
 // credentialOf returns what q says who asks.
 func credentialOf(q promtest.Query, prefix, header string) string {
 	given := strings.TrimPrefix(q.Header.Get(header), prefix)
 	if prefix == "Basic " {
-		_, password, _ := (&http.Request{Header: q.Header}).BasicAuth()
-		return password
+		user, password, _ := (&http.Request{Header: q.Header}).BasicAuth()
+		return cmp.Or(password, user) // where the file has the user there is none
 	}
 	return given
 }

@@ -20,7 +20,12 @@ func client(c promconfig.HTTPClientConfig) (keys []any, left []string) {
 		}
 	}
 	if b := c.BasicAuth; b != nil {
-		n := mapping(false, "username", text(b.Username))
+		n := mapping(false)
+		if b.UsernameFile != "" {
+			add(n, "username_file", text(b.UsernameFile))
+		} else {
+			add(n, "username", text(b.Username))
+		}
 		file(n, "password", b.PasswordFile, b.Password)
 		keys = append(keys, "basic_auth", n)
 	}
@@ -91,7 +96,6 @@ func client(c promconfig.HTTPClientConfig) (keys []any, left []string) {
 		key  string
 		said bool
 	}{
-		{"basic_auth.username_file", c.BasicAuth != nil && c.BasicAuth.UsernameFile != ""},
 		{"tls_config.ca", c.TLSConfig.CA != ""},
 		{"tls_config.cert", c.TLSConfig.Cert != ""},
 		{"tls_config.key", c.TLSConfig.Key != ""},

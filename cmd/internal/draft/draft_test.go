@@ -458,6 +458,7 @@ func TestClient(t *testing.T) {
 	}{
 		"none":               {promconfig.HTTPClientConfig{}, "{}\n", ""},
 		"basic":              {promconfig.HTTPClientConfig{BasicAuth: &promconfig.BasicAuth{Username: "u", PasswordFile: "/p"}}, "basic_auth:\n  username: u\n  password_file: \"/p\"\n", ""},
+		"basic, two files":   {promconfig.HTTPClientConfig{BasicAuth: &promconfig.BasicAuth{UsernameFile: "/u", PasswordFile: "/p"}}, "basic_auth:\n  username_file: \"/u\"\n  password_file: \"/p\"\n", ""},
 		"basic, a secret":    {promconfig.HTTPClientConfig{BasicAuth: &promconfig.BasicAuth{Username: "u", Password: secret}}, "basic_auth:\n  username: u\n", "password is not written here"},
 		"a token":            {promconfig.HTTPClientConfig{Authorization: &promconfig.Authorization{Type: "Bearer", CredentialsFile: "/t"}}, "authorization:\n  credentials_file: \"/t\"\n", ""},
 		"a token, a secret":  {promconfig.HTTPClientConfig{Authorization: &promconfig.Authorization{Type: "Token", Credentials: secret}}, "{}\n", "credentials is not written here"},
