@@ -62,17 +62,37 @@ func Probe(ctx context.Context, s Settings, now time.Time) (h Health, err error)
 			return h, err
 		}
 	}
-	for _, back := range []time.Duration{s.Backfill, s.Backfill / 2, s.Backfill / 4, 7 * 24 * time.Hour, 24 * time.Hour} {
-		reaches, err := there(counter, now.Add(-back))
-		if err != nil {
-			return h, err
-		}
-		if reaches {
-			h.Reaches = back
-			break
+	h.Reaches, err = reaches(s.Backfill, func(back time.Duration) (bool, error) { return there(counter, now.Add(-back)) })
+	return h, err
+}
+
+// reaches returns how far back there is something, in whole days and at most backfill, or in hours of one that is shorter than two days. It looks at the far end,
+// and halves what is left until it is known to the day.
+func reaches(backfill time.Duration, there func(back time.Duration) (bool, error)) (time.Duration, error) {
+	switch whole, err := there(backfill); {
+	case err != nil:
+		return 0, err
+	case whole:
+		return backfill, nil
+	}
+	unit := 24 * time.Hour
+	if backfill < 2*unit {
+		unit = time.Hour
+	}
+	var near time.Duration // there is something
+	for far := (backfill + unit - 1).Truncate(unit); near+unit < far; {
+		middle := near + (far-near)/2/unit*unit
+		found, err := there(middle)
+		switch {
+		case err != nil:
+			return 0, err
+		case found:
+			near = middle
+		default:
+			far = middle
 		}
 	}
-	return h, nil
+	return near, nil
 }
 
 // counted returns an expression of the series that s counts input by, in that form; queries of one's own have theirs.

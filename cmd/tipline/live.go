@@ -182,7 +182,7 @@ func health(s config.Source, library *collector.Library, h collector.Health) []f
 	case h.Reaches == 0:
 		all = append(all, finding{false, "history: less than a day; there is no verdict before the measured hours that policy.min_history asks for"})
 	case h.Reaches < s.Backfill:
-		all = append(all, finding{false, fmt.Sprintf("history: about %s, %s are asked for (backfill); projections of a young history are wide", reach, prommodel.Duration(s.Backfill))})
+		all = append(all, finding{false, fmt.Sprintf("history: %s, %s are asked for (backfill); projections of a young history are wide", reach, prommodel.Duration(s.Backfill))})
 	default:
 		all = append(all, finding{false, "history: " + reach + " and more"})
 	}
