@@ -7,8 +7,11 @@ import (
 	"fmt"
 	"hash/fnv"
 	"math"
+	"runtime/debug"
 	"sync"
 	"time"
+
+	"tipline/model"
 )
 
 const (
@@ -63,7 +66,7 @@ func (d *Desk) deliverTo(ctx context.Context, n Notifier, now time.Time) (time.T
 	}
 	attempt, cancel := context.WithTimeout(ctx, sendTimeout)
 	defer cancel()
-	posted, failure := send(attempt, n, l.Event)
+	posted, failure := Send(attempt, n, l.Event)
 	if failure == nil {
 		if err := d.forget(l, posted); err != nil {
 			return now.Add(backoff(l.Attempts)), fmt.Errorf("notifier %s: event %s was delivered and may be repeated: %w", n.Name(), l.Event.ID, err)
@@ -77,12 +80,12 @@ func (d *Desk) deliverTo(ctx context.Context, n Notifier, now time.Time) (time.T
 	return d.next(n, now), fmt.Errorf("notifier %s: event %s: %w", n.Name(), l.Event.ID, failure)
 }
 
-// send lets n deliver e. A panic is taken for a layout that cannot be shown, so that one message keeps neither the others nor the daemon from
-// their work.
-func send(ctx context.Context, n Notifier, e Event) (at Posted, err error) {
+// Send lets n deliver e. A panic is an error that holds a *model.Panic, and taken for a layout that cannot be shown, so that one message keeps
+// neither the others nor the daemon from their work.
+func Send(ctx context.Context, n Notifier, e Event) (at Posted, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = &SendError{Remedy: Simplify, Err: fmt.Errorf("panicked: %v", p)}
+			err = &SendError{Remedy: Simplify, Err: model.Caught(p, debug.Stack())}
 		}
 	}()
 	return n.Send(ctx, e)

@@ -171,7 +171,7 @@ func TestPanicOfANotifier(t *testing.T) {
 	d := newDesk(t, &memory{}, box)
 	consider(t, d, 0, "XXX")
 	deliverAll(t, d, morning.AddDate(0, 0, 2), morning.AddDate(0, 0, 2).Add(10*time.Minute))
-	if parked := d.Parked()["box"]; !strings.Contains(parked, "panicked: no such block") || box.attempts != 2 {
+	if parked := d.Parked()["box"]; !strings.Contains(parked, "panicked: a string") || box.attempts != 2 {
 		t.Errorf("after %d attempts: got %q, want it to wait after one in plain text", box.attempts, parked)
 	}
 	bad = false

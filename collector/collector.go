@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"maps"
 	"net/http"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -739,11 +740,24 @@ func (c *Collector) limits(now time.Time) []model.Warning {
 // askAll evaluates expr at the hours of the spans, at the same time; see askHours.
 func (c *Collector) askAll(ctx context.Context, expr string, p *pace, batch []span) ([][]answer, []error) {
 	answers, errs := make([][]answer, len(batch)), make([]error, len(batch))
+	broken := make([]*model.Panic, len(batch))
 	var wg sync.WaitGroup
 	for i, s := range batch {
-		wg.Go(func() { answers[i], errs[i] = c.askHours(ctx, expr, p, s) })
+		wg.Go(func() {
+			defer func() {
+				if p := recover(); p != nil {
+					broken[i] = model.Caught(p, debug.Stack())
+				}
+			}()
+			answers[i], errs[i] = c.askHours(ctx, expr, p, s)
+		})
 	}
 	wg.Wait()
+	for _, p := range broken {
+		if p != nil {
+			panic(p) // where the caller of Collect can catch it
+		}
+	}
 	return answers, errs
 }
 

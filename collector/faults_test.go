@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"tipline/collector/promtest"
+	"tipline/model"
 )
 
 // TestF02_AddressChange holds that a host is looked up again for every connection, so that a server that has moved is found by the retry.
@@ -307,5 +308,32 @@ func TestF68_OldDaysAreDropped(t *testing.T) {
 		if strings.Contains(key, "/2026-") {
 			t.Errorf("%s is still there after 500 days", key)
 		}
+	}
+}
+
+// broken is a transport that panics.
+type broken struct{}
+
+func (broken) RoundTrip(*http.Request) (*http.Response, error) { panic("no such token") }
+
+// TestF90_Query holds that a panic in one of the queries that are under way at once comes out of Collect, where its caller can catch it, and that the
+// collector works once nothing panics any more.
+func TestF90_Query(t *testing.T) {
+	t.Parallel()
+	c := newCollector(t, Settings{Backfill: 4 * 24 * time.Hour}, promtest.New(steady(always, never)), newMemory())
+	was := c.client
+	c.client = newTestClient(t, "http://prometheus:9090", broken{})
+	func() {
+		defer func() {
+			p, caught := recover().(*model.Panic)
+			if !caught || p.What != "a string" || !strings.Contains(p.Stack, "RoundTrip") {
+				t.Errorf("got %+v, want the panic and where it was", p)
+			}
+		}()
+		_, _ = c.Collect(t.Context(), noon)
+	}()
+	c.client = was
+	if _, err := c.Collect(t.Context(), noon); err != nil {
+		t.Errorf("afterwards: %v", err)
 	}
 }

@@ -96,11 +96,9 @@ func (c *Collector) review(ctx context.Context, now time.Time) error {
 			c.log.WarnContext(ctx, "closed day not looked at again", "day", d.String(), "error", err)
 			continue
 		}
-		c.mu.Lock()
-		for id, r := range c.archive.review(d, answers, c.rules) {
+		for id, r := range c.revised(d, answers) {
 			found[id] = append(found[id], r)
 		}
-		c.mu.Unlock()
 	}
 	for _, id := range slices.Sorted(maps.Keys(found)) {
 		for _, r := range found[id] {
@@ -111,6 +109,13 @@ func (c *Collector) review(ctx context.Context, now time.Time) error {
 	c.archive.setRecord(func(r *record) { r.Reviewed, r.Revised = today.start(), found })
 	c.mu.Unlock()
 	return c.save()
+}
+
+// revised is that of the archive, which nobody else reads meanwhile.
+func (c *Collector) revised(d date, answers []answer) map[string]Revision {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.archive.review(d, answers, c.rules)
 }
 
 // review takes over what answers say of d, which is closed, where it is more than was known, and returns what they revise, by the id of the series.

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -20,6 +21,7 @@ import (
 	"tipline/alerting"
 	"tipline/alerting/post"
 	"tipline/alerting/words"
+	"tipline/model"
 )
 
 // A Press is what a person asked for with a button of a message, or with the form that it opened. All of it comes from outside.
@@ -72,9 +74,22 @@ func (n *Notifier) Listen(ctx context.Context, now func() time.Time, take Answer
 	l := &listener{Notifier: n, conn: conn, now: now, take: take, replies: make(chan reply, waitingReplies)}
 	ctx, cancel := context.WithCancel(ctx)
 	var tasks sync.WaitGroup
-	defer tasks.Wait()
-	defer cancel()
-	tasks.Go(func() { l.reply(ctx) })
+	var broken *model.Panic // what ended the replies
+	defer func() {
+		cancel()
+		if tasks.Wait(); broken != nil {
+			panic(broken)
+		}
+	}()
+	tasks.Go(func() {
+		defer cancel()
+		defer func() {
+			if p := recover(); p != nil {
+				broken = model.Caught(p, debug.Stack())
+			}
+		}()
+		l.reply(ctx)
+	})
 	tasks.Go(func() {
 		<-ctx.Done()
 		_ = conn.Close() // which ends the reading

@@ -4,6 +4,7 @@ package templates
 import (
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"text/template"
@@ -226,11 +227,11 @@ func (b *budget) Write(p []byte) (int, error) {
 	return b.out.Write(p)
 }
 
-// execute returns what t says of s; a panic in it is an error.
-func execute(t *template.Template, s Said) (text string, err error) {
+// execute returns what t says of e; a panic is an error that holds a *model.Panic.
+func execute(t *template.Template, e alerting.Event) (text string, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("panicked: %v", p)
+			err = model.Caught(p, debug.Stack())
 		}
 	}()
 	b := &budget{}
@@ -238,7 +239,7 @@ func execute(t *template.Template, s Said) (text string, err error) {
 	if err != nil {
 		return "", err
 	}
-	if err := t.Funcs(b.functions()).Execute(b, s); err != nil {
+	if err := t.Funcs(b.functions()).Execute(b, about(e)); err != nil {
 		return "", plainly(err)
 	}
 	return b.out.String(), nil
@@ -271,7 +272,7 @@ func (all List) Apply(e alerting.Event) (alerting.Event, error) {
 		if part.t == nil {
 			continue
 		}
-		text, err := execute(part.t, about(told))
+		text, err := execute(part.t, told)
 		if err == nil && strings.TrimSpace(text) == "" {
 			err = errors.New("says nothing")
 		}

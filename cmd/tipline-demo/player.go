@@ -79,7 +79,7 @@ func newPlayer(s settings, sc *scene, c *clock, prometheusURL string, out io.Wri
 	if err != nil {
 		return nil, errors.Join(err, p.close())
 	}
-	p.registry.MustRegister(gauges.New(p.daemon.Report))
+	p.registry.MustRegister(p.daemon.Guarded(gauges.New(p.daemon.Report)))
 	return p, nil
 }
 
@@ -87,7 +87,7 @@ func (p *player) close() error { return errors.Join(p.store.Close(), os.RemoveAl
 
 func (p *player) handler() http.Handler {
 	return web.Handler(web.Options{
-		Report: p.daemon.Report, Ready: p.daemon.Ready, Reload: p.daemon.Reload, Gatherer: p.registry,
+		Report: p.daemon.Report, Ready: p.daemon.Ready, Reload: p.daemon.Reload, Handle: p.daemon.Handle, Gatherer: p.registry,
 		Log: slog.New(slog.NewTextHandler(p.out, &slog.HandlerOptions{Level: slog.LevelError})),
 		Decision: func(id string) ([]byte, bool) {
 			row, err := p.daemon.Receipt(id)

@@ -56,7 +56,7 @@ func (p *program) runDaemon(ctx context.Context, listen *toolkit.FlagConfig, onc
 	if once {
 		return p.runOnce(ctx, d)
 	}
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), gauges.New(d.Report))
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), d.Guarded(gauges.New(d.Report)))
 	return p.serve(ctx, d, registry, listen)
 }
 
@@ -118,7 +118,7 @@ func (p *program) serve(ctx context.Context, d *daemon.Daemon, registry *prometh
 	defer tasks.Wait()
 
 	handler := web.Handler(web.Options{
-		Report: d.Report, Ready: d.Ready, Reload: d.Reload, Gatherer: registry, Log: p.log,
+		Report: d.Report, Ready: d.Ready, Reload: d.Reload, Handle: d.Handle, Gatherer: registry, Log: p.log,
 		Decision: func(id string) ([]byte, bool) {
 			row, err := d.Receipt(id)
 			return row, err == nil && row != nil

@@ -135,8 +135,10 @@ var faults = []struct {
 	{"F89", "a workload that is watched no more", []string{
 		"cmd/internal/daemon TestNothingStandsThatIsPricedElsewhere", "cmd/internal/daemon TestNewAndVanishedWorkloads",
 	}},
-	{"F90", "a panic in a template, a message, an evaluation", []string{
-		"cmd/internal/daemon TestPanicSpoilsOneWorkload", "cmd/internal/daemon TestPanicInTheHistory", "alerting/templates FuzzTemplate", "alerting TestPanicOfANotifier", "cmd/tipline TestSecretsStayInside",
+	{"F90", "a panic in an evaluation, a source, a template, a message, a handler", []string{
+		"cmd/internal/daemon TestF90_EveryStage", "cmd/internal/daemon TestF90_Evaluation", "cmd/internal/daemon TestF90_Serve", "cmd/internal/daemon TestF90_Picture",
+		"cmd/internal/web TestF90_Handler", "collector TestF90_Query", "model TestF90_PanicText",
+		"cmd/internal/daemon TestPanicInTheHistory", "alerting/templates FuzzTemplate", "alerting TestPanicOfANotifier", "cmd/tipline TestSecretsStayInside",
 	}},
 	{"F91", "leaks", []string{"cmd/internal/daemon TestNothingLeaks"}},
 	{"F92", "SIGTERM", []string{"cmd/tipline TestRun"}},

@@ -22,18 +22,25 @@ func (d *Daemon) keepTaking(ctx context.Context) {
 			return
 		case <-d.answered:
 		}
-		d.mu.Lock()
-		err := d.takeAnswers()
-		if last := d.report.Load(); last != nil {
-			d.report.Store(d.placed(last))
-		}
-		d.mu.Unlock()
-		if err != nil {
-			d.options.Log.Error("answers not taken", "error", err)
-		}
+		d.guarded(inAnswer, func() {
+			if err := d.placeAnswers(); err != nil {
+				d.options.Log.Error("answers not taken", "error", err)
+			}
+		})
 		signal(d.queued)
 		signal(d.evaluated)
 	}
+}
+
+// placeAnswers takes what people have answered and shows where it leaves the cases of the last report.
+func (d *Daemon) placeAnswers() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	err := d.takeAnswers()
+	if last := d.report.Load(); last != nil {
+		d.report.Store(d.placed(last))
+	}
+	return err
 }
 
 // buttons takes what people answer with the buttons of Slack as if they had used tipline decide.
@@ -212,7 +219,11 @@ func (d *Daemon) listen(ctx context.Context) (reloaded bool, err error) {
 	defer cancel()
 	ended := make(chan error, 1)
 	if n := d.socket.Load(); n != nil {
-		task.Go(func() { ended <- n.Listen(ctx, time.Now, buttons{d}) })
+		task.Go(func() {
+			err := errPanicked
+			d.guarded(inAnswer, func() { err = n.Listen(ctx, time.Now, buttons{d}) })
+			ended <- err
+		})
 	}
 	select {
 	case <-ctx.Done():

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"math"
 	"runtime"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
@@ -133,9 +132,10 @@ func (d *Daemon) Collect(ctx context.Context) error {
 	workloads := named(found)
 	summaries := make([]model.UsageSummary, len(workloads))
 	read := make([]bool, len(workloads)) // what could not be stays as it was
-	each(workloads, func(i int, m metered) {
-		read[i] = d.guarded(m, func() { summaries[i] = m.summarize(m.recent(now), now) })
-	})
+	d.each(workloads, func(i int, m metered) {
+		summaries[i] = m.summarize(m.recent(now), now)
+		read[i] = true
+	}, func(int, metered) {})
 	usage := map[string]model.UsageSummary{}
 	for i, m := range workloads {
 		if read[i] {
@@ -170,10 +170,8 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 	var tasks sync.WaitGroup
 	for i, s := range sources {
 		tasks.Go(func() {
-			if d.options.Stored {
-				results[i].Usage, errs[i] = s.collector.Stored(now)
-			} else {
-				results[i], errs[i] = s.collector.Collect(ctx, now)
+			if !d.guarded(inSource, func() { results[i], errs[i] = d.collect(ctx, s, now) }, "source", s.cfg.Name) {
+				results[i], errs[i] = collector.Result{}, errPanicked
 			}
 			reports[i] = model.SourceReport{Source: s.cfg.Name, Up: errs[i] == nil, Queries: results[i].Queries, Warnings: results[i].Warnings, UnattributedTokensRatio: results[i].Unattributed}
 			if ahead := results[i].Ahead; ahead != nil {
@@ -183,7 +181,7 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 				reports[i].FilledRatio = &results[i].Filled
 			} else {
 				reports[i].Error, reports[i].Reason = errs[i].Error(), string(collector.ReasonOf(errs[i]))
-				results[i].Usage, _ = s.collector.Stored(now)
+				d.guarded(inSource, func() { results[i].Usage, _ = s.collector.Stored(now) }, "source", s.cfg.Name)
 				errs[i] = fmt.Errorf("source %s: %w", s.cfg.Name, errs[i])
 			}
 		})
@@ -226,6 +224,15 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 	return found, reports, errors.Join(errs...)
 }
 
+// collect asks s for what its workloads used, or the history alone where no server is asked.
+func (d *Daemon) collect(ctx context.Context, s source, now time.Time) (r collector.Result, err error) {
+	if d.options.Stored {
+		r.Usage, err = s.collector.Stored(now)
+		return r, err
+	}
+	return s.collector.Collect(ctx, now)
+}
+
 // assemble evaluates every workload of the cycle.
 func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now time.Time) *model.Report {
 	report := &model.Report{
@@ -263,7 +270,9 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 		} else if before, had := d.before[e.report.Workload]; had {
 			d.latest[e.report.Workload] = before
 		}
-		receipt, err := e.receipt(report)
+		var receipt *ledger.Receipt
+		err := errPanicked
+		d.guarded(inWorkload, func() { receipt, err = e.receipt(report) }, "workload", e.report.Workload)
 		if err != nil {
 			d.options.Log.Error("no receipt", "workload", e.report.Workload, "error", err)
 		}
@@ -296,12 +305,12 @@ func (d *Daemon) assemble(found []metered, sources []model.SourceReport, now tim
 func (d *Daemon) evaluateAll(workloads []metered, renames []model.Rename, now time.Time) (evaluations []evaluation, rows []map[string][]byte, month *decide.Accounts) {
 	evaluations, rows = make([]evaluation, len(workloads)), make([]map[string][]byte, len(workloads))
 	used, inMonth := make([]decide.Used, len(workloads)), make([]decide.Used, len(workloads))
-	each(workloads, func(i int, m metered) {
+	d.each(workloads, func(i int, m metered) {
 		rows[i] = d.remember(&m)
 		m.stanza.Current, m.stanza.Candidates, m.answered = d.answers.Heed(m.usage.Workload, m.stanza.Current, m.stanza.Candidates, now,
 			func(a ledger.Answer) bool { return d.desk.Spent(a.Workload, a.ID, a.Given) })
 		var gap time.Duration
-		samples := &ledger.Samples{Source: m.usage.Source, ClassTokens: map[string]model.Tokens{}} // where the hours cannot be put together
+		samples := noSamples(m) // where the hours cannot be put together
 		evaluations[i] = d.safely(m, func() evaluation {
 			u := m.whole().Until(now)
 			samples, gap = ledger.SamplesOf(u), u.LongestGap()
@@ -311,11 +320,14 @@ func (d *Daemon) evaluateAll(workloads []metered, renames []model.Rename, now ti
 		e.samples, e.gap, used[i], inMonth[i] = samples, gap, e.used, e.inMonth
 		d.keep(rows[i], scored+m.usage.Workload, e.past, e.past != nil)
 		e.past, e.metered.past = nil, nil // half a year of them, which nobody needs any more
+	}, func(i int, m metered) {
+		evaluations[i], rows[i] = d.failed(m), map[string][]byte{}
+		used[i], inMonth[i] = evaluations[i].used, evaluations[i].inMonth
 	})
 	withoutFormer(used, workloads, renames)
 	withoutFormer(inMonth, workloads, renames)
 	accounts := decide.AccountsOf(used)
-	each(workloads, func(i int, _ metered) {
+	d.each(workloads, func(i int, _ metered) {
 		e := evaluations[i]
 		if e.input != nil {
 			evaluations[i] = d.safely(e.metered, func() evaluation {
@@ -332,19 +344,23 @@ func (d *Daemon) evaluateAll(workloads []metered, renames []model.Rename, now ti
 		d.keep(rows[i], seen+e.usage.Workload, done.readings, done.readings.Day != "")
 		d.keep(rows[i], stayed+e.usage.Workload, done.hosted, done.hosted.Month != "")
 		done.readings, done.metered.readings = drift.Readings{}, drift.Readings{}
+	}, func(i int, _ metered) {
+		evaluations[i], rows[i] = d.failed(evaluations[i].metered), map[string][]byte{}
 	})
 	return evaluations, rows, decide.AccountsOf(inMonth)
 }
 
-// each calls do with each of all, as many at once as there are processors.
-func each(all []metered, do func(i int, m metered)) {
+// each calls do with each of all, as many at once as there are processors, and failed where that panics.
+func (d *Daemon) each(all []metered, do, failed func(i int, m metered)) {
 	free := make(chan struct{}, runtime.GOMAXPROCS(0))
 	var tasks sync.WaitGroup
 	for i, m := range all {
 		free <- struct{}{}
 		tasks.Go(func() {
 			defer func() { <-free }()
-			do(i, m)
+			if !d.guarded(inWorkload, func() { do(i, m) }, "workload", m.usage.Workload) {
+				failed(i, m)
+			}
 		})
 	}
 	tasks.Wait()
@@ -352,11 +368,21 @@ func each(all []metered, do func(i int, m metered)) {
 
 // safely returns what evaluate makes of m; a panic spoils that workload only.
 func (d *Daemon) safely(m metered, evaluate func() evaluation) (e evaluation) {
-	if d.guarded(m, func() { e = evaluate() }) {
+	if d.guarded(inWorkload, func() { e = evaluate() }, "workload", m.usage.Workload) {
 		return e
 	}
+	return d.failed(m)
+}
+
+// noSamples are those of m where nothing is known to have been measured.
+func noSamples(m metered) *ledger.Samples {
+	return &ledger.Samples{Source: m.usage.Source, ClassTokens: map[string]model.Tokens{}}
+}
+
+// failed returns the evaluation of m where that panicked: nothing is known.
+func (d *Daemon) failed(m metered) evaluation {
 	text := "the evaluation of this workload failed; the log says where"
-	e = evaluation{metered: m, used: m.unknownUse(d.setup.cfg), inMonth: m.unknownUse(d.setup.cfg)}
+	e := evaluation{metered: m, used: m.unknownUse(d.setup.cfg), inMonth: m.unknownUse(d.setup.cfg), samples: noSamples(m)}
 	e.report = model.WorkloadReport{
 		Workload: m.usage.Workload, Source: m.usage.Source, Labels: m.usage.Labels,
 		Owner: m.stanza.Owner, CostCentre: m.stanza.CostCentre, Channel: m.stanza.SlackChannel, Current: m.stanza.Current,
@@ -365,17 +391,6 @@ func (d *Daemon) safely(m metered, evaluate func() evaluation) (e evaluation) {
 		Decision: model.Decision{Recommendation: model.Unknown, Reason: model.ReasonUnknown, Because: text, WouldChange: []string{}},
 	}
 	return e
-}
-
-// guarded does what is to be done with m and reports whether it came to its end; a panic is logged.
-func (d *Daemon) guarded(m metered, do func()) (ended bool) {
-	defer func() {
-		if p := recover(); p != nil {
-			d.options.Log.Error("evaluation panicked", "workload", m.usage.Workload, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-		}
-	}()
-	do()
-	return true
 }
 
 // moved says why the cost of w is another than when a decision was said last, so that slow changes are not lost between evaluations; than

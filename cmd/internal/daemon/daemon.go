@@ -123,6 +123,14 @@ func (d *Daemon) Ready() bool { return d.ready.Load() }
 // Reload reads the configuration again and puts it in force as a whole, or leaves everything as it was and says why.
 func (d *Daemon) Reload() (err error) {
 	defer func() { d.metrics.reloaded(err) }()
+	if !d.guarded(inReload, func() { err = d.replace() }) {
+		return errPanicked
+	}
+	return err
+}
+
+// replace puts the configuration of the file in force, or changes nothing.
+func (d *Daemon) replace() error {
 	cfg, err := d.options.Load()
 	if err != nil {
 		return err
@@ -154,8 +162,8 @@ func (d *Daemon) Serve(ctx context.Context) {
 	tasks.Go(func() { d.keepShowing(ctx) })
 	tasks.Go(func() { d.keepTaking(ctx) })
 	tasks.Go(func() { d.keepListening(ctx) })
-	d.evaluateNow(ctx)
-	tasks.Go(func() { d.RefreshPrices(ctx) }) // what an earlier start fetched is used until then
+	d.guarded(inCycle, func() { d.evaluateNow(ctx) })
+	tasks.Go(func() { d.guarded(inPrices, func() { d.RefreshPrices(ctx) }) }) // what an earlier start fetched is used until then
 	if d.options.Background {
 		tasks.Go(func() { d.keepFilling(ctx) })
 	}
@@ -178,9 +186,14 @@ func (d *Daemon) start(ctx context.Context) *cron.Cron {
 	log := cronLog{d.options.Log}
 	schedule := cron.New(cron.WithLogger(log))
 	for _, job := range []struct {
-		name, spec string
-		run        func(context.Context)
-	}{{"collect", s.Collect, d.collectNow}, {"evaluate", s.Evaluate, d.evaluateNow}, {"prices", s.Prices, d.RefreshPrices}, {"digest", s.Digest, d.sendDigest}} {
+		name, spec, stage string
+		run               func(context.Context)
+	}{
+		{"collect", s.Collect, inCycle, d.collectNow},
+		{"evaluate", s.Evaluate, inCycle, d.evaluateNow},
+		{"prices", s.Prices, inPrices, d.RefreshPrices},
+		{"digest", s.Digest, inMessage, d.sendDigest},
+	} {
 		skipped := d.metrics.skipped.WithLabelValues(job.name) // there from the start, as nothing
 		if job.spec == "" {
 			continue
@@ -190,8 +203,9 @@ func (d *Daemon) start(ctx context.Context) *cron.Cron {
 			d.options.Log.Error("schedule refused", "spec", job.spec, "error", err)
 			continue
 		}
-		jobs := cron.NewChain(oneAtATime(skipped, log), cron.Recover(log)) // in this order, so that a panic ends the run
-		schedule.Schedule(parsed, jobs.Then(cron.FuncJob(func() { job.run(ctx) })))
+		schedule.Schedule(parsed, oneAtATime(skipped, log)(cron.FuncJob(func() {
+			d.guarded(job.stage, func() { job.run(ctx) })
+		})))
 	}
 	schedule.Start()
 	return schedule
@@ -258,21 +272,26 @@ func (d *Daemon) keepShowing(ctx context.Context) {
 		case <-d.evaluated:
 		case <-again.C:
 		}
-		if err := d.Show(ctx); err != nil && ctx.Err() == nil {
-			d.options.Log.Error("alerts not shown", "error", err)
-		}
+		d.guarded(inMessage, func() {
+			if err := d.Show(ctx); err != nil && ctx.Err() == nil {
+				d.options.Log.Error("alerts not shown", "error", err)
+			}
+		})
 	}
 }
 
 // deliver sends what is due, then waits for the next message to fall due or to be queued.
 func (d *Daemon) deliver(ctx context.Context) {
 	for {
-		next, err := d.Deliver(ctx)
+		var next time.Time
+		d.guarded(inMessage, func() {
+			var err error
+			if next, err = d.Deliver(ctx); err != nil && ctx.Err() == nil {
+				d.options.Log.Error("delivery failed", "error", err)
+			}
+		})
 		if ctx.Err() != nil {
 			return
-		}
-		if err != nil {
-			d.options.Log.Error("delivery failed", "error", err)
 		}
 		wait := time.Hour
 		if !next.IsZero() {

@@ -468,16 +468,6 @@ func (nothing) Get(string, string) ([]byte, error)                    { return n
 func (nothing) Scan(string, string, func(string, []byte) error) error { return nil }
 func (nothing) Apply(map[string]map[string][]byte) error              { return nil }
 
-func TestPanicSpoilsOneWorkload(t *testing.T) {
-	t.Parallel()
-	r := newRig(t, route(steady(map[string]string{"team_alias": "support"}, 2e7), steady(map[string]string{"model_name": "llama"}, 1e5)))
-	r.setup.cfg.Options[1].Capacity = nil // what config never yields
-	report := r.days(t, 1)
-	if len(report.Workloads) != 2 {
-		t.Fatalf("got %d workloads, want both", len(report.Workloads))
-	}
-}
-
 // TestPanicInTheHistory holds that a workload whose hours cannot be put together spoils neither the process nor the others.
 func TestPanicInTheHistory(t *testing.T) {
 	t.Parallel()

@@ -29,9 +29,9 @@ func (d *Daemon) keepFilling(ctx context.Context) {
 		d.mu.Unlock()
 		more := false
 		for _, s := range sources {
-			d.history.Lock()
-			filled, again, err := s.collector.Fill(ctx, d.options.Now().UTC())
-			d.history.Unlock()
+			var filled model.Fraction
+			again, err := false, errPanicked
+			d.guarded(inSource, func() { filled, again, err = d.fill(ctx, s) }, "source", s.cfg.Name)
 			if ctx.Err() != nil {
 				return
 			}
@@ -59,6 +59,13 @@ func (d *Daemon) keepFilling(ctx context.Context) {
 		}
 		pause.Stop()
 	}
+}
+
+// fill reads some of the older history of s, and says how much of it there is and whether there may be more.
+func (d *Daemon) fill(ctx context.Context, s source) (filled model.Fraction, again bool, err error) {
+	d.history.Lock()
+	defer d.history.Unlock()
+	return s.collector.Fill(ctx, d.options.Now().UTC())
 }
 
 // showFilled publishes the last report with another share of a source's history.

@@ -21,6 +21,7 @@ type metrics struct {
 	notifications *prometheus.CounterVec
 	pending       prometheus.Gauge
 	skipped       *prometheus.CounterVec
+	panics        *prometheus.CounterVec
 
 	templateFailures prometheus.Counter
 	clockSteps       prometheus.Counter
@@ -53,6 +54,9 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 		skipped: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "tipline_schedule_skipped_total", Help: "Times of the schedule that were left out, since the run before was not over.",
 		}, []string{"job"}),
+		panics: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "tipline_panics_total", Help: "Panics that were caught, by what spoiled nothing but itself.",
+		}, []string{"stage"}),
 		templateFailures: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tipline_template_failures_total", Help: "Attempts to deliver a message whose template could not say it, made in the built-in words.",
 		}),
@@ -60,9 +64,12 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			Name: "tipline_clock_steps_total", Help: "Times that the clock of the machine was found to have been set by more than a minute, or the machine to have slept.",
 		}),
 	}
+	for _, stage := range stages { // there from the start, as nothing
+		m.panics.WithLabelValues(stage)
+	}
 	m.reload.Set(1)
 	if registry != nil {
-		registry.MustRegister(m.evaluations, m.failures, m.duration, m.last, m.reload, m.notifications, m.pending, m.skipped, m.templateFailures, m.clockSteps,
+		registry.MustRegister(m.evaluations, m.failures, m.duration, m.last, m.reload, m.notifications, m.pending, m.skipped, m.panics, m.templateFailures, m.clockSteps,
 			buildinfo.NewCollector("tipline"))
 	}
 	return m
@@ -90,18 +97,17 @@ func (m *metrics) reloaded(err error) {
 	}
 }
 
-// counting returns n with every attempt counted by its outcome.
-func (m *metrics) counting(n alerting.Notifier) alerting.Notifier { return counted{n, m.notifications} }
-
+// counted is a Notifier of which every attempt is counted by its outcome, and what panics in it.
 type counted struct {
 	alerting.Notifier
-	attempts *prometheus.CounterVec
+	daemon *Daemon
 }
 
 // Send delivers e and counts how that went: delivered, or the remedy of the error.
 func (c counted) Send(ctx context.Context, e alerting.Event) (alerting.Posted, error) {
-	posted, err := c.Notifier.Send(ctx, e)
-	c.attempts.WithLabelValues(c.Name(), outcome(err)).Inc()
+	posted, err := alerting.Send(ctx, c.Notifier, e)
+	c.daemon.panicked(inMessage, err, "notifier", c.Name(), "event", e.ID)
+	c.daemon.metrics.attempted(c.Name(), err)
 	return posted, err
 }
 

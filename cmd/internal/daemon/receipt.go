@@ -64,7 +64,9 @@ func (e *evaluation) receipt(report *model.Report) (*ledger.Receipt, error) {
 // messageReceipt returns what the ledger is to hold of the message e: its receipt, and those of evaluations of the last cycle that it names. What cannot be
 // written is logged, and keeps no message from being sent.
 func (d *Daemon) messageReceipt(e alerting.Event) map[string][]byte {
-	m, err := messageOf(e)
+	var m ledger.Message
+	err := errPanicked
+	d.guarded(inMessage, func() { m, err = messageOf(e) }, "event", e.ID)
 	m.Engine, m.ConfigHash = cmp.Or(version.Version, "development"), d.setup.cfg.Hash
 	var row []byte
 	if err == nil {

@@ -52,7 +52,7 @@ func (d *Daemon) prepare(cfg *config.Config) (*setup, error) {
 		}
 		s.sources = append(s.sources, one)
 	}
-	if s.notifiers, err = Notifiers(cfg.Notify, d.options.Now, d.options.Draw); err != nil {
+	if s.notifiers, err = Notifiers(cfg.Notify, d.options.Now, d.draws()); err != nil {
 		return nil, err
 	}
 	for _, n := range s.notifiers {
@@ -69,13 +69,27 @@ func (d *Daemon) prepare(cfg *config.Config) (*setup, error) {
 	}
 	s.notifiers = append(s.notifiers, d.options.Notifiers...)
 	for i, n := range s.notifiers {
-		s.notifiers[i] = d.metrics.counting(worded{n, own, func(e alerting.Event, err error) {
+		s.notifiers[i] = counted{worded{n, own, func(e alerting.Event, err error) {
+			d.panicked(inTemplate, err, "event", e.ID)
 			d.options.Log.Error("template broken; the message is said in the built-in words", "event", e.ID, "error", err)
 			d.metrics.templateFailures.Inc()
 			s.broken.Store(&model.Warning{Code: "TEMPLATE_BROKEN", Text: "a message was said in the built-in words, since its template could not: " + err.Error()})
-		}})
+		}}, d}
 	}
 	return s, nil
+}
+
+// draws returns what draws charts, a panic in which is counted and costs the picture alone; nil where there are none.
+func (d *Daemon) draws() func(io.Writer, *chart.Chart) error {
+	if d.options.Draw == nil {
+		return nil
+	}
+	return func(out io.Writer, c *chart.Chart) (err error) {
+		if !d.guarded(inMessage, func() { err = d.options.Draw(out, c) }, "chart", c.Title) {
+			return errPanicked
+		}
+		return err
+	}
 }
 
 // Templates returns those of n, each of which can say a message of every kind that it covers; the error is a config.Problems.

@@ -26,6 +26,8 @@ type Options struct {
 	Decision func(id string) ([]byte, bool) // the receipt of a decision
 	Gatherer prometheus.Gatherer
 	Log      *slog.Logger
+
+	Handle func(path string, do func()) (ended bool) // answers a request by do, and is false when that panicked
 }
 
 //go:embed page.html style.css
@@ -68,7 +70,7 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET /-/ready", h.ready)
 	mux.HandleFunc("POST /-/reload", h.reload)
 	// Cross-origin requests that change something are refused; a browser says where a request comes from.
-	return hardened(http.NewCrossOriginProtection().Handler(mux))
+	return h.guarded(hardened(http.NewCrossOriginProtection().Handler(mux)))
 }
 
 // Server returns a server for handler that a slow or idle client cannot hold up.
@@ -77,6 +79,16 @@ func Server(handler http.Handler) *http.Server {
 		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 60 * time.Second,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
+}
+
+// guarded answers the request in which next panics with an error.
+func (h handler) guarded(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h.Handle(r.URL.Path, func() { next.ServeHTTP(w, r) }) {
+			return
+		}
+		http.Error(w, "this could not be answered; the log says why", http.StatusInternalServerError)
+	})
 }
 
 // hardened adds the headers that keep a browser from running or embedding anything.

@@ -104,7 +104,7 @@ func options(report *model.Report) Options {
 	return Options{
 		Report: func() *model.Report { return report }, Ready: func() bool { return report != nil }, Reload: func() error { return nil },
 		Decision: func(id string) ([]byte, bool) { return []byte(`{"id":"d-1","n":1.10}`), id == "d-1" || id == "a/b" },
-		Gatherer: registry, Log: slog.New(slog.DiscardHandler),
+		Gatherer: registry, Log: slog.New(slog.DiscardHandler), Handle: func(_ string, do func()) bool { do(); return true },
 	}
 }
 
@@ -317,6 +317,31 @@ func TestPageDrawsCostsAhead(t *testing.T) {
 	}
 	if page := ask(t, options(sample()), "GET", "/", "").Body.String(); strings.Contains(page, "<svg") {
 		t.Error("costs that are not known are drawn")
+	}
+}
+
+// TestF90_Handler holds that a request whose answer panics gets an error, and that others are answered.
+func TestF90_Handler(t *testing.T) {
+	t.Parallel()
+	o := options(sample())
+	o.Report = func() *model.Report { panic("no such report") }
+	var caught []string
+	o.Handle = func(path string, do func()) (ended bool) {
+		defer func() {
+			if recover() != nil {
+				caught = append(caught, path)
+			}
+		}()
+		do()
+		return true
+	}
+	for target, want := range map[string]int{"/": 500, "/api/v1/report": 500, "/api/v1/workloads/search": 500, "/-/healthy": 200, "/metrics": 200, "/api/v1/decisions/d-1": 200} {
+		if w := ask(t, o, "GET", target, ""); w.Code != want || strings.Contains(w.Body.String(), "no such report") {
+			t.Errorf("%s: got %d %s, want %d", target, w.Code, w.Body, want)
+		}
+	}
+	if len(caught) != 3 {
+		t.Errorf("caught those of %q, want of three", caught)
 	}
 }
 
