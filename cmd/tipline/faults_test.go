@@ -156,7 +156,10 @@ var faults = []struct {
 	{"F101", "series of workloads that are gone", []string{"cmd/internal/gauges TestWorkloadThatIsGoneIsNotExported"}},
 	{"F102", "labels explode on /metrics", []string{"cmd/internal/gauges TestCap", "cmd/internal/gauges TestF102_Other"}},
 	{"F103", "unknown exported as 0", []string{"cmd/internal/gauges TestUnknownHasNoSeries"}},
-	{"F104", "slow clients of the page", []string{"cmd/internal/web TestSlowClientIsDropped"}},
+	{"F104", "slow or many clients of the page", []string{
+		"cmd/internal/web TestSlowClientIsDropped", "cmd/internal/web TestF104_OneTooMany", "cmd/internal/web TestF104_IdleClients", "cmd/internal/web TestF104_EndlessBody",
+		"cmd/tipline TestF104_IdleClients",
+	}},
 	{"F105", "the page is open to the network", []string{"cmd/internal/web TestReload", "cmd/internal/web TestRoutes"}},
 	{"F106", "hostile words in errors", []string{"collector TestOneLine", "collector TestFaults", "cmd/tipline FuzzLog"}},
 	{"F107", "known holes of dependencies: make vuln asks the Go vulnerability database; no test does, since it may know of another hole every day", nil},

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -407,6 +408,38 @@ func TestRun(t *testing.T) {
 	}
 	if strings.Contains(readFile(t, log), slacktest.Token) {
 		t.Error("the log holds the token")
+	}
+}
+
+// TestF104_IdleClients opens 2,000 connections to the page of a daemon that evaluates every second: it goes on evaluating and answering.
+func TestF104_IdleClients(t *testing.T) {
+	t.Parallel()
+	const many = 2000
+	var files syscall.Rlimit
+	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil || files.Cur < many+500 {
+		t.Skipf("SKIPPED: %d files may be open here (%v), want %d connections", files.Cur, err, many)
+	}
+	folder, _, _ := stageProgram(t)
+	file := filepath.Join(folder, "tipline.yml")
+	writeFile(t, file, readFile(t, file)+"schedule: {evaluate: '@every 1s'}\n")
+	_, address, log := child(t, folder)
+	get(t, http.MethodGet, address+"/-/ready", http.StatusOK)
+	for range many {
+		conn, err := new(net.Dialer).DialContext(t.Context(), "tcp", strings.TrimPrefix(address, "http://"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+	}
+	evaluations := func() (n int) {
+		_, after, _ := strings.Cut(get(t, http.MethodGet, address+"/metrics", http.StatusOK), "\ntipline_evaluations_total ")
+		_, _ = fmt.Sscan(after, &n)
+		return n
+	}
+	before := evaluations()
+	await(t, log, "two evaluations more", func() bool { return evaluations() >= before+2 })
+	if page := get(t, http.MethodGet, address+"/", http.StatusOK); !strings.Contains(page, "move to <bdi>fleet") {
+		t.Errorf("the page does not show the verdict:\n%s", page)
 	}
 }
 

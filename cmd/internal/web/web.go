@@ -73,11 +73,11 @@ func Handler(o Options) http.Handler {
 	return h.guarded(hardened(http.NewCrossOriginProtection().Handler(mux)))
 }
 
-// Server returns a server for handler that a slow or idle client cannot hold up.
+// Server returns a server for handler that slow, idle or many clients cannot hold up. No handler reads a body, and the server cuts one off that is long.
 func Server(handler http.Handler) *http.Server {
 	return &http.Server{
 		Handler: handler, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, WriteTimeout: 60 * time.Second,
-		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ConnState: new(connections).changed,
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -352,17 +351,7 @@ func TestSlowClientIsDropped(t *testing.T) {
 		t.Errorf("a limit is missing: %+v", server)
 	}
 	server.ReadHeaderTimeout = 100 * time.Millisecond
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	go func() { done <- server.Serve(listener) }()
-	client, err := new(net.Dialer).DialContext(t.Context(), "tcp", listener.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer client.Close()
+	client := dial(t, serve(t, server))
 	if _, err := io.WriteString(client, "GET / HTTP/1.1\r\nHost:"); err != nil {
 		t.Fatal(err)
 	}
@@ -371,12 +360,6 @@ func TestSlowClientIsDropped(t *testing.T) {
 	}
 	if _, err := io.ReadAll(client); err != nil {
 		t.Errorf("still connected: %v", err)
-	}
-	if err := server.Close(); err != nil {
-		t.Error(err)
-	}
-	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
-		t.Error(err)
 	}
 }
 
