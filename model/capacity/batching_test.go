@@ -74,13 +74,13 @@ func (d deployment) demand(rng *rand.Rand, capacity float64) []loadOf {
 
 // TestMeasureBatching holds that what engines with continuous batching can do, which is no formula of the estimate's, is measured within 5 % where the hours
 // tell it, and that the range holds it. Where they do not tell it nothing is known, and what is said is no more than the truth or a range that holds it. With
-// TIPLINE_CAPACITY_SEEDS all deployments are tried so many times, and the table is printed.
+// TIPLINE_CAPACITY_SEEDS all deployments are tried so many times, from a seed on that no constant of the estimate was chosen on, and the table is printed.
 func TestMeasureBatching(t *testing.T) {
 	t.Parallel()
 	seeds, err := strconv.Atoi(os.Getenv("TIPLINE_CAPACITY_SEEDS"))
-	all := err == nil
+	all, first := err == nil, 1000
 	if !all {
-		seeds = 2
+		seeds, first = 2, 0
 	}
 	for _, d := range deployments {
 		if !d.quick && !all {
@@ -96,7 +96,7 @@ func TestMeasureBatching(t *testing.T) {
 			var off []float64 // of those that are known
 			var inside, said, known int
 			for seed := range seeds {
-				rng := rand.New(rand.NewPCG(uint64(seed), 11))
+				rng := rand.New(rand.NewPCG(uint64(first+seed), 11))
 				hours := d.demand(rng, want)
 				m, err := capacity.Measure(usageOf(d.engine.run(rng, hours), func(i int) int { return hours[i].replicas }), d.limit, 0)
 				if err != nil {

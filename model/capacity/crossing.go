@@ -3,12 +3,11 @@ package capacity
 import (
 	"errors"
 	"math"
-	"slices"
 )
 
 const (
 	// window is the part of the capacity from which hours say how the time to first token grows towards it.
-	window = 0.6
+	window = 0.5
 
 	// leastNear is how many of them there must be, since the range of the load is that of many hours.
 	leastNear = 24
@@ -29,15 +28,17 @@ const (
 	// indifferent is how many hours' worth of belief there is that sizes make no difference, so that none is found where all are the same.
 	indifferent = 0.01
 
-	// leastWait is the part of the limit that a wait is taken to be at least.
-	leastWait = 0.01
+	// leastTTFT is the part of the limit that a time to first token is taken to be at least.
+	leastTTFT = 0.01
 
-	// quiet is the part of the hours that are quieter than those of an idle replica are taken to be.
-	quiet = 0.05
+	// steep is how many standard deviations of hours the line rises at least from no load to the capacity. Where it rises less, one of them is worth as much load as
+	// the range of a known capacity may be wide, and the line says more about how hours are spread than about load.
+	steep = 5
 )
 
-// idleParts are the parts of the time to first token of quiet hours that are tried for what does not grow with the load. The rest is the wait.
-var idleParts = [...]float64{0, 0.3, 0.6, 0.8, 0.9, 0.95}
+// powers are those of the time to first token that are tried for what grows as a straight line. One over the mean time in a queue does, which is the time of
+// service over the part of the time that is idle (Kleinrock 1975, volume 1, section 3.2); the logarithm, which is the power of 0, does where less than that waits.
+var powers = [...]float64{0, -1}
 
 // A sample is an hour that kept the limit.
 type sample struct {
@@ -49,37 +50,32 @@ type sample struct {
 // A crossing is the load at which the time to first token of every other hour comes to the limit, and the range that holds it at 90 %.
 type crossing struct{ at, low, high float64 }
 
-// cross returns where the samples come to the limit. From window of that load on the logarithm of the wait, which is the time to first token without what does
-// not grow with the load, is taken to grow as a straight line about which hours are spread normally. Hours beyond the limit are not among samples, which
-// would make the line too flat by least squares; so it is the line under which what was seen is most likely, given that it could only be seen below the limit
-// (truncated regression, as of Hausman and Wise 1977, in the parameters of Olsen 1978). The range is Fieller's, of the ratio of two estimates.
+// cross returns where the samples come to the limit. From window of that load on a power of the time to first token is taken to grow as a straight line. Hours are
+// taken to be spread about it normally by one over the square root of the load, as a percentile of so many requests is (Cramér 1946, section 28.5). Hours beyond
+// the limit are not among samples, which would make the line too flat by least squares; so it is the line under which what was seen is most likely, given that it
+// could only be seen below the limit (truncated regression, as of Hausman and Wise 1977, in the parameters of Olsen 1978). The range is Fieller's, of the ratio of
+// two estimates.
 //
 // It is nil where the line says that hours at level hardly ever break the limit: then the time to first token rises more suddenly than a line, if at all, and
 // level says how high the load can be. The error says why that is not known either.
 func cross(samples []sample, level float64) (*crossing, error) {
-	times := make([]float64, len(samples))
-	for i, s := range samples {
-		times[i] = s.ttft
-	}
-	slices.Sort(times)
-	idle := times[int(quiet*float64(len(times)))]
 	var c *crossing
 	for from, n := level, 0; n < mostWindows; n++ {
 		var near []sample // loads in parts of from
 		for _, s := range samples {
 			if s.load >= window*from {
-				near = append(near, sample{s.load / from, s.size, s.ttft})
+				near = append(near, sample{s.load / from, s.size, max(leastTTFT, s.ttft)})
 			}
 		}
-		if l, ok := leastSquares(waits(near, 0)); !ok || l.at(level/from) < -far {
+		if l, ok := leastSquares(points(near, 0)); !ok || l.at(level/from) < -far {
 			return nil, nil
 		}
-		l, ok := likeliest(near, idle)
+		l, ok := likeliest(near)
 		if ok && l.at(level/from) < -z {
 			return nil, nil
 		}
 		low, high, bounded := l.around()
-		if !ok || !bounded || low <= 0 || len(near) < leastNear {
+		if !ok || !bounded || low <= 0 || -l.height < steep || len(near) < leastNear {
 			return nil, errors.New("the time to first token of the hours that kept the limit does not tell at which load it comes to it")
 		}
 		at := -l.height / l.slope
@@ -92,20 +88,11 @@ func cross(samples []sample, level float64) (*crossing, error) {
 	return c, nil
 }
 
-// waits returns samples with the logarithm of the wait, as a part of that at the limit, in place of the time to first token, of which idle is no wait.
-func waits(samples []sample, idle float64) []sample {
-	all := make([]sample, len(samples))
-	for i, s := range samples {
-		all[i] = sample{s.load, s.size, math.Log(max(leastWait, s.ttft-idle) / (1 - idle))}
-	}
-	return all
-}
-
-// likeliest returns the line under which samples are most likely, whatever part of idle is no wait; false where there is none.
-func likeliest(samples []sample, idle float64) (best line, ok bool) {
+// likeliest returns the line under which samples are most likely, whatever power of the time to first token it is of; false where there is none.
+func likeliest(samples []sample) (best line, ok bool) {
 	most := math.Inf(-1)
-	for _, part := range idleParts {
-		all := waits(samples, part*idle)
+	for _, power := range powers {
+		all := points(samples, power)
 		l, found := leastSquares(all)
 		if found {
 			l, found = l.fit(all)
@@ -114,8 +101,8 @@ func likeliest(samples []sample, idle float64) (best line, ok bool) {
 			continue
 		}
 		likely := l.likelihood(all)
-		for _, s := range all { // of the time to first token, and not of the logarithm of its wait
-			likely -= s.ttft + math.Log(1-part*idle)
+		for _, s := range samples { // of the time to first token, and not of its power
+			likely += (power - 1) * math.Log(s.ttft)
 		}
 		if likely > most {
 			best, most, ok = l, likely, true
@@ -124,7 +111,22 @@ func likeliest(samples []sample, idle float64) (best line, ok bool) {
 	return best, ok
 }
 
-// A line is the logarithm of the wait by the load and the size of requests, in standard deviations of hours about it, and one over that.
+// points returns samples as what a line is multiplied by: 1, the load, the size and how far the power of the time to first token is below that of the limit, each
+// over the spread of hours at such a load.
+func points(samples []sample, power float64) []vector {
+	all := make([]vector, len(samples))
+	for i, s := range samples {
+		below := -math.Log(s.ttft)
+		if power != 0 {
+			below = (1 - math.Pow(s.ttft, power)) / power
+		}
+		weight := math.Sqrt(s.load)
+		all[i] = vector{weight, weight * s.load, weight * s.size, weight * below}
+	}
+	return all
+}
+
+// A line is how far above the limit hours are by the load and the size of requests, in standard deviations of hours at a load of 1 about it, and one over that.
 type line struct {
 	height, slope, size, scale float64 // height is that at no load, of requests such as those in question
 	variance                   matrix  // of the four
@@ -146,20 +148,20 @@ func (l line) around() (low, high float64, ok bool) {
 	return (-b - d) / a, (-b + d) / a, true
 }
 
-// off returns where l is at s, how far s is above it, and the rate at which that would break the limit a little higher.
-func (l line) off(s sample) (mean, off, hazard float64) {
-	mean = l.at(s.load) + l.size*s.size
-	return mean, l.scale*s.ttft - mean, math.Sqrt(2/math.Pi) * math.Exp(-mean*mean/2) / math.Erfc(mean/math.Sqrt2)
+// off returns where l is at p, how far p is above it, and the rate at which that would break the limit a little higher.
+func (l line) off(p vector) (mean, off, hazard float64) {
+	mean = l.height*p[0] + l.slope*p[1] + l.size*p[2]
+	return mean, -l.scale*p[3] - mean, math.Sqrt(2/math.Pi) * math.Exp(-mean*mean/2) / math.Erfc(mean/math.Sqrt2)
 }
 
-// likelihood returns the logarithm of how likely samples are under l, but for a constant.
-func (l line) likelihood(samples []sample) float64 {
+// likelihood returns the logarithm of how likely points are under l, but for a constant.
+func (l line) likelihood(points []vector) float64 {
 	if !(l.scale > 0) {
 		return math.Inf(-1)
 	}
 	sum := -indifferent * l.size * l.size / 2
-	for _, s := range samples {
-		mean, off, _ := l.off(s)
+	for _, p := range points {
+		mean, off, _ := l.off(p)
 		seen := math.Erfc(mean / math.Sqrt2)
 		if seen == 0 { // or its logarithm would make a line that is never below the limit the likeliest of all
 			return math.Inf(-1)
@@ -169,15 +171,14 @@ func (l line) likelihood(samples []sample) float64 {
 	return sum
 }
 
-// fit returns the line that makes samples most likely, found by Newton's method from l; false where there is none.
-func (l line) fit(samples []sample) (line, bool) {
-	likely := l.likelihood(samples)
+// fit returns the line that makes points most likely, found by Newton's method from l; false where there is none.
+func (l line) fit(points []vector) (line, bool) {
+	likely := l.likelihood(points)
 	for range mostSteps {
 		gradient := vector{2: -indifferent * l.size}
 		var curved, bound matrix // of the likelihood, turned about, and more than it
-		for _, s := range samples {
-			mean, off, hazard := l.off(s)
-			by := vector{1, s.load, s.size, -s.ttft}
+		for _, by := range points {
+			mean, off, hazard := l.off(by)
 			seen := vector{off + hazard, off + hazard, off + hazard, off}
 			for i := range by {
 				gradient[i] += seen[i] * by[i]
@@ -191,10 +192,10 @@ func (l line) fit(samples []sample) (line, bool) {
 				}
 			}
 		}
-		gradient[3] += float64(len(samples)) / l.scale
+		gradient[3] += float64(len(points)) / l.scale
 		for _, m := range []*matrix{&curved, &bound} {
 			m[2][2] += indifferent
-			m[3][3] += float64(len(samples)) / (l.scale * l.scale)
+			m[3][3] += float64(len(points)) / (l.scale * l.scale)
 		}
 		inverse, ok := curved.inverse()
 		if !ok { // far from the highest point; a step by the bound never overshoots
@@ -207,7 +208,7 @@ func (l line) fit(samples []sample) (line, bool) {
 		next, gain := l, 0.0
 		for part := 1.0; part > 1e-6; part /= 2 {
 			next.height, next.slope, next.size, next.scale = l.height+part*step[0], l.slope+part*step[1], l.size+part*step[2], l.scale+part*step[3]
-			if gain = next.likelihood(samples) - likely; gain > 0 {
+			if gain = next.likelihood(points) - likely; gain > 0 {
 				break
 			}
 		}
@@ -220,13 +221,13 @@ func (l line) fit(samples []sample) (line, bool) {
 }
 
 // leastSquares returns the line of least squares, hours being spread about it by leastSpread at least; false where all loads are the same.
-func leastSquares(samples []sample) (line, bool) {
+func leastSquares(points []vector) (line, bool) {
 	squares := matrix{2: {2: indifferent}, 3: {3: 1}}
 	var sums vector
-	for _, s := range samples {
-		by := vector{1, s.load, s.size}
+	for _, p := range points {
+		by := vector{p[0], p[1], p[2]}
 		for i := range by {
-			sums[i] += by[i] * s.ttft
+			sums[i] -= by[i] * p[3]
 			for j := range by {
 				squares[i][j] += by[i] * by[j]
 			}
@@ -239,11 +240,11 @@ func leastSquares(samples []sample) (line, bool) {
 	v := inverse.times(sums)
 	l := line{height: v[0], slope: v[1], size: v[2], scale: 1}
 	var spread float64
-	for _, s := range samples {
-		_, off, _ := l.off(s)
+	for _, p := range points {
+		_, off, _ := l.off(p)
 		spread += off * off
 	}
-	l.scale = 1 / max(leastSpread, math.Sqrt(spread/float64(len(samples))))
+	l.scale = 1 / max(leastSpread, math.Sqrt(spread/float64(len(points))))
 	l.height, l.slope, l.size = l.height*l.scale, l.slope*l.scale, l.size*l.scale
 	return l, true
 }
