@@ -3,6 +3,7 @@ package capacity_test
 import (
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -141,6 +142,39 @@ func TestNoHourThatBrokeTheLimitContributes(t *testing.T) {
 	})
 	if got, err := capacity.Measure(quiet, limit, 0); err != nil || got.Broke < want.Broke || got.TokensPerHour > want.TokensPerHour {
 		t.Errorf("a queue longer than the limit: got %+v (error %v), want no more than %+v", got, err, want)
+	}
+}
+
+// TestHoursThatBrokeOnlyTellWhetherItWasReached holds that whatever was served while the limit was broken, what is measured is the same, coefficients and all, but for
+// whether it was the capacity or no more than was served.
+func TestHoursThatBrokeOnlyTellWhetherItWasReached(t *testing.T) {
+	t.Parallel()
+	const limit = 8 * time.Second
+	rng := rand.New(rand.NewPCG(5, 6))
+	u := engine.usage(rng, days(engine, rng, 1.1, usual, shape{2000, 150, 0.3}, shape{500, 600, 0}, shape{3000, 300, 0.5}, shape{300, 200, 0}))
+	var seen []*model.MeasuredCapacity // known, and not
+	for range 12 {
+		times := math.Exp(3 * rng.NormFloat64())
+		got, err := capacity.Measure(changed(u, func(h *model.Hour, s *model.Serving) {
+			if s.TTFTP95 <= limit {
+				return
+			}
+			s.TTFTP95 += time.Duration(rng.Int64N(int64(time.Hour)))
+			s.Waiting *= rng.Float64()
+			h.Requests *= times * math.Exp(rng.NormFloat64())
+			for c := range h.Tokens {
+				h.Tokens[c] = model.Tokens(float64(h.Tokens[c]) * times * math.Exp(rng.NormFloat64()))
+			}
+		}), limit, 0)
+		if err != nil || got.Broke < 30 || got.Fit == nil {
+			t.Fatalf("got %+v, error %v, want a fit and many hours that broke the limit", got, err)
+		}
+		i := slices.IndexFunc(seen, func(m *model.MeasuredCapacity) bool { return (m.High == nil) == (got.High == nil) })
+		if i < 0 {
+			seen = append(seen, got)
+		} else if diff := cmp.Diff(seen[i], got); diff != "" {
+			t.Fatalf("what the hours that broke the limit served moved it: %s", diff)
+		}
 	}
 }
 
