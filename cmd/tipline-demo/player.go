@@ -87,7 +87,7 @@ func (p *player) close() error { return errors.Join(p.store.Close(), os.RemoveAl
 
 func (p *player) handler() http.Handler {
 	return web.Handler(web.Options{
-		Report: p.daemon.Report, Ready: p.daemon.Ready, Reload: p.daemon.Reload, Handle: p.daemon.Handle, Gatherer: p.registry,
+		Report: p.daemon.Report, Ready: p.daemon.Ready, Reload: p.daemon.Reload, Refused: p.daemon.Refused, Handle: p.daemon.Handle, Gatherer: p.registry,
 		Log: slog.New(slog.NewTextHandler(p.out, &slog.HandlerOptions{Level: slog.LevelError})),
 		Decision: func(id string) ([]byte, bool) {
 			row, err := p.daemon.Receipt(id)

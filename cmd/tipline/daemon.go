@@ -118,7 +118,7 @@ func (p *program) serve(ctx context.Context, d *daemon.Daemon, registry *prometh
 	defer tasks.Wait()
 
 	handler := web.Handler(web.Options{
-		Report: d.Report, Ready: d.Ready, Reload: d.Reload, Handle: d.Handle, Gatherer: registry, Log: p.log,
+		Report: d.Report, Ready: d.Ready, Reload: d.Reload, Refused: d.Refused, Handle: d.Handle, Gatherer: registry, Log: p.log,
 		Decision: func(id string) ([]byte, bool) {
 			row, err := d.Receipt(id)
 			return row, err == nil && row != nil

@@ -128,7 +128,8 @@ var faults = []struct {
 		"alerting/slack TestRepeatIsLookedForFirst", "alerting/slack TestWorkspacesWithoutCharts", "alerting TestDeliver",
 	}},
 	{"F86", "forged or replayed presses", []string{"alerting/slack TestHostilePresses", "cmd/internal/daemon TestPressesAreChecked", "cmd/internal/daemon TestButtons", "alerting/webhook TestVerify"}},
-	{"F87", "a bad configuration or template at reload", []string{
+	{"F87", "a bad configuration, template, price file or file of credentials at reload", []string{
+		"cmd/internal/daemon TestF87_BadReload", "cmd/internal/web TestF87_PageShowsWhatIsRefused", "config TestBadFiles",
 		"cmd/internal/daemon TestReload", "cmd/internal/daemon TestTemplateThatBreaks", "cmd/tipline TestRun",
 	}},
 	{"F88", "reload in mid run", []string{"alerting TestF94_AtOnce", "cmd/internal/daemon TestSoak", "cmd/internal/daemon TestServe"}},

@@ -392,10 +392,16 @@ func TestRun(t *testing.T) {
 	if text := get(t, http.MethodPost, address+"/-/reload", http.StatusInternalServerError); !strings.Contains(text, "apy") {
 		t.Errorf("reload of a broken file: got %q, want the value that is wrong", text)
 	}
+	if page := get(t, http.MethodGet, address+"/", http.StatusOK); !strings.Contains(page, "configuration was refused") || !strings.Contains(page, "tipline.yml:4:") || !strings.Contains(page, "apy") {
+		t.Errorf("the page does not say what is refused:\n%s", page)
+	}
 	writeFile(t, file, good)
 	get(t, http.MethodPost, address+"/-/reload", http.StatusOK)
 	if got := metric("tipline_config_last_reload_successful"); got != "1" {
 		t.Errorf("after a good reload: got %s, want 1", got)
+	}
+	if page := get(t, http.MethodGet, address+"/", http.StatusOK); strings.Contains(page, "configuration was refused") {
+		t.Error("the page shows what has been put right")
 	}
 	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

@@ -1,11 +1,16 @@
 package daemon
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"os"
 	"slices"
+	"strings"
 
 	promconfig "github.com/prometheus/common/config"
+
+	"tipline/config"
 )
 
 // credentialed is a transport that sends a request once more that was refused with a credential whose file has changed since. That the file is read
@@ -33,6 +38,36 @@ func credentialFiles(c promconfig.HTTPClientConfig) (files []string) {
 		}
 	}
 	return slices.DeleteFunc(files, func(file string) bool { return file == "" })
+}
+
+// unreadable names every file that c says holds credentials and that cannot be read, or holds none. All are read anew whenever they are used, so that a
+// start need not wait for them; a reload is when somebody looks.
+func unreadable(c *config.Config) error {
+	var errs []error
+	look := func(whose string, files ...string) {
+		for _, file := range files {
+			if file == "" {
+				continue
+			}
+			data, err := os.ReadFile(file)
+			if err == nil && strings.TrimSpace(string(data)) == "" {
+				err = fmt.Errorf("%s is empty", file)
+			}
+			if err != nil {
+				errs = append(errs, fmt.Errorf("%s: want a file with credentials: %w", whose, err))
+			}
+		}
+	}
+	for _, s := range c.Sources {
+		look("source "+s.Name, credentialFiles(s.Prometheus.HTTP)...)
+	}
+	if s := c.Notify.Slack; s != nil {
+		look("notify.slack", s.TokenFile, s.WebhookURLFile, s.AppTokenFile)
+	}
+	if w := c.Notify.Webhook; w != nil {
+		look("notify.webhook", w.URLFile, w.SecretFile)
+	}
+	return errors.Join(errs...)
 }
 
 // RoundTrip sends req, which must have a body that can be read again, or none.

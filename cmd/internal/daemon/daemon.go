@@ -54,6 +54,7 @@ type Daemon struct {
 	desk      *alerting.Desk
 	report    atomic.Pointer[model.Report]
 	receipts  atomic.Pointer[map[string]*ledger.Receipt] // of the last evaluation, by the id of the decision; never changed once stored
+	refused   atomic.Pointer[string]                     // why the last reload was refused; nil when it was not
 	ready     atomic.Bool                                // a whole cycle has been published
 	changed   chan struct{}                              // holds one value after a reload, for Serve to start the new schedule
 	queued    chan struct{}                              // holds one value when there may be something to deliver
@@ -122,11 +123,31 @@ func (d *Daemon) Ready() bool { return d.ready.Load() }
 
 // Reload reads the configuration again and puts it in force as a whole, or leaves everything as it was and says why.
 func (d *Daemon) Reload() (err error) {
-	defer func() { d.metrics.reloaded(err) }()
 	if !d.guarded(inReload, func() { err = d.replace() }) {
-		return errPanicked
+		err = errPanicked
 	}
+	d.metrics.reloaded(err)
+	var why *string
+	if err != nil {
+		why = new(err.Error())
+	}
+	d.refused.Store(why)
 	return err
+}
+
+// Refused returns why the last reload was refused, empty when it was not.
+func (d *Daemon) Refused() string {
+	if why := d.refused.Load(); why != nil {
+		return *why
+	}
+	return ""
+}
+
+// remind logs once more that a reload was refused.
+func (d *Daemon) remind() {
+	if why := d.refused.Load(); why != nil {
+		d.options.Log.Error("the configuration that was refused is still not put right; the one before is in force", "error", *why)
+	}
 }
 
 // replace puts the configuration of the file in force, or changes nothing.
@@ -137,6 +158,9 @@ func (d *Daemon) replace() error {
 	}
 	next, err := d.prepare(cfg)
 	if err != nil {
+		return err
+	}
+	if err := unreadable(cfg); err != nil {
 		return err
 	}
 	d.mu.Lock()

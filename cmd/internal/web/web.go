@@ -23,6 +23,7 @@ type Options struct {
 	Report   func() *model.Report           // the last report; nil before the first
 	Ready    func() bool                    // a whole cycle has been published
 	Reload   func() error                   // puts the configuration in force again
+	Refused  func() string                  // why the last reload was refused, a line for every problem; empty when it was not
 	Decision func(id string) ([]byte, bool) // the receipt of a decision
 	Gatherer prometheus.Gatherer
 	Log      *slog.Logger
@@ -103,9 +104,33 @@ func hardened(next http.Handler) http.Handler {
 	})
 }
 
+// shown is what the page shows.
+type shown struct {
+	*model.Report          // nil before the first
+	Refused       []string // what is wrong with the configuration that was refused; none when it is in force
+}
+
+// mostProblems is how many problems of a configuration the page lists.
+const mostProblems = 20
+
+// problems returns the lines of text; those beyond mostProblems are counted.
+func problems(text string) []string {
+	if text == "" {
+		return nil
+	}
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		lines[i] = model.Printable(line)
+	}
+	if more := len(lines) - mostProblems; more > 0 {
+		lines = append(lines[:mostProblems], fmt.Sprintf("and %d more, which tipline check names", more))
+	}
+	return lines
+}
+
 func (h handler) page(w http.ResponseWriter, _ *http.Request) {
 	var out strings.Builder
-	if err := page.Execute(&out, h.Report()); err != nil {
+	if err := page.Execute(&out, shown{h.Report(), problems(h.Refused())}); err != nil {
 		h.Log.Error("page not written", "error", err)
 		http.Error(w, "the page could not be written; the log says why", http.StatusInternalServerError)
 		return

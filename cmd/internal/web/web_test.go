@@ -101,7 +101,7 @@ func options(report *model.Report) Options {
 	up := prometheus.NewGauge(prometheus.GaugeOpts{Name: "tipline_up", Help: "One."})
 	registry.MustRegister(up)
 	return Options{
-		Report: func() *model.Report { return report }, Ready: func() bool { return report != nil }, Reload: func() error { return nil },
+		Report: func() *model.Report { return report }, Ready: func() bool { return report != nil }, Reload: func() error { return nil }, Refused: func() string { return "" },
 		Decision: func(id string) ([]byte, bool) { return []byte(`{"id":"d-1","n":1.10}`), id == "d-1" || id == "a/b" },
 		Gatherer: registry, Log: slog.New(slog.DiscardHandler), Handle: func(_ string, do func()) bool { do(); return true },
 	}
@@ -271,6 +271,35 @@ func TestPageEscapesNames(t *testing.T) {
 	}
 	if empty := ask(t, options(&model.Report{}), "GET", "/", "").Body.String(); !strings.Contains(empty, "No workload has been seen yet.") {
 		t.Error("a report without workloads says nothing")
+	}
+}
+
+// TestF87_PageShowsWhatIsRefused holds that the page says why the configuration is not in force, before the first cycle too, in words that do nothing.
+func TestF87_PageShowsWhatIsRefused(t *testing.T) {
+	t.Parallel()
+	const title = "The configuration was refused; the one before stays in force"
+	for _, report := range []*model.Report{nil, sample()} {
+		o := options(report)
+		if strings.Contains(ask(t, o, "GET", "/", "").Body.String(), title) {
+			t.Error("a configuration that is in force is refused")
+		}
+		o.Refused = func() string {
+			return "tipline.yml:3:1: got \"" + hostile + "\"\n" + strings.Repeat("tipline.yml:4:1: \x1b[31m unknown key\n", 40) + "the last"
+		}
+		page := ask(t, o, "GET", "/", "").Body.String()
+		for _, want := range []string{title, "<li><bdi>tipline.yml:3:1: got &#34;&lt;script&gt;", "unknown key", "<li><bdi>and 22 more, which tipline check names</bdi></li>"} {
+			if !strings.Contains(page, want) {
+				t.Errorf("the page lacks %s", want)
+			}
+		}
+		_, said, _ := strings.Cut(page, `role="alert"`)
+		said, _, _ = strings.Cut(said, "</div>")
+		if strings.Contains(page, "<script") || strings.ContainsAny(said, "\x1b\u202e") || strings.Contains(said, "the last") {
+			t.Error("the words of the configuration are not made harmless, or there is no end of them")
+		}
+		if report != nil && !strings.Contains(page, "move to <bdi>qwen3-32b") {
+			t.Error("the report is not shown any more")
+		}
 	}
 }
 
