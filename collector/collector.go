@@ -92,6 +92,9 @@ type Result struct {
 	// Filled is the share of the hours of Settings.Backfill, as far as the server is believed to reach, that need not be asked for again.
 	Filled model.Fraction
 
+	// Missing is what of the source was looked for by name and not found, by the last look that found anything.
+	Missing []model.Missing
+
 	// Ahead is by how much the clock of the server, or of what gives it samples, is ahead of Settings.Clock, less than 0 when it is behind; nil when that is
 	// not known.
 	Ahead *time.Duration
@@ -165,6 +168,8 @@ type Collector struct {
 	barren  time.Time                       // when a search through older hours last found nothing at all; guarded by mu
 	devices map[string]map[string]model.Day // the GPUs of every scope by what tells them apart, as last answered; guarded by mu
 
+	wanted []wanted // what is read; belongs to who has the turn
+
 	counters []readAs          // what is read as counters; nil where the pack says that they are gauges
 	typed    time.Time         // when the server was last asked of what type they are; belongs to who has the turn
 	gauges   map[signal]string // those of counters that are gauges as it says, one of every signal; guarded by mu
@@ -172,9 +177,11 @@ type Collector struct {
 	hollow int // hours without data in a row that Fill has come across; belongs to who has the turn
 
 	look struct { // what was found by the last look of lookDaily; belongs to who has the turn
-		asked time.Time
-		ahead bool // samples were ahead of our clock, so that every collection looks again
-		note  []model.Warning
+		asked   time.Time
+		ahead   bool // samples were ahead of our clock, so that every collection looks again
+		barren  bool // there was no history, so that it looks again once there is one
+		note    []model.Warning
+		missing []model.Missing
 	}
 }
 
@@ -200,12 +207,13 @@ func New(s Settings, h History, log *slog.Logger) (*Collector, error) {
 	if c.counter, err = s.counted(seen); err != nil {
 		return nil, err
 	}
+	c.queries.watched = lookedFor(c.wanted)
 	if s.Queries == nil {
 		newest, err := s.counted("timestamp(%s)")
 		if err != nil {
 			return nil, err
 		}
-		c.queries.watched = marked(storedPerReplica, perReplica(c.counter)) + "\nor " + marked(newestSample, "max "+newest)
+		c.queries.watched += "\nor " + marked(storedPerReplica, perReplica(c.counter)) + "\nor " + marked(newestSample, "max "+newest)
 		if c.versioned.PeriodSums == nil { // those have their own period
 			c.queries.watched += "\nor " + marked(scrapeInterval, scraped(newest))
 		}
@@ -319,6 +327,7 @@ func (c *Collector) prepareQueries() error {
 		}
 		c.rules, c.queries.versions, c.versioned, c.counters = p.rules(), p.versionQuery(), p, p.readAs()
 	}
+	c.wanted = s.wants(c.versioned)
 	if s.GPUs == nil {
 		if !engines { // what a replica serves cannot be known
 			c.queries.served = ""
@@ -357,6 +366,7 @@ func (c *Collector) prepareQueries() error {
 	if costs.GPU != nil && costs.GPU.Cost != nil { // a pack of the user's may have its name
 		c.queries.cost = gpuCosts(costs.GPU, gpus.Join)
 	}
+	c.wanted = append(c.wanted, s.wantsGPUs(p)...)
 	if c.queries.served != "" {
 		c.queries.served += "\nor " + gpusServing(p.GPU, gpus.Join)
 	}
@@ -404,10 +414,11 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 		result.Warnings = append(result.Warnings, c.addPrompts(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addCosts(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addDaily(ctx, now, result.Usage)...)
-		result.Warnings = append(result.Warnings, c.lookDaily(ctx, now)...)
 		result.Warnings = append(result.Warnings, c.askTypes(ctx, now)...)
 	}
 	if err == nil {
+		notes, result.Missing = c.lookDaily(ctx, now)
+		result.Warnings = append(result.Warnings, notes...)
 		result.Unattributed, notes = c.unattributed(ctx, now, result.Usage)
 		result.Warnings = append(result.Warnings, notes...)
 	}

@@ -958,8 +958,8 @@ func TestNoDataAtAll(t *testing.T) {
 	t.Parallel()
 	server := promtest.New(func(promtest.Query) promtest.Answer { return promtest.Answer{} })
 	c := newCollector(t, Settings{}, server, newMemory())
-	if r := collect(t, c, noon); codes(r.Warnings) != NoData || len(r.Usage) != 0 {
-		t.Errorf("got %d workloads, warnings %v; want %s", len(r.Usage), r.Warnings, NoData)
+	if r := collect(t, c, noon); codes(r.Warnings) != NeverMatched+" "+NoData || len(r.Usage) != 0 {
+		t.Errorf("got %d workloads, warnings %v; want %s and %s", len(r.Usage), r.Warnings, NeverMatched, NoData)
 	}
 	server.Queries()
 	collect(t, c, noon.Add(time.Hour))

@@ -42,7 +42,7 @@ func (c *Collector) Costs() []Cost {
 		{"lengths of prompts", c.queries.prompts, 0},
 		{"prices of GPUs", c.queries.cost, 0},
 		{"failures", c.queries.daily, 0},
-		{"replicas and clocks", c.queries.watched, 0},
+		{"names, replicas and clocks", c.queries.watched, 0},
 		{"types of metrics", metadataPath, 0},
 		{"versions", c.queries.versions, 0},
 		{"tokens of no workload", c.queries.dark, 0},

@@ -222,31 +222,42 @@ func (c *Collector) askDevices(ctx context.Context, now time.Time) []model.Warni
 const seldom = time.Hour / 4
 
 // lookDaily looks once a day whether counters are stored once for every replica of a Prometheus, how often they are scraped, and whether there are samples that are still to come by
-// our clock, as those of a scraper have whose clock is ahead: then at every collection. It returns what is to be said of replicas and of scrapes.
-func (c *Collector) lookDaily(ctx context.Context, now time.Time) []model.Warning {
-	if c.queries.watched == "" || !c.look.ahead && now.Sub(c.look.asked).Abs() < lookAgain {
-		return c.look.note
+// our clock, as those of a scraper have whose clock is ahead: then at every collection. It returns what is to be said of names, of replicas and of scrapes, and what is missing.
+func (c *Collector) lookDaily(ctx context.Context, now time.Time) ([]model.Warning, []model.Missing) {
+	c.mu.Lock()
+	barren := len(c.archive.series) == 0
+	c.mu.Unlock()
+	if !c.look.ahead && c.look.barren == barren && now.Sub(c.look.asked).Abs() < lookAgain {
+		return c.look.note, c.look.missing
 	}
 	at, clock := c.complete(now), time.Time{}
-	if c.settings.Clock != nil { // an instant sees the five minutes before it: none of those here is over
+	if c.settings.Clock != nil && c.settings.Queries == nil { // an instant sees the five minutes before it: none of those here is over
 		clock = c.settings.Clock()
 		at = clock.Add(SkewTold + SkewTrusted).Truncate(time.Second)
 	}
 	m, _, err := c.client.ask(ctx, c.queries.watched, v1.Range{Start: at, End: at, Step: time.Hour})
 	if err != nil {
-		c.log.WarnContext(ctx, "replicas not looked for", "error", err)
+		c.log.WarnContext(ctx, "names and replicas not looked for", "error", err)
 		if e := (*Error)(nil); errors.As(err, &e) && !e.Retryable() { // nor will it be given an hour later
 			c.look.asked = now
 		}
-		return c.look.note
+		return c.look.note, c.look.missing
 	}
-	c.look.asked, c.look.ahead, c.look.note = now, false, nil
+	c.look.asked, c.look.ahead, c.look.barren, c.look.note = now, false, barren, nil
 	found := map[signal]float64{}
 	for _, stream := range m {
 		for _, pair := range stream.Values {
 			found[signal(stream.Metric[signalLabel])] = float64(pair.Value)
 		}
 	}
+	before := c.look.missing
+	c.look.missing = c.missing(found, now)
+	for _, m := range c.look.missing {
+		if m.Needed && !slices.ContainsFunc(before, func(b model.Missing) bool { return b.Signal == m.Signal && slices.Equal(b.Metrics, m.Metrics) }) {
+			c.log.WarnContext(ctx, "nothing is found", "signal", m.Signal, "metrics", m.Metrics, "last", m.Last, "turned_on_by", m.Switch)
+		}
+	}
+	c.look.note = missingWarnings(c.look.missing)
 	if counters := found[storedPerReplica]; counters > 0 {
 		c.look.note = append(c.look.note, model.Warning{Code: StoredPerReplica, Text: PerReplica(int(counters))})
 	}
@@ -263,7 +274,7 @@ func (c *Collector) lookDaily(ctx context.Context, now time.Time) []model.Warnin
 		c.look.ahead = true
 	}
 	c.client.guard.skew.sampled(ahead)
-	return c.look.note
+	return c.look.note, c.look.missing
 }
 
 // unsureGPUs says what makes it unsure how many GPUs the scope has, gpu being those that were counted, if any, and the reasons, sorted. What is less than a twentieth of them

@@ -503,6 +503,14 @@ func (p *pack) counter(s signal) *counter {
 	return c
 }
 
+// names returns the names of c and of what takes its place, best first; none of nil.
+func (c *counter) names() (all []string) {
+	for ; c != nil; c = c.Else {
+		all = append(all, c.Metrics...)
+	}
+	return all
+}
+
 // rules returns how the cells of p become tokens per class.
 func (p *pack) rules() rules {
 	r := rules{

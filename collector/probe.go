@@ -163,14 +163,19 @@ func (s Settings) probeTwice(ctx context.Context, c *client, now time.Time) (int
 	return int(m[0].Values[0].Value), nil
 }
 
+// namedQuery is one of Queries and its key in the configuration.
+type namedQuery struct{ name, expr string }
+
+// named returns the expressions of q.
+func (q *Queries) named() []namedQuery {
+	return slices.DeleteFunc([]namedQuery{
+		{"input", q.Input}, {"output", q.Output}, {"cache_read", q.CacheRead}, {"requests", q.Requests}, {"ttft_p95", q.TTFTP95},
+	}, func(n namedQuery) bool { return n.expr == "" })
+}
+
 // probeQueries asks for each of q, and returns the first as the counter.
 func probeQueries(ctx context.Context, c *client, q Queries, now time.Time) (readings []Reading, counter string, err error) {
-	for _, query := range []struct{ name, expr string }{
-		{"input", q.Input}, {"output", q.Output}, {"cache_read", q.CacheRead}, {"requests", q.Requests}, {"ttft_p95", q.TTFTP95},
-	} {
-		if query.expr == "" {
-			continue
-		}
+	for _, query := range q.named() {
 		expr := strings.ReplaceAll(query.expr, "$__window", hourWindow)
 		counter = cmp.Or(counter, "("+expr+"\n)")
 		m, _, err := c.ask(ctx, expr, v1.Range{Start: now, End: now, Step: time.Hour})

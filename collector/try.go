@@ -28,11 +28,13 @@ type Reading struct {
 // trial is one signal to be tried.
 type trial struct {
 	name, unit string
+	names      []string // of the metrics of found, best first
 	found      []string // expressions of the series, best first
 	plus       []string // of others that are added to them
-	value      string   // expression of the value per workload
-	worst      bool     // the largest value is shown instead of the sum
-	zero       bool     // no series means 0
+	plusNames  []string
+	value      string // expression of the value per workload
+	worst      bool   // the largest value is shown instead of the sum
+	zero       bool   // no series means 0
 }
 
 // Try asks the server of s what it has for each signal of its pack over the day before now, with three queries a signal. It
@@ -90,24 +92,26 @@ func (w wording) trials(seen string) []trial {
 		if name == requests || name == failures || name == retries {
 			unit = "requests/day"
 		}
-		all = append(all, trial{name: string(name), unit: unit, found: w.each(c, seen), plus: w.each(c.Plus, seen), value: w.counted(name, c), zero: c.Absent == "zero"})
+		all = append(all, trial{name: string(name), unit: unit, names: c.names(), found: w.each(c, seen), plusNames: c.Plus.names(), plus: w.each(c.Plus, seen), value: w.counted(name, c), zero: c.Absent == "zero"})
 	}
 	if p.TTFTSeconds != nil {
-		var found []string
+		var names, found []string
 		for h := p.TTFTSeconds; h != nil; h = h.Else {
+			names = append(names, slices.Concat(h.Histograms, h.Quantiles)...)
 			for _, name := range h.Histograms {
 				found = append(found, w.alternatives([]string{name + "_count"}, seen, h.Where)...)
 			}
 			found = append(found, w.alternatives(h.Quantiles, seen, h.Where)...)
 		}
-		all = append(all, trial{name: string(ttftP95), unit: "seconds", found: found, value: w.ttft(), worst: true})
+		all = append(all, trial{name: string(ttftP95), unit: "seconds", names: names, found: found, value: w.ttft(), worst: true})
 	}
 	if p.PromptLengths != nil {
-		var found []string
+		var names, found []string
 		for h := p.PromptLengths; h != nil; h = h.Else {
+			names = append(names, h.Histograms...)
 			found = append(found, w.forms(h.series("_count"), seen, nil)...)
 		}
-		all = append(all, trial{name: "prompt_lengths", unit: "requests/day", found: found, value: w.lengths("_count", w.groupBy)})
+		all = append(all, trial{name: "prompt_lengths", unit: "requests/day", names: names, found: found, value: w.lengths("_count", w.groupBy)})
 	}
 	for _, level := range []struct {
 		name, unit, of string
@@ -120,11 +124,12 @@ func (w wording) trials(seen string) []trial {
 		if level.gauge == nil {
 			continue
 		}
-		var found []string
+		var names, found []string
 		for g := level.gauge; g != nil; g = g.Else {
+			names = append(names, g.Metrics...)
 			found = append(found, w.alternatives(g.Metrics, seen, g.Where)...)
 		}
-		all = append(all, trial{name: level.name, unit: level.unit, found: found, value: w.level(level.gauge, level.of), worst: level.of == "max"})
+		all = append(all, trial{name: level.name, unit: level.unit, names: names, found: found, value: w.level(level.gauge, level.of), worst: level.of == "max"})
 	}
 	return all
 }

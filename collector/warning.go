@@ -36,6 +36,8 @@ const (
 	TooManyWorkloads   = "TOO_MANY_WORKLOADS"  // names beyond the limit are counted together
 	ClockSkew          = "CLOCK_SKEW"          // the clock of the server differs from ours
 	NotACounter        = "NOT_A_COUNTER"       // the server says that what is read as a counter is a gauge
+	NeverMatched       = "NEVER_MATCHED"       // nothing was ever there under the names of a signal that a verdict needs, or that the user has named
+	NoLongerMatched    = "NO_LONGER_MATCHED"   // nothing is there any more
 	StoredPerReplica   = "STORED_PER_REPLICA"  // counters are there once for every replica of a Prometheus, so that every sum is too large
 	ScrapedSeldom      = "SCRAPED_SELDOM"      // too long between two samples of a counter for hours to be exact
 	TTFTFailed         = "TTFT_QUERY_FAILED"

@@ -59,12 +59,45 @@ type SourceReport struct {
 	Queries int    `json:"queries"`
 
 	Warnings []Warning `json:"warnings,omitempty"` // about it as a whole
+	Missing  []Missing `json:"missing,omitempty"`  // what is looked for by name once a day and was not found; absent when all was, or that is not known
 
 	Dropped int `json:"dropped_series,omitempty"` // that the configuration says are no workload
 
 	FilledRatio             *Fraction `json:"filled_ratio,omitempty"`              // share of the history asked for that has been read; absent when that is not known
 	UnattributedTokensRatio *Fraction `json:"unattributed_tokens_ratio,omitempty"` // share of its tokens of the last day that no workload has
 	ClockAheadSeconds       *float64  `json:"clock_ahead_seconds,omitempty"`       // by which the clock of its server, or of what gives it samples, is ahead of ours, less than 0 when it is behind; absent when that is not known
+}
+
+// Missing is a signal of a source of which nothing is found on its server.
+type Missing struct {
+	Signal  string     `json:"signal"`
+	Metrics []string   `json:"metrics"`              // names under which it is looked for, of a query of one's own those that are not there; of a pack each would be enough
+	Last    *time.Time `json:"last_found,omitempty"` // when something was last found; absent when nothing ever was
+	Switch  string     `json:"switch,omitempty"`     // what turns it on; absent when it is on by itself
+	Needed  bool       `json:"needed,omitempty"`     // a verdict needs it, or the user has named it
+}
+
+// Text names the signal, what it is looked for under, and until when it was there.
+func (m Missing) Text() string {
+	const shown = 3
+	text := strings.Join(m.Metrics[:min(shown, len(m.Metrics))], ", ")
+	if more := len(m.Metrics) - shown; more > 0 {
+		text += fmt.Sprintf(" and %d others", more)
+	}
+	if text = m.Signal + " (" + text + ")"; m.Last != nil {
+		text += " since " + FormatDate(*m.Last)
+	}
+	return text
+}
+
+// NotNeeded says of what is missing but needed by no verdict and named by nobody, so that no warning says it.
+func (s SourceReport) NotNeeded() (texts []string) {
+	for _, m := range s.Missing {
+		if !m.Needed {
+			texts = append(texts, m.Text())
+		}
+	}
+	return texts
 }
 
 // WorkloadReport is everything one cycle found about one workload.

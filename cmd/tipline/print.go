@@ -152,6 +152,9 @@ func notes(report *model.Report) []string {
 		for _, warning := range s.Warnings {
 			lines = append(lines, fmt.Sprintf("source %s: %s", s.Source, warning.Text))
 		}
+		if missing := s.NotNeeded(); len(missing) > 0 {
+			lines = append(lines, fmt.Sprintf("source %s: nothing is found of %s, which no verdict needs", s.Source, strings.Join(missing, ", of ")))
+		}
 		if s.Dropped > 0 {
 			lines = append(lines, fmt.Sprintf("source %s: %d of its series are no workload, because a stanza drops them", s.Source, s.Dropped))
 		}
