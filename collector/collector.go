@@ -37,6 +37,7 @@ type Settings struct {
 	Period           time.Duration     // of the gauges that show sums of a period; 0 means that of the pack
 	Stamps           string            // the time of such a sample: scrape, or cloud for the beginning of its period; empty means that of the pack
 	CacheApart       map[string]string // only series with these label values leave the cache out of their input, see pack; nil means that of the pack
+	ReplicaLabel     string            // the label that tells apart the copies of a series that replicas of a Prometheus have stored, of which one counts, see wording.once; empty means that there are none
 	GPUs             *GPUs             // where the GPUs of the workloads are counted; nil means nowhere
 	Backfill         time.Duration     // how far back a cold start asks; 0 means 60 days
 	AtOnce           time.Duration     // how far back Collect asks of that, the rest being left to Fill; 0 means all of it
@@ -213,7 +214,12 @@ func New(s Settings, h History, log *slog.Logger) (*Collector, error) {
 		if err != nil {
 			return nil, err
 		}
-		c.queries.watched += "\nor " + marked(storedPerReplica, perReplica(c.counter)) + "\nor " + marked(newestSample, "max "+newest)
+		stored := c.counter
+		if s.ReplicaLabel != "" {
+			stored = largestOf(stored, s.ReplicaLabel)
+			c.queries.watched += "\nor " + marked(replicasAlike, alike(c.counter, s.ReplicaLabel))
+		}
+		c.queries.watched += "\nor " + marked(storedPerReplica, perReplica(stored)) + "\nor " + marked(newestSample, "max "+newest)
 		if c.versioned.PeriodSums == nil { // those have their own period
 			c.queries.watched += "\nor " + marked(scrapeInterval, scraped(newest))
 		}
@@ -229,6 +235,9 @@ func New(s Settings, h History, log *slog.Logger) (*Collector, error) {
 	if text := s.Library.text(s.Pack); text != "" || s.Period != 0 || s.Stamps != "" || s.CacheApart != nil {
 		scope = append(scope, text, s.Period, s.Stamps, s.CacheApart)
 	}
+	if s.ReplicaLabel != "" {
+		scope = append(scope, "replica label", s.ReplicaLabel)
+	}
 	c.archive, err = newArchive(h, s.Name, scope, s.GroupBy)
 	return c, err
 }
@@ -236,6 +245,7 @@ func New(s Settings, h History, log *slog.Logger) (*Collector, error) {
 // adapted returns p with what the source says about it.
 func (s Settings) adapted(p *pack) (*pack, error) {
 	changed := *p
+	changed.ReplicaLabel = s.ReplicaLabel
 	if s.CacheApart != nil {
 		changed.CacheApart = []map[string]string{s.CacheApart}
 		if err := errors.Join(checkWhere(s.CacheApart), p.mayStandApart()); err != nil {
@@ -286,6 +296,15 @@ func (s Settings) check() error {
 		if len(s.Select) > 0 {
 			errs = append(errs, errors.New("select: has no effect on queries of your own, write the matchers there"))
 		}
+	}
+	switch label := s.ReplicaLabel; {
+	case label == "":
+	case s.Queries != nil:
+		errs = append(errs, errors.New("replica_label: has no effect on queries of your own, leave all but one replica out there"))
+	case slices.Contains(s.GroupBy, label):
+		errs = append(errs, fmt.Errorf("replica_label: %q is in group_by, which makes a workload of every replica", label))
+	case checkLabels([]string{label}, nil) != nil:
+		errs = append(errs, fmt.Errorf("replica_label: got %q, want the name of a label such as prometheus_replica", label))
 	}
 	slices.SortFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return errors.Join(errs...)

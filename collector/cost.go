@@ -42,7 +42,7 @@ func (c *Collector) Costs() []Cost {
 		{"lengths of prompts", c.queries.prompts, 0},
 		{"prices of GPUs", c.queries.cost, 0},
 		{"failures", c.queries.daily, 0},
-		{"names, replicas and clocks", c.queries.watched, 0},
+		{"names and replicas", c.queries.watched, 0},
 		{"types of metrics", metadataPath, 0},
 		{"versions", c.queries.versions, 0},
 		{"tokens of no workload", c.queries.dark, 0},
@@ -57,11 +57,11 @@ func (c *Collector) Costs() []Cost {
 	return costs
 }
 
-// signalsOf returns the signals that expr marks series with, in their order and once each.
+// signalsOf returns the signals that expr marks series with, in their order and once each, without those that are only looked for.
 func signalsOf(expr string) []string {
 	var signals []string
 	for i, part := range strings.Split(expr, `"`+signalLabel+`", "`) {
-		if name, _, _ := strings.Cut(part, `"`); i > 0 && name != "/" && !slices.Contains(signals, name) { // label_join names what it joins with
+		if name, _, _ := strings.Cut(part, `"`); i > 0 && name != "/" && !strings.HasPrefix(name, wantedSignal) && !slices.Contains(signals, name) { // label_join names what it joins with
 			signals = append(signals, name)
 		}
 	}

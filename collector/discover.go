@@ -150,7 +150,9 @@ func newFinder(s Settings, now time.Time, windows []time.Duration) (*finder, err
 		if err != nil {
 			return nil, err
 		}
-		f.packs = append(f.packs, p)
+		once := *p
+		once.ReplicaLabel = s.ReplicaLabel
+		f.packs = append(f.packs, &once)
 	}
 	return f, nil
 }

@@ -261,6 +261,12 @@ func (c *Collector) lookDaily(ctx context.Context, now time.Time) ([]model.Warni
 	if counters := found[storedPerReplica]; counters > 0 {
 		c.look.note = append(c.look.note, model.Warning{Code: StoredPerReplica, Text: PerReplica(int(counters))})
 	}
+	if share, several := found[replicasAlike]; several && share < leastAlike {
+		c.look.note = append(c.look.note, model.Warning{Code: ReplicasDiffer, Text: fmt.Sprintf(
+			"series that differ in replica_label (%s) alone do not count the same: the least of the median counter is %s of the largest, of which alone something is made. Want the label that tells replicas of a Prometheus apart",
+			c.settings.ReplicaLabel, model.FormatPercent(model.Fraction(share)),
+		)})
+	}
 	// Scrapes are a little late and early, and the mean of a few is too.
 	if interval := time.Duration(found[scrapeInterval] * float64(time.Second)); interval > seldom+seldom/20 {
 		c.look.note = append(c.look.note, model.Warning{Code: ScrapedSeldom, Text: fmt.Sprintf(

@@ -22,8 +22,8 @@ type wanted struct {
 	zero   bool     // nothing means none
 }
 
-// gpusWanted is what the GPUs of a source are called beside its signals.
-const gpusWanted = "gpus"
+// GPUsMissing is what the GPUs of a source are called beside its signals.
+const GPUsMissing = "gpus"
 
 // wants returns what s reads from p, which is nil where it has queries of its own.
 func (s Settings) wants(p *pack) (all []wanted) {
@@ -56,7 +56,7 @@ func (s Settings) wants(p *pack) (all []wanted) {
 // wantsGPUs returns what s reads from p, which counts its GPUs, whoever holds them.
 func (s Settings) wantsGPUs(p *pack) (all []wanted) {
 	add := func(where map[string]string, names ...string) {
-		w := wanted{key: gpusWanted + " " + names[0], signal: gpusWanted, names: names, shown: p.Switch, own: s.Library.text(p.Name) != ""}
+		w := wanted{key: GPUsMissing + " " + names[0], signal: GPUsMissing, names: names, shown: p.Switch, own: s.Library.text(p.Name) != ""}
 		for _, name := range names {
 			w.found = append(w.found, fmt.Sprintf(seen, selector(name, whereList(where))))
 		}
@@ -77,8 +77,11 @@ func (s Settings) wantsGPUs(p *pack) (all []wanted) {
 	return all
 }
 
-// signalOf is the signal of what is wanted under key, which is none that is read.
-func signalOf(key string) signal { return signal("wanted_" + key) }
+// wantedSignal begins the signals of what is wanted, which are none that are read.
+const wantedSignal = "wanted_"
+
+// signalOf is the signal of what is wanted under key.
+func signalOf(key string) signal { return signal(wantedSignal + key) }
 
 // lookedFor returns the expression of how many series there are of all that is wanted.
 func lookedFor(all []wanted) string {
@@ -135,7 +138,7 @@ func (c *Collector) missing(found map[signal]float64, now time.Time) (missing []
 			if !gone || w.zero && last == nil {
 				continue
 			}
-			m := model.Missing{Signal: w.signal, Metrics: w.names, Last: last, Switch: w.shown, Needed: w.own || slices.Contains([]string{string(input), string(output), gpusWanted}, w.signal)}
+			m := model.Missing{Signal: w.signal, Metrics: w.names, Last: last, Switch: w.shown, Needed: w.own || slices.Contains([]string{string(input), string(output), GPUsMissing}, w.signal)}
 			if len(apart) > 0 {
 				m.Metrics = apart
 			}

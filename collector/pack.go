@@ -39,6 +39,7 @@ type pack struct {
 	GPU                *gpuPack            `yaml:"gpu"`            // a pack counts tokens or GPUs
 	Version            *versionMetric      `yaml:"version"`        // where the program says its version; nil where it does not
 	Changes            []change            `yaml:"changes"`        // of what a counter means, by version
+	ReplicaLabel       string              `yaml:"-"`              // of the source, see Settings
 	Traps              []string            `yaml:"traps"`          // what makes the numbers wrong, double counting above all, for a reader
 }
 

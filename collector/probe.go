@@ -47,7 +47,10 @@ func Probe(ctx context.Context, s Settings, now time.Time) (h Health, err error)
 			return h, err
 		}
 	} else {
-		var sent int
+		var (
+			sent   int
+			stored string // counter, once where the source says what tells replicas apart
+		)
 		if h.Readings, sent, err = Try(ctx, s, now); err != nil {
 			return h, err
 		}
@@ -58,7 +61,10 @@ func Probe(ctx context.Context, s Settings, now time.Time) (h Health, err error)
 		if h.Twice, err = s.probeTwice(ctx, c, now); err != nil {
 			return h, err
 		}
-		if h.Replicas, err = probeReplicas(ctx, c, counter, now); err != nil {
+		if s.ReplicaLabel != "" {
+			stored = largestOf(counter, s.ReplicaLabel)
+		}
+		if h.Replicas, err = probeReplicas(ctx, c, cmp.Or(stored, counter), now); err != nil {
 			return h, err
 		}
 	}
@@ -123,6 +129,16 @@ func perReplica(counter string) string {
 	return fmt.Sprintf("count(count without (%s) (%s) > 1 and on (instance) %s)", labelList(replicaLabels), counter, fmt.Sprintf(seen, "up"))
 }
 
+// alike returns an expression of how alike the series of counter are that differ in label alone: the least over the largest of the median. Those of one counter that several replicas of
+// a Prometheus have stored are, but for what was counted between two scrapes.
+func alike(counter, label string) string {
+	without := " without (" + labelName(label) + ") (" + counter + ")"
+	return "quantile(0.5, (min" + without + " / max" + without + ") and count" + without + " > 1)"
+}
+
+// leastAlike is how alike series are that count the same: one may have been scraped before a burst and the other after it.
+const leastAlike = 0.5
+
 // probeReplicas returns how many of the series of counter that are scraped differ from another in nothing but which replica scraped them: every sum over them is too large.
 func probeReplicas(ctx context.Context, c *client, counter string, now time.Time) (int, error) {
 	m, _, err := c.ask(ctx, perReplica(counter), v1.Range{Start: now, End: now, Step: time.Hour})
@@ -135,7 +151,7 @@ func probeReplicas(ctx context.Context, c *client, counter string, now time.Time
 // PerReplica says that so many counters are stored once for every replica of a Prometheus, and what to do about it.
 func PerReplica(counters int) string {
 	return fmt.Sprintf("counters are stored once for every replica of a Prometheus (%d of those that are summed up), so that everything they count is doubled: ask the querier that leaves "+
-		"replicas out (Thanos: --query.replica-label), or select one of them", counters)
+		"replicas out (Thanos: --query.replica-label), say replica_label, such as prometheus_replica, or select one of them", counters)
 }
 
 // sameDay is the share by which a counter differs over a day from itself, scraped at other instants.
@@ -145,6 +161,9 @@ const sameDay = 1e-3
 // same: every sum over them is too large.
 func (s Settings) probeTwice(ctx context.Context, c *client, now time.Time) (int, error) {
 	p, err := s.Library.pack(s.Pack)
+	if err == nil {
+		p, err = s.adapted(p)
+	}
 	if err != nil || !p.engine() { // elsewhere a program has many series of a counter, some of which may be equal
 		return 0, err
 	}
@@ -154,7 +173,7 @@ func (s Settings) probeTwice(ctx context.Context, c *client, now time.Time) (int
 	}
 	by := append([]string{"instance", "engine"}, w.groupBy...)
 	slices.Sort(by)
-	of := " by (" + labelList(slices.Compact(by)) + ") (" + strings.Join(w.each(p.Tokens[input], "increase(%s["+dayWindow+"])"), " or ") + ")"
+	of := " by (" + labelList(slices.Compact(by)) + ") (" + strings.Join(w.each(p.Tokens[input], w.once("increase(%s["+dayWindow+"])")), " or ") + ")"
 	m, _, err := c.ask(ctx, fmt.Sprintf("count((stddev%[1]s <= %[2]v * avg%[1]s and avg%[1]s > 0 and count%[1]s > 1) and on (instance) up)", of, sameDay),
 		v1.Range{Start: now, End: now, Step: time.Hour})
 	if err != nil || len(m) != 1 || len(m[0].Values) != 1 {

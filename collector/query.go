@@ -60,6 +60,7 @@ const (
 // The signals of a source as a whole that are looked at once a day.
 const (
 	storedPerReplica signal = "stored_per_replica" // counters
+	replicasAlike    signal = "replicas_alike"     // see alike
 	newestSample     signal = "newest_sample"      // seconds since 1970
 	scrapeInterval   signal = "scrape_interval"    // seconds, see scraped
 )
@@ -117,7 +118,13 @@ func (w wording) hourly() string {
 			parts = append(parts, marked(s, w.counted(s, c)))
 		}
 	}
-	parts = append(parts, marked(coverage, covered("sum by ("+w.by()+") ("+strings.Join(w.present(), " or ")+")")))
+	seen := strings.Join(w.present(), " or ")
+	if replica := w.pack.ReplicaLabel; replica == "" {
+		parts = append(parts, marked(coverage, covered("sum by ("+w.by()+") ("+seen+")")))
+	} else { // two halves of an hour that two replicas saw are not the hour, see once
+		each := covered("sum by (" + labelList(append(slices.Clone(w.groupBy), replica)) + ") (" + seen + ")")
+		parts = append(parts, marked(coverage, "max by ("+w.by()+") ("+each+")"))
+	}
 	if w.pack.PeriodSums == nil { // a gauge may fall
 		falls := w.each(w.pack.Tokens[input], "resets(%s["+hourWindow+"])")
 		parts = append(parts, marked(resets, "max by ("+w.by()+") ("+strings.Join(falls, " or ")+")"))

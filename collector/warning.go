@@ -39,6 +39,7 @@ const (
 	NeverMatched       = "NEVER_MATCHED"       // nothing was ever there under the names of a signal that a verdict needs, or that the user has named
 	NoLongerMatched    = "NO_LONGER_MATCHED"   // nothing is there any more
 	StoredPerReplica   = "STORED_PER_REPLICA"  // counters are there once for every replica of a Prometheus, so that every sum is too large
+	ReplicasDiffer     = "REPLICAS_DIFFER"     // what differs in replica_label counts different things, of which all but one are left out
 	ScrapedSeldom      = "SCRAPED_SELDOM"      // too long between two samples of a counter for hours to be exact
 	TTFTFailed         = "TTFT_QUERY_FAILED"
 	PromptsFailed      = "PROMPTS_QUERY_FAILED"

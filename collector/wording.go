@@ -168,8 +168,26 @@ func (w wording) forms(c *counter, form string, only map[string]string) []string
 	return texts
 }
 
+// once returns form for one series, however many replicas of a Prometheus have stored it: the largest of what is seen at each, in every window by itself. A replica that was down has counted
+// less in its hours, and as much in the others, so that nothing is lost that one of them has seen; a mean, or the sum by the number of replicas, would lose a part. Replicas scrape at other
+// instants, and the largest is a little more than one of them says: by what the traffic at the ends of a window differs.
+func (w wording) once(form string) string {
+	if w.pack.ReplicaLabel == "" {
+		return form
+	}
+	return largestOf(form, w.pack.ReplicaLabel)
+}
+
+// largestOf returns the largest of the series of expr that differ in a label alone.
+func largestOf(expr, label string) string {
+	return "max without (" + labelName(label) + ") (" + expr + ")"
+}
+
 // increase returns the form of what one series counted over the window.
-func (w wording) increase() string {
+func (w wording) increase() string { return w.once(w.increaseAtOne()) }
+
+// increaseAtOne returns it for a series that one replica of a Prometheus has stored.
+func (w wording) increaseAtOne() string {
 	sums := w.pack.PeriodSums
 	switch {
 	case sums == nil:
@@ -242,7 +260,7 @@ func (w wording) ttftOf(quantile func(histogram string) string) string {
 		for i, name := range h.Histograms {
 			buckets[i] = name + "_bucket"
 		}
-		rates := w.alternatives(buckets, "rate(%s["+promDuration(w.window)+"])", h.Where)
+		rates := w.alternatives(buckets, w.once("rate(%s["+promDuration(w.window)+"])"), h.Where)
 		forms = append(forms, quantile("sum by ("+labelList(append([]string{"le"}, w.groupBy...))+") ("+strings.Join(rates, " or ")+")")+times(h.Scale))
 	}
 	return strings.Join(forms, "\nor ")
@@ -298,7 +316,7 @@ func (w wording) level(g *gauge, of string) string {
 
 // shown returns what the gauge g alone shows now.
 func (w wording) shown(g *gauge) string {
-	shown := strings.Join(w.alternatives(g.Metrics, "%s", g.Where), " or ")
+	shown := strings.Join(w.alternatives(g.Metrics, w.once("%s"), g.Where), " or ")
 	if len(g.Per) > 0 {
 		shown = "max by (" + labelList(append(slices.Clone(w.groupBy), g.Per...)) + ") (" + shown + ")"
 	}

@@ -89,13 +89,15 @@ type Source struct {
 	Queries    *Queries          // the user's own PromQL
 	Select     map[string]string // only series with these label values count
 	GroupBy    []string          // labels that make a workload; empty means those of the pack
-	CacheApart map[string]string `json:",omitempty"` // only series with these label values leave the cache out of their input; nil means that of the pack
-	Period     time.Duration     `json:",omitempty"` // of gauges that show sums of a period; 0 means that of the pack
-	Stamps     string            `json:",omitempty"` // the time of such a sample, scrape or cloud; empty means that of the pack
-	Hosting    model.Hosting     // how the workloads counted there are served now
-	GPUs       *GPUs             // where their GPUs are counted; nil means nowhere
-	Backfill   time.Duration     // how far back a cold start asks
-	Delay      time.Duration     // an hour is asked for this long after it ended
+	// ReplicaLabel tells apart the copies of a series that replicas of a Prometheus have stored, of which one counts; empty means that there are none.
+	ReplicaLabel string            `json:",omitempty"`
+	CacheApart   map[string]string `json:",omitempty"` // only series with these label values leave the cache out of their input; nil means that of the pack
+	Period       time.Duration     `json:",omitempty"` // of gauges that show sums of a period; 0 means that of the pack
+	Stamps       string            `json:",omitempty"` // the time of such a sample, scrape or cloud; empty means that of the pack
+	Hosting      model.Hosting     // how the workloads counted there are served now
+	GPUs         *GPUs             // where their GPUs are counted; nil means nowhere
+	Backfill     time.Duration     // how far back a cold start asks
+	Delay        time.Duration     // an hour is asked for this long after it ended
 }
 
 // Prometheus says how to ask a Prometheus-compatible server.

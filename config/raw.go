@@ -63,6 +63,7 @@ type rawSource struct {
 	Queries    *rawQueries       `yaml:"queries"`
 	Select     map[string]scalar `yaml:"select"`
 	GroupBy    []scalar          `yaml:"group_by"`
+	Replica    scalar            `yaml:"replica_label"`
 	CacheApart map[string]scalar `yaml:"cache_apart"`
 	Period     scalar            `yaml:"period"`
 	Stamps     scalar            `yaml:"stamps"`

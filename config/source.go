@@ -34,10 +34,11 @@ func (r *reader) sources(raws []rawSource) []Source {
 			Select:  r.textMap(raw.Select),
 			GroupBy: r.labels(raw.GroupBy),
 			// What only a pack has, and the pack says the rest.
-			CacheApart: r.textMap(raw.CacheApart),
-			Period:     r.period(raw.Period),
-			Stamps:     r.choice(raw.Stamps, "scrape", "cloud"),
-			Hosting:    model.Hosting(r.required(raw.Hosting, raw.At, "hosting", hostings())),
+			ReplicaLabel: r.replicaLabel(raw),
+			CacheApart:   r.textMap(raw.CacheApart),
+			Period:       r.period(raw.Period),
+			Stamps:       r.choice(raw.Stamps, "scrape", "cloud"),
+			Hosting:      model.Hosting(r.required(raw.Hosting, raw.At, "hosting", hostings())),
 			// The history of a source is as old as it likes; what the server no longer has costs an empty answer.
 			Backfill: r.duration(raw.Backfill, defaultBackfill, false),
 			Delay:    r.duration(raw.Delay, defaultDelay, true),
@@ -187,6 +188,28 @@ func (r *reader) queries(raw rawSource) *Queries {
 		Layer:              r.choice(q.Layer, layers...),
 		Model:              r.modelLabel(q.Model, raw.GroupBy),
 	}
+}
+
+// replicaLabel reads the label that tells apart what replicas of a Prometheus have stored.
+func (r *reader) replicaLabel(raw rawSource) string {
+	at := raw.Replica.place
+	labels := r.labels([]scalar{raw.Replica})
+	if !raw.Replica.given() || len(labels) == 0 {
+		return ""
+	}
+	label := labels[0]
+	_, selected := raw.Select[label]
+	switch {
+	case raw.Queries != nil:
+		r.wrong(at, "has no effect on queries of your own, leave all but one replica out there")
+	case selected:
+		r.wrong(at, "%s is in select, which leaves one replica: want one of the two", quote(label))
+	case slices.ContainsFunc(raw.GroupBy, func(s scalar) bool { return s.text() == label }):
+		r.wrong(at, "%s is in group_by, which makes a workload of every replica", quote(label))
+	case label == "job" || label == "instance":
+		r.wrong(at, "%s tells programs apart, want a label of the replicas of a Prometheus, such as prometheus_replica", quote(label))
+	}
+	return label
 }
 
 // layers are where on their way tokens may be counted.

@@ -56,9 +56,12 @@ var faults = []struct {
 	{"F35", "unexpected type", []string{"collector TestAnswers", "collector TestFaults", "collector FuzzDecodeQuery"}},
 	{"F36", "two series for one workload", []string{"collector TestReadAnswer", "collector TestAnswers"}},
 	{"F37", "replicas of a server: stored together, two sources, or behind one address", []string{
-		"cmd/tipline-demo/packs TestStoredByReplicas", "model/metering TestTwins", "model/metering TestHalvesAreNoTwins", "cmd/tipline-demo/servers TestF37_BalancedReplicas",
+		"cmd/tipline-demo/packs TestF37_ReplicaLabel", "cmd/tipline-demo/packs TestStoredByReplicas", "model/metering TestTwins", "model/metering TestHalvesAreNoTwins", "cmd/tipline-demo/servers TestF37_BalancedReplicas",
 	}},
-	{"F38", "metric renamed, misspelt, gone", []string{"collector TestNoDataAtAll", "collector TestOutputThatVanishes", "cmd/tipline TestCheckLive"}},
+	{"F38", "metric renamed, misspelt, gone", []string{
+		"cmd/tipline-demo/packs TestF38_NamesThatMatchNothing", "cmd/tipline-demo/packs TestF38_NamesThatWereThere", "cmd/tipline-demo/packs TestF38_OneQuery", "cmd/tipline TestF38_CheckLiveNames",
+		"collector TestNoDataAtAll", "collector TestOutputThatVanishes", "cmd/tipline TestCheckLive",
+	}},
 	{"F39", "a gauge taken for a counter", []string{"cmd/tipline-demo/servers TestGaugeIsNoCounter", "collector TestF39_NotACounter", "cmd/tipline-demo/packs TestPacks", "collector TestF23_Sawtooth"}},
 	{"F40", "token types overlap", []string{"cmd/tipline-demo/packs TestPacks"}},
 	{"F41", "input without cached tokens", []string{"cmd/tipline-demo/packs TestPacks"}},

@@ -220,6 +220,11 @@ func (p *program) checkSource(ctx context.Context, cfg *config.Config, s config.
 		return found, nil, nil, err
 	}
 	read = func(u model.Usage) model.Usage { return c.Read(u, now) }
+	for _, m := range result.Missing {
+		if m.Needed && (s.Queries != nil || m.Signal == collector.GPUsMissing) { // the probe has looked at a pack
+			found.Findings = append(found.Findings, finding{true, "nothing is found of " + m.Text()})
+		}
+	}
 	found.Findings = append(found.Findings, rehearsal(result, read, settings.Backfill, p.now().Sub(now), now)...)
 	return found, result.Usage, read, nil
 }
@@ -240,7 +245,7 @@ const leastCoverage = 0.9
 func rehearsal(r collector.Result, read reader, backfill, took time.Duration, now time.Time) []finding {
 	all := []finding{{false, fmt.Sprintf("%s read over %s, %d queries in %s", count(len(r.Usage), "workload"), prommodel.Duration(backfill), r.Queries, took.Round(10*time.Millisecond))}}
 	for _, w := range r.Warnings {
-		if w.Code != collector.NoData && w.Code != collector.StoredPerReplica { // which the probe has said
+		if !slices.Contains([]string{collector.NoData, collector.NeverMatched, collector.StoredPerReplica}, w.Code) { // which has been said
 			all = append(all, finding{w.Code != collector.ServerNote, w.Code + ": " + w.Text})
 		}
 	}

@@ -94,6 +94,24 @@ func TestCheckLive(t *testing.T) {
 	}
 }
 
+// TestF38_CheckLiveNames holds that a live check names the metric that is misspelt in a query of one's own, and GPUs that nobody shows, which its look at a pack does not.
+func TestF38_CheckLiveNames(t *testing.T) {
+	t.Parallel()
+	prom, folder := promtest.Start(t, func(q promtest.Query) promtest.Answer {
+		return promtest.Answer{Series: promtest.Each(q, map[string]string{"app": "a"}, func(signal string, _ time.Time) (float64, bool) {
+			return 1, !strings.Contains(signal, "cahced") && signal != "wanted_cache_read" && !strings.HasPrefix(signal, "wanted_gpus")
+		})}
+	}), t.TempDir()
+	writeFile(t, filepath.Join(folder, "tipline.yml"), fmt.Sprintf("sources:\n  - {name: own, prometheus: {url: %q}, group_by: [app], hosting: self-hosted, backfill: 2d, gpus: {pack: amd, join: [app]}, queries: "+
+		"{input: in_total, output: out_total, cache_read: in_total - cahced_total}}\n", prom.URL))
+	code, out, _ := tipline(t, folder, "check", "--live")
+	for _, want := range []string{"FIX   nothing is found of cache_read (cahced_total)\n", "FIX   nothing is found of gpus (gpu_gfx_activity, amd_gpu_gfx_activity)\n"} {
+		if code != exitNotRight || !strings.Contains(out, want) {
+			t.Errorf("exit %d, want %d and %q in\n%s", code, exitNotRight, want, out)
+		}
+	}
+}
+
 // TestCheckLiveWithoutCredentials holds that a file with credentials that is not there is told from a server that cannot be reached.
 func TestCheckLiveWithoutCredentials(t *testing.T) {
 	t.Parallel()

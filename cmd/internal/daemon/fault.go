@@ -49,7 +49,7 @@ func dataFaults(sources []model.SourceReport, workloads []metered) (faults []mod
 	for _, s := range sources {
 		for _, w := range s.Warnings {
 			switch w.Code {
-			case collector.StoredPerReplica, collector.TooManyWorkloads, collector.NotACounter:
+			case collector.StoredPerReplica, collector.ReplicasDiffer, collector.TooManyWorkloads, collector.NotACounter:
 				faults = append(faults, model.DataFault{Source: s.Source, Code: w.Code, Text: w.Text})
 			case collector.ClockSkew:
 				faults = append(faults, model.DataFault{Source: s.Source, Code: w.Code, Text: w.Text, Readings: []model.Reading{{

@@ -196,7 +196,7 @@ func CollectorSettings(s config.Source, library *collector.Library) (collector.S
 	settings := collector.Settings{
 		Name: s.Name, URL: s.Prometheus.URL, Client: credentialed{transport, credentialFiles(s.Prometheus.HTTP)},
 		Pack: s.Pack, Library: library, Select: s.Select, GroupBy: s.GroupBy,
-		CacheApart: s.CacheApart, Period: s.Period, Stamps: s.Stamps,
+		ReplicaLabel: s.ReplicaLabel, CacheApart: s.CacheApart, Period: s.Period, Stamps: s.Stamps,
 		Backfill: s.Backfill, Delay: s.Delay,
 		Timeout: s.Prometheus.Timeout, MaxResponseBytes: s.Prometheus.MaxResponseBytes, Concurrency: s.Prometheus.Concurrency,
 	}
