@@ -100,6 +100,9 @@ type Result struct {
 	// not known.
 	Ahead *time.Duration
 
+	// GPUsFree is the share of the GPUs that the exporter showed over the last day that no pod held; nil when that is not known.
+	GPUsFree *model.Fraction
+
 	// Unattributed is the share of the tokens of the last day that no workload has, because the source does not select them; nil when
 	// that is not known.
 	Unattributed *model.Fraction
@@ -429,7 +432,8 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 	result.Filled = c.filled(now)
 	if err == nil && len(result.Usage) > 0 {
 		result.Warnings = append(result.Warnings, c.addTTFT(ctx, now, result.Usage)...)
-		result.Warnings = append(result.Warnings, c.addGPUs(ctx, now, result.Usage)...)
+		result.GPUsFree, notes = c.addGPUs(ctx, now, result.Usage)
+		result.Warnings = append(result.Warnings, notes...)
 		result.Warnings = append(result.Warnings, c.addPrompts(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addCosts(ctx, now, result.Usage)...)
 		result.Warnings = append(result.Warnings, c.addDaily(ctx, now, result.Usage)...)

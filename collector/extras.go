@@ -162,14 +162,15 @@ func (c *Collector) unattributed(ctx context.Context, now time.Time, all []model
 	return new(model.Fraction(min(1, max(0, 1-claimed/total)))), notes
 }
 
-// addGPUs fills in the GPUs that each workload runs on, whoever does beside it, and returns what is to be said about the source.
-func (c *Collector) addGPUs(ctx context.Context, now time.Time, all []model.Usage) []model.Warning {
+// addGPUs fills in the GPUs that each workload runs on, whoever does beside it, and returns which share of those that the exporter shows no pod holds, and what is to be said about
+// the source.
+func (c *Collector) addGPUs(ctx context.Context, now time.Time, all []model.Usage) (*model.Fraction, []model.Warning) {
 	if c.settings.GPUs == nil {
-		return nil
+		return nil, nil
 	}
 	found, notes, ok := c.lastDay(ctx, now, c.queries.gpu, c.settings.GPUs.Join, GPUFailed)
 	if !ok {
-		return notes
+		return nil, notes
 	}
 	for i := range all {
 		key, scope := c.gpuScope(all[i].Labels)
@@ -180,7 +181,25 @@ func (c *Collector) addGPUs(ctx context.Context, now time.Time, all []model.Usag
 			gpu.Unsure = because
 		}
 	}
-	return notes
+	_, nobody := identify(nil, c.settings.GPUs.Join)
+	shown, wrong := found[place{nobody, string(gpuShown)}].check(1e6)
+	held, alsoWrong := found[place{nobody, string(gpuHeld)}].check(1e6)
+	if wrong != 0 || alsoWrong != 0 || !(shown > 0) {
+		return nil, notes
+	}
+	free := model.Fraction(max(0, 1-held/shown))
+	if held == 0 {
+		var switches []string
+		for _, w := range c.wanted {
+			if w.signal == GPUsMissing && w.shown != "" {
+				switches = append(switches, w.shown)
+			}
+		}
+		notes = append(notes, model.Warning{Code: GPUsUnheld, Text: fmt.Sprintf(
+			"no pod held any of the %.4g GPUs that the exporter showed over the last day: does it know pods (pack %s)?%s", shown, c.settings.GPUs.Pack, turnedOn(switches),
+		)})
+	}
+	return &free, notes
 }
 
 // askDevices learns which GPUs there were in every scope at the end of every hour of the last day, so that those of one scope that were in another too are known, and returns

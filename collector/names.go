@@ -165,10 +165,7 @@ func missingWarnings(missing []model.Missing) (warnings []model.Warning) {
 			switches = append(switches, m.Switch)
 		}
 	}
-	on := ""
-	if len(switches) > 0 {
-		on = " Turned on by " + strings.Join(switches, ", and by ")
-	}
+	on := turnedOn(switches)
 	if len(never) > 0 {
 		warnings = append(warnings, model.Warning{Code: NeverMatched, Text: "nothing was ever found of " + strings.Join(never, ", of ") + ": called otherwise in this version, misspelt, or not scraped?" + on})
 	}
@@ -176,6 +173,14 @@ func missingWarnings(missing []model.Missing) (warnings []model.Warning) {
 		warnings = append(warnings, model.Warning{Code: NoLongerMatched, Text: "nothing is found any more of " + strings.Join(gone, ", of ") + ": renamed by another version, or turned off?" + on})
 	}
 	return warnings
+}
+
+// turnedOn says what turns metrics on, in a sentence of its own.
+func turnedOn(switches []string) string {
+	if len(switches) == 0 {
+		return ""
+	}
+	return " Turned on by " + strings.Join(switches, ", and by ")
 }
 
 // metricsIn returns the names of the metrics in a PromQL expression, in their order and once each: every word that is no function, operator or label, and what stands in quotes

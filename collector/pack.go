@@ -107,7 +107,7 @@ type gpuPack struct {
 	Busy     []busyGauge `yaml:"busy"`     // best first; empty where only Held is known
 	Silent   []string    `yaml:"silent"`   // gauges that a GPU shows too of which none of Busy is there, beside Busy; empty means that there are none
 	Held     *heldGauge  `yaml:"held"`     // instead of Busy: how many GPUs are held, and not how busy they are
-	Device   []string    `yaml:"device"`   // labels that tell one GPU from another
+	Device   []string    `yaml:"device"`   // labels that tell one GPU from another, of which the first tells cards
 	Type     []string    `yaml:"type"`     // labels that say which card it is; empty where it is not said
 	Named    *heldWhile  `yaml:"named"`    // gauge that is 1 and has the labels of Type where Busy has none of them; nil means that they are those of Busy
 	Cost     *gpuCost    `yaml:"cost"`     // what the GPUs cost; nil where it is not said, and then that of the pack opencost is looked for

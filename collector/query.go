@@ -42,6 +42,8 @@ const (
 	gpuCount signal = "gpu_count" // GPUs held
 	gpuKnown signal = "gpu_known" // GPUs held, each counted by the share of time in which it was known how busy it was; without it of all
 	gpuUSD   signal = "gpu_usd"   // US dollars an hour
+	gpuShown signal = "gpu_shown" // GPUs that the exporter shows, of no group
+	gpuHeld  signal = "gpu_held"  // those of them that a pod holds
 )
 
 // The signals per workload and hour that say how its engines do; see gpuCount too.
@@ -181,7 +183,7 @@ func (q *Queries) expr(s signal) string {
 	return map[signal]string{input: q.Input, output: q.Output, cacheRead: q.CacheRead, requests: q.Requests}[s]
 }
 
-// gpuQuery returns the expression for the GPU signals per value of the join labels.
+// gpuQuery returns the expression for the GPU signals per value of the join labels, and for how many GPUs the exporter shows and pods hold at the full hours of the day.
 func gpuQuery(g *gpuPack, join []string) string {
 	var parts []string
 	busy, known, count := gpuParts(g, join)
@@ -194,6 +196,14 @@ func gpuQuery(g *gpuPack, join []string) string {
 	parts = append(parts, marked(gpuCount, count))
 	for i, u := range g.Unsure {
 		parts = append(parts, marked(unsureSignal(i), g.unsure(u, join)))
+	}
+	if g.Attached != "" {
+		all := *g
+		all.Attached = ""
+		card := g.Device[:1] // of which a pod may hold a slice
+		shown, held := "count("+all.shown(unsure{}, card, nil)+")", "count("+g.shown(unsure{}, card, nil)+")"
+		const atHours = ")[" + dayWindow + ":1h])"
+		parts = append(parts, marked(gpuShown, "avg_over_time(("+shown+atHours), marked(gpuHeld, "avg_over_time(("+held+" or 0 * "+shown+atHours))
 	}
 	return strings.Join(parts, "\nor ")
 }

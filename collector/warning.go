@@ -41,6 +41,7 @@ const (
 	StoredPerReplica   = "STORED_PER_REPLICA"  // counters are there once for every replica of a Prometheus, so that every sum is too large
 	ReplicasDiffer     = "REPLICAS_DIFFER"     // what differs in replica_label counts different things, of which all but one are left out
 	ScrapedSeldom      = "SCRAPED_SELDOM"      // too long between two samples of a counter for hours to be exact
+	GPUsUnheld         = "GPUS_UNHELD"         // no pod holds any of the GPUs that the exporter shows
 	TTFTFailed         = "TTFT_QUERY_FAILED"
 	PromptsFailed      = "PROMPTS_QUERY_FAILED"
 	GPUFailed          = "GPU_QUERY_FAILED"

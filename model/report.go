@@ -65,6 +65,7 @@ type SourceReport struct {
 
 	FilledRatio             *Fraction `json:"filled_ratio,omitempty"`              // share of the history asked for that has been read; absent when that is not known
 	UnattributedTokensRatio *Fraction `json:"unattributed_tokens_ratio,omitempty"` // share of its tokens of the last day that no workload has
+	GPUsFreeRatio           *Fraction `json:"gpus_free_ratio,omitempty"`           // share of the GPUs that its exporter showed over the last day that no pod held; absent when that is not known
 	ClockAheadSeconds       *float64  `json:"clock_ahead_seconds,omitempty"`       // by which the clock of its server, or of what gives it samples, is ahead of ours, less than 0 when it is behind; absent when that is not known
 }
 
@@ -79,10 +80,10 @@ type Missing struct {
 
 // Text names the signal, what it is looked for under, and until when it was there.
 func (m Missing) Text() string {
-	const shown = 3
-	text := strings.Join(m.Metrics[:min(shown, len(m.Metrics))], ", ")
-	if more := len(m.Metrics) - shown; more > 0 {
-		text += fmt.Sprintf(" and %d others", more)
+	const most = 4
+	text := strings.Join(m.Metrics, ", ")
+	if len(m.Metrics) > most {
+		text = fmt.Sprintf("%s and %d others", strings.Join(m.Metrics[:most-1], ", "), len(m.Metrics)-most+1)
 	}
 	if text = m.Signal + " (" + text + ")"; m.Last != nil {
 		text += " since " + FormatDate(*m.Last)

@@ -105,7 +105,7 @@ func TestF38_CheckLiveNames(t *testing.T) {
 	writeFile(t, filepath.Join(folder, "tipline.yml"), fmt.Sprintf("sources:\n  - {name: own, prometheus: {url: %q}, group_by: [app], hosting: self-hosted, backfill: 2d, gpus: {pack: amd, join: [app]}, queries: "+
 		"{input: in_total, output: out_total, cache_read: in_total - cahced_total}}\n", prom.URL))
 	code, out, _ := tipline(t, folder, "check", "--live")
-	for _, want := range []string{"FIX   nothing is found of cache_read (cahced_total)\n", "FIX   nothing is found of gpus (gpu_gfx_activity, amd_gpu_gfx_activity)\n"} {
+	for _, want := range []string{"FIX   nothing is found of cache_read (cahced_total)\n", "FIX   nothing is found of gpus (gpu_gfx_activity, amd_gpu_gfx_activity, gpu_used_vram, amd_gpu_used_vram)\n"} {
 		if code != exitNotRight || !strings.Contains(out, want) {
 			t.Errorf("exit %d, want %d and %q in\n%s", code, exitNotRight, want, out)
 		}

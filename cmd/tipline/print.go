@@ -161,6 +161,9 @@ func notes(report *model.Report) []string {
 		if share := s.UnattributedTokensRatio; share != nil && *share > 0 {
 			lines = append(lines, fmt.Sprintf("source %s: %s of its tokens of the last day are in no workload, because select leaves them out", s.Source, model.FormatPercent(*share)))
 		}
+		if share := s.GPUsFreeRatio; share != nil && *share > 0 {
+			lines = append(lines, fmt.Sprintf("source %s: %s of the GPUs that its exporter showed over the last day were held by no pod", s.Source, model.FormatPercent(*share)))
+		}
 	}
 	if u := report.Unattributed; u != nil && u.Tokens > 0 {
 		var at []string

@@ -175,7 +175,7 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 			if !d.guarded(inSource, func() { results[i], errs[i] = d.collect(ctx, s, now) }, "source", s.cfg.Name) {
 				results[i], errs[i] = collector.Result{}, errPanicked
 			}
-			reports[i] = model.SourceReport{Source: s.cfg.Name, Up: errs[i] == nil, Queries: results[i].Queries, Warnings: results[i].Warnings, Missing: results[i].Missing, UnattributedTokensRatio: results[i].Unattributed}
+			reports[i] = model.SourceReport{Source: s.cfg.Name, Up: errs[i] == nil, Queries: results[i].Queries, Warnings: results[i].Warnings, Missing: results[i].Missing, UnattributedTokensRatio: results[i].Unattributed, GPUsFreeRatio: results[i].GPUsFree}
 			if ahead := results[i].Ahead; ahead != nil {
 				reports[i].ClockAheadSeconds = new(ahead.Seconds())
 			}

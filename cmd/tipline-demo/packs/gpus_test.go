@@ -15,6 +15,62 @@ import (
 	"tipline/model"
 )
 
+// TestF42_GPUsOfNoPod holds that it is said which share of an exporter's cards no pod holds, over the looks of the day, whoever holds the others and in whatever slices, and that an exporter that
+// knows no pods is told from GPUs that are free.
+func TestF42_GPUsOfNoPod(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name, pack string
+		shown      func(after time.Duration) string
+		free       float64
+		warned     string // the beginning of the warning; empty without one
+	}{
+		{name: "all are held", pack: "dcgm", shown: func(time.Duration) string {
+			return "DCGM_FI_DEV_GPU_UTIL{UUID=\"a\",namespace=\"ns\",pod=\"x\"} 1\nDCGM_FI_DEV_GPU_UTIL{UUID=\"b\",namespace=\"web\",pod=\"y\"} 1\n"
+		}},
+		{name: "one of four", pack: "dcgm", free: 0.25, shown: func(time.Duration) string {
+			return "DCGM_FI_DEV_GPU_UTIL{UUID=\"a\",namespace=\"ns\",pod=\"x\"} 1\nDCGM_FI_DEV_GPU_UTIL{UUID=\"b\"} 1\n" +
+				"DCGM_FI_DEV_FB_USED{UUID=\"c\",GPU_I_ID=\"1\",namespace=\"ns\",pod=\"y\"} 1\nDCGM_FI_DEV_FB_USED{UUID=\"c\",GPU_I_ID=\"2\"} 1\nDCGM_FI_DEV_FB_USED{UUID=\"c\"} 1\n" +
+				"DCGM_FI_DEV_GPU_UTIL{UUID=\"d\",exported_namespace=\"web\",exported_pod=\"z\",pod=\"exporter\"} 1\n"
+		}},
+		{name: "both, for a quarter of the day", pack: "dcgm", free: 0.25, shown: func(after time.Duration) string {
+			pod := ""
+			if after > 6*time.Hour {
+				pod = "x"
+			}
+			return fmt.Sprintf("DCGM_FI_DEV_GPU_UTIL{UUID=\"a\",pod=%[1]q} 1\nDCGM_FI_DEV_GPU_UTIL{UUID=\"b\",pod=%[1]q} 1\n", pod)
+		}},
+		{name: "labels of pods are off", pack: "dcgm", free: 1, warned: "no pod held any of the 1 GPUs that the exporter showed over the last day: does it know pods (pack dcgm)? Turned on by DCGM_EXPORTER_KUBERNETES=true for the labels of pods", shown: func(time.Duration) string {
+			return "DCGM_FI_DEV_GPU_UTIL{UUID=\"a\"} 1\n"
+		}},
+		{name: "an exporter of hosts", pack: "nvidia-smi", free: math.NaN(), shown: func(time.Duration) string { return "nvidia_smi_utilization_gpu_ratio{uuid=\"a\"} 1\n" }},
+	} {
+		end := start.Add(24 * time.Hour)
+		server := scraped(t, end, func(after time.Duration) string {
+			return "vllm:prompt_tokens_total{model_name=\"m\"} 100\nvllm:generation_tokens_total{model_name=\"m\"} 10\n" + tc.shown(after)
+		})
+		r := collectAt(t, collector.Settings{
+			Name: "s", URL: "http://prometheus.test", Client: server, Pack: "vllm", GroupBy: []string{"namespace"}, GPUs: &collector.GPUs{Pack: tc.pack}, Backfill: 2 * time.Hour,
+		}, end.Add(3*time.Minute))
+		free := math.NaN()
+		if r.GPUsFree != nil {
+			free = float64(*r.GPUsFree)
+		}
+		if math.IsNaN(free) != math.IsNaN(tc.free) || math.Abs(free-tc.free) > 1e-9 {
+			t.Errorf("%s: got a share of %v, want %v", tc.name, free, tc.free)
+		}
+		warned := ""
+		for _, w := range r.Warnings {
+			if w.Code == collector.GPUsUnheld {
+				warned = w.Text
+			}
+		}
+		if warned != tc.warned {
+			t.Errorf("%s: got the warning %q, want %q", tc.name, warned, tc.warned)
+		}
+	}
+}
+
 // TestF42_GPUsOfWhichLittleIsKnown holds that it is said of how much of its GPUs' hours a workload knows how busy they are, and that it is not known, and not 0, below half: by every mix of cards
 // that say so under the pod's label, under none, not at all, as MIG slices do, or only since the pod is settled.
 func TestF42_GPUsOfWhichLittleIsKnown(t *testing.T) {

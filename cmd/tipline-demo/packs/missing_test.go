@@ -78,7 +78,7 @@ requests: {metrics: [reqeusts_total]}
 		},
 		{
 			name: "an output that is called otherwise", shown: "vllm:prompt_tokens_total 10\nvllm:tokens_generated_total 2\n", settings: collector.Settings{Pack: "vllm"},
-			warned: "output (vllm:generation_tokens_total, vllm_generation_tokens_total, ray_vllm_generation_tokens_total and 1 others)",
+			warned: "output (vllm:generation_tokens_total, vllm_generation_tokens_total, ray_vllm_generation_tokens_total, ray_vllm:generation_tokens_total)",
 			quiet:  "cache_read requests ttft_p95 prompt_lengths running waiting cache_usage",
 		},
 		{
@@ -88,7 +88,7 @@ requests: {metrics: [reqeusts_total]}
 		},
 		{
 			name: "no GPUs", shown: "tgi_request_input_length_sum 10\ntgi_request_generated_tokens_sum 2\n", settings: collector.Settings{Pack: "tgi", GPUs: &collector.GPUs{Pack: "amd"}, GroupBy: []string{"namespace"}},
-			warned: "gpus (gpu_gfx_activity, amd_gpu_gfx_activity)", quiet: "requests prompt_lengths running waiting",
+			warned: "gpus (gpu_gfx_activity, amd_gpu_gfx_activity, gpu_used_vram, amd_gpu_used_vram)", quiet: "requests prompt_lengths running waiting",
 		},
 		{name: "a pack of one's own", shown: inAndOut, settings: collector.Settings{Pack: "own", Library: library}, warned: "requests (reqeusts_total)"},
 		{

@@ -45,7 +45,8 @@ type truth struct {
 		CacheApart     map[string]string
 	}
 	Card       string   // type of every GPU; empty means that it is not said
-	GPUs, Busy float64  // Busy 0 means that it is not known
+	GPUs, Busy float64  // Busy is that of the GPUs of which it is known; 0 means of none
+	Free       *float64 // share of the GPUs that the exporter shows that no pod holds; nil where it does not know pods
 	USD        float64  // that the GPUs cost an hour; 0 means that it is not known
 	Unsure     []string // why and how many make their number unsure, in the order of the pack
 }
@@ -543,13 +544,21 @@ func (w *world) checkGPUs(t *testing.T) {
 	something := "count by (job) (last_over_time({job=\"" + w.Pack + "\"}[$__window]))"
 	s.Pack, s.Queries = "", &collector.Queries{Input: something, Output: something}
 	s.GroupBy, s.GPUs = []string{"job"}, &collector.GPUs{Pack: w.Pack, Join: []string{"job"}}
-	usage := collect(t, s).Usage
+	result := collect(t, s)
+	usage := result.Usage
 	if len(usage) != 1 || usage[0].GPU == nil {
 		t.Fatalf("%v: got %+v, want one workload with GPUs", w.Expositions, usage)
 	}
+	free := math.NaN()
+	if result.GPUsFree != nil {
+		free = float64(*result.GPUsFree)
+	}
+	if w.Free == nil && !math.IsNaN(free) || w.Free != nil && !(math.Abs(free-*w.Free) < 1e-9) {
+		t.Errorf("%v: got %v as the share of GPUs that no pod holds", w.Expositions, free)
+	}
 	gpu, busy := usage[0].GPU, 0.0
 	if gpu.Utilization != nil {
-		busy = gpu.Count * float64(*gpu.Utilization)
+		busy = gpu.Count * float64(gpu.Coverage**gpu.Utilization)
 	}
 	if (gpu.USDPerHour != nil) != (w.USD > 0) || w.USD > 0 && math.Abs(*gpu.USDPerHour-w.USD) > 1e-9 {
 		t.Errorf("%v: got a cost of %v USD/h, want %v", w.Expositions, gpu.USDPerHour, w.USD)
