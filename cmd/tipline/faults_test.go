@@ -100,7 +100,7 @@ var faults = []struct {
 	{"F64", "an error of fsync", []string{"alerting TestFailedWrites", "cmd/internal/store TestSystemErrorsAreNotDamage"}},
 	{"F65", "power loss in a write", []string{"cmd/internal/store TestKill", "cmd/internal/store TestTruncatedFile"}},
 	{"F66", "newer or older data file", []string{"cmd/internal/store TestNewerSchemaIsRefusedUntouched", "cmd/internal/store TestOlderSchemaIsCopiedThenMigrated"}},
-	{"F67", "two processes on one data file", []string{"cmd/internal/store TestSecondProcessIsRefused", "cmd/tipline TestReportBesideTheDaemon"}},
+	{"F67", "two processes on one data file", []string{"cmd/internal/store TestSecondProcessIsRefused", "cmd/internal/store TestF67_StaleOwner", "cmd/tipline TestF67_SecondProcess", "cmd/tipline TestReportBesideTheDaemon"}},
 	{"F68", "state and history grow for ever", []string{
 		"collector TestF68_OldDaysAreDropped", "alerting TestForgottenWorkloads", "cmd/internal/ledger TestCompact", "cmd/internal/daemon TestForget",
 	}},

@@ -289,7 +289,7 @@ func TestHistoryOfARunningTipline(t *testing.T) {
 	defer held.Close()
 	for _, args := range [][]string{{"export"}, {"import", file}} {
 		code, out, errs := tipline(t, folder, append([]string{"history"}, args...)...)
-		if code != exitNotRight || out != "" || !strings.Contains(errs, "tipline.db: in use by another tipline: stop that one first") {
+		if code != exitNotRight || out != "" || !strings.Contains(errs, "tipline.db: in use by another tipline (process") || !strings.Contains(errs, "): stop that one first") {
 			t.Errorf("%s: exit %d, %q, %q", args[0], code, out, errs)
 		}
 	}

@@ -417,6 +417,25 @@ func TestRun(t *testing.T) {
 	}
 }
 
+// TestF67_SecondProcess holds that a second daemon on one data file ends and says whose it is, and that the next starts once the first was killed.
+func TestF67_SecondProcess(t *testing.T) {
+	t.Parallel()
+	folder, _, _ := stageProgram(t)
+	cmd, address, log := child(t, folder)
+	get(t, http.MethodGet, address+"/-/ready", http.StatusOK)
+	code, _, errs := tipline(t, folder, "run", "--once")
+	if who := fmt.Sprintf("in use by another tipline (process %d on ", cmd.Process.Pid); code != exitNotRight || !strings.Contains(errs, who) || strings.Count(errs, "\n") != 1 {
+		t.Errorf("exit %d, %q, want it to say %q\n%s", code, errs, who, readFile(t, log))
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // says that it was killed
+	if code, _, errs := tipline(t, folder, "run", "--once"); code != exitDone {
+		t.Errorf("once the first was killed: exit %d, %s", code, errs)
+	}
+}
+
 // TestF104_IdleClients opens 2,000 connections to the page of a daemon that evaluates every second: it goes on evaluating and answering.
 func TestF104_IdleClients(t *testing.T) {
 	t.Parallel()

@@ -62,7 +62,7 @@ type Store struct {
 	quarantined string
 }
 
-// Open opens or creates the data file in directory dir and locks it. A file that cannot be read as one of ours is put
+// Open opens or creates the data file in directory dir and locks it, which tipline.db.owner beside it says for others. A file that cannot be read as one of ours is put
 // aside as tipline.db.corrupt-N, see Quarantined, and an empty one takes its place; all of it is read to find that out. A
 // file whose newest header page alone is damaged opens as it was before the last Apply. A file that a newer tipline wrote is
 // refused untouched; one of an older version is copied to tipline.db.v<N> and then migrated.
@@ -115,6 +115,7 @@ func (s *Store) open() (err error) {
 		}
 	}
 	s.db = db
+	claim(s.path)
 	return nil
 }
 
@@ -146,6 +147,9 @@ func openLocked(path string, readOnly bool) (*bbolt.DB, error) {
 	db, err := bbolt.Open(path, 0o600, &bbolt.Options{Timeout: lockTimeout, FreelistType: bbolt.FreelistMapType, ReadOnly: readOnly})
 	switch {
 	case errors.Is(err, bbolterrors.ErrTimeout):
+		if who := holder(path); who != "" {
+			return nil, fmt.Errorf("%w (%s)", ErrInUse, who)
+		}
 		return nil, ErrInUse
 	case err != nil && !isSystem(err): // what is not the system's refusal is a file that bbolt cannot make sense of
 		return nil, &damagedError{err}
@@ -235,7 +239,12 @@ func copyFile(from, to string) error {
 func (s *Store) Quarantined() string { return s.quarantined }
 
 // Close lets go of the file.
-func (s *Store) Close() error { return s.db.Close() }
+func (s *Store) Close() error {
+	if !s.db.IsReadOnly() {
+		release(s.path)
+	}
+	return s.db.Close()
+}
 
 // Get returns the value of key in bucket, nil when there is none.
 func (s *Store) Get(bucket, key string) ([]byte, error) {

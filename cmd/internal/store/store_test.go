@@ -172,8 +172,13 @@ func TestSecondProcessIsRefused(t *testing.T) {
 	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
 		t.Fatal(line, err)
 	}
-	if s, err := Open(dir); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), filepath.Join(dir, fileName)) {
-		t.Errorf("while another process holds the file: %v, %v", s, err)
+	host, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	who := fmt.Sprintf("%s: in use by another tipline (process %d on %q, since ", filepath.Join(dir, fileName), cmd.Process.Pid, host)
+	if s, err := Open(dir); !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), who) {
+		t.Errorf("while another process holds the file: %v, %v, want it to say %q", s, err, who)
 	}
 	if err := errors.Join(in.Close(), cmd.Wait()); err != nil {
 		t.Error(err)
@@ -182,6 +187,64 @@ func TestSecondProcessIsRefused(t *testing.T) {
 	defer closed(t, s)
 	if s.Quarantined() != "" || everything(t, s)["state/held"] != "yes" {
 		t.Error("the other process's row is gone")
+	}
+}
+
+// TestF67_StaleOwner holds that what a process that was killed has left keeps nobody out and is nobody's name any more, whatever stands there.
+func TestF67_StaleOwner(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	cmd := child(t, "hold", dir)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer in.Close()
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatal(line, err)
+	}
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // says that it was killed
+	said := filepath.Join(dir, fileName+ownerSuffix)
+	if _, err := os.Stat(said); err != nil {
+		t.Fatalf("it had not said that it holds the file: %v", err)
+	}
+	reader, err := OpenToRead(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, left := range []string{"", "{", `{"pid":-1}`, `{"pid":0,"host":"x"}`, strings.Repeat(" ", 2000)} {
+		if left != "" {
+			if err := os.WriteFile(said, []byte(left), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := Open(dir); !errors.Is(err, ErrInUse) || strings.Contains(err.Error(), "process") {
+			t.Errorf("left with %q, while another reads: got %v, want nobody named", left, err)
+		}
+	}
+	if err := reader.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s := open(t, dir)
+	if everything(t, s)["state/held"] != "yes" {
+		t.Error("the row of the process that was killed is gone")
+	}
+	if _, err := Open(dir); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("process %d on", os.Getpid())) {
+		t.Errorf("got %v, want the new owner", err)
+	}
+	closed(t, s)
+	if _, err := os.Stat(said); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a file that nobody holds has an owner: %v", err)
 	}
 }
 
