@@ -106,7 +106,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		fmt.Fprintf(stderr, "tipline: %v, try --help\n", err)
 		return exitUsage
 	}
-	p.log = promslog.New(logging)
+	p.log = slog.New(newSparing(promslog.New(logging).Handler()))
 	return commands[name](ctx)
 }
 

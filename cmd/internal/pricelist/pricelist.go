@@ -53,7 +53,7 @@ func Refresh(ctx context.Context, source config.PriceSource, confirmed []string,
 		return false, last.Refused, write(source, before.Dated(day), last)
 	case http.StatusOK:
 	default:
-		return false, nil, fmt.Errorf("price list %s: the server answers %s", source.Name, response.Status)
+		return false, nil, fmt.Errorf("price list %s: the server answers %.100s", source.Name, response.Status)
 	}
 	list, bad, err := config.Import(source.From, response.Body, source.Provider, day)
 	if err != nil {
