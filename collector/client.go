@@ -28,6 +28,7 @@ var _ querier = v1.API(nil) // the compiler tells us when the client library mov
 // A client asks one server, patiently but not forever.
 type client struct {
 	api     querier
+	raw     api.Client // of api, for what it has no method for
 	guard   *guard
 	timeout time.Duration    // of one query, its whole answer included
 	clock   func() time.Time // to measure costs with; nil measures none
@@ -64,7 +65,7 @@ func newClient(s Settings) (*client, error) {
 	if err != nil {
 		return nil, errors.New("url: want the address of a server, for example http://prometheus:9090")
 	}
-	asks := &client{api: v1.NewAPI(c), guard: g, timeout: cmp.Or(s.Timeout, defaultTimeout), clock: stopwatch}
+	asks := &client{api: v1.NewAPI(c), raw: c, guard: g, timeout: cmp.Or(s.Timeout, defaultTimeout), clock: stopwatch}
 	asks.circuit.close()
 	return asks, nil
 }

@@ -178,6 +178,8 @@ type Collector struct {
 	typed    time.Time         // when the server was last asked of what type they are; belongs to who has the turn
 	gauges   map[signal]string // those of counters that are gauges as it says, one of every signal; guarded by mu
 
+	unstored time.Time // when the server was last found to have no stores; belongs to who has the turn
+
 	hollow int // hours without data in a row that Fill has come across; belongs to who has the turn
 
 	look struct { // what was found by the last look of lookDaily; belongs to who has the turn
@@ -644,7 +646,7 @@ func (c *Collector) fetchBatch(ctx context.Context, now time.Time, batch []span,
 	end := c.complete(now)
 	begin := end.Add(-c.settings.Backfill)
 	more = true
-	answers, errs := c.askAll(ctx, c.queries.hourly, &c.chunk, batch)
+	answers, errs := c.askWhole(ctx, now, batch)
 	for i, asked := range batch {
 		if errs[i] != nil {
 			if asked.To.Equal(end) {

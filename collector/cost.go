@@ -34,6 +34,7 @@ func (c *Collector) Costs() []Cost {
 		hours      int
 	}{
 		{"hours", c.queries.hourly, hours},
+		{"stores behind it", storesPath, 0},
 		{"beginning of the history", c.since(), 0},
 		{"engines", c.queries.served, engines},
 		{"GPU devices", c.queries.devices, 0},

@@ -108,6 +108,9 @@ func (g *guard) send(req *http.Request) (*http.Response, error) {
 		return nil, statusError(resp.StatusCode, "redirects to "+to+", which is not followed: configure the final address", 0)
 	case resp.StatusCode/100 != 2:
 		words, _ := io.ReadAll(body) // the status says enough
+		if cost != nil {
+			cost.Bytes = int64(len(words))
+		}
 		return nil, statusError(resp.StatusCode, complaint(words), retryAfter(resp))
 	}
 	envelope, err := open(req, resp, body)
