@@ -32,7 +32,7 @@ var faults = []struct {
 	{"F17", "retries pile up on a sick server", []string{"collector TestF17_SickServer", "collector TestF17_SickBesideTheHours", "collector TestF17_OneBudget"}},
 	{"F18", "Thanos answers partially", []string{"collector TestAnswers", "collector TestFaults", "collector TestQueriesAreWhatServersExpect"}},
 	{"F19", "Thanos has forgotten a store", []string{
-		"collector TestAnswers", "collector TestQueriesAreWhatServersExpect", "collector TestF19_StoreForgotten", "collector TestF19_StoreIsLostOnTheWay",
+		"collector TestAnswers", "collector TestQueriesAreWhatServersExpect", "collector TestF19_StoreForgotten", "collector TestF19_StoreIsLostOnTheWay", "cmd/tipline-demo/servers TestF19_StoreKilled",
 	}},
 	{"F20", "what had data has none", []string{"collector TestF20_Vanished", "cmd/internal/daemon TestF20_RandomHistories", "cmd/internal/daemon TestFaults"}},
 	{"F21", "VictoriaMetrics says isPartial", []string{"collector TestFaults"}},

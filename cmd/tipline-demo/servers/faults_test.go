@@ -1,6 +1,81 @@
 package servers
 
-import "testing"
+import (
+	"testing"
+	"time"
+
+	"tipline/collector"
+	"tipline/model"
+)
+
+// reasonOf returns the reason of what went wrong; empty when nothing did.
+func reasonOf(err error) collector.Reason {
+	if err == nil {
+		return ""
+	}
+	return collector.ReasonOf(err)
+}
+
+// checkKnown holds that the last hours of all that is known are not known, and that those before them are what happened.
+func checkKnown(t *testing.T, c *collector.Collector, result collector.Result, last int) {
+	t.Helper()
+	for _, u := range result.Usage {
+		u = c.Read(u, end.Add(5*time.Minute))
+		team := u.Labels["team_alias"]
+		cut := len(u.Hours) - last
+		for i, h := range u.Hours[cut:] {
+			if h.Measured() {
+				t.Errorf("%s: hour %d is known, with %v", team, cut+i, h)
+			}
+		}
+		u.Hours = u.Hours[:cut]
+		var got model.Volume
+		for _, h := range u.Hours {
+			if h.Coverage >= 1 {
+				got = got.Add(h.Tokens)
+			}
+		}
+		if off := float64(got.Total())/happened(team, u.Start, u) - 1; !(max(off, -off) <= 2*tolerances[team]) { // of fewer hours than a day
+			t.Errorf("%s: %+.2f %% from what happened", team, 100*off)
+		}
+	}
+	if len(result.Usage) != len(tolerances) {
+		t.Errorf("%d workloads are known, want %d", len(result.Usage), len(tolerances))
+	}
+}
+
+// TestF19_StoreKilled kills one of two stores of a Thanos, which has been told to insist on them or not. What both have together is refused from the first moment on, and after the Thanos
+// has noticed; the hours are known once it is back.
+func TestF19_StoreKilled(t *testing.T) {
+	t.Parallel()
+	path := program(t, "thanos-0.42")
+	for _, flag := range []string{"endpoint", "endpoint-strict"} {
+		t.Run(flag, func(t *testing.T) {
+			t.Parallel()
+			s := runThanos(t, path, flag)
+			s.fill(t)
+			c := newCollector(t, s.settings(t))
+			if _, err := c.Collect(t.Context(), end.Add(-6*time.Hour+5*time.Minute)); err != nil {
+				t.Fatal(err)
+			}
+			s.stop[1]()
+			now := end.Add(5 * time.Minute)
+			for _, after := range []time.Duration{0, 15 * time.Second} {
+				time.Sleep(after)
+				result, err := c.Collect(t.Context(), now)
+				t.Logf("%s after it was killed: %v", after, err)
+				if reason := reasonOf(err); reason != collector.Partial {
+					t.Errorf("%s after it was killed: got %v, want %s", after, err, collector.Partial)
+				}
+				checkKnown(t, c, result, 6)
+			}
+			result, err := newCollector(t, s.settings(t)).Collect(t.Context(), now)
+			if reason := reasonOf(err); reason != collector.Partial || len(result.Usage) > 0 {
+				t.Errorf("at first: got %v and %d workloads, want %s", err, len(result.Usage), collector.Partial)
+			}
+		})
+	}
+}
 
 // TestF33_SampleLimit asks a Prometheus that refuses to read as many samples at once as a day has.
 func TestF33_SampleLimit(t *testing.T) {

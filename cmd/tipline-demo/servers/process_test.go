@@ -3,6 +3,7 @@ package servers
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"net"
 	"net/http"
 	"os"
@@ -23,8 +24,10 @@ import (
 type server struct {
 	url    string
 	client promconfig.HTTPClientConfig // how it is asked, and written to
-	write  string                      // address of remote write
-	flush  string                      // address that makes what was written readable; empty where it is at once
+	write  []string                    // addresses of remote write, each of which gets a share of the pods
+	flush  string                      // address that makes what was written readable; empty where it is without
+	later  bool                        // what was written is readable some seconds later
+	stop   []func()                    // ends the process behind each of write, where they are several
 }
 
 // settings returns those of a collector of what happened.
@@ -39,7 +42,7 @@ func (s server) settings(t *testing.T) collector.Settings {
 
 // built are the servers that make servers builds, by the name of their program.
 var built = map[string]func(t *testing.T, program string) server{
-	"prometheus-3.5": unlimited, "prometheus-3.16": unlimited, "victoriametrics-1.151": runVictoriaMetrics,
+	"prometheus-3.5": unlimited, "prometheus-3.16": unlimited, "thanos-0.42": runStrictThanos, "victoriametrics-1.151": runVictoriaMetrics,
 }
 
 // program returns the path of a program in the folder TIPLINE_SERVERS.
@@ -65,7 +68,7 @@ func runPrometheus(t *testing.T, program string, flags ...string) server {
 	t.Helper()
 	folder := t.TempDir()
 	at := startPrometheus(t, program, folder, filepath.Join(folder, "data"), append(flags, "--web.enable-remote-write-receiver")...)
-	return server{url: at, write: at + "/api/v1/write"}
+	return server{url: at, write: []string{at + "/api/v1/write"}}
 }
 
 // startPrometheus starts a Prometheus on data, which scrapes nothing, and waits until it is ready.
@@ -83,11 +86,34 @@ func startPrometheus(t testing.TB, program, folder, data string, more ...string)
 	return "http://" + at
 }
 
+func runStrictThanos(t *testing.T, program string) server {
+	t.Helper()
+	return runThanos(t, program, "endpoint-strict")
+}
+
+// runThanos starts a querier before two receivers, each of which has half of the pods, and names them by a flag.
+func runThanos(t *testing.T, program, flag string) server {
+	t.Helper()
+	s := server{later: true} // a querier looks every few seconds what times its stores have
+	querier := []string{"query", "--log.level=error", "--grpc-address=" + address(t)}
+	for _, name := range []string{"a", "b"} {
+		store, web, remote := address(t), address(t), address(t)
+		s.stop = append(s.stop, run(t, "http://"+web+"/-/ready", program, "receive", "--log.level=error", "--tsdb.path="+t.TempDir(), "--tsdb.retention=100y",
+			"--label=receiver=\""+name+"\"", "--grpc-address="+store, "--http-address="+web, "--remote-write.address="+remote, "--receive.capnproto-address="+address(t)))
+		s.write = append(s.write, "http://"+remote+"/api/v1/receive")
+		querier = append(querier, "--"+flag+"="+store)
+	}
+	web := address(t)
+	run(t, "http://"+web+"/-/ready", program, append(querier, "--http-address="+web)...)
+	s.url = "http://" + web
+	return s
+}
+
 func runVictoriaMetrics(t *testing.T, program string) server {
 	t.Helper()
 	at := address(t)
 	run(t, "http://"+at+"/-/ready", program, "-storageDataPath="+t.TempDir(), "-httpListenAddr="+at, "-retentionPeriod=100y", "-loggerLevel=ERROR")
-	return server{url: "http://" + at, write: "http://" + at + "/api/v1/write", flush: "http://" + at + "/internal/force_flush"}
+	return server{url: "http://" + at, write: []string{"http://" + at + "/api/v1/write"}, flush: "http://" + at + "/internal/force_flush"}
 }
 
 // address returns one of this machine that nothing listens at.
@@ -101,8 +127,8 @@ func address(t testing.TB) string {
 	return listener.Addr().String()
 }
 
-// run starts a program, which ends with the test, and waits until it says at an address that it is ready.
-func run(t testing.TB, ready, program string, args ...string) {
+// run starts a program, waits until it says at an address that it is ready, and returns what ends it before the test does.
+func run(t testing.TB, ready, program string, args ...string) (stop func()) {
 	t.Helper()
 	server := exec.Command(program, args...)
 	var said bytes.Buffer
@@ -110,7 +136,7 @@ func run(t testing.TB, ready, program string, args ...string) {
 	if err := server.Start(); err != nil {
 		t.Fatal(err)
 	}
-	stop := func() {
+	stop = func() {
 		_ = server.Process.Kill()
 		_ = server.Wait() // it was killed
 	}
@@ -118,7 +144,7 @@ func run(t testing.TB, ready, program string, args ...string) {
 	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		status, err := get(t.Context(), ready)
 		if err == nil && status == http.StatusOK {
-			return
+			return stop
 		}
 		if time.Now().After(deadline) {
 			stop()
@@ -143,20 +169,24 @@ func get(ctx context.Context, address string) (status int, err error) {
 func (s server) fill(t *testing.T) {
 	t.Helper()
 	const slice = 30 * time.Minute
-	requests := map[time.Time]*prompb.WriteRequest{}
-	for _, p := range pods() {
+	requests := make([]map[time.Time]*prompb.WriteRequest, len(s.write))
+	for i := range requests {
+		requests[i] = map[time.Time]*prompb.WriteRequest{}
+	}
+	for i, p := range pods() {
+		to := requests[i%len(requests)]
 		for _, name := range counters {
 			identity := prompb.FromLabels(labels.FromStrings("__name__", name, "team_alias", p.team, "requested_model", "m", "pod", p.name), nil)
 			var now time.Time
 			err := p.samples(func(at time.Time, steps float64) error {
 				if of := at.Truncate(slice); of != now {
 					now = of
-					if requests[now] == nil {
-						requests[now] = &prompb.WriteRequest{}
+					if to[now] == nil {
+						to[now] = &prompb.WriteRequest{}
 					}
-					requests[now].Timeseries = append(requests[now].Timeseries, prompb.TimeSeries{Labels: identity})
+					to[now].Timeseries = append(to[now].Timeseries, prompb.TimeSeries{Labels: identity})
 				}
-				series := &requests[now].Timeseries[len(requests[now].Timeseries)-1]
+				series := &to[now].Timeseries[len(to[now].Timeseries)-1]
 				series.Samples = append(series.Samples, prompb.Sample{Value: steps * perStep[name], Timestamp: at.UnixMilli()})
 				return nil
 			})
@@ -166,8 +196,10 @@ func (s server) fill(t *testing.T) {
 		}
 	}
 	for at := begin; !at.After(end); at = at.Add(slice) {
-		if request := requests[at]; request != nil {
-			s.send(t, request)
+		for i, address := range s.write {
+			if request := requests[i][at]; request != nil {
+				s.send(t, address, request)
+			}
 		}
 	}
 	if s.flush != "" {
@@ -175,10 +207,31 @@ func (s server) fill(t *testing.T) {
 			t.Fatalf("%s: HTTP %d, %v", s.flush, status, err)
 		}
 	}
+	if s.later {
+		s.await(t)
+	}
+}
+
+// await waits until all pods can be read.
+func (s server) await(t *testing.T) {
+	t.Helper()
+	settings := s.settings(t)
+	settings.GroupBy = []string{"team_alias"}
+	c := newCollector(t, settings)
+	expr, want := fmt.Sprintf("count(last_over_time(litellm_input_tokens_metric_total[%dh]))", hours+1), len(pods())
+	for deadline := time.Now().Add(2 * time.Minute); ; time.Sleep(time.Second) {
+		got, err := c.Ask(t.Context(), expr, end)
+		if err == nil && len(got) == 1 && int(got[0].Value) == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after two minutes: got %v, %v, want %d series", got, err, want)
+		}
+	}
 }
 
 // send writes to a server by remote write, in its first version.
-func (s server) send(t *testing.T, write *prompb.WriteRequest) {
+func (s server) send(t *testing.T, address string, write *prompb.WriteRequest) {
 	t.Helper()
 	body, err := write.Marshal()
 	if err != nil {
@@ -188,7 +241,7 @@ func (s server) send(t *testing.T, write *prompb.WriteRequest) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.write, bytes.NewReader(snappy.Encode(nil, body)))
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, address, bytes.NewReader(snappy.Encode(nil, body)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,6 +258,6 @@ func (s server) send(t *testing.T, write *prompb.WriteRequest) {
 		t.Fatal(err)
 	}
 	if response.StatusCode/100 != 2 {
-		t.Fatalf("%s: HTTP %d: %s", s.write, response.StatusCode, said.String())
+		t.Fatalf("%s: HTTP %d: %s", address, response.StatusCode, said.String())
 	}
 }

@@ -201,7 +201,8 @@ func given(t *testing.T) server {
 		}
 		s.client = *settings
 	}
-	if s.write = os.Getenv("TIPLINE_REMOTE_WRITE_URL"); s.write != "" {
+	if address := os.Getenv("TIPLINE_REMOTE_WRITE_URL"); address != "" {
+		s.write, s.later = []string{address}, true
 		s.fill(t)
 	}
 	return s
