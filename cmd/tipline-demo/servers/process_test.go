@@ -195,10 +195,14 @@ func (s server) fill(t *testing.T) {
 			}
 		}
 	}
+	client, err := promconfig.NewClientFromConfig(s.client, "server") // one for all, since a Prometheus lets in 512 connections at once
+	if err != nil {
+		t.Fatal(err)
+	}
 	for at := begin; !at.After(end); at = at.Add(slice) {
 		for i, address := range s.write {
 			if request := requests[i][at]; request != nil {
-				s.send(t, address, request)
+				send(t, client, address, request)
 			}
 		}
 	}
@@ -231,13 +235,9 @@ func (s server) await(t *testing.T) {
 }
 
 // send writes to a server by remote write, in its first version.
-func (s server) send(t *testing.T, address string, write *prompb.WriteRequest) {
+func send(t *testing.T, client *http.Client, address string, write *prompb.WriteRequest) {
 	t.Helper()
 	body, err := write.Marshal()
-	if err != nil {
-		t.Fatal(err)
-	}
-	client, err := promconfig.NewClientFromConfig(s.client, "server")
 	if err != nil {
 		t.Fatal(err)
 	}
