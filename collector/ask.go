@@ -21,6 +21,7 @@ type Sample struct {
 // their labels. It counts nothing and keeps nothing; the limits on answers and time are those of the source. The error is an *Error,
 // wrapped, when the server gave nothing that can be used.
 func (c *Collector) Ask(ctx context.Context, expr string, at time.Time) ([]Sample, error) {
+	defer c.client.server.Enter()()
 	at = at.Truncate(time.Second)
 	matrix, _, err := c.client.ask(ctx, expr, v1.Range{Start: at, End: at, Step: time.Hour})
 	if err != nil {

@@ -3,6 +3,8 @@ package collector
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/url"
@@ -29,15 +31,25 @@ var _ querier = v1.API(nil) // the compiler tells us when the client library mov
 type client struct {
 	api     querier
 	raw     api.Client // of api, for what it has no method for
+	source  string     // its name
+	server  *Server
 	guard   *guard
 	timeout time.Duration    // of one query, its whole answer included
 	clock   func() time.Time // to measure costs with; nil measures none
 	costs   costs
-	circuit circuit
 }
 
-// pauseBeforeRetry is the wait before a query is sent a second time when the server does not name one.
-const pauseBeforeRetry = time.Second
+// pauseBeforeRetry is the wait before the first query of a run that is sent a second time, when the server does not name one, and longestPause how long it grows from one to the next.
+const pauseBeforeRetry, longestPause = time.Second, 8 * time.Second
+
+// pauseOf returns the wait before the n-th query, from 1 on, of a run that a source sends a second time, of which the server wants it to be at least asked. It is twice that of the one before, and
+// up to as much again by the hash of the source's name and n, so that what failed together does not come back together.
+func pauseOf(source string, n int, asked time.Duration) time.Duration {
+	pause := min(pauseBeforeRetry<<(n-1), longestPause)
+	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", source, n))
+	share := float64(binary.BigEndian.Uint32(sum[:])) / (1 << 32)
+	return max(pause, asked) + time.Duration(share*float64(pause))
+}
 
 // newClient returns a client for the server of s.
 func newClient(s Settings) (*client, error) {
@@ -65,14 +77,18 @@ func newClient(s Settings) (*client, error) {
 	if err != nil {
 		return nil, errors.New("url: want the address of a server, for example http://prometheus:9090")
 	}
-	asks := &client{api: v1.NewAPI(c), raw: c, guard: g, timeout: cmp.Or(s.Timeout, defaultTimeout), clock: stopwatch}
-	asks.circuit.close()
-	return asks, nil
+	server := s.Server
+	if server == nil {
+		server = NewServer(cmp.Or(s.Concurrency, defaultConcurrency))
+	}
+	return &client{
+		api: v1.NewAPI(c), raw: c, source: s.Name, server: server, guard: g, timeout: cmp.Or(s.Timeout, defaultTimeout), clock: stopwatch,
+	}, nil
 }
 
 // ask evaluates expr at every step of r and returns the notes that the server has about it.
 func (c *client) ask(ctx context.Context, expr string, r v1.Range) (matrix prommodel.Matrix, notes []model.Warning, err error) {
-	err = c.patiently(ctx, expr, func() (err error) {
+	err = c.patiently(ctx, expr, r.End, func() (err error) {
 		matrix, notes, err = c.once(ctx, expr, r)
 		return err
 	})
@@ -82,7 +98,7 @@ func (c *client) ask(ctx context.Context, expr string, r v1.Range) (matrix promm
 // each does what ask does and gives every series to a taker that begin returns, a new one for every attempt. What a taker was given counts only
 // when there is no error.
 func (c *client) each(ctx context.Context, expr string, r v1.Range, begin func() taker) (notes []model.Warning, err error) {
-	err = c.patiently(ctx, expr, func() error {
+	err = c.patiently(ctx, expr, r.End, func() error {
 		rest, said, err := c.once(context.WithValue(ctx, takerKey{}, begin()), expr, r)
 		if err == nil && len(rest) > 0 {
 			err = &Error{Reason: BadAnswer, Text: oneLine("a series in a form that is not known: " + rest[0].Metric.String())}
@@ -93,18 +109,24 @@ func (c *client) each(ctx context.Context, expr string, r v1.Range, begin func()
 	return notes, err
 }
 
-// patiently does something once more that may do better a moment later, after the time that the server asks for if the cycle has it; and nothing at all when the server
-// has been found sick.
-func (c *client) patiently(ctx context.Context, expr string, once func() error) error {
-	if err := c.circuit.open(); err != nil {
+// patiently does once, which sends expr about times up to until, and once more what may do better a moment later, after the time that the server asks for if the cycle has it. It does nothing when the
+// server is not to be asked, see Server.
+func (c *client) patiently(ctx context.Context, expr string, until time.Time, once func() error) error {
+	q := query{c.source, expr, until}
+	err := c.server.ask(ctx, q, once)
+	e, failed := errors.AsType[*Error](err)
+	if failed && e.unsent {
 		return err
 	}
-	err := once()
-	var e *Error
-	if errors.As(err, &e) && e.Retryable() && c.circuit.again() && wait(ctx, max(pauseBeforeRetry, e.RetryAfter), c.timeout) {
-		err = once()
+	if failed && e.Retryable() {
+		if n, may := c.server.again(); may && wait(ctx, pauseOf(c.source, n, e.RetryAfter), c.timeout) {
+			again := c.server.ask(ctx, q, once)
+			if e, failed := errors.AsType[*Error](again); !failed || !e.unsent {
+				err = again
+			}
+		}
 	}
-	c.circuit.ended(expr, err)
+	c.server.ended(q, err)
 	return err
 }
 

@@ -12,7 +12,9 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -322,10 +324,132 @@ func TestRetry(t *testing.T) {
 			c.timeout = 30 * time.Second
 			start := time.Now()
 			_, _, err := c.ask(t.Context(), "up", anyRange)
-			if tc.pause == 0 && (err == nil || asked != 1) || tc.pause != 0 && (err != nil || asked != 2 || time.Since(start) != tc.pause) {
-				t.Errorf("%s: asked %d times within %s, error %v; want a pause of %s", name, asked, time.Since(start), err, tc.pause)
+			beyond := time.Since(start) - tc.pause // by chance, see TestF01_Jitter
+			if tc.pause == 0 && (err == nil || asked != 1) || tc.pause != 0 && (err != nil || asked != 2 || beyond < 0 || beyond >= pauseBeforeRetry) {
+				t.Errorf("%s: asked %d times within %s, error %v; want a pause of %s and less than %s more", name, asked, time.Since(start), err, tc.pause, pauseBeforeRetry)
 			}
 		})
+	}
+}
+
+// TestF01_Jitter holds that pauses grow and have an end, that what sources ask at the same time is spread over the time that they grow by, and that chance is the same every time.
+func TestF01_Jitter(t *testing.T) {
+	t.Parallel()
+	const sources, parts = 200, 4
+	for n, least := range []time.Duration{time.Second, 2 * time.Second, 4 * time.Second, 8 * time.Second, 8 * time.Second, 8 * time.Second, 8 * time.Second, 8 * time.Second} {
+		for _, asked := range []time.Duration{0, 20 * time.Second} {
+			var in [parts]int // the sources whose pause ends in a quarter of the time
+			for i := range sources {
+				name := fmt.Sprintf("gateway-%d", i)
+				pause := pauseOf(name, n+1, asked)
+				beyond := pause - max(least, asked)
+				if beyond < 0 || beyond >= least || pauseOf(name, n+1, asked) != pause {
+					t.Fatalf("%s, retry %d, %s asked for: got %s, want from %s to twice %s more, and always the same", name, n+1, asked, pause, max(least, asked), least)
+				}
+				in[parts*beyond/least]++
+			}
+			for _, n := range in {
+				if n < sources/parts/2 || n > sources/parts*2 {
+					t.Errorf("retry %d, %s asked for: %v sources in the quarters, want about as many in each", n+1, asked, in)
+				}
+			}
+		}
+	}
+}
+
+// refusing is a transport to a server that takes no connection until an instant.
+type refusing struct {
+	http.RoundTripper
+
+	until time.Time
+}
+
+func (r refusing) RoundTrip(req *http.Request) (*http.Response, error) {
+	if time.Now().Before(r.until) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}
+	}
+	return r.RoundTripper.RoundTrip(req)
+}
+
+// TestF01_ServerStartsMidRun holds that a server that takes no connection is read by the same collection when it starts before the pause is over, and otherwise by the next, and that the history is left alone
+// meanwhile.
+func TestF01_ServerStartsMidRun(t *testing.T) {
+	t.Parallel()
+	for starts, up := range map[time.Duration]bool{900 * time.Millisecond: true, time.Minute: false} {
+		synctest.Test(t, func(t *testing.T) {
+			server := promtest.New(steady(always, never))
+			h := newMemory()
+			c := newCollector(t, Settings{Backfill: 48 * time.Hour}, server, h)
+			before := collect(t, c, noon).Usage[0].Hours
+			begun, writes := time.Now(), h.writes
+			c.client.guard.next = refusing{server.Transport(), begun.Add(starts)}
+			_, err := c.Collect(t.Context(), noon.Add(time.Hour))
+			if took := time.Since(begun); took < pauseBeforeRetry || took >= 2*pauseBeforeRetry {
+				t.Errorf("took %s, want one pause", took)
+			}
+			var e *Error
+			stored := storedAll(t, c, noon)[0].Hours
+			switch {
+			case up && err != nil:
+				t.Errorf("got error %v, want what the server has once it is there", err)
+			case !up && (!errors.As(err, &e) || e.Reason != Unreachable || h.writes != writes || !slices.Equal(stored, before)):
+				t.Errorf("got error %v and %d writes, want %s, and that the history stays as it was", err, h.writes-writes, Unreachable)
+			}
+			time.Sleep(starts)
+			if got := collect(t, c, noon.Add(time.Hour)).Usage[0].Measured(); got != 49*time.Hour {
+				t.Errorf("got %v, want the hour that was missed", got)
+			}
+		})
+	}
+}
+
+// TestF17_RefusedOnce holds that what is refused is sent once in a run, about the same times or older ones, and again in the next run, and that another query, another source and newer times are none of it.
+func TestF17_RefusedOnce(t *testing.T) {
+	t.Parallel()
+	older, newer := anyRange, anyRange
+	older.End, newer.End = older.End.Add(-time.Hour), newer.End.Add(time.Hour)
+	for name, answer := range map[string]promtest.Answer{
+		"the query": promtest.Status(400, "unknown function"), "who asks": promtest.Status(401, "no org id"), "the address": promtest.HTML(),
+		"its kind": promtest.JSON(200, `{"status":"success","data":{"resultType":"scalar","result":[1,"1"]}}`),
+	} {
+		server := promtest.New(func(promtest.Query) promtest.Answer { return answer })
+		shared := NewServer(1)
+		source := func(name string) *client {
+			c, err := newClient(Settings{Name: name, URL: "http://prometheus", Client: server.Transport(), Server: shared})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return c
+		}
+		c, other := source("one"), source("other")
+		leave := shared.Enter()
+		for _, step := range []struct {
+			what string
+			by   *client
+			expr string
+			r    v1.Range
+			sent bool
+		}{
+			{"the first time", c, "up", anyRange, true},
+			{"again", c, "up", anyRange, false},
+			{"about older hours", c, "up", older, false},
+			{"about newer ones", c, "up", newer, true},
+			{"about those again", c, "up", newer, false},
+			{"another query", c, "down", anyRange, true},
+			{"another source", other, "up", anyRange, true},
+		} {
+			server.Queries()
+			_, _, err := step.by.ask(t.Context(), step.expr, step.r)
+			e, _ := errors.AsType[*Error](err)
+			if n := len(server.Queries()); e == nil || !e.final() || e.Text == "" || (n == 1) != step.sent || strings.Contains(e.Text, "not asked again: ") == step.sent {
+				t.Errorf("%s refused, %s: got error %v and %d queries, want it sent: %v", name, step.what, err, n, step.sent)
+			}
+		}
+		leave()
+		shared.Enter()
+		if _, _, err := c.ask(t.Context(), "up", anyRange); err == nil || len(server.Queries()) != 1 {
+			t.Errorf("%s refused: the next run got %v, want that it asks again", name, err)
+		}
 	}
 }
 

@@ -45,6 +45,7 @@ type Settings struct {
 	Timeout          time.Duration     // of one query, its whole answer included; 0 means 30 seconds
 	MaxResponseBytes int64             // of one answer after decompression; 0 means 32 MiB
 	Concurrency      int               // queries in flight at once; 0 means 4
+	Server           *Server           // shared with the other sources at the same address; nil means one of its own
 
 	Clock func() time.Time // that of the server is compared with it; nil compares nothing
 	Costs bool             // what queries take is measured by Clock, which must not be nil; see Collector.Costs
@@ -407,7 +408,7 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 	defer c.giveTurn()
 	sent := c.client.guard.sent.Load()
 	c.client.guard.skew.forget()
-	c.client.circuit.close()
+	defer c.client.server.Enter()()
 	var result Result
 	if err := c.load(now); err != nil {
 		return result, err
@@ -493,7 +494,7 @@ func (c *Collector) Fill(ctx context.Context, now time.Time) (filled model.Fract
 		return 0, false, err
 	}
 	defer c.giveTurn()
-	c.client.circuit.close()
+	defer c.client.server.Enter()()
 	if err := c.load(now); err != nil {
 		return 0, false, err
 	}
@@ -702,7 +703,7 @@ func (c *Collector) reaches(ctx context.Context, s span) (bool, error) {
 	step := time.Duration((s.hours()/looks)|1) * time.Hour // odd, so that it is another hour of every day
 	m, _, err := c.client.ask(ctx, c.since(), v1.Range{Start: s.From.Add(time.Hour), End: s.To, Step: step})
 	var e *Error
-	if errors.As(err, &e) && (e.Reason == LimitReached || e.Reason == TooLarge || e.Reason == TimedOut) {
+	if errors.As(err, &e) && !e.unsent && (e.Reason == LimitReached || e.Reason == TooLarge || e.Reason == TimedOut) {
 		return true, nil
 	}
 	return len(m) > 0, err
@@ -804,7 +805,7 @@ func (c *Collector) askHours(ctx context.Context, expr string, p *pace, s span) 
 		cuts := c.cutsOf(p)
 		a, err := c.askParts(ctx, expr, cuts, s)
 		var e *Error
-		if !errors.As(err, &e) || e.Reason != LimitReached && e.Reason != TooLarge && e.Reason != TimedOut {
+		if !errors.As(err, &e) || e.unsent || e.Reason != LimitReached && e.Reason != TooLarge && e.Reason != TimedOut {
 			return []answer{a}, err
 		}
 		if s.hours() == 1 {

@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -407,6 +408,87 @@ func TestF17_SickBesideTheHours(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestF17_OneServer holds what sources at one server share, of which every query takes a moment: no more are in flight than it allows, and while it fails it is sent no more than a query of every source, which
+// may be another tenant's, and the retries of one run. A source that is answered is read whole beside those that are not.
+func TestF17_OneServer(t *testing.T) {
+	t.Parallel()
+	const sources, allowed = 12, 3
+	for name, tc := range map[string]struct {
+		answer func(promtest.Query) promtest.Answer
+		up     int // sources that are read
+		least  int // queries
+		most   int
+	}{
+		"it answers": {steady(always, never), sources, sources * 30, sources * 70},
+		"it fails":   {func(promtest.Query) promtest.Answer { return promtest.Status(500, "oops") }, 0, sources, sources + retriesAtMost},
+		"it fails for all tenants but one": {func(q promtest.Query) promtest.Answer {
+			if q.Header.Get("X-Scope-OrgID") != "7" {
+				return promtest.Status(500, "oops")
+			}
+			return steady(always, never)(q)
+		}, 1, 30, 70 + sources - 1 + retriesAtMost},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			var mu sync.Mutex
+			now, peak := 0, 0
+			count := func(by int) {
+				mu.Lock()
+				defer mu.Unlock()
+				now += by
+				peak = max(peak, now)
+			}
+			server := promtest.New(func(q promtest.Query) promtest.Answer {
+				count(1)
+				defer count(-1)
+				time.Sleep(100 * time.Millisecond)
+				return tc.answer(q)
+			})
+			shared := NewServer(allowed)
+			var all []*Collector
+			for i := range sources {
+				c, err := New(Settings{
+					Name: fmt.Sprint("source-", i), URL: "http://prometheus:9090", Pack: "litellm", Server: shared,
+					Client: tenant{server.Transport(), strconv.Itoa(i)},
+				}, newMemory(), slog.New(slog.DiscardHandler))
+				if err != nil {
+					t.Fatal(err)
+				}
+				all = append(all, c)
+			}
+			for run := range 2 {
+				leave := shared.Enter()
+				var up atomic.Int64
+				var tasks sync.WaitGroup
+				for _, c := range all {
+					tasks.Go(func() {
+						if _, err := c.Collect(t.Context(), noon); err == nil {
+							up.Add(1)
+						}
+					})
+				}
+				tasks.Wait()
+				leave()
+				if sent := len(server.Queries()); (run == 0 || tc.up == 0) && sent < tc.least || sent > tc.most || peak != allowed || int(up.Load()) != tc.up {
+					t.Errorf("%s, run %d: %d queries, %d of them in flight, %d sources read; want %d to %d, %d and %d", name, run, sent, peak, up.Load(), tc.least, tc.most, allowed, tc.up)
+				}
+			}
+		})
+	}
+}
+
+// tenant is a transport that says which source sends.
+type tenant struct {
+	http.RoundTripper
+
+	id string
+}
+
+func (t tenant) RoundTrip(req *http.Request) (*http.Response, error) {
+	req = req.Clone(req.Context())
+	req.Header.Set("X-Scope-OrgID", t.id)
+	return t.RoundTripper.RoundTrip(req)
 }
 
 // TestF17_OneBudget holds that a collection has so many retries and no more, however many of its queries fail: the hours that it could not read are read by the next ones.

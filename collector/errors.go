@@ -57,6 +57,8 @@ type Error struct {
 	Text       string        // what happened
 	RetryAfter time.Duration // what the server asks for; 0 when it asks for nothing
 	Err        error         // cause; nil when Text is all there is
+
+	unsent bool // nothing was sent, because of what became of queries before
 }
 
 // Error returns the reason, the status and what happened.
@@ -80,6 +82,17 @@ func (e *Error) Retryable() bool {
 	case Unreachable, TimedOut, Overloaded, BadAnswer:
 		return true
 	case Canceled, Unauthorized, NoCredentials, Untrusted, Refused, LimitReached, TooLarge, NotPrometheus, WrongType, Partial, NotKept:
+		return false
+	}
+	return false
+}
+
+// final reports whether the same query will be refused again until somebody changes something, here or at the server.
+func (e *Error) final() bool {
+	switch e.Reason {
+	case Unauthorized, NoCredentials, Untrusted, Refused, NotPrometheus, WrongType:
+		return true
+	case Unreachable, TimedOut, Overloaded, BadAnswer, Canceled, LimitReached, TooLarge, Partial, NotKept:
 		return false
 	}
 	return false

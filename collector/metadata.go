@@ -93,10 +93,15 @@ func (c *Collector) askTypes(ctx context.Context, now time.Time) []model.Warning
 const metadataPath = "/api/v1/metadata"
 
 // types returns what the programs that the server scrapes say of their metrics, by name.
-func (c *client) types(ctx context.Context) (map[string][]v1.Metadata, error) {
-	if err := c.circuit.open(); err != nil {
-		return nil, err
-	}
+func (c *client) types(ctx context.Context) (said map[string][]v1.Metadata, err error) {
+	err = c.server.ask(ctx, query{source: c.source, expr: metadataPath}, func() error {
+		said, err = c.typesOnce(ctx)
+		return err
+	})
+	return said, err
+}
+
+func (c *client) typesOnce(ctx context.Context) (map[string][]v1.Metadata, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	if c.clock != nil {

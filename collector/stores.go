@@ -131,7 +131,7 @@ func (c *Collector) remember(stores map[string]time.Time) {
 
 // stores returns the stores that the server reads from, by what kind of program they are.
 func (c *client) stores(ctx context.Context) (stores map[string][]behind, err error) {
-	err = c.patiently(ctx, storesPath, func() error {
+	err = c.patiently(ctx, storesPath, time.Time{}, func() error {
 		ctx, cancel := context.WithTimeout(ctx, c.timeout)
 		defer cancel()
 		if c.clock != nil {

@@ -13,7 +13,7 @@ var faults = []struct {
 	id, fault string
 	tests     []string
 }{
-	{"F01", "connection refused", []string{"collector TestOnTheWire", "cmd/internal/daemon TestServerDownAtStart"}},
+	{"F01", "connection refused", []string{"collector TestF01_ServerStartsMidRun", "collector TestF01_Jitter", "collector TestOnTheWire", "cmd/internal/daemon TestServerDownAtStart"}},
 	{"F02", "no such host, or another address for it", []string{"collector TestOnTheWire", "collector TestF02_AddressChange"}},
 	{"F03", "hangs without a byte", []string{"collector TestOnTheWire", "collector TestSlowServer"}},
 	{"F04", "a byte now and then", []string{"collector TestF04_Drip", "collector TestOnTheWire", "cmd/internal/daemon TestSourceSoak"}},
@@ -29,7 +29,10 @@ var faults = []struct {
 	{"F14", "missing tenant, and the wrong one", []string{"collector TestAnswers", "collector TestNoDataAtAll", "cmd/internal/daemon TestF14_Tenants"}},
 	{"F15", "one of several servers down", []string{"collector TestF15_OneQueryFails", "cmd/internal/daemon TestFaults", "cmd/internal/daemon TestF14_Tenants"}},
 	{"F16", "POST refused", []string{"collector TestF16_PostRefused"}},
-	{"F17", "retries pile up on a sick server", []string{"collector TestF17_SickServer", "collector TestF17_SickBesideTheHours", "collector TestF17_OneBudget"}},
+	{"F17", "retries pile up on a sick server", []string{
+		"collector TestF17_SickServer", "collector TestF17_SickBesideTheHours", "collector TestF17_OneBudget", "collector TestF17_OneServer",
+		"collector TestF17_RefusedOnce", "cmd/internal/daemon TestF17_SourcesOfOneServer",
+	}},
 	{"F18", "Thanos answers partially", []string{"collector TestAnswers", "collector TestFaults", "collector TestQueriesAreWhatServersExpect"}},
 	{"F19", "Thanos has forgotten a store", []string{
 		"collector TestAnswers", "collector TestQueriesAreWhatServersExpect", "collector TestF19_StoreForgotten", "collector TestF19_StoreIsLostOnTheWay", "cmd/tipline-demo/servers TestF19_StoreKilled",

@@ -169,6 +169,10 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 	results := make([]collector.Result, len(sources))
 	reports := make([]model.SourceReport, len(sources))
 	errs := make([]error, len(sources))
+	var leave []func()
+	for _, s := range sources { // one run at every server, however soon a source has failed
+		leave = append(leave, s.settings.Server.Enter())
+	}
 	var tasks sync.WaitGroup
 	for i, s := range sources {
 		tasks.Go(func() {
@@ -189,6 +193,9 @@ func (d *Daemon) read(ctx context.Context, now time.Time) ([]metered, []model.So
 		})
 	}
 	tasks.Wait()
+	for _, left := range leave {
+		left()
+	}
 	for i, s := range sources {
 		if errs[i] == nil {
 			d.readAt[s.cfg.Name] = now

@@ -1,10 +1,14 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
+	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -45,8 +49,9 @@ func (d *Daemon) prepare(cfg *config.Config) (*setup, error) {
 	if err != nil {
 		return nil, err
 	}
+	shared := servers(cfg.Sources)
 	for _, sc := range cfg.Sources {
-		one, err := d.newSource(sc, cfg.Siblings(sc), library)
+		one, err := d.newSource(sc, shared[origin(sc)], cfg.Siblings(sc), library)
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", sc.Name, err)
 		}
@@ -174,12 +179,36 @@ func AlertPolicy(p decide.Policy) alerting.Policy {
 	return alerting.Policy{Enter: enter, Leave: leave, Confirmations: p.Confirmations, ConfirmEvery: p.ConfirmEvery, LeadTime: p.LeadTime}
 }
 
-func (d *Daemon) newSource(s config.Source, siblings []map[string]string, library *collector.Library) (source, error) {
+// origin returns the scheme, host and port of the server of s, at which all paths and tenants are one server.
+func origin(s config.Source) string {
+	u, err := url.Parse(s.Prometheus.URL)
+	if err != nil {
+		return s.Prometheus.URL // which the collector refuses
+	}
+	port := cmp.Or(u.Port(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
+	return u.Scheme + "://" + net.JoinHostPort(strings.ToLower(u.Hostname()), port)
+}
+
+// servers returns what sources share by their origins: as many queries may be in flight at a server as the source allows that allows the fewest.
+func servers(sources []config.Source) map[string]*collector.Server {
+	fewest := map[string]int{}
+	for _, s := range sources {
+		at := origin(s)
+		fewest[at] = min(cmp.Or(fewest[at], s.Prometheus.Concurrency), s.Prometheus.Concurrency)
+	}
+	shared := map[string]*collector.Server{}
+	for at, n := range fewest {
+		shared[at] = collector.NewServer(n)
+	}
+	return shared
+}
+
+func (d *Daemon) newSource(s config.Source, server *collector.Server, siblings []map[string]string, library *collector.Library) (source, error) {
 	settings, err := CollectorSettings(s, library)
 	if err != nil {
 		return source{}, err
 	}
-	settings.Siblings, settings.Clock = siblings, d.options.Clock
+	settings.Server, settings.Siblings, settings.Clock = server, siblings, d.options.Clock
 	if d.options.Background {
 		settings.AtOnce = atOnce
 	}

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -176,6 +177,55 @@ func TestF13_RotatedWithinACollection(t *testing.T) {
 					t.Errorf("%s, %d, %s: got %v, want %s", name, status, tc.what, err, collector.Unauthorized)
 				}
 			}
+		}
+	}
+}
+
+// TestF17_SourcesOfOneServer holds that sources at one host and port have one limit of queries in flight, the least of theirs, and one budget of retries in a cycle, and that others have their own.
+func TestF17_SourcesOfOneServer(t *testing.T) {
+	t.Parallel()
+	var now, peak, asked atomic.Int64
+	r := newRig(t, func(promtest.Query) promtest.Answer {
+		asked.Add(1)
+		inFlight := now.Add(1)
+		defer now.Add(-1)
+		for before := peak.Load(); inFlight > before && !peak.CompareAndSwap(before, inFlight); before = peak.Load() {
+		}
+		time.Sleep(20 * time.Millisecond) // for others to come meanwhile, if they may
+		return promtest.Answer{Status: http.StatusInternalServerError, Body: []byte("oops"), Header: http.Header{"Retry-After": {"86400"}}}
+	})
+	const sources = 20
+	var more strings.Builder
+	for i := range sources - 2 {
+		more.WriteString(fmt.Sprintf("  - {name: own-%d, prometheus: {url: %q}, queries: {input: up, output: up}, group_by: [team], hosting: api}\n", i, r.server.URL))
+	}
+	r.text = strings.Replace(r.text, "/gateway\"", "/gateway\", concurrency: 2", 1)
+	r.text = strings.Replace(r.text, "options:\n", more.String()+"options:\n", 1)
+	r.start(t)
+	for cycle := range 2 {
+		asked.Store(0)
+		if _, err := r.Cycle(t.Context()); err == nil {
+			t.Fatal("got no error, want that the sources were not read")
+		}
+		if got := asked.Load(); got != sources || peak.Load() > 2 {
+			t.Errorf("cycle %d: %d queries, %d of them in flight, want one of each of the %d sources, 2 at once", cycle, got, peak.Load(), sources)
+		}
+	}
+	cfg := func(url string) config.Source { return config.Source{Prometheus: config.Prometheus{URL: url}} }
+	for _, tc := range []struct {
+		one, other string
+		shared     bool
+	}{
+		{"http://prometheus:9090", "http://prometheus:9090/select/0/prometheus", true},
+		{"http://prometheus", "http://Prometheus:80", true},
+		{"https://mimir.example.com/prometheus", "https://mimir.example.com:443", true},
+		{"http://[::1]:9090", "http://[::1]:9090/b", true},
+		{"http://prometheus:9090", "http://prometheus:9091", false},
+		{"http://prometheus", "https://prometheus", false},
+		{"http://a:9090", "http://b:9090", false},
+	} {
+		if got := origin(cfg(tc.one)) == origin(cfg(tc.other)); got != tc.shared {
+			t.Errorf("%s and %s: one server %v, want %v", tc.one, tc.other, got, tc.shared)
 		}
 	}
 }
