@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/api"
@@ -37,6 +38,10 @@ type client struct {
 	timeout time.Duration    // of one query, its whole answer included
 	clock   func() time.Time // to measure costs with; nil measures none
 	costs   costs
+
+	mu       sync.Mutex
+	failures int            // of queries so far; guarded by mu
+	failing  map[string]int // expressions that failed when they were last asked, and the how-manieth failure that was; guarded by mu
 }
 
 // pauseBeforeRetry is the wait before the first query of a run that is sent a second time, when the server does not name one, and longestPause how long it grows from one to the next.
@@ -82,7 +87,7 @@ func newClient(s Settings) (*client, error) {
 		server = NewServer(cmp.Or(s.Concurrency, defaultConcurrency))
 	}
 	return &client{
-		api: v1.NewAPI(c), raw: c, source: s.Name, server: server, guard: g, timeout: cmp.Or(s.Timeout, defaultTimeout), clock: stopwatch,
+		api: v1.NewAPI(c), raw: c, source: s.Name, server: server, guard: g, timeout: cmp.Or(s.Timeout, defaultTimeout), clock: stopwatch, failing: map[string]int{},
 	}, nil
 }
 
@@ -127,7 +132,26 @@ func (c *client) patiently(ctx context.Context, expr string, until time.Time, on
 		}
 	}
 	c.server.ended(q, err)
+	c.note(expr, err)
 	return err
+}
+
+// note takes over how expr ended.
+func (c *client) note(expr string, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.failing, expr)
+	if e, failed := errors.AsType[*Error](err); failed && e.Retryable() {
+		c.failures++
+		c.failing[expr] = c.failures
+	}
+}
+
+// failedLast returns the how-manieth failure it was that expr ended with when it was last asked; 0 when it did not fail.
+func (c *client) failedLast(expr string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failing[expr]
 }
 
 func (c *client) once(ctx context.Context, expr string, r v1.Range) (matrix prommodel.Matrix, notes []model.Warning, err error) {

@@ -418,36 +418,20 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 	notes, err := c.fetch(ctx, now)
 	result.Warnings = append(result.Warnings, notes...)
 	if err == nil {
-		notes, err = c.fetchServing(ctx, c.planServing(now, false))
-		result.Warnings = append(result.Warnings, notes...)
-	}
-	if err == nil {
 		err = c.review(ctx, now)
+	}
+	result.Usage = c.usage(now)
+	for _, b := range c.inTurn() {
+		if err != nil {
+			break
+		}
+		notes, err = b.ask(ctx, now, &result)
+		result.Warnings = append(result.Warnings, notes...)
 	}
 	if err == nil {
 		c.grow()
-		c.askVersions(ctx, now)
 	}
-	if err == nil {
-		result.Warnings = append(result.Warnings, c.askDevices(ctx, now)...)
-	}
-	result.Usage = c.usage(now)
 	result.Filled = c.filled(now)
-	if err == nil && len(result.Usage) > 0 {
-		result.Warnings = append(result.Warnings, c.addTTFT(ctx, now, result.Usage)...)
-		result.GPUsFree, notes = c.addGPUs(ctx, now, result.Usage)
-		result.Warnings = append(result.Warnings, notes...)
-		result.Warnings = append(result.Warnings, c.addPrompts(ctx, now, result.Usage)...)
-		result.Warnings = append(result.Warnings, c.addCosts(ctx, now, result.Usage)...)
-		result.Warnings = append(result.Warnings, c.addDaily(ctx, now, result.Usage)...)
-		result.Warnings = append(result.Warnings, c.askTypes(ctx, now)...)
-	}
-	if err == nil {
-		notes, result.Missing = c.lookDaily(ctx, now)
-		result.Warnings = append(result.Warnings, notes...)
-		result.Unattributed, notes = c.unattributed(ctx, now, result.Usage)
-		result.Warnings = append(result.Warnings, notes...)
-	}
 	result.Usage = c.withOthers(result.Usage, now)
 	result.Ahead, notes = c.client.guard.skew.judge()
 	result.Warnings = append(result.Warnings, notes...)

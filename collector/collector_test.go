@@ -340,7 +340,7 @@ func TestF17_SickServer(t *testing.T) {
 }
 
 // TestF17_SickBesideTheHours holds that a server that answers for the hours and fails otherwise is asked three things more and not the others, each twice, in every collection; and that one query
-// that fails, or several of which one between is answered, keep none from being asked.
+// that fails, or several of which one between is answered, keep none from being asked. What failed is asked last by the next, where it may be too much.
 func TestF17_SickBesideTheHours(t *testing.T) {
 	t.Parallel()
 	settings := Settings{Pack: "vllm", GroupBy: []string{"namespace", "model_name"}, GPUs: &GPUs{Pack: "dcgm"}, Backfill: 24 * time.Hour}
@@ -367,13 +367,13 @@ func TestF17_SickBesideTheHours(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		fails    func(i int) bool
-		all      bool // what there is to ask is asked
-		failures int  // queries that fail, retries included
+		all      [2]bool // what there is to ask is asked, by the collection
+		failures int     // queries that fail, retries included
 	}{
-		"everything":         {func(int) bool { return true }, false, 2 * sickAfter},
-		"all but a few":      {func(i int) bool { return i >= 2 }, false, 2 * sickAfter},
-		"one":                {func(i int) bool { return i == 1 }, true, 2},
-		"two of every three": {func(i int) bool { return i%3 != 2 }, true, 0},
+		"everything":         {func(int) bool { return true }, [2]bool{false, false}, 2 * sickAfter},
+		"all but a few":      {func(i int) bool { return i >= 2 }, [2]bool{false, false}, 2 * sickAfter},
+		"one":                {func(i int) bool { return i == 1 }, [2]bool{true, true}, 2},
+		"two of every three": {func(i int) bool { return i%3 != 2 }, [2]bool{true, false}, 0},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			fails, others = func(int) bool { return false }, map[string]int{}
@@ -396,17 +396,63 @@ func TestF17_SickBesideTheHours(t *testing.T) {
 						}
 					}
 				}
-				if got := len(asked) == len(others); got != tc.all || tc.failures > 0 && failures != tc.failures || failures > sickAfter+retriesAtMost+2 {
-					t.Errorf("%s, cycle %d: asked %d of %d, of which %d in vain, want %d and all of them: %v", name, cycle, len(asked), len(others), failures, tc.failures, tc.all)
+				if got := len(asked) == len(others); got != tc.all[cycle] || tc.failures > 0 && failures != tc.failures || failures > sickAfter+retriesAtMost+2 {
+					t.Errorf("%s, cycle %d: asked %d of %d, of which %d in vain, want %d and all of them: %v", name, cycle, len(asked), len(others), failures, tc.failures, tc.all[cycle])
 				}
 				said := slices.ContainsFunc(r.Warnings, func(w model.Warning) bool {
 					return strings.HasPrefix(w.Text, "overloaded: not asked, since 3 queries in a row have failed, the last with overloaded (HTTP 503): shutting down")
 				})
-				if said == tc.all {
+				if said == tc.all[cycle] {
 					t.Errorf("%s, cycle %d: got the warnings %v", name, cycle, r.Warnings)
 				}
 			}
 		})
+	}
+}
+
+// TestF17_HeavyQueries holds that queries for which a server never has time keep the others from being asked in few collections and not for ever, and are all asked now and then themselves.
+func TestF17_HeavyQueries(t *testing.T) {
+	t.Parallel()
+	const cycles = 12
+	settings := Settings{Pack: "vllm", GroupBy: []string{"namespace", "model_name"}, GPUs: &GPUs{Pack: "dcgm"}, Backfill: 24 * time.Hour}
+	labels := map[string]string{"namespace": "ns", "model_name": "m"}
+	// Those that are asked in every collection.
+	every := func(q queries) []string { return []string{q.served, q.devices, q.ttft, q.gpu, q.prompts} }
+	for heavy := sickAfter; heavy < 5; heavy++ {
+		for first := range 5 {
+			synctest.Test(t, func(t *testing.T) {
+				tooMuch := map[string]bool{}
+				server := promtest.New(func(q promtest.Query) promtest.Answer {
+					if tooMuch[q.Expr] {
+						return promtest.Status(503, "query timed out in expression evaluation")
+					}
+					return promtest.Answer{Series: promtest.Each(q, labels, func(signal string, _ time.Time) (float64, bool) {
+						v, ok := typical[signal]
+						return v, ok
+					})}
+				})
+				c := newCollector(t, settings, server, newMemory())
+				all := every(c.queries)
+				for i := range heavy {
+					tooMuch[all[(first+i)%len(all)]] = true
+				}
+				asked := map[string][]int{} // the cycles
+				for cycle := range cycles {
+					collect(t, c, noon.Add(time.Duration(cycle)*time.Hour))
+					for _, q := range server.Queries() {
+						if n := len(asked[q.Expr]); n == 0 || asked[q.Expr][n-1] != cycle {
+							asked[q.Expr] = append(asked[q.Expr], cycle)
+						}
+					}
+				}
+				for i, expr := range all {
+					missed := cycles - len(asked[expr])
+					if !tooMuch[expr] && missed > 1 || tooMuch[expr] && len(asked[expr]) < cycles/2 {
+						t.Errorf("%d too heavy from query %d on: query %d, too heavy: %v, was asked in the collections %v", heavy, first, i, tooMuch[expr], asked[expr])
+					}
+				}
+			})
+		}
 	}
 }
 

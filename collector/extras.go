@@ -202,9 +202,9 @@ func (c *Collector) addGPUs(ctx context.Context, now time.Time, all []model.Usag
 	return &free, notes
 }
 
-// askDevices learns which GPUs there were in every scope at the end of every hour of the last day, so that those of one scope that were in another too are known, and returns
+// addDevices fills in which GPUs there were in every scope at the end of every hour of the last day, so that those of one scope that were in another too are known, and returns
 // what is to be said about the source. What was known before stays when there is no answer.
-func (c *Collector) askDevices(ctx context.Context, now time.Time) []model.Warning {
+func (c *Collector) addDevices(ctx context.Context, now time.Time, all []model.Usage) []model.Warning {
 	if c.settings.GPUs == nil {
 		return nil
 	}
@@ -234,6 +234,9 @@ func (c *Collector) askDevices(ctx context.Context, now time.Time) []model.Warni
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.devices = devices
+	for i := range all {
+		all[i].GPUDevices = devices
+	}
 	return c.relevant(notes)
 }
 

@@ -30,7 +30,7 @@ var faults = []struct {
 	{"F15", "one of several servers down", []string{"collector TestF15_OneQueryFails", "cmd/internal/daemon TestFaults", "cmd/internal/daemon TestF14_Tenants"}},
 	{"F16", "POST refused", []string{"collector TestF16_PostRefused"}},
 	{"F17", "retries pile up on a sick server", []string{
-		"collector TestF17_SickServer", "collector TestF17_SickBesideTheHours", "collector TestF17_OneBudget", "collector TestF17_OneServer",
+		"collector TestF17_SickServer", "collector TestF17_SickBesideTheHours", "collector TestF17_OneBudget", "collector TestF17_OneServer", "collector TestF17_HeavyQueries",
 		"collector TestF17_RefusedOnce", "cmd/internal/daemon TestF17_SourcesOfOneServer",
 	}},
 	{"F18", "Thanos answers partially", []string{"collector TestAnswers", "collector TestFaults", "collector TestQueriesAreWhatServersExpect"}},
