@@ -180,6 +180,7 @@ type Collector struct {
 	gauges   map[signal]string // those of counters that are gauges as it says, one of every signal; guarded by mu
 
 	unstored time.Time // when the server was last found to have no stores; belongs to who has the turn
+	filling  bool      // Fill had more to ask for the last time; belongs to who has the turn
 
 	hollow int // hours without data in a row that Fill has come across; belongs to who has the turn
 
@@ -470,7 +471,7 @@ func (c *Collector) takeTurn(ctx context.Context) error {
 
 func (c *Collector) giveTurn() { <-c.turn }
 
-// Fill asks for some of the older hours that Collect leaves to it, as many as are asked for at once, and keeps the answers. It returns the share
+// Fill asks for some of the older hours that Collect leaves to it, as many as are asked for at once, one at first and after it had nothing more, and keeps the answers. It returns the share
 // of the history that is filled, see Result, and whether there is more to ask for now. A Collect under way comes first, and one that comes
 // meanwhile waits for no more than these few.
 func (c *Collector) Fill(ctx context.Context, now time.Time) (filled model.Fraction, more bool, err error) {
@@ -482,18 +483,22 @@ func (c *Collector) Fill(ctx context.Context, now time.Time) (filled model.Fract
 	if err := c.load(now); err != nil {
 		return 0, false, err
 	}
-	hours, engines := c.plan(now, true), c.planServing(now, true)
+	hours, engines, size := c.plan(now, true), c.planServing(now, true), c.settings.Concurrency
+	if !c.filling { // what has been refused is not sent several times at once
+		size = 1
+	}
 	switch {
 	case c.settings.AtOnce == 0 || c.barrenAt(now):
 	case len(hours) > 0:
-		if _, more, err = c.fetchBatch(ctx, now, hours[:min(c.settings.Concurrency, len(hours))], &c.hollow); err == nil {
+		if _, more, err = c.fetchBatch(ctx, now, hours[:min(size, len(hours))], &c.hollow); err == nil {
 			err = c.save()
 		}
 	case len(engines) > 0:
 		var failed []model.Warning
-		failed, err = c.fetchServing(ctx, engines[:min(c.settings.Concurrency, len(engines))])
+		failed, err = c.fetchServing(ctx, engines[:min(size, len(engines))])
 		more = err == nil && !slices.ContainsFunc(failed, func(w model.Warning) bool { return w.Code == ServingFailed })
 	}
+	c.filling = more
 	return c.filled(now), more, err
 }
 

@@ -31,7 +31,7 @@ var faults = []struct {
 	{"F16", "POST refused", []string{"collector TestF16_PostRefused"}},
 	{"F17", "retries pile up on a sick server", []string{
 		"collector TestF17_SickServer", "collector TestF17_SickBesideTheHours", "collector TestF17_OneBudget", "collector TestF17_OneServer", "collector TestF17_HeavyQueries",
-		"collector TestF17_RefusedOnce", "cmd/internal/daemon TestF17_SourcesOfOneServer",
+		"collector TestF17_RefusedOnce", "cmd/internal/daemon TestF17_SourcesOfOneServer", "cmd/internal/daemon TestHistoryIsReadBetweenCycles",
 	}},
 	{"F18", "Thanos answers partially", []string{"collector TestAnswers", "collector TestFaults", "collector TestQueriesAreWhatServersExpect"}},
 	{"F19", "Thanos has forgotten a store", []string{

@@ -12,7 +12,7 @@ const (
 	// atOnce is the history that a cycle waits for when older hours are read in the background: enough for a verdict.
 	atOnce = 60 * 24 * time.Hour
 
-	// fillAgain is the pause after all sources have nothing more to give for now.
+	// fillAgain is the pause after a source has nothing more to give for now.
 	fillAgain = 10 * time.Minute
 
 	// fillLog is how often the log says how far a history is.
@@ -23,17 +23,24 @@ const (
 // is due meanwhile waits for no more than those.
 func (d *Daemon) keepFilling(ctx context.Context) {
 	logged := map[string]model.Fraction{}
+	rested := map[string]time.Time{} // until when a source is left alone that had nothing more, or refused to give it
 	for ctx.Err() == nil {
 		d.mu.Lock()
 		sources := slices.Clone(d.setup.sources)
 		d.mu.Unlock()
 		more := false
 		for _, s := range sources {
+			if time.Now().Before(rested[s.cfg.Name]) {
+				continue
+			}
 			var filled model.Fraction
 			again, err := false, errPanicked
 			d.guarded(inSource, func() { filled, again, err = d.fill(ctx, s) }, "source", s.cfg.Name)
 			if ctx.Err() != nil {
 				return
+			}
+			if !again || err != nil {
+				rested[s.cfg.Name] = time.Now().Add(fillAgain)
 			}
 			if err != nil {
 				d.options.Log.Error("older hours not kept", "source", s.cfg.Name, "error", err)

@@ -13,7 +13,7 @@ import (
 )
 
 // TestHistoryIsReadBetweenCycles holds that the first cycle does not wait for a year of history, that the year is read all the same, that the
-// report and the log say how far it is, and that a source that fails does not hold up the other.
+// report and the log say how far it is, and that a source that fails does not hold up the other, nor is asked again as often as the other gives something.
 func TestHistoryIsReadBetweenCycles(t *testing.T) {
 	t.Parallel()
 	var early atomic.Bool // older hours were asked for before there was a report
@@ -28,8 +28,10 @@ func TestHistoryIsReadBetweenCycles(t *testing.T) {
 		}
 	}
 	good := answer(map[string]string{"team_alias": "support"})
+	var refused atomic.Int64 // queries for older hours
 	r := newRig(t, route(good, func(q promtest.Query) promtest.Answer {
 		if old(q) {
+			refused.Add(1)
 			return promtest.Status(400, "querying store failed")
 		}
 		return answer(map[string]string{"model_name": "llama"})(q)
@@ -53,6 +55,9 @@ func TestHistoryIsReadBetweenCycles(t *testing.T) {
 	<-done
 	if early.Load() {
 		t.Error("the first cycle asked for hours that it does not wait for")
+	}
+	if n := refused.Load(); n == 0 || n > 4 {
+		t.Errorf("the source that refuses older hours was asked for them %d times, want no more than are in flight at once, until ten minutes later", n)
 	}
 	if !slices.IsSorted(seen) || !slices.Contains(seen, 1) {
 		t.Fatalf("the report showed %v of the history, want more and more and then all", seen)
