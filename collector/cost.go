@@ -14,6 +14,7 @@ type Cost struct {
 	Signals  []string      // that it reads, in their order; empty where there is only what Query says
 	Requests int           // times that it was sent
 	Hours    int           // that it asks for at once by now; 0 of one about an instant or the last day
+	Parts    int           // in which it asks for them by now, see cut; 0 of one that is never divided
 	Series   int           // of an answer
 	Samples  int           // of an answer
 	Bytes    int64         // of an answer, after decompression
@@ -27,34 +28,39 @@ const ChunkHours = chunkHours
 // Costs returns what the queries of c, which has Settings.Costs, took since it was made, in the order in which they are sent; those that were not sent are left out.
 func (c *Collector) Costs() []Cost {
 	c.mu.Lock()
-	hours, engines := c.chunk.hours, c.served.hours
+	hours, engines, cuts := c.chunk.hours, c.served.hours, slices.Clone(c.chunk.cuts)
 	c.mu.Unlock()
-	all := []struct {
-		name, expr string
-		hours      int
-	}{
-		{"hours", c.queries.hourly, hours},
-		{"stores behind it", storesPath, 0},
-		{"beginning of the history", c.since(), 0},
-		{"engines", c.queries.served, engines},
-		{"GPU devices", c.queries.devices, 0},
-		{"time to first token", c.queries.ttft, 0},
-		{"GPUs", c.queries.gpu, 0},
-		{"lengths of prompts", c.queries.prompts, 0},
-		{"prices of GPUs", c.queries.cost, 0},
-		{"failures", c.queries.daily, 0},
-		{"names and replicas", c.queries.watched, 0},
-		{"types of metrics", metadataPath, 0},
-		{"versions", c.queries.versions, 0},
-		{"tokens of no workload", c.queries.dark, 0},
-	}
 	var costs []Cost
-	for _, q := range all {
-		if cost, asked := c.client.costs.of(q.expr); asked {
-			cost.Query, cost.Signals, cost.Hours = q.name, signalsOf(q.expr), q.hours
-			costs = append(costs, cost)
+	add := func(name string, hours, parts int, exprs ...string) {
+		all := Cost{Query: name, Signals: signalsOf(exprs[0]), Hours: hours, Parts: parts}
+		for _, expr := range exprs {
+			all = all.with(c.client.costs.of(expr))
+		}
+		if all.Requests > 0 {
+			costs = append(costs, all)
 		}
 	}
+	whole := []string{c.queries.hourly}
+	for n := range cuts { // each has divided the parts before it, which were asked for until it came
+		for _, sides := range partsOf(cuts[:n+1]) {
+			whole = append(whole, c.among(sides))
+		}
+	}
+	add("hours", hours, 1<<len(cuts), whole...)
+	add("sizes of workloads", 0, 0, c.sizes())
+	add("stores behind it", 0, 0, storesPath)
+	add("beginning of the history", 0, 0, c.since())
+	add("engines", engines, 0, c.queries.served)
+	add("GPU devices", 0, 0, c.queries.devices)
+	add("time to first token", 0, 0, c.queries.ttft)
+	add("GPUs", 0, 0, c.queries.gpu)
+	add("prices of GPUs", 0, 0, c.queries.cost)
+	add("lengths of prompts", 0, 0, c.queries.prompts)
+	add("failures", 0, 0, c.queries.daily)
+	add("names and replicas", 0, 0, c.queries.watched)
+	add("types of metrics", 0, 0, metadataPath)
+	add("versions", 0, 0, c.queries.versions)
+	add("tokens of no workload", 0, 0, c.queries.dark)
 	return costs
 }
 
@@ -67,6 +73,14 @@ func signalsOf(expr string) []string {
 		}
 	}
 	return signals
+}
+
+// with returns c with what one answer, or several, took beside it.
+func (c Cost) with(one Cost) Cost {
+	c.Requests += one.Requests
+	c.Series, c.Samples, c.Bytes = max(c.Series, one.Series), max(c.Samples, one.Samples), max(c.Bytes, one.Bytes)
+	c.Took, c.Peak = max(c.Took, one.Took), max(c.Peak, one.Peak)
+	return c
 }
 
 // costs are what the queries of a client took, by their expressions.
@@ -82,11 +96,7 @@ func (c *costs) add(expr string, one Cost) {
 	if c.by == nil {
 		c.by = map[string]Cost{}
 	}
-	all := c.by[expr]
-	c.by[expr] = Cost{
-		Requests: all.Requests + one.Requests, Series: max(all.Series, one.Series), Samples: max(all.Samples, one.Samples), Bytes: max(all.Bytes, one.Bytes),
-		Took: max(all.Took, one.Took), Peak: max(all.Peak, one.Peak),
-	}
+	c.by[expr] = c.by[expr].with(one)
 }
 
 // measure begins to measure what an answer to expr costs, until measured is called. The client has a clock.
@@ -98,12 +108,11 @@ func (c *client) measure(expr string) (cost *Cost, measured func()) {
 	}
 }
 
-// of returns what expr took, and false when it was not asked.
-func (c *costs) of(expr string) (Cost, bool) {
+// of returns what expr took, nothing when it was not asked.
+func (c *costs) of(expr string) Cost {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	cost, asked := c.by[expr]
-	return cost, asked
+	return c.by[expr]
 }
 
 // costKey is where the context of a request holds the *Cost of its answer.

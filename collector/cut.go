@@ -123,7 +123,7 @@ func (c *Collector) cutMore(ctx context.Context, p *pace, had int, at time.Time)
 	if c.among == nil || had >= maxCuts {
 		return false
 	}
-	m, _, err := c.client.ask(ctx, "count by ("+labelList(c.settings.GroupBy)+") "+c.counter, v1.Range{Start: at, End: at, Step: time.Hour})
+	m, _, err := c.client.ask(ctx, c.sizes(), v1.Range{Start: at, End: at, Step: time.Hour})
 	if err != nil {
 		c.log.WarnContext(ctx, "did not learn how to ask in parts", "error", err)
 		return false
@@ -144,6 +144,11 @@ func (c *Collector) cutMore(ctx context.Context, p *pace, had int, at time.Time)
 	defer c.mu.Unlock()
 	p.cuts, p.good = append(p.cuts, k), -1
 	return true
+}
+
+// sizes returns the expression of how many series every workload has.
+func (c *Collector) sizes() string {
+	return "count by (" + labelList(c.settings.GroupBy) + ") " + c.counter
 }
 
 // weighed is a workload and its series.

@@ -3,6 +3,7 @@ package collector
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,4 +100,55 @@ func leaves(t *testing.T, part []side, value string) bool {
 		}
 	}
 	return true
+}
+
+// TestF33_CostsOfParts holds that the queries which ask for an hour in parts, and those that find out how to, are among the costs.
+func TestF33_CostsOfParts(t *testing.T) {
+	t.Parallel()
+	const names = 8
+	server := promtest.New(func(q promtest.Query) promtest.Answer {
+		var answer promtest.Answer
+		for i := range names {
+			labels := map[string]string{"team_alias": fmt.Sprintf("team-%d", i), "requested_model": "m"}
+			if strings.HasPrefix(q.Expr, "count by (") {
+				answer.Series = append(answer.Series, promtest.Series{Labels: labels, Points: []promtest.Point{{At: q.End, Value: 10}}})
+				continue
+			}
+			answer.Series = append(answer.Series, promtest.Each(q, labels, func(signal string, _ time.Time) (float64, bool) {
+				v, ok := typical[signal]
+				return v, ok
+			})...)
+		}
+		first, _, _ := strings.Cut(q.Expr, "["+hourWindow+"]") // the selector of the first metric
+		if slices.Contains(q.Signals(), string(coverage)) && strings.Count(first, "(?s)") < 2 {
+			return promtest.Status(422, "query processing would load too many samples into memory")
+		}
+		return answer
+	})
+	ticks := time.Duration(0)
+	c := newCollector(t, Settings{Backfill: 2 * time.Hour, Concurrency: 1, Costs: true, Clock: func() time.Time { ticks++; return noon.Add(ticks * time.Second) }}, server, newMemory())
+	r := collect(t, c, noon)
+	sent, parts, whole := 0, 0, 0
+	for _, q := range server.Queries() {
+		switch {
+		case q.Expr == c.queries.hourly:
+			whole++
+		case slices.Contains(q.Signals(), string(coverage)):
+			parts++
+		}
+	}
+	by := map[string]Cost{}
+	for _, cost := range c.Costs() {
+		by[cost.Query] = cost
+		sent += cost.Requests
+	}
+	if sent != r.Queries {
+		t.Errorf("%d queries in the costs, %d were sent: %+v", sent, r.Queries, by)
+	}
+	if hours := by["hours"]; parts < 8 || whole == 0 || hours.Requests != parts+whole || hours.Parts != 4 || hours.Hours != 1 || hours.Series == 0 || hours.Bytes == 0 {
+		t.Errorf("got %+v, want %d queries for 2 hours, which are asked for in 4 parts one by one", hours, parts+whole)
+	}
+	if sizes := by["sizes of workloads"]; sizes.Requests != 2 || sizes.Series != names {
+		t.Errorf("got %+v, want one query for each cut, with %d workloads", sizes, names)
+	}
 }

@@ -55,7 +55,7 @@ var faults = []struct {
 	}},
 	{"F32", "limit on the length of a query", []string{"collector TestF32_QueryLimit", "collector TestShortQueriesBridgeGaps", "collector TestAnswers"}},
 	{"F33", "limits on points, samples and series", []string{
-		"cmd/tipline-demo/servers TestF33_SampleLimit", "collector TestF32_QueryLimit", "collector TestAnswers", "collector TestQueriesAreWhatServersExpect", "collector TestCuts", "cmd/tipline-demo/servers TestF33_AnHourInParts",
+		"cmd/tipline-demo/servers TestF33_SampleLimit", "collector TestF32_QueryLimit", "collector TestAnswers", "collector TestQueriesAreWhatServersExpect", "collector TestCuts", "collector TestF33_CostsOfParts", "cmd/tipline-demo/servers TestF33_AnHourInParts",
 	}},
 	{"F34", "NaN and infinity", []string{"collector TestHour", "collector TestGPUs", "collector TestDaily", "collector FuzzDecodeQuery"}},
 	{"F35", "unexpected type", []string{"collector TestAnswers", "collector TestFaults", "collector FuzzDecodeQuery"}},

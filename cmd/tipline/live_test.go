@@ -243,6 +243,8 @@ func TestNearLimits(t *testing.T) {
 		{collector.Cost{Bytes: 16 << 20}, "an answer has 16.8MB, and prometheus.max_response_bytes is 33.6MB"},
 		{collector.Cost{Peak: mostSamples / 2}, "the server held 25.0M samples at once, and Prometheus refuses more than 50.0M"},
 		{collector.Cost{Hours: 23}, "asks for 23 hours at once"},
+		{collector.Cost{Parts: 1}, ""},
+		{collector.Cost{Parts: 8}, "asks for an hour in 8 parts"},
 	} {
 		got := strings.Join(nearLimits(tc.cost, limits), "\n")
 		if (got == "") != (tc.want == "") || !strings.Contains(got, tc.want) {

@@ -62,6 +62,9 @@ func nearLimits(c collector.Cost, p config.Prometheus) []string {
 	if c.Hours > 0 && c.Hours < collector.ChunkHours {
 		near("asks for %s at once, since the server refused, or had no time for, %d: nothing is lost, and a cold start takes longer", count(c.Hours, "hour"), collector.ChunkHours)
 	}
+	if c.Parts > 1 {
+		near("asks for an hour in %d parts, since the server refused it whole: nothing is lost, and it takes that many queries", c.Parts)
+	}
 	return said
 }
 
