@@ -70,7 +70,7 @@ var faults = []struct {
 	{"F39", "a gauge taken for a counter", []string{"cmd/tipline-demo/servers TestGaugeIsNoCounter", "collector TestF39_NotACounter", "cmd/tipline-demo/packs TestPacks", "collector TestF23_Sawtooth"}},
 	{"F40", "token types overlap", []string{"cmd/tipline-demo/packs TestPacks"}},
 	{"F41", "input without cached tokens", []string{"cmd/tipline-demo/packs TestPacks"}},
-	{"F42", "GPUs without a pod", []string{"collector TestGPUs", "collector TestServingSharedGPUs", "cmd/tipline-demo/packs TestF42_GPUsOfWhichLittleIsKnown", "cmd/tipline-demo/packs TestF42_GPUsOfNoPod", "cmd/tipline-demo/packs TestPacks", "model TestF42_BusyFloor"}},
+	{"F42", "GPUs without a pod", []string{"collector TestGPUs", "collector TestServingSharedGPUs", "cmd/tipline-demo/packs TestF42_GPUsOfWhichLittleIsKnown", "cmd/tipline-demo/packs TestF42_GPUsOfNoPod", "cmd/tipline-demo/packs TestF42_ContainersOfTwoPacks", "cmd/tipline-demo/packs TestPacks", "model TestF42_BusyFloor"}},
 	{"F43", "out of range", []string{"collector TestHour", "collector TestGPUs"}},
 	{"F44", "a burst, one odd day", []string{"alerting TestNext", "alerting TestStreakIgnoresTheSchedule", "alerting FuzzNext"}},
 	{"F45", "sits on the line", []string{"alerting TestFlapping", "alerting TestUnstable", "alerting TestUnstableIsTold", "alerting TestNextDoesNotDependOnTheSchedule"}},

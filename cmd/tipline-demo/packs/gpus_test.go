@@ -145,3 +145,30 @@ func TestF42_GPUsOfWhichLittleIsKnown(t *testing.T) {
 		}
 	}
 }
+
+// TestF42_ContainersOfTwoPacks holds that containers that hold GPUs are told apart alike by every pack that knows them, so that two sources that count the same do not count them twice.
+func TestF42_ContainersOfTwoPacks(t *testing.T) {
+	t.Parallel()
+	server := scraped(t, start.Add(3*time.Hour), func(after time.Duration) string {
+		const holds = `pod="p",container="c",node="n",app="a"} %v
+`
+		gpus := 2 / max(after.Minutes(), 1) // the values grow by the minute
+		return "vllm:prompt_tokens_total{model_name=\"m\"} 100\nvllm:generation_tokens_total{model_name=\"m\"} 10\n" +
+			fmt.Sprintf("kube_pod_container_resource_requests{resource=\"nvidia_com_gpu\","+holds+"container_gpu_allocation{"+holds, gpus, gpus) +
+			fmt.Sprintf("kube_pod_status_phase{phase=\"Running\",pod=\"p\"} %v\n", gpus/2)
+	})
+	var devices []map[string]map[string]model.Day
+	for _, pack := range []string{"kube-state-metrics", "opencost"} {
+		r := collectAt(t, collector.Settings{
+			Name: "s", URL: "http://prometheus.test", Client: server, Pack: "vllm", GroupBy: []string{"namespace"}, GPUs: &collector.GPUs{Pack: pack}, Backfill: 2 * time.Hour,
+		}, start.Add(3*time.Hour+3*time.Minute))
+		devices = append(devices, r.Usage[0].GPUDevices)
+	}
+	want := model.Day{}
+	want[1], want[2], want[3] = 2, 2, 2
+	for _, got := range devices {
+		if all := got["namespace ns"]; len(all) != 1 || all["ns/p/c"] != want {
+			t.Errorf("got %v and %v, want ns/p/c with 2 GPUs in three hours of both", devices[0], devices[1])
+		}
+	}
+}
