@@ -36,7 +36,7 @@ type Settings struct {
 	GroupBy          []string          // labels that make a workload; empty means those of the pack
 	Period           time.Duration     // of the gauges that show sums of a period; 0 means that of the pack
 	Stamps           string            // the time of such a sample: scrape, or cloud for the beginning of its period; empty means that of the pack
-	CacheApart       map[string]string // only series with these label values leave the cache out of their input, see pack; nil means that of the pack
+	CacheApart       map[string]string // series with these label values leave the cache out of their input too, beside those that the pack says do; nil means no others
 	ReplicaLabel     string            // the label that tells apart the copies of a series that replicas of a Prometheus have stored, of which one counts, see wording.once; empty means that there are none
 	GPUs             *GPUs             // where the GPUs of the workloads are counted; nil means nowhere
 	Backfill         time.Duration     // how far back a cold start asks; 0 means 60 days
@@ -254,7 +254,7 @@ func (s Settings) adapted(p *pack) (*pack, error) {
 	changed := *p
 	changed.ReplicaLabel = s.ReplicaLabel
 	if s.CacheApart != nil {
-		changed.CacheApart = []map[string]string{s.CacheApart}
+		changed.CacheApart = append(slices.Clip(changed.CacheApart), s.CacheApart)
 		if err := errors.Join(checkWhere(s.CacheApart), p.mayStandApart()); err != nil {
 			return nil, fmt.Errorf("cache_apart: %w", err)
 		}

@@ -91,7 +91,7 @@ type Source struct {
 	GroupBy    []string          // labels that make a workload; empty means those of the pack
 	// ReplicaLabel tells apart the copies of a series that replicas of a Prometheus have stored, of which one counts; empty means that there are none.
 	ReplicaLabel string            `json:",omitempty"`
-	CacheApart   map[string]string `json:",omitempty"` // only series with these label values leave the cache out of their input; nil means that of the pack
+	CacheApart   map[string]string `json:",omitempty"` // series with these label values leave the cache out of their input, beside those that the pack says do; nil means no others
 	Period       time.Duration     `json:",omitempty"` // of gauges that show sums of a period; 0 means that of the pack
 	Stamps       string            `json:",omitempty"` // the time of such a sample, scrape or cloud; empty means that of the pack
 	Hosting      model.Hosting     // how the workloads counted there are served now
