@@ -64,7 +64,7 @@ var faults = []struct {
 		"cmd/tipline-demo/packs TestF37_ReplicaLabel", "cmd/tipline-demo/packs TestStoredByReplicas", "model/metering TestTwins", "model/metering TestHalvesAreNoTwins", "cmd/tipline-demo/servers TestF37_BalancedReplicas",
 	}},
 	{"F38", "metric renamed, misspelt, gone", []string{
-		"cmd/tipline-demo/packs TestF38_NamesThatMatchNothing", "cmd/tipline-demo/packs TestF38_NamesThatWereThere", "cmd/tipline-demo/packs TestF38_OneQuery", "cmd/tipline TestF38_CheckLiveNames",
+		"cmd/tipline-demo/packs TestF38_NamesThatMatchNothing", "cmd/tipline-demo/packs TestF38_NamesThatWereThere", "cmd/tipline-demo/packs TestF38_OneQuery", "cmd/tipline TestF38_CheckLiveNames", "cmd/internal/daemon TestF38_MissingIsReported", "cmd/internal/web TestF38_PageShowsMissing",
 		"collector TestNoDataAtAll", "collector TestOutputThatVanishes", "cmd/tipline TestCheckLive",
 	}},
 	{"F39", "a gauge taken for a counter", []string{"cmd/tipline-demo/servers TestGaugeIsNoCounter", "collector TestF39_NotACounter", "cmd/tipline-demo/packs TestPacks", "collector TestF23_Sawtooth"}},

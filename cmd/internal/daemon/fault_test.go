@@ -62,9 +62,11 @@ func TestFaultsOfSources(t *testing.T) {
 		{Code: collector.TooManyWorkloads, Text: "left out"},
 		{Code: collector.TTFTFailed, Text: "timeout"},
 		{Code: collector.NotACounter, Text: "gauges"},
+		{Code: collector.ReplicasDiffer, Text: "pods"},
+		{Code: collector.NeverMatched, Text: "misspelt"},
 	}}}, nil)
-	if len(faults) != 3 || faults[2].Code != collector.NotACounter || faults[0].Code != collector.StoredPerReplica || faults[1].Code != collector.TooManyWorkloads || faults[0].Source != "gateway" || faults[0].Workload != "" {
-		t.Errorf("got %+v, want all but the timeout, of the source as a whole", faults)
+	if len(faults) != 4 || faults[2].Code != collector.NotACounter || faults[0].Code != collector.StoredPerReplica || faults[1].Code != collector.TooManyWorkloads || faults[0].Source != "gateway" || faults[0].Workload != "" {
+		t.Errorf("got %+v, want all but the timeout and the name, of the source as a whole", faults)
 	}
 	r := newRig(t, func(q promtest.Query) promtest.Answer {
 		if strings.Contains(q.Expr, "histogram_quantile") {
@@ -213,4 +215,26 @@ func TestF31_RevisedDay(t *testing.T) {
 		t.Fatalf("got %v, want one message about the revision", r.reasons())
 	}
 	r.accounted(t, told[0])
+}
+
+// TestF38_MissingIsReported holds that what nothing is found of is in the report of its source, with a warning where a verdict needs it.
+func TestF38_MissingIsReported(t *testing.T) {
+	t.Parallel()
+	r := newRig(t, func(q promtest.Query) promtest.Answer {
+		if strings.Contains(q.Expr, "\"wanted_") {
+			return promtest.Answer{Series: promtest.Each(q, nil, func(signal string, _ time.Time) (float64, bool) { return 1, signal == "wanted_input" })}
+		}
+		return steady(map[string]string{"team_alias": "support"}, 1e6)(q)
+	})
+	report, err := r.Evaluate(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := report.Sources[0]
+	if len(s.Missing) == 0 || s.Missing[0].Signal != "output" || !s.Missing[0].Needed || slices.ContainsFunc(s.Missing[1:], func(m model.Missing) bool { return m.Needed }) {
+		t.Errorf("got %+v missing, want the output first, which alone is needed", s.Missing)
+	}
+	if !slices.ContainsFunc(s.Warnings, func(w model.Warning) bool { return w.Code == collector.NeverMatched }) {
+		t.Errorf("got the warnings %+v, want %s", s.Warnings, collector.NeverMatched)
+	}
 }

@@ -411,6 +411,23 @@ func TestPageShowsFindings(t *testing.T) {
 	}
 }
 
+// TestF38_PageShowsMissing holds that the page says of what of a source nothing is found but what a warning says already, and which share of its exporter's GPUs no pod holds.
+func TestF38_PageShowsMissing(t *testing.T) {
+	t.Parallel()
+	report := sample()
+	last := time.Date(2026, 11, 20, 6, 0, 0, 0, time.UTC)
+	report.Sources[0].GPUsFreeRatio = new(model.Fraction(0.25))
+	report.Sources[0].Missing = []model.Missing{
+		{Signal: "output", Metrics: []string{"needed_total"}, Needed: true}, {Signal: "requests", Metrics: []string{"a", hostile}, Last: &last}, {Signal: "waiting", Metrics: []string{"1", "2", "3", "4", "5"}},
+	}
+	page := ask(t, options(report), "GET", "/", "").Body.String()
+	for _, want := range []string{"nothing is found of requests (a, &lt;script&gt;", ") since 20 Nov 2026, of waiting (1, 2, 3 and 2 others), which no verdict needs", "25% of the GPUs that its exporter shows held by no pod"} {
+		if !strings.Contains(page, want) || strings.Contains(page, "<script") || strings.Contains(page, "needed_total") {
+			t.Errorf("%q is not on the page, or not escaped, or what a warning says is there twice", want)
+		}
+	}
+}
+
 // TestPageShowsBreakEvens holds that a reader of the page learns where what he pays for breaks even, and that a cost without width is one amount.
 func TestPageShowsBreakEvens(t *testing.T) {
 	t.Parallel()
