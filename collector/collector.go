@@ -215,7 +215,6 @@ func New(s Settings, h History, log *slog.Logger) (*Collector, error) {
 	if c.counter, err = s.counted(seen); err != nil {
 		return nil, err
 	}
-	c.queries.watched = lookedFor(c.wanted)
 	if s.Queries == nil {
 		newest, err := s.counted("timestamp(%s)")
 		if err != nil {
@@ -224,12 +223,16 @@ func New(s Settings, h History, log *slog.Logger) (*Collector, error) {
 		stored := c.counter
 		if s.ReplicaLabel != "" {
 			stored = largestOf(stored, s.ReplicaLabel)
-			c.queries.watched += "\nor " + marked(replicasAlike, alike(c.counter, s.ReplicaLabel))
+			c.queries.scrapes = marked(replicasAlike, alike(c.counter, s.ReplicaLabel)) + "\nor "
 		}
-		c.queries.watched += "\nor " + marked(storedPerReplica, perReplica(stored)) + "\nor " + marked(newestSample, "max "+newest)
+		c.queries.scrapes += marked(storedPerReplica, perReplica(stored)) + "\nor " + marked(newestSample, "max "+newest)
 		if c.versioned.PeriodSums == nil { // those have their own period
-			c.queries.watched += "\nor " + marked(scrapeInterval, scraped(newest))
+			c.queries.scrapes += "\nor " + marked(scrapeInterval, scraped(newest))
 		}
+	}
+	c.queries.watched = lookedFor(c.wanted)
+	if c.queries.scrapes != "" {
+		c.queries.watched += "\nor " + c.queries.scrapes
 	}
 	if err := checkLabels(s.GroupBy, s.Select); err != nil {
 		return nil, err

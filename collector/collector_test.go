@@ -1082,6 +1082,47 @@ func TestOwnQueries(t *testing.T) {
 	}
 }
 
+// TestF38_NamesThatAreTooMuch holds that a server that refuses to look for names is asked for replicas all the same, and for neither again within a day, whether it has anything or not.
+func TestF38_NamesThatAreTooMuch(t *testing.T) {
+	t.Parallel()
+	for name, tc := range map[string]struct {
+		scrapes promtest.Answer
+		has     bool
+		want    string // codes
+	}{
+		"names":         {promtest.Answer{}, true, ""},
+		"all":           {promtest.Status(400, "no"), true, ""},
+		"all, no data":  {promtest.Status(400, "no"), false, NoData},
+		"replicas told": {promtest.Answer{Series: []promtest.Series{{Labels: map[string]string{"tipline_signal": "stored_per_replica"}, Points: []promtest.Point{{At: noon, Value: 3}}}}}, true, StoredPerReplica},
+	} {
+		asked := 0
+		server := promtest.New(func(q promtest.Query) promtest.Answer {
+			if watched := slices.Contains(q.Signals(), string(storedPerReplica)); watched {
+				asked++
+				if strings.Contains(q.Expr, wantedSignal) {
+					return promtest.Status(422, "query would load too many samples into memory")
+				}
+				return tc.scrapes
+			}
+			if !tc.has {
+				return promtest.Answer{}
+			}
+			return steady(always, never)(q)
+		})
+		c := newCollector(t, Settings{Backfill: time.Hour}, server, newMemory())
+		for _, at := range []time.Time{noon, noon.Add(time.Hour)} {
+			r := collect(t, c, at)
+			got := codes(slices.DeleteFunc(r.Warnings, func(w model.Warning) bool { return w.Code == TTFTFailed }))
+			if got != tc.want || len(r.Missing) > 0 {
+				t.Errorf("%s: got %q and %v, want %q", name, got, r.Missing, tc.want)
+			}
+		}
+		if asked != 2 { // with names, and without
+			t.Errorf("%s: asked %d times, want 2", name, asked)
+		}
+	}
+}
+
 func TestNoDataAtAll(t *testing.T) {
 	t.Parallel()
 	server := promtest.New(func(promtest.Query) promtest.Answer { return promtest.Answer{} })

@@ -58,6 +58,7 @@ func (c *Collector) Costs() []Cost {
 	add("lengths of prompts", 0, 0, c.queries.prompts)
 	add("failures", 0, 0, c.queries.daily)
 	add("names and replicas", 0, 0, c.queries.watched)
+	add("replicas alone", 0, 0, c.queries.scrapes)
 	add("types of metrics", 0, 0, metadataPath)
 	add("versions", 0, 0, c.queries.versions)
 	add("tokens of no workload", 0, 0, c.queries.dark)

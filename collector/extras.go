@@ -258,10 +258,15 @@ func (c *Collector) lookDaily(ctx context.Context, now time.Time) ([]model.Warni
 		at = clock.Add(SkewTold + SkewTrusted).Truncate(time.Second)
 	}
 	m, _, err := c.client.ask(ctx, c.queries.watched, v1.Range{Start: at, End: at, Step: time.Hour})
+	names := err == nil
+	if e := (*Error)(nil); c.queries.scrapes != "" && errors.As(err, &e) && !e.unsent && (e.Reason == LimitReached || e.Reason == TimedOut) { // names are of more series than the input
+		c.log.WarnContext(ctx, "names not looked for", "error", err)
+		m, _, err = c.client.ask(ctx, c.queries.scrapes, v1.Range{Start: at, End: at, Step: time.Hour})
+	}
 	if err != nil {
 		c.log.WarnContext(ctx, "names and replicas not looked for", "error", err)
 		if e := (*Error)(nil); errors.As(err, &e) && !e.Retryable() { // nor will it be given an hour later
-			c.look.asked = now
+			c.look.asked, c.look.barren = now, barren
 		}
 		return c.look.note, c.look.missing
 	}
@@ -272,11 +277,13 @@ func (c *Collector) lookDaily(ctx context.Context, now time.Time) ([]model.Warni
 			found[signal(stream.Metric[signalLabel])] = float64(pair.Value)
 		}
 	}
-	before := c.look.missing
-	c.look.missing = c.missing(found, now)
-	for _, m := range c.look.missing {
-		if m.Needed && !slices.ContainsFunc(before, func(b model.Missing) bool { return b.Signal == m.Signal && slices.Equal(b.Metrics, m.Metrics) }) {
-			c.log.WarnContext(ctx, "nothing is found", "signal", m.Signal, "metrics", m.Metrics, "last", m.Last, "turned_on_by", m.Switch)
+	if names {
+		before := c.look.missing
+		c.look.missing = c.missing(found, now)
+		for _, m := range c.look.missing {
+			if m.Needed && !slices.ContainsFunc(before, func(b model.Missing) bool { return b.Signal == m.Signal && slices.Equal(b.Metrics, m.Metrics) }) {
+				c.log.WarnContext(ctx, "nothing is found", "signal", m.Signal, "metrics", m.Metrics, "last", m.Last, "turned_on_by", m.Switch)
+			}
 		}
 	}
 	c.look.note = missingWarnings(c.look.missing)

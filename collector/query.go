@@ -93,7 +93,8 @@ type queries struct {
 	daily    string // requests that failed, and times that one was sent again, per workload over the day before
 	served   string // how the engines did per workload, or per group of GPUs, over the hour before the evaluation
 	versions string // processes by the version of the program, at an instant; empty where that changes no meaning
-	watched  string // what is wanted and there, see wanted, and, but of queries of one's own, which do not say what they sum up, counters stored once for every replica, the newest sample, and how often there is one
+	watched  string // what is there of all that is wanted, see lookedFor, and scrapes
+	scrapes  string // counters stored once for every replica, the newest sample, and how often there is one; empty of queries of one's own, which do not say what they sum up
 	dark     string // tokens of the source over the day before, those selected and all of them
 }
 

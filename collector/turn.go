@@ -44,7 +44,7 @@ func (c *Collector) extras() []extra {
 		}},
 		about(c.addPrompts, c.queries.prompts),
 		about(c.addDaily, c.queries.daily),
-		{[]string{c.queries.watched}, func(ctx context.Context, now time.Time, r *Result) (notes []model.Warning, _ error) {
+		{[]string{c.queries.watched, c.queries.scrapes}, func(ctx context.Context, now time.Time, r *Result) (notes []model.Warning, _ error) {
 			notes, r.Missing = c.lookDaily(ctx, now)
 			return notes, nil
 		}},

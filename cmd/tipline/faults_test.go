@@ -65,7 +65,7 @@ var faults = []struct {
 	}},
 	{"F38", "metric renamed, misspelt, gone", []string{
 		"cmd/tipline-demo/packs TestF38_NamesThatMatchNothing", "cmd/tipline-demo/packs TestF38_NamesThatWereThere", "cmd/tipline-demo/packs TestF38_OneQuery", "cmd/tipline TestF38_CheckLiveNames", "cmd/internal/daemon TestF38_MissingIsReported", "cmd/internal/web TestF38_PageShowsMissing",
-		"collector TestNoDataAtAll", "collector TestOutputThatVanishes", "cmd/tipline TestCheckLive",
+		"collector TestF38_NamesThatAreTooMuch", "collector TestNoDataAtAll", "collector TestOutputThatVanishes", "cmd/tipline TestCheckLive",
 	}},
 	{"F39", "a gauge taken for a counter", []string{"cmd/tipline-demo/servers TestGaugeIsNoCounter", "collector TestF39_NotACounter", "cmd/tipline-demo/packs TestPacks", "collector TestF23_Sawtooth"}},
 	{"F40", "token types overlap", []string{"cmd/tipline-demo/packs TestPacks"}},
