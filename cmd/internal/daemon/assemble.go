@@ -557,10 +557,11 @@ func (m metered) summarize(u model.Usage, now time.Time) model.UsageSummary {
 	}
 	volume, coverage := u.Between(from, now.Truncate(time.Hour))
 	total := volume.Total()
-	s.Last30dTokens, s.CoverageRatio = &total, min(1, coverage)
-	s.Last30dClassTokens = map[string]model.Tokens{}
-	for _, c := range model.Classes {
-		s.Last30dClassTokens[c.String()] = volume[c]
+	if s.CoverageRatio = min(1, coverage); coverage > 0 { // otherwise all that was measured is older, and this is not known
+		s.Last30dTokens, s.Last30dClassTokens = &total, map[string]model.Tokens{}
+		for _, c := range model.Classes {
+			s.Last30dClassTokens[c.String()] = volume[c]
+		}
 	}
 	if !m.partOfMonth(now) {
 		month, _ := u.Between(monthBegan(now), now)

@@ -46,3 +46,18 @@ func TestRequestsThatFailed(t *testing.T) {
 		}
 	}
 }
+
+// TestF103_NothingLately holds that of a workload whose last measured hour is older than 30 days it is not known what it used in them, which is not 0.
+func TestF103_NothingLately(t *testing.T) {
+	t.Parallel()
+	hours := make([]model.Hour, 50*24)
+	hours[0] = model.Hour{Tokens: model.Volume{1e6}, Coverage: 1}
+	m := metered{usage: model.Usage{Workload: "old", Source: "gateway"}}
+	u := model.Usage{Workload: "old", Source: "gateway", Start: opening.AddDate(0, 0, -50), Hours: hours}
+	for now, known := range map[time.Time]bool{u.Start.Add(time.Hour): true, opening: false} {
+		s := m.summarize(u.Until(now), now)
+		if s.LastSample == nil || (s.Last30dTokens != nil) != known || (len(s.Last30dClassTokens) > 0) != known || (s.CoverageRatio > 0) != known {
+			t.Errorf("at %s: got %+v, want it known: %v", now, s, known)
+		}
+	}
+}

@@ -396,7 +396,7 @@ func (d *Daemon) failed(m metered) evaluation {
 		Workload: m.usage.Workload, Source: m.usage.Source, Labels: m.usage.Labels,
 		Owner: m.stanza.Owner, CostCentre: m.stanza.CostCentre, Channel: m.stanza.SlackChannel, Current: m.stanza.Current,
 		Options: []model.OptionCost{}, Drift: []model.Drift{},
-		Warnings: []model.Warning{{Code: "EVALUATION_FAILED", Text: text}},
+		Warnings: []model.Warning{{Code: model.EvaluationFailed, Text: text}},
 		Decision: model.Decision{Recommendation: model.Unknown, Reason: model.ReasonUnknown, Because: text, WouldChange: []string{}},
 	}
 	return e

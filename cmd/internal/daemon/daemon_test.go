@@ -479,7 +479,7 @@ func TestPanicInTheHistory(t *testing.T) {
 	broken := hours("broken", func(model.Usage) model.Usage { panic("no such day") })
 	evaluations, _, _ := r.evaluateAll([]metered{broken, hours("whole", func(u model.Usage) model.Usage { return u })}, nil, r.now)
 	for i, want := range []bool{true, false} {
-		if got := warned(evaluations[i].report, "EVALUATION_FAILED"); got != want {
+		if got := warned(evaluations[i].report, model.EvaluationFailed); got != want {
 			t.Errorf("%s: failed %v, want %v: %+v", evaluations[i].report.Workload, got, want, evaluations[i].report.Warnings)
 		}
 	}

@@ -63,7 +63,7 @@ func TestF90_EveryStage(t *testing.T) {
 		inWorkload: func(t *testing.T, r *rig, broken *string) {
 			*broken = scored + "chat"
 			report := r.days(t, 1)
-			if w := workload(t, report, "chat"); w.Decision.Recommendation != model.Unknown || !warned(w, "EVALUATION_FAILED") {
+			if w := workload(t, report, "chat"); w.Decision.Recommendation != model.Unknown || !warned(w, model.EvaluationFailed) {
 				t.Errorf("got %+v, want that it is not known", w.Decision)
 			}
 			if w := workload(t, report, "support"); w.Decision.Recommendation != model.Move {
@@ -166,7 +166,7 @@ func TestF90_Evaluation(t *testing.T) {
 		}
 		for _, e := range evaluations {
 			known := e.report.Decision.Recommendation != model.Unknown
-			if fails := e.report.Workload == "chat"; known == fails || warned(e.report, "EVALUATION_FAILED") != fails {
+			if fails := e.report.Workload == "chat"; known == fails || warned(e.report, model.EvaluationFailed) != fails {
 				t.Errorf("at read %d: %s: got %+v", at, e.report.Workload, e.report.Decision)
 			}
 		}

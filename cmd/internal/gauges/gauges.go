@@ -15,7 +15,7 @@ import (
 	"tipline/model"
 )
 
-// maxWorkloads is how many workloads are exported. With three options each has some 40 series: those of 2,000 are 84,000 and 8.6 MB a scrape, near what a
+// maxWorkloads is how many workloads are exported. With three options each has some 50 series: those of 2,000 are 102,000 and 9.9 MB a scrape, near what a
 // scrape may take and more than a target should cost the server. They are the first by name, so that the choice does not change between scrapes; tipline_workloads_not_exported counts the others, which the report has, and
 // their tokens are those of the workload otherName.
 const maxWorkloads = 2000
@@ -25,6 +25,20 @@ const otherName = "other"
 func desc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("tipline_"+name, help, labels, nil)
 }
+
+// known describes the companion of what is absent where it is not known: a query tells that from a workload, an option or a budget that is gone. Who has no
+// GPUs, or no crossover, lacks nothing, so those have none.
+func known(name, what string, labels ...string) *prometheus.Desc {
+	return desc(name+"_known", "1 when "+what+" known, 0 when there is no series of it since it is not.", labels...)
+}
+
+var (
+	tokensLast30dKnown = known("workload_tokens_last_30d", "the tokens used in the last 30 days are", "workload")
+	projectedKnown     = known("workload_projected_tokens", "a projection of a workload is", "workload")
+	costKnown          = known("workload_cost_usd_per_month", "the cost of an option is", "workload", "option", "hosting")
+	recommendedKnown   = known("workload_recommended", "the verdict on a workload is", "workload")
+	budgetKnown        = known("budget_projected_usd", "what the workloads of a budget are projected to cost is", "budget")
+)
 
 var (
 	tokensLast30d = desc("workload_tokens_last_30d", "Tokens used in the last 30 days, by token class.", "workload", "class")
@@ -69,6 +83,7 @@ var (
 )
 
 var all = []*prometheus.Desc{
+	tokensLast30dKnown, projectedKnown, costKnown, recommendedKnown, budgetKnown,
 	tokensLast30d, projected, costUSD, crossover, breakeven, recommended, probability, saving, secondsToCrossover, gpuUtilization,
 	economicUtilization, idleUSD, coverage, lastSample, forecastError, forecastNaiveError, forecastBias, forecastCoverage, driftScore, caseStage, priceAge, oldestPrice, dataFaults, sourceUp, readingsRefused, historyFilled, budgetUSD, budgetProjected, budgetSpent, unattributed, dark, notExported,
 }
@@ -110,7 +125,9 @@ func (c exporter) Collect(ch chan<- prometheus.Metric) {
 	}
 	for _, b := range report.Budgets {
 		send(budgetUSD, float64(b.USD), b.Budget)
-		if b.Projected != nil && b.SpentUSD != nil {
+		known := b.Projected != nil && b.SpentUSD != nil
+		send(budgetKnown, oneIf(known), b.Budget)
+		if known {
 			quantiles(send, budgetProjected, *b.Projected, b.Budget)
 			send(budgetSpent, float64(*b.SpentUSD), b.Budget)
 		}
@@ -163,6 +180,7 @@ func (c exporter) Collect(ch chan<- prometheus.Metric) {
 	for _, w := range workloads {
 		send.usage(w)
 		send.forecast(w)
+		send(recommendedKnown, oneIf(w.Decision.Recommendation != model.Unknown), w.Workload)
 		for _, o := range w.Options {
 			send.option(w, o)
 			if looked, err := time.Parse(time.DateOnly, o.OldestPrice()); err == nil {
@@ -222,7 +240,10 @@ func (send send) usage(w model.WorkloadReport) {
 	for class, tokens := range u.Last30dClassTokens {
 		send(tokensLast30d, float64(tokens), w.Workload, class)
 	}
-	send(coverage, float64(u.CoverageRatio), w.Workload)
+	send(tokensLast30dKnown, oneIf(len(u.Last30dClassTokens) > 0), w.Workload)
+	if !slices.ContainsFunc(w.Warnings, func(w model.Warning) bool { return w.Code == model.EvaluationFailed }) {
+		send(coverage, float64(u.CoverageRatio), w.Workload)
+	}
 	if u.LastSample != nil {
 		send(lastSample, float64(u.LastSample.Unix()), w.Workload)
 	}
@@ -232,6 +253,7 @@ func (send send) usage(w model.WorkloadReport) {
 }
 
 func (send send) forecast(w model.WorkloadReport) {
+	send(projectedKnown, oneIf(w.Forecast != nil), w.Workload)
 	if w.Forecast == nil {
 		return
 	}
@@ -248,6 +270,7 @@ func (send send) forecast(w model.WorkloadReport) {
 }
 
 func (send send) option(w model.WorkloadReport, o model.OptionCost) {
+	send(costKnown, oneIf(o.USDPerMonth != nil), w.Workload, o.Option, string(o.Hosting))
 	if o.USDPerMonth != nil {
 		quantiles(send, costUSD, *o.USDPerMonth, w.Workload, o.Option, string(o.Hosting))
 	}

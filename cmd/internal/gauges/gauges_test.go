@@ -3,6 +3,7 @@ package gauges
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -117,8 +118,62 @@ func TestUnknownHasNoSeries(t *testing.T) {
 	for _, f := range families {
 		got = append(got, f.GetName())
 	}
-	if want := "tipline_budget_usd tipline_price_age_seconds tipline_source_up tipline_workload_coverage_ratio tipline_workloads_not_exported"; strings.Join(got, " ") != want {
+	if want := "tipline_budget_projected_usd_known tipline_budget_usd tipline_price_age_seconds tipline_source_up tipline_workload_cost_usd_per_month_known tipline_workload_coverage_ratio " +
+		"tipline_workload_projected_tokens_known tipline_workload_recommended_known tipline_workload_tokens_last_30d_known tipline_workloads_not_exported"; strings.Join(got, " ") != want {
 		t.Errorf("got %s, want %s", strings.Join(got, " "), want)
+	}
+}
+
+// TestF103_Companions holds that whatever may be unknown of a workload, an option or a budget either has its series, and 1 beside it, or none, and 0: never both and never neither. Of what nobody
+// knows anything, no series is 0 but those.
+func TestF103_Companions(t *testing.T) {
+	report := full()
+	failed := model.WorkloadReport{Workload: "failed", Decision: model.Decision{Recommendation: model.Unknown}, Warnings: []model.Warning{{Code: model.EvaluationFailed}}}
+	report.Workloads = append(report.Workloads, failed)
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(of(report))
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	values := map[string]map[string]float64{} // of a family, by labels without those that one thing has several series of
+	for _, f := range families {
+		values[f.GetName()] = map[string]float64{}
+		for _, m := range f.Metric {
+			var labels []string
+			for _, l := range m.Label {
+				if !slices.Contains([]string{"quantile", "class", "horizon"}, l.GetName()) && (l.GetName() == "workload" || f.GetName() != "tipline_workload_recommended") {
+					labels = append(labels, l.GetName()+"="+l.GetValue())
+				}
+			}
+			values[f.GetName()][strings.Join(labels, " ")] += m.GetGauge().GetValue()
+		}
+	}
+	companions, unknown := 0, 0
+	for name, known := range values {
+		of, companion := strings.CutSuffix(name, "_known")
+		if !companion {
+			continue
+		}
+		companions++
+		for labels, is := range known {
+			if _, there := values[of][labels]; there != (is == 1) || is != 0 && is != 1 {
+				t.Errorf("%s{%s}: got %v, and a series %v", name, labels, is, there)
+			}
+			if is == 0 {
+				unknown++
+			}
+			delete(values[of], labels)
+		}
+		for labels := range values[of] {
+			t.Errorf("%s{%s} has no companion", of, labels)
+		}
+	}
+	if companions != 5 || unknown != 8 {
+		t.Errorf("got %d companions and %d that are not known, want 5 and 8", companions, unknown)
+	}
+	if _, there := values["tipline_workload_coverage_ratio"]["workload=failed"]; there {
+		t.Error("how much was measured of a workload whose evaluation failed is not known, and exported")
 	}
 }
 
@@ -191,8 +246,8 @@ func TestF102_Other(t *testing.T) {
 				}
 			}
 		}
-		if n := float64(tc.n); sum != 3*(n+1) || other != 3*(n-1999) || series != 2000*3+2+1 {
-			t.Errorf("%d workloads: got %v tokens, %v of them %s, in %d series, want all, those beyond 2000 and 6003", tc.n, sum, other, tc.want, series)
+		if n := float64(tc.n); sum != 3*(n+1) || other != 3*(n-1999) || series != 2000*6+2+1 {
+			t.Errorf("%d workloads: got %v tokens, %v of them %s, in %d series, want all, those beyond 2000 and 12003", tc.n, sum, other, tc.want, series)
 		}
 	}
 }
