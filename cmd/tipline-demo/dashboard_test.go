@@ -341,6 +341,7 @@ var elsewhere = map[string]string{
 	"tipline_workload_cost_usd_per_month_known": companion,
 	"tipline_workload_projected_tokens_known":   companion,
 	"tipline_workload_tokens_last_30d_known":    companion,
+	"tipline_state_size_bytes":                  "what is kept is bounded, and a disk that is full shows in tipline_state_write_errors_total; for a look at a machine",
 	"tipline_template_failures_total":           "a broken template is a warning of every report and in the log",
 }
 

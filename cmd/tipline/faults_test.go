@@ -95,7 +95,7 @@ var faults = []struct {
 	{"F60", "a restart announces everything again", []string{"alerting TestAnnouncedOnceAcrossRestarts"}},
 	{"F61", "a restart begins confirmation anew", []string{"alerting TestAnnouncedOnceAcrossRestarts"}},
 	{"F62", "the disk is full", []string{
-		"collector TestF62_HistoryCannotBeWritten", "alerting TestNothingMovesWithoutTheDisk", "cmd/internal/daemon TestSoak", "cmd/internal/store TestFullDisk",
+		"cmd/internal/daemon TestF62_WriteErrors", "collector TestF62_HistoryCannotBeWritten", "alerting TestNothingMovesWithoutTheDisk", "cmd/internal/daemon TestSoak", "cmd/internal/store TestFullDisk",
 	}},
 	{"F63", "damaged or foreign data file, damaged history", []string{
 		"collector TestF63_CorruptHistory", "collector TestDayRoundTrip", "collector FuzzDecodeDay", "alerting TestCorruptRowsArePutAside", "alerting FuzzLoad",
@@ -107,7 +107,7 @@ var faults = []struct {
 	{"F66", "newer or older data file", []string{"cmd/internal/store TestNewerSchemaIsRefusedUntouched", "cmd/internal/store TestOlderSchemaIsCopiedThenMigrated"}},
 	{"F67", "two processes on one data file", []string{"cmd/internal/store TestSecondProcessIsRefused", "cmd/internal/store TestF67_StaleOwner", "cmd/tipline TestF67_SecondProcess", "cmd/tipline TestReportBesideTheDaemon"}},
 	{"F68", "state and history grow for ever", []string{
-		"collector TestF68_OldDaysAreDropped", "alerting TestForgottenWorkloads", "cmd/internal/ledger TestCompact", "cmd/internal/daemon TestForget",
+		"cmd/internal/daemon TestF68_Size", "collector TestF68_OldDaysAreDropped", "alerting TestForgottenWorkloads", "cmd/internal/ledger TestCompact", "cmd/internal/daemon TestForget",
 	}},
 	{"F69", "restored from an old backup", []string{"alerting TestOldMessagesAreNotSent", "cmd/internal/daemon TestUndelivered"}},
 	{"F70", "429 with every kind of Retry-After", []string{"alerting/post TestJSON", "alerting/slack TestSendErrors", "alerting TestDeliver"}},

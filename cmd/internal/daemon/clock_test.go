@@ -17,7 +17,7 @@ func TestF51_ClockSteps(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var wrong time.Duration
 		var log bytes.Buffer
-		d := &Daemon{metrics: newMetrics(nil), options: Options{
+		d := &Daemon{metrics: newMetrics(nil, nothing{}), options: Options{
 			Clock: func() time.Time { return time.Now().Add(wrong).Round(0) }, // a wall clock alone
 			Log:   slog.New(slog.NewTextHandler(&log, nil)),
 		}}

@@ -45,6 +45,22 @@ type Store interface {
 	Get(bucket, key string) ([]byte, error)
 	Scan(bucket, prefix string, fn func(key string, value []byte) error) error
 	Apply(batch map[string]map[string][]byte) error
+	Size() int64 // in bytes
+}
+
+// watched is a Store of which writes that fail are counted.
+type watched struct {
+	Store
+	failures prometheus.Counter
+}
+
+// Apply writes batch, or counts that it could not.
+func (w watched) Apply(batch map[string]map[string][]byte) error {
+	err := w.Store.Apply(batch)
+	if err != nil {
+		w.failures.Inc()
+	}
+	return err
 }
 
 // A Daemon observes the workloads of one configuration. Its methods may be called at the same time.
@@ -90,9 +106,11 @@ func New(o Options) (*Daemon, error) {
 	if err != nil {
 		return nil, err
 	}
+	metrics := newMetrics(o.Registry, o.Store)
+	o.Store = watched{o.Store, metrics.writeErrors}
 	d := &Daemon{
 		options:   o,
-		metrics:   newMetrics(o.Registry),
+		metrics:   metrics,
 		changed:   make(chan struct{}, 1),
 		queued:    make(chan struct{}, 1),
 		evaluated: make(chan struct{}, 1),

@@ -435,7 +435,7 @@ func TestServe(t *testing.T) {
 		var cycles []time.Time
 		d := &Daemon{
 			options: Options{Now: time.Now, Log: slog.New(slog.DiscardHandler), Store: nothing{}},
-			metrics: newMetrics(nil), changed: make(chan struct{}, 1), queued: make(chan struct{}, 1), evaluated: make(chan struct{}, 1),
+			metrics: newMetrics(nil, nothing{}), changed: make(chan struct{}, 1), queued: make(chan struct{}, 1), evaluated: make(chan struct{}, 1),
 			setup: &setup{cfg: &config.Config{Schedule: config.Schedule{Collect: "7 * * * *", Evaluate: "0 6 * * *", Location: time.UTC}}},
 		}
 		var err error
@@ -467,6 +467,7 @@ type nothing struct{}
 func (nothing) Get(string, string) ([]byte, error)                    { return nil, nil }
 func (nothing) Scan(string, string, func(string, []byte) error) error { return nil }
 func (nothing) Apply(map[string]map[string][]byte) error              { return nil }
+func (nothing) Size() int64                                           { return 0 }
 
 // TestPanicInTheHistory holds that a workload whose hours cannot be put together spoils neither the process nor the others.
 func TestPanicInTheHistory(t *testing.T) {

@@ -25,9 +25,10 @@ type metrics struct {
 
 	templateFailures prometheus.Counter
 	clockSteps       prometheus.Counter
+	writeErrors      prometheus.Counter
 }
 
-func newMetrics(registry prometheus.Registerer) *metrics {
+func newMetrics(registry prometheus.Registerer, state Store) *metrics {
 	m := &metrics{
 		evaluations: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "tipline_evaluations_total", Help: "Cycles that were evaluated, complete or not.",
@@ -64,12 +65,18 @@ func newMetrics(registry prometheus.Registerer) *metrics {
 			Name: "tipline_clock_steps_total", Help: "Times that the clock of the machine was found to have been set by more than a minute, or the machine to have slept.",
 		}),
 	}
+	m.writeErrors = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "tipline_state_write_errors_total", Help: "Times that the data file could not be written; what was to be kept is kept in memory, or asked for again, until it can be.",
+	})
+	size := prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+		Name: "tipline_state_size_bytes", Help: "Size of the data file, in bytes, without what is reserved at its end.",
+	}, func() float64 { return float64(state.Size()) })
 	for _, stage := range stages { // there from the start, as nothing
 		m.panics.WithLabelValues(stage)
 	}
 	m.reload.Set(1)
 	if registry != nil {
-		registry.MustRegister(m.evaluations, m.failures, m.duration, m.last, m.reload, m.notifications, m.pending, m.skipped, m.panics, m.templateFailures, m.clockSteps,
+		registry.MustRegister(m.evaluations, m.failures, m.duration, m.last, m.reload, m.notifications, m.pending, m.skipped, m.panics, m.templateFailures, m.clockSteps, m.writeErrors, size,
 			buildinfo.NewCollector("tipline"))
 	}
 	return m

@@ -59,7 +59,7 @@ func TestSchedule(t *testing.T) {
 func TestTimesAreLeftOut(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		skipped := newMetrics(nil).skipped.WithLabelValues("evaluate")
+		skipped := newMetrics(nil, nothing{}).skipped.WithLabelValues("evaluate")
 		log := cronLog{slog.New(slog.DiscardHandler)}
 		runs, running := 0, 0
 		job := cron.NewChain(oneAtATime(skipped, log), cron.Recover(log)).Then(cron.FuncJob(func() {

@@ -246,6 +246,15 @@ func (s *Store) Close() error {
 	return s.db.Close()
 }
 
+// Size returns how large the file is, in bytes, without what is reserved at its end. What is deleted in it is used again and makes it no smaller.
+func (s *Store) Size() (bytes int64) {
+	_ = s.db.View(func(tx *bbolt.Tx) error { // fails only once the file is closed
+		bytes = tx.Size()
+		return nil
+	})
+	return bytes
+}
+
 // Get returns the value of key in bucket, nil when there is none.
 func (s *Store) Get(bucket, key string) ([]byte, error) {
 	var value []byte
