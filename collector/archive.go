@@ -82,8 +82,9 @@ type record struct {
 	Hourly string    `json:"hourly,omitempty"` // hash of what is asked of hours
 	Since  time.Time `json:"since,omitzero"`   // days before it may have been asked for otherwise; zero when none was
 
-	Found  map[string]time.Time `json:"found,omitempty"`  // when something was last found of what is wanted, by its key
-	Stores map[string]time.Time `json:"stores,omitempty"` // when each of those of a Thanos was last reached, see storeKey
+	Found    map[string]time.Time `json:"found,omitempty"`     // when something was last found of what is wanted, by its key
+	Stores   map[string]time.Time `json:"stores,omitempty"`    // when each of those of a Thanos was last reached, see storeKey
+	StoresOf string               `json:"stores_of,omitempty"` // its address
 
 	Others   int                   `json:"others,omitempty"`  // how many names were too many, when there were last any
 	Reviewed time.Time             `json:"reviewed,omitzero"` // the day at which closed days were last asked for again

@@ -34,6 +34,7 @@ type client struct {
 	raw     api.Client // of api, for what it has no method for
 	source  string     // its name
 	server  *Server
+	address string // of the server, without credentials and parameters
 	guard   *guard
 	timeout time.Duration    // of one query, its whole answer included
 	clock   func() time.Time // to measure costs with; nil measures none
@@ -87,7 +88,7 @@ func newClient(s Settings) (*client, error) {
 		server = NewServer(cmp.Or(s.Concurrency, defaultConcurrency))
 	}
 	return &client{
-		api: v1.NewAPI(c), raw: c, source: s.Name, server: server, guard: g, timeout: cmp.Or(s.Timeout, defaultTimeout), clock: stopwatch, failing: map[string]int{},
+		api: v1.NewAPI(c), raw: c, address: redact(u), source: s.Name, server: server, guard: g, timeout: cmp.Or(s.Timeout, defaultTimeout), clock: stopwatch, failing: map[string]int{},
 	}, nil
 }
 

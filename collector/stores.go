@@ -37,11 +37,8 @@ func storeKey(kind string, labels prommodel.LabelSet) string {
 
 // askWhole does what askAll does about the hours of batch, and makes an error of all answers that a Thanos may have given without one of its stores: see whole.
 func (c *Collector) askWhole(ctx context.Context, now time.Time, batch []span) ([][]answer, []error) {
-	c.mu.Lock()
-	stores := len(c.archive.record.Stores)
-	c.mu.Unlock()
 	var before error
-	if stores > 0 { // no server is asked for stores before it has answered a query
+	if len(c.knownStores()) > 0 { // no server is asked for stores before it has answered a query
 		before = c.whole(ctx, now)
 	}
 	if before == nil {
@@ -63,9 +60,7 @@ func (c *Collector) askWhole(ctx context.Context, now time.Time, batch []span) (
 // whole returns an error when the server is a Thanos that does not reach one of its stores, or no longer has one that it had within a day: unless told to insist on a store it leaves out
 // those of which it knows that they are down, and answers with what the others have, without a word. Servers of other kinds are asked once a day whether they have stores.
 func (c *Collector) whole(ctx context.Context, now time.Time) error {
-	c.mu.Lock()
-	known := c.archive.record.Stores
-	c.mu.Unlock()
+	known := c.knownStores()
 	if len(known) == 0 && now.Sub(c.unstored) < lookAgain {
 		return nil
 	}
@@ -117,6 +112,16 @@ func (c *Collector) whole(ctx context.Context, now time.Time) error {
 	return &Error{Reason: Partial, Text: oneLine(text)}
 }
 
+// knownStores returns when each of the stores was last there that the server had within about a day, by what storeKey makes of it. Those of another server are none of its own.
+func (c *Collector) knownStores() map[string]time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.archive.record.StoresOf != c.client.address {
+		return nil
+	}
+	return c.archive.record.Stores
+}
+
 // remember keeps when the stores of the server were last there.
 func (c *Collector) remember(stores map[string]time.Time) {
 	for _, key := range slices.Sorted(maps.Keys(stores))[min(len(stores), storesMost):] {
@@ -125,7 +130,7 @@ func (c *Collector) remember(stores map[string]time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(stores)+len(c.archive.record.Stores) > 0 {
-		c.archive.setRecord(func(r *record) { r.Stores = stores })
+		c.archive.setRecord(func(r *record) { r.Stores, r.StoresOf = stores, c.client.address })
 	}
 }
 

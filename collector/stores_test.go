@@ -123,7 +123,7 @@ func TestF19_StoreForgotten(t *testing.T) {
 }
 
 // TestF19_StoreIsLostOnTheWay holds that a store that goes between the look at all and the queries, and one that is away for the queries alone, make none of the answers known, in a cold
-// start as well; that a restart forgets no store; and that one that stays away for a day is gone for good.
+// start as well; that a restart forgets no store, and another address has its own; and that one that stays away for a day is gone for good.
 func TestF19_StoreIsLostOnTheWay(t *testing.T) {
 	t.Parallel()
 	a, b := storeOf("a", "null", `{"cluster":"a"}`), storeOf("b", "null", `{"cluster":"b"}`)
@@ -152,7 +152,17 @@ func TestF19_StoreIsLostOnTheWay(t *testing.T) {
 			t.Errorf("hour %d: got %v, want %s", hour, err, Partial)
 		}
 	}
-	collect(t, open(), noon.Add(25*time.Hour))
+	elsewhere := open()
+	elsewhere.client.address = "http://other.example"
+	collect(t, elsewhere, noon.Add(23*time.Hour)) // another Thanos never had it
+	c = open()
+	thanos.stores = stores("sidecar", a, b)
+	collect(t, c, noon.Add(24*time.Hour))
+	thanos.stores = stores("sidecar", a)
+	if _, err := c.Collect(t.Context(), noon.Add(47*time.Hour)); ReasonOf(err) != Partial {
+		t.Errorf("23 hours later: got %v, want %s", err, Partial)
+	}
+	collect(t, open(), noon.Add(48*time.Hour))
 }
 
 // TestStoresAreAskedFor holds that a server without stores is asked for them once a day, by one query that may be refused in any way, and a Thanos before and after its hours; that

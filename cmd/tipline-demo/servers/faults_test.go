@@ -45,7 +45,7 @@ func checkKnown(t *testing.T, c *collector.Collector, result collector.Result, l
 }
 
 // TestF19_StoreKilled kills one of two stores of a Thanos, which has been told to insist on them or not. What both have together is refused from the first moment on, and after the Thanos
-// has noticed; the hours are known once it is back.
+// has noticed, by a collector that knew both stores as by one that never did.
 func TestF19_StoreKilled(t *testing.T) {
 	t.Parallel()
 	path := program(t, "thanos-0.42")
