@@ -135,7 +135,7 @@ func TestBacktest(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer file.Close()
-	if code, _, errs = replay("--stored"); code != exitNotRight || !strings.HasSuffix(errs, "in use by another tipline: stop that one first, since only one may hold the file\n") {
+	if code, _, errs = replay("--stored"); code != exitNotRight || !strings.Contains(errs, "in use by another tipline (process ") || !strings.HasSuffix(errs, "): stop that one first, since only one may hold the file\n") {
 		t.Errorf("beside a running tipline: exit %d, %q", code, errs)
 	}
 }
