@@ -203,6 +203,11 @@ func gpuQuery(g *gpuPack, join []string) string {
 		all.Attached = ""
 		card := g.Device[:1] // of which a pod may hold a slice
 		shown, held := "count("+all.shown(unsure{}, card, nil)+")", "count("+g.shown(unsure{}, card, nil)+")"
+		if len(g.Called) == 0 { // a scrape that does not honour labels gives what no pod holds the exporter's own, as it does to up
+			own := []string{"instance", g.Attached}
+			pods := g.shown(unsure{}, slices.Concat(card, own), []string{g.Attached})
+			held = "count(count by (" + labelList(card) + ") ((" + pods + ") unless on (" + labelList(own) + ") up))"
+		}
 		const atHours = ")[" + dayWindow + ":1h])"
 		parts = append(parts, marked(gpuShown, "avg_over_time(("+shown+atHours), marked(gpuHeld, "avg_over_time(("+held+" or 0 * "+shown+atHours))
 	}

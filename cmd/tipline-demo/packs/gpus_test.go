@@ -40,6 +40,13 @@ func TestF42_GPUsOfNoPod(t *testing.T) {
 			}
 			return fmt.Sprintf("DCGM_FI_DEV_GPU_UTIL{UUID=\"a\",pod=%[1]q} 1\nDCGM_FI_DEV_GPU_UTIL{UUID=\"b\",pod=%[1]q} 1\n", pod)
 		}},
+		{name: "two of three, and the scrape gives them the exporter's pod", pack: "dcgm", free: 2.0 / 3, shown: func(time.Duration) string {
+			return "up{pod=\"exporter\"} 1\nDCGM_FI_DEV_GPU_UTIL{UUID=\"a\",exported_pod=\"x\",pod=\"exporter\"} 1\n" +
+				"DCGM_FI_DEV_GPU_UTIL{UUID=\"b\",pod=\"exporter\"} 1\nDCGM_FI_DEV_FB_USED{UUID=\"c\",pod=\"exporter\"} 1\n"
+		}},
+		{name: "one of two, and the scrape leaves labels as they are", pack: "dcgm", free: 0.5, shown: func(time.Duration) string {
+			return "up{pod=\"exporter\"} 1\nDCGM_FI_DEV_GPU_UTIL{UUID=\"a\",pod=\"x\"} 1\nDCGM_FI_DEV_GPU_UTIL{UUID=\"b\"} 1\n"
+		}},
 		{name: "labels of pods are off", pack: "dcgm", free: 1, warned: "no pod held any of the 1 GPUs that the exporter showed over the last day: does it know pods (pack dcgm)? Turned on by DCGM_EXPORTER_KUBERNETES=true for the labels of pods", shown: func(time.Duration) string {
 			return "DCGM_FI_DEV_GPU_UTIL{UUID=\"a\"} 1\n"
 		}},
