@@ -434,6 +434,7 @@ func (c *Collector) Collect(ctx context.Context, now time.Time) (Result, error) 
 	}
 	if err == nil {
 		c.grow()
+		err = c.save() // what was found beside the hours
 	}
 	result.Filled = c.filled(now)
 	result.Usage = c.withOthers(result.Usage, now)

@@ -158,15 +158,15 @@ func TestF38_NamesThatWereThere(t *testing.T) {
 		}
 		return "litellm_input_tokens_metric_total 10\nlitellm_output_tokens_metric_total 2\nlitellm_input_cached_tokens_metric_total 1\n"
 	})
-	file := storetest.Open(t)
-	open := func() *collector.Collector {
+	open := func(file collector.History) *collector.Collector {
 		c, err := collector.New(collector.Settings{Name: "s", URL: "http://prometheus.test", Client: server, Pack: "litellm", GroupBy: []string{"namespace"}, Backfill: 2 * time.Hour}, file, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
 		return c
 	}
-	c := open()
+	daemon, once := storetest.Open(t), storetest.Open(t)
+	c := open(daemon)
 	for _, tc := range []struct {
 		at      time.Duration
 		restart bool
@@ -182,21 +182,23 @@ func TestF38_NamesThatWereThere(t *testing.T) {
 		{at: 175 * time.Hour, restart: true},
 	} {
 		if tc.restart {
-			c = open()
+			c = open(daemon)
 		}
-		r, err := c.Collect(t.Context(), start.Add(tc.at))
-		if err != nil {
-			t.Fatal(err)
-		}
-		said := ""
-		for _, w := range r.Warnings {
-			if w.Code == collector.NoLongerMatched || w.Code == collector.NeverMatched {
-				said += w.Text
+		for name, c := range map[string]*collector.Collector{"a daemon": c, "a process for every collection": open(once)} {
+			r, err := c.Collect(t.Context(), start.Add(tc.at))
+			if err != nil {
+				t.Fatal(err)
 			}
-		}
-		want := "nothing is found any more of cache_read (litellm_input_cached_tokens_metric_total, litellm_input_cached_tokens_metric) since " + model.FormatDate(start.Add(48*time.Hour)) + ":"
-		if (said != "") != tc.want || tc.want && !strings.HasPrefix(said, want) {
-			t.Errorf("after %s: got %q, want it %t: %q", tc.at, said, tc.want, want)
+			said := ""
+			for _, w := range r.Warnings {
+				if w.Code == collector.NoLongerMatched || w.Code == collector.NeverMatched {
+					said += w.Text
+				}
+			}
+			want := "nothing is found any more of cache_read (litellm_input_cached_tokens_metric_total, litellm_input_cached_tokens_metric) since " + model.FormatDate(start.Add(48*time.Hour)) + ":"
+			if (said != "") != tc.want || tc.want && !strings.HasPrefix(said, want) {
+				t.Errorf("%s, after %s: got %q, want it %t: %q", name, tc.at, said, tc.want, want)
+			}
 		}
 	}
 }
