@@ -179,7 +179,7 @@ type Collector struct {
 	typed    time.Time         // when the server was last asked of what type they are; belongs to who has the turn
 	gauges   map[signal]string // those of counters that are gauges as it says, one of every signal; guarded by mu
 
-	unstored time.Time // when the server was last found to have no stores; belongs to who has the turn
+	unstored time.Time // until when the server, of which none are known, is not asked for stores; belongs to who has the turn
 	filling  bool      // Fill had more to ask for the last time; belongs to who has the turn
 
 	hollow int // hours without data in a row that Fill has come across; belongs to who has the turn
@@ -499,7 +499,7 @@ func (c *Collector) Fill(ctx context.Context, now time.Time) (filled model.Fract
 		}
 	case len(engines) > 0:
 		var failed []model.Warning
-		failed, err = c.fetchServing(ctx, engines[:min(size, len(engines))])
+		failed, err = c.fetchServing(ctx, now, engines[:min(size, len(engines))])
 		more = err == nil && !slices.ContainsFunc(failed, func(w model.Warning) bool { return w.Code == ServingFailed })
 	}
 	c.filling = more
@@ -640,7 +640,7 @@ func (c *Collector) fetchBatch(ctx context.Context, now time.Time, batch []span,
 	end := c.complete(now)
 	begin := end.Add(-c.settings.Backfill)
 	more = true
-	answers, errs := c.askWhole(ctx, now, batch)
+	answers, errs := c.askWhole(ctx, now, c.queries.hourly, &c.chunk, batch)
 	for i, asked := range batch {
 		if errs[i] != nil {
 			if asked.To.Equal(end) {

@@ -14,12 +14,12 @@ import (
 
 // fetchServing asks how the engines did in the hours of todo, and keeps the answers, newest first. A query that fails is a warning, and its
 // hours are asked for again; the error is about the history, which was not written.
-func (c *Collector) fetchServing(ctx context.Context, todo []span) ([]model.Warning, error) {
+func (c *Collector) fetchServing(ctx context.Context, now time.Time, todo []span) ([]model.Warning, error) {
 	var warnings []model.Warning
 	for len(todo) > 0 {
 		batch := todo[:min(c.settings.Concurrency, len(todo))]
 		todo = todo[len(batch):]
-		answers, errs := c.askAll(ctx, c.queries.served, &c.served, batch)
+		answers, errs := c.askWhole(ctx, now, c.queries.served, &c.served, batch)
 		for i, asked := range batch {
 			if errs[i] != nil {
 				c.log.WarnContext(ctx, "engines not read", "from", asked.From, "to", asked.To, "error", errs[i])

@@ -19,6 +19,9 @@ const storesPath = "/api/v1/stores"
 // storesMost is how many stores are remembered.
 const storesMost = 1000
 
+// unsaidAgain is how long a server of which no stores are known is not asked again after it had trouble with that: a collection.
+const unsaidAgain = time.Hour / 2
+
 // A behind is a store that a Thanos reads from, as it says.
 type behind struct {
 	Name      string               `json:"name"`
@@ -35,14 +38,14 @@ func storeKey(kind string, labels prommodel.LabelSet) string {
 	return kind + " " + labels.String()
 }
 
-// askWhole does what askAll does about the hours of batch, and makes an error of all answers that a Thanos may have given without one of its stores: see whole.
-func (c *Collector) askWhole(ctx context.Context, now time.Time, batch []span) ([][]answer, []error) {
+// askWhole does what askAll does, and makes an error of all answers that a Thanos may have given without one of its stores: see whole.
+func (c *Collector) askWhole(ctx context.Context, now time.Time, expr string, p *pace, batch []span) ([][]answer, []error) {
 	var before error
 	if len(c.knownStores()) > 0 { // no server is asked for stores before it has answered a query
 		before = c.whole(ctx, now)
 	}
 	if before == nil {
-		answers, errs := c.askAll(ctx, c.queries.hourly, &c.chunk, batch)
+		answers, errs := c.askAll(ctx, expr, p, batch)
 		if errs[0] != nil {
 			return answers, errs
 		}
@@ -58,22 +61,25 @@ func (c *Collector) askWhole(ctx context.Context, now time.Time, batch []span) (
 }
 
 // whole returns an error when the server is a Thanos that does not reach one of its stores, or no longer has one that it had within a day: unless told to insist on a store it leaves out
-// those of which it knows that they are down, and answers with what the others have, without a word. Servers of other kinds are asked once a day whether they have stores.
+// those of which it knows that they are down, and answers with what the others have, without a word. Servers of other kinds are asked once a day whether they have stores, and those that have
+// trouble with that once in a collection. A Thanos that for a day forbids to ask tells us nothing any more.
 func (c *Collector) whole(ctx context.Context, now time.Time) error {
 	known := c.knownStores()
-	if len(known) == 0 && now.Sub(c.unstored) < lookAgain {
+	if len(known) == 0 && now.Before(c.unstored) {
 		return nil
 	}
 	has, err := c.client.stores(ctx)
+	lately := func(seen time.Time) bool { return now.Sub(seen) < lookAgain }
 	var e *Error
 	switch {
-	case errors.As(err, &e) && (e.Reason == Refused || e.Reason == NotPrometheus || e.Reason == WrongType || e.Reason == Unauthorized && len(known) == 0):
+	case errors.As(err, &e) && (e.Reason == Refused || e.Reason == NotPrometheus || e.Reason == WrongType || e.Reason == Unauthorized && !slices.ContainsFunc(slices.Collect(maps.Values(known)), lately)):
 		known = nil // no Thanos, or none any longer, or one that tells us nothing
 	case err != nil && len(known) == 0:
 		c.log.DebugContext(ctx, "the server does not say whether it has stores", "error", err)
+		c.unstored = now.Add(unsaidAgain)
 		return nil
 	case err != nil:
-		return err
+		return fmt.Errorf("asked for its stores (%s): %w", storesPath, err)
 	}
 	var down []string
 	there := map[string]time.Time{}
@@ -93,7 +99,7 @@ func (c *Collector) whole(ctx context.Context, now time.Time) error {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(known)) {
-		if seen := known[key]; there[key].IsZero() && now.Sub(seen) < lookAgain {
+		if seen := known[key]; there[key].IsZero() && lately(seen) {
 			there[key] = seen
 			down = append(down, fmt.Sprintf("%s, last seen at %s, is gone, and believed to be for good after a day", key, seen.Format("2006-01-02 15:04")))
 		}
@@ -101,7 +107,7 @@ func (c *Collector) whole(ctx context.Context, now time.Time) error {
 	c.remember(there)
 	if len(down) == 0 {
 		if len(there) == 0 {
-			c.unstored = now
+			c.unstored = now.Add(lookAgain)
 		}
 		return nil
 	}

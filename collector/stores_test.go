@@ -5,6 +5,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"tipline/collector/promtest"
@@ -198,4 +199,68 @@ func TestStoresAreAskedFor(t *testing.T) {
 	if _, err := c.Collect(t.Context(), noon.Add(8*24*time.Hour)); ReasonOf(err) != Overloaded {
 		t.Errorf("a Thanos that does not say: got %v, want %s", err, Overloaded)
 	}
+}
+
+// TestF19_StoreIsLostBeforeEngines holds that how the engines did is not taken from a Thanos that has lost a store since it gave the hours, and is asked for again.
+func TestF19_StoreIsLostBeforeEngines(t *testing.T) {
+	t.Parallel()
+	a, b := storeOf("a", "null", `{"cluster":"a"}`), storeOf("b", "null", `{"cluster":"b"}`)
+	server := promtest.New(fleet(1, map[string]float64{"ttft_p95": 0.75, "waiting": 0, "replicas": 2}))
+	thanos := &storing{RoundTripper: server.Transport(), stores: stores("sidecar", a, b)}
+	c := newCollector(t, Settings{Pack: "vllm", Backfill: 24 * time.Hour}, server, newMemory())
+	c.client.guard.next = thanos
+	collect(t, c, noon)
+	for _, tc := range []struct {
+		after  time.Duration
+		lost   bool
+		warned bool
+		want   float64
+	}{{time.Hour, true, true, 0}, {2 * time.Hour, false, false, 2}} {
+		thanos.stores, thanos.asked = stores("sidecar", a, b), 0
+		thanos.then = func() {
+			if tc.lost && thanos.asked == 2 { // before and after the hours
+				thanos.stores = stores("sidecar", a)
+			}
+		}
+		r := collect(t, c, noon.Add(tc.after))
+		if got := strings.Contains(codes(r.Warnings), ServingFailed); got != tc.warned {
+			t.Errorf("after %s: got the warnings %v, want one of engines: %t", tc.after, r.Warnings, tc.warned)
+		}
+		if got := r.Usage[0].Serving[24].Replicas; got != tc.want {
+			t.Errorf("after %s: got %g replicas in the hour in which a store was lost, want %g", tc.after, got, tc.want)
+		}
+	}
+}
+
+// TestF19_StoresCannotBeAskedFor holds that a server that has trouble with the question for stores, of which it may have none, is asked once in a collection however many batches that has, and
+// that a Thanos that forbids to ask is not read for a day, which says what it forbids, and is as any other server then.
+func TestF19_StoresCannotBeAskedFor(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		server := promtest.New(steady(always, never))
+		c := newCollector(t, Settings{}, server, newMemory())
+		s := &storing{RoundTripper: server.Transport(), status: 503}
+		c.client.guard.next = s
+		for hour := range 2 {
+			s.asked = 0
+			r := collect(t, c, noon.Add(time.Duration(hour)*time.Hour))
+			if s.asked != 2 || len(r.Usage[0].Hours) != 60*24+hour { // once, and again a moment later
+				t.Errorf("hour %d: asked %d times, and got %d hours, want 2 and %d", hour, s.asked, len(r.Usage[0].Hours), 60*24+hour)
+			}
+		}
+		s.status, s.stores = 0, stores("sidecar", storeOf("a", "null", `{"cluster":"a"}`))
+		collect(t, c, noon.Add(2*time.Hour))
+		s.status = 403
+		for hour := 3; hour < 26; hour++ {
+			if _, err := c.Collect(t.Context(), noon.Add(time.Duration(hour)*time.Hour)); ReasonOf(err) != Unauthorized || !strings.Contains(err.Error(), storesPath) {
+				t.Fatalf("hour %d: got %v, want %s and %s", hour, err, Unauthorized, storesPath)
+			}
+		}
+		r := collect(t, c, noon.Add(26*time.Hour))
+		for i, h := range r.Usage[0].Hours {
+			if h != typicalHour {
+				t.Fatalf("a day later: hour %d: got %+v, want %+v", i, h, typicalHour)
+			}
+		}
+	})
 }

@@ -27,7 +27,7 @@ func (c *Collector) extras() []extra {
 	}
 	return []extra{
 		{[]string{c.queries.served}, func(ctx context.Context, now time.Time, _ *Result) ([]model.Warning, error) {
-			return c.fetchServing(ctx, c.planServing(now, false))
+			return c.fetchServing(ctx, now, c.planServing(now, false))
 		}},
 		{[]string{c.queries.versions}, func(ctx context.Context, now time.Time, _ *Result) ([]model.Warning, error) {
 			c.askVersions(ctx, now)
