@@ -189,15 +189,15 @@ func TestF38_NamesThatWereThere(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			said := ""
+			var said strings.Builder
 			for _, w := range r.Warnings {
 				if w.Code == collector.NoLongerMatched || w.Code == collector.NeverMatched {
-					said += w.Text
+					said.WriteString(w.Text)
 				}
 			}
 			want := "nothing is found any more of cache_read (litellm_input_cached_tokens_metric_total, litellm_input_cached_tokens_metric) since " + model.FormatDate(start.Add(48*time.Hour)) + ":"
-			if (said != "") != tc.want || tc.want && !strings.HasPrefix(said, want) {
-				t.Errorf("%s, after %s: got %q, want it %t: %q", name, tc.at, said, tc.want, want)
+			if (said.String() != "") != tc.want || tc.want && !strings.HasPrefix(said.String(), want) {
+				t.Errorf("%s, after %s: got %q, want it %t: %q", name, tc.at, said.String(), tc.want, want)
 			}
 		}
 	}
