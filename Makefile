@@ -19,6 +19,7 @@ DAYS       = 30
 SERVERS    = prometheus-3.5,github.com/prometheus/prometheus@v0.305.0,cmd/prometheus \
              prometheus-3.16,github.com/prometheus/prometheus@v0.316.0,cmd/prometheus \
              thanos-0.42,github.com/thanos-io/thanos@v0.42.4,cmd/thanos,slicelabels \
+             mimir-3.0,github.com/grafana/mimir@v1.3.1-0.20260423142704-aced80d74930,cmd/mimir \
              victoriametrics-1.151,github.com/VictoriaMetrics/VictoriaMetrics@v1.151.0,app/victoria-metrics
 
 export GOWORK = off
@@ -75,7 +76,7 @@ servers: ## build SERVERS from the Go module proxy, which takes long the first t
 		echo "building $$1"; \
 		CGO_ENABLED=0 $(GO) build -C "$$($(GO) mod download -json "$$2" | sed -n 's/.*"Dir": "\(.*\)".*/\1/p')" -tags "$$4" -o "$(CURDIR)/bin/servers/$$1" "./$$3" || exit 1; \
 	done
-	cd $(DEMO) && TIPLINE_SERVERS="$(CURDIR)/bin/servers" TIPLINE_DAYS=$(DAYS) $(GO) test ./servers -run 'TestServers|TestF19' -count 1 -timeout 120m -v
+	cd $(DEMO) && TIPLINE_SERVERS="$(CURDIR)/bin/servers" TIPLINE_DAYS=$(DAYS) $(GO) test ./servers -run 'TestServers|TestF14|TestF19|TestF32' -count 1 -timeout 120m -v
 
 fuzz: ## fuzz what strangers write, each target for FUZZTIME
 	@find alerting cmd collector config model -name '*_test.go' -exec awk '/^func Fuzz/ { sub(/\(.*/, "", $$2); print FILENAME, $$2 }' {} + | \

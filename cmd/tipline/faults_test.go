@@ -26,7 +26,7 @@ var faults = []struct {
 	{"F11", "redirect to another host", []string{"collector TestF11_RedirectsAreNotFollowed", "collector TestFaults"}},
 	{"F12", "TLS: expired, wrong name, unknown authority, certificate wanted", []string{"collector TestF12_TLS"}},
 	{"F13", "rotated token", []string{"cmd/internal/daemon TestF13_RotatedToken", "cmd/internal/daemon TestF13_RotatedWithinACollection"}},
-	{"F14", "missing tenant, and the wrong one", []string{"collector TestAnswers", "collector TestNoDataAtAll", "cmd/internal/daemon TestF14_Tenants"}},
+	{"F14", "missing tenant, and the wrong one", []string{"collector TestAnswers", "collector TestNoDataAtAll", "cmd/internal/daemon TestF14_Tenants", "cmd/tipline-demo/servers TestF14_WrongTenant"}},
 	{"F15", "one of several servers down", []string{"collector TestF15_OneQueryFails", "cmd/internal/daemon TestFaults", "cmd/internal/daemon TestF14_Tenants"}},
 	{"F16", "POST refused", []string{"collector TestF16_PostRefused"}},
 	{"F17", "retries pile up on a sick server", []string{
@@ -53,9 +53,9 @@ var faults = []struct {
 	{"F31", "data beyond the reach of the querier", []string{
 		"collector TestF31_LessThanBefore", "collector TestF31_Revised", "cmd/internal/daemon TestF31_RevisedDay",
 	}},
-	{"F32", "limit on the length of a query", []string{"collector TestF32_QueryLimit", "collector TestShortQueriesBridgeGaps", "collector TestAnswers"}},
+	{"F32", "limit on the length of a query", []string{"collector TestF32_QueryLimit", "collector TestShortQueriesBridgeGaps", "collector TestAnswers", "cmd/tipline-demo/servers TestF32_QueryLimits"}},
 	{"F33", "limits on points, samples and series", []string{
-		"cmd/tipline-demo/servers TestF33_SampleLimit", "collector TestF32_QueryLimit", "collector TestAnswers", "collector TestQueriesAreWhatServersExpect", "collector TestCuts", "collector TestF33_CostsOfParts", "cmd/tipline-demo/servers TestF33_AnHourInParts",
+		"cmd/tipline-demo/servers TestF33_SampleLimit", "cmd/tipline-demo/servers TestF32_QueryLimits", "collector TestF32_QueryLimit", "collector TestAnswers", "collector TestQueriesAreWhatServersExpect", "collector TestCuts", "collector TestF33_CostsOfParts", "cmd/tipline-demo/servers TestF33_AnHourInParts",
 	}},
 	{"F34", "NaN and infinity", []string{"collector TestHour", "collector TestGPUs", "collector TestDaily", "collector FuzzDecodeQuery"}},
 	{"F35", "unexpected type", []string{"collector TestAnswers", "collector TestFaults", "collector FuzzDecodeQuery"}},

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -42,7 +43,7 @@ func (s server) settings(t *testing.T) collector.Settings {
 
 // built are the servers that make servers builds, by the name of their program.
 var built = map[string]func(t *testing.T, program string) server{
-	"prometheus-3.5": unlimited, "prometheus-3.16": unlimited, "thanos-0.42": runStrictThanos, "victoriametrics-1.151": runVictoriaMetrics,
+	"prometheus-3.5": unlimited, "prometheus-3.16": unlimited, "thanos-0.42": runStrictThanos, "mimir-3.0": runMimir, "victoriametrics-1.151": runVictoriaMetrics,
 }
 
 // program returns the path of a program in the folder TIPLINE_SERVERS.
@@ -107,6 +108,51 @@ func runThanos(t *testing.T, program, flag string) server {
 	run(t, "http://"+web+"/-/ready", program, append(querier, "--http-address="+web)...)
 	s.url = "http://" + web
 	return s
+}
+
+// mimirLimits are the limits of tenants, none of which may ask for a day at once, and one not for all of an hour either.
+const mimirLimits = `
+overrides:
+  short: {max_total_query_length: 10h}
+  few: {max_fetched_series_per_query: 200}
+  fewest: {max_fetched_series_per_query: 10}
+  chunks: {max_fetched_chunks_per_query: 250}
+  forgetful: {max_estimated_memory_consumption_per_query: 40000}
+`
+
+// runMimir starts all of Mimir in one process, with a tenant of its own and limits for some others. What it is given is read from where it is taken in.
+func runMimir(t *testing.T, program string) server {
+	t.Helper()
+	folder := t.TempDir()
+	limits := filepath.Join(folder, "limits.yml")
+	if err := os.WriteFile(limits, []byte(mimirLimits), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	web, grpc := address(t), address(t)
+	_, port, _ := strings.Cut(web, ":")
+	_, grpcPort, _ := strings.Cut(grpc, ":")
+	args := []string{
+		"-target=all", "-log.level=error", "-usage-stats.enabled=false", "-activity-tracker.filepath=" + filepath.Join(folder, "activity"), "-runtime-config.file=" + limits,
+		"-server.http-listen-address=127.0.0.1", "-server.grpc-listen-address=127.0.0.1", "-server.http-listen-port=" + port, "-server.grpc-listen-port=" + grpcPort,
+		"-common.storage.backend=filesystem", "-common.storage.filesystem.dir=" + filepath.Join(folder, "common"), "-blocks-storage.storage-prefix=blocks", "-ruler-storage.storage-prefix=ruler",
+		"-blocks-storage.tsdb.dir=" + filepath.Join(folder, "tsdb"), "-blocks-storage.bucket-store.sync-dir=" + filepath.Join(folder, "sync"),
+		"-compactor.data-dir=" + filepath.Join(folder, "compactor"), "-ruler.rule-path=" + filepath.Join(folder, "rules"),
+		"-ingester.ring.replication-factor=1", "-ingester.ring.min-ready-duration=0s", "-distributor.ingestion-rate-limit=1e9", "-distributor.ingestion-burst-size=1000000000",
+		"-ingester.max-global-series-per-user=0", "-blocks-storage.tsdb.retention-period=87600h", "-querier.query-ingesters-within=0", "-querier.query-store-after=876000h",
+		"-query-frontend.instance-addr=127.0.0.1", "-memberlist.bind-addr=127.0.0.1", "-memberlist.bind-port=0",
+	}
+	for _, ring := range []string{"ingester.ring", "distributor.ring", "compactor.ring", "store-gateway.sharding-ring", "ruler.ring", "query-scheduler.ring", "querier.ring"} {
+		args = append(args, "-"+ring+".store=inmemory", "-"+ring+".instance-addr=127.0.0.1")
+	}
+	run(t, "http://"+web+"/ready", program, args...)
+	return server{url: "http://" + web + "/prometheus", write: []string{"http://" + web + "/api/v1/push"}, client: tenant("llm")}
+}
+
+// tenant returns how a Mimir is asked as a tenant.
+func tenant(name string) promconfig.HTTPClientConfig {
+	c := promconfig.DefaultHTTPClientConfig
+	c.HTTPHeaders = &promconfig.Headers{Headers: map[string]promconfig.Header{"X-Scope-OrgID": {Values: []string{name}}}}
+	return c
 }
 
 func runVictoriaMetrics(t *testing.T, program string) server {
