@@ -25,7 +25,7 @@ type Cost struct {
 // ChunkHours is how many hours the hourly queries ask for at once where the server agrees.
 const ChunkHours = chunkHours
 
-// Costs returns what the queries of c, which has Settings.Costs, took since it was made, in the order in which they are sent; those that were not sent are left out.
+// Costs returns what the queries of c, which has Settings.Costs, took since it was made, in the order in which the first collection sends them; those that were not sent are left out.
 func (c *Collector) Costs() []Cost {
 	c.mu.Lock()
 	hours, engines, cuts := c.chunk.hours, c.served.hours, slices.Clone(c.chunk.cuts)
@@ -51,6 +51,7 @@ func (c *Collector) Costs() []Cost {
 	add("stores behind it", 0, 0, storesPath)
 	add("beginning of the history", 0, 0, c.since())
 	add("engines", engines, 0, c.queries.served)
+	add("versions", 0, 0, c.queries.versions)
 	add("GPU devices", 0, 0, c.queries.devices)
 	add("time to first token", 0, 0, c.queries.ttft)
 	add("GPUs", 0, 0, c.queries.gpu)
@@ -60,7 +61,6 @@ func (c *Collector) Costs() []Cost {
 	add("names and replicas", 0, 0, c.queries.watched)
 	add("replicas alone", 0, 0, c.queries.scrapes)
 	add("types of metrics", 0, 0, metadataPath)
-	add("versions", 0, 0, c.queries.versions)
 	add("tokens of no workload", 0, 0, c.queries.dark)
 	return costs
 }
