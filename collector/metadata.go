@@ -2,6 +2,7 @@ package collector
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"regexp"
@@ -68,8 +69,10 @@ func gaugesAmong(counters []readAs, said map[string][]v1.Metadata) map[signal]st
 // do that get samples by remote write, and of one without an answer what it said the day before.
 func (c *Collector) askTypes(ctx context.Context, now time.Time) []model.Warning {
 	if len(c.counters) > 0 && now.Sub(c.typed) >= lookAgain {
-		c.typed = now
 		said, err := c.client.types(ctx)
+		if e, failed := errors.AsType[*Error](err); !failed || !e.unsent {
+			c.typed = now
+		}
 		if err != nil {
 			c.log.DebugContext(ctx, "the server does not say of what type metrics are", "error", err)
 		} else {

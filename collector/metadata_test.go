@@ -5,8 +5,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"tipline/collector/promtest"
@@ -124,4 +126,28 @@ func TestTypesAreAskedDaily(t *testing.T) {
 			t.Errorf("day %d: asked %d times, want once", i, k.asked)
 		}
 	}
+}
+
+// TestTypesWait holds that a server that is not asked of what type its metrics are, since it fails otherwise, is asked by the next collection.
+func TestTypesWait(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		sick := true
+		server := promtest.New(func(q promtest.Query) promtest.Answer {
+			if sick && !slices.Contains(q.Signals(), "coverage") {
+				return promtest.Status(503, "busy")
+			}
+			return steady(always, never)(q)
+		})
+		c := newCollector(t, Settings{Pack: "vllm", Backfill: 24 * time.Hour}, server, newMemory())
+		k := &knowing{RoundTripper: server.Transport(), types: "{}"}
+		c.client.guard.next = k
+		for hour, want := range []int{0, 1, 1} {
+			sick = hour == 0
+			collect(t, c, noon.Add(time.Duration(hour)*time.Hour))
+			if k.asked != want {
+				t.Errorf("hour %d: asked %d times by now, want %d", hour, k.asked, want)
+			}
+		}
+	})
 }

@@ -48,7 +48,7 @@ func (c *Collector) extras() []extra {
 			notes, r.Missing = c.lookDaily(ctx, now)
 			return notes, nil
 		}},
-		about(func(ctx context.Context, now time.Time, _ []model.Usage) []model.Warning { return c.askTypes(ctx, now) }, metadataPath),
+		about(func(ctx context.Context, now time.Time, _ []model.Usage) []model.Warning { return c.askTypes(ctx, now) }),
 		{[]string{c.queries.dark}, func(ctx context.Context, now time.Time, r *Result) (notes []model.Warning, _ error) {
 			r.Unattributed, notes = c.unattributed(ctx, now, r.Usage)
 			return notes, nil
