@@ -115,7 +115,7 @@ func (c *client) each(ctx context.Context, expr string, r v1.Range, begin func()
 	return notes, err
 }
 
-// patiently does once, which sends expr about times up to until, and once more what may do better a moment later, after the time that the server asks for if the cycle has it. It does nothing when the
+// patiently does once, which sends expr about times up to until, and once more what may do better a moment later, after the time that the server asks for if that is no longer than a query may take. It does nothing when the
 // server is not to be asked, see Server.
 func (c *client) patiently(ctx context.Context, expr string, until time.Time, once func() error) error {
 	q := query{c.source, expr, until}
@@ -125,7 +125,7 @@ func (c *client) patiently(ctx context.Context, expr string, until time.Time, on
 		return err
 	}
 	if failed && e.Retryable() {
-		if n, may := c.server.again(); may && wait(ctx, pauseOf(c.source, n, e.RetryAfter), c.timeout) {
+		if n, may := c.server.again(); may && e.RetryAfter <= c.timeout && wait(ctx, pauseOf(c.source, n, e.RetryAfter)) {
 			again := c.server.ask(ctx, q, once)
 			if e, failed := errors.AsType[*Error](again); !failed || !e.unsent {
 				err = again
@@ -224,11 +224,8 @@ func classify(warnings v1.Warnings, infos v1.Infos) ([]model.Warning, error) {
 	return notes, nil
 }
 
-// wait pauses and reports whether there is time for more: the pause must not be longer than most, and ctx must outlast it.
-func wait(ctx context.Context, pause, most time.Duration) bool {
-	if pause > most {
-		return false
-	}
+// wait pauses and reports whether there is time for more: ctx must outlast the pause.
+func wait(ctx context.Context, pause time.Duration) bool {
 	ctx, cancel := context.WithTimeoutCause(ctx, pause, errPaused)
 	defer cancel()
 	<-ctx.Done()

@@ -296,21 +296,24 @@ func TestRetry(t *testing.T) {
 	t.Parallel()
 	date := noon.Format(http.TimeFormat)
 	for name, tc := range map[string]struct {
-		first promtest.Answer
-		pause time.Duration // until the second query; 0: there is none
+		first   promtest.Answer
+		pause   time.Duration // until the second query; 0: there is none
+		timeout time.Duration // 0 means 30 seconds
 	}{
-		"after a second when nothing is said": {promtest.Status(500, ""), time.Second},
+		"after a second when nothing is said": {promtest.Status(500, ""), time.Second, 0},
 		"F08 Retry-After in seconds": {
-			promtest.Answer{Status: 429, Header: http.Header{"Retry-After": {"20"}}}, 20 * time.Second,
+			promtest.Answer{Status: 429, Header: http.Header{"Retry-After": {"20"}}}, 20 * time.Second, 0,
 		},
 		"F08 Retry-After as a date": {
-			header(header(promtest.Status(503, ""), "Date", date), "Retry-After", noon.Add(15*time.Second).Format(http.TimeFormat)), 15 * time.Second,
+			header(header(promtest.Status(503, ""), "Date", date), "Retry-After", noon.Add(15*time.Second).Format(http.TimeFormat)), 15 * time.Second, 0,
 		},
-		"Retry-After that the cycle does not have": {promtest.Answer{Status: 429, Header: http.Header{"Retry-After": {"3600"}}}, 0},
-		"Retry-After that makes no sense":          {promtest.Answer{Status: 429, Header: http.Header{"Retry-After": {"-1 soon"}}}, time.Second},
-		"a refusal is final":                       {promtest.Status(401, ""), 0},
-		"a login page is final":                    {promtest.HTML(), 0},
-		"broken JSON may be an accident":           {promtest.JSON(200, `{"status":`), time.Second},
+		"Retry-After that is just not too long":    {promtest.Answer{Status: 429, Header: http.Header{"Retry-After": {"30"}}}, 30 * time.Second, 0},
+		"Retry-After that the cycle does not have": {promtest.Answer{Status: 429, Header: http.Header{"Retry-After": {"3600"}}}, 0, 0},
+		"Retry-After that makes no sense":          {promtest.Answer{Status: 429, Header: http.Header{"Retry-After": {"-1 soon"}}}, time.Second, 0},
+		"a refusal is final":                       {promtest.Status(401, ""), 0, 0},
+		"a login page is final":                    {promtest.HTML(), 0, 0},
+		"broken JSON may be an accident":           {promtest.JSON(200, `{"status":`), time.Second, 0},
+		"after a query was given up sooner":        {promtest.Status(500, ""), time.Second, time.Second / 2},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			asked := 0
@@ -322,6 +325,9 @@ func TestRetry(t *testing.T) {
 			})
 			c := newTestClient(t, "http://prometheus", server.Transport())
 			c.timeout = 30 * time.Second
+			if tc.timeout > 0 {
+				c.timeout = tc.timeout
+			}
 			start := time.Now()
 			_, _, err := c.ask(t.Context(), "up", anyRange)
 			beyond := time.Since(start) - tc.pause // by chance, see TestF01_Jitter
