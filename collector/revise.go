@@ -91,12 +91,12 @@ func (c *Collector) review(ctx context.Context, now time.Time) error {
 		if last.IsZero() || len(settled.missing(asked)) > 0 || asked.From.Before(since) { // all that there is has just been read, or the day will be, or it was asked for otherwise
 			continue
 		}
-		answers, err := c.askHours(ctx, c.queries.hourly, &c.chunk, asked)
-		if err != nil {
-			c.log.WarnContext(ctx, "closed day not looked at again", "day", d.String(), "error", err)
+		answers, errs := c.askWhole(ctx, now, c.queries.hourly, &c.chunk, []span{asked})
+		if errs[0] != nil {
+			c.log.WarnContext(ctx, "closed day not looked at again", "day", d.String(), "error", errs[0])
 			continue
 		}
-		for id, r := range c.revised(d, answers) {
+		for id, r := range c.revised(d, answers[0]) {
 			found[id] = append(found[id], r)
 		}
 	}

@@ -195,3 +195,31 @@ func TestReviewAfterUpgrade(t *testing.T) {
 		t.Errorf("revisions were told on the days %s, want those after the server itself said something else", got)
 	}
 }
+
+// TestF19_ReviewWithoutStore holds that a Thanos that has lost a store since it gave the newest hours revises nothing by saying less of a closed day.
+func TestF19_ReviewWithoutStore(t *testing.T) {
+	t.Parallel()
+	factor := 10_000.0
+	server := promtest.New(func(q promtest.Query) promtest.Answer {
+		return promtest.Answer{Series: promtest.Each(q, support, func(signal string, _ time.Time) (float64, bool) {
+			v, ok := typical[signal]
+			return v * pick(counts(signal), factor, 1), ok
+		})}
+	})
+	a, b := storeOf("a", "null", `{"cluster":"a"}`), storeOf("b", "null", `{"cluster":"b"}`)
+	thanos := &storing{RoundTripper: server.Transport(), stores: stores("sidecar", a, b)}
+	c := newCollector(t, Settings{Backfill: 9 * 24 * time.Hour}, server, newMemory())
+	c.client.guard.next = thanos
+	collect(t, c, noon)
+	thanos.asked = 0
+	thanos.then = func() {
+		if thanos.asked == 2 { // before and after the newest hours
+			thanos.stores, factor = stores("sidecar", a), 5_000
+		}
+	}
+	now := noon.Add(24 * time.Hour)
+	u := collect(t, c, now).Usage[0]
+	if thanos.asked < 3 || len(c.Revisions(u, now)) > 0 || strings.Contains(codes(u.Warnings), Revised) {
+		t.Errorf("asked %d times for stores, got the revisions %v and the warnings %v, want more than 2 and none", thanos.asked, c.Revisions(u, now), u.Warnings)
+	}
+}

@@ -179,8 +179,9 @@ func TestStoresAreAskedFor(t *testing.T) {
 		status      int
 		stores      string
 		first, next int // times that it is asked in the first hour, and in the others
+		review      int // and beside those at midnight, about closed days
 	}{
-		{404, "", 1, 0}, {400, "{}", 1, 0}, {403, "{}", 1, 0}, {0, "{}", 1, 0}, {0, `["none"]`, 1, 0}, {0, some, 1, 2}, {404, "", 1, 0}, {0, some, 1, 2},
+		{404, "", 1, 0, 0}, {400, "{}", 1, 0, 0}, {403, "{}", 1, 0, 0}, {0, "{}", 1, 0, 0}, {0, `["none"]`, 1, 0, 0}, {0, some, 1, 2, 2}, {404, "", 1, 0, 0}, {0, some, 1, 2, 4},
 	} {
 		s.status, s.stores = day.status, day.stores
 		for hour := range 24 {
@@ -189,6 +190,9 @@ func TestStoresAreAskedFor(t *testing.T) {
 			want := day.next
 			if hour == 0 {
 				want = day.first
+			}
+			if hour == 12 {
+				want += day.review
 			}
 			if s.asked != want {
 				t.Errorf("day %d, hour %d: asked %d times, want %d", i, hour, s.asked, want)
