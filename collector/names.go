@@ -98,13 +98,14 @@ func lookedFor(all []wanted) string {
 // goneFor is how long nothing may be found of what was there before it is said to be gone: a look in between found nothing either.
 const goneFor = lookAgain * 3 / 2
 
-// missing takes over what of all that is wanted a look at now has found, and returns what it has not. Where it has found nothing at all, a source with a history is idle or down, which
-// says nothing of names: what was said before stays.
+// missing takes over what of all that is wanted a look at now has found, and returns what it has not. Where it has found nothing at all but GPUs, a source with a history is idle or
+// down, which says nothing of names: what was said before stays.
 func (c *Collector) missing(found map[signal]float64, now time.Time) (missing []model.Missing) {
 	there := func(key string) bool { return found[signalOf(key)] > 0 }
+	counted := func(w wanted) bool { return w.signal != GPUsMissing && there(w.key) }
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !slices.ContainsFunc(c.wanted, func(w wanted) bool { return there(w.key) }) && len(c.archive.series) > 0 {
+	if !slices.ContainsFunc(c.wanted, counted) && len(c.archive.series) > 0 {
 		return c.look.missing
 	}
 	c.archive.setRecord(func(r *record) {

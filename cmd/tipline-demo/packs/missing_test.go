@@ -144,22 +144,24 @@ requests: {metrics: [reqeusts_total]}
 	}
 }
 
-// TestF38_NamesThatWereThere holds that a name that was there and is no more is said at the second look without it, whatever was restarted in between, and that a source that is idle or down says nothing.
+// TestF38_NamesThatWereThere holds that a name that was there and is no more is said at the second look without it, whatever was restarted in between, and that a source that is idle
+// or down says nothing, though its GPUs are there.
 func TestF38_NamesThatWereThere(t *testing.T) {
 	t.Parallel()
 	const renamed, down = 50 * time.Hour, 150 * time.Hour
+	const gpu = `DCGM_FI_DEV_GPU_UTIL{UUID="GPU-1",modelName="NVIDIA L4"} 0` + "\n"
 	end := start.Add(200 * time.Hour)
 	server := scraped(t, end, func(after time.Duration) string {
 		switch {
 		case after > down:
-			return "up 1\n"
+			return "up 1\n" + gpu
 		case after > renamed:
-			return "litellm_input_tokens_metric_total 10\nlitellm_output_tokens_metric_total 2\nlitellm_input_cached_tokens_total 1\n"
+			return "litellm_input_tokens_metric_total 10\nlitellm_output_tokens_metric_total 2\nlitellm_input_cached_tokens_total 1\n" + gpu
 		}
-		return "litellm_input_tokens_metric_total 10\nlitellm_output_tokens_metric_total 2\nlitellm_input_cached_tokens_metric_total 1\n"
+		return "litellm_input_tokens_metric_total 10\nlitellm_output_tokens_metric_total 2\nlitellm_input_cached_tokens_metric_total 1\n" + gpu
 	})
 	open := func(file collector.History) *collector.Collector {
-		c, err := collector.New(collector.Settings{Name: "s", URL: "http://prometheus.test", Client: server, Pack: "litellm", GroupBy: []string{"namespace"}, Backfill: 2 * time.Hour}, file, slog.New(slog.DiscardHandler))
+		c, err := collector.New(collector.Settings{Name: "s", URL: "http://prometheus.test", Client: server, Pack: "litellm", GroupBy: []string{"namespace"}, GPUs: &collector.GPUs{Pack: "dcgm", Join: []string{"namespace"}}, Backfill: 2 * time.Hour}, file, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
