@@ -164,16 +164,21 @@ func TestReviewAfterClockAhead(t *testing.T) {
 	}
 }
 
+// multiplied returns a server that says factor times what is typical of a workload.
+func multiplied(factor *float64) *promtest.Server {
+	return promtest.New(func(q promtest.Query) promtest.Answer {
+		return promtest.Answer{Series: promtest.Each(q, support, func(signal string, _ time.Time) (float64, bool) {
+			v, ok := typical[signal]
+			return v * pick(counts(signal), *factor, 1), ok
+		})}
+	})
+}
+
 // TestReviewAfterUpgrade holds that what another query had counted, as that of an earlier version of the program, is not held against what the server says now, and later days are.
 func TestReviewAfterUpgrade(t *testing.T) {
 	t.Parallel()
 	factor := 10_000.0
-	server := promtest.New(func(q promtest.Query) promtest.Answer {
-		return promtest.Answer{Series: promtest.Each(q, support, func(signal string, _ time.Time) (float64, bool) {
-			v, ok := typical[signal]
-			return v * pick(counts(signal), factor, 1), ok
-		})}
-	})
+	server := multiplied(&factor)
 	h := newMemory()
 	const day = 24 * time.Hour
 	c := newCollector(t, Settings{Backfill: 9 * day}, server, h)
@@ -200,12 +205,7 @@ func TestReviewAfterUpgrade(t *testing.T) {
 func TestF19_ReviewWithoutStore(t *testing.T) {
 	t.Parallel()
 	factor := 10_000.0
-	server := promtest.New(func(q promtest.Query) promtest.Answer {
-		return promtest.Answer{Series: promtest.Each(q, support, func(signal string, _ time.Time) (float64, bool) {
-			v, ok := typical[signal]
-			return v * pick(counts(signal), factor, 1), ok
-		})}
-	})
+	server := multiplied(&factor)
 	a, b := storeOf("a", "null", `{"cluster":"a"}`), storeOf("b", "null", `{"cluster":"b"}`)
 	thanos := &storing{RoundTripper: server.Transport(), stores: stores("sidecar", a, b)}
 	c := newCollector(t, Settings{Backfill: 9 * 24 * time.Hour}, server, newMemory())

@@ -157,21 +157,7 @@ func TestUnknownBucketIsRefused(t *testing.T) {
 
 func TestSecondProcessIsRefused(t *testing.T) {
 	dir := t.TempDir()
-	cmd := child(t, "hold", dir)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		t.Fatal(line, err)
-	}
+	cmd, in := held(t, dir)
 	host, err := os.Hostname()
 	if err != nil {
 		t.Fatal(err)
@@ -194,22 +180,8 @@ func TestSecondProcessIsRefused(t *testing.T) {
 func TestF67_StaleOwner(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	cmd := child(t, "hold", dir)
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
+	cmd, in := held(t, dir)
 	defer in.Close()
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
-		t.Fatal(line, err)
-	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)
 	}
@@ -246,6 +218,27 @@ func TestF67_StaleOwner(t *testing.T) {
 	if _, err := os.Stat(said); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("a file that nobody holds has an owner: %v", err)
 	}
+}
+
+// held returns another process that holds the file in dir until in is closed.
+func held(t *testing.T, dir string) (cmd *exec.Cmd, in io.Closer) {
+	t.Helper()
+	cmd = child(t, "hold", dir)
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
+		t.Fatal(line, err)
+	}
+	return cmd, in
 }
 
 func childHold(dir string) error {
