@@ -45,13 +45,14 @@ type client struct {
 	failing  map[string]int // expressions that failed when they were last asked, and the how-manieth failure that was; guarded by mu
 }
 
-// pauseBeforeRetry is the wait before the first query of a run that is sent a second time, when the server does not name one, and longestPause how long it grows from one to the next.
+// pauseBeforeRetry is the wait before the first query of a run that is sent a second time, when the server does not name one, and longestPause how long it grows from one to the next. Neither is longer than a
+// query may take.
 const pauseBeforeRetry, longestPause = time.Second, 8 * time.Second
 
-// pauseOf returns the wait before the n-th query, from 1 on, of a run that a source sends a second time, of which the server wants it to be at least asked. It is twice that of the one before, and
-// up to as much again by the hash of the source's name and n, so that what failed together does not come back together.
-func pauseOf(source string, n int, asked time.Duration) time.Duration {
-	pause := min(pauseBeforeRetry<<(n-1), longestPause)
+// pauseOf returns the wait before the n-th query, from 1 on, of a run that a source sends a second time, of which the server wants it to be at least asked. It is twice that of the one before, at most
+// longestPause or timeout, and up to as much again by the hash of the source's name and n, so that what failed together does not come back together.
+func pauseOf(source string, n int, asked, timeout time.Duration) time.Duration {
+	pause := min(pauseBeforeRetry<<(n-1), longestPause, timeout)
 	sum := sha256.Sum256(fmt.Appendf(nil, "%s/%d", source, n))
 	share := float64(binary.BigEndian.Uint32(sum[:])) / (1 << 32)
 	return max(pause, asked) + time.Duration(share*float64(pause))
@@ -125,7 +126,7 @@ func (c *client) patiently(ctx context.Context, expr string, until time.Time, on
 		return err
 	}
 	if failed && e.Retryable() {
-		if n, may := c.server.again(); may && e.RetryAfter <= c.timeout && wait(ctx, pauseOf(c.source, n, e.RetryAfter)) {
+		if n, may := c.server.again(); may && e.RetryAfter <= c.timeout && wait(ctx, pauseOf(c.source, n, e.RetryAfter, c.timeout)) {
 			again := c.server.ask(ctx, q, once)
 			if e, failed := errors.AsType[*Error](again); !failed || !e.unsent {
 				err = again

@@ -313,7 +313,7 @@ func TestRetry(t *testing.T) {
 		"a refusal is final":                       {promtest.Status(401, ""), 0, 0},
 		"a login page is final":                    {promtest.HTML(), 0, 0},
 		"broken JSON may be an accident":           {promtest.JSON(200, `{"status":`), time.Second, 0},
-		"after a query was given up sooner":        {promtest.Status(500, ""), time.Second, time.Second / 2},
+		"after as long as a query may take":        {promtest.Status(500, ""), time.Second / 2, time.Second / 2},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			asked := 0
@@ -338,6 +338,17 @@ func TestRetry(t *testing.T) {
 	}
 }
 
+// TestPauseOfAShortTimeout holds that no pause that the server does not ask for is more than twice as long as a query may take.
+func TestPauseOfAShortTimeout(t *testing.T) {
+	t.Parallel()
+	const timeout = 200 * time.Millisecond
+	for n := 1; n <= retriesAtMost; n++ {
+		if pause := pauseOf("gateway", n, 0, timeout); pause < timeout || pause >= 2*timeout {
+			t.Errorf("retry %d: got %s, want from %s to twice that", n, pause, timeout)
+		}
+	}
+}
+
 // TestF01_Jitter holds that pauses grow and have an end, that what sources ask at the same time is spread over the time that they grow by, and that chance is the same every time.
 func TestF01_Jitter(t *testing.T) {
 	t.Parallel()
@@ -347,9 +358,9 @@ func TestF01_Jitter(t *testing.T) {
 			var in [parts]int // the sources whose pause ends in a quarter of the time
 			for i := range sources {
 				name := fmt.Sprintf("gateway-%d", i)
-				pause := pauseOf(name, n+1, asked)
+				pause := pauseOf(name, n+1, asked, time.Minute)
 				beyond := pause - max(least, asked)
-				if beyond < 0 || beyond >= least || pauseOf(name, n+1, asked) != pause {
+				if beyond < 0 || beyond >= least || pauseOf(name, n+1, asked, time.Minute) != pause {
 					t.Fatalf("%s, retry %d, %s asked for: got %s, want from %s to twice %s more, and always the same", name, n+1, asked, pause, max(least, asked), least)
 				}
 				in[parts*beyond/least]++
