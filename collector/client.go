@@ -158,11 +158,9 @@ func (c *client) failedLast(expr string) int {
 
 func (c *client) once(ctx context.Context, expr string, r v1.Range) (matrix prommodel.Matrix, notes []model.Warning, err error) {
 	// Ours, over the whole answer: Mimir and VictoriaMetrics ignore the timeout parameter.
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	if c.clock != nil {
-		cost, measured := c.measure(expr)
-		ctx = context.WithValue(ctx, costKey{}, cost)
+	ctx, cost, done := c.limited(ctx, expr)
+	defer done()
+	if cost != nil {
 		if take, ok := ctx.Value(takerKey{}).(taker); ok {
 			ctx = context.WithValue(ctx, takerKey{}, cost.counting(take))
 		}
@@ -171,7 +169,6 @@ func (c *client) once(ctx context.Context, expr string, r v1.Range) (matrix prom
 				cost.Series++
 				cost.Samples += len(stream.Values)
 			}
-			measured()
 		}()
 	}
 	value, warnings, infos, err := c.api.QueryRange(ctx, expr, r, v1.WithTimeout(c.timeout))

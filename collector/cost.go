@@ -1,6 +1,7 @@
 package collector
 
 import (
+	"context"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -100,10 +101,15 @@ func (c *costs) add(expr string, one Cost) {
 	c.by[expr] = c.by[expr].with(one)
 }
 
-// measure begins to measure what an answer to expr costs, until measured is called. The client has a clock.
-func (c *client) measure(expr string) (cost *Cost, measured func()) {
+// limited gives an answer to expr as long as a query may take, and where the client has a clock measures what it costs, until done is called; without one cost is nil.
+func (c *client) limited(ctx context.Context, expr string) (limited context.Context, cost *Cost, done func()) {
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	if c.clock == nil {
+		return ctx, nil, cancel
+	}
 	cost, begun := &Cost{}, c.clock()
-	return cost, func() {
+	return context.WithValue(ctx, costKey{}, cost), cost, func() {
+		cancel()
 		cost.Took = c.clock().Sub(begun)
 		c.costs.add(expr, *cost)
 	}

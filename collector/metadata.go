@@ -105,13 +105,8 @@ func (c *client) types(ctx context.Context) (said map[string][]v1.Metadata, err 
 }
 
 func (c *client) typesOnce(ctx context.Context) (map[string][]v1.Metadata, error) {
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
-	defer cancel()
-	if c.clock != nil {
-		cost, measured := c.measure(metadataPath)
-		defer measured()
-		ctx = context.WithValue(ctx, costKey{}, cost)
-	}
+	ctx, _, done := c.limited(ctx, metadataPath)
+	defer done()
 	said, err := c.api.Metadata(ctx, "", "")
 	if err != nil {
 		return nil, queryError(ctx, err)

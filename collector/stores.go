@@ -143,13 +143,8 @@ func (c *Collector) remember(stores map[string]time.Time) {
 // stores returns the stores that the server reads from, by what kind of program they are.
 func (c *client) stores(ctx context.Context) (stores map[string][]behind, err error) {
 	err = c.patiently(ctx, storesPath, time.Time{}, func() error {
-		ctx, cancel := context.WithTimeout(ctx, c.timeout)
-		defer cancel()
-		if c.clock != nil {
-			cost, measured := c.measure(storesPath)
-			defer measured()
-			ctx = context.WithValue(ctx, costKey{}, cost)
-		}
+		ctx, _, done := c.limited(ctx, storesPath)
+		defer done()
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet, c.raw.URL(storesPath, nil).String(), http.NoBody)
 		if err != nil {
 			return err
